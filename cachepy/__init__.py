@@ -1,0 +1,122 @@
+"""cachepy: cached calls that know what they depended on, and the graph of them.
+
+>>> from cachepy import cache_file
+
+Names are loaded when they are first used: importing cachepy costs next to nothing.
+"""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cachepy.api import (
+        cache_tree_changed_files,
+        cache_tree_files,
+        cache_tree_for_file,
+        cache_tree_load,
+        cache_tree_nodes,
+        cache_tree_reset,
+        cache_tree_save,
+        cache_tree_summary,
+        cache_tree_sync,
+        cache_tree_to_dot,
+        cache_tree_to_json,
+        cache_tree_to_mermaid,
+        cache_tree_to_networkx,
+        plot_cache_graph,
+    )
+    from cachepy.carry import with_caller
+    from cachepy.config import load_config
+    from cachepy.decorator import cache_file, track_file
+    from cachepy.errors import (
+        CachepyError,
+        CacheReadWarning,
+        CacheWarning,
+        CacheWriteWarning,
+        ChangedGlobalWarning,
+        ChangedInputWarning,
+        GraphFileError,
+        OpaqueGlobalWarning,
+        UncachedCallWarning,
+        UsageError,
+        UsageValueError,
+    )
+    from cachepy.maintain import cache_info, cache_list, cache_prune, cache_stats
+    from cachepy.model import Reason, Verdict
+    from cachepy.options import cache_default_dir
+    from cachepy.session import Session, current_session, use_session
+
+_HOMES = {
+    "api": "cache_tree_changed_files cache_tree_files cache_tree_for_file cache_tree_load cache_tree_nodes "
+    "cache_tree_reset cache_tree_save cache_tree_summary cache_tree_sync cache_tree_to_dot cache_tree_to_json "
+    "cache_tree_to_mermaid cache_tree_to_networkx plot_cache_graph",
+    "carry": "with_caller",
+    "config": "load_config",
+    "decorator": "cache_file track_file",
+    "errors": "CachepyError CacheReadWarning CacheWarning CacheWriteWarning ChangedGlobalWarning ChangedInputWarning "
+    "GraphFileError OpaqueGlobalWarning UncachedCallWarning UsageError UsageValueError",
+    "maintain": "cache_info cache_list cache_prune cache_stats",
+    "model": "Reason Verdict",
+    "options": "cache_default_dir",
+    "session": "Session current_session use_session",
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+__all__ = [
+    "CacheReadWarning",
+    "CacheWarning",
+    "CacheWriteWarning",
+    "CachepyError",
+    "ChangedGlobalWarning",
+    "ChangedInputWarning",
+    "GraphFileError",
+    "OpaqueGlobalWarning",
+    "Reason",
+    "Session",
+    "UncachedCallWarning",
+    "UsageError",
+    "UsageValueError",
+    "Verdict",
+    "cache_default_dir",
+    "cache_file",
+    "cache_info",
+    "cache_list",
+    "cache_prune",
+    "cache_stats",
+    "cache_tree_changed_files",
+    "cache_tree_files",
+    "cache_tree_for_file",
+    "cache_tree_load",
+    "cache_tree_nodes",
+    "cache_tree_reset",
+    "cache_tree_save",
+    "cache_tree_summary",
+    "cache_tree_sync",
+    "cache_tree_to_dot",
+    "cache_tree_to_json",
+    "cache_tree_to_mermaid",
+    "cache_tree_to_networkx",
+    "current_session",
+    "load_config",
+    "plot_cache_graph",
+    "track_file",
+    "use_session",
+    "with_caller",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'cachepy' has no attribute {name!r}")
+    from importlib import import_module
+
+    found: object = getattr(import_module(f"cachepy.{home}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,223 @@
+"""Claims: who runs a call right now, so that others wait and load instead of running it too.
+
+A claim is a small file made with O_EXCL beside the entry.  Its owner is known by host, boot,
+process and start time, so on one host a dead owner is noticed at once; on another host by its
+heartbeat: the owner touches the file, and a waiter that sees no touch for a while (by the waiter's
+own clock) takes the claim over.  No lock of the file system is relied on.  Imports wire.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from _thread import allocate_lock
+
+from cachepy import wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+HEARTBEAT = 1.0  # s between touches
+LEASE = 6.0  # s without a touch after which an owner on another host counts as dead
+_IDLE = 10  # beats without any claim after which the thread ends
+
+
+def process_start(pid: int) -> str | None:
+    """When a process started, in the kernel's ticks; None if there is no such process."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+        return None if fields[0] in (b"Z", b"X") else fields[19].decode()
+    except (FileNotFoundError, ProcessLookupError):
+        return None if os.path.exists("/proc/self/stat") else _alive(pid)
+    except OSError:
+        return _alive(pid)
+
+
+def _alive(pid: int) -> str | None:
+    """Without /proc: whether the process exists."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except OSError:
+        pass
+    return "?"
+
+
+def host_id() -> str:
+    """This machine since its last start: processes are comparable only within it."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            boot = file.read().strip()
+        return f"{os.uname().nodename}:{boot}:{os.stat('/proc/self/ns/pid').st_ino}"
+    except OSError:
+        return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "?")
+
+
+class Owner:
+    """This process, as written into its claims; made anew after a fork."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.host = host_id()
+        self.start = process_start(self.pid)
+
+    def text(self, token: str) -> bytes:
+        return wire.dumps((self.host, self.pid, self.start, token))
+
+    def is_dead(self, other: tuple[Any, ...]) -> bool:
+        """Whether the owner of a claim is certainly gone (only ever known on the same host)."""
+        host, pid, start, _ = other
+        return bool(host == self.host and process_start(pid) != start)
+
+
+class Claim:
+    """A claim that this process holds."""
+
+    __slots__ = ("path", "since", "token")
+
+    def __init__(self, path: str, token: str) -> None:
+        self.path = path
+        self.token = token
+        self.since = time.monotonic()
+
+
+class Claims:
+    """All claims of one session.
+
+    `acquire` tries once; while it returns None, somebody else holds the claim.
+    """
+
+    def __init__(self) -> None:
+        self._owner: Owner | None = None
+        self._held: dict[str, Claim] = {}
+        self._seen: dict[str, tuple[Any, float]] = {}
+        self._lock = allocate_lock()
+        self._beating = False
+        self._count = 0
+
+    def owner(self) -> Owner:
+        if self._owner is None or self._owner.pid != os.getpid():
+            self._owner = Owner()
+            self._held = {}
+            self._lock = allocate_lock()
+            self._beating = False
+        return self._owner
+
+    def acquire(self, path: str) -> Claim | None:
+        """Take the claim if nobody alive has it; OSError if claims cannot be written there."""
+        owner = self.owner()
+        self._count += 1
+        token = f"{owner.pid}-{owner.start}-{self._count}-{id(self):x}"
+        for _ in range(3):
+            try:
+                fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
+            except FileExistsError:
+                if not self._break_dead(path):
+                    return None
+                continue
+            try:
+                os.write(fd, owner.text(token))
+            finally:
+                os.close(fd)
+            self._seen.pop(path, None)
+            claim = self._held[path] = Claim(path, token)
+            self._beat_on()
+            return claim
+        return None
+
+    def release(self, claim: Claim) -> None:
+        """Give the claim back, unless somebody took it over meanwhile."""
+        self._held.pop(claim.path, None)
+        content = _read(claim.path)
+        if content is not None and content[3] == claim.token:
+            _unlink(claim.path)
+
+    def is_held(self, path: str) -> bool:
+        """Whether somebody alive holds the claim; breaks that of a dead owner."""
+        return os.path.exists(path) and not self._break_dead(path)
+
+    def _break_dead(self, path: str) -> bool:
+        """Remove the claim if its owner is dead; True if it is gone."""
+        content = _read(path)
+        if content is None:
+            if not os.path.exists(path):
+                return True
+            return self._unchanged_for(path, None) > LEASE and self._remove(path, None)
+        if content[0] == self.owner().host:
+            return self.owner().is_dead(content) and self._remove(path, content)
+        return self._unchanged_for(path, content) > LEASE and self._remove(path, content)
+
+    def _unchanged_for(self, path: str, content: Any) -> float:
+        """Seconds, by our own clock, since we first saw the claim in its present state."""
+        try:
+            state = content, os.stat(path).st_mtime_ns
+        except OSError:
+            return 0.0
+        seen, since = self._seen.get(path, (None, 0.0))
+        if seen != state:
+            since = time.monotonic()
+            self._seen[path] = state, since
+        return time.monotonic() - since
+
+    def _remove(self, path: str, content: Any) -> bool:
+        """Move the claim aside, so that of many waiters one wins, and look what was moved."""
+        aside = f"{path}.{self.owner().pid}.{id(self):x}.dead"
+        try:
+            os.rename(path, aside)
+        except OSError:
+            return not os.path.exists(path)
+        if _read(aside) != content:  # somebody was faster and this is a live claim: put it back
+            try:
+                os.link(aside, path)
+            except OSError:
+                pass
+        _unlink(aside)
+        return True
+
+    def _beat_on(self) -> None:
+        """See that a thread touches what is held; it ends by itself when nothing is held any more."""
+        with self._lock:
+            if self._beating:
+                return
+            self._beating = True
+        import threading
+
+        threading.Thread(target=self._beat, args=(os.getpid(),), name="cachepy-heartbeat", daemon=True).start()
+
+    def _beat(self, pid: int) -> None:
+        idle = 0
+        while idle < _IDLE and os.getpid() == pid:
+            time.sleep(HEARTBEAT)
+            idle = 0 if self._held else idle + 1
+            for claim in list(self._held.values()):
+                if time.monotonic() - claim.since >= HEARTBEAT:
+                    _touch(claim.path)
+        with self._lock:
+            self._beating = False
+
+
+def _touch(path: str) -> None:
+    try:
+        os.utime(path)
+    except OSError:
+        pass
+
+
+def _read(path: str) -> Any:
+    """Who holds a claim; None while it is being written, or if it is gone."""
+    try:
+        with open(path, "rb") as file:
+            content = wire.loads(file.read(4096))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, tuple) and len(content) == 4 else None
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass

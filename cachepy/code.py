@@ -1,0 +1,189 @@
+"""The digest of a function: its code, all user code it reaches, and the globals that code reads.
+
+`CodeReader` remembers each digest together with a guard, so that a warm call does not walk code
+again.  A cached function is a boundary: its caller's code counts only which function it is.
+
+Imports reach (the walk), digest, guard, modules, model.
+"""
+
+from __future__ import annotations
+
+from _thread import get_ident
+
+from cachepy.digest import Digester, digest_bytes, name_of
+from cachepy.model import Record
+from cachepy.modules import PYTHON, Origins, find
+from cachepy.reach import Piece, Walk
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+_REMEMBER = 4096  # digests of functions that are no cached functions; the guards keep them alive
+
+
+class Target:
+    """What a digest is asked for: a function and what its decorator declares.
+
+    ``declared`` are (name, text) pairs that count as they are; ``depends_on_vars`` are names of
+    globals (or ``module.name``) whose values count although the code may not name them.
+    """
+
+    __slots__ = ("declared", "depends_on_vars", "fn", "ignore_globals", "module", "qualname")
+
+    def __init__(
+        self,
+        fn: Any,
+        ignore_globals: frozenset[str] = frozenset(),
+        depends_on_vars: tuple[str, ...] = (),
+        declared: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        self.fn = fn
+        self.module, self.qualname = name_of(fn)
+        if "<lambda>" in self.qualname and hasattr(fn, "__code__"):
+            from cachepy.bytecode import code_bytes  # two lambdas on one line are two functions
+
+            self.qualname += "#" + digest_bytes(code_bytes(fn.__code__))[:8]
+        self.ignore_globals = ignore_globals
+        self.depends_on_vars = depends_on_vars
+        self.declared = declared
+
+    @property
+    def identity(self) -> str:
+        return f"{self.module}:{self.qualname}"
+
+
+class Reach(Record):
+    """The digest of all that code reaches, its pieces, and a check that it is still so."""
+
+    __slots__ = ("digest", "pieces", "opaque", "guard")
+    digest: str
+    pieces: tuple[Piece, ...]
+    opaque: tuple[str, ...]
+    guard: Callable[[], bool]
+
+
+def cached_target(obj: Any) -> Target | None:
+    """The target of a cached function's wrapper, else None.
+
+    ``functools.wraps`` copies the mark to outer wrappers, so it names the wrapper it belongs to.
+    """
+    mark = getattr(obj, "__dict__", {}).get("__cachepy__") if callable(obj) else None
+    return mark.target if mark is not None and mark.wrapper is obj else None
+
+
+def resolve(module: str, qualname: str) -> Any:
+    """The object that a canonical module holds under a qualified name, None if there is none."""
+    obj: Any = find(module)
+    for part in qualname.split("."):
+        scopes = [vars(c) for c in obj.__mro__] if isinstance(obj, type) else [getattr(obj, "__dict__", {})]
+        obj = next((scope[part] for scope in scopes if part in scope), None)
+        if isinstance(obj, (staticmethod, classmethod)):
+            obj = obj.__func__
+    return obj
+
+
+def is_stable(obj: Any, module: str, qualname: str) -> bool:
+    """Whether another process can find this very object by its name."""
+    return "<" not in qualname and resolve(module, qualname) is obj
+
+
+class CodeReader:
+    """Digests of code for one session.
+
+    Examples
+    --------
+    >>> def twice(x): return 2 * x
+    >>> reader = CodeReader(Origins())
+    >>> before = reader.digest(twice)
+    >>> def twice(x): return x + x
+    >>> reader.digest(twice) == before
+    False
+    """
+
+    def __init__(self, origins: Origins) -> None:
+        self.origins = origins
+        self.digester = Digester(origins, self._by_value)
+        self._known: dict[int, tuple[Any, Reach]] = {}
+        self._busy: set[tuple[int, int]] = set()
+
+    def digest(self, obj: Any) -> str:
+        """The digest of a plain function or class with all that it reaches."""
+        return self.reach(cached_target(obj) or obj).digest
+
+    def reach(self, obj: Any) -> Reach:
+        """The reach of a Target, a function or a class; walked only if its guard fails."""
+        known = self._known.get(id(obj))
+        if known is not None and known[0] is obj and known[1].guard():
+            return known[1]
+        if len(self._known) >= _REMEMBER:
+            self._known.clear()
+        reach = self.walk(obj if isinstance(obj, Target) else Target(obj))
+        self._known[id(obj)] = obj, reach
+        return reach
+
+    def walk(self, target: Target) -> Reach:
+        """Walk, whatever is remembered."""
+        walk = Walk(self.digester, self._boundary, target.ignore_globals)
+        for name, text in target.declared:
+            walk.lines.append(f"declared {name}={text}")
+            walk.pieces.append(Piece("declared", name, text, ""))
+        for name in target.depends_on_vars:
+            self._declared_var(walk, target, name)
+        walk.run(target.fn)
+        pieces = {(p.cue, p.name, p.digest): p for p in walk.pieces}
+        text = "\n".join([PYTHON, *walk.lines])
+        return Reach(
+            digest_bytes(text.encode("utf-8", "surrogatepass")),
+            tuple(pieces[key] for key in sorted(pieces)),
+            tuple(dict.fromkeys(walk.opaque)),
+            walk.guard.build(),
+        )
+
+    def _declared_var(self, walk: Walk, target: Target, name: str) -> None:
+        module, _, attribute = name.rpartition(".")
+        scope = vars(find(module)) if module and find(module) else target.fn.__globals__
+        if attribute not in scope:
+            walk.lines.append(f"declared {name} unbound")
+            return
+        walk.guard.item(scope, attribute, scope[attribute])
+        before = len(walk.pieces)
+        walk.bind(f"declared {name}", scope[attribute])
+        walk.pieces[before:] = [
+            Piece("declared", name, p.digest, "") if p.cue == "global" else p for p in walk.pieces[before:]
+        ]
+
+    def _boundary(self, walk: Walk, obj: Any) -> str | None:
+        """A cached function counts by its name if it can be found by it, else by its code."""
+        target = cached_target(obj)
+        if target is None:
+            return None
+        if is_stable(obj, target.module, target.qualname):
+            return f"cached {target.identity}"
+        reach = self._guarded(target)
+        if reach is None:
+            return f"cached {target.identity} recursive"
+        walk.pieces.append(Piece("code", target.identity, reach.digest, ""))
+        walk.guard.true(reach.guard)
+        return f"cached {target.identity} {reach.digest}"
+
+    def _by_value(self, obj: Any) -> str | None:
+        """The hook of the digester: see `Digester`."""
+        target = cached_target(obj)
+        module, qualname = name_of(obj)
+        if is_stable(obj, module, qualname):
+            return None if target is None else ""
+        reach = self._guarded(target or obj)
+        return "recursive" if reach is None else reach.digest
+
+    def _guarded(self, obj: Any) -> Reach | None:
+        """The reach, or None if this thread is already walking the object: code may refer to itself."""
+        mark = get_ident(), id(obj)
+        if mark in self._busy:
+            return None
+        self._busy.add(mark)
+        try:
+            return self.reach(obj)
+        finally:
+            self._busy.discard(mark)

@@ -1,0 +1,290 @@
+"""`cache_file`, the decorator, and what it hangs on a function.
+
+Imports engine, options, session, trace, errors.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import update_wrapper
+
+from cachepy.engine import CachedCall
+from cachepy.errors import UsageError
+from cachepy.options import Options
+from cachepy.session import current_session
+from cachepy.trace import observe_file
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
+
+    from cachepy.model import Verdict
+
+    P = ParamSpec("P")
+    Q = ParamSpec("Q")
+    R = TypeVar("R")
+    R_co = TypeVar("R_co", covariant=True)
+    T = TypeVar("T")
+
+    class CachedFunction(Protocol[P, R_co]):
+        """A function with its signature, and questions about its cache."""
+
+        @property
+        def __wrapped__(self) -> Callable[P, R_co]: ...
+
+        @property
+        def __name__(self) -> str: ...
+
+        def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
+
+        @overload
+        def __get__(self, obj: None, owner: type | None = None) -> CachedFunction[P, R_co]: ...
+
+        @overload
+        def __get__(
+            self: CachedFunction[Concatenate[Any, Q], T], obj: object, owner: type | None = None
+        ) -> Callable[Q, T]: ...
+
+        def key(self, *args: P.args, **kwargs: P.kwargs) -> str: ...
+
+        def is_cached(self, *args: P.args, **kwargs: P.kwargs) -> bool: ...
+
+        def explain(self, *args: P.args, **kwargs: P.kwargs) -> Verdict: ...
+
+        def clear(self, *args: Any, **kwargs: Any) -> int: ...
+
+else:
+
+    def overload(fn):
+        return None
+
+
+_GENERATOR, _ASYNC_GENERATOR, _COROUTINE = 0x20, 0x200, 0x80
+
+
+class CacheFile:
+    """A decorator with its options, to be used many times: ``cf = cache_file(dir)``; ``@cf``.
+
+    Called with options it gives a new one with these changed: ``@cf(version="2")``.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self._given = options
+        Options(**options)  # complain here, where the user wrote it
+
+    @overload
+    def __call__(self, fn: Callable[P, R], /) -> CachedFunction[P, R]: ...
+
+    @overload
+    def __call__(self, fn: None = None, /, **options: Any) -> CacheFile: ...
+
+    def __call__(self, fn: Any = None, /, **options: Any) -> Any:
+        if fn is None:
+            return CacheFile(**{**self._given, **options})
+        return wrap(fn, Options(**{**self._given, **options}))
+
+    def __repr__(self) -> str:
+        return f"cache_file({', '.join(f'{k}={v!r}' for k, v in self._given.items())})"
+
+
+@overload
+def cache_file(cache_dir: Callable[P, R], /) -> CachedFunction[P, R]: ...
+
+
+@overload
+def cache_file(
+    cache_dir: str | os.PathLike[str] | None = None,
+    *,
+    version: str | float | None = None,
+    env_vars: list[str] | tuple[str, ...] = (),
+    depends_on_files: list[str | Path] | tuple[str | Path, ...] = (),
+    depends_on_vars: list[str] | tuple[str, ...] = (),
+    file_args: list[str] | tuple[str, ...] | None = None,
+    ignore_args: list[str] | tuple[str, ...] = (),
+    ignore_globals: list[str] | tuple[str, ...] = (),
+    verbose: bool = False,
+) -> CacheFile: ...
+
+
+def cache_file(cache_dir: Any = None, /, **options: Any) -> Any:
+    """Cache a function's results on disk, and reuse one only if nothing it depended on has changed.
+
+    What counts: the arguments, the function's code and all user code it reaches, the globals that
+    code reads, files named by arguments or by `track_file`, declared environment variables,
+    versions of packages, and the same for every cached call below it.
+
+    Parameters
+    ----------
+    cache_dir : path, optional
+        Where results are stored; by default `cache_default_dir`.  Many functions share one.
+    version : str or number, optional
+        Change it to say that the function's meaning changed.
+    env_vars : list of str
+        Environment variables whose values count.
+    depends_on_files : list of path
+        Files and directories whose contents count at each call.
+    depends_on_vars : list of str
+        Names of globals (or ``"module.name"``) whose values count although the code does not name them.
+    file_args : list of str, optional
+        The only parameters that are looked at for files; by default all are.
+    ignore_args : list of str
+        Parameters that do not count at all: a logger, the path of an output.
+    ignore_globals : list of str
+        Globals that the code reads but whose values do not matter.
+    verbose : bool
+        Log each decision with its cause on the logger ``cachepy``, at level INFO.
+
+    Returns
+    -------
+    decorator or function
+        A function with the same signature, and with ``key``, ``is_cached``, ``explain`` and ``clear``.
+        It takes three more keywords: ``_force=True`` runs again and stores, ``_skip_save=True``
+        runs without storing, ``_load=False`` runs instead of loading.
+
+    Raises
+    ------
+    UsageError
+        For options that do not exist or have the wrong type, and for generator functions.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> cf = cache_file(tempfile.mkdtemp())
+    >>> @cf
+    ... def square(x):
+    ...     print("computing")
+    ...     return x * x
+    >>> square(3), square(3)
+    computing
+    (9, 9)
+    >>> square.is_cached(3), square.is_cached(4)
+    (True, False)
+    """
+    if callable(cache_dir) or isinstance(cache_dir, (classmethod, staticmethod)):
+        return wrap(cache_dir, Options(**options))
+    if cache_dir is not None or "cache_dir" not in options:
+        options["cache_dir"] = cache_dir
+    return CacheFile(**options)
+
+
+def wrap(fn: Any, options: Options) -> Any:
+    """Make the cached function."""
+    if isinstance(fn, (classmethod, staticmethod)):
+        return type(fn)(wrap(fn.__func__, options))
+    _check_function(fn)
+    call = CachedCall(fn, options)
+    wrapper = _async_wrapper(call) if fn.__code__.co_flags & _COROUTINE else _wrapper(call)
+    return attach(wrapper, call)
+
+
+def attach(wrapper: Any, call: CachedCall) -> Any:
+    """Hang the questions on the wrapper."""
+    update_wrapper(wrapper, call.fn)
+    questions = Questions(call)
+    wrapper.__cachepy__ = call
+    for name in ("key", "is_cached", "explain", "clear"):
+        setattr(wrapper, name, getattr(questions, name))
+    call.wrapper = wrapper
+    current_session().register(call)
+    return wrapper
+
+
+def _wrapper(call: CachedCall) -> Any:
+    def cached(*args: Any, **kwargs: Any) -> Any:
+        return call(args, kwargs)
+
+    return cached
+
+
+def _async_wrapper(call: CachedCall) -> Any:
+    async def cached(*args: Any, **kwargs: Any) -> Any:
+        return await call.call_async(args, kwargs)
+
+    return cached
+
+
+def _check_function(fn: Any) -> None:
+    code = getattr(fn, "__code__", None)
+    name = getattr(fn, "__qualname__", repr(fn))
+    if isinstance(fn, type):
+        raise UsageError(f"cache_file decorates functions, not the class {name}; decorate its methods")
+    if code is None:
+        raise UsageError(f"cache_file decorates functions written in Python, not {name}; wrap it in a def")
+    if code.co_flags & (_GENERATOR | _ASYNC_GENERATOR):
+        raise UsageError(
+            f"{name} is a generator function: its items exist only once and cannot be stored. "
+            f"Return a list instead, or cache the function that makes one item"
+        )
+
+
+class Questions:
+    """What can be asked of a cached function: ``f.key``, ``f.is_cached``, ``f.explain``, ``f.clear``."""
+
+    def __init__(self, call: CachedCall) -> None:
+        self._call = call
+
+    def key(self, *args: Any, **kwargs: Any) -> str:
+        """The digest that names the call with these arguments: ``node["hash"]``."""
+        return self._call.request(args, kwargs).hash
+
+    def is_cached(self, *args: Any, **kwargs: Any) -> bool:
+        """Whether the call would be a hit now."""
+        return self._call.explain(args, kwargs).state == "fresh"
+
+    def explain(self, *args: Any, **kwargs: Any) -> Verdict:
+        """Why the call would run or not; runs nothing."""
+        return self._call.explain(args, kwargs)
+
+    def clear(self, *args: Any, **kwargs: Any) -> int:
+        """Forget the call with these arguments; without any, all calls. Returns how many."""
+        call = self._call
+        if args or kwargs:
+            requests = [call.request(args, kwargs)]
+            found = [r.id for r in requests if r.look() is not None]
+        else:
+            found = _calls_of(call)
+        store = current_session().store(call.options.root())
+        for each in found:
+            store.forget(each)
+        return len(found)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Questions, (self._call,)
+
+
+def _calls_of(call: CachedCall) -> list[str]:
+    """The ids of all stored calls of one function."""
+    from cachepy.maintain import scan
+
+    store = current_session().store(call.options.root())
+    identity = call.target.module, call.target.qualname
+    return [e.id for _, e in scan(store.root) if e is not None and (e.module, e.qualname) == identity]
+
+
+def track_file(path: str | os.PathLike[str]) -> Path:
+    """Note that the running cached call depends on a file, and return the path.
+
+    Parameters
+    ----------
+    path : path
+        A file or directory; it may be missing, which counts too. Relative to the working directory.
+
+    Returns
+    -------
+    pathlib.Path
+        The path as given: ``open(track_file("data.csv"))``. Outside of a cached call nothing else happens.
+
+    Examples
+    --------
+    >>> track_file("data.csv").name
+    'data.csv'
+    """
+    from pathlib import Path
+
+    if not isinstance(path, (str, os.PathLike)):
+        raise UsageError(f"track_file takes a path (str or os.PathLike), not {path!r}")
+    text = os.fspath(path)
+    observe_file(text, current_session().files)
+    return Path(text)

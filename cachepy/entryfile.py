@@ -1,0 +1,214 @@
+"""The format of one entry: header, meta, value, buffers; each part with its checksum.
+
+    magic, version, number of buffers, lengths, checksums      fixed header
+    offset, length, checksum of each buffer                    table
+    meta: a pickle of builtins (the event, older events)
+    value: a pickle, protocol 5
+    buffers: large arrays, each at a multiple of 64 bytes
+
+A value whose buffers are large is loaded by mapping the file privately: changes stay in memory.
+The header, meta and the value's pickle are checked at each load; a mapped buffer by its place and
+length only (reading it would undo the mapping), in full by `check`.  Imports errors and wire.
+"""
+
+from __future__ import annotations
+
+import os
+from _pickle import Pickler, PicklingError
+from _pickle import loads as _loads
+from io import BytesIO
+from struct import Struct
+
+from xxhash import xxh3_64_intdigest
+
+from cachepy import wire
+from cachepy.errors import EntryError
+from cachepy.modules import MAIN, canonical, find
+from cachepy.wire import PROTOCOL
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pickle import PickleBuffer
+    from typing import Any
+
+MAGIC = b"cachepy\x01"
+_HEAD = Struct("<8sIIQQQQQ")  # magic, version, buffers, meta length, value length, size, value check, header check
+_ROW = Struct("<QQQ")
+_VERSION = 1
+_ALIGN = 64
+_OUT_OF_BAND = 1 << 15  # bytes; smaller buffers are copied into the pickle
+_MAP = 1 << 18  # bytes; a larger file is mapped instead of read
+
+
+class Payload:
+    """A value as it will be stored: its pickle and its large buffers (not copied)."""
+
+    __slots__ = ("buffers", "pickle")
+
+    def __init__(self, pickle: bytes, buffers: Sequence[memoryview]) -> None:
+        self.pickle = pickle
+        self.buffers = buffers
+
+    @property
+    def size(self) -> int:
+        return len(self.pickle) + sum(b.nbytes for b in self.buffers)
+
+
+def pack(value: object) -> Payload:
+    """Pickle a value; with cloudpickle if it holds code that has no importable name."""
+    buffers: list[memoryview] = []
+
+    def keep(buffer: PickleBuffer) -> bool:
+        view = buffer.raw()
+        if view.nbytes < _OUT_OF_BAND:
+            return True
+        buffers.append(view)
+        return False
+
+    file = BytesIO()
+    try:
+        Pickler(file, PROTOCOL, buffer_callback=keep).dump(value)
+        if b"__main__" in file.getbuffer() or b"__mp_main__" in file.getbuffer():
+            file = BytesIO()
+            buffers.clear()
+            _MainPickler(file, PROTOCOL, buffer_callback=keep).dump(value)
+    except (PicklingError, AttributeError, TypeError):
+        import cloudpickle
+
+        file = BytesIO()
+        buffers.clear()
+        cloudpickle.CloudPickler(file, PROTOCOL, buffer_callback=keep).dump(value)
+    return Payload(file.getvalue(), buffers)
+
+
+class _MainPickler(Pickler):
+    """Writes code of ``__main__`` under the script's name, so that importing it finds it too."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        if callable(obj) and getattr(obj, "__module__", None) in MAIN and hasattr(obj, "__qualname__"):
+            if "<" in obj.__qualname__:
+                raise PicklingError(f"{obj.__qualname__} is local")
+            return by_name, (canonical(obj.__module__), obj.__qualname__)
+        return NotImplemented
+
+
+def by_name(module: str, qualname: str) -> Any:
+    """Find code of a script by the script's name, run or imported."""
+    obj: Any = find(module)
+    if obj is None:
+        from importlib import import_module
+
+        obj = import_module(module)
+    for part in qualname.split("."):
+        obj = getattr(obj, part)
+    return obj
+
+
+def assemble(meta: object, payload: Payload) -> list[Any]:
+    """The parts of the file in order, ready for `writelines`."""
+    meta_bytes = wire.dumps(meta)
+    count = len(payload.buffers)
+    at = _HEAD.size + count * _ROW.size + len(meta_bytes) + len(payload.pickle)
+    rows, tail = [], []
+    for buffer in payload.buffers:
+        padding = -at % _ALIGN
+        rows.append(_ROW.pack(at + padding, buffer.nbytes, xxh3_64_intdigest(buffer)))
+        tail += [b"\0" * padding, buffer]
+        at += padding + buffer.nbytes
+    table = b"".join(rows)
+    head = _head(count, meta_bytes, payload.pickle, at, table)
+    return [head, table, meta_bytes, payload.pickle, *tail]
+
+
+def _head(count: int, meta: bytes, pickle: bytes, size: int, table: bytes) -> bytes:
+    fields = (MAGIC, _VERSION, count, len(meta), len(pickle), size, xxh3_64_intdigest(pickle))
+    return _HEAD.pack(*fields, _header_check(fields, table, meta))
+
+
+def _header_check(fields: tuple[Any, ...], table: bytes, meta: bytes) -> int:
+    return xxh3_64_intdigest(_HEAD.pack(*fields, 0) + table + meta)
+
+
+class EntryFile:
+    """An open entry: `meta` is checked and loaded, the value on request."""
+
+    __slots__ = ("_data", "_layout", "meta", "size")
+
+    def __init__(self, path: str, data: Any = None) -> None:
+        self._data = memoryview(_read(path) if data is None else data)
+        self.size = len(self._data)
+        self.meta, self._layout = self._open(path)
+
+    def _open(self, path: str) -> tuple[Any, tuple[int, int, int, bytes]]:
+        if self.size < _HEAD.size or self._data[:8] != MAGIC:
+            raise EntryError(f"{path} is not an entry of cachepy")
+        *fields, check = _HEAD.unpack_from(self._data)
+        _, version, count, meta_length, value_length, size, value_check = fields
+        if version != _VERSION:
+            raise EntryError(f"{path} has format {version}; this cachepy reads {_VERSION}")
+        if size != self.size:
+            raise EntryError(f"{path} is torn: {self.size} bytes of {size}")
+        start = _HEAD.size + count * _ROW.size
+        table, meta = bytes(self._data[_HEAD.size : start]), bytes(self._data[start : start + meta_length])
+        if _header_check(tuple(fields), table, meta) != check:
+            raise EntryError(f"{path} is damaged: its header does not check")
+        try:
+            return wire.loads(meta), (start + meta_length, value_length, value_check, table)
+        except ValueError as error:
+            raise EntryError(f"{path} is damaged: {error}") from error
+
+    def pickle(self) -> bytes | memoryview:
+        """The checked pickle of the value."""
+        start, length, check, _ = self._layout
+        data = self._data[start : start + length]
+        if len(data) != length or xxh3_64_intdigest(data) != check:
+            raise EntryError("the stored value does not check")
+        return data
+
+    @property
+    def has_buffers(self) -> bool:
+        return bool(self._layout[3])
+
+    def value(self, *, verify: bool = False) -> Any:
+        """Load the value; its buffers are private to the caller."""
+        return load_value(self.pickle(), self._buffers(verify))
+
+    def _buffers(self, verify: bool) -> list[memoryview]:
+        found = []
+        for offset, length, check in _ROW.iter_unpack(self._layout[3]):
+            view = self._data[offset : offset + length]
+            if len(view) != length or (verify and xxh3_64_intdigest(view) != check):
+                raise EntryError("a buffer of the stored value does not check")
+            found.append(view)
+        return found
+
+    def check(self) -> None:
+        """Compare everything against its checksum; EntryError if anything differs."""
+        self.pickle()
+        self._buffers(verify=True)
+
+
+def load_value(pickle: bytes | memoryview, buffers: Sequence[memoryview] = ()) -> Any:
+    """Unpickle; whatever goes wrong (a class that moved, a package that is gone) is an EntryError."""
+    try:
+        return _loads(pickle, buffers=buffers)
+    except Exception as error:  # unpickling runs code of any class
+        raise EntryError(f"the stored value cannot be loaded: {type(error).__name__}: {error}") from error
+
+
+def _read(path: str) -> Any:
+    """The content: read if small, else mapped copy-on-write."""
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    try:
+        size = os.fstat(fd).st_size
+        if size >= _MAP:
+            import mmap
+
+            return mmap.mmap(fd, size, access=mmap.ACCESS_COPY)
+        data = os.read(fd, size + 1)
+        while len(data) < size and (more := os.read(fd, size)):
+            data += more
+        return bytearray(data)  # writable, as a mapping is: arrays loaded from it may be changed
+    finally:
+        os.close(fd)

@@ -1,0 +1,221 @@
+"""Digests of files and directories, and the memo that saves reading an unchanged file again.
+
+A digest always covers the full content.  The memo goes by the file's identity and times; a stat
+so young that the file could change again within the clock's tick is not trusted (git calls this
+"racily clean").  Imports nothing of cachepy but errors: paths in, hex digests out.
+"""
+
+from __future__ import annotations
+
+import os
+import stat as stats
+import time
+from struct import Struct
+
+from xxhash import xxh3_64_intdigest, xxh3_128
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    Identity = tuple[int, int, int, int, int]
+
+YOUNG = 2_000_000_000  # ns; the coarsest common clock of a file system (FAT) ticks every 2 s
+_CHUNK = 1 << 20
+_REMEMBER = 1 << 14  # bytes; a smaller file is read sooner than looked up in the memo on disk
+_ROW = Struct("<qqqqq16sQ")
+_TRIES = 3
+_TAG = b"Signature: 8a477f597d28d172789f06886806bc55"  # bford.info/cachedir
+OWN_TAG = _TAG + b"\n# This is a cache directory of cachepy.\n"
+
+
+class StatMemo:
+    """file identity -> digest, for one process; `attach` adds what a cache directory remembers."""
+
+    def __init__(self) -> None:
+        self._known: dict[Identity, str] = {}
+        self._unsaved: list[tuple[Identity, str]] = []
+        self._loaded: set[str] = set()
+
+    def get(self, identity: Identity) -> str | None:
+        return self._known.get(identity)
+
+    def put(self, identity: Identity, digest: str, size: int) -> None:
+        self._known[identity] = digest
+        if size >= _REMEMBER:
+            self._unsaved.append((identity, digest))
+
+    def attach(self, path: str) -> None:
+        """Add the memo file at `path`, once; rows that do not check are passed over."""
+        if path in self._loaded:
+            return
+        self._loaded.add(path)
+        try:
+            with open(path, "rb") as file:
+                data = file.read()
+        except OSError:
+            return
+        for identity, digest in _rows(data):
+            self._known.setdefault(identity, digest)
+
+    def flush(self, path: str) -> None:
+        """Append what was learnt since the last flush; best effort, the memo only saves time."""
+        if not self._unsaved:
+            return
+        rows, self._unsaved = self._unsaved, []
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        except OSError:
+            return
+        try:
+            if os.fstat(fd).st_size % _ROW.size:  # a torn end: pad it to a row, which will not check
+                os.write(fd, b"\0" * (_ROW.size - os.fstat(fd).st_size % _ROW.size))
+            os.write(fd, b"".join(_row(identity, digest) for identity, digest in rows))
+        except OSError:
+            pass
+        finally:
+            os.close(fd)
+
+
+def _row(identity: Identity, digest: str) -> bytes:
+    raw = bytes.fromhex(digest)
+    return _ROW.pack(*identity, raw, xxh3_64_intdigest(repr(identity).encode() + raw))
+
+
+def _rows(data: bytes) -> Iterator[tuple[Identity, str]]:
+    whole = len(data) - len(data) % _ROW.size
+    for *identity, raw, check in _ROW.iter_unpack(data[:whole]):
+        key: Identity = tuple(identity)  # type: ignore[assignment]  # five by the Struct
+        if xxh3_64_intdigest(repr(key).encode() + raw) == check:
+            yield key, raw.hex()
+
+
+def identity_of(st: os.stat_result) -> Identity:
+    """What changes when a file does, without reading it."""
+    return st.st_dev, st.st_ino, st.st_size, st.st_mtime_ns, st.st_ctime_ns
+
+
+class Files:
+    """Digests whatever a path names: a file, a directory, or nothing.
+
+    Examples
+    --------
+    >>> Files(StatMemo()).digest("/no/such/file") is None
+    True
+    """
+
+    def __init__(self, memo: StatMemo) -> None:
+        self.memo = memo
+        self.memo_file: str | None = None
+
+    def digest(self, path: str) -> str | None:
+        """The digest of the content; None if there is nothing.  Symlinks count by their target."""
+        try:
+            st = os.stat(path)
+        except PermissionError:
+            return "unreadable"
+        except (OSError, ValueError):
+            return None
+        if stats.S_ISDIR(st.st_mode):
+            return "dir:" + _Directory(self).digest(path, st)
+        return self.content(path, st)
+
+    def content(self, path: str, st: os.stat_result) -> str:
+        """The digest of a file whose stat is known, from the memo if it can be trusted."""
+        if not stats.S_ISREG(st.st_mode):
+            return f"special:{stats.S_IFMT(st.st_mode):o}:{st.st_rdev}"
+        identity = identity_of(st)
+        known = self.memo.get(identity)
+        if known is None and st.st_size >= _REMEMBER and self.memo_file is not None:
+            self.memo.attach(self.memo_file)
+            known = self.memo.get(identity)
+        return known if known is not None else self._read(path)
+
+    def _read(self, path: str) -> str:
+        """Read the file; once more if it changed meanwhile."""
+        for _ in range(_TRIES):
+            began = time.time_ns()
+            try:
+                before, digest, after = _digest_open(path)
+            except FileNotFoundError:
+                return "gone"
+            except OSError:
+                return "unreadable"
+            if before == after:
+                if began - max(before[3], before[4]) > YOUNG:
+                    self.memo.put(before, digest, before[2])
+                return digest
+        return digest
+
+
+def _digest_open(path: str) -> tuple[Identity, str, Identity]:
+    """Digest by reading into a buffer: a file that shrinks under a mapping would kill the process."""
+    hasher = xxh3_128()
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    try:
+        st = os.fstat(fd)
+        before = identity_of(st)
+        if st.st_size < _CHUNK:
+            data = os.read(fd, _CHUNK)
+            hasher.update(data)
+            if len(data) == st.st_size:
+                return before, hasher.hexdigest(), identity_of(os.fstat(fd))
+        with os.fdopen(os.dup(fd), "rb", buffering=0) as file:
+            buffer = memoryview(bytearray(_CHUNK))
+            while count := file.readinto(buffer):
+                hasher.update(buffer[:count])
+        return before, hasher.hexdigest(), identity_of(os.fstat(fd))
+    finally:
+        os.close(fd)
+
+
+class _Directory:
+    """Digests the names and contents below one directory, in the order of the names.
+
+    A link back to a folder above is digested as a loop; a cache directory of ours is left out,
+    since it changes with every run.
+    """
+
+    def __init__(self, files: Files) -> None:
+        self.files = files
+        self.above: set[tuple[int, int]] = set()
+
+    def digest(self, path: str, st: os.stat_result) -> str:
+        here = (st.st_dev, st.st_ino)
+        if here in self.above:
+            return "loop"
+        self.above.add(here)
+        hasher = xxh3_128()
+        for name, digest in self._members(path):
+            raw = os.fsencode(name)
+            hasher.update(b"%d:%s=%s\n" % (len(raw), raw, digest.encode()))
+        self.above.discard(here)
+        return hasher.hexdigest()
+
+    def _members(self, path: str) -> Iterator[tuple[str, str]]:
+        try:
+            names = sorted(os.listdir(path))
+        except OSError:
+            yield "", "unreadable"
+            return
+        if "CACHEDIR.TAG" in names and _is_ours(path):
+            return
+        for name in names:
+            yield name, self._member(os.path.join(path, name))
+
+    def _member(self, path: str) -> str:
+        try:
+            st = os.stat(path)
+        except OSError:
+            return "dangling"
+        if stats.S_ISDIR(st.st_mode):
+            return "dir:" + self.digest(path, st)
+        return self.files.content(path, st)
+
+
+def _is_ours(path: str) -> bool:
+    try:
+        with open(os.path.join(path, "CACHEDIR.TAG"), "rb") as file:
+            return file.read(len(OWN_TAG)) == OWN_TAG
+    except OSError:
+        return False

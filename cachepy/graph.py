@@ -1,0 +1,204 @@
+"""The graph: folds events of ended calls, answers queries, is saved and merged.
+
+`apply` is idempotent and does not mind the order: of two events of one node the one that was seen
+later wins; edges belong to the caller's event; flow edges are found by digests when asked for.  So
+events may come from this process, from a journal, or over a network, in any order.  Imports model,
+journal, errors.
+"""
+
+from __future__ import annotations
+
+import os
+from _thread import RLock
+
+from cachepy import journal
+from cachepy.errors import GraphFileError
+from cachepy.model import CALL, FILE, Event
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+    from typing import Any
+
+    Node = dict[str, Any]
+
+
+class Graph:
+    """Nodes by id, as the events of their latest runs.
+
+    Examples
+    --------
+    >>> Graph().nodes()
+    {}
+    """
+
+    def __init__(self) -> None:
+        self._events: dict[str, Event] = {}
+        self._first: dict[str, float] = {}
+        self._parents: dict[str, dict[str, None]] = {}
+        self._results: dict[str, dict[str, None]] = {}
+        self._lock = RLock()
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def apply(self, event: Event) -> bool:
+        """Fold one event in; whether it changed anything."""
+        with self._lock:
+            old = self._events.get(event.id)
+            self._first[event.id] = min(event.created, self._first.get(event.id, event.created))
+            if old is not None and _rank(old) >= _rank(event):
+                return False
+            if old is not None:
+                self._detach(old)
+            self._events[event.id] = event
+            for call in event.trace.calls:
+                if call.kind == CALL:
+                    self._parents.setdefault(call.name, {})[event.id] = None
+            if event.trace.result:
+                self._results.setdefault(event.trace.result, {})[event.id] = None
+            return True
+
+    def _detach(self, old: Event) -> None:
+        for call in old.trace.calls:
+            self._parents.get(call.name, {}).pop(old.id, None)
+        self._results.get(old.trace.result, {}).pop(old.id, None)
+
+    def run_of(self, call: str) -> str | None:
+        """Which run the node of a call shows."""
+        event = self._events.get(call)
+        return None if event is None else event.run
+
+    def event(self, call: str) -> Event | None:
+        return self._events.get(call)
+
+    def events(self) -> list[Event]:
+        """All events, in the order of their ids."""
+        with self._lock:
+            return [self._events[key] for key in sorted(self._events)]
+
+    def clear(self) -> None:
+        with self._lock:
+            for part in (self._events, self._first, self._parents, self._results):
+                part.clear()
+
+    # -- queries
+
+    def nodes(self) -> dict[str, Node]:
+        """Every node as a plain dict, a copy."""
+        with self._lock:
+            return {event.id: self._node(event) for event in self.events()}
+
+    def node(self, call: str) -> Node | None:
+        with self._lock:
+            event = self._events.get(call)
+            return None if event is None else self._node(event)
+
+    def _node(self, event: Event) -> Node:
+        from pathlib import Path
+
+        files = {file_path(event, d.name): d.digest for d in event.trace.deps if d.kind == FILE}
+        return {
+            "id": event.id,
+            "fname": event.fname,
+            "module": event.module,
+            "hash": event.hash,
+            "parents": sorted(self._parents.get(event.id, ())),
+            "children": sorted(c.name for c in event.trace.calls if c.kind == CALL and c.name in self._events),
+            "files": [Path(p) for p in files],
+            "file_hashes": files,
+            "outfile": Path(event.root, event.outfile) if event.outfile else None,
+            "created": event.created,
+            "elapsed": event.elapsed,
+            "inputs": self._inputs(event),
+            "qualname": event.qualname,
+            "label": dict(event.label),
+        }
+
+    def _inputs(self, event: Event) -> dict[str, str]:
+        """Argument name -> the call whose result the argument is: same digest, ended before."""
+        found = {name: self._producer(event, digest) for name, digest in event.args.items()}
+        return {name: call for name, call in found.items() if call is not None}
+
+    def _producer(self, event: Event, digest: str) -> str | None:
+        """Of several calls with that result, one under the same caller is the likeliest."""
+        latest = self._first[event.id]
+        candidates = [c for c in self._results.get(digest, ()) if c != event.id and self._first[c] <= latest]
+        family = set(self._parents.get(event.id, ()))
+
+        def distance(call: str) -> tuple[bool, str]:
+            others = set(self._parents.get(call, ()))
+            return not (family & others or (not family and not others)), call
+
+        return min(candidates, key=distance, default=None)
+
+    def for_file(self, path: str) -> list[str]:
+        """The ids of the calls whose own trace holds a file."""
+        want = os.path.abspath(path)
+        return [e.id for e in self.events() if any(file_path(e, d.name) == want for d in _files(e))]
+
+    def files(self) -> dict[str, list[str]]:
+        """path -> ids of the calls that depend on it."""
+        found: dict[str, list[str]] = {}
+        for event in self.events():
+            for dep in _files(event):
+                found.setdefault(file_path(event, dep.name), []).append(event.id)
+        return dict(sorted(found.items()))
+
+    # -- persistence
+
+    def save(self, path: str | Path) -> None:
+        """Write the whole graph to one file."""
+        journal.write(os.fspath(path), (e.wire() for e in self.events()))
+
+    def replace(self, events: Iterable[Event]) -> None:
+        """Make these events the graph."""
+        with self._lock:
+            self.clear()
+            for event in events:
+                self.apply(event)
+
+
+def read_events(path: str, *, root: str | None = None) -> tuple[list[Event], bool]:
+    """The events of a journal or saved graph, and whether some of the file was damaged.
+
+    root: the cache directory it lies in now, which may have been moved since.
+    """
+    records, damaged = journal.read(path)
+    events = []
+    for record in records:
+        try:
+            event = Event.unwire(record)
+        except (TypeError, ValueError):
+            damaged = True
+            continue
+        events.append(event if root is None else event.replace(root=root))
+    return events, damaged
+
+
+def load_events(path: str) -> list[Event]:
+    """The events of a saved graph, all of them; GraphFileError names the file otherwise."""
+    try:
+        events, damaged = read_events(path)
+    except OSError as error:
+        raise GraphFileError(f"cannot read the graph file {path}: {error.strerror or error}") from error
+    if damaged or (not events and os.path.getsize(path)):
+        raise GraphFileError(
+            f"the graph file {path} is damaged; the graph in memory is unchanged. "
+            f"cache_tree_sync() takes what is whole in it"
+        )
+    return events
+
+
+def file_path(event: Event, name: str) -> str:
+    """The absolute path of a file that a trace names as the user gave it."""
+    return os.path.normpath(os.path.join(event.cwd, name))
+
+
+def _files(event: Event) -> list[Any]:
+    return [d for d in event.trace.deps if d.kind == FILE]
+
+
+def _rank(event: Event) -> tuple[float, float, str]:
+    return event.seen, event.created, event.run

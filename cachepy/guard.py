@@ -1,0 +1,86 @@
+"""A cheap check that nothing which a code digest was computed from has changed.
+
+Objects that cannot change in place are checked by identity, the others by digesting them again.
+The check is one generated expression, so that a warm call does not walk code (ccache's and
+salsa's rule: verifying must be much cheaper than computing).  Imports nothing of cachepy.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+MISSING = object()
+
+
+class Guard:
+    """Collects what must stay as it is; `build` turns it into one function.
+
+    Examples
+    --------
+    >>> scope = {"n": 1}
+    >>> guard = Guard(digest=repr)
+    >>> guard.item(scope, "n", scope["n"])
+    >>> check = guard.build()
+    >>> check()
+    True
+    >>> scope["n"] = 2
+    >>> check()
+    False
+    """
+
+    def __init__(self, digest: Callable[[Any], str]) -> None:
+        self._terms: dict[str, None] = {}
+        self._slow: dict[str, None] = {}
+        self._scope: dict[str, Any] = {"M": MISSING, "D": digest, "ids": _ids}
+        self._names: dict[int, str] = {}
+
+    def _name(self, obj: object) -> str:
+        name = self._names.get(id(obj))
+        if name is None:
+            name = self._names[id(obj)] = f"o{len(self._names)}"
+            self._scope[name] = obj  # also keeps it alive, so that its id stays its own
+        return name
+
+    def item(self, scope: dict[str, Any], key: str, obj: object) -> None:
+        """`scope` still maps `key` to this very object (MISSING: to nothing)."""
+        expected = "M" if obj is MISSING else self._name(obj)
+        self._terms[f"{self._name(scope)}.get({key!r}, M) is {expected}"] = None
+
+    def function(self, fn: Any) -> None:
+        """The function has the same code and the same tuple of defaults."""
+        name = self._name(fn)
+        for attribute in ("__code__", "__defaults__", "__kwdefaults__"):
+            self._terms[f"{name}.{attribute} is {self._name(getattr(fn, attribute))}"] = None
+
+    def cell(self, cell: Any, obj: object) -> None:
+        """The closure cell still holds this very object."""
+        self._terms[f"{self._name(cell)}.cell_contents is {self._name(obj)}"] = None
+
+    def cls(self, cls: type) -> None:
+        """The class has the same attributes, each the same object."""
+        members = vars(cls)
+        self._name(list(members.values()))
+        self._terms[f"ids({self._name(members)}.values()) == {_ids(members.values())!r}"] = None
+
+    def value(self, obj: object, digest: str) -> None:
+        """An object that can change in place still has the same digest."""
+        self._slow[f"D({self._name(obj)}) == {digest!r}"] = None
+
+    def true(self, check: Callable[[], bool]) -> None:
+        """Another guard holds."""
+        self._slow[f"{self._name(check)}()"] = None
+
+    def build(self) -> Callable[[], bool]:
+        """The check: True while all of it holds."""
+        terms = [*self._terms, *self._slow] or ["True"]
+        source = "def check():\n try: return " + " and ".join(terms) + "\n except Exception: return False"
+        exec(source, self._scope)  # our own text: names o0, o1, ... and keys by repr
+        check: Callable[[], bool] = self._scope["check"]
+        return check
+
+
+def _ids(values: Any) -> tuple[int, ...]:
+    return tuple(map(id, values))

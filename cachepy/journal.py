@@ -1,0 +1,136 @@
+"""An append-only file of records, safe against torn writes: graph.pkl and the mailboxes of runs.
+
+A record is a mark, its length, a checksum and a pickle of builtins.  One `write` with O_APPEND adds
+it, under a lock where the file system has locks, so that processes lose nothing of each other.  A
+reader takes every whole record and finds the next mark behind a damaged one.  Imports wire.
+"""
+
+from __future__ import annotations
+
+import os
+from struct import Struct
+
+from xxhash import xxh32_intdigest
+
+from cachepy import wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any
+
+MARK = b"\xc5cpj"
+_HEAD = Struct("<4sII")
+
+
+def frame(value: object) -> bytes:
+    """One record as bytes."""
+    payload = wire.dumps(value)
+    return _HEAD.pack(MARK, len(payload), xxh32_intdigest(payload)) + payload
+
+
+def scan(data: bytes) -> Iterator[Any]:
+    """Every whole record; None for each stretch of damage in between or at the end."""
+    at = 0
+    while at < len(data):
+        value, end = _record(data, at)
+        yield value
+        at = end
+
+
+def _record(data: bytes, at: int) -> tuple[Any, int]:
+    if data.startswith(MARK, at) and at + _HEAD.size <= len(data):
+        _, length, check = _HEAD.unpack_from(data, at)
+        start = at + _HEAD.size
+        payload = data[start : start + length]
+        if len(payload) == length and xxh32_intdigest(payload) == check:
+            try:
+                return wire.loads(payload), start + length
+            except ValueError:
+                return None, start + length
+    found = data.find(MARK, at + 1)
+    return None, found if found >= 0 else len(data)
+
+
+class Journal:
+    """One journal file, kept open for appending."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._fd: int | None = None
+        self._pid = 0
+
+    def append(self, value: object) -> None:
+        """Add one record; OSError if it cannot be written."""
+        fd = self._open()
+        data = frame(value)
+        with _locked(fd):
+            written = os.write(fd, data)
+            while written < len(data):
+                written += os.write(fd, data[written:])
+
+    def _open(self) -> int:
+        """The descriptor; opened anew after a fork or when the file was deleted under it."""
+        if self._fd is not None and self._pid == os.getpid() and os.fstat(self._fd).st_nlink:
+            return self._fd
+        self.close()
+        self._fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+        self._pid = os.getpid()
+        return self._fd
+
+    def close(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def __del__(self) -> None:
+        if os is not None:  # at interpreter shutdown
+            self.close()
+
+
+class _locked:  # noqa: N801 - reads as a verb: with _locked(fd)
+    """Holds an advisory lock where there are locks; elsewhere O_APPEND alone has to do."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.held = False
+
+    def __enter__(self) -> None:
+        try:
+            import fcntl
+
+            fcntl.flock(self.fd, fcntl.LOCK_EX)
+            self.held = True
+        except (ImportError, OSError):
+            pass
+
+    def __exit__(self, *_: object) -> None:
+        if self.held:
+            import fcntl
+
+            fcntl.flock(self.fd, fcntl.LOCK_UN)
+
+
+def read(path: str) -> tuple[list[Any], bool]:
+    """All whole records of a file, and whether anything in it was damaged."""
+    with open(path, "rb") as file:
+        data = file.read()
+    values = list(scan(data))
+    whole = [v for v in values if v is not None]
+    return whole, len(whole) != len(values)
+
+
+def write(path: str, values: Iterable[object]) -> None:
+    """Write a whole file at once: a temporary file that replaces it."""
+    temporary = f"{path}.{os.getpid()}.tmp"
+    try:
+        with open(temporary, "wb") as file:
+            for value in values:
+                file.write(frame(value))
+        os.replace(temporary, path)
+    except BaseException:
+        try:
+            os.unlink(temporary)
+        except OSError:
+            pass
+        raise

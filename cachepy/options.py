@@ -1,0 +1,110 @@
+"""The options of the decorator, checked when it is applied.  Imports errors."""
+
+from __future__ import annotations
+
+import os
+
+from cachepy.errors import UsageError, UsageValueError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+NAMES = (
+    "cache_dir", "version", "env_vars", "depends_on_files", "depends_on_vars",
+    "file_args", "ignore_args", "ignore_globals", "verbose",
+)  # fmt: skip
+
+
+def cache_default_dir() -> str:
+    """The cache directory of functions that name none: ``$CACHEPY_DIR``, else ``.cachepy`` here.
+
+    Examples
+    --------
+    >>> cache_default_dir()[-8:] in (".cachepy", os.environ.get("CACHEPY_DIR", "")[-8:])
+    True
+    """
+    return os.path.abspath(os.environ.get("CACHEPY_DIR") or ".cachepy")
+
+
+class Options:
+    """What the decorator was told; every problem is an error that names the option."""
+
+    __slots__ = ("_root", *NAMES)
+
+    def __init__(self, **given: Any) -> None:
+        unknown = sorted(set(given) - set(NAMES))
+        if unknown:
+            raise UsageError(f"cache_file() takes no option {unknown[0]!r}; it takes {', '.join(NAMES)}")
+        self.cache_dir = _path("cache_dir", given.get("cache_dir"))
+        self.version = _version(given.get("version"))
+        self.env_vars = _names("env_vars", given.get("env_vars"))
+        self.depends_on_files = tuple(_paths("depends_on_files", given.get("depends_on_files")))
+        self.depends_on_vars = _names("depends_on_vars", given.get("depends_on_vars"))
+        files = given.get("file_args")
+        self.file_args = None if files is None else frozenset(_names("file_args", files))
+        self.ignore_args = frozenset(_names("ignore_args", given.get("ignore_args")))
+        self.ignore_globals = frozenset(_names("ignore_globals", given.get("ignore_globals")))
+        self.verbose = bool(given.get("verbose", False))
+        self._root = None if self.cache_dir is None else os.path.abspath(self.cache_dir)
+
+    def root(self) -> str:
+        """The absolute cache directory; a default one is fixed at the first call."""
+        if self._root is None:
+            self._root = cache_default_dir()
+        return self._root
+
+    def declared(self) -> tuple[tuple[str, str], ...]:
+        """What counts as part of the function, as (name, text)."""
+        return (
+            ("version", repr(self.version)),
+            ("env_vars", repr(sorted(self.env_vars))),
+            ("depends_on_files", repr(sorted(self.depends_on_files))),
+            ("file_args", repr(None if self.file_args is None else sorted(self.file_args))),
+            ("ignore_args", repr(sorted(self.ignore_args))),
+            ("ignore_globals", repr(sorted(self.ignore_globals))),
+        )
+
+    def given(self) -> dict[str, Any]:
+        """The options as they could be given again."""
+        return {name: getattr(self, name) for name in NAMES}
+
+
+def _path(option: str, value: Any) -> str | None:
+    if value is None:
+        return None
+    try:
+        path = os.fspath(value)
+    except TypeError:
+        raise UsageError(f"{option} must be a path (str or os.PathLike), not {value!r}") from None
+    if isinstance(path, bytes):
+        path = os.fsdecode(path)
+    if not path:
+        raise UsageValueError(f"{option} is empty; name a directory, or leave it out for {cache_default_dir()}")
+    return str(path)
+
+
+def _version(value: Any) -> Any:
+    if value is not None and not isinstance(value, (str, int, float, tuple)):
+        raise UsageError(f"version must be a str or a number, not {value!r}")
+    return value
+
+
+def _names(option: str, value: Any) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if isinstance(value, (str, bytes)):
+        raise UsageError(f"{option} must be a list of names, not the single text {value!r}; write {option}=[{value!r}]")
+    names = tuple(value)
+    wrong = [n for n in names if not isinstance(n, str) or not n]
+    if wrong:
+        raise UsageError(f"{option} must hold names (str), not {wrong[0]!r}")
+    return names
+
+
+def _paths(option: str, value: Any) -> list[str]:
+    if value is None:
+        return []
+    if isinstance(value, (str, bytes)):
+        raise UsageError(f"{option} must be a list of paths, not the single text {value!r}; write {option}=[{value!r}]")
+    return [_path(option, v) or "" for v in value]

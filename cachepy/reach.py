@@ -1,0 +1,374 @@
+"""The walk from a function over all the code and globals it reaches (design 3.5).
+
+`Walk` numbers each function and class of user code in the order in which it is met and writes
+down, line by line, what each name is bound to; the digest of the lines says which code is reached
+*and* under which names.  It goes by what travels with a function (code objects, globals,
+closures), never by source text, so it is the same on every worker.
+
+Imports digest, bytecode, guard, modules, model.  `code` drives it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+
+from cachepy.bytecode import CodeFacts, code_bytes, scan
+from cachepy.digest import Digester, Found, digest_bytes, name_of
+from cachepy.errors import UndigestableError
+from cachepy.guard import MISSING, Guard
+from cachepy.model import Record
+from cachepy.modules import MAIN, PACKAGE, STDLIB, USER, canonical, home_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    Chains = Iterable[tuple[str, ...]]
+
+FUNCTION = type(lambda: None)
+METHOD = type(Digester.digest.__get__(0))
+MODULE = type(sys)
+CELL_EMPTY = "empty"
+ANY: Chains = ((),)
+_IMMUTABLE = frozenset({int, float, str, bytes, bool, complex, type(None), type(...), range})
+_DYNAMIC = frozenset({"globals", "eval", "exec", "vars"})
+_CLASS_NOISE = frozenset(
+    "__doc__ __module__ __qualname__ __dict__ __weakref__ __firstlineno__ __static_attributes__ __annotations__ "
+    "__dataclass_fields__ __dataclass_params__ __parameters__ __orig_bases__ __abstractmethods__ _abc_impl "
+    "__annotations_cache__ __classcell__ __type_params__".split()
+)
+_HARMLESS = ("_thread", "threading", "logging", "_contextvars", "concurrent", "weakref", "_weakref", "asyncio", "_asyncio")
+
+
+class Piece(Record):
+    """One item of code: what changed can be named when its digest differs.
+
+    cue: ``code``, ``global``, ``package`` or ``declared``; where: file and line, if it has one.
+    """
+
+    __slots__ = ("cue", "name", "digest", "where")
+    cue: str
+    name: str
+    digest: str
+    where: str
+
+
+def is_immutable(obj: object) -> bool:
+    """Whether the value can only change by being replaced."""
+    if type(obj) is tuple or type(obj) is frozenset:
+        return all(map(is_immutable, obj))  # type: ignore[call-overload]
+    return type(obj) in _IMMUTABLE
+
+
+class Walk:
+    """One walk; afterwards `lines`, `pieces`, `opaque` and `guard` describe what was reached."""
+
+    def __init__(self, digester: Digester, boundary: Callable[[Walk, Any], str | None], ignore: frozenset[str]) -> None:
+        self.digester = digester
+        self.origins = digester.origins
+        self.boundary = boundary
+        self.ignore = ignore
+        self.lines: list[str] = []
+        self.pieces: list[Piece] = []
+        self.opaque: list[str] = []
+        self.guard = Guard(digester.digest)
+        self._numbers: dict[int, int] = {}
+        self._queue: deque[Any] = deque()
+
+    def run(self, root: Any) -> None:
+        """Visit everything that the root reaches, breadth first: long chains do not recurse."""
+        self.number(root)
+        while self._queue:
+            obj = self._queue.popleft()
+            self.lines.append(f"#{self._numbers[id(obj)]}")
+            if isinstance(obj, type):
+                self._visit_class(obj)
+            else:
+                self._visit_function(obj)
+
+    def number(self, obj: Any) -> str:
+        """The number of a function or class, which is visited later if it is new."""
+        if id(obj) not in self._numbers:
+            self._numbers[id(obj)] = len(self._numbers)
+            self._queue.append(obj)
+        return f"#{self._numbers[id(obj)]}"
+
+    def package(self, module: str) -> str:
+        top = module.partition(".")[0]
+        version = self.origins.version(top)
+        self.pieces.append(Piece("package", top, version, ""))
+        return f"package {top} {version}"
+
+    def bind(self, label: str, obj: Any, chains: Chains = ANY) -> None:
+        """Write down what a name is bound to."""
+        if label.rpartition(".")[2] not in self.ignore and label not in self.ignore:
+            self.lines.append(f"{label.rpartition(':')[2]}={self.describe(label, obj, chains)}")
+
+    # -- descriptions: one text for each kind of object
+
+    def describe(self, label: str, obj: Any, chains: Chains = ANY) -> str:
+        """What an object is, in a text that is equal exactly if it does the same."""
+        known = self.boundary(self, obj)
+        if known is not None:
+            return known
+        if isinstance(obj, type):
+            return self._describe_class(obj)
+        rule = _DESCRIPTIONS.get(type(obj).__name__)
+        return rule(self, label, obj, chains) if rule is not None else self.value(label, obj)
+
+    def _describe_class(self, cls: type) -> str:
+        kind = self.origins.kind(cls.__module__)
+        if kind == PACKAGE:
+            return f"{self.package(cls.__module__)} {cls.__qualname__}"
+        return self.number(cls) if kind == USER else f"class {cls.__module__}.{cls.__qualname__}"
+
+    def describe_function(self, label: str, fn: Any, chains: Chains) -> str:
+        for chain in chains:
+            if chain and chain[0] in fn.__dict__:
+                self.guard.item(fn.__dict__, chain[0], fn.__dict__[chain[0]])
+                self.bind(f"{label}.{chain[0]}", fn.__dict__[chain[0]], [chain[1:]])
+        return self.number(fn)
+
+    def describe_module(self, label: str, module: Any, chains: Chains) -> str:
+        kind = self.origins.kind(module.__name__)
+        if kind == PACKAGE:
+            return self.package(module.__name__)
+        if kind == STDLIB:
+            return f"stdlib {module.__name__}"
+        if () in chains:
+            self._whole_module(module)
+        heads = sorted({chain[0] for chain in chains if chain})
+        for head in heads:
+            self._attribute(module, head, [chain[1:] for chain in chains if chain and chain[0] == head])
+        return f"module {canonical(module.__name__)}"
+
+    def _attribute(self, module: Any, name: str, chains: Chains) -> None:
+        scope = vars(module)
+        obj = scope.get(name, MISSING)
+        self.guard.item(scope, name, obj)
+        label = f"{canonical(module.__name__)}.{name}"
+        if obj is MISSING:
+            self.lines.append(f"{label} unbound")
+        else:
+            self.bind(label, obj, chains)
+
+    def _whole_module(self, module: Any) -> None:
+        """A module that is passed on or looked into dynamically: all that is defined in it counts."""
+        if id(module) in self._numbers:
+            return
+        self._numbers[id(module)] = len(self._numbers)
+        for name, obj in sorted(vars(module).items()):
+            foreign = getattr(obj, "__module__", module.__name__) != module.__name__
+            if name[:2] != "__" and type(obj) is not MODULE and not foreign:
+                self._attribute(module, name, ANY)
+
+    def describe_parts(self, label: str, obj: Any, names: tuple[str, ...]) -> str:
+        """An object that is made of others: a method, a property, a partial."""
+        parts = [self.describe(f"{label}.{name}", getattr(obj, name)) for name in names]
+        return f"{type(obj).__name__}({', '.join(parts)})"
+
+    def describe_builtin(self, label: str, obj: Any, _: Chains) -> str:
+        module = getattr(obj, "__module__", None) or "builtins"
+        if self.origins.kind(module) == PACKAGE:
+            self.package(module)
+        return f"builtin {module}.{obj.__qualname__}"
+
+    def value(self, label: str, obj: Any) -> str:
+        """A global by its value; code that the value refers to is visited too."""
+        if type(obj).__name__ == "_Environ":
+            return "environ"
+        found = Found()
+        try:
+            digest = self.digester.digest(obj, found)
+        except UndigestableError:
+            return self._opaque(label, obj)
+        self.pieces.append(Piece("global", label, digest, ""))
+        if not is_immutable(obj):
+            self.guard.value(obj, digest)
+        packages = [self.package(name) for name in sorted(found.packages)]
+        return " ".join([digest, *packages, *map(self.number, found.code)])
+
+    def _opaque(self, label: str, obj: Any) -> str:
+        cls = type(obj)
+        harmless = cls.__module__.partition(".")[0] in _HARMLESS or label.rpartition(".")[2][:1] == "_"
+        if not harmless:
+            self.opaque.append(label)
+        return f"opaque {cls.__module__}.{cls.__qualname__}"
+
+    # -- visits: once for each function and class
+
+    def _visit_function(self, fn: Any) -> None:
+        home = fn.__globals__.get("__name__")
+        kind = self.origins.kind(home)
+        self.guard.function(fn)
+        label = f"{home_of(fn)}:{fn.__code__.co_qualname}"
+        facts = scan(fn.__code__)
+        if kind != USER:
+            self.lines.append(self.package(home) if kind == PACKAGE else f"stdlib {label}")
+            self._cells(fn, label, facts, skip=facts.stored_cells)
+            return
+        self._own_code(fn, label)
+        for i, default in enumerate(fn.__defaults__ or ()):
+            self.bind(f"{label}.default {i}", default)
+        for name, default in sorted((fn.__kwdefaults__ or {}).items()):
+            self.bind(f"{label}.default {name}", default)
+        self._cells(fn, label, facts)
+        self._globals(fn, facts)
+        self._imports(fn, facts)
+
+    def _own_code(self, fn: Any, label: str) -> None:
+        digest = digest_bytes(code_bytes(fn.__code__))
+        code = fn.__code__
+        self.pieces.append(Piece("code", label, digest, f"{code.co_filename}:{code.co_firstlineno}"))
+        self.lines.append(f"code {digest}")
+        for name, note in sorted(_annotations(fn)):
+            self.lines.append(f"{name}: {note}")
+        if "__wrapped__" in fn.__dict__:
+            self.bind(f"{label}.__wrapped__", fn.__dict__["__wrapped__"])
+
+    def _cells(self, fn: Any, label: str, facts: CodeFacts, skip: Iterable[str] = ()) -> None:
+        for name, cell in zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True):
+            if name in skip or name in self.ignore:
+                continue
+            try:
+                content = cell.cell_contents
+            except ValueError:
+                self.lines.append(f"{name} {CELL_EMPTY}")
+                continue
+            self.guard.cell(cell, content)
+            self.bind(f"{label}.{name}", content, facts.cell_chains.get(name, ANY))
+
+    def _globals(self, fn: Any, facts: CodeFacts) -> None:
+        scope = fn.__globals__
+        home = home_of(fn)
+        for name in facts.names:
+            if name in self.ignore:
+                continue
+            obj = scope.get(name, MISSING)
+            self.guard.item(scope, name, obj)
+            if obj is not MISSING:
+                self.bind(f"{home}.{name}", obj, sorted(facts.global_chains[name]))
+            elif name in _DYNAMIC:
+                module = sys.modules.get(scope.get("__name__", ""))
+                self.lines.append(f"dynamic {name}")
+                if module is not None:
+                    self._whole_module(module)
+            elif name not in _BUILTINS:
+                self.lines.append(f"{home}.{name} unbound")
+
+    def _imports(self, fn: Any, facts: CodeFacts) -> None:
+        """Modules imported inside the body: they would be imported by running it anyway."""
+        for name, level, wanted in facts.imports:
+            full = _absolute(name, level, fn.__globals__)
+            if full is None:
+                continue
+            kind = self.origins.kind_unloaded(full)
+            if kind == PACKAGE:
+                self.lines.append(self.package(full))
+            elif kind == USER:
+                self._imported(full, wanted)
+
+    def _imported(self, name: str, wanted: tuple[str, ...]) -> None:
+        module = _import_module(name)
+        if module is None:
+            self.lines.append(f"import {name} fails")
+            return
+        chains: Chains = ANY
+        if wanted and "*" not in wanted:
+            for each in wanted:
+                if each not in vars(module):
+                    _import_module(f"{name}.{each}")
+            chains = [(each,) for each in wanted]
+        self.bind(f"import {name}", module, chains)
+
+    def _visit_class(self, cls: type) -> None:
+        self.guard.cls(cls)
+        label = ":".join(name_of(cls))
+        members = {n: v for n, v in vars(cls).items() if n not in _CLASS_NOISE and not n.startswith("__pydantic")}
+        if hasattr(cls, "__members__"):
+            members = _enum_members(cls, members)
+        self.pieces.append(Piece("code", label, digest_bytes(repr(sorted(members)).encode()), ""))
+        self.lines.append(f"class {label}")
+        for i, base in enumerate(cls.__bases__):
+            self.bind(f"{label}.base {i}", base)
+        if type(cls) is not type:
+            self.bind(f"{label}.metaclass", type(cls))
+        for name, note in _annotations(cls):  # in their order, which dataclasses go by
+            self.lines.append(f"{name}: {note}")
+        for name, obj in sorted(members.items()):
+            self.bind(f"{label}.{name}", obj)
+
+
+def _enum_members(cls: Any, members: dict[str, Any]) -> dict[str, Any]:
+    values = {f"member {name}": member._value_ for name, member in cls.__members__.items()}
+    code = {n: v for n, v in members.items() if type(v).__name__ in ("function", "staticmethod", "classmethod")}
+    return values | {n: v for n, v in code.items() if n not in ("__new__", "_generate_next_value_")}
+
+
+def _annotations(obj: Any) -> list[tuple[str, str]]:
+    notes = vars(obj).get("__annotations__") if isinstance(obj, type) else _notes_of_function(obj)
+    return [(name, _note(note)) for name, note in (notes or {}).items()]
+
+
+def _notes_of_function(fn: Any) -> Any:
+    if sys.version_info >= (3, 14):  # evaluating them may run anything
+        return {"annotate": digest_bytes(code_bytes(fn.__annotate__.__code__))} if fn.__annotate__ else {}
+    return fn.__annotations__
+
+
+def _note(note: Any) -> str:
+    if isinstance(note, str):
+        return note
+    if isinstance(note, type) and type(note).__name__ != "GenericAlias":
+        return ".".join(name_of(note))
+    text = repr(note)
+    for main in MAIN:
+        text = text.replace(f"{main}.", f"{canonical(main)}.")
+    return type(note).__name__ if " at 0x" in text else text
+
+
+def _absolute(name: str, level: int, scope: dict[str, Any]) -> str | None:
+    if level == 0:
+        return name
+    package = scope.get("__package__") or scope.get("__name__", "").rpartition(".")[0]
+    parts = package.split(".")
+    if level > len(parts):
+        return None
+    base = ".".join(parts[: len(parts) - level + 1])
+    return f"{base}.{name}" if name else base
+
+
+def _import_module(name: str) -> Any:
+    from importlib import import_module
+
+    try:
+        return import_module(name)
+    except Exception:  # noqa: BLE001 - an import in the body may fail in any way, and be caught there
+        return None
+
+
+def _parts(*names: str) -> Callable[[Walk, str, Any, Chains], str]:
+    return lambda walk, label, obj, _: walk.describe_parts(label, obj, names)
+
+
+_BUILTINS = frozenset(dir(__import__("builtins")))
+_DESCRIPTIONS: dict[str, Callable[[Walk, str, Any, Chains], str]] = {
+    "function": Walk.describe_function,
+    "module": Walk.describe_module,
+    "method": _parts("__func__", "__self__"),
+    "staticmethod": _parts("__func__"),
+    "classmethod": _parts("__func__"),
+    "property": _parts("fget", "fset", "fdel"),
+    "cached_property": _parts("func"),
+    "partial": _parts("func", "args", "keywords"),
+    "partialmethod": _parts("func", "args", "keywords"),
+    "_lru_cache_wrapper": _parts("__wrapped__"),
+    "builtin_function_or_method": Walk.describe_builtin,
+    "method_descriptor": Walk.describe_builtin,
+    "wrapper_descriptor": Walk.describe_builtin,
+    "member_descriptor": lambda _, label, obj, __: f"slot {obj.__name__}",
+    "getset_descriptor": lambda _, label, obj, __: f"slot {obj.__name__}",
+    "_tuplegetter": lambda _, label, obj, __: "field",
+}

@@ -1,0 +1,320 @@
+"""A Session holds all state of one cache user: digests, stores, claims, the graph and the sink.
+
+There is one default; tests replace it with `use_session`.  `LiveProbe` answers a verification with
+the world as it is now.  Imports everything below the engine.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from _weakref import ref
+
+from cachepy import wire
+from cachepy.claims import Claims
+from cachepy.code import CodeReader, Target, cached_target, resolve
+from cachepy.digest import digest_bytes
+from cachepy.errors import CacheReadWarning, CacheWriteWarning, EntryError
+from cachepy.files import Files, StatMemo
+from cachepy.graph import Graph
+from cachepy.model import Dep, Event, Reason, Trace
+from cachepy.modules import Origins
+from cachepy.reach import Piece
+from cachepy.store import Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from types import TracebackType
+    from typing import Any
+
+    from cachepy.trace import Frame, Sink
+
+
+class Session:
+    """The state behind cached functions and the ``cache_tree_*`` functions.
+
+    Parameters
+    ----------
+    sink : Sink, optional
+        Takes each ended call; by default it goes into `graph` and into the journal on disk.
+    import_modules : bool
+        Whether verifying a call may import the module of a function below it, as running would.
+
+    Examples
+    --------
+    >>> with use_session(Session()) as session:
+    ...     len(session.graph)
+    0
+    """
+
+    def __init__(self, sink: Sink | None = None, *, import_modules: bool = True) -> None:
+        self.origins = Origins()
+        self.reader = CodeReader(self.origins)
+        self.digester = self.reader.digester
+        self.files = Files(StatMemo())
+        self.claims = Claims()
+        self.graph = Graph()
+        self.sink: Sink = sink if sink is not None else GraphSink(self)
+        self.import_modules = import_modules
+        self.owners: dict[str, Frame] = {}
+        self.waiting: dict[object, tuple[set[str], str]] = {}
+        self.shared: dict[str, Frame] = {}
+        self._stores: dict[str, Store] = {}
+        self._functions: dict[str, list[Callable[[], Any]]] = {}
+        self._warned: set[tuple[object, ...]] = set()
+        self._code_kept: set[tuple[str, str]] = set()
+
+    def store(self, root: str) -> Store:
+        """The cache directory at an absolute path."""
+        found = self._stores.get(root)
+        if found is None:
+            found = self._stores[root] = Store(root)
+        return found
+
+    def stores(self) -> list[Store]:
+        return list(self._stores.values())
+
+    def register(self, call: Any) -> None:
+        """Remember a cached function, weakly: local ones cannot be found by their names."""
+        known = self._functions.setdefault(call.target.identity, [])
+        known[:] = [r for r in known if r() is not None and r() is not call]
+        known.append(ref(call))
+
+    def live(self, identity: str) -> list[Target]:
+        """The targets of the cached functions of this identity that exist now, newest first."""
+        calls = [r() for r in reversed(self._functions.get(identity, []))]
+        return [call.target for call in calls if call is not None]
+
+    def warn(self, category: type[Warning], message: str, *once: object) -> None:
+        """Warn at the user's line; once for each cause."""
+        mark = (category, *(once or (message,)))
+        if mark in self._warned:
+            return
+        self._warned.add(mark)
+        import warnings
+
+        warnings.warn(message, category, stacklevel=_user_level())
+
+    def keep_code(self, store: Store, digest: str, pieces: tuple[Piece, ...]) -> None:
+        """Keep what a code digest is made of, so that a reason can name what changed."""
+        if (store.root, digest) not in self._code_kept:
+            self._code_kept.add((store.root, digest))
+            store.put_code(digest, wire.dumps([p.astuple() for p in pieces]))
+
+    def events(self, call: str) -> list[Event]:
+        """The stored events of a call, from whichever cache directory has it, newest first."""
+        for store in self.stores():
+            try:
+                stored = store.look(call)
+            except (EntryError, OSError) as error:
+                self.warn(CacheReadWarning, f"{error}; the call will run again", "entry", call)
+                continue
+            if stored is not None:
+                return stored.events
+        return []
+
+    def subtree(self, event: Event) -> Iterator[Event]:
+        """The event and those of all calls below it that gave the results it used."""
+        todo, seen = [event], {event.id}
+        while todo:
+            current = todo.pop()
+            yield current
+            for call in current.trace.calls:
+                if call.name not in seen:
+                    seen.add(call.name)
+                    todo += [e for e in self.events(call.name) if e.trace.result == call.digest][:1]
+
+    def close(self) -> None:
+        """Close what is open; the session may be used again."""
+        for store in self.stores():
+            store.journal.close()
+            self.files.memo.flush(store.memo_file)
+
+
+class GraphSink:
+    """Folds ended calls into the session's graph and appends them to the journal of their cache."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    def record(self, event: Event) -> None:
+        """A call has run and is stored."""
+        self.session.graph.apply(event)
+        self._append(event)
+
+    def hit(self, event: Event, index: int) -> None:
+        """A call was a hit: its subtree belongs to the graph; the journal has it already.
+
+        Only a hit of an older trace (a file was changed back) adds a record, which says that the
+        older run is the valid one again.
+        """
+        if self.session.graph.run_of(event.id) == event.run:
+            return
+        if index:
+            import time
+
+            event = event.replace(seen=time.time())
+            self._append(event)
+        for each in self.session.subtree(event):
+            self.session.graph.apply(each)
+
+    def _append(self, event: Event) -> None:
+        store = self.session.store(event.root)
+        try:
+            store.journal.append(event.wire())
+        except OSError as error:
+            self.session.warn(
+                CacheWriteWarning,
+                f"cannot write {store.journal.path}: {error.strerror or error}; the graph of this run "
+                f"is in memory only (`cachepy repair` rebuilds it from the entries)",
+                "journal",
+                store.root,
+            )
+
+
+class LiveProbe:
+    """Answers what a verification asks; looks at each thing once.
+
+    own: the identity and digest of the function that is being called, which is known already.
+    """
+
+    def __init__(self, session: Session, own: tuple[str, str] | None = None) -> None:
+        self.session = session
+        self._own = own
+        self._files: dict[str, str | None] = {}
+        self._exists: dict[str, bool] = {}
+        self._codes: dict[str, list[str]] = {}
+
+    def file(self, path: str) -> str | None:
+        if path not in self._files:
+            self._files[path] = self.session.files.digest(path)
+        return self._files[path]
+
+    def exists(self, path: str) -> bool:
+        if path not in self._exists:
+            self._exists[path] = os.path.exists(path)
+        return self._exists[path]
+
+    def env(self, name: str) -> str | None:
+        value = os.environ.get(name)
+        return None if value is None else digest_bytes(value.encode("utf-8", "surrogateescape"))
+
+    def package(self, name: str) -> str:
+        return self.session.origins.version(name)
+
+    def code(self, identity: str, recorded: str | None) -> str | None:
+        """The digest of the code of that name now; of several live ones the recorded, if one has it."""
+        if self._own is not None and identity == self._own[0] and recorded == self._own[1]:
+            return recorded
+        if identity not in self._codes:
+            self._codes[identity] = [self.session.reader.reach(o).digest for o in self.found(identity)]
+        digests = self._codes[identity]
+        return recorded if recorded in digests else next(iter(digests), None)
+
+    def found(self, identity: str) -> list[Any]:
+        """The targets, functions or classes of an identity."""
+        module, _, qualname = identity.partition(":")
+        live = self.session.live(identity)
+        obj = None if "<" in qualname else resolve(module, qualname)
+        if obj is None and not live and "<" not in qualname and self.session.import_modules:
+            obj = _import(module, qualname)
+        named = _unwrapped(obj, identity)
+        return [named, *(t for t in live if t is not named)] if named is not None else list(live)
+
+    def traces(self, call: str, roots: Sequence[str]) -> list[Trace]:
+        for root in roots:
+            self.session.store(root)
+        return [event.trace for event in self.session.events(call)]
+
+    def code_reasons(self, dep: Dep) -> list[Reason]:
+        found = self.found(dep.name)
+        if not found:
+            return [Reason("unknown", dep.name, dep.digest, None)]
+        reach = self.session.reader.reach(found[0])
+        old = self._pieces(dep.digest or "")
+        new = {(p.cue, p.name): p.digest for p in reach.pieces}
+        changed = [key for key in {**old, **new} if old.get(key) != new.get(key)] if old else []
+        reasons = [Reason(cue, name, old.get((cue, name)), new.get((cue, name))) for cue, name in changed]
+        return reasons or [Reason("code", dep.name, dep.digest, reach.digest)]
+
+    def _pieces(self, digest: str) -> dict[tuple[str, str], str]:
+        for store in self.session.stores():
+            data = store.get_code(digest)
+            if data is not None:
+                try:
+                    return {(cue, name): each for cue, name, each, _ in wire.loads(data)}
+                except (TypeError, ValueError):
+                    continue
+        return {}
+
+
+def _unwrapped(obj: Any, identity: str) -> Any:
+    """The target or plain code behind decorators that were put on top of it."""
+    while obj is not None:
+        target = cached_target(obj)
+        if target is not None:
+            return target if target.identity == identity else None
+        if isinstance(obj, type) or not hasattr(obj, "__wrapped__"):
+            break
+        obj = obj.__wrapped__
+    return obj if isinstance(obj, type) or hasattr(obj, "__code__") else None
+
+
+def _import(module: str, qualname: str) -> Any:
+    """Import the module of a function below a call, as running the call would."""
+    from importlib import import_module
+
+    try:
+        import_module(module)
+    except Exception:  # noqa: BLE001 - any failure means that the function cannot be looked at
+        return None
+    return resolve(module, qualname)
+
+
+def _user_level() -> int:
+    """How many frames up the user's code is."""
+    frame: Any = sys._getframe(1)
+    level = 1
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("cachepy", "dask_plugin"):
+        frame = frame.f_back
+        level += 1
+    return level - 1
+
+
+_default: Session | None = None
+
+
+def current_session() -> Session:
+    """The session that cached functions use now."""
+    global _default
+    if _default is None:
+        _default = Session()
+    return _default
+
+
+class use_session:  # noqa: N801 - reads as a verb: with use_session(s)
+    """Make a session the default inside a ``with`` block, for all threads.
+
+    Examples
+    --------
+    >>> with use_session(Session()) as mine:
+    ...     current_session() is mine
+    True
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._before: Session | None = None
+
+    def __enter__(self) -> Session:
+        global _default
+        self._before, _default = _default, self.session
+        return self.session
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        global _default
+        _default = self._before
+        self.session.close()
+
+

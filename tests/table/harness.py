@@ -1,0 +1,501 @@
+"""The machinery behind the table of edits: small generated projects, run in forked processes.
+
+A `Case` is data: the files of a project, a call, an edit, and the bodies that must run after the edit.
+`check` takes it through its life:
+
+    run it without a cache, run it (every body runs), run it again (nothing runs),
+    edit, run it without a cache, run it (exactly the expected bodies run), run it again (nothing runs)
+
+and every value must be the one that the run without a cache gives. A table can be wrong too: where a body
+must run, the uncached value must differ (unless the case says `same`), and where nothing may run it must not.
+
+Runs are cheap: a server process with numpy, pandas and cachepy loaded forks one child per run. The child
+imports the generated modules afresh and writes no bytecode, so that two edits within a second are two edits.
+"""
+
+from __future__ import annotations
+
+import collections
+import faulthandler
+import gc
+import importlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+HEAD = "from _cf import DIR, cache_file, mark, ran, track_file\n"
+SHIM = """\
+import os
+from pathlib import Path
+
+DIR = os.environ["CACHEDIR"]
+
+def ran(name):
+    with open(os.environ["RANLOG"], "a") as log:
+        log.write(name + "\\n")
+
+def mark():
+    ran("--")
+
+if "NOCACHE" in os.environ:
+    def cache_file(*args, **options):
+        return lambda function: function
+
+    def track_file(path):
+        return Path(path)
+else:
+    from cachepy import cache_file, track_file
+"""
+LIVE = """
+def _call():
+    return {call}
+
+out = [repr(_call())]
+mark()
+out.append(repr(_call()))
+mark()
+{live}
+mark()
+out.append(repr(_call()))
+mark()
+out.append(repr(_call()))
+"""
+WARM = (
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "asyncio",
+    "decimal",
+    "fractions",
+    "uuid",
+    "zoneinfo",
+    "zlib",
+    "cachepy",
+)
+TIMEOUT = 60
+AGE = 2.5  # seconds; the coarsest clock of a file system ticks every two
+
+Edit = Callable[["Project"], None]
+
+
+@dataclass(frozen=True)
+class Link:
+    """A symlink in `Case.files`."""
+
+    target: str
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    files: Mapping[str, str | bytes | Link]
+    edit: Edit | str  # "old => new" stands for that replacement in m.py
+    runs: str | None  # names of the bodies that run after the edit; None: no claim
+    call: str = "m.f(3)"
+    setup: str = "import m"
+    live: str = ""  # instead of `edit`: statements run between two calls in one process
+    env: dict[str, str] = field(default_factory=dict)
+    cwd: str = "."
+    same: bool = False  # the bodies in `runs` must run although the value stays what it was
+    fresh: bool = False  # a real interpreter for each run, started with the environment of the case
+    aged: bool = False  # the first run waits until the stats of the files are no longer young
+    outputs: bool = False  # the edit is to a file that the bodies write: made again after the uncached run
+
+
+@dataclass(frozen=True)
+class Run:
+    value: Any
+    ran: list[str]
+
+
+class CaseFailed(AssertionError):
+    """Something a case promises did not hold; the text says all one needs to know."""
+
+
+def function(returns: str, args: str = "x", options: str = "", name: str = "f") -> str:
+    """The source of a cached function that logs its name and returns an expression."""
+    return f"""
+@cache_file(DIR{options and ", " + options})
+def {name}({args}):
+    ran({name!r})
+    return {returns}
+"""
+
+
+def module(source: str, *functions: str) -> str:
+    return textwrap.dedent(source) + "".join(functions)
+
+
+# ---- edits
+
+
+def sub(change: str, file: str = "m.py") -> Edit:
+    """Replace the one occurrence of `old` by `new`, written as "old => new"."""
+    old, new = change.split(" => ")
+
+    def edit(project: Project) -> None:
+        text = (project.root / file).read_text()
+        if text.count(old) != 1:
+            raise CaseFailed(f"{file} holds {old!r} {text.count(old)} times")
+        project.write(file, text.replace(old, new))
+
+    return edit
+
+
+def write(file: str, content: str | bytes | Link) -> Edit:
+    return lambda project: project.write(file, content)
+
+
+def remove(file: str) -> Edit:
+    return lambda project: project.remove(file)
+
+
+def rename(old: str, new: str) -> Edit:
+    def edit(project: Project) -> None:
+        (project.root / old).rename(project.root / new)
+
+    return edit
+
+
+def touch(file: str) -> Edit:
+    return lambda project: os.utime(project.root / file, (2_000_000_000, 2_000_000_000))
+
+
+def sly(file: str, content: str) -> Edit:
+    """New content, with the size and the mtime of the old."""
+
+    def edit(project: Project) -> None:
+        path = project.root / file
+        before = path.stat()
+        path.write_text(content)
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        after = path.stat()
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise CaseFailed("the sly edit can be seen")
+
+    return edit
+
+
+def poke(file: str, offset: int, content: bytes) -> Edit:
+    def edit(project: Project) -> None:
+        with (project.root / file).open("r+b") as stream:
+            stream.seek(offset)
+            stream.write(content)
+
+    return edit
+
+
+def env(**names: str | None) -> Edit:
+    """Set variables; None takes one away."""
+
+    def edit(project: Project) -> None:
+        for name, value in names.items():
+            if value is None:
+                project.env.pop(name, None)
+            else:
+                project.env[name] = value
+
+    return edit
+
+
+def chdir(folder: str) -> Edit:
+    def edit(project: Project) -> None:
+        project.cwd = folder
+
+    return edit
+
+
+def moved_cache(copied: bool) -> Edit:
+    """The cache directory stands elsewhere."""
+
+    def edit(project: Project) -> None:
+        old, project.cache = project.cache, project.cache.with_name("elsewhere")
+        if copied:
+            shutil.copytree(old, project.cache)
+        else:
+            old.rename(project.cache)
+
+    return edit
+
+
+def call(expression: str) -> Edit:
+    def edit(project: Project) -> None:
+        project.script(replace(project.case, call=expression))
+
+    return edit
+
+
+def run(project: Project) -> None:
+    """A run between two edits, as a step of `then`."""
+    project.run()
+
+
+def then(*steps: Edit) -> Edit:
+    def edit(project: Project) -> None:
+        for step in steps:
+            step(project)
+
+    return edit
+
+
+def nothing(project: Project) -> None:
+    """No edit."""
+
+
+# ---- projects
+
+
+class Project:
+    """The files of a case on disk, and the way to run them."""
+
+    def __init__(self, case: Case, folder: Path, server: Server) -> None:
+        self.case, self.server = case, server
+        self.root, self.cache = folder / "project", folder / "cache"
+        self.log, self.result, self.stderr = folder / "ran.log", folder / "result.json", folder / "stderr.txt"
+        self.env, self.cwd = dict(case.env), case.cwd
+        self.write("_cf.py", SHIM)
+        self.reset()
+        self.made = time.monotonic()
+
+    def reset(self) -> None:
+        for name, content in self.case.files.items():
+            self.write(name, content)
+        self.script(self.case)
+
+    def write(self, name: str, content: str | bytes | Link) -> None:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, Link):
+            path.unlink(missing_ok=True)
+            path.symlink_to(content.target)
+        elif isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            if name.endswith(".py"):
+                content = textwrap.dedent(content).lstrip("\n")
+                if name != "_cf.py" and "cache_file(" in content and not content.startswith(HEAD):
+                    content = HEAD + content
+            path.write_text(content)
+
+    def remove(self, name: str) -> None:
+        path = self.root / name
+        if path.is_dir() and not path.is_symlink():
+            for member in path.iterdir():
+                self.remove(f"{name}/{member.name}")
+            path.rmdir()
+        else:
+            path.unlink()
+
+    def script(self, case: Case) -> None:
+        setup = textwrap.dedent(case.setup).strip("\n")
+        if case.live:
+            live = textwrap.dedent(case.live).strip("\n")
+            self.write("script.py", HEAD + setup + LIVE.format(call=case.call, live=live))
+        else:
+            self.write("script.py", f"{setup}\nout = {case.call}\n")
+
+    def run(self, cached: bool = True) -> Run:
+        variables = self.env | {"CACHEDIR": str(self.cache), "RANLOG": str(self.log)}
+        if not cached:
+            variables["NOCACHE"] = "1"
+        for path in (self.log, self.result):
+            path.unlink(missing_ok=True)
+        self.log.touch()
+        request = {
+            "root": str(self.root),
+            "cwd": str(self.root / self.cwd),
+            "env": variables,
+            "result": str(self.result),
+            "stderr": str(self.stderr),
+        }
+        if self.case.fresh:
+            run_once(request)
+        else:
+            self.server.run(request)
+        if not self.result.exists():
+            raise CaseFailed(f"the run died or hung\n{self.stderr.read_text()}")
+        answer = json.loads(self.result.read_text())
+        if "error" in answer:
+            raise CaseFailed(answer["error"])
+        return Run(answer["value"], self.log.read_text().split())
+
+    def sources(self) -> str:
+        return "\n".join(
+            f"# {path.relative_to(self.root)}\n{path.read_text().removeprefix(HEAD)}"
+            for path in sorted(self.root.rglob("*.py"))
+            if path.name != "_cf.py"
+        )
+
+
+def check(project: Project) -> None:
+    """Take a case through its life; raises CaseFailed with everything that one wants to see."""
+    case, sources = project.case, project.sources()
+    try:
+        (check_live if case.live else check_edit)(case, project)
+    except CaseFailed as problem:
+        text = [f"{case.name}: {problem}", "---- before the edit", sources]
+        if project.sources() != sources:
+            text += ["---- after the edit", project.sources()]
+        if project.stderr.exists() and project.stderr.read_text():
+            text += ["---- stderr of the last run", project.stderr.read_text()]
+        raise CaseFailed("\n".join(text)) from None
+
+
+def check_edit(case: Case, project: Project) -> None:
+    if case.aged:
+        time.sleep(max(0.0, project.made + AGE - time.monotonic()))
+    before = project.run(cached=False)
+    expect("the first run", project.run(), before.value, None, set(before.ran))
+    expect("the second run", project.run(), before.value, "")
+    edit = sub(case.edit) if isinstance(case.edit, str) else case.edit
+    edit(project)
+    after = project.run(cached=False)
+    check_table(case, before.value, after.value)
+    if case.outputs:
+        edit(project)
+    expect("the run after the edit", project.run(), after.value, case.runs)
+    expect("the run after that", project.run(), after.value, "")
+
+
+def check_live(case: Case, project: Project) -> None:
+    plain = project.run(cached=False)
+    project.reset()
+    cached = project.run()
+    values = plain.value
+    check_table(case, values[0], values[2])
+    first, second, _, third, fourth = split(cached.ran)
+    expect("the first call", Run(cached.value[0], first), values[0], None, set(split(plain.ran)[0]))
+    expect("the second call", Run(cached.value[1], second), values[1], "")
+    expect("the call after the edit", Run(cached.value[2], third), values[2], case.runs)
+    expect("the call after that", Run(cached.value[3], fourth), values[3], "")
+
+
+def check_table(case: Case, before: Any, after: Any) -> None:
+    if case.runs is not None and (before != after) != (bool(case.runs) and not case.same):
+        raise CaseFailed(f"the table is wrong: without a cache {before!r} became {after!r}")
+
+
+def expect(moment: str, got: Run, value: Any, runs: str | None, all_of: set[str] | None = None) -> None:
+    """The bodies that ran and the value. With `all_of`, each of these bodies ran, however often."""
+    if all_of is not None and set(got.ran) != all_of:
+        raise CaseFailed(f"{moment} ran {show(got.ran)}, not {show(all_of)}")
+    if runs is not None and collections.Counter(got.ran) != collections.Counter(runs.split()):
+        raise CaseFailed(
+            f"{moment} ran {show(got.ran)}, not {show(runs.split())}\nvalue: {got.value!r}, right: {value!r}"
+        )
+    if got.value != value:
+        raise CaseFailed(f"{moment} ran {show(got.ran)} and gave {got.value!r}, not {value!r}")
+
+
+def show(names: list[str] | set[str]) -> str:
+    return " ".join(sorted(names)) or "nothing"
+
+
+def split(names: list[str]) -> list[list[str]]:
+    parts: list[list[str]] = [[]]
+    for name in names:
+        if name == "--":
+            parts.append([])
+        else:
+            parts[-1].append(name)
+    return parts
+
+
+# ---- running
+
+
+class Server:
+    """A warm process that forks one child for each request."""
+
+    def __init__(self) -> None:
+        # one thread in the libraries, so that forking is safe; the hash seed is another in each session
+        variables = environment() | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-B", __file__, "serve"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=variables,
+        )
+
+    def run(self, request: dict[str, Any]) -> None:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        if not self.process.stdout.readline():
+            raise CaseFailed("the server died")
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        self.process.wait(TIMEOUT)
+        self.process.stdout.close()
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+def run_once(request: dict[str, Any]) -> None:
+    command = [sys.executable, "-B", __file__, "once", json.dumps(request)]
+    subprocess.run(command, env=environment() | request["env"], timeout=TIMEOUT, check=False)
+
+
+def serve() -> None:
+    """Forks a child for each line of stdin, and answers with its exit status once it has ended."""
+    for name in WARM:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            traceback.print_exc()
+    gc.collect()
+    gc.freeze()
+    warnings.simplefilter("ignore", DeprecationWarning)  # fork in a process with threads
+    while line := sys.stdin.readline():
+        pid = os.fork()
+        if not pid:
+            execute(json.loads(line))
+            os._exit(0)  # as abrupt as can be: the cache may not need a clean exit
+        sys.stdout.write(f"{os.waitpid(pid, 0)[1]}\n")
+        sys.stdout.flush()
+
+
+def execute(request: dict[str, Any]) -> None:
+    """Import script.py of the project, and write the value of its `out`."""
+    stderr = os.open(request["stderr"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(stderr, 1)
+    os.dup2(stderr, 2)
+    faulthandler.dump_traceback_later(TIMEOUT, exit=True)
+    warnings.resetwarnings()
+    os.environ.update(request["env"])
+    os.chdir(request["cwd"])
+    sys.dont_write_bytecode = True
+    sys.path[0] = request["root"]
+    try:
+        script = importlib.import_module("script")
+        answer = {"value": script.out if hasattr(script, "_call") else repr(script.out)}
+    except BaseException:
+        answer = {"error": traceback.format_exc()}
+    sys.stderr.flush()
+    partial = Path(request["result"] + ".part")
+    partial.write_text(json.dumps(answer))
+    partial.replace(request["result"])
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "serve":
+        serve()
+    else:
+        execute(json.loads(sys.argv[2]))

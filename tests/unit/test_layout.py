@@ -1,0 +1,184 @@
+"""The import rules of design section 10: imports run one way, as listed, and `import cachepy` is light."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# module -> what it may import of cachepy; every module may import errors
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    # small parts that know little of the rest
+    "bytecode": set(),
+    "claims": {"wire"},
+    "config": set(),
+    "entryfile": {"wire", "modules"},
+    "files": set(),
+    "guard": set(),
+    "journal": {"wire"},
+    "layers": set(),
+    "layout": {"layers"},
+    "modules": set(),
+    "wire": set(),
+    # the table of the design, from the bottom up
+    "model": set(),
+    "digest": {"model", "modules", "files", "recipes"},
+    "recipes": {"digest"},
+    "reach": {"digest", "bytecode", "guard", "modules", "model"},
+    "code": {"digest", "reach", "bytecode", "guard", "modules", "model"},
+    "key": {"digest", "files", "modules"},
+    "trace": {"model", "journal"},
+    "store": {"model", "entryfile", "claims", "wire"},
+    "verify": {"model"},
+    "graph": {"model", "journal", "wire"},
+    "engine": {
+        "model", "digest", "code", "key", "trace", "store", "verify",
+        "files", "modules", "claims", "entryfile", "journal", "wire", "config",
+    },
+    "export": {"graph"},
+    "scene": {"export"},
+    "canvas": {"scene", "layout"},
+    "plot": {"graph", "export", "scene", "canvas", "layout"},
+    "api": {"engine", "graph", "model", "trace", "config", "export", "plot"},
+    "cli": {"engine", "graph", "model", "api", "config", "export", "plot"},
+    "__main__": {"cli"},
+    "__init__": {"api", "trace", "export", "plot"},
+}  # fmt: skip
+
+# imports inside a function that close a loop on purpose: (importer, imported)
+LATE = {("digest", "recipes")}  # reached only through a value whose type comes from numpy, pandas, ...
+
+# the parts of cachepy that dask_plugin may use
+PUBLIC_TO_DASK = {"__init__", "api", "engine", "errors", "graph", "model", "trace"}
+
+HEAVY = {"dask", "distributed", "matplotlib", "networkx", "numpy", "pandas", "pyarrow", "polars"}
+NOT_AT_IMPORT = HEAVY | {"dask_plugin", "inspect", "dataclasses", "rich", "click", "yaml", "cloudpickle"}
+
+Import = tuple[str, bool]  # dotted name, whether it runs when the module is imported
+
+
+def is_typing_block(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}
+
+
+def imports(source: str, package: str, *, typing_too: bool = False) -> set[Import]:
+    """All imports of a module of *package*, as absolute names; `from a import b` counts as `a.b`."""
+    found: set[Import] = set()
+
+    def visit(node: ast.AST, *, at_import: bool) -> None:
+        if isinstance(node, ast.Import):
+            found.update((alias.name, at_import) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(filter(None, [package if node.level else "", node.module]))
+            found.update((f"{base}.{alias.name}", at_import) for alias in node.names)
+        children = ast.iter_child_nodes(node)
+        if is_typing_block(node) and not typing_too:
+            children = iter(node.orelse)
+        inner = at_import and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for child in children:
+            visit(child, at_import=inner)
+
+    visit(ast.parse(source), at_import=True)
+    return found
+
+
+def modules(package: str) -> dict[str, Path]:
+    """All modules of a package; those of a subpackage go by its first name."""
+    folder = ROOT / package
+    return {".".join(p.relative_to(folder).with_suffix("").parts): p for p in sorted(folder.rglob("*.py"))}
+
+
+def parts_of_cachepy(names: set[Import]) -> set[str]:
+    """Which modules of cachepy are meant; a name that is no module comes from `__init__`."""
+    known = modules("cachepy").keys() | ALLOWED.keys()
+    dotted = [name.split(".") for name, _ in names if name.split(".")[0] == "cachepy"]
+    return {parts[1] if len(parts) > 1 and parts[1] in known else "__init__" for parts in dotted}
+
+
+def without_late(graph: dict[str, set[str]]) -> dict[str, set[str]]:
+    return {name: {other for other in others if (name, other) not in LATE} for name, others in graph.items()}
+
+
+CACHEPY = modules("cachepy")
+DASK_PLUGIN = modules("dask_plugin")
+
+
+@pytest.mark.parametrize("name", CACHEPY)
+def test_cachepy_imports_as_listed(name):
+    assert name in ALLOWED, f"cachepy/{name}.py is new: say in ALLOWED what it may import"
+    used = parts_of_cachepy(imports(CACHEPY[name].read_text(encoding="utf-8"), "cachepy"))
+    extra = used - ALLOWED[name] - {"errors", name}
+    assert not extra, f"cachepy/{name}.py must not import {sorted(extra)}"
+
+
+def test_imports_run_one_way():
+    used = {
+        name: parts_of_cachepy(imports(path.read_text(encoding="utf-8"), "cachepy")) - {name}
+        for name, path in CACHEPY.items()
+    }
+    try:
+        TopologicalSorter(without_late(used)).prepare()
+    except CycleError as error:
+        pytest.fail(f"modules import each other: {' -> '.join(error.args[1])}")
+
+
+def test_the_rules_themselves_run_one_way():
+    TopologicalSorter(without_late(ALLOWED)).prepare()
+
+
+@pytest.mark.parametrize("name", CACHEPY)
+def test_cachepy_never_imports_dask(name):
+    found = imports(CACHEPY[name].read_text(encoding="utf-8"), "cachepy", typing_too=True)
+    tops = {dotted.split(".")[0] for dotted, _ in found}
+    assert not tops & {"dask", "distributed", "dask_plugin"}
+
+
+@pytest.mark.parametrize("name", CACHEPY)
+def test_heavy_libraries_are_imported_where_they_are_used(name):
+    found = imports(CACHEPY[name].read_text(encoding="utf-8"), "cachepy")
+    tops = {dotted.split(".")[0] for dotted, at_import in found if at_import}
+    assert not tops & HEAVY, "import it inside the function that needs it"
+
+
+@pytest.mark.parametrize("name", DASK_PLUGIN)
+def test_dask_plugin_uses_only_public_parts(name):
+    found = imports(DASK_PLUGIN[name].read_text(encoding="utf-8"), "dask_plugin")
+    assert not parts_of_cachepy(found) - PUBLIC_TO_DASK
+
+
+def imported_by(statement: str) -> set[str]:
+    command = [sys.executable, "-X", "importtime", "-c", statement]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(re.findall(r"^import time:\s+\d+ \|\s+\d+ \|\s+(\S+)$", done.stderr, flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize("statement", ["import cachepy", "from cachepy import cache_file"])
+def test_import_cachepy_is_light(statement):
+    loaded = imported_by(statement) - imported_by("pass")
+    assert "cachepy" in loaded
+    assert not sorted(name for name in loaded if name.split(".")[0] in NOT_AT_IMPORT)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("import cachepy.model", {("cachepy.model", True)}),
+        ("from cachepy import model", {("cachepy.model", True)}),
+        ("from . import model", {("cachepy.model", True)}),
+        ("from .model import Dep", {("cachepy.model.Dep", True)}),
+        ("def f():\n    import networkx", {("networkx", False)}),
+        ("class C:\n    import networkx", {("networkx", True)}),
+        ("try:\n    import numpy\nexcept ImportError:\n    pass", {("numpy", True)}),
+        ("if TYPE_CHECKING:\n    import numpy\nelse:\n    import json", {("json", True)}),
+    ],
+)
+def test_the_reader_of_imports(source, expected):
+    assert imports(source, "cachepy") == expected
