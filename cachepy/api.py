@@ -14,7 +14,6 @@ from cachepy.session import current_session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pathlib import Path
     from typing import Any
 
     from matplotlib.axes import Axes
@@ -327,7 +326,7 @@ def plot_cache_graph(
 
 
 def _states(nodes: dict[str, Node]) -> tuple[dict[str, str], dict[str, str]]:
-    """id -> fresh, stale or missing; a changed file makes all callers above stale too."""
+    """Id -> fresh, stale or missing; a changed file makes all callers above stale too."""
     changed = cache_tree_changed_files()
     reasons = {call: f"{item['changed_files'][0].name} changed" for call, item in changed.items()}
     stale = set(changed)

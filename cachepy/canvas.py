@@ -25,6 +25,8 @@ LINE, FLOW, INK, SOFT = "#ADB5BD", "#7C8792", "#212529", "#6C757D"
 
 @dataclass(frozen=True)
 class Look:
+    """The colours of one kind of box."""
+
     fill: str
     edge: str
     ink: str  # of the name
@@ -88,6 +90,7 @@ class Ruler:
 
 
 def font_of(box: sc.Box, role: str) -> str:
+    """The font of a line of text in a box."""
     return "file" if role == "name" and box.kind in (sc.FILE, sc.PILE) else role
 
 
@@ -198,4 +201,5 @@ def along(a: Point, b: Point, t: float) -> Point:
 
 
 def collides(spot: tuple[float, float, float, float], others: Sequence[Rect]) -> bool:
+    """Whether a rectangle overlaps any of the others."""
     return any(spot[0] < o[2] and o[0] < spot[2] and spot[1] < o[3] and o[1] < spot[3] for o in others)

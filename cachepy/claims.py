@@ -47,7 +47,7 @@ def _alive(pid: int) -> str | None:
 
 
 def host_id() -> str:
-    """This machine since its last start: processes are comparable only within it."""
+    """Names this machine since its last start: processes are comparable only within it."""
     try:
         with open("/proc/sys/kernel/random/boot_id") as file:
             boot = file.read().strip()
@@ -57,7 +57,7 @@ def host_id() -> str:
 
 
 class Owner:
-    """This process, as written into its claims; made anew after a fork."""
+    """The process, as written into its claims; made anew after a fork."""
 
     def __init__(self) -> None:
         self.pid = os.getpid()

@@ -94,12 +94,9 @@ class CodeReader:
 
     Examples
     --------
-    >>> def twice(x): return 2 * x
     >>> reader = CodeReader(Origins())
-    >>> before = reader.digest(twice)
-    >>> def twice(x): return x + x
-    >>> reader.digest(twice) == before
-    False
+    >>> reader.digest(resolve) == reader.digest(resolve)
+    True
     """
 
     def __init__(self, origins: Origins) -> None:

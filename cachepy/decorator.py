@@ -57,8 +57,8 @@ if TYPE_CHECKING:
 
 else:
 
-    def overload(fn):
-        return None
+    def overload(_: object) -> None:
+        """Tells type checkers only."""
 
 
 _GENERATOR, _ASYNC_GENERATOR, _COROUTINE = 0x20, 0x200, 0x80

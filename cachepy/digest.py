@@ -262,8 +262,8 @@ def _is_plain(cls: type) -> bool:
     """Whether pickle would write its class, its attributes and nothing else."""
     special = "__getnewargs__", "__getnewargs_ex__"
     return (
-        cls.__reduce_ex__ is object.__reduce_ex__
-        and cls.__reduce__ is object.__reduce__
+        getattr(cls, "__reduce_ex__", None) is object.__reduce_ex__
+        and getattr(cls, "__reduce__", None) is object.__reduce__
         and getattr(cls, "__getstate__", None) is getattr(object, "__getstate__", None)
         and not any(hasattr(cls, name) for name in special)
         and not issubclass(cls, (list, dict, set, frozenset, tuple, str, bytes, bytearray, int, float))

@@ -411,8 +411,8 @@ class Run:
         for label in reach.opaque:
             self.session.warn(
                 OpaqueGlobalWarning,
-                f"{call.fname} reads the global {label.rpartition(':')[2]}, whose value has no digest: changes of it go "
-                f"unseen. Name it in ignore_globals=[...] if that is right",
+                f"{call.fname} reads the global {label.rpartition(':')[2]}, whose value has no digest: changes of it "
+                f"go unseen. Name it in ignore_globals=[...] if that is right",
                 call.target.identity,
                 label,
             )
@@ -467,10 +467,8 @@ class Run:
     def _inputs_hold(self) -> bool:
         """Whether each file is as it was when it was digested."""
         changed = list(self.frame.changed)
-        for kind, path in self.frame.deps:
-            if kind == FILE and self.session.files.digest(path) != self.frame.deps[kind, path]:
-                changed.append(path)
-            elif kind == NAME and os.path.exists(path):
+        for (kind, path), before in self.frame.deps.items():
+            if kind in (FILE, NAME) and self.session.files.digest(path) != before:
                 changed.append(path)
         for name in changed:
             self._warn_changed(name)
@@ -510,7 +508,7 @@ class Run:
         call, request = self.request.call, self.request
         try:
             payload = pack(self.value)
-        except Exception as error:  # noqa: BLE001 - pickling runs code of any class
+        except Exception as error:
             self.session.warn(
                 CacheWriteWarning,
                 f"the result of {call.fname} cannot be pickled ({type(error).__name__}: {error}), so it was not "

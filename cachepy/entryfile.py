@@ -69,12 +69,13 @@ def pack(value: object) -> Payload:
     file = BytesIO()
     try:
         Pickler(file, PROTOCOL, buffer_callback=keep).dump(value)
-        if b"__main__" in file.getbuffer() or b"__mp_main__" in file.getbuffer():
+        data = file.getvalue()
+        if b"__main__" in data or b"__mp_main__" in data:
             file = BytesIO()
             buffers.clear()
             _MainPickler(file, PROTOCOL, buffer_callback=keep).dump(value)
     except (PicklingError, AttributeError, TypeError):
-        import cloudpickle
+        import cloudpickle  # type: ignore[import-untyped]
 
         file = BytesIO()
         buffers.clear()

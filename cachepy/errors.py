@@ -43,7 +43,7 @@ class CacheWriteWarning(CacheWarning):
 
 
 class UncachedCallWarning(CacheWarning):
-    """This call ran without the cache: an argument has no digest."""
+    """A call ran without the cache: an argument has no digest."""
 
 
 class ChangedInputWarning(CacheWarning):

@@ -85,7 +85,7 @@ def _row(identity: Identity, digest: str) -> bytes:
 def _rows(data: bytes) -> Iterator[tuple[Identity, str]]:
     whole = len(data) - len(data) % _ROW.size
     for *identity, raw, check in _ROW.iter_unpack(data[:whole]):
-        key: Identity = tuple(identity)  # type: ignore[assignment]  # five by the Struct
+        key: Identity = tuple(identity)
         if xxh3_64_intdigest(repr(key).encode() + raw) == check:
             yield key, raw.hex()
 

@@ -139,7 +139,7 @@ class Graph:
         return [e.id for e in self.events() if any(file_path(e, d.name) == want for d in _files(e))]
 
     def files(self) -> dict[str, list[str]]:
-        """path -> ids of the calls that depend on it."""
+        """Path -> ids of the calls that depend on it."""
         found: dict[str, list[str]] = {}
         for event in self.events():
             for dep in _files(event):

@@ -125,8 +125,7 @@ def write(path: str, values: Iterable[object]) -> None:
     temporary = f"{path}.{os.getpid()}.tmp"
     try:
         with open(temporary, "wb") as file:
-            for value in values:
-                file.write(frame(value))
+            file.writelines(frame(value) for value in values)
         os.replace(temporary, path)
     except BaseException:
         try:

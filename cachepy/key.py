@@ -117,7 +117,7 @@ class Binder:
                 yield name, value
 
     def files(self, values: tuple[Any, ...], digester: Digester) -> dict[str, tuple[str, bool]]:
-        """path as given -> (argument, whether it surely is meant as a path)."""
+        """Path as given -> (argument, whether it surely is meant as a path)."""
         found: dict[str, tuple[str, bool]] = {}
         for name, value in self.named(values):
             base = name.partition("[")[0]
@@ -134,7 +134,8 @@ def _check_names(fn: Any, signature: Signature, option: str, names: Iterable[str
     unknown = sorted(set(names) - set(signature.names))
     if unknown and not signature.var_keyword:
         raise UsageValueError(
-            f"{option}={unknown!r} names no parameter of {fn.__qualname__}; it has {', '.join(signature.names) or 'none'}"
+            f"{option}={unknown!r} names no parameter of {fn.__qualname__}; "
+            f"it has {', '.join(signature.names) or 'none'}"
         )
 
 
@@ -197,7 +198,7 @@ def _paths_in(value: Any, digester: Digester, *, everything: bool) -> Iterator[t
         if everything or (value not in _NOT_FILES and len(value) < 4096 and "\0" not in value):
             yield value, False
         return
-    if isinstance(value, _TRIVIAL) or isinstance(value, bytes):
+    if isinstance(value, (*_TRIVIAL, bytes)):
         return
     found = Found()
     stream = digester.stream(value, found)

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from typing import Any, Self, dataclass_transform
 else:
 
-    def dataclass_transform(**_: object):
+    def dataclass_transform(**_: object) -> Any:
+        """Tells type checkers only."""
         return lambda cls: cls
 
 
@@ -27,7 +28,7 @@ class Record:
     _fields: tuple[str, ...] = ()
 
     def __init_subclass__(cls) -> None:
-        fields = tuple(cls.__slots__)
+        fields: tuple[str, ...] = tuple(cls.__slots__)
         body = "; ".join(f"_set(self, {f!r}, {f})" for f in fields)
         scope: dict[str, Any] = {"_set": object.__setattr__}
         exec(f"def __init__(self, {', '.join(fields)}): {body}", scope)  # our own field names

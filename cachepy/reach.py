@@ -34,12 +34,14 @@ CELL_EMPTY = "empty"
 ANY: Chains = ((),)
 _IMMUTABLE = frozenset({int, float, str, bytes, bool, complex, type(None), type(...), range})
 _DYNAMIC = frozenset({"globals", "eval", "exec", "vars"})
-_CLASS_NOISE = frozenset(
-    "__doc__ __module__ __qualname__ __dict__ __weakref__ __firstlineno__ __static_attributes__ __annotations__ "
-    "__dataclass_fields__ __dataclass_params__ __parameters__ __orig_bases__ __abstractmethods__ _abc_impl "
-    "__annotations_cache__ __classcell__ __type_params__".split()
-)
-_HARMLESS = ("_thread", "threading", "logging", "_contextvars", "concurrent", "weakref", "_weakref", "asyncio", "_asyncio")
+_CLASS_NOISE = frozenset({
+    "__doc__", "__module__", "__qualname__", "__dict__", "__weakref__", "__firstlineno__", "__static_attributes__",
+    "__annotations__", "__annotations_cache__", "__annotate_func__", "__dataclass_fields__", "__dataclass_params__",
+    "__parameters__", "__orig_bases__", "__abstractmethods__", "_abc_impl", "__classcell__", "__type_params__",
+})  # fmt: skip
+_HARMLESS = frozenset({
+    "_thread", "threading", "logging", "_contextvars", "concurrent", "weakref", "_weakref", "asyncio", "_asyncio",
+})  # fmt: skip
 
 
 class Piece(Record):
@@ -58,7 +60,7 @@ class Piece(Record):
 def is_immutable(obj: object) -> bool:
     """Whether the value can only change by being replaced."""
     if type(obj) is tuple or type(obj) is frozenset:
-        return all(map(is_immutable, obj))  # type: ignore[call-overload]
+        return all(map(is_immutable, obj))
     return type(obj) in _IMMUTABLE
 
 
@@ -345,7 +347,7 @@ def _import_module(name: str) -> Any:
 
     try:
         return import_module(name)
-    except Exception:  # noqa: BLE001 - an import in the body may fail in any way, and be caught there
+    except Exception:
         return None
 
 

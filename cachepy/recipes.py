@@ -7,7 +7,6 @@ a slab at a time.  Imports digest.
 
 from __future__ import annotations
 
-
 from xxhash import xxh3_128
 
 from cachepy.digest import digest_bytes, form
@@ -63,18 +62,20 @@ def _content(array: Any) -> str:
     """The digest of the elements in C order, whatever the layout in memory."""
     import numpy as np
 
+    array = np.asarray(array)
     if array.flags.c_contiguous:
-        return digest_bytes(array.reshape(-1).view(np.uint8)) if array.size and array.ndim else digest_bytes(array.tobytes())
+        flat = array.size and array.ndim
+        return digest_bytes(array.reshape(-1).view(np.uint8) if flat else array.tobytes())
     hasher = xxh3_128()
     if array.ndim == 1:
         step = max(1, _SLAB // array.itemsize)
         for start in range(0, len(array), step):
-            hasher.update(np.ascontiguousarray(array[start : start + step]).view(np.uint8))
+            hasher.update(np.ascontiguousarray(array[start : start + step]).view(np.uint8).data)
         return hasher.hexdigest()
     rows = max(1, _SLAB // max(1, array.nbytes // max(1, len(array))))
     for start in range(0, len(array), rows):
         slab = np.ascontiguousarray(array[start : start + rows])
-        hasher.update(slab.reshape(-1).view(np.uint8))
+        hasher.update(slab.reshape(-1).view(np.uint8).data)
     return hasher.hexdigest()
 
 
@@ -209,7 +210,7 @@ def _polars(cls: type) -> Rule | None:
     if issubclass(cls, pl.DataFrame):
         return lambda frame, _: form("polars frame", _polars_ipc(frame))
     if issubclass(cls, pl.Series):
-        return lambda series, _: form("polars series", series.name, _polars_ipc(series.to_frame("")if not series.name else series.to_frame()))
+        return lambda series, _: form("polars series", series.name, _polars_ipc(series.to_frame()))
     if issubclass(cls, pl.LazyFrame):
         return lambda frame, _: form("polars lazy", frame.serialize())
     return None

@@ -31,6 +31,8 @@ class Box:
 
 @dataclass
 class Scene:
+    """What a picture shows, before anybody decides where."""
+
     title: str = ""
     boxes: dict[str, Box] = field(default_factory=dict)
     links: dict[tuple[str, str, str], int] = field(default_factory=dict)  # (left, right, kind): how many
@@ -112,6 +114,7 @@ def _links(nodes: Nodes, group: Mapping[str, str]) -> Iterable[tuple[str, str, s
 
 
 def plural(count: int, word: str) -> str:
+    """1 call, 2 calls."""
     return f"{count:,} {word}" + ("" if count == 1 else "s")
 
 

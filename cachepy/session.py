@@ -267,7 +267,7 @@ def _import(module: str, qualname: str) -> Any:
 
     try:
         import_module(module)
-    except Exception:  # noqa: BLE001 - any failure means that the function cannot be looked at
+    except Exception:
         return None
     return resolve(module, qualname)
 

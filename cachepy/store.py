@@ -224,7 +224,9 @@ class Store:
 def _safe(fname: str) -> str:
     """A file name for a function name: readable if it can be, bounded, unambiguous by the digest."""
     text = "".join(c if c.isascii() and (c.isalnum() or c in "_.") else "_" for c in fname)
-    return text if len(text) <= _NAME else text[: _NAME - 17] + "." + xxh3_64_hexdigest(fname.encode("utf-8", "replace"))
+    if len(text) <= _NAME:
+        return text
+    return f"{text[: _NAME - 17]}.{xxh3_64_hexdigest(fname.encode('utf-8', 'replace'))}"
 
 
 def _joined(parts: list[Any]) -> list[Any]:

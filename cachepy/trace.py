@@ -41,10 +41,12 @@ if TYPE_CHECKING:
 class Frame:
     """One running body: its deps in the order they came, the calls below, and who called it."""
 
-    __slots__ = ("__weakref__", "calls", "changed", "closed", "cwd", "deps", "id", "mailbox", "parent", "pid", "run", "shared")
+    __slots__ = (
+        "__weakref__", "calls", "changed", "closed", "cwd", "deps", "id", "mailbox", "parent", "pid", "run", "shared",
+    )  # fmt: skip
 
-    def __init__(self, id: str, run: str, parent: Caller | None, mailbox: str, cwd: str) -> None:
-        self.id = id
+    def __init__(self, call: str, run: str, parent: Caller | None, mailbox: str, cwd: str) -> None:
+        self.id = call
         self.run = run
         self.parent = parent
         self.mailbox = mailbox

@@ -102,10 +102,8 @@ class Verifier:
         """Every cause why the trace does not hold, its own first; empty if it holds."""
         found = [r for dep in trace.deps if not self._dep_holds(dep, trace) for r in self._why(dep)]
         roots = _roots(trace)
-        for call in trace.calls:
-            if not self.call_holds((call.name, call.digest or ""), roots):
-                found.append(Reason("call", call.name, call.digest, None))
-        return found
+        broken = [c for c in trace.calls if not self.call_holds((c.name, c.digest or ""), roots)]
+        return found + [Reason("call", c.name, c.digest, None) for c in broken]
 
     def _why(self, dep: Dep) -> list[Reason]:
         if dep.kind == CODE:

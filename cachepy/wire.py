@@ -7,7 +7,8 @@ which refuses every global name.  Imports errors.
 from __future__ import annotations
 
 import io
-from _pickle import Unpickler, UnpicklingError, dumps as _dumps
+from _pickle import Unpickler, UnpicklingError
+from _pickle import dumps as _dumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

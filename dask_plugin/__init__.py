@@ -1,0 +1,1 @@
+"""cachepy on a Dask cluster: the same results and the same graph."""

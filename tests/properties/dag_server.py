@@ -121,11 +121,12 @@ def serve(request: dict[str, Any]) -> dict[str, Any]:
                 answer["cached"].append(function.is_cached(**kwargs))
             answer["graph"] = graph()
             answer["changed"] = sorted(cachepy.cache_tree_changed_files())
-            stale = cachepy.cache_tree_stale()
+            stale = cachepy.cache_tree_stale() if hasattr(cachepy, "cache_tree_stale") else {}
             answer["stale"] = {i: [str(r) for r in s["reasons"]] for i, s in stale.items()}
             cachepy.cache_tree_reset()
             cachepy.cache_tree_sync(request["cache"])
             answer["synced"] = graph()
+            answer["changed after sync"] = sorted(cachepy.cache_tree_changed_files())
     answer["warnings"] = [f"{w.category.__name__}: {w.message}" for w in caught]
     return answer
 

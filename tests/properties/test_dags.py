@@ -10,6 +10,7 @@ import json
 import math
 import os
 import pickle
+import random
 import subprocess
 import sys
 import tempfile
@@ -28,7 +29,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 import dag_program as dag
 
 if TYPE_CHECKING:
-    import random
     from collections.abc import Iterator
 
 ROOT = str(Path(__file__).parents[2])  # where the cachepy under test is
@@ -307,17 +307,16 @@ class Story:
         if not all(got["cached"]):
             answers = list(zip(map(self.line, order), got["cached"], strict=True))
             self.fail(f"is_cached says no after the call: {answers}")
-        if changed := [current[i] for i in got["changed"] if i in current]:
-            self.fail(f"cache_tree_changed_files names calls that have just been answered: {changed}")
+        for which in ("changed", "changed after sync"):
+            if changed := [current[i] for i in got[which] if i in current]:
+                self.fail(f"cache_tree_changed_files, {which}, names calls that have just been answered: {changed}")
         if stale := {current[i]: why for i, why in got["stale"].items() if i in current}:
             self.fail(f"cache_tree_stale names calls that have just been answered: {stale}")
 
     def fail(self, why: str) -> None:
         sources = dag.render(self.program, self.state)
         text = "\n".join(f"# ---- {name}\n{source}" for name, source in sources.items())
-        first = (
-            f"files at first {dict(zip(dag.FILES, self.plan['files'], strict=True))}, env {self.plan['env']}"
-        )
+        first = f"files at first {dict(zip(dag.FILES, self.plan['files'], strict=True))}, env {self.plan['env']}"
         story = "\n".join(self.history)
         raise AssertionError(f"{text}\n# ---- history\n{first}\n{story}\n# ---- failure\n{why}")
 
@@ -389,9 +388,7 @@ def arrays(draw: st.DrawFn) -> np.ndarray:
     return array
 
 
-hashable = st.recursive(
-    scalars, lambda x: st.tuples(x) | st.tuples(x, x) | st.frozensets(x, max_size=4), max_leaves=5
-)
+hashable = st.recursive(scalars, lambda x: st.tuples(x) | st.tuples(x, x) | st.frozensets(x, max_size=4), max_leaves=5)
 nested = st.recursive(
     scalars | arrays() | hashable,
     lambda x: st.one_of(
@@ -424,10 +421,10 @@ def canon(x: Any) -> Any:
     return (type(x).__name__, x)
 
 
-def twin(x: Any, draw: Any) -> Any:
+def twin(x: Any, rng: random.Random) -> Any:
     """An equal value, built anew: nothing shared that was, and maybe shared what was not."""
     if isinstance(x, np.ndarray):
-        how = draw(st.sampled_from(["copy", "fortran", "strided", "readonly"]))
+        how = rng.choice(["copy", "fortran", "strided", "readonly"])
         if how == "fortran" and x.ndim:
             return np.asfortranarray(x)
         if how == "strided" and x.ndim and x.shape[0]:
@@ -437,25 +434,25 @@ def twin(x: Any, draw: Any) -> Any:
         return y
     if isinstance(x, (list, tuple)):
         made: dict[str, Any] = {}
-        share = draw(st.booleans())
+        share = rng.random() < 0.5
         out = []
         for v in x:
             name = repr(canon(v))
-            out.append(made[name] if share and name in made else made.setdefault(name, twin(v, draw)))
+            out.append(made[name] if share and name in made else made.setdefault(name, twin(v, rng)))
         return type(x)(out)
     if isinstance(x, (set, frozenset)):
-        return type(x)(draw(st.permutations([twin(v, draw) for v in x])))
+        return type(x)(rng.sample([twin(v, rng) for v in x], len(x)))
     if isinstance(x, dict):
-        return {twin(k, draw): twin(v, draw) for k, v in x.items()}
+        return {twin(k, rng): twin(v, rng) for k, v in x.items()}
     if isinstance(x, str):
         return "".join(list(x))
     return pickle.loads(pickle.dumps(x))
 
 
-@given(st.data(), nested)
+@given(nested, st.integers(0, 2**32))
 @budget(200, 5000)
-def test_equal_values_have_equal_digests(key: Any, data: st.DataObject, x: Any) -> None:
-    same = twin(x, data.draw)
+def test_equal_values_have_equal_digests(key: Any, x: Any, seed: int) -> None:
+    same = twin(x, random.Random(seed))
     # a set of several nans is a matter of identity in Python: such values are no twins
     assume(repr(canon(same)) == repr(canon(x)))
     assert key(same) == key(x)
@@ -471,11 +468,10 @@ def test_digests_are_equal_only_for_equal_values(key: Any, x: Any, y: Any) -> No
         assert (key(a) == key(b)) == (repr(canon(a)) == repr(canon(b))), (a, b)
 
 
-@given(st.lists(hashable, max_size=12), st.randoms(use_true_random=False))
+@given(st.lists(hashable, max_size=12), st.integers(0, 2**32))
 @budget(100, 2000)
-def test_order_of_sets_does_not_matter(key: Any, values: list[Any], rng: random.Random) -> None:
-    shuffled = list(values)
-    rng.shuffle(shuffled)
+def test_order_of_sets_does_not_matter(key: Any, values: list[Any], seed: int) -> None:
+    shuffled = random.Random(seed).sample(values, len(values))
     one, two = set(values), set(shuffled)
     # 0 and False are one member, and the first comes in: only equal members make equal sets
     assume(repr(canon(one)) == repr(canon(two)))
