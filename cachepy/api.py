@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from cachepy.model import Event
+
     AnyPath = str | os.PathLike[str]
     Node = dict[str, Any]
 
@@ -169,8 +171,7 @@ def cache_tree_summary() -> dict[str, Any]:
 def cache_tree_changed_files() -> dict[str, dict[str, Any]]:
     """The calls whose own files changed or vanished since: id -> ``{"node", "changed_files"}``.
 
-    Each file is looked at once. A call that has another stored trace which fits the files as they
-    are now would be a hit, and is not listed.
+    Each file is looked at once. After the calls have been made again, the answer is empty.
 
     Examples
     --------
@@ -184,11 +185,7 @@ def cache_tree_changed_files() -> dict[str, dict[str, Any]]:
     now: dict[str, str | None] = {}
     found: dict[str, list[str]] = {}
     for event in session.graph.events():
-        changed = [
-            path
-            for path, digest in ((file_path(event, d.name), d.digest) for d in event.trace.deps if d.kind == FILE)
-            if _digest_once(now, path) != digest
-        ]
+        changed = _changed(event, now)
         if changed:
             found[event.id] = changed
     nodes = {call: session.graph.node(call) for call in found}
@@ -196,6 +193,12 @@ def cache_tree_changed_files() -> dict[str, dict[str, Any]]:
         call: {"node": nodes[call], "changed_files": [Path(p) for p in paths]}
         for call, paths in found.items()
     }
+
+
+def _changed(event: Event, now: dict[str, str | None]) -> list[str]:
+    """The files of one run that are not as they were."""
+    files = ((file_path(event, d.name), d.digest) for d in event.trace.deps if d.kind == FILE)
+    return [path for path, digest in files if _digest_once(now, path) != digest]
 
 
 def _digest_once(now: dict[str, str | None], path: str) -> str | None:

@@ -96,12 +96,26 @@ class Digester:
 
     def stream(self, value: object, found: Found | None = None) -> bytes:
         """The canonical bytes of a value."""
+        found = found if found is not None else Found()
         try:
-            return self._stream(value, found if found is not None else Found())
+            return self._stream(value, found)
         except UndigestableError:
             raise
+        except (ValueError, RecursionError):
+            return self._looped(value, found)
         except _FAILURES as error:
-            raise UndigestableError(f"a value of type {type(value).__name__} has no digest: {error}") from error
+            raise _no_digest(value, error) from error
+
+    def _looped(self, value: object, found: Found) -> bytes:
+        """A value that may refer to itself: with a memo, in which object identity shows."""
+        file = io.BytesIO()
+        pickler = CanonicalPickler(file, self, found)
+        pickler.fast = False
+        try:
+            pickler.dump(value)
+        except _FAILURES as error:
+            raise _no_digest(value, error) from error
+        return b"looped" + file.getvalue()
 
     def _stream(self, value: object, found: Found) -> bytes:
         file = io.BytesIO()
@@ -121,6 +135,10 @@ class Digester:
         except KeyError:
             found = self.rules[cls] = _find_rule(cls), self.origins.package(cls.__module__)
             return found
+
+
+def _no_digest(value: object, error: Exception) -> UndigestableError:
+    return UndigestableError(f"a value of type {type(value).__name__} has no digest: {error}")
 
 
 class ValuePickler(Pickler):
@@ -217,11 +235,19 @@ def _object_rule(obj: Any, _: ValuePickler) -> Any:
     state = obj.__reduce_ex__(4)[2]
     attributes, slots = state if type(state) is tuple else (state, None)
     merged = {**(attributes or {}), **(slots or {})}
-    return form("object", type(obj), sorted(merged.items()))
+    return (*form("object", type(obj)), sorted(merged.items()))  # as state: it may refer to the object
+
+
+def _time_rule(moment: Any, _: ValuePickler) -> Any:
+    return moment.__reduce_ex__(4)  # below protocol 4 `fold` is lost
 
 
 def _mapping_proxy_rule(proxy: Any, _: ValuePickler) -> Any:
     return form("mappingproxy", dict(proxy))
+
+
+def _method_kind_rule(method: Any, _: ValuePickler) -> Any:
+    return form(type(method).__name__, method.__func__)
 
 
 def _memoryview_rule(view: Any, _: ValuePickler) -> Any:
@@ -235,6 +261,8 @@ _BY_NAME: dict[tuple[str, str], Rule] = {
     ("builtins", "module"): _module_rule,
     ("builtins", "mappingproxy"): _mapping_proxy_rule,
     ("builtins", "memoryview"): _memoryview_rule,
+    ("builtins", "staticmethod"): _method_kind_rule,
+    ("builtins", "classmethod"): _method_kind_rule,
 }
 
 
@@ -255,6 +283,8 @@ def _find_rule(cls: type) -> Rule | None:
             return _path_rule
         if base.__module__ == "enum" and base.__name__ == "Enum":
             return _enum_rule
+        if base.__module__ == "datetime" and base.__name__ in ("datetime", "time"):
+            return _time_rule
     return _object_rule if _is_plain(cls) else None
 
 

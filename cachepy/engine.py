@@ -15,6 +15,7 @@ import time
 
 from cachepy.claims import Claim
 from cachepy.code import Target, resolve
+from cachepy.deadlock import waits_for_me
 from cachepy.digest import Found, name_of
 from cachepy.entryfile import pack
 from cachepy.errors import (
@@ -66,7 +67,20 @@ class CachedCall:
             session.register(self)
             self._session = session
         values = self.binder.bind(*args, **kwargs)
-        return Request(self, session, values, make_key(self.prefix, values, session.digester))
+        prefix = self.prefix if self.fn.__closure__ is None else self.prefix + self._closure(session)
+        return Request(self, session, values, make_key(prefix, values, session.digester))
+
+    def _closure(self, session: Session) -> bytes:
+        """The data that a closure holds is part of which call it is: ``make(1)`` and ``make(2)`` are two functions."""
+        parts = []
+        for name, cell in zip(self.fn.__code__.co_freevars, self.fn.__closure__, strict=True):
+            try:
+                content = cell.cell_contents
+                if not callable(content) and name not in self.options.ignore_globals:
+                    parts.append(f"{name}={session.digester.digest(content)}")
+            except (ValueError, UndigestableError):  # empty, or what only the trace can speak of
+                continue
+        return ";".join(parts).encode()
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call it, from the cache if that holds."""
@@ -190,7 +204,8 @@ class Request:
 
     def verifier(self) -> Verifier:
         self.session.files.memo_file = self.store.memo_file
-        return Verifier(LiveProbe(self.session, (self.call.target.identity, self.reach.digest)))
+        own = self.call.target.identity, self.reach.digest
+        return Verifier(LiveProbe(self.session, own), own)
 
     def look(self) -> Stored | None:
         try:
@@ -239,7 +254,7 @@ class Request:
         try:
             while not self._take(path, flags):
                 self.session.waiting[self] = mine, self.id
-                if self._would_deadlock(mine):
+                if self._would_deadlock(mine, pause):
                     return
                 yield pause
                 pause = min(pause * 1.5, _LONGEST_PAUSE)
@@ -265,10 +280,12 @@ class Request:
             self.claim = claim
         return True
 
-    def _would_deadlock(self, mine: set[str]) -> bool:
+    def _would_deadlock(self, mine: set[str], pause: float) -> bool:
         """Whether whoever runs this call waits, through others, for one of my callers."""
         session = self.session
         owner = session.owners.get(self.id)
+        if owner is not None and pause >= _LONGEST_PAUSE and waits_for_me(owner.thread):
+            return True
         blocked = set() if owner is None else {owner.run}
         while True:
             if blocked & mine:

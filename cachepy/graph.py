@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     Node = dict[str, Any]
 
 
+HEADER = ("cachepy-graph", 1)  # the first record of a saved graph
+
+
 class Graph:
     """Nodes by id, as the events of their latest runs.
 
@@ -150,7 +153,7 @@ class Graph:
 
     def save(self, path: str | Path) -> None:
         """Write the whole graph to one file."""
-        journal.write(os.fspath(path), (e.wire() for e in self.events()))
+        journal.write(os.fspath(path), [HEADER, *(e.wire() for e in self.events())])
 
     def replace(self, events: Iterable[Event]) -> None:
         """Make these events the graph."""
@@ -168,6 +171,8 @@ def read_events(path: str, *, root: str | None = None) -> tuple[list[Event], boo
     records, damaged = journal.read(path)
     events = []
     for record in records:
+        if record == HEADER:
+            continue
         try:
             event = Event.unwire(record)
         except (TypeError, ValueError):
@@ -183,7 +188,7 @@ def load_events(path: str) -> list[Event]:
         events, damaged = read_events(path)
     except OSError as error:
         raise GraphFileError(f"cannot read the graph file {path}: {error.strerror or error}") from error
-    if damaged or (not events and os.path.getsize(path)):
+    if damaged or (not events and journal.read(path)[0] != [HEADER]):
         raise GraphFileError(
             f"the graph file {path} is damaged; the graph in memory is unchanged. "
             f"cache_tree_sync() takes what is whole in it"

@@ -157,12 +157,18 @@ def culprit(binder: Binder, values: tuple[Any, ...], digester: Digester) -> str:
     return "together"
 
 
+def is_short(value: object) -> bool:
+    """A short text."""
+    return isinstance(value, (str, bytes)) and len(value) < _SHORT
+
+
 def is_trivial(value: object) -> bool:
     """Too common a value to say from which call it came."""
-    if isinstance(value, (str, bytes)):
-        return len(value) < _SHORT
+    if is_short(value):
+        return True
     if isinstance(value, (list, tuple, dict, set, frozenset)):
-        return len(value) < 4 and all(map(is_trivial, value.values() if isinstance(value, dict) else value))
+        items = value.values() if isinstance(value, dict) else value
+        return len(value) < 4 and all(isinstance(v, _TRIVIAL) or is_short(v) for v in items)
     return isinstance(value, _TRIVIAL) or hasattr(value, "__fspath__")
 
 
@@ -184,8 +190,13 @@ def label_of(value: object) -> str:
 
 def _label_items(items: Any) -> str:
     if isinstance(items, dict):
-        return _cut("{" + ", ".join(f"{label_of(k)}: {label_of(v)}" for k, v in items.items()) + "}")
-    return _cut(f"{type(items).__name__}({', '.join(map(label_of, items))})")
+        return _cut("{" + ", ".join(f"{_label_item(k)}: {_label_item(v)}" for k, v in items.items()) + "}")
+    return _cut(f"{type(items).__name__}({', '.join(map(_label_item, items))})")
+
+
+def _label_item(value: object) -> str:
+    """One level deep: a value may hold itself."""
+    return type(value).__name__ if isinstance(value, (list, tuple, dict, set, frozenset)) else label_of(value)
 
 
 def _cut(text: str) -> str:

@@ -10,7 +10,10 @@ Imports digest, bytecode, guard, modules, model.  `code` drives it.
 
 from __future__ import annotations
 
+import functools
+import gc
 import sys
+from _contextvars import ContextVar
 from collections import deque
 
 from cachepy.bytecode import CodeFacts, code_bytes, scan
@@ -39,6 +42,7 @@ _CLASS_NOISE = frozenset({
     "__annotations__", "__annotations_cache__", "__annotate_func__", "__dataclass_fields__", "__dataclass_params__",
     "__parameters__", "__orig_bases__", "__abstractmethods__", "_abc_impl", "__classcell__", "__type_params__",
 })  # fmt: skip
+_WRAPPERS = frozenset({"__wrapped__", "__cachepy__", "key", "is_cached", "explain", "clear"})
 _HARMLESS = frozenset({
     "_thread", "threading", "logging", "_contextvars", "concurrent", "weakref", "_weakref", "asyncio", "_asyncio",
 })  # fmt: skip
@@ -62,6 +66,12 @@ def is_immutable(obj: object) -> bool:
     if type(obj) is tuple or type(obj) is frozenset:
         return all(map(is_immutable, obj))
     return type(obj) in _IMMUTABLE
+
+
+def _is_plain(obj: Any) -> bool:
+    """Code, constants and containers, as a decorator of a library keeps them."""
+    kinds = (type, FUNCTION, METHOD, list, tuple, dict, set, frozenset)
+    return isinstance(obj, kinds) or type(obj) in _IMMUTABLE or type(obj) in _DESCRIPTIONS
 
 
 class Walk:
@@ -117,7 +127,7 @@ class Walk:
             return known
         if isinstance(obj, type):
             return self._describe_class(obj)
-        rule = _DESCRIPTIONS.get(type(obj).__name__)
+        rule = _DESCRIPTIONS.get(type(obj))
         return rule(self, label, obj, chains) if rule is not None else self.value(label, obj)
 
     def _describe_class(self, cls: type) -> str:
@@ -127,11 +137,20 @@ class Walk:
         return self.number(cls) if kind == USER else f"class {cls.__module__}.{cls.__qualname__}"
 
     def describe_function(self, label: str, fn: Any, chains: Chains) -> str:
-        for chain in chains:
-            if chain and chain[0] in fn.__dict__:
-                self.guard.item(fn.__dict__, chain[0], fn.__dict__[chain[0]])
-                self.bind(f"{label}.{chain[0]}", fn.__dict__[chain[0]], [chain[1:]])
+        """A function, with what was hung on it: a table, a counter."""
+        own = self.origins.kind(fn.__globals__.get("__name__")) == USER
+        for name, value in sorted(fn.__dict__.items()) if own else ():
+            tails = [chain[1:] for chain in chains if chain[:1] == (name,)]
+            if name not in _WRAPPERS and (tails or () in chains):
+                self.guard.item(fn.__dict__, name, value)
+                self.bind(f"{label}.{name}", value, tails or ANY)
         return self.number(fn)
+
+    def describe_context(self, label: str, variable: Any, _: Chains) -> str:
+        """A context variable counts by the value it has here."""
+        value = variable.get(MISSING)
+        self.guard.true(lambda: variable.get(MISSING) is value)
+        return "unset" if value is MISSING else f"context {self.describe(label, value)}"
 
     def describe_module(self, label: str, module: Any, chains: Chains) -> str:
         kind = self.origins.kind(module.__name__)
@@ -153,6 +172,8 @@ class Walk:
         label = f"{canonical(module.__name__)}.{name}"
         if obj is MISSING:
             self.lines.append(f"{label} unbound")
+            if "__getattr__" in scope and name != "__getattr__":
+                self._attribute(module, "__getattr__", ANY)
         else:
             self.bind(label, obj, chains)
 
@@ -162,7 +183,7 @@ class Walk:
             return
         self._numbers[id(module)] = len(self._numbers)
         for name, obj in sorted(vars(module).items()):
-            foreign = getattr(obj, "__module__", module.__name__) != module.__name__
+            foreign = self.origins.kind(getattr(obj, "__module__", module.__name__)) != USER
             if name[:2] != "__" and type(obj) is not MODULE and not foreign:
                 self._attribute(module, name, ANY)
 
@@ -197,7 +218,9 @@ class Walk:
         harmless = cls.__module__.partition(".")[0] in _HARMLESS or label.rpartition(".")[2][:1] == "_"
         if not harmless:
             self.opaque.append(label)
-        return f"opaque {cls.__module__}.{cls.__qualname__}"
+        inside = [r for r in gc.get_referents(obj) if isinstance(r, (FUNCTION, METHOD, type)) and r is not cls]
+        code = [self.describe(label, each) for each in inside]
+        return f"opaque {cls.__module__}.{cls.__qualname__} {' '.join(code)}"
 
     # -- visits: once for each function and class
 
@@ -209,7 +232,7 @@ class Walk:
         facts = scan(fn.__code__)
         if kind != USER:
             self.lines.append(self.package(home) if kind == PACKAGE else f"stdlib {label}")
-            self._cells(fn, label, facts, skip=facts.stored_cells)
+            self._cells(fn, label, facts, skip={*facts.stored_cells, "__class__"})
             return
         self._own_code(fn, label)
         for i, default in enumerate(fn.__defaults__ or ()):
@@ -231,6 +254,7 @@ class Walk:
             self.bind(f"{label}.__wrapped__", fn.__dict__["__wrapped__"])
 
     def _cells(self, fn: Any, label: str, facts: CodeFacts, skip: Iterable[str] = ()) -> None:
+        """What a closure holds; of a library's closure (with `skip`) only code and constants, not its caches."""
         for name, cell in zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True):
             if name in skip or name in self.ignore:
                 continue
@@ -238,6 +262,8 @@ class Walk:
                 content = cell.cell_contents
             except ValueError:
                 self.lines.append(f"{name} {CELL_EMPTY}")
+                continue
+            if skip and not _is_plain(content):
                 continue
             self.guard.cell(cell, content)
             self.bind(f"{label}.{name}", content, facts.cell_chains.get(name, ANY))
@@ -304,9 +330,11 @@ class Walk:
 
 
 def _enum_members(cls: Any, members: dict[str, Any]) -> dict[str, Any]:
+    """Of an enum: the members' values, and what the user wrote beside them, not the tables enum makes."""
     values = {f"member {name}": member._value_ for name, member in cls.__members__.items()}
-    code = {n: v for n, v in members.items() if type(v).__name__ in ("function", "staticmethod", "classmethod")}
-    return values | {n: v for n, v in code.items() if n not in ("__new__", "_generate_next_value_")}
+    kinds = (FUNCTION, staticmethod, classmethod)
+    own = {n: v for n, v in members.items() if n not in cls.__members__ and (n[:1] != "_" or isinstance(v, kinds))}
+    return values | own
 
 
 def _annotations(obj: Any) -> list[tuple[str, str]]:
@@ -356,21 +384,21 @@ def _parts(*names: str) -> Callable[[Walk, str, Any, Chains], str]:
 
 
 _BUILTINS = frozenset(dir(__import__("builtins")))
-_DESCRIPTIONS: dict[str, Callable[[Walk, str, Any, Chains], str]] = {
-    "function": Walk.describe_function,
-    "module": Walk.describe_module,
-    "method": _parts("__func__", "__self__"),
-    "staticmethod": _parts("__func__"),
-    "classmethod": _parts("__func__"),
-    "property": _parts("fget", "fset", "fdel"),
-    "cached_property": _parts("func"),
-    "partial": _parts("func", "args", "keywords"),
-    "partialmethod": _parts("func", "args", "keywords"),
-    "_lru_cache_wrapper": _parts("__wrapped__"),
-    "builtin_function_or_method": Walk.describe_builtin,
-    "method_descriptor": Walk.describe_builtin,
-    "wrapper_descriptor": Walk.describe_builtin,
-    "member_descriptor": lambda _, label, obj, __: f"slot {obj.__name__}",
-    "getset_descriptor": lambda _, label, obj, __: f"slot {obj.__name__}",
-    "_tuplegetter": lambda _, label, obj, __: "field",
+_DESCRIPTIONS: dict[type, Callable[[Walk, str, Any, Chains], str]] = {
+    FUNCTION: Walk.describe_function,
+    MODULE: Walk.describe_module,
+    ContextVar: Walk.describe_context,
+    METHOD: _parts("__func__", "__self__"),
+    staticmethod: _parts("__func__"),
+    classmethod: _parts("__func__"),
+    property: _parts("fget", "fset", "fdel"),
+    functools.cached_property: _parts("func"),
+    functools.partial: _parts("func", "args", "keywords"),
+    functools.partialmethod: _parts("func", "args", "keywords"),
+    type(functools.lru_cache(len)): _parts("__wrapped__"),
+    type(len): Walk.describe_builtin,
+    type(str.join): Walk.describe_builtin,
+    type(object.__init__): Walk.describe_builtin,
+    type(vars(FUNCTION)["__closure__"]): lambda _, label, obj, __: f"slot {obj.__name__}",
+    type(vars(FUNCTION)["__code__"]): lambda _, label, obj, __: f"slot {obj.__name__}",
 }

@@ -142,6 +142,11 @@ class GraphSink:
         """A call has run and is stored."""
         self.session.graph.apply(event)
         self._append(event)
+        for call in event.trace.calls:  # some may have run in other processes
+            if self.session.graph.run_of(call.name) is None:
+                for below in self.session.events(call.name):
+                    if below.trace.result == call.digest:
+                        self._fold(below)
 
     def hit(self, event: Event, index: int) -> None:
         """A call was a hit: its subtree belongs to the graph; the journal has it already.
@@ -151,13 +156,17 @@ class GraphSink:
         """
         if self.session.graph.run_of(event.id) == event.run:
             return
-        if index:
-            import time
+        self._fold(event, again=index > 0)
 
-            event = event.replace(seen=time.time())
-            self._append(event)
+    def _fold(self, event: Event, *, again: bool = False) -> None:
+        graph = self.session.graph
         for each in self.session.subtree(event):
-            self.session.graph.apply(each)
+            if again and graph.run_of(each.id) not in (None, each.run):
+                import time
+
+                each = each.replace(seen=time.time())  # noqa: PLW2901 - the same event, seen again
+                self._append(each)
+            graph.apply(each)
 
     def _append(self, event: Event) -> None:
         store = self.session.store(event.root)
@@ -205,8 +214,8 @@ class LiveProbe:
 
     def code(self, identity: str, recorded: str | None) -> str | None:
         """The digest of the code of that name now; of several live ones the recorded, if one has it."""
-        if self._own is not None and identity == self._own[0] and recorded == self._own[1]:
-            return recorded
+        if self._own is not None and identity == self._own[0] and (recorded == self._own[1] or "<" not in identity):
+            return self._own[1]
         if identity not in self._codes:
             self._codes[identity] = [self.session.reader.reach(o).digest for o in self.found(identity)]
         digests = self._codes[identity]

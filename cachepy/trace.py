@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from _contextvars import ContextVar
+from _thread import get_ident
 
 from cachepy import journal
 from cachepy.model import BELOW, CALL, FILE, Dep
@@ -43,6 +44,7 @@ class Frame:
 
     __slots__ = (
         "__weakref__", "calls", "changed", "closed", "cwd", "deps", "id", "mailbox", "parent", "pid", "run", "shared",
+        "thread",
     )  # fmt: skip
 
     def __init__(self, call: str, run: str, parent: Caller | None, mailbox: str, cwd: str) -> None:
@@ -52,6 +54,7 @@ class Frame:
         self.mailbox = mailbox
         self.cwd = cwd
         self.pid = os.getpid()
+        self.thread = get_ident()
         self.deps: dict[tuple[str, str], str | None] = {}
         self.calls: dict[str, Dep] = {}
         self.changed: list[str] = []

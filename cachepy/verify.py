@@ -37,18 +37,26 @@ _Call = tuple[str, str]
 
 
 class Verifier:
-    """Verdicts on traces by one look at the world."""
+    """Verdicts on traces by one look at the world.
 
-    def __init__(self, probe: Probe) -> None:
+    own: identity and digest of the function that is called; its own code has to match exactly.
+    """
+
+    def __init__(self, probe: Probe, own: tuple[str, str] = ("", "")) -> None:
         self.probe = probe
+        self.own, self._own_digest = own
         self._calls: dict[_Call, bool] = {}
 
     def holds(self, trace: Trace) -> bool:
         """Whether every dep of the trace, and of the calls below it, is as it was."""
-        if not self.own_holds(trace):
+        if not self._exact(trace) or not self.own_holds(trace):
             return False
         roots = _roots(trace)
         return all(self.call_holds((c.name, c.digest or ""), roots) for c in trace.calls)
+
+    def _exact(self, trace: Trace) -> bool:
+        """A closure that is called shows its own values; only those below go by the code around them."""
+        return all(d.digest == self._own_digest for d in trace.deps if d.kind == CODE and d.name == self.own)
 
     def own_holds(self, trace: Trace) -> bool:
         """The deps of the run itself, without the calls below."""
@@ -100,7 +108,9 @@ class Verifier:
 
     def reasons(self, trace: Trace) -> list[Reason]:
         """Every cause why the trace does not hold, its own first; empty if it holds."""
-        found = [r for dep in trace.deps if not self._dep_holds(dep, trace) for r in self._why(dep)]
+        exact = self._exact(trace)
+        broken = [d for d in trace.deps if not self._dep_holds(d, trace) or (d.name == self.own and not exact)]
+        found = [r for dep in broken for r in self._why(dep)]
         roots = _roots(trace)
         broken = [c for c in trace.calls if not self.call_holds((c.name, c.digest or ""), roots)]
         return found + [Reason("call", c.name, c.digest, None) for c in broken]

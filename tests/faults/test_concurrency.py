@@ -13,7 +13,7 @@ import sys
 import textwrap
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +88,14 @@ class Place:
         env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": "1"}
         pipe = subprocess.PIPE
         process = subprocess.Popen(
-            command, cwd=self.path, env=env, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True
+            command,
+            cwd=self.path,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            start_new_session=True,
         )
         self.started.append(process)
         return process
@@ -145,9 +152,8 @@ def place(tmp_path: Path) -> Iterator[Place]:
     here = Place(tmp_path)
     yield here
     for process in here.started:
-        if process.poll() is None:
-            process.send_signal(signal.SIGCONT)
-            process.kill()
+        with suppress(ProcessLookupError):  # what it left behind, children of its own included
+            os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
 
 
@@ -487,8 +493,8 @@ def test_recursion(place: Place) -> None:
     )
 
 
-def test_deep_recursion_runs_and_a_hit_does_not_recurse(place: Place) -> None:
-    """A body 100 calls deep fits into Python's own limit; a tree of 3,000 is a hit from a fresh process."""
+def test_a_tree_5000_deep(place: Place) -> None:
+    """A body 100 calls deep fits into Python's own limit; a hit on a tree 5,000 deep does not recurse."""
     place.write(
         "deep",
         """
@@ -503,23 +509,27 @@ def test_deep_recursion_runs_and_a_hit_does_not_recurse(place: Place) -> None:
         from deep import chain
 
         assert chain(100) == 100
-        for n in range(101, 3001):
-            chain(n)
+        sys.setrecursionlimit(1_000_000)
+        threading.stack_size(1 << 29)
+        thread = threading.Thread(target=chain, args=(5000,))
+        thread.start()
+        thread.join()
         """,
         limit=120,
     )
-    assert place.ran()["chain"] == 3001
+    assert place.ran()["chain"] == 5001
     place.main(
         """
         from deep import chain
 
-        assert chain(3000) == 3000
-        assert len(cache_tree_nodes()) == 3001
+        assert chain(5000) == 5000
+        assert len(cache_tree_nodes()) == 5001
         assert node(chain, 1)["parents"] == [ident(chain, 2)]
+        assert cache_tree_changed_files() == {}
         """,
         limit=60,
     )
-    assert place.ran()["chain"] == 3001
+    assert place.ran()["chain"] == 5001
 
 
 @pytest.mark.parametrize("wrap", ["with_caller", "bare"])

@@ -9,6 +9,7 @@ which bodies may run, given the traces that this cache directory has seen before
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import zlib
 from dataclasses import dataclass, field
@@ -76,6 +77,15 @@ class Program:
         f = self.funcs[func]
         return Key(func, n, path if f.path_arg else None, text if f.str_arg else None)
 
+    def used(self, roots: list[tuple[int, int, int, int]]) -> list[int]:
+        """The files that may be read, given what the program is asked for."""
+        calls = [(c.callee, c.path, c.text) for f in self.funcs for c in f.calls]
+        calls += [(func, path, text) for func, _, path, text in roots]
+        found = {at for f in self.funcs for at, _ in f.tracked}
+        found |= {path for func, path, _ in calls if self.funcs[func].path_arg}
+        found |= {text for func, _, text in calls if self.funcs[func].str_arg}
+        return sorted(found | ({3, 4} if any(f.directory for f in self.funcs) else set()))
+
 
 @dataclass
 class State:
@@ -98,6 +108,11 @@ class State:
         each = [list(zeros) for _ in range(4)]
         return cls(*each, [0, 0], 0, 0, set(), list(files), list(env))
 
+    def take_code(self, other: State) -> None:
+        """Change all sources back to what they were."""
+        for name in ("consts", "helpers", "globals", "comments", "shared", "rotate", "unrelated", "disabled"):
+            setattr(self, name, copy.copy(getattr(other, name)))
+
 
 # -- edits ----------------------------------------------------------------------------------------
 
@@ -113,20 +128,28 @@ def edit_code(state: State, edit: tuple[Any, ...]) -> None:
         getattr(state, what if what == "shared" else what + "s")[rest[0]] = rest[1]
 
 
-def edit_data(state: State, edit: tuple[Any, ...]) -> list[Any]:
-    """Apply one edit of a file or the environment to the state; the operation for the processes."""
+def edit_data(state: State, edit: tuple[Any, ...], past: list[State]) -> list[list[Any]]:
+    """Apply one edit of files or environment to the state; the operations for the processes."""
     what, at, *rest = edit
+    if what == "back":
+        old = past[at] if at < len(past) else state
+        edits: list[tuple[Any, ...]] = []
+        for k, content in enumerate(old.files):
+            if content != state.files[k]:
+                edits.append(("delete", k) if content is None else ("write", k, content, True, False))
+        edits += [("env", k, value) for k, value in enumerate(old.env) if value != state.env[k]]
+        return [op for each in edits for op in edit_data(state, each, past)]
     if what == "env":
         state.env[at] = rest[0]
-        return ["env", ENVS[at], rest[0]]
+        return [["env", ENVS[at], rest[0]]]
     if what == "delete":
         state.files[at] = None
-        return ["delete", FILES[at]]
+        return [["delete", FILES[at]]]
     if what == "touch":
-        return ["touch", FILES[at]]
+        return [["touch", FILES[at]]]
     content, keep_mtime, replace = rest
     state.files[at] = content
-    return ["write", FILES[at], content, keep_mtime, replace]
+    return [["write", FILES[at], content, keep_mtime, replace]]
 
 
 # -- sources --------------------------------------------------------------------------------------

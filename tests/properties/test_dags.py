@@ -52,6 +52,7 @@ def budget(usual: int, stress: int) -> settings:
 contents = st.sampled_from(dag.CONTENTS)
 absent_too = st.none() | contents
 small = st.integers(0, 2)
+files = st.integers(0, 4)
 env_values = st.sampled_from([None, "", "x", "y"])
 
 
@@ -96,26 +97,34 @@ def programs(draw: st.DrawFn) -> dag.Program:
 
 
 def code_edits(program: dag.Program) -> st.SearchStrategy[tuple[Any, ...]]:
-    at = st.integers(0, len(program.funcs) - 1)
-    slots = [(f.index, k) for f in program.funcs for k in range(len(f.calls))]
-    kinds = [
-        st.tuples(st.sampled_from(["const", "helper", "global", "comment"]), at, small),
-        st.tuples(st.just("shared"), st.integers(0, 1), small),
-        st.tuples(st.sampled_from(["rotate", "unrelated"]), small),
+    """Edits of the sources; some do not touch what any function reaches."""
+    funcs = program.funcs
+    kinds = [("const", funcs), ("comment", funcs)]
+    kinds.append(("helper", tuple(f for f in funcs if f.helper)))
+    kinds.append(("global", tuple(f for f in funcs if f.glob)))
+    some = [
+        st.tuples(st.just(kind), st.sampled_from([f.index for f in which]), small) for kind, which in kinds if which
     ]
+    some.append(st.tuples(st.just("shared"), st.integers(0, 1), small))
+    some.append(st.tuples(st.sampled_from(["rotate", "unrelated"]), small))
+    slots = [(f.index, k) for f in funcs for k in range(len(f.calls))]
     if slots:
-        kinds.append(st.sampled_from(slots).map(lambda slot: ("child", *slot)))
-    return st.one_of(kinds)
+        some.append(st.sampled_from(slots).map(lambda slot: ("child", *slot)))
+    return st.one_of(some)
 
 
-files = st.integers(0, 4)
-data_edits = st.one_of(
-    st.tuples(st.just("write"), files, contents, st.booleans(), st.booleans()),
-    st.tuples(st.just("write"), files, contents, st.just(True), st.just(False)),
-    st.tuples(st.just("delete"), files),
-    st.tuples(st.just("touch"), files),
-    st.tuples(st.just("env"), st.integers(0, 1), env_values),
-)
+def data_edits(used: list[int]) -> st.SearchStrategy[tuple[Any, ...]]:
+    """Edits of files and environment, mostly of files that the program reads."""
+    at = st.sampled_from([*used, *used, *range(5)])
+    text = st.sampled_from(["aaaa", "bbbb", *dag.CONTENTS])
+    return st.one_of(
+        st.tuples(st.just("write"), at, text, st.booleans(), st.booleans()),
+        st.tuples(st.just("write"), at, text, st.just(True), st.just(False)),
+        st.tuples(st.just("delete"), at),
+        st.tuples(st.just("touch"), at),
+        st.tuples(st.just("env"), st.integers(0, 1), env_values),
+        st.tuples(st.just("back"), st.integers(0, 2)),
+    )
 
 
 @st.composite
@@ -125,15 +134,18 @@ def plans(draw: st.DrawFn) -> dict[str, Any]:
     root = st.tuples(st.integers(0, len(program.funcs) - 1), small, files, files)
     roots = draw(st.lists(root, min_size=0, max_size=3))
     roots.insert(0, (0, *draw(st.tuples(small, files, files))))
-    rounds = []
+    data = data_edits(program.used(roots))
+    rounds: list[dict[str, Any]] = []
     for _ in range(1 + draw(st.integers(1, 10 if STRESS else 6))):
         phases = []
         for _ in range(draw(st.sampled_from([1, 1, 2]))):
             asked = draw(st.sampled_from(["all", "all", "twice", "last"]))
             threads = draw(st.integers(0, 3)) == 3
-            edits = draw(st.lists(data_edits, max_size=2))
+            edits = draw(st.lists(data, max_size=2)) if phases or rounds else []
             phases.append({"edits": edits, "asked": asked, "threads": threads})
-        rounds.append({"edits": draw(st.lists(code_edits(program), max_size=2)), "phases": phases})
+        back = draw(st.sampled_from([None, None, None, 0, 1])) if rounds else None
+        edits = draw(st.lists(code_edits(program), max_size=2)) if rounds else []
+        rounds.append({"back": back, "edits": edits, "phases": phases})
     return {
         "program": program,
         "files": draw(st.lists(absent_too, min_size=5, max_size=5)),
@@ -196,6 +208,7 @@ class Story:
         self.program: dag.Program = plan["program"]
         self.state = dag.State.first(self.program, plan["files"], plan["env"])
         self.seen: set[str] = set()
+        self.past: list[dag.State] = []
         self.history: list[str] = []
         self.at = 0
         for name in ("src", "cache", "data", "data-oracle"):
@@ -225,17 +238,18 @@ class Story:
     def round(self, round_: dict[str, Any]) -> None:
         self.at += 1
         env = dict(zip(dag.ENVS, self.state.env, strict=True))
-        self.history.append(f"round {self.at}: a new process; edits {round_['edits'] if self.at > 1 else []}")
-        if self.at > 1:
-            for edit in round_["edits"]:
-                dag.edit_code(self.state, edit)
+        back = f"; the code of round {round_['back'] + 1}" if round_["back"] is not None else ""
+        self.history.append(f"round {self.at}: a new process{back}; edits {round_['edits']}")
+        if round_["back"] is not None and round_["back"] < len(self.past):
+            self.state.take_code(self.past[round_["back"]])
+        for edit in round_["edits"]:
+            dag.edit_code(self.state, edit)
         for name, text in dag.render(self.program, self.state).items():
             (self.place / "src" / name).write_text(text)
 
         phases, expected, may_run = [], [], []
         for phase in round_["phases"]:
-            edits = phase["edits"] if self.at > 1 or phase is not round_["phases"][0] else []
-            ops = [dag.edit_data(self.state, edit) for edit in edits]
+            ops = [op for edit in phase["edits"] for op in dag.edit_data(self.state, edit, self.past)]
             model = dag.Model(self.program, self.state)
             roots = self.roots(phase["asked"])
             may: Counter[dag.Key] = Counter()
@@ -246,6 +260,7 @@ class Story:
             may_run.append(Counter({self.line(key): times for key, times in may.items()}))
             calls = [self.wire(key) for key in roots]
             phases.append({"ops": ops, "calls": calls, "threads": phase["threads"]})
+            self.past.append(copy.deepcopy(self.state))
         nodes, edges = model.graph(roots)
         order = sorted(nodes, key=repr)
 
@@ -322,7 +337,7 @@ class Story:
 
 
 @given(plans())
-@budget(60, 3000)
+@budget(80, 3000)
 def test_random_pipelines(servers: tuple[Server, Server], plan: dict[str, Any]) -> None:
     """Never a wrong value; nothing runs whose dependencies have not changed; the graph is whole."""
     with tempfile.TemporaryDirectory() as place:
@@ -575,7 +590,7 @@ def events(draw: st.DrawFn) -> list[Any]:
             deps.append(Dep(ENV, "E", draw(st.none() | st.sampled_from(RESULTS))))
         below = [
             Dep(draw(st.sampled_from([CALL, CALL, BELOW])), POOL[c], draw(st.sampled_from(RESULTS)))
-            for c in draw(st.lists(st.integers(0, 5).filter(lambda c, at=at: c > at), max_size=3))
+            for c in draw(st.lists(st.integers(at + 1, 5), max_size=3, unique=True) if at < 5 else st.just([]))
         ]
         created = float(draw(st.integers(1, 3)))
         event = Event(

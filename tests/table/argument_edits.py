@@ -9,7 +9,7 @@ from __future__ import annotations
 from tests.table.harness import Case, call, env, function, module, sub
 
 SETUP = """
-import collections, copy, dataclasses, datetime as dt, decimal, enum, fractions, functools, uuid, zoneinfo
+import array, collections, copy, dataclasses, datetime as dt, decimal, enum, fractions, functools, uuid, zoneinfo
 from decimal import Decimal
 from pathlib import Path
 
@@ -29,34 +29,24 @@ def argument(name: str, before: str, after: str, runs: str, returns: str, source
     return Case(name, files, call(f"m.f({after})"), runs, f"m.f({before})", SETUP + setup)
 
 
-def other(
-    name: str, before: str, after: str, returns: str = PLAIN, source: str = "", setup: str = ""
-) -> Case:
+def other(name: str, before: str, after: str, returns: str = PLAIN, source: str = "", setup: str = "") -> Case:
     """Another call: f runs."""
     return argument(name, before, after, "f", returns, source, setup)
 
 
-def equal(
-    name: str, before: str, after: str, returns: str = PLAIN, source: str = "", setup: str = ""
-) -> Case:
+def equal(name: str, before: str, after: str, returns: str = PLAIN, source: str = "", setup: str = "") -> Case:
     """The same call: a hit."""
     return argument(name, before, after, "", returns, source, setup)
 
 
-def binding(
-    name: str, args: str, before: str, after: str, runs: str, returns: str = "x", options: str = ""
-) -> Case:
-    return Case(
-        name, {"m.py": function(returns, args, options)}, call(f"m.f({after})"), runs, f"m.f({before})"
-    )
+def binding(name: str, args: str, before: str, after: str, runs: str, returns: str = "x", options: str = "") -> Case:
+    return Case(name, {"m.py": function(returns, args, options)}, call(f"m.f({after})"), runs, f"m.f({before})")
 
 
 def seeds(name: str, argument: str, returns: str, source: str = "") -> Case:
     """The same call in interpreters with other hash seeds."""
     files = {"m.py": module(source, function(returns))}
-    return Case(
-        name, files, env(PYTHONHASHSEED="2"), "", f"m.f({argument})", env={"PYTHONHASHSEED": "1"}, fresh=True
-    )
+    return Case(name, files, env(PYTHONHASHSEED="2"), "", f"m.f({argument})", env={"PYTHONHASHSEED": "1"}, fresh=True)
 
 
 BINDING = [
@@ -71,9 +61,7 @@ BINDING = [
     binding("order of *args", "*xs", "1, 2", "2, 1", "f", "xs"),
     binding("*args or one tuple", "*xs", "1, 2", "(1, 2)", "f", "xs"),
     binding("values swapped", "x, y", "1, 2", "2, 1", "f", "(x, y)"),
-    binding(
-        "ignore_args, another value", "x, log", "3, 'a'", "3, 'b'", "", "(log, x)[1]", "ignore_args=['log']"
-    ),
+    binding("ignore_args, another value", "x, log", "3, 'a'", "3, 'b'", "", "(log, x)[1]", "ignore_args=['log']"),
     binding(
         "ignore_args, the other argument",
         "x, log",
@@ -83,9 +71,7 @@ BINDING = [
         "(log, x)[1]",
         "ignore_args=['log']",
     ),
-    binding(
-        "ignore_args, by keyword", "x, log='a'", "3", "3, log='b'", "", "(log, x)[1]", "ignore_args=['log']"
-    ),
+    binding("ignore_args, by keyword", "x, log='a'", "3", "3, log='b'", "", "(log, x)[1]", "ignore_args=['log']"),
     binding("ignore_args, in **kwargs", "x, **kw", "3", "3, log='b'", "", "x", "ignore_args=['log']"),
 ]
 
@@ -126,6 +112,14 @@ PLAIN_VALUES = [
         "dt.datetime(2024, 1, 1, tzinfo=dt.UTC)",
         "dt.datetime(2024, 1, 1, 0, tzinfo=dt.timezone.utc)",
     ),
+    other(
+        "datetime, its fold",
+        "dt.datetime(2024, 10, 27, 2, 30, tzinfo=zoneinfo.ZoneInfo('Europe/Berlin'))",
+        "dt.datetime(2024, 10, 27, 2, 30, tzinfo=zoneinfo.ZoneInfo('Europe/Berlin'), fold=1)",
+        "str(x.utcoffset())",
+    ),
+    other("lone surrogate", "'\\ud800'", "'\\ud801'"),
+    other("array.array", "array.array('b', [1])", "array.array('h', [1])"),
     other("datetime and date", "dt.datetime(2024, 1, 1)", "dt.date(2024, 1, 1)"),
     other("timedelta", "dt.timedelta(1)", "dt.timedelta(2)"),
     equal("timedelta, equal", "dt.timedelta(1)", "dt.timedelta(hours=24)"),
@@ -145,9 +139,7 @@ CONTAINERS = [
     other("order of a nested dict", "[{'a': 1, 'b': 2}]", "[{'b': 2, 'a': 1}]"),
     equal("order of a set", "{1, 2, 33}", "{33, 2, 1}", "sorted(x)"),
     equal("order of a set with collisions", "{8, 0, 16}", "{16, 8, 0}", "sorted(x)"),
-    equal(
-        "order of a nested set", "{'a': [{'b', 'c', 'd'}]}", "{'a': [{'d', 'c', 'b'}]}", "sorted(x['a'][0])"
-    ),
+    equal("order of a nested set", "{'a': [{'b', 'c', 'd'}]}", "{'a': [{'d', 'c', 'b'}]}", "sorted(x['a'][0])"),
     other("member of a set", "{1, 2}", "{1, 3}", "sorted(x)"),
     other("frozenset", "frozenset({1, 2})", "frozenset({1, 3})", "sorted(x)"),
     other("frozenset and set", "frozenset({1})", "{1}"),
@@ -187,15 +179,11 @@ CONTAINERS = [
         source="import collections\n\nP = collections.namedtuple('P', 'a b')",
     ),
     other("OrderedDict and dict", "collections.OrderedDict(a=1)", "dict(a=1)"),
-    other(
-        "order of an OrderedDict", "collections.OrderedDict(a=1, b=2)", "collections.OrderedDict(b=2, a=1)"
-    ),
+    other("order of an OrderedDict", "collections.OrderedDict(a=1, b=2)", "collections.OrderedDict(b=2, a=1)"),
     other("Counter", "collections.Counter('aab')", "collections.Counter('abb')", "sorted(x.items())"),
     other("deque", "collections.deque([1, 2])", "collections.deque([2, 1])"),
     other("defaultdict", "collections.defaultdict(list, a=[1])", "collections.defaultdict(list, a=[2])"),
-    other(
-        "default of a defaultdict", "collections.defaultdict(list)", "collections.defaultdict(int)", "x['a']"
-    ),
+    other("default of a defaultdict", "collections.defaultdict(list)", "collections.defaultdict(int)", "x['a']"),
     other(
         "list that holds itself",
         "loop(1)",
@@ -285,6 +273,25 @@ TOKEN = (
         return ("C", self.n)
 """
 )
+TREE = """
+class Node:
+    def __init__(self, n, parent=None):
+        self.n, self.parent, self.children = n, parent, []
+
+def tree(n):
+    root = Node(0)
+    root.children.append(Node(n, root))
+    return root
+"""
+LIST = """
+class L(list):
+    pass
+
+def make(n):
+    made = L([1])
+    made.n = n
+    return made
+"""
 COLOUR = """
 import enum
 
@@ -294,15 +301,11 @@ class Colour(enum.Enum):
 """
 
 
-def code_of_argument(
-    name: str, source: str, argument: str, edit: str, returns: str = "x(3)", runs: str = "f"
-) -> Case:
+def code_of_argument(name: str, source: str, argument: str, edit: str, returns: str = "x(3)", runs: str = "f") -> Case:
     return Case(name, {"m.py": module(source, function(returns))}, sub(edit), runs, f"m.f({argument})")
 
 
-def code_in_script(
-    name: str, setup: str, argument: str, edit: str, returns: str = "x(3)", runs: str = "f"
-) -> Case:
+def code_in_script(name: str, setup: str, argument: str, edit: str, returns: str = "x(3)", runs: str = "f") -> Case:
     """The code that is edited stands in the script, not in the module of f."""
     setup = "import functools\nimport m\n\n" + setup
     return Case(name, {"m.py": function(returns)}, sub(edit, "script.py"), runs, f"m.f({argument})", setup)
@@ -330,6 +333,10 @@ OBJECTS = [
     other("__dask_tokenize__, another token", "m.C(1)", "m.C(2)", "x.n", TOKEN),
     equal("__dask_tokenize__, equal token", "m.C(1)", "m.C(1)", "x.n", TOKEN),
     other("bound method, its object", "m.C(1).go", "m.C(2).go", "x()", CLASS),
+    other("tree with parent pointers", "m.tree(1)", "m.tree(2)", "x.children[0].n", TREE),
+    equal("tree with parent pointers, equal", "m.tree(1)", "m.tree(1)", "x.children[0].n", TREE),
+    other("subclass of int and int", "m.N(1)", "1", source="class N(int):\n    pass\n"),
+    other("attribute of a subclass of list", "m.make(1)", "m.make(2)", "(list(x), x.n)", LIST),
     other("argument of a partial", "functools.partial(pow, 2)", "functools.partial(pow, 3)", "x(3)"),
     other("lambda", "lambda y: y + 1", "lambda y: y + 2", "x(3)"),
     equal("lambda, the same", "lambda y: y + 1", "lambda y: y + 1", "x(3)"),
@@ -349,13 +356,9 @@ OBJECTS = [
         "",
         "PAIR = [lambda y: y + 1, lambda y: y + 2]\n",
     ),
-    other(
-        "two functions", "m.g", "m.h", "x(3)", "def g(y):\n    return y + 1\n\ndef h(y):\n    return y + 2\n"
-    ),
+    other("two functions", "m.g", "m.h", "x(3)", "def g(y):\n    return y + 1\n\ndef h(y):\n    return y + 2\n"),
     other("module", "np", "decimal", "x.__name__"),
-    code_of_argument(
-        "function passed as argument edited", "def g(y):\n    return y + 1\n", "m.g", "y + 1 => y + 2"
-    ),
+    code_of_argument("function passed as argument edited", "def g(y):\n    return y + 1\n", "m.g", "y + 1 => y + 2"),
     code_of_argument(
         "helper of a function passed as argument",
         "def h(y):\n    return y + 1\n\ndef g(y):\n    return h(y)\n",
@@ -369,12 +372,8 @@ OBJECTS = [
         "y + 1 => y + 1  # one",
         runs="",
     ),
-    code_of_argument(
-        "class passed as argument edited", CLASS, "m.C", "self.n + k => self.n - k", "x(3).go()"
-    ),
-    code_of_argument(
-        "instance whose class's method was edited", CLASS, "m.C(3)", "self.n + k => self.n - k", "x.go()"
-    ),
+    code_of_argument("class passed as argument edited", CLASS, "m.C", "self.n + k => self.n - k", "x(3).go()"),
+    code_of_argument("instance whose class's method was edited", CLASS, "m.C(3)", "self.n + k => self.n - k", "x.go()"),
     code_of_argument(
         "instance whose base class's method was edited",
         CLASS + "\nclass D(C):\n    pass\n",
@@ -486,9 +485,7 @@ ARRAYS = [
     other("-0.0 in an array", "np.array([0.0])", "np.array([-0.0])", ARRAY),
     other("array of str", "np.array(['a', 'b'])", "np.array(['a', 'c'])", ARRAY),
     other("array of objects", "np.array([1, 'a'], dtype=object)", "np.array([1, 'b'], dtype=object)", ARRAY),
-    other(
-        "array of objects, 1 and True", "np.array([1], dtype=object)", "np.array([True], dtype=object)", ARRAY
-    ),
+    other("array of objects, 1 and True", "np.array([1], dtype=object)", "np.array([True], dtype=object)", ARRAY),
     other("datetime64 unit", "np.array([1], 'M8[s]')", "np.array([1], 'M8[ms]')", ARRAY),
     other("field of a structured array", "np.zeros(2, [('a', 'i4')])", "np.zeros(2, [('b', 'i4')])", ARRAY),
     other(
@@ -602,6 +599,32 @@ FRAMES = [
         "x.tolist()",
     ),
     other("RangeIndex", "pd.RangeIndex(3)", "pd.RangeIndex(4)", "x.tolist()"),
+    other(
+        "None and nan in an object column",
+        "pd.Series([None], dtype=object)",
+        "pd.Series([np.nan], dtype=object)",
+        "x.tolist()",
+    ),
+    other(
+        "1 and True in an object column",
+        "pd.Series([1], dtype=object)",
+        "pd.Series([True], dtype=object)",
+        "x.tolist()",
+    ),
+    other(
+        "attrs of a frame",
+        FRAME_A,
+        "ATTRS",
+        "(repr(x), x.attrs)",
+        "",
+        "ATTRS = " + FRAME_A + "\nATTRS.attrs['unit'] = 'm'\n",
+    ),
+    other(
+        "names of a MultiIndex",
+        "pd.MultiIndex.from_tuples([(1, 2)], names=['a', 'b'])",
+        "pd.MultiIndex.from_tuples([(1, 2)], names=['a', 'c'])",
+        "list(x.names)",
+    ),
     other("list in a cell", "pd.Series([[1], [2]])", "pd.Series([[1], [3]])", "x.tolist()"),
     other(
         "arrow table, one value",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.table.harness import Case, Edit, env, function, module, moved_cache, nothing, run, sub, then, write
+from tests.table.harness import Case, Edit, Project, env, function, module, moved_cache, nothing, run, sub, then, write
 
 PAIR = """
 def h(x):
@@ -296,7 +296,7 @@ def declared(
     """What f itself declares."""
     return Case(
         name,
-        {"m.py": module(source, function(returns, options=options))},
+        {"m.py": module("import sys\n" + source, function(returns, options=options))},
         edit,
         runs,
         env=environment or {},
@@ -319,22 +319,19 @@ def child(
     return Case(name, {"m.py": source}, edit, runs, env=environment or {}, same=same)
 
 
+LOOKED_UP = "sys.modules['m'].__dict__['N']"  # no analysis of code finds it
 MODE = "os.environ.get('CASE_MODE')"
 VARS = "env_vars=['CASE_MODE']"
 A = {"CASE_MODE": "a"}
 DECLARED = [
     declared("version changed", "version='1'", "'1' => '2'", same=True),
     declared("version added", "version=None", "version=None => version='1'", same=True),
-    declared(
-        "version changed then reverted", "version='1'", then(sub("'1' => '2'"), run, sub("'2' => '1'")), ""
-    ),
+    declared("version changed then reverted", "version='1'", then(sub("'1' => '2'"), run, sub("'2' => '1'")), ""),
     declared("version 1 and '1'", "version=1", "version=1 => version='1'", None),
     declared("env_vars: value changed", VARS, env(CASE_MODE="b"), "f", MODE, "import os", A),
     declared("env_vars: set", VARS, env(CASE_MODE="b"), "f", MODE, "import os"),
     declared("env_vars: unset", VARS, env(CASE_MODE=None), "f", MODE, "import os", A),
-    declared(
-        "env_vars: empty and unset", VARS, env(CASE_MODE=None), "f", MODE, "import os", {"CASE_MODE": ""}
-    ),
+    declared("env_vars: empty and unset", VARS, env(CASE_MODE=None), "f", MODE, "import os", {"CASE_MODE": ""}),
     declared("env_vars: another variable", VARS, env(CASE_OTHER="b"), "", MODE, "import os", A),
     declared(
         "env_vars: changed back",
@@ -359,7 +356,7 @@ DECLARED = [
         "depends_on_vars=['N']",
         "N = 1 => N = 2",
         "f",
-        "globals()['N'] + x",
+        LOOKED_UP + "+ x",
         "N = 1",
     ),
     declared(
@@ -367,7 +364,7 @@ DECLARED = [
         "depends_on_vars=['N']",
         "[1] => [2]",
         "f",
-        "globals()['N']",
+        LOOKED_UP,
         "N = {'a': [1]}",
     ),
     declared(
@@ -375,7 +372,7 @@ DECLARED = [
         "depends_on_vars=['N']",
         "M = 1 => M = 2",
         "",
-        "globals()['N'] + x",
+        LOOKED_UP + "+ x",
         "N = 1\nM = 1",
     ),
     declared(
@@ -383,7 +380,7 @@ DECLARED = [
         "depends_on_vars=['h']",
         EDIT,
         "f",
-        "globals()['h'](x)",
+        LOOKED_UP.replace("'N'", "'h'") + "(x)",
         "def h(x):\n    return x + 1\n",
     ),
     declared(
@@ -391,13 +388,11 @@ DECLARED = [
         "depends_on_vars=['N']",
         then(sub("N = 1 => N = 2"), run, sub("N = 2 => N = 1")),
         "",
-        "globals()['N'] + x",
+        LOOKED_UP + "+ x",
         "N = 1",
     ),
     child("child's version changed", "version='1'", "'1' => '2'", same=True),
-    child(
-        "version of a child called by name", "version='1'", "'1' => '2'", same=True, top="[globals()['g'](x)]"
-    ),
+    child("version of a child called by name", "version='1'", "'1' => '2'", same=True, top="[globals()['g'](x)]"),
     child(
         "child's version changed then reverted",
         "version='1'",
@@ -407,9 +402,7 @@ DECLARED = [
     child("child's env_vars: value changed", VARS, env(CASE_MODE="b"), "f g", MODE, A),
     child("child's env_vars: set", VARS, env(CASE_MODE="b"), "f g", MODE),
     child("child's env_vars: unset", VARS, env(CASE_MODE=None), "f g", MODE, A),
-    child(
-        "child's env_vars: changed back", VARS, then(env(CASE_MODE="b"), run, env(CASE_MODE="a")), "", MODE, A
-    ),
+    child("child's env_vars: changed back", VARS, then(env(CASE_MODE="b"), run, env(CASE_MODE="a")), "", MODE, A),
     child(
         "env_vars of a child called by name",
         VARS,
@@ -422,7 +415,7 @@ DECLARED = [
     child("child's undeclared variable", "version='1'", env(CASE_MODE="b"), "", f"({MODE}, x)[1]", A),
     Case(
         "depends_on_vars, changed in place",
-        {"m.py": "N = [1]\n" + function("sum(globals()['N']) + x", options="depends_on_vars=['N']")},
+        {"m.py": "import sys\nN = [1]\n" + function(f"sum({LOOKED_UP})", options="depends_on_vars=['N']")},
         "",
         "f",
         live="m.N.append(2)",
@@ -471,9 +464,7 @@ Path('a.txt').write_text('one')
 
 def passed_on(name: str, value: str, returns: str) -> Case:
     """A value that was stored and loaded is, as an argument, equal to the fresh one."""
-    source = (
-        "import numpy as np\nimport pandas as pd\n" + function(value, "", name="load") + function(returns)
-    )
+    source = "import numpy as np\nimport pandas as pd\n" + function(value, "", name="load") + function(returns)
     return Case(f"passed on: {name}", {"m.py": source}, nothing, "", "m.f(m.load())")
 
 
@@ -485,19 +476,11 @@ PASSED_ON = [
     passed_on("transposed array", "np.arange(10_000.0).reshape(50, 200).T", "float(x[3, 4])"),
     passed_on("read-only array", "np.broadcast_to(np.arange(3), (4, 3))", "x.tolist()"),
     passed_on("array of objects", "np.array([1, 'a', None, (2, 3)], dtype=object)", "x.tolist()"),
-    passed_on(
-        "unconsolidated frame", "pd.DataFrame({'a': [1, 2]}).assign(b=[3, 4]).assign(c=['u', 'v'])", "repr(x)"
-    ),
-    passed_on(
-        "slice of a frame", "pd.DataFrame({'a': range(1000), 'b': ['u', 'v'] * 500}).iloc[3:900:2]", "x.shape"
-    ),
-    passed_on(
-        "grouped frame", "pd.DataFrame({'a': [1, 1, 2], 'b': [1, 2, 3]}).groupby('a').sum()", "repr(x)"
-    ),
+    passed_on("unconsolidated frame", "pd.DataFrame({'a': [1, 2]}).assign(b=[3, 4]).assign(c=['u', 'v'])", "repr(x)"),
+    passed_on("slice of a frame", "pd.DataFrame({'a': range(1000), 'b': ['u', 'v'] * 500}).iloc[3:900:2]", "x.shape"),
+    passed_on("grouped frame", "pd.DataFrame({'a': [1, 1, 2], 'b': [1, 2, 3]}).groupby('a').sum()", "repr(x)"),
     passed_on("categorical", "pd.Series(['u', 'v', 'u'], dtype='category')", "x.tolist()"),
-    passed_on(
-        "frame with times", "pd.DataFrame({'t': pd.date_range('2024', periods=3, tz='UTC')})", "repr(x)"
-    ),
+    passed_on("frame with times", "pd.DataFrame({'t': pd.date_range('2024', periods=3, tz='UTC')})", "repr(x)"),
     passed_on("sets in a dict", "{'a': {'u', 'v', 'w'}, 'b': frozenset({1, 2})}", "sorted(x['a'])"),
     passed_on("generator's list of arrays", "[np.full(3, i) for i in range(3)] * 2", "len(x)"),
 ]
@@ -523,14 +506,21 @@ INSTALLED = {
     DIST_INFO + "RECORD": "casepkg/__init__.py,,\n",
     DIST_INFO + "top_level.txt": "casepkg\n",
 }
-ON_PATH = (
-    "import sys, pathlib\nsys.path.insert(1, str(pathlib.Path('lib/site-packages').resolve()))\nimport m"
-)
+ON_PATH = "import sys, pathlib\nsys.path.insert(1, str(pathlib.Path('lib/site-packages').resolve()))\nimport m"
+
+
+def upgraded(project: Project) -> None:
+    for name in ("METADATA", "RECORD", "top_level.txt"):
+        text = (project.root / DIST_INFO / name).read_text()
+        project.write(DIST_INFO.replace("1.0", "1.1") + name, text.replace("1.0", "1.1"))
+    project.remove(DIST_INFO.rstrip("/"))
+
+
 PACKAGES = [
     Case(
         "installed package, another version",
         INSTALLED,
-        write(DIST_INFO + "METADATA", META.format("1.1")),
+        upgraded,
         "f",
         setup=ON_PATH,
         same=True,

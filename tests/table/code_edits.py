@@ -34,15 +34,11 @@ def code(
         more.pop(key, value) for key, value in (("call", "m.f(3)"), ("setup", "import m"), ("options", ""))
     )
     files = {"m.py": module(source, function(returns, options=options))}
-    files |= {
-        key.replace("__", "/").replace("/init", "/__init__") + ".py": text for key, text in more.items()
-    }
+    files |= {key.replace("__", "/").replace("/init", "/__init__") + ".py": text for key, text in more.items()}
     return Case(name, files, edit, runs, call, setup, same=same)
 
 
-def edited(
-    name: str, source: str, returns: str, edit: Edit | str, *, same: bool = False, **more: str
-) -> Case:
+def edited(name: str, source: str, returns: str, edit: Edit | str, *, same: bool = False, **more: str) -> Case:
     return code(name, source, returns, edit, "f", same, **more)
 
 
@@ -89,9 +85,7 @@ HELPERS = [
         "x + 1 => x + 2",
     ),
     edited("module.helper", "import h", "h.h(x)", sub("x + 1 => x + 2", "h.py"), h=HELPER),
-    edited(
-        "import module as name", "import h as tools", "tools.h(x)", sub("x + 1 => x + 2", "h.py"), h=HELPER
-    ),
+    edited("import module as name", "import h as tools", "tools.h(x)", sub("x + 1 => x + 2", "h.py"), h=HELPER),
     edited("from x import y as z", "from h import h as z", "z(x)", sub("x + 1 => x + 2", "h.py"), h=HELPER),
     edited("star import", "from h import *", "h(x)", sub("x + 1 => x + 2", "h.py"), h=HELPER),
     edited(
@@ -732,9 +726,7 @@ async def f(x):
 
 GLOBALS = [
     edited("global constant", "N = 1", "x + N", "N = 1 => N = 2"),
-    edited(
-        "global constant read by a helper", "N = 1\n\ndef h(x):\n    return x + N\n", "h(x)", "N = 1 => N = 2"
-    ),
+    edited("global constant read by a helper", "N = 1\n\ndef h(x):\n    return x + N\n", "h(x)", "N = 1 => N = 2"),
     edited(
         "module.CONSTANT",
         "import settings",
@@ -794,12 +786,8 @@ GLOBALS = [
         "x + 1 => x + 2",
     ),
     edited("SimpleNamespace", "import types\n\nN = types.SimpleNamespace(n=1)", "N.n + x", "n=1 => n=2"),
-    edited(
-        "global regular expression", "import re\n\nN = re.compile('a+')", "N.findall('aab')", "'a+' => 'a'"
-    ),
-    edited(
-        "global path, as a value", "from pathlib import Path\n\nN = Path('a.txt')", "N.name", "a.txt => b.txt"
-    ),
+    edited("global regular expression", "import re\n\nN = re.compile('a+')", "N.findall('aab')", "'a+' => 'a'"),
+    edited("global path, as a value", "from pathlib import Path\n\nN = Path('a.txt')", "N.name", "a.txt => b.txt"),
     Case(
         "global path, the file it names",
         {"m.py": module("from pathlib import Path\n\nN = Path('a.txt')", function("N.name")), "a.txt": "1"},
@@ -1066,6 +1054,259 @@ DECORATED = [
     ),
 ]
 
+REGISTRY = """
+TABLE = {}
+
+def register(function):
+    TABLE[function.__name__] = function
+    return function
+
+@register
+def h(x):
+    return x + 1
+"""
+ENUM = """
+import enum
+
+class Named:
+    def title(self):
+        return "A " + self.name
+
+class Colour(Named, enum.Enum):
+    RED = 1
+
+    @property
+    def double(self):
+        return self.value * 2
+"""
+FUNCTIONTOOLS = "import functools\nimport operator\nimport numpy as np\n" + module(HELPER)
+ROUNDABOUT = [
+    edited("registry filled by a decorator", REGISTRY, "TABLE['h'](x)", "x + 1 => x + 2"),
+    edited("decorator that registers, edited", REGISTRY, "TABLE['h'](x)", "= function\n => = lambda x: -function(x)\n"),
+    edited(
+        "registry filled by __init_subclass__",
+        """
+        class Base:
+            kinds = []
+
+            def __init_subclass__(cls):
+                Base.kinds.append(cls)
+
+        class C(Base):
+            def go(self, x):
+                return x + 1
+        """,
+        "Base.kinds[0]().go(x)",
+        "x + 1 => x + 2",
+    ),
+    edited("property of an enum", ENUM, "Colour.RED.double", "self.value * 2 => self.value * 3"),
+    edited("base-class method of an enum", ENUM, "Colour.RED.title()", '"A " => "The "'),
+    edited(
+        "default_factory of a dataclass field",
+        HELPER.replace("(x)", "()").replace("x + 1", "[1]")
+        + """
+    from dataclasses import dataclass, field
+
+    @dataclass
+    class C:
+        n: list = field(default_factory=h)
+        """,
+        "C().n",
+        "[1] => [2]",
+    ),
+    edited(
+        "default and method of a NamedTuple",
+        """
+        from typing import NamedTuple
+
+        class P(NamedTuple):
+            a: int = 1
+
+            def go(self, x):
+                return self.a + x
+        """,
+        "P().go(x)",
+        "self.a + x => self.a - x",
+    ),
+    edited(
+        "default of a NamedTuple",
+        """
+        from typing import NamedTuple
+
+        class P(NamedTuple):
+            a: int = 1
+        """,
+        "P().a + x",
+        "int = 1 => int = 2",
+    ),
+    edited(
+        "implementation of an abstract method",
+        """
+        import abc
+
+        class Base(abc.ABC):
+            @abc.abstractmethod
+            def step(self, x): ...
+
+            def go(self, x):
+                return self.step(x)
+
+        class C(Base):
+            def step(self, x):
+                return x + 1
+        """,
+        "C().go(x)",
+        "x + 1 => x + 2",
+    ),
+    edited(
+        "private method",
+        "class C:\n    def __go(self, x):\n        return x + 1\n\n    def go(self, x):\n        return self.__go(x)\n",
+        "C().go(x)",
+        "x + 1 => x + 2",
+    ),
+    edited(
+        "class attribute found through __getattr__",
+        "class C:\n    def __getattr__(self, name):\n        return name + '!'\n",
+        "C().size",
+        "'!' => '?'",
+    ),
+    edited(
+        "__getattr__ of a module",
+        "import h",
+        "h.size",
+        sub("'!' => '?'", "h.py"),
+        h="def __getattr__(name):\n    return name + '!'\n",
+    ),
+    edited(
+        "user class named partial",
+        "class partial:\n    def __init__(self, n):\n        self.n = n\n\np = partial(1)",
+        "p.n + x",
+        "partial(1) => partial(2)",
+    ),
+    edited(
+        "user class named property",
+        "class property:\n    def __init__(self, n):\n        self.n = n\n\np = property(1)",
+        "p.n + x",
+        "property(1) => property(2)",
+    ),
+    edited(
+        "function stored on a global object",
+        "import types\n" + module(HELPER) + "c = types.SimpleNamespace(go=h)\n",
+        "c.go(x)",
+        "x + 1 => x + 2",
+    ),
+    edited("attribute of a function", HELPER + "\n    h.size = 1\n", "h.size + x", "h.size = 1 => h.size = 2"),
+    edited(
+        "attribute of a function, found by getattr",
+        HELPER + "\n    h.size = 1\n",
+        "getattr(h, 'size') + x",
+        "h.size = 1 => h.size = 2",
+    ),
+    edited(
+        "function in a defaultdict",
+        "import collections\n" + module(HELPER) + "D = collections.defaultdict(lambda: h, a=h)\n",
+        "D['a'](x)",
+        "x + 1 => x + 2",
+    ),
+    edited(
+        "factory of a defaultdict",
+        "import collections\n\nD = collections.defaultdict(lambda: 1)\n",
+        "D.default_factory() + x",
+        "lambda: 1 => lambda: 2",
+    ),
+    edited("numpy.vectorize of a helper", FUNCTIONTOOLS + "v = np.vectorize(h)\n", "v([x]).tolist()", "x + 1 => x + 2"),
+    edited(
+        "partial of a partial",
+        FUNCTIONTOOLS + "p = functools.partial(functools.partial(h), 3)\n",
+        "p()",
+        "x + 1 => x + 2",
+    ),
+    edited(
+        "method bound by hand", FUNCTIONTOOLS + "import types\n\np = types.MethodType(h, 3)\n", "p()", "x + 1 => x + 2"
+    ),
+    edited(
+        "staticmethod in a dict", FUNCTIONTOOLS + "TABLE = {'h': staticmethod(h)}\n", "TABLE['h'](x)", "x + 1 => x + 2"
+    ),
+    edited(
+        "bound method in a list",
+        "class C:\n    def go(self, x):\n        return x + 1\n\nSTEPS = [C().go]\n",
+        "STEPS[0](x)",
+        "x + 1 => x + 2",
+    ),
+    edited(
+        "property made of a global function",
+        "def h(self):\n    return 1\n\nclass C:\n    size = property(h)\n",
+        "C().size + x",
+        "return 1 => return 2",
+    ),
+    edited(
+        "function passed to a helper",
+        HELPER + "\n    def use(go, x):\n        return go(x)\n",
+        "use(h, x)",
+        "x + 1 => x + 2",
+    ),
+    edited("function passed to map", HELPER, "list(map(h, [x]))", "x + 1 => x + 2"),
+    edited("key of a sort", "def h(x):\n    return -x\n", "sorted([1, x], key=h)", "-x => +x"),
+    edited(
+        "helper by getattr(module, name)", "import h", "getattr(h, 'h')(x)", sub("x + 1 => x + 2", "h.py"), h=HELPER
+    ),
+    edited(
+        "helper by getattr(module, name), re-exported",
+        "import k",
+        "getattr(k, 'h')(x)",
+        sub("x + 1 => x + 2", "h.py"),
+        k="from h import h\n",
+        h=HELPER,
+    ),
+    edited("helper by eval", HELPER, "eval('h(x)', globals(), {'x': x})", "x + 1 => x + 2"),
+    edited(
+        "imported helper by eval",
+        "from h import h",
+        "eval('h(x)', globals(), {'x': x})",
+        sub("x + 1 => x + 2", "h.py"),
+        h=HELPER,
+    ),
+    edited("helper by globals()", HELPER, "globals()['h'](x)", "x + 1 => x + 2"),
+    edited(
+        "imported helper by globals()", "from h import h", "globals()['h'](x)", sub("x + 1 => x + 2", "h.py"), h=HELPER
+    ),
+    edited("helper made by exec", "exec('def h(x):\\n    return x + 1')", "h(x)", "x + 1 => x + 2"),
+    edited(
+        "default of a lambda made in a loop",
+        "TABLE = {}\nfor n in (1, 2):\n    TABLE[n] = lambda x, n=n + 10: x + n\n",
+        "TABLE[2](x)",
+        "n + 10 => n + 20",
+    ),
+    edited(
+        "read-only mapping", "import types\n\nN = types.MappingProxyType({'a': 1})\n", "N['a'] + x", "'a': 1 => 'a': 2"
+    ),
+    edited(
+        "lru_cache'd method",
+        "import functools\n\nclass C:\n    @functools.lru_cache\n    def go(self, x):\n        return x + 1\n",
+        "C().go(x)",
+        "x + 1 => x + 2",
+    ),
+    edited(
+        "total_ordering",
+        "import functools\n\n@functools.total_ordering\nclass C:\n    def __init__(self, n):\n        self.n = n\n\n"
+        "    def __eq__(self, other):\n        return self.n == other.n\n\n    def __lt__(self, other):\n        return self.n < other.n\n",
+        "C(1) > C(x)",
+        "self.n < other.n => self.n > other.n",
+    ),
+    edited(
+        "global named like a local of another function",
+        "n = 1\n\ndef h(x):\n    return x + n\n\ndef k(n):\n    return n\n",
+        "h(x)",
+        "n = 1\n => n = 2\n",
+    ),
+    edited(
+        "conditional definition",
+        "FLAG = True\n\nif FLAG:\n    def h(x):\n        return x + 1\nelse:\n    def h(x):\n        return x - 1\n",
+        "h(x)",
+        "FLAG = True => FLAG = False",
+    ),
+]
+
 UNAFFECTED = [
     unaffected("own comment", "", "x + 1", "return x + 1 => # noted\n    return x + 1"),
     unaffected("helper's comment", BIG_HELPER, "h(x)", "# carefully => # boldly"),
@@ -1102,9 +1343,7 @@ UNAFFECTED = [
     unaffected("unrelated function renamed", BIG_HELPER, "h(x)", "def other => def another"),
     unaffected("unrelated global changed", BIG_HELPER, "h(x)", "UNRELATED = 1 => UNRELATED = 2"),
     unaffected("unrelated import added", BIG_HELPER, "h(x)", "LIMIT = 10 => import json\nLIMIT = 10"),
-    unaffected(
-        "unrelated module edited", "import other", "x + 1", sub("x + 1 => x + 2", "other.py"), other=HELPER
-    ),
+    unaffected("unrelated module edited", "import other", "x + 1", sub("x + 1 => x + 2", "other.py"), other=HELPER),
     unaffected(
         "unrelated function of a used module",
         "import h",
@@ -1152,9 +1391,7 @@ UNAFFECTED = [
         "(os.environ.get('CASE_MODE'), x)[1]",
         env(CASE_MODE="b"),
     ),
-    unaffected(
-        "called from another folder", HELPER, "h(x)", then(write("elsewhere/a.txt", ""), chdir("elsewhere"))
-    ),
+    unaffected("called from another folder", HELPER, "h(x)", then(write("elsewhere/a.txt", ""), chdir("elsewhere"))),
     unaffected(
         "type annotation of a local name's comment",
         HELPER,
@@ -1185,6 +1422,39 @@ UNAFFECTED = [
     ),
 ]
 
+COUNTED = """
+class Base:
+    n = 1
+
+    def go(self, x):
+        return x + self.n
+
+class C(Base):
+    pass
+
+c = C()
+"""
+TWO_CLOSURES = """
+def make(n):
+    @cache_file(DIR)
+    def f(x):
+        ran(f"f{n}")
+        return x + n
+    return f
+
+one, two = make(1), make(2)
+
+@cache_file(DIR)
+def top(x):
+    ran("top")
+    return [one(x), two(x)]
+"""
+
+
+def live_argument(name: str, source: str, returns: str, change: str, argument: str, runs: str = "f") -> Case:
+    return Case(name, {"m.py": module(source, function(returns))}, "", runs, f"m.f({argument})", live=change)
+
+
 LIVE = [
     live("global list changed in place", "L = [1, 2]", "sum(L) + x", "m.L.append(4)"),
     live(
@@ -1201,9 +1471,7 @@ LIVE = [
         "m.L[0] = 2",
     ),
     live("global dict changed in place", "D = {'a': 1}", "D['a'] + x", "m.D['a'] = 2"),
-    live(
-        "nested value of a global dict", "D = {'a': {'b': [1]}}", "D['a']['b'][0] + x", "m.D['a']['b'][0] = 2"
-    ),
+    live("nested value of a global dict", "D = {'a': {'b': [1]}}", "D['a']['b'][0] + x", "m.D['a']['b'][0] = 2"),
     live("global set changed in place", "S = {1}", "sum(S) + x", "m.S.add(2)"),
     live(
         "global deque changed in place",
@@ -1212,9 +1480,7 @@ LIVE = [
         "m.S.append(2)",
     ),
     live("global bytearray changed in place", "S = bytearray(b'a')", "S[0] + x", "m.S[0] = 98"),
-    live(
-        "global array changed in place", "import numpy as np\n\nA = np.arange(4)", "A.tolist()", "m.A[1] = 9"
-    ),
+    live("global array changed in place", "import numpy as np\n\nA = np.arange(4)", "A.tolist()", "m.A[1] = 9"),
     live(
         "global frame changed in place",
         "import pandas as pd\n\nD = pd.DataFrame({'a': [1, 2]})",
@@ -1247,9 +1513,7 @@ LIVE = [
     ),
     live("helper replaced", HELPER, "h(x)", "m.h = lambda x: x + 2"),
     live("helper's code replaced", HELPER, "h(x)", "m.h.__code__ = (lambda x: x + 2).__code__"),
-    live(
-        "helper's defaults replaced", "def h(x, k=1):\n    return x + k\n", "h(x)", "m.h.__defaults__ = (2,)"
-    ),
+    live("helper's defaults replaced", "def h(x, k=1):\n    return x + k\n", "h(x)", "m.h.__defaults__ = (2,)"),
     live(
         "own default list changed in place",
         "K = [1]\n\ndef h(x, k=K):\n    return [x, *k]\n",
@@ -1311,6 +1575,48 @@ LIVE = [
         ),
         h=HELPER,
     ),
+    live("class attribute set, of a global object", COUNTED, "c.n + x", "m.C.n = 2"),
+    live("attribute of a base class set", COUNTED, "C.n + x", "m.Base.n = 2"),
+    live("method of a base class replaced", COUNTED, "c.go(x)", "m.Base.go = lambda self, x: -x"),
+    live("class of a global object replaced", COUNTED, "c.n + x", "m.c.__class__ = type('D', (), {'n': 5})"),
+    live("attribute of a global object that hides the class's", COUNTED, "c.n + x", "m.c.n = 2"),
+    live("keyword defaults replaced", "def h(x, *, k=1):\n    return x + k\n", "h(x)", "m.h.__kwdefaults__ = {'k': 2}"),
+    live(
+        "singledispatch implementation registered",
+        "import functools\n\n@functools.singledispatch\ndef h(x):\n    return None\n",
+        "h(x)",
+        "m.h.register(int, lambda x: x + 1)",
+    ),
+    live("attribute of a function set", HELPER + "\n    h.size = 1\n", "h.size + x", "m.h.size = 2"),
+    live("global dict of a user class", "class D(dict):\n    pass\n\nD1 = D(a=1)", "D1['a'] + x", "m.D1['a'] = 2"),
+    live("order of a global dict", "D = {'a': 1, 'b': 2}", "list(D)", "m.D['a'] = m.D.pop('a')"),
+    live("1 becomes True in a global list", "L = [1]", "repr(L)", "m.L[0] = True"),
+    live_argument("method of an argument's class replaced", COUNTED, "x.go(3)", "m.C.go = lambda self, x: -x", "m.C()"),
+    live_argument("class attribute of an argument's class set", COUNTED, "x.go(3)", "m.Base.n = 2", "m.C()"),
+    live_argument(
+        "global of a function argument set", "N = 1\n\ndef g(x):\n    return x + N\n", "x(3)", "m.N = 2", "m.g"
+    ),
+    live_argument(
+        "function argument replaced", "def g(x):\n    return x + 1\n", "x(3)", "m.g = lambda x: x + 2", "m.g"
+    ),
+    Case(
+        "two cached closures of one factory",
+        {"m.py": TWO_CLOSURES},
+        "",
+        "",
+        "[m.one(3), m.two(3)]",
+        live="m.unused = 1",
+    ),
+    Case("children that are closures of one factory", {"m.py": TWO_CLOSURES}, "", "", "m.top(3)", live="m.unused = 1"),
+    Case("closure value of a child", {"m.py": TWO_CLOSURES}, "make(2) => make(5)", "top f5", "m.top(3)"),
+    Case(
+        "closure value of a child, reverted",
+        {"m.py": TWO_CLOSURES},
+        then(sub("make(2) => make(5)"), run, sub("make(5) => make(2)")),
+        "",
+        "m.top(3)",
+    ),
+    Case("closure values swapped", {"m.py": TWO_CLOSURES}, "make(1), make(2) => make(2), make(1)", "top", "m.top(3)"),
     live("unrelated global changed in place", "L = [1]\nU = [1]", "sum(L) + x", "m.U.append(2)", ""),
     Case(
         "argument changed by the caller",
@@ -1323,4 +1629,4 @@ LIVE = [
     ),
 ]
 
-CASES: list[Case] = HELPERS + PARTS_OF_CODE + CLASSES + GLOBALS + DECORATED + UNAFFECTED + LIVE
+CASES: list[Case] = HELPERS + PARTS_OF_CODE + CLASSES + GLOBALS + DECORATED + ROUNDABOUT + UNAFFECTED + LIVE

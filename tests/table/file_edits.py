@@ -6,6 +6,7 @@ gives a wrong value. Files of the project are created before the first run; d is
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from tests.table.harness import (
@@ -96,10 +97,7 @@ def tracked(
     aged: bool = False,
 ) -> Case:
     """A file or directory found at run time."""
-    source = (
-        LOOK
-        + f"\n@cache_file(DIR)\ndef f():\n    x = track_file({path!r})\n    ran('f')\n    return {returns}\n"
-    )
+    source = LOOK + f"\n@cache_file(DIR)\ndef f():\n    x = track_file({path!r})\n    ran('f')\n    return {returns}\n"
     return Case(name, {"m.py": source} | dict(files), edit, runs, "m.f()", cwd=cwd, same=same, aged=aged)
 
 
@@ -135,6 +133,10 @@ def mode(name: str, bits: int) -> Edit:
     return lambda project: (project.root / name).chmod(bits)
 
 
+def fifo(name: str) -> Edit:
+    return lambda project: os.mkfifo(project.root / name)
+
+
 def moved_to_file(name: str) -> Edit:
     return then(remove(name), write(name, "a file now"))
 
@@ -160,9 +162,7 @@ for kind, make, one, folder in (
         make(f"{kind}: truncated", one, write("a.txt", "")),
         make(f"{kind}: deleted", one, remove("a.txt")),
         make(f"{kind}: deleted and restored", one, then(remove("a.txt"), run, write("a.txt", "one")), ""),
-        make(
-            f"{kind}: edited then reverted", one, then(write("a.txt", "two"), run, write("a.txt", "one")), ""
-        ),
+        make(f"{kind}: edited then reverted", one, then(write("a.txt", "two"), run, write("a.txt", "one")), ""),
         make(
             f"{kind}: edited then reverted, no run between",
             one,
@@ -207,6 +207,7 @@ LINKS = FILES | {
     "e/sub/y.txt": "2",
     "d2/l": Link("../a.txt"),
 }
+LOOP: dict[str, str | bytes | Link] = {"d3/x.txt": "1", "d3/loop": Link(".")}
 ARGUMENTS = [
     named("absent Path argument appearing", "Path('new.txt')", write("new.txt", "1")),
     named("absent str argument appearing", "'new.txt'", write("new.txt", "1")),
@@ -218,9 +219,7 @@ ARGUMENTS = [
     named("'.' in file_args", "'.'", write("d/new.txt", "1"), options="file_args=['x']", cwd="d"),
     named("Path('.')", "Path('.')", write("d/new.txt", "1"), cwd="d"),
     named("symlink retargeted to other content", "Path('l.txt')", write("l.txt", Link("c.txt")), files=LINKS),
-    named(
-        "symlink retargeted to equal content", "Path('l.txt')", write("l.txt", Link("b.txt")), "", files=LINKS
-    ),
+    named("symlink retargeted to equal content", "Path('l.txt')", write("l.txt", Link("b.txt")), "", files=LINKS),
     named("symlink left dangling", "Path('l.txt')", write("l.txt", Link("nowhere")), files=LINKS),
     named("symlink, what it names edited", "Path('l.txt')", write("a.txt", "two"), files=LINKS),
     named(
@@ -244,6 +243,12 @@ ARGUMENTS = [
         files=LINKS,
     ),
     named("symlink in a directory, what it names edited", "Path('d2')", write("a.txt", "two"), files=LINKS),
+    named(
+        "directory with a link to itself", "Path('d3')", write("d3/x.txt", "9"), files=LOOP, returns="look(x / 'x.txt')"
+    ),
+    named("directory, FIFO added", "Path('d')", fifo("d/pipe"), returns="sorted(os.listdir(x))"),
+    named("directory, member added whose name is no UTF-8", "Path('d')", write("d/\udcff.txt", "3")),
+    named("Path whose name is no UTF-8", r"Path('\udcff.txt')", write("\udcff.txt", "3"), files={"\udcff.txt": "1"}),
     named("Path in a list", "[Path('a.txt')]", write("a.txt", "two"), returns="look(x[0])"),
     named(
         "Path in a tuple in a dict",
@@ -259,9 +264,7 @@ ARGUMENTS = [
     ),
     named("Path as a dict key", "{Path('a.txt'): 1}", write("a.txt", "two"), returns="[look(p) for p in x]"),
     named("str with a separator in a list", "['./a.txt']", write("a.txt", "two"), returns="look(x[0])"),
-    named(
-        "str with a separator in a dict", "{'k': 'd/x.txt'}", write("d/x.txt", "two"), returns="look(x['k'])"
-    ),
+    named("str with a separator in a dict", "{'k': 'd/x.txt'}", write("d/x.txt", "two"), returns="look(x['k'])"),
     named("str without a separator in a list", "['a.txt']", write("a.txt", "two"), "", "x"),
     named(
         "Path in a dataclass field",
@@ -408,9 +411,7 @@ TRACKED = [
         cwd="d",
     ),
     tracked("track_file, edit in the middle of 20 MB", "a.bin", poke("a.bin", 10 * MEGA, b"!"), files=BIG),
-    tracked(
-        "track_file, same size and mtime, its stat no longer young", "a.txt", sly("a.txt", "two"), aged=True
-    ),
+    tracked("track_file, same size and mtime, its stat no longer young", "a.txt", sly("a.txt", "two"), aged=True),
     below(
         "track_file by a helper",
         """
@@ -787,12 +788,8 @@ OUTPUTS = [
 
 DECLARED_FILE = "depends_on_files=['a.txt']"
 DECLARED = [
-    named(
-        "depends_on_files: edited", "1", write("a.txt", "two"), returns="look('a.txt')", options=DECLARED_FILE
-    ),
-    named(
-        "depends_on_files: touched", "1", touch("a.txt"), "", returns="look('a.txt')", options=DECLARED_FILE
-    ),
+    named("depends_on_files: edited", "1", write("a.txt", "two"), returns="look('a.txt')", options=DECLARED_FILE),
+    named("depends_on_files: touched", "1", touch("a.txt"), "", returns="look('a.txt')", options=DECLARED_FILE),
     named("depends_on_files: deleted", "1", remove("a.txt"), returns="look('a.txt')", options=DECLARED_FILE),
     named(
         "depends_on_files: appearing",

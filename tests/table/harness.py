@@ -21,6 +21,7 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import shutil
 import subprocess
 import sys
@@ -421,7 +422,7 @@ class Server:
         # one thread in the libraries, so that forking is safe; the hash seed is another in each session
         variables = environment() | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         self.process = subprocess.Popen(
-            [sys.executable, "-B", __file__, "serve"],
+            [sys.executable, __file__, "serve"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -449,17 +450,24 @@ def environment() -> dict[str, str]:
 
 
 def run_once(request: dict[str, Any]) -> None:
-    command = [sys.executable, "-B", __file__, "once", json.dumps(request)]
+    command = [sys.executable, __file__, "once", json.dumps(request)]
     subprocess.run(command, env=environment() | request["env"], timeout=TIMEOUT, check=False)
+
+
+def warm_cachepy() -> None:
+    """Load what the first call would load, but make no call: each child starts as a fresh process does."""
+    import cachepy
+
+    for found in pkgutil.iter_modules(cachepy.__path__):
+        if found.name not in {"__main__", "cli"}:
+            importlib.import_module(f"cachepy.{found.name}")
 
 
 def serve() -> None:
     """Forks a child for each line of stdin, and answers with its exit status once it has ended."""
     for name in WARM:
-        try:
-            importlib.import_module(name)
-        except ImportError:
-            traceback.print_exc()
+        importlib.import_module(name)
+    warm_cachepy()
     gc.collect()
     gc.freeze()
     warnings.simplefilter("ignore", DeprecationWarning)  # fork in a process with threads

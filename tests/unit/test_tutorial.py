@@ -503,7 +503,7 @@ def test_load_of_a_damaged_file_names_it_and_leaves_the_graph(tutorial: Tutorial
         bad = tutorial.path / f"{what}.pkl"
         bad.write_bytes(data)
         with pytest.raises(cachepy.GraphFileError) as caught:
-            print(f"loading: {what}")  # noqa: T201 - tells which, if it does not raise
+            print(f"loading: {what}")
             cachepy.cache_tree_load(bad)
         assert str(bad) in str(caught.value)
         assert cache_tree_nodes() == before, what
