@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from cachepy.graph import Graph
     from cachepy.model import Event
 
     AnyPath = str | os.PathLike[str]
@@ -42,7 +43,14 @@ def cache_tree_nodes() -> dict[str, Node]:
     >>> cache_tree_nodes()
     {}
     """
-    return current_session().graph.nodes()
+    return _graph().nodes()
+
+
+def _graph() -> Graph:
+    """The graph in memory, with what ran in other processes of a pool meanwhile."""
+    session = current_session()
+    session.refresh()
+    return session.graph
 
 
 def cache_tree_reset() -> None:
@@ -52,7 +60,7 @@ def cache_tree_reset() -> None:
     --------
     >>> cache_tree_reset()
     """
-    current_session().graph.clear()
+    _graph().clear()
 
 
 def cache_tree_save(path: AnyPath) -> None:
@@ -63,7 +71,7 @@ def cache_tree_save(path: AnyPath) -> None:
     >>> import tempfile
     >>> cache_tree_save(tempfile.mktemp())
     """
-    current_session().graph.save(os.fspath(path))
+    _graph().save(os.fspath(path))
 
 
 def cache_tree_load(path: AnyPath) -> None:
@@ -125,7 +133,7 @@ def cache_tree_for_file(path: AnyPath) -> dict[str, Node]:
     >>> cache_tree_for_file("no.csv")
     {}
     """
-    graph = current_session().graph
+    graph = _graph()
     nodes = graph.nodes()
     return {call: nodes[call] for call in graph.for_file(os.fspath(path))}
 
@@ -139,7 +147,7 @@ def cache_tree_files() -> dict[str, list[str]]:
     >>> cache_tree_files()
     {}
     """
-    return current_session().graph.files()
+    return _graph().files()
 
 
 def cache_tree_summary() -> dict[str, Any]:
@@ -184,7 +192,7 @@ def cache_tree_changed_files() -> dict[str, dict[str, Any]]:
     session = current_session()
     now: dict[str, str | None] = {}
     found: dict[str, list[str]] = {}
-    for event in session.graph.events():
+    for event in _graph().events():
         changed = _changed(event, now)
         if changed:
             found[event.id] = changed

@@ -5,15 +5,16 @@ Imports trace and session.
 
 from __future__ import annotations
 
-import os
-
+from cachepy.options import cache_default_dir
 from cachepy.session import current_session
-from cachepy.trace import Frame, RemoteFrame, caller, enter, leave
+from cachepy.trace import Frame, caller, enter, leave
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+    from cachepy.trace import Caller
 
 
 class with_caller:  # noqa: N801 - used as a function: pool.submit(with_caller(f), x)
@@ -47,20 +48,35 @@ class with_caller:  # noqa: N801 - used as a function: pool.submit(with_caller(f
         finally:
             leave(token)
 
+    def caller(self) -> Caller | None:
+        """Who called: where this was made, else here, where it is sent off."""
+        return self.frame if self.frame is not None and self.frame.is_open() else caller()
+
     def __reduce__(self) -> tuple[Any, ...]:
-        frame = self.frame
-        if isinstance(frame, Frame) and frame.is_open():
+        return _restore, (type(self), self.fn, *self.ticket())
+
+    def ticket(self) -> tuple[str, str]:
+        """The caller as run and mailbox, for another process."""
+        session, frame = current_session(), self.caller()
+        if frame is None:
+            return session.outbox.run, session.outbox.mailbox(_root_of(self.fn))
+        if isinstance(frame, Frame):
             frame.shared = True
-            current_session().shared[frame.run] = frame
-            return _restore, (self.fn, frame.run, frame.mailbox, frame.pid)
-        if isinstance(frame, RemoteFrame):
-            return _restore, (self.fn, frame.run, frame.mailbox, 0)
-        return _restore, (self.fn, None, "", 0)
+            session.shared[frame.run] = frame
+        return frame.run, frame.mailbox
 
 
-def _restore(fn: Any, run: str | None, mailbox: str, pid: int) -> with_caller:
-    made = with_caller(fn)
-    made.frame = None
-    if run is not None:
-        made.frame = current_session().shared.get(run) if pid == os.getpid() else RemoteFrame(run, mailbox)
+def _root_of(fn: Any) -> str:
+    """The cache directory of a cached function, else the default one."""
+    call = getattr(fn, "__cachepy__", None)
+    return cache_default_dir() if call is None else str(call.options.root())
+
+
+def _restore(kind: type[with_caller], fn: Any, run: str, mailbox: str) -> with_caller:
+    made = kind(fn)
+    session = current_session()
+    if run == session.outbox.run:
+        made.frame = None
+    else:
+        made.frame = session.shared.get(run) or session.remote_frame(run, mailbox)
     return made

@@ -8,11 +8,12 @@ Imports reach (the walk), digest, guard, modules, model.
 
 from __future__ import annotations
 
+import sys
 from _thread import get_ident
 
 from cachepy.digest import Digester, digest_bytes, name_of
 from cachepy.model import Record
-from cachepy.modules import PYTHON, Origins, find
+from cachepy.modules import MAIN, PYTHON, Origins, find
 from cachepy.reach import Piece, Walk
 
 TYPE_CHECKING = False
@@ -38,10 +39,11 @@ class Target:
         ignore_globals: frozenset[str] = frozenset(),
         depends_on_vars: tuple[str, ...] = (),
         declared: tuple[tuple[str, str], ...] = (),
+        name: tuple[str, str] | None = None,
     ) -> None:
         self.fn = fn
-        self.module, self.qualname = name_of(fn)
-        if "<lambda>" in self.qualname and hasattr(fn, "__code__"):
+        self.module, self.qualname = name or name_of(fn)
+        if name is None and "<lambda>" in self.qualname and hasattr(fn, "__code__"):
             from cachepy.bytecode import code_bytes  # two lambdas on one line are two functions
 
             self.qualname += "#" + digest_bytes(code_bytes(fn.__code__))[:8]
@@ -85,8 +87,25 @@ def resolve(module: str, qualname: str) -> Any:
 
 
 def is_stable(obj: Any, module: str, qualname: str) -> bool:
-    """Whether another process can find this very object by its name."""
-    return "<" not in qualname and resolve(module, qualname) is obj
+    """Whether another process can find this very object by its name.
+
+    Code of a ``__main__`` that came to a worker by value is taken at its word: only the process of
+    that ``__main__`` can look, and both have to make the same key.
+    """
+    if "<" in qualname:
+        return False
+    return resolve(module, qualname) is obj or _came_by_value(obj)
+
+
+def _came_by_value(obj: Any) -> bool:
+    if getattr(obj, "__module__", None) not in MAIN:
+        return False
+    functions = [f for f in vars(obj).values() if hasattr(f, "__globals__")] if isinstance(obj, type) else [obj]
+    here = [vars(sys.modules[name]) for name in MAIN if name in sys.modules]
+    scopes = [getattr(f, "__globals__", {}) for f in functions]
+    if not scopes:
+        return not any(vars(sys.modules[n]).get(obj.__qualname__) is obj for n in MAIN if n in sys.modules)
+    return not any(scope is each for scope in scopes for each in here)
 
 
 class CodeReader:

@@ -39,8 +39,10 @@ def digest_bytes(data: Any) -> str:
 def name_of(code: Any) -> tuple[str, str]:
     """The canonical module and the qualified name of a function or class."""
     module = code.__module__
-    if module in MAIN and hasattr(code, "__globals__"):
-        return home_of(code), code.__qualname__
+    if module in MAIN:
+        for each in (code, *vars(code).values()):  # on a worker only functions still know which script it was
+            if getattr(each, "__globals__", {}).get("__name__") in MAIN:
+                return home_of(each), code.__qualname__
     return canonical(module), code.__qualname__
 
 

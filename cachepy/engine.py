@@ -30,6 +30,7 @@ from cachepy.errors import (
 )
 from cachepy.key import Binder, culprit, is_trivial, label_of, make_key
 from cachepy.model import CALL, CODE, ENV, FILE, NAME, PACKAGE, ROOT, Dep, Event, Reason, Trace, Verdict
+from cachepy.options import Options
 from cachepy.session import LiveProbe, Session, current_session
 from cachepy.store import Store, Stored
 from cachepy.trace import Frame, caller, enter, leave
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachepy.code import Reach
-    from cachepy.options import Options
     from cachepy.trace import Caller
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.05  # s between two looks at somebody else's claim
@@ -50,15 +50,28 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.05  # s between two looks at somebody e
 class CachedCall:
     """A function with the options of its decorator: all that a call of it needs to know."""
 
-    def __init__(self, fn: Any, options: Options) -> None:
+    def __init__(self, fn: Any, options: Options, name: tuple[str, str] | None = None) -> None:
         self.fn = fn
         self.options = options
         self.binder = Binder(fn, options.ignore_args, options.file_args)
-        self.target = Target(fn, options.ignore_globals, options.depends_on_vars, options.declared())
+        self.target = Target(fn, options.ignore_globals, options.depends_on_vars, options.declared(), name)
         self.fname = getattr(fn, "__name__", "function")
         self.prefix = f"{self.target.identity}({','.join(self.binder.names)})".encode()
         self.wrapper: Any = None
         self._session: Session | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By value, as cloudpickle takes functions of ``__main__``; the name is that of the client."""
+        name = self.target.module, self.target.qualname
+        root = None if self.options.cache_dir is None else self.options.root()
+        options = {**self.options.given(), "cache_dir": root}
+        return _blank, (), (self.fn, options, name, self.wrapper)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        fn, options, name, wrapper = state
+        CachedCall.__init__(self, fn, Options(**options), name)
+        self.wrapper = wrapper
+        current_session().register(self)
 
     def request(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
         """Bind and digest; TypeError if the arguments do not fit, UndigestableError if they have no key."""
@@ -68,7 +81,8 @@ class CachedCall:
             self._session = session
         values = self.binder.bind(*args, **kwargs)
         prefix = self.prefix if self.fn.__closure__ is None else self.prefix + self._closure(session)
-        return Request(self, session, values, make_key(prefix, values, session.digester))
+        found = Found()
+        return Request(self, session, values, make_key(prefix, values, session.digester, found), found)
 
     def _closure(self, session: Session) -> bytes:
         """The data that a closure holds is part of which call it is: ``make(1)`` and ``make(2)`` are two functions."""
@@ -158,6 +172,11 @@ class CachedCall:
         return Verdict("stale", tuple(verifier.reasons(stored.events[0].trace)))
 
 
+def _blank() -> CachedCall:
+    """What unpickling fills in: the function may refer to its own wrapper."""
+    return CachedCall.__new__(CachedCall)
+
+
 class Flags:
     """The options of a single call, taken out of its keywords."""
 
@@ -189,10 +208,11 @@ class Hit:
 class Request:
     """One call: its key, and the way to its value."""
 
-    __slots__ = ("call", "claim", "hash", "hit", "id", "reach", "session", "store", "values")
+    __slots__ = ("call", "claim", "found", "hash", "hit", "id", "reach", "session", "store", "values")
 
-    def __init__(self, call: CachedCall, session: Session, values: tuple[Any, ...], key: str) -> None:
+    def __init__(self, call: CachedCall, session: Session, values: tuple[Any, ...], key: str, found: Found) -> None:
         self.call = call
+        self.found = found
         self.session = session
         self.values = values
         self.hash = key
@@ -205,7 +225,7 @@ class Request:
     def verifier(self) -> Verifier:
         self.session.files.memo_file = self.store.memo_file
         own = self.call.target.identity, self.reach.digest
-        return Verifier(LiveProbe(self.session, own), own)
+        return Verifier(LiveProbe(self.session, own, {":".join(name_of(c)): c for c in self.found.code}), own)
 
     def look(self) -> Stored | None:
         try:
@@ -256,6 +276,8 @@ class Request:
                 self.session.waiting[self] = mine, self.id
                 if self._would_deadlock(mine, pause):
                     return
+                if pause >= _LONGEST_PAUSE:
+                    self.session.on_wait()
                 yield pause
                 pause = min(pause * 1.5, _LONGEST_PAUSE)
         finally:
@@ -363,8 +385,11 @@ def finish(frame: Frame) -> None:
     """The body has ended: nothing is added any more, except what others sent meanwhile."""
     frame.closed = True
     if frame.shared:
-        current_session().shared.pop(frame.run, None)
-        frame.collect()
+        session = current_session()
+        session.shared.pop(frame.run, None)
+        for courier in session.couriers:
+            for dep in courier(frame):
+                frame.add(dep)
 
 
 class Run:
@@ -450,11 +475,10 @@ class Run:
                 self.frame.add(Dep(ANCHOR, f"{target.module}:{outer}", self.session.reader.digest(found)))
 
     def _observe_arguments(self) -> None:
-        digester = self.session.digester
-        found = Found()
+        found = self.request.found
         for name, value in self.request.call.binder.named(self.request.values):
             if not is_trivial(value):
-                self.args[name] = digester.digest(value, found)
+                self.args[name] = self.session.digester.digest(value)
         for obj in found.code:
             identity = ":".join(name_of(obj))
             self.frame.add(Dep(CODE, identity, self.session.reader.digest(obj)))

@@ -139,9 +139,12 @@ def _check_names(fn: Any, signature: Signature, option: str, names: Iterable[str
         )
 
 
-def make_key(prefix: bytes, values: tuple[Any, ...], digester: Digester) -> str:
-    """The digest that names a call: the function's identity and the bound arguments."""
-    stream = digester.stream(values)
+def make_key(prefix: bytes, values: tuple[Any, ...], digester: Digester, found: Found) -> str:
+    """The digest that names a call: the function's identity and the bound arguments.
+
+    found: takes the code and the packages that the arguments refer to.
+    """
+    stream = digester.stream(values, found)
     hasher = xxh3_128(prefix)
     hasher.update(stream)
     return hasher.hexdigest()

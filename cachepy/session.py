@@ -10,25 +10,26 @@ import os
 import sys
 from _weakref import ref
 
-from cachepy import wire
+from cachepy import journal, wire
 from cachepy.claims import Claims
 from cachepy.code import CodeReader, Target, cached_target, resolve
 from cachepy.digest import digest_bytes
 from cachepy.errors import CacheReadWarning, CacheWriteWarning, EntryError
 from cachepy.files import Files, StatMemo
 from cachepy.graph import Graph
-from cachepy.model import Dep, Event, Reason, Trace
+from cachepy.model import CALL, ROOT, Dep, Event, Reason, Trace
 from cachepy.modules import Origins
 from cachepy.reach import Piece
 from cachepy.store import Store
+from cachepy.trace import RemoteFrame, read_mailbox
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
     from typing import Any
 
-    from cachepy.trace import Frame, Sink
+    from cachepy.trace import Caller, Frame, Sink
 
 
 class Session:
@@ -60,6 +61,11 @@ class Session:
         self.owners: dict[str, Frame] = {}
         self.waiting: dict[object, tuple[set[str], str]] = {}
         self.shared: dict[str, Frame] = {}
+        self.couriers: list[Callable[[Frame], Iterable[Dep]]] = [read_mailbox]
+        self.remote_frame: Callable[[str, str], Caller | None] = RemoteFrame
+        self.on_wait: Callable[[], None] = lambda: None
+        self.outbox = Outbox(self)
+        self.refreshers: list[Callable[[], None]] = [self.outbox.drain]
         self._stores: dict[str, Store] = {}
         self._functions: dict[str, list[Callable[[], Any]]] = {}
         self._warned: set[tuple[object, ...]] = set()
@@ -125,11 +131,67 @@ class Session:
                     seen.add(call.name)
                     todo += [e for e in self.events(call.name) if e.trace.result == call.digest][:1]
 
+    def refresh(self) -> None:
+        """Bring the graph up to date with what ran in other processes, before somebody reads it."""
+        for refresh in self.refreshers:
+            refresh()
+
     def close(self) -> None:
         """Close what is open; the session may be used again."""
+        self.outbox.close()
         for store in self.stores():
             store.journal.close()
             self.files.memo.flush(store.memo_file)
+
+
+class Outbox:
+    """Work that was sent to other processes from top level, where no call waits for it.
+
+    What ran there is told through mailboxes; `drain` brings it into the graph when somebody looks.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._id = os.urandom(8).hex()
+        self._read: dict[str, int] = {}
+
+    @property
+    def run(self) -> str:
+        """What stands for the caller; another one in a forked child."""
+        return f"outbox-{os.getpid()}-{self._id}"
+
+    def mailbox(self, root: str) -> str:
+        path = os.path.join(root, "runs", self.run)
+        self._read.setdefault(path, 0)
+        return path
+
+    def drain(self) -> None:
+        """Fold in the calls that were made elsewhere since the last time."""
+        for path, seen in list(self._read.items()):
+            try:
+                records, _ = journal.read(path)
+            except OSError:
+                continue
+            self._read[path] = len(records)
+            for record in records[seen:]:
+                self._fold(Dep(*record))
+
+    def _fold(self, dep: Dep) -> None:
+        if dep.kind == ROOT:
+            self.session.store(dep.name)
+        elif dep.kind == CALL and self.session.graph.run_of(dep.name) is None:
+            for event in self.session.events(dep.name)[:1]:
+                for each in self.session.subtree(event):
+                    self.session.graph.apply(each)
+
+    def close(self) -> None:
+        self.drain()
+        for path in [p for p in self._read if p.endswith(self.run)]:
+            try:
+                os.unlink(path)
+            except OSError:
+                continue
+        self._read.clear()
 
 
 class GraphSink:
@@ -140,7 +202,7 @@ class GraphSink:
 
     def record(self, event: Event) -> None:
         """A call has run and is stored."""
-        self.session.graph.apply(event)
+        self.apply(event)
         self._append(event)
         for call in event.trace.calls:  # some may have run in other processes
             if self.session.graph.run_of(call.name) is None:
@@ -154,9 +216,8 @@ class GraphSink:
         Only a hit of an older trace (a file was changed back) adds a record, which says that the
         older run is the valid one again.
         """
-        if self.session.graph.run_of(event.id) == event.run:
-            return
-        self._fold(event, again=index > 0)
+        if self.session.graph.run_of(event.id) != event.run:
+            self._fold(event, again=index > 0)
 
     def _fold(self, event: Event, *, again: bool = False) -> None:
         graph = self.session.graph
@@ -166,7 +227,11 @@ class GraphSink:
 
                 each = each.replace(seen=time.time())  # noqa: PLW2901 - the same event, seen again
                 self._append(each)
-            graph.apply(each)
+            self.apply(each)
+
+    def apply(self, event: Event) -> None:
+        """Every event that is new to this process comes through here."""
+        self.session.graph.apply(event)
 
     def _append(self, event: Event) -> None:
         store = self.session.store(event.root)
@@ -185,11 +250,15 @@ class GraphSink:
 class LiveProbe:
     """Answers what a verification asks; looks at each thing once.
 
-    own: the identity and digest of the function that is being called, which is known already.
+    own: the identity and digest of the function that is called, which is known already;
+    known: code by identity that is at hand, because it came as an argument.
     """
 
-    def __init__(self, session: Session, own: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self, session: Session, own: tuple[str, str] | None = None, known: dict[str, Any] | None = None
+    ) -> None:
         self.session = session
+        self.known = known or {}
         self._own = own
         self._files: dict[str, str | None] = {}
         self._exists: dict[str, bool] = {}
@@ -223,6 +292,8 @@ class LiveProbe:
 
     def found(self, identity: str) -> list[Any]:
         """The targets, functions or classes of an identity."""
+        if identity in self.known:
+            return [self.known[identity]]
         module, _, qualname = identity.partition(":")
         live = self.session.live(identity)
         obj = None if "<" in qualname else resolve(module, qualname)

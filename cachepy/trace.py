@@ -93,20 +93,15 @@ class Frame:
             yield frame.run
             frame = frame.parent
 
-    def collect(self) -> None:
-        """Take what other processes left in the mailbox."""
-        if not self.shared:
-            return
-        try:
-            records, _ = journal.read(self.mailbox)
-        except OSError:
-            return
-        for record in records:
-            self.add(Dep(*record))
-        try:
-            os.unlink(self.mailbox)
-        except OSError:
-            pass
+
+def read_mailbox(frame: Frame) -> list[Dep]:
+    """What other processes left for a frame in its mailbox."""
+    try:
+        records, _ = journal.read(frame.mailbox)
+        os.unlink(frame.mailbox)
+    except OSError:
+        return []
+    return [Dep(*record) for record in records]
 
 
 class RemoteFrame:
@@ -120,8 +115,10 @@ class RemoteFrame:
         self._box = journal.Journal(mailbox)
 
     def add(self, dep: Dep) -> None:
-        os.makedirs(os.path.dirname(self._box.path), exist_ok=True)
+        """Written through at once: the caller looks as soon as it has the result."""
+        os.makedirs(os.path.dirname(self.mailbox), exist_ok=True)
         self._box.append(dep.astuple())
+        self._box.close()
 
     def is_open(self) -> bool:
         return True

@@ -1,1 +1,11 @@
-"""cachepy on a Dask cluster: the same results and the same graph."""
+"""cachepy on a Dask cluster: the same results and the same graph.
+
+>>> from dask_plugin import connect, delayed, with_caller
+"""
+
+from __future__ import annotations
+
+from dask_plugin.client import ClusterGraph, connect
+from dask_plugin.wrapper import delayed, with_caller
+
+__all__ = ["ClusterGraph", "connect", "delayed", "with_caller"]

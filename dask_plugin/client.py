@@ -1,0 +1,199 @@
+"""`connect`: the client's part, which folds the cluster's records into the graph in memory.
+
+Imports records, scheduler and the public parts of cachepy.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Self
+
+from distributed.client import FutureCancelledError
+
+from cachepy.graph import Graph
+from cachepy.model import Dep
+from cachepy.session import Session, current_session
+from dask_plugin.records import TOPIC, event_of
+from dask_plugin.scheduler import SchedulerPart
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+
+    from distributed import Client
+
+    from cachepy.model import Event
+    from cachepy.trace import Frame
+
+logger = logging.getLogger("cachepy.dask")
+_NOTHING_YET = 1 << 62  # asks for no record, only for the number reached
+
+
+class ClusterGraph:
+    """The connection of one client to the graph of its cluster.
+
+    Made by `connect`. The graph in memory is kept up to date by itself; ask here for what happened
+    before, or for the graph of all clients.
+    """
+
+    def __init__(self, client: Client, session: Session) -> None:
+        self.client = client
+        self.session = session
+        self.errors = 0
+        self._seq: int | None = None
+
+    async def _open(self) -> ClusterGraph:
+        await self.client._register_plugin(SchedulerPart(), SchedulerPart.name, True)
+        self.client.subscribe_topic(TOPIC, self._on_records)
+        reply = await self._ask("cachepy_since", seq=_NOTHING_YET)
+        if self._seq is None:
+            self._seq = reply["seq"]
+        return self
+
+    def __await__(self) -> Generator[Any, None, ClusterGraph]:
+        return self._open().__await__()
+
+    async def _on_records(self, event: tuple[float, dict[str, Any]]) -> None:
+        """On the client's loop, and awaited: the future that these belong to is finished after it."""
+        try:
+            await self._fold(event[1])
+        except Exception:  # distributed would log and forget it
+            self.errors += 1
+            logger.exception("a message of the cluster could not be folded into the graph; sync() repeats it")
+
+    async def _fold(self, message: dict[str, Any]) -> None:
+        first, records = message["first"], message["records"]
+        if self._seq is not None and first > self._seq + 1:
+            await self._catch_up()
+        self._seq = max(self._seq or 0, first + len(records) - 1)
+        graph = self.session.graph
+        for record in records:
+            if record[0] == "event":
+                graph.apply(event_of(record[4]))
+        await self._fetch({r[1]: r[3] for r in records if r[0] == "hit"})
+
+    async def _fetch(self, calls: dict[str, str]) -> None:
+        """The subtrees of hits that this graph does not show, after a reset or for a new client."""
+        unknown = [call for call in calls if self.session.graph.run_of(call) is None]
+        if not unknown:
+            return
+        self._apply(await self._ask("cachepy_subtree", calls=unknown))
+        for call, root in calls.items():
+            if self.session.graph.run_of(call) is None:  # the scheduler is a new one: the disk knows
+                self.session.store(root)
+                for event in self.session.events(call)[:1]:
+                    for each in self.session.subtree(event):
+                        self.session.graph.apply(each)
+
+    async def _catch_up(self) -> None:
+        """All that was published since the last message that was folded."""
+        reply = await self._ask("cachepy_since", seq=self._seq or 0)
+        self._apply(reply["events"])
+        await self._fetch(reply["hits"])
+        self._seq = max(self._seq or 0, reply["seq"])
+
+    async def _ask(self, question: str, **what: Any) -> Any:
+        return await getattr(self.client.scheduler, question)(**what)
+
+    def refresh(self) -> None:
+        """Before the graph is read: the barrier for what no result vouches for.
+
+        Results that were in the cluster's memory before they were asked for, threads that a task left
+        behind, actors.  An asynchronous client cannot wait here: ``await cluster.sync()`` does.
+        """
+        if self.client.status == "running" and not self.client.asynchronous:
+            try:
+                self.client.sync(self._catch_up)
+            except OSError:
+                logger.warning("the scheduler does not answer; the graph may miss what it knows")
+
+    def _apply(self, payloads: Iterable[bytes]) -> None:
+        for payload in payloads:
+            self.session.graph.apply(event_of(payload))
+
+    async def _all(self) -> list[Event]:
+        reply = await self._ask("cachepy_since", seq=0)
+        return [event_of(payload) for payload in reply["events"]]
+
+    def nodes(self) -> Any:
+        """The graph of the whole cluster, of all clients: id -> node. Awaitable on an asynchronous client."""
+        return self._run(self._nodes)
+
+    async def _nodes(self) -> dict[str, dict[str, Any]]:
+        graph = Graph()
+        for event in await self._all():
+            graph.apply(event)
+        return graph.nodes()
+
+    def sync(self) -> Any:
+        """Merge the graph of the whole cluster into the graph in memory. Awaitable on an asynchronous client."""
+        return self._run(self._sync)
+
+    async def _sync(self) -> None:
+        for event in await self._all():
+            self.session.graph.apply(event)
+
+    def _run(self, task: Any) -> Any:
+        return self.client.sync(task)
+
+    def close(self) -> None:
+        """Stop listening; the cluster goes on keeping its graph."""
+        if self.client.status == "running" and TOPIC in self.client._event_handlers:
+            self.client.unsubscribe_topic(TOPIC)
+            self.client._event_handlers.pop(TOPIC, None)
+        self.session.couriers[:] = [c for c in self.session.couriers if c != self.fetch_mail]
+        self.session.refreshers[:] = [r for r in self.session.refreshers if r != self.refresh]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        await self
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+    def fetch_mail(self, frame: Frame) -> Iterable[Dep]:
+        """What workers told a caller that ran on this client."""
+        if self.client.status != "running" or self.client.asynchronous:
+            return []
+        try:
+            mail = self.client.sync(self._ask, "cachepy_mail", run=frame.run)
+        except (OSError, FutureCancelledError):
+            return []
+        return [Dep(*row) for row in mail]
+
+
+def connect(client: Client) -> ClusterGraph:
+    """Have a Dask cluster record the graph of its cached calls, and keep this client's graph complete.
+
+    When ``result()``, ``compute()`` or ``gather`` returns, ``cache_tree_nodes()`` holds every call
+    of the work behind it. Repeating it changes nothing; workers that join later take part too.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Of any cluster; of an asynchronous client the result is to be awaited.
+
+    Returns
+    -------
+    ClusterGraph
+        With ``nodes()``, ``sync()`` and ``close()``; also a context manager.
+
+    Examples
+    --------
+    >>> from distributed import Client
+    >>> with Client(n_workers=1, processes=False, dashboard_address=None) as client:
+    ...     with connect(client) as cluster:
+    ...         len(cluster.nodes())
+    0
+    """
+    graph = ClusterGraph(client, current_session())
+    graph.session.couriers.append(graph.fetch_mail)
+    graph.session.refreshers.append(graph.refresh)
+    if not client.asynchronous:
+        client.sync(graph._open)
+    return graph

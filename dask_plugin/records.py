@@ -1,0 +1,70 @@
+"""What travels from workers over the scheduler to clients: builtins only, in bounded batches.
+
+    ("event", id, run, rank, pickle of Event.wire(), children)   a call that ended, whole
+    ("hit", id, run, root)                                       a call that was reused
+    ("of", task, id, root)                                       which call a task was made for
+    ("told", caller's run, kind, name, digest)                   for a caller that runs elsewhere
+
+Imports cachepy.model and cachepy.wire.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cachepy import wire
+from cachepy.model import CALL, Dep, Event
+
+TOPIC = "cachepy"
+OP = "cachepy-records"
+BATCH = 1 << 20  # bytes of pickles in one message; a larger record travels alone
+
+Record = tuple[Any, ...]
+
+
+def event_record(event: Event) -> Record:
+    """An ended call."""
+    children = [c.name for c in event.trace.calls if c.kind == CALL]
+    rank = [event.seen, event.created, event.run]
+    return ("event", event.id, event.run, rank, wire.dumps(event.wire()), children)
+
+
+def hit_record(event: Event) -> Record:
+    """A call that was reused."""
+    return ("hit", event.id, event.run, event.root)
+
+
+def task_record(task: Any, event: Event) -> Record:
+    """Which call a task is: one that is in memory already has the call behind it."""
+    return ("of", task, event.id, event.root)
+
+
+def told_record(run: str, dep: Dep) -> Record:
+    """A dep of a caller that runs somewhere else."""
+    return ("told", run, *dep.astuple())
+
+
+def event_of(payload: bytes) -> Event:
+    """The event of a record; ValueError if it is none. Never runs code."""
+    try:
+        return Event.unwire(wire.loads(payload))
+    except TypeError as error:
+        raise ValueError(f"not an event: {error}") from error
+
+
+def size_of(record: Record) -> int:
+    """About how many bytes a record takes in a message."""
+    return 200 if record[0] != "event" else 200 + len(record[4]) + 40 * len(record[5])
+
+
+def batches(records: list[Record]) -> list[list[Record]]:
+    """The records in their order, in batches of bounded size."""
+    found: list[list[Record]] = []
+    room = 0
+    for record in records:
+        room -= size_of(record)
+        if room < 0 or not found:
+            found.append([])
+            room = BATCH - size_of(record)
+        found[-1].append(record)
+    return found

@@ -1,0 +1,152 @@
+"""The scheduler's part: keeps the cluster's graph and passes records on to the clients.
+
+`Ledger` holds one record a node, numbered, so that a client which missed something can ask for all
+since a number; it outlives clients.  `SchedulerPart` connects it to the streams.  Records are whole
+calls, so a worker that dies leaves nothing half-made.  Imports records and worker.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Iterable
+from typing import Any
+
+from distributed import Scheduler
+from distributed.diagnostics.plugin import SchedulerPlugin
+from distributed.protocol.pickle import dumps
+
+from dask_plugin.records import OP, TOPIC, Record, batches
+from dask_plugin.worker import WorkerPart
+
+NAME = "cachepy-scheduler"
+_HITS = 100_000  # remembered, for clients that ask what they missed
+_CALLERS = 10_000  # callers whose mail is kept; one that never asks was killed
+
+
+class Ledger:
+    """The newest record of each node, in the order of arrival; what was hit; which calls tasks were for."""
+
+    def __init__(self) -> None:
+        self.seq = 0
+        self._hits: deque[tuple[int, str, str]] = deque(maxlen=_HITS)
+        self._tasks: dict[Any, dict[str, str]] = {}
+        self._rows: OrderedDict[str, tuple[int, Record]] = OrderedDict()
+        self._mail: OrderedDict[str, list[Record]] = OrderedDict()
+
+    def add(self, record: Record) -> bool:
+        """Take a record; whether clients have to hear of it. A repeated run counts once."""
+        kind = record[0]
+        if kind == "told":
+            self._mail.setdefault(record[1], []).append(record[2:])
+            while len(self._mail) > _CALLERS:
+                self._mail.popitem(last=False)
+            return False
+        if kind == "of":
+            self._tasks.setdefault(record[1], {})[record[2]] = record[3]
+            return False
+        if kind == "event":
+            known = self._rows.get(record[1])
+            if known is not None and list(known[1][3]) >= list(record[3]):
+                return False
+            self._rows.pop(record[1], None)
+            self._rows[record[1]] = (self.seq + 1, record)
+        else:
+            self._hits.append((self.seq + 1, record[1], record[3]))
+        self.seq += 1
+        return True
+
+    def calls_of(self, task: Any) -> dict[str, str]:
+        """The calls a task was for: id -> cache directory."""
+        return self._tasks.get(task, {})
+
+    def forget(self, task: Any) -> None:
+        self._tasks.pop(task, None)
+
+    def hits_since(self, seq: int) -> dict[str, str]:
+        """The calls that were reused since a number: id -> cache directory."""
+        return {call: root for number, call, root in self._hits if number > seq}
+
+    def mail(self, run: str) -> list[Record]:
+        """What was told for a caller; it asks once, when its body has ended."""
+        return self._mail.pop(run, [])
+
+    def since(self, seq: int) -> list[bytes]:
+        """The pickles of all events newer than a number."""
+        return [record[4] for number, record in self._rows.values() if number > seq]
+
+    def subtree(self, calls: list[str]) -> list[bytes]:
+        """The pickles of the given calls and of all below them, as far as they are known."""
+        todo, seen, found = list(calls), set(calls), []
+        while todo:
+            row = self._rows.get(todo.pop())
+            if row is None:
+                continue
+            found.append(row[1][4])
+            below = [c for c in row[1][5] if c not in seen]
+            seen.update(below)
+            todo += below
+        return found
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
+class SchedulerPart(SchedulerPlugin):
+    """Receives the workers' records and publishes them, each message numbered."""
+
+    name = NAME
+    idempotent = True
+
+    def __init__(self) -> None:
+        self.ledger = Ledger()
+        self.scheduler: Scheduler | None = None
+
+    async def start(self, scheduler: Scheduler) -> None:
+        if OP in scheduler.stream_handlers:  # two clients may connect at once: the first one's part serves both
+            return
+        self.scheduler = scheduler
+        scheduler.stream_handlers[OP] = self.receive
+        scheduler.handlers["cachepy_since"] = self.since
+        scheduler.handlers["cachepy_subtree"] = self.subtree
+        scheduler.handlers["cachepy_mail"] = self.mail
+        part = WorkerPart()
+        await scheduler.register_worker_plugin(comm=None, plugin=dumps(part), name=part.name, idempotent=True)
+
+    def receive(self, records: list[Record], **_: Any) -> None:
+        """From a worker's stream, before the message that its task has finished."""
+        self._publish([record for record in records if self.ledger.add(record)])
+
+    def _publish(self, fresh: list[Record]) -> None:
+        if fresh and self.scheduler is not None:
+            first = self.ledger.seq - len(fresh) + 1
+            for batch in batches(fresh):
+                self.scheduler.log_event(TOPIC, {"first": first, "records": batch})
+                first += len(batch)
+
+    def update_graph(self, scheduler: Scheduler, *, keys: Iterable[Any], **_: Any) -> None:
+        """Tasks whose results are in memory do not run again: the calls behind them are hits."""
+        todo = [t for t in map(scheduler.tasks.get, keys) if t is not None and t.state == "memory"]
+        seen = set(todo)
+        found: dict[str, str] = {}
+        while todo:
+            task = todo.pop()
+            found |= self.ledger.calls_of(task.key)
+            below = task.dependencies - seen
+            seen |= below
+            todo += below
+        hits = [("hit", call, "", root) for call, root in found.items()]
+        self._publish([hit for hit in hits if self.ledger.add(hit)])
+
+    def transition(self, key: Any, start: str, finish: str, *_: Any, **__: Any) -> None:
+        if finish == "forgotten":
+            self.ledger.forget(key)
+
+    async def since(self, seq: int = 0, **_: Any) -> dict[str, Any]:
+        """All events newer than a number, and the number they reach."""
+        return {"seq": self.ledger.seq, "events": self.ledger.since(seq), "hits": self.ledger.hits_since(seq)}
+
+    async def subtree(self, calls: list[str], **_: Any) -> list[bytes]:
+        return self.ledger.subtree(calls)
+
+    async def mail(self, run: str, **_: Any) -> list[Record]:
+        return self.ledger.mail(run)

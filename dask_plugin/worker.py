@@ -1,0 +1,184 @@
+"""The worker's part: ships what its cached calls record, ahead of the task's own result.
+
+Task threads put records into a queue; the worker's loop empties it into the stream to the scheduler
+when a task changes its state, which is before the message that the task has finished.  Imports
+records and the public parts of cachepy.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+from distributed import Worker, get_worker, secede
+from distributed.diagnostics.plugin import WorkerPlugin
+from distributed.utils import sync
+from tornado.ioloop import PeriodicCallback
+
+from cachepy.model import Dep, Event
+from cachepy.session import GraphSink, Session, current_session
+from cachepy.trace import Frame, caller, enter
+from dask_plugin.records import OP, Record, batches, event_record, hit_record, task_record, told_record
+
+NAME = "cachepy-worker"
+_STRAGGLERS = 200  # ms; for records of threads that a task left behind
+
+
+class Shipper:
+    """The queue of one worker."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self._queue: deque[Record] = deque()
+
+    def put(self, record: Record) -> None:
+        """From any thread."""
+        self._queue.append(record)
+
+    def flush(self) -> None:
+        """On the worker's loop: hand everything to the stream."""
+        if not self._queue:
+            return
+        records: list[Record] = []
+        while self._queue:
+            records.append(self._queue.popleft())
+        for batch in batches(records):
+            self.worker.batched_send({"op": OP, "records": batch})
+
+
+class ClusterSink(GraphSink):
+    """Records as in a serial run, and ships; one for all workers of a process."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self.shippers: dict[str, Shipper] = {}
+
+    def apply(self, event: Event) -> None:
+        """New to this process: of interest to all."""
+        super().apply(event)
+        self.ship(event_record(event))
+
+    def record(self, event: Event) -> None:
+        super().record(event)
+        self._ship_task(event)
+
+    def hit(self, event: Event, index: int) -> None:
+        """The clients may not know of it, even if this process does."""
+        super().hit(event, index)
+        self.ship(hit_record(event))
+        self._ship_task(event)
+
+    def _ship_task(self, event: Event) -> None:
+        """A call that no other call of this process made is what its task is for."""
+        if isinstance(caller(), Frame):
+            return
+        try:
+            task = get_worker().get_current_task()
+        except (ValueError, AttributeError, KeyError):
+            return
+        self.ship(task_record(task, event))
+
+    def ship(self, record: Record) -> None:
+        shipper = self.here()
+        if shipper is not None:
+            shipper.put(record)
+
+    def here(self) -> Shipper | None:
+        """The queue of the worker whose task this is; of any, for a thread that is of none."""
+        if len(self.shippers) > 1:
+            try:
+                return self.shippers.get(get_worker().id)
+            except ValueError:
+                pass
+        return next(iter(self.shippers.values()), None)
+
+
+class ClusterFrame:
+    """A caller that runs on another worker or on a client: it asks the scheduler for its mail."""
+
+    __slots__ = ("_sink", "mailbox", "run")
+
+    def __init__(self, run: str, mailbox: str, sink: ClusterSink) -> None:
+        self.run = run
+        self.mailbox = mailbox
+        self._sink = sink
+
+    def add(self, dep: Dep) -> None:
+        self._sink.ship(told_record(self.run, dep))
+
+    def is_open(self) -> bool:
+        return True
+
+
+class WorkerPart(WorkerPlugin):
+    """Turns a worker's session into one that ships; undone when the worker closes."""
+
+    name = NAME
+    idempotent = True
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def setup(self, worker: Worker) -> None:
+        self.worker = worker
+        self.shipper = Shipper(worker)
+        self.sink = install(current_session())
+        self.sink.shippers[worker.id] = self.shipper
+        self.ticker = PeriodicCallback(self.shipper.flush, _STRAGGLERS)
+        worker.periodic_callbacks[NAME] = self.ticker
+        self.ticker.start()
+
+    def teardown(self, worker: Worker) -> None:
+        self.shipper.flush()
+        self.ticker.stop()
+        self.sink.shippers.pop(worker.id, None)
+        if not self.sink.shippers:
+            uninstall(self.sink)
+
+    def transition(self, key: Any, start: str, finish: str, **kwargs: Any) -> None:
+        """Before the state's messages leave; a task that begins does not inherit another one's caller.
+
+        ``secede`` schedules the next task from the thread, and so with the context, of the current one.
+        """
+        self.shipper.flush()
+        if finish == "executing":
+            enter(None)
+
+
+def install(session: Session) -> ClusterSink:
+    """Make a session ship what it records."""
+    if isinstance(session.sink, ClusterSink):
+        return session.sink
+    sink = ClusterSink(session)
+    session.sink = sink
+    session.remote_frame = lambda run, box: None if run.startswith("outbox-") else ClusterFrame(run, box, sink)
+    session.couriers.append(fetch_mail)
+    session.on_wait = make_room
+    return sink
+
+
+def uninstall(sink: ClusterSink) -> None:
+    """Back to a session that keeps to itself."""
+    session = sink.session
+    if session.sink is sink:
+        fresh = Session()
+        session.sink, session.remote_frame, session.on_wait = GraphSink(session), fresh.remote_frame, fresh.on_wait
+        session.couriers.remove(fetch_mail)
+
+
+def fetch_mail(frame: Frame) -> Iterable[Dep]:
+    """What other workers told a caller that ran here; it left them before their results."""
+    try:
+        worker = get_worker()
+    except ValueError:
+        return []
+    mail = sync(worker.loop, worker.scheduler.cachepy_mail, run=frame.run)
+    return [Dep(*row) for row in mail]
+
+
+def make_room() -> None:
+    """A task that waits for another one's call must not keep its slot from it."""
+    with suppress(ValueError, AttributeError, KeyError, AssertionError):  # not in a task's thread, or seceded already
+        secede()

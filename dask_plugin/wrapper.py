@@ -1,0 +1,155 @@
+"""`delayed` and `with_caller`: tasks that know which cached call they were made by.
+
+The caller is captured where the task is built, or at the latest where it is pickled, travels inside
+the task, and is set where the task runs.  It is part of the token: two callers of one pure call are
+two tasks, or one of them would lose its edge.  Imports the public parts of cachepy.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dask.base import normalize_token
+from dask.delayed import Delayed, DelayedLeaf, call_function
+from dask.delayed import delayed as _delayed
+from dask.tokenize import tokenize
+
+from cachepy.carry import with_caller as _with_caller
+from cachepy.engine import CachedCall
+from cachepy.errors import CacheWarning
+from cachepy.session import current_session
+from cachepy.trace import enter, leave
+
+_COROUTINE = 0x80
+
+
+class OtherCodeWarning(CacheWarning):
+    """A worker has other code than the client: its result was not stored."""
+
+
+class with_caller(_with_caller):  # noqa: N801 - used as a function: client.submit(with_caller(f), x)
+    """A callable that runs `fn` as called by the cached call in which it is made or sent off.
+
+    For ``client.submit``, ``client.map``, ``bag.map``, ``map_partitions``, executors; picklable.
+    Also tells the worker which code the client has: a worker with another version says so.
+
+    Parameters
+    ----------
+    fn : callable
+        A cached function, or any other that calls cached functions; ``async def`` too.
+
+    Examples
+    --------
+    >>> with_caller(len)([1, 2])
+    2
+    """
+
+    def __init__(self, fn: Any) -> None:
+        super().__init__(fn)
+        self.expected: str | None = None
+        code = getattr(fn, "__code__", None)
+        if code is not None and code.co_flags & _COROUTINE:
+            self.__tornado_coroutine__ = True  # how distributed knows that the result is to be awaited
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if hasattr(self, "__tornado_coroutine__"):
+            return self._async(args, kwargs)
+        if self._has_other_code():
+            return self._call()._uncached(args, kwargs)
+        return super().__call__(*args, **kwargs)
+
+    async def _async(self, args: Any, kwargs: Any) -> Any:
+        token = enter(self.frame if self.frame is not None and self.frame.is_open() else None)
+        try:
+            if self._has_other_code():
+                return await self._call()._uncached_async(args, kwargs)
+            return await self.fn(*args, **kwargs)
+        finally:
+            leave(token)
+
+    def _call(self) -> Any:
+        call = getattr(self.fn, "__cachepy__", None)
+        return call if isinstance(call, CachedCall) and call.wrapper is self.fn else None
+
+    def _digest(self) -> str | None:
+        call = self._call()
+        return None if call is None else current_session().reader.reach(call.target).digest
+
+    def _has_other_code(self) -> bool:
+        """Whether the client that sent this has another version of the function than this process."""
+        if self.expected is None or self._digest() == self.expected:
+            return False
+        from distributed import warn
+
+        call = self._call()
+        warn(
+            f"this worker has other code of {call.target.identity} (or of what it reaches) than the client, so the "
+            f"result was not stored. Restart the workers: client.restart()",
+            OtherCodeWarning,
+        )
+        return True
+
+    def __dask_tokenize__(self) -> Any:
+        frame = self.caller()
+        call = self._call()
+        code = normalize_token(self.fn) if call is None else (call.target.identity, call.options.root(), self._digest())
+        return "cachepy.with_caller", code, None if frame is None else frame.run
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (super().__reduce__(), self._digest())
+
+    def __setstate__(self, state: Any) -> None:
+        raise TypeError("with_caller is pickled without state")
+
+
+def _restored(reduced: tuple[Any, ...], expected: str | None) -> with_caller:
+    make, arguments = reduced
+    made: with_caller = make(*arguments)
+    made.expected = expected
+    return made
+
+
+class CallerLeaf(DelayedLeaf):
+    """A delayed function that captures its caller anew at each call."""
+
+    __slots__ = ()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        bound = with_caller(self._obj.fn)
+        key = self._key
+        if bound.frame is not None:
+            key = f"{self._obj.__name__}-{tokenize(bound, self._nout, pure=self._pure)}"
+        return call_function(bound, key, args, kwargs, pure=self._pure, nout=self._nout)
+
+    @property
+    def __wrapped__(self) -> Any:
+        return self._obj.fn
+
+
+def delayed(
+    obj: Any, name: str | None = None, pure: bool | None = None, nout: int | None = None, traverse: bool = True
+) -> Any:
+    """`dask.delayed` that also carries the caller: takes what it takes, and gives the same.
+
+    Parameters
+    ----------
+    obj : callable or any other object
+        What becomes lazy; only functions carry a caller.
+    name, pure, nout, traverse
+        As in `dask.delayed`.
+
+    Returns
+    -------
+    dask.delayed.Delayed
+
+    Examples
+    --------
+    >>> delayed(sum)([1, 2]).compute(scheduler="sync")
+    3
+    """
+    if not callable(obj) or isinstance(obj, (Delayed, type)):
+        return _delayed(obj, name=name, pure=pure, nout=nout, traverse=traverse)
+    bound = obj if isinstance(obj, _with_caller) else with_caller(obj)
+    leaf = _delayed(bound, name=name, pure=pure, nout=nout, traverse=False)
+    made: Any = CallerLeaf
+    return made(leaf._obj, leaf._key, pure=pure, nout=nout)
