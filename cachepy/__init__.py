@@ -21,11 +21,6 @@ if TYPE_CHECKING:
         cache_tree_save,
         cache_tree_summary,
         cache_tree_sync,
-        cache_tree_to_dot,
-        cache_tree_to_json,
-        cache_tree_to_mermaid,
-        cache_tree_to_networkx,
-        plot_cache_graph,
     )
     from cachepy.carry import with_caller
     from cachepy.config import load_config
@@ -47,11 +42,17 @@ if TYPE_CHECKING:
     from cachepy.model import Reason, Verdict
     from cachepy.options import cache_default_dir
     from cachepy.session import Session, current_session, use_session
+    from cachepy.show import (
+        cache_tree_to_dot,
+        cache_tree_to_json,
+        cache_tree_to_mermaid,
+        cache_tree_to_networkx,
+        plot_cache_graph,
+    )
 
 _HOMES = {
     "api": "cache_tree_changed_files cache_tree_files cache_tree_for_file cache_tree_load cache_tree_nodes "
-    "cache_tree_reset cache_tree_save cache_tree_summary cache_tree_sync cache_tree_to_dot cache_tree_to_json "
-    "cache_tree_to_mermaid cache_tree_to_networkx plot_cache_graph",
+    "cache_tree_reset cache_tree_save cache_tree_summary cache_tree_sync",
     "carry": "with_caller",
     "config": "load_config",
     "decorator": "cache_file track_file",
@@ -60,6 +61,7 @@ _HOMES = {
     "maintain": "cache_info cache_list cache_prune cache_stats",
     "model": "Reason Verdict",
     "options": "cache_default_dir",
+    "show": "cache_tree_to_dot cache_tree_to_json cache_tree_to_mermaid cache_tree_to_networkx plot_cache_graph",
     "session": "Session current_session use_session",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 HEARTBEAT = 1.0  # s between touches
-LEASE = 6.0  # s without a touch after which an owner on another host counts as dead
+LEASE = 4.0  # s without a touch after which an owner on another host counts as dead
 _IDLE = 10  # beats without any claim after which the thread ends
 
 

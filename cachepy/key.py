@@ -100,6 +100,7 @@ class Binder:
         bind = scope["bind"]
         bind.__defaults__ = self.signature.fn.__defaults__
         bind.__kwdefaults__ = self.signature.fn.__kwdefaults__
+        bind.__name__ = bind.__qualname__ = self.signature.fn.__qualname__  # so that a TypeError names the function
         bound: Callable[..., tuple[Any, ...]] = bind
         return bound
 

@@ -170,7 +170,7 @@ _SENTENCES = {
     "value": "the stored value of {name} is missing",
     "call": "{name} below it is not fresh",
     "unknown": "{name} cannot be found in this process",
-    "first": "{name} has never been run with these arguments",
+    "first": "no result of {name} is stored for these arguments",
 }
 
 

@@ -80,6 +80,18 @@ def _kind(module: str) -> str:
     return STDLIB if top in sys.stdlib_module_names and top != "__main__" else USER
 
 
+def absolute_name(name: str, level: int, scope: dict[str, Any]) -> str | None:
+    """The module that ``from ..name import`` means in a module with these globals."""
+    if level == 0:
+        return name
+    package = scope.get("__package__") or scope.get("__name__", "").rpartition(".")[0]
+    parts = package.split(".")
+    if level > len(parts):
+        return None
+    base = ".".join(parts[: len(parts) - level + 1])
+    return f"{base}.{name}" if name else base
+
+
 class Origins:
     """Remembers the kind of each module and the version of each package of one process.
 

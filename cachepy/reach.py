@@ -16,12 +16,14 @@ import sys
 from _contextvars import ContextVar
 from collections import deque
 
-from cachepy.bytecode import CodeFacts, code_bytes, scan
+from cachepy.bytecode import code_bytes
 from cachepy.digest import Digester, Found, digest_bytes, name_of
 from cachepy.errors import UndigestableError
+from cachepy.facts import CodeFacts, scan
 from cachepy.guard import MISSING, Guard
 from cachepy.model import Record
-from cachepy.modules import MAIN, PACKAGE, STDLIB, USER, canonical, home_of
+from cachepy.modules import PACKAGE, STDLIB, USER, absolute_name, canonical, home_of
+from cachepy.notes import notes_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -248,7 +250,7 @@ class Walk:
         code = fn.__code__
         self.pieces.append(Piece("code", label, digest, f"{code.co_filename}:{code.co_firstlineno}"))
         self.lines.append(f"code {digest}")
-        for name, note in sorted(_annotations(fn)):
+        for name, note in sorted(notes_of(fn)):
             self.lines.append(f"{name}: {note}")
         if "__wrapped__" in fn.__dict__:
             self.bind(f"{label}.__wrapped__", fn.__dict__["__wrapped__"])
@@ -289,7 +291,7 @@ class Walk:
     def _imports(self, fn: Any, facts: CodeFacts) -> None:
         """Modules imported inside the body: they would be imported by running it anyway."""
         for name, level, wanted in facts.imports:
-            full = _absolute(name, level, fn.__globals__)
+            full = absolute_name(name, level, fn.__globals__)
             if full is None:
                 continue
             kind = self.origins.kind_unloaded(full)
@@ -323,7 +325,7 @@ class Walk:
             self.bind(f"{label}.base {i}", base)
         if type(cls) is not type:
             self.bind(f"{label}.metaclass", type(cls))
-        for name, note in _annotations(cls):  # in their order, which dataclasses go by
+        for name, note in notes_of(cls):  # in their order, which dataclasses go by
             self.lines.append(f"{name}: {note}")
         for name, obj in sorted(members.items()):
             self.bind(f"{label}.{name}", obj)
@@ -335,39 +337,6 @@ def _enum_members(cls: Any, members: dict[str, Any]) -> dict[str, Any]:
     kinds = (FUNCTION, staticmethod, classmethod)
     own = {n: v for n, v in members.items() if n not in cls.__members__ and (n[:1] != "_" or isinstance(v, kinds))}
     return values | own
-
-
-def _annotations(obj: Any) -> list[tuple[str, str]]:
-    notes = vars(obj).get("__annotations__") if isinstance(obj, type) else _notes_of_function(obj)
-    return [(name, _note(note)) for name, note in (notes or {}).items()]
-
-
-def _notes_of_function(fn: Any) -> Any:
-    if sys.version_info >= (3, 14):  # evaluating them may run anything
-        return {"annotate": digest_bytes(code_bytes(fn.__annotate__.__code__))} if fn.__annotate__ else {}
-    return fn.__annotations__
-
-
-def _note(note: Any) -> str:
-    if isinstance(note, str):
-        return note
-    if isinstance(note, type) and type(note).__name__ != "GenericAlias":
-        return ".".join(name_of(note))
-    text = repr(note)
-    for main in MAIN:
-        text = text.replace(f"{main}.", f"{canonical(main)}.")
-    return type(note).__name__ if " at 0x" in text else text
-
-
-def _absolute(name: str, level: int, scope: dict[str, Any]) -> str | None:
-    if level == 0:
-        return name
-    package = scope.get("__package__") or scope.get("__name__", "").rpartition(".")[0]
-    parts = package.split(".")
-    if level > len(parts):
-        return None
-    base = ".".join(parts[: len(parts) - level + 1])
-    return f"{base}.{name}" if name else base
 
 
 def _import_module(name: str) -> Any:

@@ -1,7 +1,6 @@
 """A Session holds all state of one cache user: digests, stores, claims, the graph and the sink.
 
-There is one default; tests replace it with `use_session`.  `LiveProbe` answers a verification with
-the world as it is now.  Imports everything below the engine.
+There is one default; tests replace it with `use_session`.  Imports everything below the engine.
 """
 
 from __future__ import annotations
@@ -12,12 +11,11 @@ from _weakref import ref
 
 from cachepy import journal, wire
 from cachepy.claims import Claims
-from cachepy.code import CodeReader, Target, cached_target, resolve
-from cachepy.digest import digest_bytes
+from cachepy.code import CodeReader, Target
 from cachepy.errors import CacheReadWarning, CacheWriteWarning, EntryError
 from cachepy.files import Files, StatMemo
 from cachepy.graph import Graph
-from cachepy.model import CALL, ROOT, Dep, Event, Reason, Trace
+from cachepy.model import CALL, ROOT, Dep, Event
 from cachepy.modules import Origins
 from cachepy.reach import Piece
 from cachepy.store import Store
@@ -25,7 +23,7 @@ from cachepy.trace import RemoteFrame, read_mailbox
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
     from typing import Any
 
@@ -241,115 +239,10 @@ class GraphSink:
             self.session.warn(
                 CacheWriteWarning,
                 f"cannot write {store.journal.path}: {error.strerror or error}; the graph of this run "
-                f"is in memory only (`cachepy repair` rebuilds it from the entries)",
+                f"is in memory only",
                 "journal",
                 store.root,
             )
-
-
-class LiveProbe:
-    """Answers what a verification asks; looks at each thing once.
-
-    own: the identity and digest of the function that is called, which is known already;
-    known: code by identity that is at hand, because it came as an argument.
-    """
-
-    def __init__(
-        self, session: Session, own: tuple[str, str] | None = None, known: dict[str, Any] | None = None
-    ) -> None:
-        self.session = session
-        self.known = known or {}
-        self._own = own
-        self._files: dict[str, str | None] = {}
-        self._exists: dict[str, bool] = {}
-        self._codes: dict[str, list[str]] = {}
-
-    def file(self, path: str) -> str | None:
-        if path not in self._files:
-            self._files[path] = self.session.files.digest(path)
-        return self._files[path]
-
-    def exists(self, path: str) -> bool:
-        if path not in self._exists:
-            self._exists[path] = os.path.exists(path)
-        return self._exists[path]
-
-    def env(self, name: str) -> str | None:
-        value = os.environ.get(name)
-        return None if value is None else digest_bytes(value.encode("utf-8", "surrogateescape"))
-
-    def package(self, name: str) -> str:
-        return self.session.origins.version(name)
-
-    def code(self, identity: str, recorded: str | None) -> str | None:
-        """The digest of the code of that name now; of several live ones the recorded, if one has it."""
-        if self._own is not None and identity == self._own[0] and (recorded == self._own[1] or "<" not in identity):
-            return self._own[1]
-        if identity not in self._codes:
-            self._codes[identity] = [self.session.reader.reach(o).digest for o in self.found(identity)]
-        digests = self._codes[identity]
-        return recorded if recorded in digests else next(iter(digests), None)
-
-    def found(self, identity: str) -> list[Any]:
-        """The targets, functions or classes of an identity."""
-        if identity in self.known:
-            return [self.known[identity]]
-        module, _, qualname = identity.partition(":")
-        live = self.session.live(identity)
-        obj = None if "<" in qualname else resolve(module, qualname)
-        if obj is None and not live and "<" not in qualname and self.session.import_modules:
-            obj = _import(module, qualname)
-        named = _unwrapped(obj, identity)
-        return [named, *(t for t in live if t is not named)] if named is not None else list(live)
-
-    def traces(self, call: str, roots: Sequence[str]) -> list[Trace]:
-        for root in roots:
-            self.session.store(root)
-        return [event.trace for event in self.session.events(call)]
-
-    def code_reasons(self, dep: Dep) -> list[Reason]:
-        found = self.found(dep.name)
-        if not found:
-            return [Reason("unknown", dep.name, dep.digest, None)]
-        reach = self.session.reader.reach(found[0])
-        old = self._pieces(dep.digest or "")
-        new = {(p.cue, p.name): p.digest for p in reach.pieces}
-        changed = [key for key in {**old, **new} if old.get(key) != new.get(key)] if old else []
-        reasons = [Reason(cue, name, old.get((cue, name)), new.get((cue, name))) for cue, name in changed]
-        return reasons or [Reason("code", dep.name, dep.digest, reach.digest)]
-
-    def _pieces(self, digest: str) -> dict[tuple[str, str], str]:
-        for store in self.session.stores():
-            data = store.get_code(digest)
-            if data is not None:
-                try:
-                    return {(cue, name): each for cue, name, each, _ in wire.loads(data)}
-                except (TypeError, ValueError):
-                    continue
-        return {}
-
-
-def _unwrapped(obj: Any, identity: str) -> Any:
-    """The target or plain code behind decorators that were put on top of it."""
-    while obj is not None:
-        target = cached_target(obj)
-        if target is not None:
-            return target if target.identity == identity else None
-        if isinstance(obj, type) or not hasattr(obj, "__wrapped__"):
-            break
-        obj = obj.__wrapped__
-    return obj if isinstance(obj, type) or hasattr(obj, "__code__") else None
-
-
-def _import(module: str, qualname: str) -> Any:
-    """Import the module of a function below a call, as running the call would."""
-    from importlib import import_module
-
-    try:
-        import_module(module)
-    except Exception:
-        return None
-    return resolve(module, qualname)
 
 
 def _user_level() -> int:
@@ -359,7 +252,7 @@ def _user_level() -> int:
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("cachepy", "dask_plugin"):
         frame = frame.f_back
         level += 1
-    return level - 1
+    return level
 
 
 _default: Session | None = None

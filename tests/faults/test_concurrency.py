@@ -132,6 +132,12 @@ class Place:
             assert time.monotonic() < end, f"{line!r} was not logged within {limit} s: {self.ran()}"
             time.sleep(0.02)
 
+    def leftovers(self) -> list[str]:
+        """Claims, temporary files and mailboxes that nobody needs any more."""
+        files = [p for p in (self.path / "cache").rglob("*") if p.is_file()]
+        passing = (".claim", ".tmp", ".dead")
+        return [str(p) for p in files if p.name.endswith(passing) or p.parent.name == "runs"]
+
     def graph(self) -> dict[str, Any]:
         """The graph as a new process reads it from the cache directory."""
         self.write(
@@ -237,6 +243,7 @@ def test_fifty_keys_asked_for_by_everyone_run_once(place: Place, method: str, pr
     place.main(FIFTY_MAIN, method, processes, 8, limit=120)
     expected = {f"item {k}": 1 for k in range(50)} | {f"shared {j}": 1 for j in range(7)}
     assert place.ran() == expected
+    assert place.leftovers() == []
 
     nodes = place.graph()
     assert Counter(n["fname"] for n in nodes.values()) == {"item": 50, "shared": 7}
@@ -402,6 +409,7 @@ def test_waiters_take_over_from_a_killed_owner(place: Place, dawdle: str) -> Non
     assert again == {"outer 1": 1, "inner 1": 1}
     nodes = place.graph()
     assert sorted(n["fname"] for n in nodes.values()) == ["inner", "outer"]
+    assert [name for name in place.leftovers() if name.endswith(".claim")] == []
 
 
 def test_an_owner_that_stands_still_is_not_dead(place: Place) -> None:
@@ -852,6 +860,38 @@ def test_a_process_pool_carries_the_caller(place: Place, method: str) -> None:
     (place.path / "two.data").write_text("4444")
     assert place.main(main, method) == "5\n"
     assert place.ran() == {"total": 2, "count one": 1, "count two": 2}
+    assert place.leftovers() == []
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_what_ran_again_in_a_process_pool_is_fresh(place: Place, method: str) -> None:
+    """The graph of this process knows the run of the worker, not only its own older one."""
+    place.write(
+        "again",
+        """
+        @cache_file(CACHE)
+        def count(name):
+            return len(track_file(Path(HERE, name + ".data")).read_text())
+
+        @cache_file(CACHE)
+        def total(name, method):
+            with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(method)) as pool:
+                return pool.submit(with_caller(count), name).result()
+        """,
+    )
+    place.main(
+        """
+        from again import count, total
+
+        if __name__ == "__main__":
+            for text in ("1", "22", "333"):
+                Path(HERE, "x.data").write_text(text)
+                assert total("x", sys.argv[1]) == len(text)
+                assert cache_tree_changed_files() == {}
+                assert node(total, "x", sys.argv[1])["children"] == [ident(count, "x")]
+        """,
+        method,
+    )
 
 
 # -- exceptions -----------------------------------------------------------------------------------
@@ -939,6 +979,7 @@ def test_a_call_after_an_exception_waits_for_no_claim(place: Place) -> None:
         """
     )
     assert place.graph() == {}
+    assert place.leftovers() == []
     place.main(
         """
         from failing import f

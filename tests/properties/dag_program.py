@@ -20,13 +20,18 @@ if TYPE_CHECKING:
 
 FILES = ("a.txt", "b.txt", "c.txt", "sub/d.txt", "sub/e.txt")
 ENVS = ("CPDAG_E0", "CPDAG_E1")
-# three of one size; "!" makes some functions raise
-CONTENTS = ("aaaa", "bbbb", "!ccc", "dddddd", "!eeeee", "")
+# three of one size; "!" makes some functions raise; "*" stands for a file of 20 kB
+CONTENTS = ("aaaa", "bbbb", "!ccc", "dddddd", "!eeeee", "", "aaaa*", "bbbb*")
 KINDS = ("int", "str", "tuple", "list", "coarse")
 HELPERS = ("", "plain", "default", "lambda", "partial", "method", "dict", "closure")
 GLOBALS = ("", "int", "str", "tuple", "dict")
 MODES = ("plain", "twice", "if_n", "if_value", "try")
 MISSING = "-missing-"
+
+
+def text_of(content: str) -> str:
+    """What is written into a file."""
+    return content[:-1] * 5000 if content.endswith("*") else content
 
 
 @dataclass(frozen=True)
@@ -142,6 +147,8 @@ def edit_data(state: State, edit: tuple[Any, ...], past: list[State]) -> list[li
     if what == "env":
         state.env[at] = rest[0]
         return [["env", ENVS[at], rest[0]]]
+    if what == "flip":
+        what, rest = ("write", ["aaaa", False, False]) if state.files[at] is None else ("delete", [])
     if what == "delete":
         state.files[at] = None
         return [["delete", FILES[at]]]
@@ -367,7 +374,7 @@ class Model:
 
     def _text(self, at: int) -> str:
         content = self.state.files[at]
-        return MISSING if content is None else content
+        return MISSING if content is None else text_of(content)
 
     def _code(self, f: Func) -> tuple[Any, ...]:
         """All the code and globals that a function reaches: comments and order are no part of it."""
@@ -383,7 +390,7 @@ class Model:
         reads += [at for at, odd in f.tracked if n % 2 or not odd]
         seen: list[Any] = [key, self._code(f), [(at, s.files[at]) for at in reads]]
         if f.directory:
-            inside = [(FILES[at][4:], s.files[at]) for at in (3, 4) if s.files[at] is not None]
+            inside = [(FILES[at][4:], self._text(at)) for at in (3, 4) if s.files[at] is not None]
             parts.append(repr(inside))
             seen.append(inside)
         if f.helper:

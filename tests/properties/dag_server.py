@@ -22,6 +22,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from dag_program import text_of
+
 LIMIT = 60.0  # seconds for one request
 
 
@@ -51,7 +53,7 @@ def operate(operation: list[Any]) -> None:
     else:
         content, keep_mtime, replace = rest
         old = Path(name).stat() if Path(name).exists() else None
-        Path(name + ".new" if replace else name).write_text(content)
+        Path(name + ".new" if replace else name).write_text(text_of(content))
         if replace:
             Path(name + ".new").replace(name)
         if keep_mtime and old is not None:

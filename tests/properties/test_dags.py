@@ -35,12 +35,12 @@ ROOT = str(Path(__file__).parents[2])  # where the cachepy under test is
 STRESS = os.environ.get("CACHEPY_STRESS") == "1"
 
 
-def budget(usual: int, stress: int) -> settings:
+def budget(usual: int, stress: int, *, long: bool = STRESS) -> settings:
     """The same examples on every run, unless under stress."""
     return settings(
-        max_examples=stress if STRESS else usual,
+        max_examples=stress if long else usual,
         deadline=None,
-        derandomize=not STRESS,
+        derandomize=not long,
         database=None,
         print_blob=True,
         suppress_health_check=list(HealthCheck),
@@ -116,11 +116,13 @@ def code_edits(program: dag.Program) -> st.SearchStrategy[tuple[Any, ...]]:
 def data_edits(used: list[int]) -> st.SearchStrategy[tuple[Any, ...]]:
     """Edits of files and environment, mostly of files that the program reads."""
     at = st.sampled_from([*used, *used, *range(5)])
-    text = st.sampled_from(["aaaa", "bbbb", *dag.CONTENTS])
+    text = st.sampled_from(["aaaa", "bbbb", "aaaa*", "bbbb*", *dag.CONTENTS])
+    flip = st.tuples(st.just("flip"), at)
     return st.one_of(
+        flip,
+        flip,
         st.tuples(st.just("write"), at, text, st.booleans(), st.booleans()),
         st.tuples(st.just("write"), at, text, st.just(True), st.just(False)),
-        st.tuples(st.just("delete"), at),
         st.tuples(st.just("touch"), at),
         st.tuples(st.just("env"), st.integers(0, 1), env_values),
         st.tuples(st.just("back"), st.integers(0, 2)),
@@ -141,7 +143,7 @@ def plans(draw: st.DrawFn) -> dict[str, Any]:
         for _ in range(draw(st.sampled_from([1, 1, 2]))):
             asked = draw(st.sampled_from(["all", "all", "twice", "last"]))
             threads = draw(st.integers(0, 3)) == 3
-            edits = draw(st.lists(data, max_size=2)) if phases or rounds else []
+            edits = draw(st.lists(data, max_size=3)) if phases or rounds else []
             phases.append({"edits": edits, "asked": asked, "threads": threads})
         back = draw(st.sampled_from([None, None, None, 0, 1])) if rounds else None
         edits = draw(st.lists(code_edits(program), max_size=2)) if rounds else []
@@ -217,7 +219,7 @@ class Story:
             (place / side / "sub").mkdir()
             for name, content in zip(dag.FILES, self.state.files, strict=True):
                 if content is not None:
-                    (place / side / name).write_text(content)
+                    (place / side / name).write_text(dag.text_of(content))
 
     def roots(self, asked: str) -> list[dag.Key]:
         keys = [self.program.key(*root) for root in self.plan["roots"]]
@@ -336,10 +338,19 @@ class Story:
         raise AssertionError(f"{text}\n# ---- history\n{first}\n{story}\n# ---- failure\n{why}")
 
 
+@pytest.mark.timeout(3600 if STRESS else 900)  # making a failing example small takes up to five minutes
 @given(plans())
 @budget(80, 3000)
 def test_random_pipelines(servers: tuple[Server, Server], plan: dict[str, Any]) -> None:
     """Never a wrong value; nothing runs whose dependencies have not changed; the graph is whole."""
+    with tempfile.TemporaryDirectory() as place:
+        Story(plan, Path(place), servers).run()
+
+
+@pytest.mark.stress
+@given(plans())
+@budget(80, 3000, long=True)
+def test_random_pipelines_for_long(servers: tuple[Server, Server], plan: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as place:
         Story(plan, Path(place), servers).run()
 

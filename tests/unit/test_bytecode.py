@@ -19,7 +19,8 @@ import cloudpickle
 import pytest
 
 from cachepy import bytecode
-from cachepy.bytecode import code_bytes, scan
+from cachepy.bytecode import code_bytes
+from cachepy.facts import scan
 
 try:
     from _ast_unparse import Unparser  # 3.14

@@ -309,6 +309,63 @@ def test_changing_back_is_fresh_again_without_a_run(tutorial: Tutorial) -> None:
     assert cache_tree_changed_files() == {}
 
 
+def test_changing_back_is_no_false_alarm_for_others(tutorial: Tutorial) -> None:
+    """Another process made the older run valid again: the graph on disk says so."""
+    user = tutorial.load()
+    user.pipeline(tutorial.words)
+    tutorial.words.write_text("x")
+    user.pipeline(tutorial.words)
+    tutorial.words.write_text("a b b c")
+    tutorial.ran()
+    tutorial.python("print(json.dumps(counting.pipeline(Path('words.txt').absolute())))")
+    assert tutorial.ran() == []
+    with fresh_session():
+        cachepy.cache_tree_sync(tutorial.cache)
+        assert len(cache_tree_nodes()) == 4  # normalize was asked for twice
+        assert cache_tree_changed_files() == {}
+
+
+def test_changing_back_makes_the_calls_below_fresh_too(tutorial: Tutorial) -> None:
+    """The caller has one run, which is valid again; the call below it was run in between."""
+    user = tutorial.load()
+    user.pipeline(tutorial.words)
+    tutorial.words.write_text("x")
+    user.load_counts(tutorial.words)
+    tutorial.words.write_text("a b b c")
+    tutorial.ran()
+    user.pipeline(tutorial.words)
+    assert tutorial.ran() == []
+    assert cache_tree_changed_files() == {}
+    with fresh_session():
+        cachepy.cache_tree_sync(tutorial.cache)
+        assert cache_tree_changed_files() == {}
+
+
+def test_changing_back_brings_back_the_edges_of_that_run(tutorial: Tutorial, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two runs of one call gave the same result by different ways: a hit shows the way that holds."""
+
+    @cache_file(tutorial.cache)
+    def leaf(x: int) -> int:
+        return x * 1000
+
+    @cache_file(tutorial.cache, env_vars=["TUTORIAL_WAY"])
+    def middle() -> str:
+        leaf(int(os.environ["TUTORIAL_WAY"]))
+        return "the same result"
+
+    @cache_file(tutorial.cache)
+    def top() -> str:
+        return middle()
+
+    for way in (1, 2, 1):
+        monkeypatch.setenv("TUTORIAL_WAY", str(way))
+        cachepy.cache_tree_reset()
+        top()
+        leaves = [node["hash"] for node in cache_tree_nodes().values() if node["fname"] == "leaf"]
+        assert leaves == [leaf.key(way)]
+        assert by_name()["middle"]["children"] == [f"leaf:{leaf.key(way)}"]
+
+
 def by_named(fname: str) -> str:
     (one,) = [i for i, node in cache_tree_nodes().items() if node["fname"] == fname]
     return one
