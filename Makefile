@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-for-cachepy
-DEMO := examples/flights.py
+DEMO := examples/flights.py --dask
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         cache_tree_to_networkx,
         plot_cache_graph,
     )
+    from cachepy.stale import cache_tree_stale
 
 _HOMES = {
     "api": "cache_tree_changed_files cache_tree_files cache_tree_for_file cache_tree_load cache_tree_nodes "
@@ -62,6 +63,7 @@ _HOMES = {
     "model": "Reason Verdict",
     "options": "cache_default_dir",
     "show": "cache_tree_to_dot cache_tree_to_json cache_tree_to_mermaid cache_tree_to_networkx plot_cache_graph",
+    "stale": "cache_tree_stale",
     "session": "Session current_session use_session",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
@@ -94,6 +96,7 @@ __all__ = [
     "cache_tree_nodes",
     "cache_tree_reset",
     "cache_tree_save",
+    "cache_tree_stale",
     "cache_tree_summary",
     "cache_tree_sync",
     "cache_tree_to_dot",

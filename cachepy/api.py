@@ -40,10 +40,10 @@ def cache_tree_nodes() -> dict[str, Node]:
     >>> cache_tree_nodes()
     {}
     """
-    return _graph().nodes()
+    return graph_now().nodes()
 
 
-def _graph() -> Graph:
+def graph_now() -> Graph:
     """The graph in memory, with what ran in other processes of a pool meanwhile."""
     session = current_session()
     session.refresh()
@@ -57,7 +57,7 @@ def cache_tree_reset() -> None:
     --------
     >>> cache_tree_reset()
     """
-    _graph().clear()
+    graph_now().clear()
 
 
 def cache_tree_save(path: AnyPath) -> None:
@@ -68,7 +68,7 @@ def cache_tree_save(path: AnyPath) -> None:
     >>> import tempfile
     >>> cache_tree_save(tempfile.mktemp())
     """
-    _graph().save(os.fspath(path))
+    graph_now().save(os.fspath(path))
 
 
 def cache_tree_load(path: AnyPath) -> None:
@@ -130,7 +130,7 @@ def cache_tree_for_file(path: AnyPath) -> dict[str, Node]:
     >>> cache_tree_for_file("no.csv")
     {}
     """
-    graph = _graph()
+    graph = graph_now()
     nodes = graph.nodes()
     return {call: nodes[call] for call in graph.for_file(os.fspath(path))}
 
@@ -144,7 +144,7 @@ def cache_tree_files() -> dict[str, list[str]]:
     >>> cache_tree_files()
     {}
     """
-    return _graph().files()
+    return graph_now().files()
 
 
 def cache_tree_summary() -> dict[str, Any]:
@@ -189,7 +189,7 @@ def cache_tree_changed_files() -> dict[str, dict[str, Any]]:
     session = current_session()
     now: dict[str, str | None] = {}
     found: dict[str, list[str]] = {}
-    for event in _graph().events():
+    for event in graph_now().events():
         changed = _changed(event, now)
         if changed:
             found[event.id] = changed

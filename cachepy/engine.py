@@ -235,10 +235,12 @@ class Request:
         verifier = self.verifier()
         for index, event in enumerate(stored.events):
             if verifier.holds(event.trace):
-                return self._load(stored, index)
+                if len(stored.events) > 1:
+                    verifier.several.add(self.id)
+                return self._load(stored, index, verifier)
         return None
 
-    def _load(self, stored: Stored, index: int) -> Hit | None:
+    def _load(self, stored: Stored, index: int, verifier: Verifier) -> Hit | None:
         event = stored.events[index]
         try:
             value = self.store.value(self.id, stored, index)
@@ -247,7 +249,7 @@ class Request:
             return None
         self.hit = Hit(event, value)
         tell(caller(), self, event.trace.result)
-        self.session.sink.hit(event, index)
+        self.session.sink.hit(event, verifier.chosen, verifier.several)
         self.log("hit", "")
         return self.hit
 

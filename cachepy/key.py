@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _VARARGS, _VARKEYWORDS = 4, 8
 _LABEL = 60  # characters of an argument's short text
+_ITEMS = 1000  # of a longer list nobody looks where each item came from
 _SHORT = 64  # a shorter str or bytes is too common to tell where it came from
 _TRIVIAL = (int, float, complex, bool, type(None), type(...))
 _NOT_FILES = frozenset({"", ".", "..", "/"})
@@ -174,6 +175,16 @@ def is_trivial(value: object) -> bool:
         items = value.values() if isinstance(value, dict) else value
         return len(value) < 4 and all(isinstance(v, _TRIVIAL) or is_short(v) for v in items)
     return isinstance(value, _TRIVIAL) or hasattr(value, "__fspath__")
+
+
+def flowing(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """What of an argument may be another call's result: itself, or the items of a list, tuple or dict."""
+    if is_trivial(value):
+        return
+    yield name, value
+    if type(value) in (list, tuple, dict) and len(value) <= _ITEMS and not _plain(value):
+        items = value.items() if type(value) is dict else enumerate(value)
+        yield from ((f"{name}[{key!r}]", item) for key, item in items if not is_trivial(item))
 
 
 def label_of(value: object) -> str:

@@ -169,6 +169,7 @@ _SENTENCES = {
     "declared": "declared {name} changed",
     "value": "the stored value of {name} is missing",
     "call": "{name} below it is not fresh",
+    "input": "its input {name} is not fresh",
     "unknown": "{name} cannot be found in this process",
     "first": "no result of {name} is stored for these arguments",
 }

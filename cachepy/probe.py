@@ -10,7 +10,7 @@ import os
 from cachepy import wire
 from cachepy.code import cached_target, resolve
 from cachepy.digest import digest_bytes
-from cachepy.model import Dep, Reason, Trace
+from cachepy.model import Dep, Event, Reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,6 +63,10 @@ class LiveProbe:
         digests = self._codes[identity]
         return recorded if recorded in digests else next(iter(digests), None)
 
+    def may_import(self) -> bool:
+        """Whether the module of a function below may be imported, as running it would."""
+        return self.session.import_modules
+
     def found(self, identity: str) -> list[Any]:
         """The targets, functions or classes of an identity."""
         if identity in self.known:
@@ -70,15 +74,15 @@ class LiveProbe:
         module, _, qualname = identity.partition(":")
         live = self.session.live(identity)
         obj = None if "<" in qualname else resolve(module, qualname)
-        if obj is None and not live and "<" not in qualname and self.session.import_modules:
+        if obj is None and not live and "<" not in qualname and self.may_import():
             obj = _import(module, qualname)
         named = _unwrapped(obj, identity)
         return [named, *(t for t in live if t is not named)] if named is not None else list(live)
 
-    def traces(self, call: str, roots: Sequence[str]) -> list[Trace]:
+    def events(self, call: str, roots: Sequence[str]) -> list[Event]:
         for root in roots:
             self.session.store(root)
-        return [event.trace for event in self.session.events(call)]
+        return self.session.events(call)
 
     def code_reasons(self, dep: Dep) -> list[Reason]:
         found = self.found(dep.name)

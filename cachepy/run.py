@@ -20,7 +20,7 @@ from cachepy.errors import (
     OpaqueGlobalWarning,
     UndigestableError,
 )
-from cachepy.key import is_trivial, label_of
+from cachepy.key import flowing, label_of
 from cachepy.model import CALL, CODE, ENV, FILE, NAME, PACKAGE, ROOT, Dep, Event, Trace
 from cachepy.probe import LiveProbe
 from cachepy.session import current_session
@@ -164,8 +164,8 @@ class Run:
     def _observe_arguments(self) -> None:
         found = self.request.found
         for name, value in self.request.call.binder.named(self.request.values):
-            if not is_trivial(value):
-                self.args[name] = self.session.digester.digest(value)
+            for part, item in flowing(name, value):
+                self.args[part] = self.session.digester.digest(item)
         for obj in found.code:
             identity = ":".join(name_of(obj))
             self.frame.add(Dep(CODE, identity, self.session.reader.digest(obj)))

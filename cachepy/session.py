@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from _weakref import ref
 
 from cachepy import journal, wire
@@ -118,8 +119,9 @@ class Session:
                 return stored.events
         return []
 
-    def subtree(self, event: Event) -> Iterator[Event]:
-        """The event and those of all calls below it that gave the results it used."""
+    def subtree(self, event: Event, chosen: dict[str, Event] | None = None) -> Iterator[Event]:
+        """The event and those of all calls below it: the chosen ones, else those that gave the results it used."""
+        chosen = chosen or {}
         todo, seen = [event], {event.id}
         while todo:
             current = todo.pop()
@@ -127,6 +129,9 @@ class Session:
             for call in current.trace.calls:
                 if call.name not in seen:
                     seen.add(call.name)
+                    if call.name in chosen:
+                        todo.append(chosen[call.name])
+                        continue
                     todo += [e for e in self.events(call.name) if e.trace.result == call.digest][:1]
 
     def refresh(self) -> None:
@@ -197,6 +202,7 @@ class GraphSink:
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self._settled: dict[str, str] = {}  # the run that this process last saw hold, of calls with several
 
     def record(self, event: Event) -> None:
         """A call has run and is stored."""
@@ -206,26 +212,34 @@ class GraphSink:
             if self.session.graph.run_of(call.name) is None:
                 for below in self.session.events(call.name):
                     if below.trace.result == call.digest:
-                        self._fold(below)
+                        self.hit(below, {}, set())
 
-    def hit(self, event: Event, index: int) -> None:
+    def hit(self, event: Event, chosen: dict[str, Event], several: set[str]) -> None:
         """A call was a hit: its subtree belongs to the graph; the journal has it already.
 
-        Only a hit of an older trace (a file was changed back) adds a record, which says that the
-        older run is the valid one again.
+        Only a hit of an older run (a file was changed back) adds a record, which says that this run
+        is the valid one again.
+
+        chosen: the runs of the calls below that hold; several: the calls that have more than one run.
         """
-        if self.session.graph.run_of(event.id) != event.run:
-            self._fold(event, again=index > 0)
+        unsettled = [c for c in several if self._settled.get(c) != chosen.get(c, event).run]
+        if not unsettled and self.session.graph.run_of(event.id) == event.run:
+            return
+        for each in self.session.subtree(event, chosen):
+            self.apply(self._settle(each) if each.id in unsettled else each)
 
-    def _fold(self, event: Event, *, again: bool = False) -> None:
-        graph = self.session.graph
-        for each in self.session.subtree(event):
-            if again and graph.run_of(each.id) not in (None, each.run):
-                import time
-
-                each = each.replace(seen=time.time())  # noqa: PLW2901 - the same event, seen again
-                self._append(each)
-            self.apply(each)
+    def _settle(self, event: Event) -> Event:
+        """The event as seen last; says in the journal that it holds again if another run did since."""
+        store = self.session.store(event.root)
+        self._settled[event.id] = event.run
+        newest = next(iter(self.session.events(event.id)), event)
+        run, seen = max((newest.seen, newest.run), store.valid(event.id) or (0.0, ""))[::-1]
+        if run == event.run:
+            return event.replace(seen=seen)
+        event = event.replace(seen=time.time())
+        store.set_valid(event.id, event.seen, event.run)
+        self._append(event)
+        return event
 
     def apply(self, event: Event) -> None:
         """Every event that is new to this process comes through here."""

@@ -1,13 +1,14 @@
 """The graph in other forms: text for other tools, and pictures.
 
-Imports api, and export and plot when they are used.
+Imports api, stale, and export and plot when they are used.
 """
 
 from __future__ import annotations
 
 import os
 
-from cachepy.api import cache_tree_changed_files, cache_tree_nodes
+from cachepy.api import cache_tree_nodes
+from cachepy.stale import cache_tree_stale
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     AnyPath = str | os.PathLike[str]
-    Node = dict[str, Any]
 
 
 def cache_tree_to_json(path: AnyPath | None = None) -> str:
@@ -127,7 +127,9 @@ def plot_cache_graph(
     from cachepy.plot import draw
 
     nodes = cache_tree_nodes()
-    states, reasons = _states(nodes) if highlight_stale else ({}, {})
+    stale = cache_tree_stale() if highlight_stale else {}
+    states = {call: stale[call]["state"] if call in stale else "fresh" for call in nodes}
+    reasons = {call: str(item["reasons"][0]) for call, item in stale.items()}
     return draw(
         nodes,
         states,
@@ -140,25 +142,3 @@ def plot_cache_graph(
         labels=labels,
         max_nodes=max_nodes,
     )
-
-
-def _states(nodes: dict[str, Node]) -> tuple[dict[str, str], dict[str, str]]:
-    """Id -> fresh, stale or missing; a changed file makes all callers above stale too."""
-    changed = cache_tree_changed_files()
-    reasons = {call: f"{item['changed_files'][0].name} changed" for call, item in changed.items()}
-    stale = set(changed)
-    todo = list(changed)
-    consumers: dict[str, list[str]] = {}
-    for call, node in nodes.items():
-        for producer in node["inputs"].values():
-            consumers.setdefault(producer, []).append(call)
-    while todo:
-        node = nodes[todo.pop()]
-        above = [c for c in (*node["parents"], *consumers.get(node["id"], ())) if c in nodes and c not in stale]
-        stale.update(above)
-        todo += above
-    states = {call: "stale" if call in stale else "fresh" for call in nodes}
-    for call, node in nodes.items():
-        if node["outfile"] is None or not node["outfile"].exists():
-            states[call] = "missing"
-    return states, reasons

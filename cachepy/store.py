@@ -5,6 +5,7 @@
     stat.memo      digests of files by their stat
     entries/ab/<name>-<digest>.entry         newest value; its meta lists the older ones
     entries/ab/<name>-<digest>.<run>.old     the value of an older trace
+    entries/ab/<name>-<digest>.valid         which of several runs was last seen to hold
     entries/ab/<name>-<digest>.claim         somebody is running this call
     code/<digest>                            pieces of a code digest, to name what changed
 
@@ -18,6 +19,7 @@ import os
 
 from xxhash import xxh3_64_hexdigest
 
+from cachepy import wire
 from cachepy.entryfile import EntryFile, Payload, assemble, load_value
 from cachepy.errors import EntryError
 from cachepy.files import OWN_TAG
@@ -34,7 +36,7 @@ MAX_TRACES = 16  # stored per key; the oldest goes first
 _NAME = 60  # characters of a function's name in a file name
 _HOT = 1 << 14  # bytes; a smaller pickle is kept in memory
 _PARSED = 50_000  # entries remembered in memory
-ENTRY, OLD, CLAIM, TEMPORARY = ".entry", ".old", ".claim", ".tmp"
+ENTRY, OLD, CLAIM, TEMPORARY, VALID = ".entry", ".old", ".claim", ".tmp", ".valid"
 
 
 class Stored:
@@ -176,6 +178,29 @@ class Store:
                 kept.append((old.wire(), name))
         return kept, dropped
 
+    def valid(self, call: str) -> tuple[float, str] | None:
+        """Which of several stored runs was last seen to hold: (seconds since the epoch, run)."""
+        try:
+            with open(self._valid_path(call), "rb") as file:
+                seen, run = wire.loads(file.read(4096))
+            return float(seen), str(run)
+        except (OSError, TypeError, ValueError):
+            return None
+
+    def set_valid(self, call: str, seen: float, run: str) -> None:
+        """Note it, best effort: without the note, each process adds one more record to the journal."""
+        path = self._valid_path(call)
+        temporary = f"{path}.{os.getpid()}{TEMPORARY}"
+        try:
+            with open(temporary, "wb") as file:
+                file.write(wire.dumps((seen, run)))
+            os.replace(temporary, path)
+        except OSError:
+            _unlink(temporary)
+
+    def _valid_path(self, call: str) -> str:
+        return self.path_of(call)[: -len(ENTRY)] + VALID
+
     def forget(self, call: str) -> None:
         """Remove all that is stored for a call."""
         try:
@@ -185,6 +210,7 @@ class Store:
         folder = os.path.dirname(self.path_of(call))
         for name in stored.files if stored else [os.path.basename(self.path_of(call))]:
             _unlink(os.path.join(folder, name))
+        _unlink(self._valid_path(call))
         self._parsed.pop(call, None)
 
     def calls(self) -> Iterator[str]:

@@ -6,11 +6,11 @@ It does not recurse: a tree of calls may be thousands deep.  Imports model.
 
 from __future__ import annotations
 
-from cachepy.model import CODE, ENV, FILE, NAME, PACKAGE, ROOT, Dep, Reason, Trace
+from cachepy.model import CODE, ENV, FILE, NAME, PACKAGE, ROOT, Dep, Event, Reason, Trace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from typing import Protocol
 
     class Probe(Protocol):
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
         def code(self, identity: str, recorded: str | None) -> str | None: ...
 
-        def traces(self, call: str, roots: Sequence[str]) -> Iterable[Trace]: ...
+        def events(self, call: str, roots: Sequence[str]) -> Sequence[Event]: ...
 
         def code_reasons(self, dep: Dep) -> list[Reason]: ...
 
@@ -45,6 +45,8 @@ class Verifier:
     def __init__(self, probe: Probe, own: tuple[str, str] = ("", "")) -> None:
         self.probe = probe
         self.own, self._own_digest = own
+        self.chosen: dict[str, Event] = {}  # the run of each call below that holds
+        self.several: set[str] = set()  # calls that have more than one run stored
         self._calls: dict[_Call, bool] = {}
 
     def holds(self, trace: Trace) -> bool:
@@ -94,15 +96,19 @@ class Verifier:
             below = visit.next_call(self._calls)
             if below is None:
                 self._calls[visit.call] = visit.result
+                if visit.result:
+                    self.chosen[visit.call[0]] = visit.events[0]
                 stack.pop()
             else:
                 self._calls[below] = False  # until it is known: a cycle can only come from damage
                 stack.append(_Visit(below, self._candidates(below, visit.roots)))
         return self._calls[call]
 
-    def _candidates(self, call: _Call, roots: Sequence[str]) -> list[Trace]:
-        traces = self.probe.traces(call[0], roots)
-        return [t for t in traces if t.result == call[1] and self.own_holds(t)]
+    def _candidates(self, call: _Call, roots: Sequence[str]) -> list[Event]:
+        events = self.probe.events(call[0], roots)
+        if len(events) > 1:
+            self.several.add(call[0])
+        return [e for e in events if e.trace.result == call[1] and self.own_holds(e.trace)]
 
     # -- reasons
 
@@ -130,21 +136,24 @@ class Verifier:
 
 
 class _Visit:
-    """The place of the depth-first walk in one call: which trace, which call below it."""
+    """The place of the depth-first walk in one call: which of its runs, which call below that."""
 
-    __slots__ = ("_at", "_traces", "call", "result", "roots")
+    __slots__ = ("_at", "call", "events", "result")
 
-    def __init__(self, call: _Call, traces: list[Trace]) -> None:
+    def __init__(self, call: _Call, events: list[Event]) -> None:
         self.call = call
+        self.events = events
         self.result = False
-        self._traces = traces
         self._at = 0
-        self.roots: tuple[str, ...] = _roots(traces[0]) if traces else ()
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        return _roots(self.events[0].trace)
 
     def next_call(self, known: dict[_Call, bool]) -> _Call | None:
         """The next call that has to be looked at first; None when `result` is final."""
-        while self._traces:
-            calls = self._traces[0].calls
+        while self.events:
+            calls = self.events[0].trace.calls
             while self._at < len(calls):
                 below = calls[self._at].name, calls[self._at].digest or ""
                 if below not in known:
@@ -155,9 +164,8 @@ class _Visit:
             else:
                 self.result = True
                 return None
-            self._traces.pop(0)
+            self.events.pop(0)
             self._at = 0
-            self.roots = _roots(self._traces[0]) if self._traces else ()
         return None
 
 

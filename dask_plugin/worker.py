@@ -64,9 +64,9 @@ class ClusterSink(GraphSink):
         super().record(event)
         self._ship_task(event)
 
-    def hit(self, event: Event, index: int) -> None:
+    def hit(self, event: Event, chosen: dict[str, Event], several: set[str]) -> None:
         """The clients may not know of it, even if this process does."""
-        super().hit(event, index)
+        super().hit(event, chosen, several)
         self.ship(hit_record(event))
         self._ship_task(event)
 

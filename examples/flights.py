@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-import cachepy
 from cachepy import (
     cache_file,
     cache_prune,
@@ -33,6 +32,7 @@ from cachepy import (
     cache_tree_nodes,
     cache_tree_reset,
     cache_tree_save,
+    cache_tree_stale,
     plot_cache_graph,
     track_file,
 )
@@ -244,10 +244,9 @@ def show_stale(data: Path) -> None:
     for entry in cache_tree_changed_files().values():
         names = ", ".join(path.name for path in entry["changed_files"])
         print(f"  changed file    {names:<18} read by {entry['node']['fname']}")
-    if hasattr(cachepy, "cache_tree_stale"):
-        for entry in cachepy.cache_tree_stale().values():
-            why = str(entry["reasons"][0]).replace(f"{data}{os.sep}", "")
-            print(f"  {entry['state']:<15} {entry['node']['fname']:<18} {why}")
+    for entry in cache_tree_stale().values():
+        why = str(entry["reasons"][0]).replace(f"{data}{os.sep}", "")
+        print(f"  {entry['state']:<15} {entry['node']['fname']:<18} {why}")
 
 
 def timed_run(title: str, run: Any, paths: list[Path], out: Path) -> None:

@@ -98,13 +98,20 @@ def play_round(tag, tasks):
         outer(tag, i)
 
 
-def submit_round(client, tag, tasks):
+def submit_round(client, tag, tasks, kind):
     """Futures of `tasks` tasks."""
     paths = data_files()
     wave = range(tasks // 3)
-    loads = [client.submit(load, paths[i % 10], f"{tag}.{i}", key=f"load-{tag}-{i}") for i in wave]
-    cleans = [client.submit(clean, f, i, key=f"clean-{tag}-{i}") for i, f in enumerate(loads)]
-    return loads + cleans + [client.submit(outer, tag, i, key=f"outer-{tag}-{i}") for i in wave]
+    loads = [client.submit(load, paths[i % 10], f"{tag}.{i}", key=f"load-{kind}-{tag}-{i}") for i in wave]
+    cleans = [client.submit(clean, f, i, key=f"clean-{kind}-{tag}-{i}") for i, f in enumerate(loads)]
+    return loads + cleans + [client.submit(outer, tag, i, key=f"outer-{kind}-{tag}-{i}") for i in wave]
+
+
+def call_of(name, tag, i):
+    """The id of the call that one task of a round is."""
+    rows = [f"{tag}.{i}", f"{i % 10}.txt", f"content {i % 10}"]
+    arguments = {"load": (data_files()[i % 10], rows[0]), "clean": (rows, i), "outer": (tag, i)}[name]
+    return f"{name}:{globals()[name].key(*arguments)}"
 
 
 # -- the workload of the faults: slow trees

@@ -10,6 +10,7 @@ import asyncio
 import os
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from cachepy import cache_file, track_file
@@ -136,18 +137,37 @@ def orchestrate(how, paths):
 
 
 @cached
+def orchestrate_locally(scheduler, paths):
+    """A caller that uses one of dask's local schedulers."""
+    say("orchestrate_locally")
+    if os.environ.get("PIPE_MODE") == "serial":
+        return [pipeline(path) for path in paths]
+    import dask
+
+    from dask_plugin import delayed
+
+    return list(dask.compute(*[delayed(pipeline)(path) for path in paths], scheduler=scheduler))
+
+
+@cached
+async def orchestrate_async(paths):
+    """A caller in a coroutine, on the worker's event loop."""
+    say("orchestrate_async")
+    if os.environ.get("PIPE_MODE") == "serial":
+        return [pipeline(path) for path in paths]
+    import distributed
+
+    from dask_plugin import with_caller
+
+    client = distributed.get_client()
+    return await client.gather(client.map(with_caller(pipeline), paths))
+
+
+@cached
 def orchestrate_twice(how, groups):
     """Two levels: each group's caller runs on a worker and sends its children to workers."""
     say("orchestrate_twice")
-    return fan(how, Group(how), groups)
-
-
-@dataclass(frozen=True)
-class Group:
-    how: str
-
-    def __call__(self, paths):
-        return orchestrate(self.how, paths)
+    return fan(how, partial(orchestrate, how), groups)
 
 
 # -- async
@@ -226,3 +246,29 @@ def frame_sum(frame):
 def part(items):
     say("part")
     return [sum(items)]
+
+
+# -- a caller on the client
+
+CLIENT = None
+
+
+def on_cluster(how, paths):
+    if os.environ.get("PIPE_MODE") == "serial":
+        return [pipeline(path) for path in paths]
+    import dask
+
+    from dask_plugin import delayed, with_caller
+
+    client = CLIENT
+    if how == "map":
+        return client.gather(client.map(with_caller(pipeline), paths))
+    if how == "submit":
+        return [client.submit(with_caller(pipeline), path).result() for path in paths]
+    return list(dask.compute(*[delayed(pipeline)(path) for path in paths], scheduler=client))
+
+
+@cache_file(os.environ["PIPE_CACHE"], ignore_globals=["CLIENT"])
+def orchestrate_here(hows, paths):
+    say("orchestrate_here")
+    return [on_cluster(how, paths) for how in hows]

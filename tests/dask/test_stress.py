@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 
+import faulty_module
 import pytest
 from distributed import Client
 from faulty_module import cluster, difference, projection, serial, submit_round
@@ -47,20 +48,10 @@ def check_sync(workers, rounds, tasks):
         for temperature in ("cold", "warm"):
             for i, name in enumerate(names if temperature == "cold" else names[: max(3, rounds // 4)]):
                 cache_tree_reset()
-                futures = submit_round(client, name, tasks)
-                client.gather(futures)
+                client.gather(submit_round(client, name, tasks, temperature))
                 found = in_memory() if i % 3 else projection(cache_tree_nodes())
                 assert not difference(found, want[name]), f"{temperature}, round {i}"
-                del futures
-                client.sync(_forgotten, client, name)
         assert graph.errors == 0
-
-
-async def _forgotten(client, name):
-    """Until the scheduler has let go of a round's tasks, so that the next one with these keys runs."""
-    while any(name in key for key in client.futures):
-        await asyncio.sleep(0.01)
-    await client.scheduler.identity()  # behind the releases on the scheduler's loop
 
 
 async def check_async(address, rounds, tasks):
@@ -70,7 +61,7 @@ async def check_async(address, rounds, tasks):
     async with Client(address, asynchronous=True) as client, connect(client) as graph:
         for i, name in enumerate(names):
             cache_tree_reset()
-            await client.gather(submit_round(client, name, tasks))
+            await client.gather(submit_round(client, name, tasks, "async"))
             found = projection(cache_tree_nodes())
             assert not difference(found, want[name]), f"round {i}"
         assert graph.errors == 0
@@ -82,7 +73,7 @@ def test_complete_on_return(workers):
 
 def test_complete_on_return_async(workers):
     with use_session(Session()):
-        asyncio.run(check_async(workers.scheduler_address, 6, TASKS))
+        asyncio.run(check_async(workers.scheduler_address, 4, TASKS))
 
 
 def test_each_result_brings_its_own_nodes(workers):
@@ -90,16 +81,17 @@ def test_each_result_brings_its_own_nodes(workers):
     name = tags(1)[0]
     want = expected([name], 150)[name]
     with use_session(Session()), Client(workers) as client, connect(client):
-        futures = submit_round(client, name, 150)
-        for future in futures:
+        for future in submit_round(client, name, 150, "each"):
             future.result()
-            fname, _, i = future.key.split("-")
-            have = current_session().graph
-            below = [call for call, row in want.items() if row[0] == fname]
-            assert any(have.run_of(call) for call in below)
-            mine = [c for c in below if have.run_of(c) is not None]
-            for call in mine:
-                assert set(want[call][2]) == set(have.node(call)["children"])
+            kind, _, _, i = future.key.split("-")
+            calls = [faulty_module.call_of(kind, name, int(i))]
+            graph = current_session().graph
+            while calls:
+                call = calls.pop()
+                node = graph.node(call)
+                assert node is not None, f"{call} behind {future.key}"
+                assert node["children"] == want[call][2]
+                calls += node["children"]
 
 
 @pytest.mark.stress

@@ -292,6 +292,39 @@ def test_many_processes_write_one_graph_and_lose_nothing(place: Place) -> None:
     assert all(len(n["children"]) == 2 for n in nodes.values() if n["fname"] == "branch")
 
 
+def test_reading_while_others_write(place: Place) -> None:
+    """A value is replaced again and again under its readers: never a warning, a wrong value or a run of theirs."""
+    place.main(
+        """
+        @cache_file(CACHE)
+        def f(k):
+            if os.environ.get("READER"):
+                log("reader ran")
+            return [k] * 10_000
+
+        def write():
+            for _ in range(200):
+                assert f(1, _force=True) == [1] * 10_000
+
+        def read():
+            os.environ["READER"] = "1"
+            for _ in range(600):
+                assert f(1) == [1] * 10_000
+
+        if __name__ == "__main__":
+            f(1)
+            context = multiprocessing.get_context("fork")
+            started = [context.Process(target=t) for t in (write, write, read, read)]
+            for p in started:
+                p.start()
+            for p in started:
+                p.join()
+                assert p.exitcode == 0
+            assert ran() == []
+        """
+    )
+
+
 def test_a_raising_body_raises_for_every_asker(place: Place) -> None:
     """Nothing is stored, so each of the waiting threads runs it and gets its own exception."""
     place.main(
@@ -464,6 +497,53 @@ def test_interrupting_a_waiter_ends_its_waiting(place: Place) -> None:
     time.sleep(1.0)
     waiter.send_signal(signal.SIGINT)
     assert place.finish(waiter, 5) == "interrupted\n"
+
+
+@pytest.mark.stress
+def test_of_many_waiters_one_takes_over(place: Place) -> None:
+    """Twenty claims of a killed process, 320 waiters, thirty times: each body runs once more, not twice."""
+    place.main(
+        """
+        @cache_file(CACHE)
+        def f(k):
+            log(k)
+            time.sleep(100 if os.environ.get("OWNER") else 0.05)
+            return k
+
+        def owner(keys):
+            os.environ["OWNER"] = "1"
+            for k in keys:
+                threading.Thread(target=f, args=(k,), daemon=True).start()
+            time.sleep(100)
+
+        def waiter(keys):
+            threads = [threading.Thread(target=f, args=(k,)) for k in keys for _ in range(2)]
+            for t in threads:
+                t.start()
+            for t in threads:
+                t.join()
+
+        if __name__ == "__main__":
+            context = multiprocessing.get_context("fork")
+            for turn in range(30):
+                keys = range(turn * 20, turn * 20 + 20)
+                dead = context.Process(target=owner, args=(keys,))
+                dead.start()
+                while len(ran()) < turn * 40 + 20:
+                    time.sleep(0.01)
+                waiters = [context.Process(target=waiter, args=(keys,)) for _ in range(8)]
+                for p in waiters:
+                    p.start()
+                time.sleep(0.4)
+                dead.kill()
+                dead.join()
+                for p in waiters:
+                    p.join()
+                    assert p.exitcode == 0
+                assert len(ran()) == turn * 40 + 40, (turn, len(ran()))
+        """,
+        limit=240,
+    )
 
 
 # -- recursion, and pools inside of calls ---------------------------------------------------------

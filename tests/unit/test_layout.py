@@ -40,7 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "code": {"digest", "reach", "bytecode", "modules", "model"},
     "key": {"digest"},
     "trace": {"model", "journal"},
-    "store": {"model", "entryfile", "files", "journal"},
+    "store": {"model", "entryfile", "files", "journal", "wire"},
     "verify": {"model"},
     "graph": {"model", "journal"},
     "session": {
@@ -60,8 +60,9 @@ ALLOWED: dict[str, set[str]] = {
     "canvas": {"scene", "layout"},
     "plot": {"export", "scene", "canvas", "layout"},
     "api": {"session", "graph", "model"},
-    "show": {"api", "export", "plot"},
-    "__init__": {"api", "carry", "config", "decorator", "maintain", "model", "options", "session", "show"},
+    "stale": {"api", "graph", "model", "probe", "session", "verify"},
+    "show": {"api", "export", "plot", "stale"},
+    "__init__": {"api", "carry", "config", "decorator", "maintain", "model", "options", "session", "show", "stale"},
 }  # fmt: skip
 
 # imports inside a function that close a loop on purpose: (importer, imported)
