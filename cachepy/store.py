@@ -58,13 +58,18 @@ class Store:
         self.root = root
         self.journal = Journal(os.path.join(root, "graph.pkl"))
         self.memo_file = os.path.join(root, "stat.memo")
+        self._entries = os.path.join(root, "entries", "")
+        self._names: dict[str, str] = {}
         self._parsed: dict[str, Stored] = {}
         self._count = 0
 
     def path_of(self, call: str) -> str:
         """Where the entry of a call is; bounded and safe whatever the function is called."""
         fname, _, digest = call.rpartition(":")
-        return os.path.join(self.root, "entries", digest[:2], f"{_safe(fname)}-{digest}{ENTRY}")
+        safe = self._names.get(fname)
+        if safe is None:
+            safe = self._names[fname] = _safe(fname)
+        return f"{self._entries}{digest[:2]}{os.sep}{safe}-{digest}{ENTRY}"
 
     def claim_path(self, call: str) -> str:
         return self.path_of(call)[: -len(ENTRY)] + CLAIM

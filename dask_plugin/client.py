@@ -17,7 +17,7 @@ from dask_plugin.records import TOPIC, event_of
 from dask_plugin.scheduler import SchedulerPart
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Generator, Iterable, Iterator
 
     from distributed import Client
 
@@ -65,10 +65,7 @@ class ClusterGraph:
         if self._seq is not None and first > self._seq + 1:
             await self._catch_up()
         self._seq = max(self._seq or 0, first + len(records) - 1)
-        graph = self.session.graph
-        for record in records:
-            if record[0] == "event":
-                graph.apply(event_of(record[4]))
+        self._apply(record[4] for record in records if record[0] == "event")
         await self._fetch({r[1]: r[3] for r in records if r[0] == "hit"})
 
     async def _fetch(self, calls: dict[str, str]) -> None:
@@ -107,12 +104,21 @@ class ClusterGraph:
                 logger.warning("the scheduler does not answer; the graph may miss what it knows")
 
     def _apply(self, payloads: Iterable[bytes]) -> None:
+        for event in self._events(payloads):
+            self.session.graph.apply(event)
+
+    def _events(self, payloads: Iterable[bytes]) -> Iterator[Event]:
+        """The events of payloads; a damaged one does not stop the others."""
         for payload in payloads:
-            self.session.graph.apply(event_of(payload))
+            try:
+                yield event_of(payload)
+            except ValueError:
+                self.errors += 1
+                logger.exception("a record of the cluster is damaged; the graph misses one call")
 
     async def _all(self) -> list[Event]:
         reply = await self._ask("cachepy_since", seq=0)
-        return [event_of(payload) for payload in reply["events"]]
+        return list(self._events(reply["events"]))
 
     def nodes(self) -> Any:
         """The graph of the whole cluster, of all clients: id -> node. Awaitable on an asynchronous client."""

@@ -10,6 +10,7 @@ Imports cachepy.model and cachepy.wire.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 from cachepy import wire
@@ -20,6 +21,14 @@ OP = "cachepy-records"
 BATCH = 1 << 20  # bytes of pickles in one message; a larger record travels alone
 
 Record = tuple[Any, ...]
+
+_LIST = (list, tuple)
+_SHAPES: dict[str, tuple[Any, ...]] = {
+    "event": (str, str, str, _LIST, bytes, _LIST),
+    "hit": (str, str, str, str),
+    "of": (str, Hashable, str, str),
+    "told": (str, str, str, str, (str, type(None))),
+}
 
 
 def event_record(event: Event) -> Record:
@@ -47,9 +56,20 @@ def told_record(run: str, dep: Dep) -> Record:
 def event_of(payload: bytes) -> Event:
     """The event of a record; ValueError if it is none. Never runs code."""
     try:
-        return Event.unwire(wire.loads(payload))
-    except TypeError as error:
+        event = Event.unwire(wire.loads(payload))
+        if not isinstance(event.id, str):
+            raise TypeError(f"its id is {event.id!r}")
+    except (TypeError, IndexError) as error:
         raise ValueError(f"not an event: {error}") from error
+    return event
+
+
+def is_record(record: Any) -> bool:
+    """Whether this has the shape of a record; what is in its payload shows when it is read."""
+    if not isinstance(record, (list, tuple)) or not record:
+        return False
+    kinds = _SHAPES.get(record[0]) if isinstance(record[0], str) else None
+    return kinds is not None and len(record) == len(kinds) and all(map(isinstance, record, kinds))
 
 
 def size_of(record: Record) -> int:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Iterable
+from itertools import takewhile
 from typing import Any
 
 from distributed import Scheduler
 from distributed.diagnostics.plugin import SchedulerPlugin
 from distributed.protocol.pickle import dumps
 
-from dask_plugin.records import OP, TOPIC, Record, batches
+from dask_plugin.records import OP, TOPIC, Record, batches, is_record
 from dask_plugin.worker import WorkerPart
 
 NAME = "cachepy-scheduler"
@@ -64,7 +65,8 @@ class Ledger:
 
     def hits_since(self, seq: int) -> dict[str, str]:
         """The calls that were reused since a number: id -> cache directory."""
-        return {call: root for number, call, root in self._hits if number > seq}
+        newer = takewhile(lambda hit: hit[0] > seq, reversed(self._hits))
+        return {call: root for _, call, root in newer}
 
     def mail(self, run: str) -> list[Record]:
         """What was told for a caller; it asks once, when its body has ended."""
@@ -72,7 +74,8 @@ class Ledger:
 
     def since(self, seq: int) -> list[bytes]:
         """The pickles of all events newer than a number."""
-        return [record[4] for number, record in self._rows.values() if number > seq]
+        newer = takewhile(lambda row: row[0] > seq, reversed(self._rows.values()))
+        return [record[4] for _, record in newer][::-1]
 
     def subtree(self, calls: list[str]) -> list[bytes]:
         """The pickles of the given calls and of all below them, as far as they are known."""
@@ -113,8 +116,12 @@ class SchedulerPart(SchedulerPlugin):
         await scheduler.register_worker_plugin(comm=None, plugin=dumps(part), name=part.name, idempotent=True)
 
     def receive(self, records: list[Record], **_: Any) -> None:
-        """From a worker's stream, before the message that its task has finished."""
-        self._publish([record for record in records if self.ledger.add(record)])
+        """From a worker's stream, before the message that its task has finished.
+
+        An error here would close the stream, and cost the worker: what is no record is left out.
+        """
+        whole = [record for record in records if is_record(record)] if isinstance(records, (list, tuple)) else []
+        self._publish([record for record in whole if self.ledger.add(record)])
 
     def _publish(self, fresh: list[Record]) -> None:
         if fresh and self.scheduler is not None:

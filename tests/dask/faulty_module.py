@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cachepy import cache_file, cache_tree_nodes, cache_tree_reset, track_file
@@ -174,10 +174,8 @@ def over_raising(tag):
 
 def play_raising(tag):
     over_raising(tag)
-    try:
+    with suppress(ValueError):
         raising(f"{tag} alone")
-    except ValueError:
-        pass
 
 
 @cached

@@ -228,17 +228,9 @@ def test_a_wait_for_a_claim_does_not_starve_a_worker_with_one_thread(client, gra
     first, second = addresses(client)
     sender = client.submit(sends_out, tag, first, workers=[second], pure=False)
     waiter = client.submit(wants, tag, first, workers=[first], pure=False)
-    assert client.gather([sender, waiter]) == [f"pong {tag}"] * 2
+    assert waiter.result(timeout=20) == sender.result(timeout=20) == f"pong {tag}"
     assert marks(f"out-{tag}") == 1
     assert names_and_edges(in_memory()) == [("sends_out", 0, 0)]
-
-
-def test_starving_is_noticed_within_the_limit(client, graph, tag):
-    """The same with a limit, so that the test above fails instead of hanging."""
-    first, second = addresses(client)
-    sender = client.submit(sends_out, tag, first, workers=[second], pure=False)
-    waiter = client.submit(wants, tag, first, workers=[first], pure=False)
-    assert waiter.result(timeout=20) == sender.result(timeout=20) == f"pong {tag}"
 
 
 # -- clients that come, go, and miss something
@@ -528,7 +520,8 @@ def test_an_event_with_very_many_children_travels(client, graph, tag):
     call = client.submit(many_children, tag, 50_000, pure=False).result()
     found = current_session().graph.event(call)
     assert len(found.trace.calls) == 50_000
-    assert len(graph._run(graph._all)) >= 2
+    again = {e.id: e for e in graph._run(graph._all)}
+    assert len(again[call].trace.calls) == 50_000
 
 
 def test_many_records_at_once_are_sent_in_several_messages(client, graph, tag):
