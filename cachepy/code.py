@@ -12,8 +12,9 @@ import sys
 from _thread import get_ident
 
 from cachepy.digest import Digester, digest_bytes, name_of
+from cachepy.guard import MISSING
 from cachepy.model import Record
-from cachepy.modules import MAIN, PYTHON, Origins, find
+from cachepy.modules import MAIN, PYTHON, Origins, canonical, find
 from cachepy.reach import Piece, Walk
 
 TYPE_CHECKING = False
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-_REMEMBER = 4096  # digests of functions that are no cached functions; the guards keep them alive
+_REMEMBER = 4096  # digests of functions and classes of modules
+_LOCAL = 1  # of local functions and lambdas: a guard keeps alive all that they close over
+ModuleType = type(sys)
 
 
 class Target:
@@ -31,7 +34,7 @@ class Target:
     globals (or ``module.name``) whose values count although the code may not name them.
     """
 
-    __slots__ = ("declared", "depends_on_vars", "fn", "ignore_globals", "module", "qualname")
+    __slots__ = ("declared", "depends_on_vars", "fn", "ignore_globals", "module", "qualname", "reach")
 
     def __init__(
         self,
@@ -42,7 +45,9 @@ class Target:
         name: tuple[str, str] | None = None,
     ) -> None:
         self.fn = fn
-        self.module, self.qualname = name or name_of(fn)
+        module, _, qualname = identity_of(fn).partition(":")
+        self.module, self.qualname = name or (module, qualname)
+        self.reach: tuple[CodeReader, Reach] | None = None  # remembered here, so that it goes with the function
         if name is None and "<lambda>" in self.qualname and hasattr(fn, "__code__"):
             from cachepy.bytecode import code_bytes  # two lambdas on one line are two functions
 
@@ -75,9 +80,18 @@ def cached_target(obj: Any) -> Target | None:
     return mark.target if mark is not None and mark.wrapper is obj else None
 
 
+def identity_of(obj: Any) -> str:
+    """``module:qualname`` of a function or class; ``module:*`` of a module."""
+    if type(obj) is ModuleType:
+        return f"{canonical(obj.__name__)}:*"
+    return ":".join(name_of(obj))
+
+
 def resolve(module: str, qualname: str) -> Any:
     """The object that a canonical module holds under a qualified name, None if there is none."""
     obj: Any = find(module)
+    if qualname == "*":
+        return obj
     for part in qualname.split("."):
         scopes = [vars(c) for c in obj.__mro__] if isinstance(obj, type) else [getattr(obj, "__dict__", {})]
         obj = next((scope[part] for scope in scopes if part in scope), None)
@@ -122,6 +136,7 @@ class CodeReader:
         self.origins = origins
         self.digester = Digester(origins, self._by_value)
         self._known: dict[int, tuple[Any, Reach]] = {}
+        self._local: dict[int, tuple[Any, Reach]] = {}
         self._busy: set[tuple[int, int]] = set()
 
     def digest(self, obj: Any) -> str:
@@ -130,13 +145,19 @@ class CodeReader:
 
     def reach(self, obj: Any) -> Reach:
         """The reach of a Target, a function or a class; walked only if its guard fails."""
-        known = self._known.get(id(obj))
+        if isinstance(obj, Target):
+            if obj.reach is None or obj.reach[0] is not self or not obj.reach[1].guard():
+                obj.reach = self, self.walk(obj)
+            return obj.reach[1]
+        local = "<" in getattr(obj, "__qualname__", "")
+        memo, limit = (self._local, _LOCAL) if local else (self._known, _REMEMBER)
+        known = memo.get(id(obj))
         if known is not None and known[0] is obj and known[1].guard():
             return known[1]
-        if len(self._known) >= _REMEMBER:
-            self._known.clear()
-        reach = self.walk(obj if isinstance(obj, Target) else Target(obj))
-        self._known[id(obj)] = obj, reach
+        reach = self.walk(Target(obj))
+        while len(memo) >= limit:
+            del memo[next(iter(memo))]
+        memo[id(obj)] = obj, reach
         return reach
 
     def walk(self, target: Target) -> Reach:
@@ -160,10 +181,10 @@ class CodeReader:
     def _declared_var(self, walk: Walk, target: Target, name: str) -> None:
         module, _, attribute = name.rpartition(".")
         scope = vars(find(module)) if module and find(module) else target.fn.__globals__
+        walk.guard.item(scope, attribute, scope.get(attribute, MISSING))
         if attribute not in scope:
             walk.lines.append(f"declared {name} unbound")
             return
-        walk.guard.item(scope, attribute, scope[attribute])
         before = len(walk.pieces)
         walk.bind(f"declared {name}", scope[attribute])
         walk.pieces[before:] = [

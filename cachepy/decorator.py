@@ -61,6 +61,7 @@ else:
         """Tells type checkers only."""
 
 
+MethodType: Any = type(Options().root)
 _GENERATOR, _ASYNC_GENERATOR, _COROUTINE = 0x20, 0x200, 0x80
 
 
@@ -173,6 +174,8 @@ def wrap(fn: Any, options: Options) -> Any:
     """Make the cached function."""
     if isinstance(fn, (classmethod, staticmethod)):
         return type(fn)(wrap(fn.__func__, options))
+    if isinstance(fn, MethodType):  # its object counts by its state, as `self` does
+        return MethodType(wrap(fn.__func__, options), fn.__self__)
     _check_function(fn)
     call = CachedCall(fn, options)
     wrapper = _async_wrapper(call) if fn.__code__.co_flags & _COROUTINE else _wrapper(call)
@@ -286,5 +289,6 @@ def track_file(path: str | os.PathLike[str]) -> Path:
     if not isinstance(path, (str, os.PathLike)):
         raise UsageError(f"track_file takes a path (str or os.PathLike), not {path!r}")
     text = os.fspath(path)
+    text = os.fsdecode(text) if isinstance(text, bytes) else str.__str__(text)  # of a subclass: the plain text
     observe_file(text, current_session().files)
     return Path(text)

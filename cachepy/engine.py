@@ -13,9 +13,9 @@ from __future__ import annotations
 import time
 
 from cachepy.claims import Claim
-from cachepy.code import Target
+from cachepy.code import Target, identity_of
 from cachepy.deadlock import waits_for_me
-from cachepy.digest import Found, name_of
+from cachepy.digest import Found
 from cachepy.errors import CacheReadWarning, CacheWriteWarning, EntryError, UncachedCallWarning, UndigestableError
 from cachepy.key import Binder, culprit, label_of, make_key
 from cachepy.model import Event, Reason, Verdict
@@ -88,7 +88,7 @@ class CachedCall:
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call it, from the cache if that holds."""
-        flags = Flags(kwargs) if kwargs else _NO_FLAGS
+        flags = Flags(kwargs, self.binder.signature.names) if kwargs else _NO_FLAGS
         request = self._try_request(args, kwargs)
         if request is None:
             return self._uncached(args, kwargs)
@@ -108,7 +108,7 @@ class CachedCall:
         """The same for ``async def``: waits without blocking the loop."""
         from asyncio import sleep
 
-        flags = Flags(kwargs) if kwargs else _NO_FLAGS
+        flags = Flags(kwargs, self.binder.signature.names) if kwargs else _NO_FLAGS
         request = self._try_request(args, kwargs)
         if request is None:
             return await self._uncached_async(args, kwargs)
@@ -144,11 +144,28 @@ class CachedCall:
 
     def _uncached(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         with Transparent(self):
-            return self.fn(*args, **kwargs)
+            value = self.fn(*args, **kwargs)
+        self._warn_unbound(args, kwargs)
+        return value
 
     async def _uncached_async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         with Transparent(self):
-            return await self.fn(*args, **kwargs)
+            value = await self.fn(*args, **kwargs)
+        self._warn_unbound(args, kwargs)
+        return value
+
+    def _warn_unbound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """The function took arguments that do not fit what it shows: a decorator below adds some."""
+        try:
+            self.binder.bind(*args, **kwargs)
+        except TypeError as error:
+            current_session().warn(
+                UncachedCallWarning,
+                f"{self.fname} runs without the cache: a decorator below cache_file takes other arguments than the "
+                f"function shows ({error}). Put cache_file below that decorator",
+                "unbound",
+                self.target.identity,
+            )
 
     def explain(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Verdict:
         """Why a call would run or not; nothing runs."""
@@ -172,10 +189,10 @@ class Flags:
 
     __slots__ = ("force", "load", "save")
 
-    def __init__(self, kwargs: dict[str, Any]) -> None:
-        self.force = bool(kwargs.pop("_force", False))
-        self.save = not kwargs.pop("_skip_save", False)
-        self.load = bool(kwargs.pop("_load", True))
+    def __init__(self, kwargs: dict[str, Any], own: tuple[str, ...] = ()) -> None:
+        self.force = bool("_force" not in own and kwargs.pop("_force", False))
+        self.save = "_skip_save" in own or not kwargs.pop("_skip_save", False)
+        self.load = bool("_load" in own or kwargs.pop("_load", True))
 
     @property
     def may_hit(self) -> bool:
@@ -215,7 +232,7 @@ class Request:
     def verifier(self) -> Verifier:
         self.session.files.memo_file = self.store.memo_file
         own = self.call.target.identity, self.reach.digest
-        return Verifier(LiveProbe(self.session, own, {":".join(name_of(c)): c for c in self.found.code}), own)
+        return Verifier(LiveProbe(self.session, own, {identity_of(c): c for c in self.found.code}), own)
 
     def look(self) -> Stored | None:
         try:
@@ -245,11 +262,12 @@ class Request:
         try:
             value = self.store.value(self.id, stored, index)
         except (EntryError, OSError) as error:
-            self.session.warn(CacheReadWarning, f"{error}; {self.call.fname} runs again", "value", event.run)
+            self.session.warn(CacheReadWarning, f"{error}; {self.call.fname} runs again", "value", self.id)
             return None
         self.hit = Hit(event, value)
         tell(caller(), self, event.trace.result)
         self.session.sink.hit(event, verifier.chosen, verifier.several)
+        self.session.files.memo.flush(self.store.memo_file)
         self.log("hit", "")
         return self.hit
 

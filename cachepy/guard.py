@@ -21,7 +21,7 @@ class Guard:
     Examples
     --------
     >>> scope = {"n": 1}
-    >>> guard = Guard(digest=repr)
+    >>> guard = Guard(repr)
     >>> guard.item(scope, "n", scope["n"])
     >>> check = guard.build()
     >>> check()
@@ -31,7 +31,7 @@ class Guard:
     False
     """
 
-    def __init__(self, digest: Callable[[Any], str]) -> None:
+    def __init__(self, digest: Callable[[Any], object]) -> None:
         self._terms: dict[str, None] = {}
         self._slow: dict[str, None] = {}
         self._scope: dict[str, Any] = {"M": MISSING, "D": digest, "ids": _ids}
@@ -50,8 +50,12 @@ class Guard:
         self._terms[f"{self._name(scope)}.get({key!r}, M) is {expected}"] = None
 
     def function(self, fn: Any) -> None:
-        """The function has the same code and the same tuple of defaults."""
+        """The function has the same code, the same defaults and the same attributes."""
         name = self._name(fn)
+        if fn.__kwdefaults__:
+            self.values(fn.__kwdefaults__)
+        hung = self._name(fn.__dict__)
+        self._terms[f"tuple({hung}) == {tuple(fn.__dict__)!r}" if fn.__dict__ else f"not {hung}"] = None
         for attribute in ("__code__", "__defaults__", "__kwdefaults__"):
             self._terms[f"{name}.{attribute} is {self._name(getattr(fn, attribute))}"] = None
 
@@ -60,14 +64,22 @@ class Guard:
         self._terms[f"{self._name(cell)}.cell_contents is {self._name(obj)}"] = None
 
     def cls(self, cls: type) -> None:
-        """The class has the same attributes, each the same object."""
-        members = vars(cls)
-        self._name(list(members.values()))
-        self._terms[f"ids({self._name(members)}.values()) == {_ids(members.values())!r}"] = None
+        """The class has the same bases and the same attributes, each the same object."""
+        self.values(vars(cls))
+        self._terms[f"{self._name(cls)}.__bases__ is {self._name(cls.__bases__)}"] = None
 
-    def value(self, obj: object, digest: str) -> None:
+    def values(self, mapping: Any) -> None:
+        """The mapping holds the same objects in the same order."""
+        self._name(list(mapping.values()))
+        self._terms[f"ids({self._name(mapping)}.values()) == {_ids(mapping.values())!r}"] = None
+
+    def names(self, mapping: Any) -> None:
+        """The mapping has the same keys in the same order."""
+        self._terms[f"tuple({self._name(mapping)}) == {self._name(tuple(mapping))}"] = None
+
+    def value(self, obj: object, digest: object) -> None:
         """An object that can change in place still has the same digest."""
-        self._slow[f"D({self._name(obj)}) == {digest!r}"] = None
+        self._slow[f"D({self._name(obj)}) == {self._name(digest)}"] = None
 
     def true(self, check: Callable[[], bool]) -> None:
         """Another guard holds."""

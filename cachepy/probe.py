@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 
 from cachepy import wire
-from cachepy.code import cached_target, resolve
+from cachepy.code import Target, cached_target, resolve
 from cachepy.digest import digest_bytes
 from cachepy.model import Dep, Event, Reason
+
+ModuleType = type(os)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +79,11 @@ class LiveProbe:
         if obj is None and not live and "<" not in qualname and self.may_import():
             obj = _import(module, qualname)
         named = _unwrapped(obj, identity)
-        return [named, *(t for t in live if t is not named)] if named is not None else list(live)
+        if named is None:
+            return list(live)
+        if isinstance(named, Target):
+            return [named]  # an older one of that name may live on in a variable, but is not what a call would find
+        return [t for t in live if t.fn is named] or [named]
 
     def events(self, call: str, roots: Sequence[str]) -> list[Event]:
         for root in roots:
@@ -115,7 +121,7 @@ def _unwrapped(obj: Any, identity: str) -> Any:
         if isinstance(obj, type) or not hasattr(obj, "__wrapped__"):
             break
         obj = obj.__wrapped__
-    return obj if isinstance(obj, type) or hasattr(obj, "__code__") else None
+    return obj if isinstance(obj, (type, ModuleType)) or hasattr(obj, "__code__") else None
 
 
 def _import(module: str, qualname: str) -> Any:

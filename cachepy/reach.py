@@ -44,7 +44,8 @@ _CLASS_NOISE = frozenset({
     "__annotations__", "__annotations_cache__", "__annotate_func__", "__dataclass_fields__", "__dataclass_params__",
     "__parameters__", "__orig_bases__", "__abstractmethods__", "_abc_impl", "__classcell__", "__type_params__",
 })  # fmt: skip
-_WRAPPERS = frozenset({"__wrapped__", "__cachepy__", "key", "is_cached", "explain", "clear"})
+_WRAPPERS = frozenset({"__wrapped__", "__cachepy__"})
+_QUESTIONS = frozenset({"key", "is_cached", "explain", "clear"})
 _HARMLESS = frozenset({
     "_thread", "threading", "logging", "_contextvars", "concurrent", "weakref", "_weakref", "asyncio", "_asyncio",
 })  # fmt: skip
@@ -87,7 +88,7 @@ class Walk:
         self.lines: list[str] = []
         self.pieces: list[Piece] = []
         self.opaque: list[str] = []
-        self.guard = Guard(digester.digest)
+        self.guard = Guard(self._digest_with_code)
         self._numbers: dict[int, int] = {}
         self._queue: deque[Any] = deque()
 
@@ -97,13 +98,15 @@ class Walk:
         while self._queue:
             obj = self._queue.popleft()
             self.lines.append(f"#{self._numbers[id(obj)]}")
-            if isinstance(obj, type):
+            if type(obj) is MODULE:
+                self._visit_module(obj)
+            elif isinstance(obj, type):
                 self._visit_class(obj)
             else:
                 self._visit_function(obj)
 
     def number(self, obj: Any) -> str:
-        """The number of a function or class, which is visited later if it is new."""
+        """The number of a function, class or module, which is visited later if it is new."""
         if id(obj) not in self._numbers:
             self._numbers[id(obj)] = len(self._numbers)
             self._queue.append(obj)
@@ -126,6 +129,7 @@ class Walk:
         """What an object is, in a text that is equal exactly if it does the same."""
         known = self.boundary(self, obj)
         if known is not None:
+            self._hung_on(label, obj, [chain for chain in chains if chain])
             return known
         if isinstance(obj, type):
             return self._describe_class(obj)
@@ -140,13 +144,18 @@ class Walk:
 
     def describe_function(self, label: str, fn: Any, chains: Chains) -> str:
         """A function, with what was hung on it: a table, a counter."""
-        own = self.origins.kind(fn.__globals__.get("__name__")) == USER
-        for name, value in sorted(fn.__dict__.items()) if own else ():
+        if self.origins.kind(fn.__globals__.get("__name__")) == USER:
+            self._hung_on(label, fn, chains)
+        return self.number(fn)
+
+    def _hung_on(self, label: str, fn: Any, chains: Chains) -> None:
+        """The attributes of a function that the code names, or may find."""
+        questions = _QUESTIONS if "__cachepy__" in fn.__dict__ else ()
+        for name, value in sorted(fn.__dict__.items()):
             tails = [chain[1:] for chain in chains if chain[:1] == (name,)]
-            if name not in _WRAPPERS and (tails or () in chains):
+            if name not in _WRAPPERS and name not in questions and (tails or () in chains):
                 self.guard.item(fn.__dict__, name, value)
                 self.bind(f"{label}.{name}", value, tails or ANY)
-        return self.number(fn)
 
     def describe_context(self, label: str, variable: Any, _: Chains) -> str:
         """A context variable counts by the value it has here."""
@@ -161,7 +170,7 @@ class Walk:
         if kind == STDLIB:
             return f"stdlib {module.__name__}"
         if () in chains:
-            self._whole_module(module)
+            self.number(module)
         heads = sorted({chain[0] for chain in chains if chain})
         for head in heads:
             self._attribute(module, head, [chain[1:] for chain in chains if chain and chain[0] == head])
@@ -179,11 +188,9 @@ class Walk:
         else:
             self.bind(label, obj, chains)
 
-    def _whole_module(self, module: Any) -> None:
+    def _visit_module(self, module: Any) -> None:
         """A module that is passed on or looked into dynamically: all that is defined in it counts."""
-        if id(module) in self._numbers:
-            return
-        self._numbers[id(module)] = len(self._numbers)
+        self.guard.names(vars(module))
         for name, obj in sorted(vars(module).items()):
             foreign = self.origins.kind(getattr(obj, "__module__", module.__name__)) != USER
             if name[:2] != "__" and type(obj) is not MODULE and not foreign:
@@ -211,9 +218,14 @@ class Walk:
             return self._opaque(label, obj)
         self.pieces.append(Piece("global", label, digest, ""))
         if not is_immutable(obj):
-            self.guard.value(obj, digest)
+            self.guard.value(obj, (digest, tuple(map(id, found.code))))
         packages = [self.package(name) for name in sorted(found.packages)]
         return " ".join([digest, *packages, *map(self.number, found.code)])
+
+    def _digest_with_code(self, obj: Any) -> tuple[str, tuple[int, ...]]:
+        """A value's digest names stable code only by its name: which object it is has to be told."""
+        found = Found()
+        return self.digester.digest(obj, found), tuple(map(id, found.code))
 
     def _opaque(self, label: str, obj: Any) -> str:
         cls = type(obj)
@@ -252,8 +264,16 @@ class Walk:
         self.lines.append(f"code {digest}")
         for name, note in sorted(notes_of(fn)):
             self.lines.append(f"{name}: {note}")
+        if sys.version_info < (3, 14):
+            self._annotated(label, fn.__annotations__)
         if "__wrapped__" in fn.__dict__:
             self.bind(f"{label}.__wrapped__", fn.__dict__["__wrapped__"])
+
+    def _annotated(self, label: str, annotations: Any) -> None:
+        """What ``Annotated`` carries may be read by a validator: it counts by its value."""
+        for name, note in (annotations or {}).items():
+            if hasattr(note, "__metadata__"):
+                self.bind(f"{label}.{name} annotated", note.__metadata__)
 
     def _cells(self, fn: Any, label: str, facts: CodeFacts, skip: Iterable[str] = ()) -> None:
         """What a closure holds; of a library's closure (with `skip`) only code and constants, not its caches."""
@@ -284,9 +304,18 @@ class Walk:
                 module = sys.modules.get(scope.get("__name__", ""))
                 self.lines.append(f"dynamic {name}")
                 if module is not None:
-                    self._whole_module(module)
-            elif name not in _BUILTINS:
-                self.lines.append(f"{home}.{name} unbound")
+                    self.number(module)
+            else:
+                self._builtin(home, name)
+
+    def _builtin(self, home: str, name: str) -> None:
+        """A name that is no global: a builtin as it should be, one that somebody put there, or nothing."""
+        obj = _BUILTINS.get(name, MISSING)
+        self.guard.item(_BUILTINS, name, obj)
+        if obj is MISSING:
+            self.lines.append(f"{home}.{name} unbound")
+        elif name not in _STANDARD:
+            self.bind(f"builtins.{name}", obj)
 
     def _imports(self, fn: Any, facts: CodeFacts) -> None:
         """Modules imported inside the body: they would be imported by running it anyway."""
@@ -302,6 +331,7 @@ class Walk:
 
     def _imported(self, name: str, wanted: tuple[str, ...]) -> None:
         module = _import_module(name)
+        self.guard.item(sys.modules, name, sys.modules.get(name, MISSING))
         if module is None:
             self.lines.append(f"import {name} fails")
             return
@@ -327,8 +357,12 @@ class Walk:
             self.bind(f"{label}.metaclass", type(cls))
         for name, note in notes_of(cls):  # in their order, which dataclasses go by
             self.lines.append(f"{name}: {note}")
+        self._annotated(label, vars(cls).get("__annotations__"))
         for name, obj in sorted(members.items()):
             self.bind(f"{label}.{name}", obj)
+        for name, field in vars(cls).get("__dataclass_fields__", {}).items():
+            if field.metadata:
+                self.bind(f"{label}.{name}.metadata", dict(field.metadata))
 
 
 def _enum_members(cls: Any, members: dict[str, Any]) -> dict[str, Any]:
@@ -344,7 +378,9 @@ def _import_module(name: str) -> Any:
 
     try:
         return import_module(name)
-    except Exception:
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # the body may never come to this import, or catch whatever it does
         return None
 
 
@@ -352,7 +388,8 @@ def _parts(*names: str) -> Callable[[Walk, str, Any, Chains], str]:
     return lambda walk, label, obj, _: walk.describe_parts(label, obj, names)
 
 
-_BUILTINS = frozenset(dir(__import__("builtins")))
+_BUILTINS = vars(sys.modules["builtins"])
+_STANDARD = frozenset(_BUILTINS)  # before the user could put anything there
 _DESCRIPTIONS: dict[type, Callable[[Walk, str, Any, Chains], str]] = {
     FUNCTION: Walk.describe_function,
     MODULE: Walk.describe_module,

@@ -10,8 +10,7 @@ from __future__ import annotations
 import os
 import time
 
-from cachepy.code import resolve
-from cachepy.digest import name_of
+from cachepy.code import identity_of, resolve
 from cachepy.entryfile import pack
 from cachepy.errors import (
     CacheWriteWarning,
@@ -24,7 +23,7 @@ from cachepy.key import flowing, label_of
 from cachepy.model import CALL, CODE, ENV, FILE, NAME, PACKAGE, ROOT, Dep, Event, Trace
 from cachepy.probe import LiveProbe
 from cachepy.session import current_session
-from cachepy.trace import Frame, caller, enter, leave
+from cachepy.trace import Frame, caller, enter, leave, working_dir
 from cachepy.verify import ANCHOR
 
 TYPE_CHECKING = False
@@ -39,9 +38,21 @@ def tell(frame: Caller | None, request: Request, result: str) -> None:
     """Tell the caller that it depends on this call."""
     if frame is None:
         return
+    if isinstance(frame, Frame) and frame.cwd != working_dir():
+        _add_files_of_elsewhere(frame, request)
     if os.path.dirname(os.path.dirname(frame.mailbox)) != request.store.root:
         frame.add(Dep(ROOT, request.store.root, None))
     frame.add(Dep(CALL, request.id, result))
+
+
+def _add_files_of_elsewhere(frame: Frame, request: Request) -> None:
+    """The caller changed the working directory before it called: below, relative names mean other files."""
+    for event in request.session.events(request.id)[:1]:
+        for each in request.session.subtree(event):
+            for dep in each.trace.deps:
+                if dep.kind in (FILE, NAME) and not os.path.isabs(dep.name):
+                    path = os.path.abspath(dep.name)
+                    frame.add(Dep(FILE, path, request.session.files.digest(path)))
 
 
 class Transparent:
@@ -52,7 +63,7 @@ class Transparent:
         self.parent = parent
         self.frame = None
         if parent is not None:
-            self.frame = Frame("", os.urandom(16).hex(), parent, parent.mailbox + "+", os.getcwd())
+            self.frame = Frame("", os.urandom(16).hex(), parent, parent.mailbox + "+", working_dir())
             reach = current_session().reader.reach(call.target)
             self.frame.add(Dep(CODE, call.target.identity, reach.digest))
         self.token = enter(self.frame)
@@ -70,13 +81,13 @@ class Transparent:
 
 def finish(frame: Frame) -> None:
     """The body has ended: nothing is added any more, except what others sent meanwhile."""
-    frame.closed = True
     if frame.shared:
         session = current_session()
         session.shared.pop(frame.run, None)
         for courier in session.couriers:
             for dep in courier(frame):
                 frame.add(dep)
+    frame.closed = True
 
 
 class Run:
@@ -95,7 +106,7 @@ class Run:
         self.parent = caller()
         run = os.urandom(16).hex()
         mailbox = os.path.join(request.store.root, "runs", run)
-        self.frame = Frame(request.id, run, self.parent, mailbox, os.getcwd())
+        self.frame = Frame(request.id, run, self.parent, mailbox, working_dir())
         try:
             request.log("run", request.cause())
             self.session.owners[request.id] = self.frame
@@ -165,10 +176,9 @@ class Run:
         found = self.request.found
         for name, value in self.request.call.binder.named(self.request.values):
             for part, item in flowing(name, value):
-                self.args[part] = self.session.digester.digest(item)
+                self.args[str.__str__(part)] = self.session.digester.digest(item)
         for obj in found.code:
-            identity = ":".join(name_of(obj))
-            self.frame.add(Dep(CODE, identity, self.session.reader.digest(obj)))
+            self.frame.add(Dep(CODE, identity_of(obj), self.session.reader.digest(obj)))
         for package in found.packages:
             self.frame.add(Dep(PACKAGE, package, self.session.origins.version(package)))
 
@@ -195,7 +205,7 @@ class Run:
     def _inputs_hold(self) -> bool:
         """Whether each file is as it was when it was digested."""
         changed = list(self.frame.changed)
-        for (kind, path), before in self.frame.deps.items():
+        for (kind, path), before in list(self.frame.deps.items()):
             if kind in (FILE, NAME) and self.session.files.digest(path) != before:
                 changed.append(path)
         for name in changed:
@@ -274,7 +284,7 @@ class Run:
             run=self.frame.run,
             trace=trace,
             args=self.args,
-            label={n: label_of(v) for n, v in call.binder.named(self.request.values)},
+            label={str.__str__(n): label_of(v) for n, v in call.binder.named(self.request.values)},
             root=self.request.store.root,
             outfile=None,
             cwd=self.frame.cwd,

@@ -223,7 +223,8 @@ class GraphSink:
         chosen: the runs of the calls below that hold; several: the calls that have more than one run.
         """
         unsettled = [c for c in several if self._settled.get(c) != chosen.get(c, event).run]
-        if not unsettled and self.session.graph.run_of(event.id) == event.run:
+        run_of = self.session.graph.run_of
+        if not unsettled and run_of(event.id) == event.run and all(run_of(c.name) for c in event.trace.calls):
             return
         for each in self.session.subtree(event, chosen):
             self.apply(self._settle(each) if each.id in unsettled else each)

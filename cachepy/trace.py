@@ -39,6 +39,14 @@ if TYPE_CHECKING:
         def is_open(self) -> bool: ...
 
 
+def working_dir() -> str:
+    """The working directory, empty if it has been deleted."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""
+
+
 class Frame:
     """One running body: its deps in the order they came, the calls below, and who called it."""
 
@@ -63,6 +71,8 @@ class Frame:
 
     def add(self, dep: Dep) -> None:
         """Note a dep; one that is met again with another digest changed while the body ran."""
+        if self.closed:  # a thread that the body left behind
+            return
         if dep.kind in (CALL, BELOW):
             known = self.calls.get(dep.name)
             if known is None or (dep.kind == CALL and known.digest == dep.digest):
@@ -151,6 +161,6 @@ def observe_file(path: str, files: Files) -> None:
     frame = caller()
     if frame is None:
         return
-    if isinstance(frame, Frame) and not os.path.isabs(path) and os.getcwd() != frame.cwd:
+    if isinstance(frame, Frame) and not os.path.isabs(path) and working_dir() != frame.cwd:
         path = os.path.abspath(path)
     frame.add(Dep(FILE, path, files.digest(path)))

@@ -292,6 +292,32 @@ def test_many_processes_write_one_graph_and_lose_nothing(place: Place) -> None:
     assert all(len(n["children"]) == 2 for n in nodes.values() if n["fname"] == "branch")
 
 
+def test_first_used_by_many_threads_at_once(place: Place) -> None:
+    """Modules with cached functions are imported in threads: all of them get one session, one graph."""
+    place.main(
+        """
+        init = cachepy.Session.__init__
+
+        def slow(self, *args, **kwargs):  # only widens the window
+            time.sleep(0.1)
+            init(self, *args, **kwargs)
+
+        cachepy.Session.__init__ = slow
+
+        def module(k):
+            @cache_file(CACHE)
+            def f(x):
+                return x
+
+            return f(k)
+
+        with ThreadPoolExecutor(4) as pool:
+            assert list(pool.map(module, range(4))) == [0, 1, 2, 3]
+        assert len(cache_tree_nodes()) == 4
+        """
+    )
+
+
 def test_reading_while_others_write(place: Place) -> None:
     """A value is replaced again and again under its readers: never a warning, a wrong value or a run of theirs."""
     place.main(

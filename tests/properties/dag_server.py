@@ -106,6 +106,8 @@ def serve(request: dict[str, Any]) -> dict[str, Any]:
             for operation in phase["ops"]:
                 operate(operation)
             log.write_text("")
+            for call in phase["calls"]:
+                arguments(request, call)  # imports the modules, before any thread does
             if phase["threads"]:
                 with ThreadPoolExecutor(4) as pool:
                     values = list(pool.map(lambda call: ask(request, call), phase["calls"]))
