@@ -86,10 +86,10 @@ def cache_tree_load(path: AnyPath) -> None:
     >>> cache_tree_save(name)
     >>> cache_tree_load(name)
     """
-    name = os.fspath(path)
+    name, root = os.path.abspath(os.fspath(path)), None
     if os.path.isdir(name):
-        name = os.path.join(name, "graph.pkl")
-    current_session().graph.replace(load_events(name))
+        name, root = os.path.join(name, "graph.pkl"), name
+    current_session().graph.replace(load_events(name, root=root))
 
 
 def cache_tree_sync(cache_dir: AnyPath) -> None:

@@ -3,7 +3,8 @@
 A claim is a small file made with O_EXCL beside the entry.  Its owner is known by host, boot,
 process and start time, so on one host a dead owner is noticed at once; on another host by its
 heartbeat: the owner touches the file, and a waiter that sees no touch for a while (by the waiter's
-own clock) takes the claim over.  No lock of the file system is relied on.  Imports wire.
+own clock) takes the claim over.  Whoever removes the claim of a process that died here removes its
+half-written files too.  No lock of the file system is relied on.  Imports wire.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import os
 import time
 from _thread import allocate_lock
+from itertools import count
 
 from cachepy import wire
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 HEARTBEAT = 1.0  # s between touches
 LEASE = 4.0  # s without a touch after which an owner on another host counts as dead
 _IDLE = 10  # beats without any claim after which the thread ends
+_TEMPORARY = ".tmp"
 
 
 def process_start(pid: int) -> str | None:
@@ -96,7 +99,7 @@ class Claims:
         self._seen: dict[str, tuple[Any, float]] = {}
         self._lock = allocate_lock()
         self._beating = False
-        self._count = 0
+        self._count = count()
 
     def owner(self) -> Owner:
         if self._owner is None or self._owner.pid != os.getpid():
@@ -109,23 +112,20 @@ class Claims:
     def acquire(self, path: str) -> Claim | None:
         """Take the claim if nobody alive has it; OSError if claims cannot be written there."""
         owner = self.owner()
-        self._count += 1
-        token = f"{owner.pid}-{owner.start}-{self._count}-{id(self):x}"
+        token = f"{owner.pid}-{owner.start}-{next(self._count)}-{id(self):x}"
         for _ in range(3):
             try:
-                fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
+                _create(path, owner.text(token))
             except FileExistsError:
                 if not self._break_dead(path):
                     return None
-                continue
-            try:
-                os.write(fd, owner.text(token))
-            finally:
-                os.close(fd)
-            self._seen.pop(path, None)
-            claim = self._held[path] = Claim(path, token)
-            self._beat_on()
-            return claim
+            except FileNotFoundError:  # a prune removed the empty folder
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+            else:
+                self._seen.pop(path, None)
+                claim = self._held[path] = Claim(path, token)
+                self._beat_on()
+                return claim
         return None
 
     def release(self, claim: Claim) -> None:
@@ -139,6 +139,11 @@ class Claims:
         """Whether somebody alive holds the claim; breaks that of a dead owner."""
         return os.path.exists(path) and not self._break_dead(path)
 
+    def is_of_here(self, path: str) -> bool:
+        """Whether the owner is a process of this host: then `is_held` is certain."""
+        content = _read(path)
+        return content is not None and bool(content[0] == self.owner().host)
+
     def _break_dead(self, path: str) -> bool:
         """Remove the claim if its owner is dead; True if it is gone."""
         content = _read(path)
@@ -147,7 +152,7 @@ class Claims:
                 return True
             return self._unchanged_for(path, None) > LEASE and self._remove(path, None)
         if content[0] == self.owner().host:
-            return self.owner().is_dead(content) and self._remove(path, content)
+            return self.owner().is_dead(content) and self._remove(path, content) and _sweep(path, content[1])
         return self._unchanged_for(path, content) > LEASE and self._remove(path, content)
 
     def _unchanged_for(self, path: str, content: Any) -> float:
@@ -185,25 +190,63 @@ class Claims:
             self._beating = True
         import threading
 
-        threading.Thread(target=self._beat, args=(os.getpid(),), name="cachepy-heartbeat", daemon=True).start()
+        try:
+            threading.Thread(target=self._beat, args=(os.getpid(),), name="cachepy-heartbeat", daemon=True).start()
+        except RuntimeError:  # no threads any more: the claim holds on this host, and for a while elsewhere
+            self._beating = False
 
     def _beat(self, pid: int) -> None:
         idle = 0
-        while idle < _IDLE and os.getpid() == pid:
+        while os.getpid() == pid and (idle < _IDLE or not self._stop()):
             time.sleep(HEARTBEAT)
             idle = 0 if self._held else idle + 1
             for claim in list(self._held.values()):
                 if time.monotonic() - claim.since >= HEARTBEAT:
-                    _touch(claim.path)
+                    _touch(claim)
+
+    def _stop(self) -> bool:
+        """Whether nothing was taken meanwhile; under the lock, so that a new claim starts a new thread."""
         with self._lock:
-            self._beating = False
+            self._beating = bool(self._held)
+            return not self._beating
 
 
-def _touch(path: str) -> None:
+def _create(path: str, content: bytes) -> None:
+    """Make the file, whole or not at all: an empty one would be waited for."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
     try:
-        os.utime(path)
+        try:
+            while content:
+                content = content[os.write(fd, content) :]
+        finally:
+            os.close(fd)
+    except BaseException:
+        _unlink(path)
+        raise
+
+
+def _touch(claim: Claim) -> None:
+    """Show that we live; a claim that was taken over is not ours to keep alive."""
+    content = _read(claim.path)
+    if content is not None and content[3] == claim.token:
+        try:
+            os.utime(claim.path)
+        except OSError:
+            pass
+
+
+def _sweep(path: str, pid: int) -> bool:
+    """Remove what a process that died was writing beside its claim."""
+    folder, name = os.path.split(path)
+    start = f"{name.rpartition('.')[0]}.{pid}."
+    try:
+        names = os.listdir(folder)
     except OSError:
-        pass
+        return True
+    for each in names:
+        if each.startswith(start) and each.endswith(_TEMPORARY):
+            _unlink(os.path.join(folder, each))
+    return True
 
 
 def _read(path: str) -> Any:

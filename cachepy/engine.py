@@ -16,7 +16,14 @@ from cachepy.claims import Claim
 from cachepy.code import Target, identity_of
 from cachepy.deadlock import waits_for_me
 from cachepy.digest import Found
-from cachepy.errors import CacheReadWarning, CacheWriteWarning, EntryError, UncachedCallWarning, UndigestableError
+from cachepy.errors import (
+    CacheReadWarning,
+    CacheWriteWarning,
+    EntryError,
+    EntryReplacedError,
+    UncachedCallWarning,
+    UndigestableError,
+)
 from cachepy.key import Binder, culprit, label_of, make_key
 from cachepy.model import Event, Reason, Verdict
 from cachepy.options import Options
@@ -34,6 +41,7 @@ if TYPE_CHECKING:
 
     from cachepy.code import Reach
 
+_LOOKS = 5  # at an entry that others replace all the time
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.05  # s between two looks at somebody else's claim
 
 
@@ -237,6 +245,8 @@ class Request:
     def look(self) -> Stored | None:
         try:
             return self.store.look(self.id)
+        except EntryReplacedError:
+            return None
         except (EntryError, OSError) as error:
             self.session.warn(CacheReadWarning, f"{error}; {self.call.fname} runs again", "entry", self.id)
             return None
@@ -246,6 +256,14 @@ class Request:
         return self._hit() if flags.may_hit else None
 
     def _hit(self) -> Hit | None:
+        for _ in range(_LOOKS):
+            try:
+                return self._hit_once()
+            except EntryReplacedError:  # another process stored a newer run meanwhile
+                continue
+        return None
+
+    def _hit_once(self) -> Hit | None:
         stored = self.look()
         if stored is None:
             return None
@@ -261,6 +279,8 @@ class Request:
         event = stored.events[index]
         try:
             value = self.store.value(self.id, stored, index)
+        except (EntryReplacedError, FileNotFoundError) as error:
+            raise EntryReplacedError(str(error)) from None
         except (EntryError, OSError) as error:
             self.session.warn(CacheReadWarning, f"{error}; {self.call.fname} runs again", "value", self.id)
             return None

@@ -6,9 +6,12 @@
     value: a pickle, protocol 5
     buffers: large arrays, each at a multiple of 64 bytes
 
-A value whose buffers are large is loaded by mapping the file privately: changes stay in memory.
-The header, meta and the value's pickle are checked at each load; a mapped buffer by its place and
-length only (reading it would undo the mapping), in full by `check`.  Imports errors and wire.
+A large file is loaded by mapping it privately: changes stay in memory.  What is read is checked in
+full at each load.  Of a mapped file the header, meta and the value's pickle are, and the buffers in
+full when this process first sees the file in its present state (inode, time, size; the caller says
+so by `verify`); more than 64 MB of buffers by their places and lengths only, since reading them
+would undo the mapping.  In full, always: `EntryFile.check`, and every load with the environment
+variable CACHEPY_VERIFY=1.  Imports errors, modules, wire.
 """
 
 from __future__ import annotations
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     from pickle import PickleBuffer
     from typing import Any
 
+    Stamp = tuple[int, int, int]  # inode, mtime_ns, size
+
 MAGIC = b"cachepy\x01"
 _HEAD = Struct("<8sIIQQQQQ")  # magic, version, buffers, meta length, value length, size, value check, header check
 _ROW = Struct("<QQQ")
@@ -39,6 +44,7 @@ _VERSION = 1
 _ALIGN = 64
 _OUT_OF_BAND = 1 << 15  # bytes; smaller buffers are copied into the pickle
 _MAP = 1 << 18  # bytes; a larger file is mapped instead of read
+_CHECKED = 1 << 26  # bytes; mapped buffers of more than this in total are not read just to check them
 
 
 class Payload:
@@ -134,10 +140,11 @@ def _header_check(fields: tuple[Any, ...], table: bytes, meta: bytes) -> int:
 class EntryFile:
     """An open entry: `meta` is checked and loaded, the value on request."""
 
-    __slots__ = ("_data", "_layout", "meta", "size")
+    __slots__ = ("_data", "_layout", "meta", "size", "stamp")
 
-    def __init__(self, path: str, data: Any = None) -> None:
-        self._data = memoryview(_read(path) if data is None else data)
+    def __init__(self, path: str) -> None:
+        data, self.stamp = _read(path)
+        self._data = memoryview(data)
         self.size = len(self._data)
         self.meta, self._layout = self._open(path)
 
@@ -171,17 +178,29 @@ class EntryFile:
     def has_buffers(self) -> bool:
         return bool(self._layout[3])
 
-    def value(self, *, verify: bool = False) -> Any:
-        """Load the value; its buffers are private to the caller."""
-        return load_value(self.pickle(), self._buffers(verify))
+    def value(self, *, verify: bool = True) -> Any:
+        """Load the value; its buffers are private to the caller.
+
+        verify: whether this process has not yet seen the file in this state.
+        """
+        return load_value(self.pickle(), self._buffers(self._in_full(verify)))
+
+    def _in_full(self, first: bool) -> bool:
+        if self.size < _MAP or os.environ.get("CACHEPY_VERIFY") == "1":
+            return True
+        return first and sum(length for _, length, _ in _ROW.iter_unpack(self._layout[3])) <= _CHECKED
 
     def _buffers(self, verify: bool) -> list[memoryview]:
-        found = []
-        for offset, length, check in _ROW.iter_unpack(self._layout[3]):
+        start, length, _, table = self._layout
+        found, end = [], start + length
+        for offset, length, check in _ROW.iter_unpack(table):
             view = self._data[offset : offset + length]
             if len(view) != length or (verify and xxh3_64_intdigest(view) != check):
                 raise EntryError("a buffer of the stored value does not check")
+            if verify and any(self._data[end:offset]):
+                raise EntryError("there is something between the buffers of the stored value")
             found.append(view)
+            end = offset + length
         return found
 
     def check(self) -> None:
@@ -198,18 +217,19 @@ def load_value(pickle: bytes | memoryview, buffers: Sequence[memoryview] = ()) -
         raise EntryError(f"the stored value cannot be loaded: {type(error).__name__}: {error}") from error
 
 
-def _read(path: str) -> Any:
-    """The content: read if small, else mapped copy-on-write."""
+def _read(path: str) -> tuple[Any, Stamp]:
+    """The content, read if small, else mapped copy-on-write; and the state that the file is in."""
     fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
     try:
-        size = os.fstat(fd).st_size
+        st = os.fstat(fd)
+        size, stamp = st.st_size, (st.st_ino, st.st_mtime_ns, st.st_size)
         if size >= _MAP:
             import mmap
 
-            return mmap.mmap(fd, size, access=mmap.ACCESS_COPY)
+            return mmap.mmap(fd, size, access=mmap.ACCESS_COPY), stamp
         data = os.read(fd, size + 1)
         while len(data) < size and (more := os.read(fd, size)):
             data += more
-        return bytearray(data)  # writable, as a mapping is: arrays loaded from it may be changed
+        return bytearray(data), stamp  # writable, as a mapping is: arrays loaded from it may be changed
     finally:
         os.close(fd)

@@ -30,6 +30,10 @@ class UndigestableError(CachepyError):
     """A value has no digest: it cannot be pickled, or it refers to itself."""
 
 
+class EntryReplacedError(EntryError):
+    """An entry was replaced by a newer one while it was read: look again."""
+
+
 class CacheWarning(UserWarning):
     """Base of all warnings of cachepy: the value is right, the cache could not do its part."""
 

@@ -2,7 +2,9 @@
 
 A digest always covers the full content.  The memo goes by the file's identity and times; a stat
 so young that the file could change again within the clock's tick is not trusted (git calls this
-"racily clean").  Imports nothing of cachepy but errors: paths in, hex digests out.
+"racily clean").  A cache directory of ours inside a digested one counts only by what the user keeps
+beside our files; with nothing beside them it counts as if it were not there.  Imports nothing of
+cachepy: paths in, hex digests out.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import os
 import stat as stats
 import time
+from collections import deque
 from struct import Struct
 
 from xxhash import xxh3_64_intdigest, xxh3_128
@@ -25,8 +28,10 @@ _CHUNK = 1 << 20
 _REMEMBER = 1 << 14  # bytes; a smaller file is read sooner than looked up in the memo on disk
 _ROW = Struct("<qqqqq16sQ")
 _TRIES = 3
+_OPEN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)  # it may be a fifo by now
 _TAG = b"Signature: 8a477f597d28d172789f06886806bc55"  # bford.info/cachedir
 OWN_TAG = _TAG + b"\n# This is a cache directory of cachepy.\n"
+OWN_NAMES = frozenset({"CACHEDIR.TAG", "code", "entries", "graph.pkl", "runs", "stat.memo"})
 
 
 class StatMemo:
@@ -34,7 +39,7 @@ class StatMemo:
 
     def __init__(self) -> None:
         self._known: dict[Identity, str] = {}
-        self._unsaved: list[tuple[Identity, str]] = []
+        self._unsaved: deque[tuple[Identity, str]] = deque()  # threads append and pop at once
         self._loaded: set[str] = set()
 
     def get(self, identity: Identity) -> str | None:
@@ -62,19 +67,29 @@ class StatMemo:
         """Append what was learnt since the last flush; best effort, the memo only saves time."""
         if not self._unsaved:
             return
-        rows, self._unsaved = self._unsaved, []
+        rows = []
         try:
-            fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-        except OSError:
-            return
-        try:
-            if os.fstat(fd).st_size % _ROW.size:  # a torn end: pad it to a row, which will not check
-                os.write(fd, b"\0" * (_ROW.size - os.fstat(fd).st_size % _ROW.size))
-            os.write(fd, b"".join(_row(identity, digest) for identity, digest in rows))
-        except OSError:
+            while True:
+                rows.append(_row(*self._unsaved.popleft()))
+        except IndexError:  # empty, by us or by another thread
             pass
-        finally:
-            os.close(fd)
+        if rows:
+            _append(path, b"".join(rows))
+
+
+def _append(path: str, rows: bytes) -> None:
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+    except OSError:
+        return
+    try:
+        torn = os.fstat(fd).st_size % _ROW.size
+        padding = b"\0" * (-torn % _ROW.size)  # a torn end becomes a row that does not check
+        os.write(fd, padding + rows)
+    except OSError:
+        pass
+    finally:
+        os.close(fd)
 
 
 def _row(identity: Identity, digest: str) -> bytes:
@@ -151,7 +166,7 @@ class Files:
 def _digest_open(path: str) -> tuple[Identity, str, Identity]:
     """Digest by reading into a buffer: a file that shrinks under a mapping would kill the process."""
     hasher = xxh3_128()
-    fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    fd = os.open(path, _OPEN)
     try:
         st = os.fstat(fd)
         before = identity_of(st)
@@ -172,8 +187,8 @@ def _digest_open(path: str) -> tuple[Identity, str, Identity]:
 class _Directory:
     """Digests the names and contents below one directory, in the order of the names.
 
-    A link back to a folder above is digested as a loop; a cache directory of ours is left out,
-    since it changes with every run.
+    A link back to a folder above is digested as a loop; our own files in a cache directory are left
+    out, since they change with every run.
     """
 
     def __init__(self, files: Files) -> None:
@@ -199,23 +214,32 @@ class _Directory:
             yield "", "unreadable"
             return
         if "CACHEDIR.TAG" in names and _is_ours(path):
-            return
+            names = [name for name in names if name not in OWN_NAMES]
         for name in names:
-            yield name, self._member(os.path.join(path, name))
+            digest = self._member(os.path.join(path, name))
+            if digest is not None:
+                yield name, digest
 
-    def _member(self, path: str) -> str:
+    def _member(self, path: str) -> str | None:
         try:
             st = os.stat(path)
         except OSError:
             return "dangling"
-        if stats.S_ISDIR(st.st_mode):
-            return "dir:" + self.digest(path, st)
-        return self.files.content(path, st)
+        if not stats.S_ISDIR(st.st_mode):
+            return self.files.content(path, st)
+        return None if _is_ours(path) and _is_all_ours(path) else "dir:" + self.digest(path, st)
 
 
 def _is_ours(path: str) -> bool:
     try:
         with open(os.path.join(path, "CACHEDIR.TAG"), "rb") as file:
             return file.read(len(OWN_TAG)) == OWN_TAG
+    except OSError:
+        return False
+
+
+def _is_all_ours(path: str) -> bool:
+    try:
+        return OWN_NAMES.issuperset(os.listdir(path))
     except OSError:
         return False

@@ -173,19 +173,18 @@ def read_events(path: str, *, root: str | None = None) -> tuple[list[Event], boo
     for record in records:
         if record == HEADER:
             continue
-        try:
-            event = Event.unwire(record)
-        except (TypeError, ValueError):
+        if not journal.is_event(record):
             damaged = True
             continue
+        event = Event.unwire(record)
         events.append(event if root is None else event.replace(root=root))
     return events, damaged
 
 
-def load_events(path: str) -> list[Event]:
+def load_events(path: str, *, root: str | None = None) -> list[Event]:
     """The events of a saved graph, all of them; GraphFileError names the file otherwise."""
     try:
-        events, damaged = read_events(path)
+        events, damaged = read_events(path, root=root)
     except OSError as error:
         raise GraphFileError(f"cannot read the graph file {path}: {error.strerror or error}") from error
     if damaged or (not events and journal.read(path)[0] != [HEADER]):

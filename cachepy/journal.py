@@ -2,12 +2,14 @@
 
 A record is a mark, its length, a checksum and a pickle of builtins.  One `write` with O_APPEND adds
 it, under a lock where the file system has locks, so that processes lose nothing of each other.  A
-reader takes every whole record and finds the next mark behind a damaged one.  Imports wire.
+reader takes every whole record and finds the next mark behind a damaged one.  `is_event` and `is_dep`
+tell what a record is, before anybody relies on its parts.  Imports wire.
 """
 
 from __future__ import annotations
 
 import os
+from itertools import product
 from struct import Struct
 
 from xxhash import xxh32_intdigest
@@ -21,6 +23,32 @@ if TYPE_CHECKING:
 
 MARK = b"\xc5cpj"
 _HEAD = Struct("<4sII")
+
+_TEXT_OR_NONE, _NUMBER = (str, type(None)), (int, float)
+_TRACE = tuple, tuple, str
+_DEPS = frozenset(product((str,), (str,), _TEXT_OR_NONE))
+_EVENTS = frozenset(
+    product(*[(str,)] * 6, (tuple,), (dict,), (dict,), (str,), _TEXT_OR_NONE, (str,), *[_NUMBER] * 3, (str,))
+)
+
+
+def is_dep(record: Any) -> bool:
+    """Whether a record has the parts of a dep, whatever it says.
+
+    >>> is_dep(("file", "x", None)), is_dep(("file", "x"))
+    (True, False)
+    """
+    return type(record) is tuple and tuple(map(type, record)) in _DEPS
+
+
+def is_event(record: Any) -> bool:
+    """Whether a record has the parts of an event; any other could break a query of the graph later."""
+    if type(record) is not tuple or tuple(map(type, record)) not in _EVENTS:
+        return False
+    trace, args, label = record[6:9]
+    if tuple(map(type, trace)) != _TRACE or not all(map(is_dep, trace[0] + trace[1])):
+        return False
+    return all(type(text) is str for part in (args, label) for item in part.items() for text in item)
 
 
 def frame(value: object) -> bytes:

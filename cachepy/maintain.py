@@ -12,30 +12,57 @@ import time
 from cachepy import claims
 from cachepy.entryfile import MAGIC, EntryFile
 from cachepy.errors import EntryError, UsageError, UsageValueError
-from cachepy.model import Event
+from cachepy.model import CODE, Event
 from cachepy.options import cache_default_dir
 from cachepy.session import current_session
-from cachepy.store import CLAIM, ENTRY, OLD, TEMPORARY, Store
+from cachepy.store import CLAIM, ENTRY, OLD, STARTS, TEMPORARY, VALID, Store, rows_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import Any
 
+    from cachepy.entryfile import Stamp
+
 _DAY = 86400.0  # s
-_STALE_TEMPORARY = 3600.0  # s; no write takes longer without the file being touched
+_STALE = 3600.0  # s; nobody who is alive leaves a file that is being written, or a claim, untouched for longer
+_MINUTE = 60.0  # s
+
+
+class Stock:
+    """One entry as it was when it was looked at; `events` is empty if it is damaged."""
+
+    __slots__ = ("events", "files", "path", "size", "stamp", "written")
+
+    def __init__(self, path: str, root: str) -> None:
+        rows: list[tuple[Any, str]] = [(None, os.path.basename(path))]
+        try:
+            opened = EntryFile(path)
+            rows, self.stamp = rows_of(path, opened), opened.stamp
+        except EntryError:
+            self.stamp = _stamp(path)
+        self.path = path
+        self.events = [Event.unwire(wire).replace(root=root) for wire, _ in rows if wire]
+        self.files = [os.path.join(os.path.dirname(path), name) for _, name in rows]
+        self.size = sum(map(_size, self.files))
+        self.written = self.events[0].created if self.events else self.stamp[1] / 1e9
+
+
+def stock(root: str) -> Iterator[Stock]:
+    """All entries that cachepy wrote, sorted by their paths."""
+    for path in Store(root).calls():
+        try:
+            entry = Stock(path, root)
+        except OSError:
+            continue  # removed meanwhile, or not ours to read
+        if entry.events or _is_ours(path):
+            yield entry
 
 
 def scan(root: str) -> Iterator[tuple[str, Event | None]]:
     """Each entry's path with its newest event; None for one that is damaged."""
-    for path in Store(root).calls():
-        try:
-            yield path, Event.unwire(EntryFile(path).meta[0][0]).replace(root=root)
-        except FileNotFoundError:
-            continue  # removed meanwhile
-        except (EntryError, OSError, TypeError, ValueError, IndexError):
-            yield path, None
+    return ((each.path, next(iter(each.events), None)) for each in stock(root))
 
 
 def root_of(cache_dir: str | Path | None) -> str:
@@ -66,42 +93,32 @@ def cache_list(cache_dir: str | Path | None = None) -> list[dict[str, Any]]:
     >>> cache_list(tempfile.mkdtemp())
     []
     """
-    rows = [_row(path, event) for path, event in scan(root_of(cache_dir)) if event is not None]
-    return sorted((r for r in rows if r is not None), key=lambda r: (r["created"], r["id"]))
+    rows = [_row(each) for each in stock(root_of(cache_dir)) if each.events]
+    return sorted(rows, key=lambda r: (r["created"], r["id"]))
 
 
-def _row(path: str, event: Event) -> dict[str, Any] | None:
+def _row(entry: Stock) -> dict[str, Any]:
     from pathlib import Path
 
-    try:
-        files = _files_of(path)
-        size = sum(os.path.getsize(f) for f in files)
-    except (EntryError, OSError):
-        return None
+    event = entry.events[0]
     return {
         "id": event.id,
         "fname": event.fname,
         "module": event.module,
         "label": dict(event.label),
-        "path": Path(path),
-        "size": size,
+        "path": Path(entry.path),
+        "size": entry.size,
         "created": event.created,
         "elapsed": event.elapsed,
-        "traces": len(files),
+        "traces": len(entry.files),
     }
-
-
-def _files_of(path: str) -> list[str]:
-    """The files of an entry's values, its own first."""
-    folder = os.path.dirname(path)
-    older = [os.path.join(folder, os.path.basename(name)) for _, name in EntryFile(path).meta[1:]]
-    return [path, *(f for f in older if os.path.exists(f))]
 
 
 def cache_info(cache_dir: str | Path | None = None) -> dict[str, Any]:
     """One summary of a cache directory: ``path, entries, size`` (bytes)``, functions, oldest, newest``.
 
-    ``oldest`` and ``newest`` are seconds since the epoch, None if there is no entry.
+    ``size`` counts all files of cachepy there, also the graph's. ``oldest`` and ``newest`` are seconds since the
+    epoch, None if there is no entry.
 
     Examples
     --------
@@ -111,16 +128,25 @@ def cache_info(cache_dir: str | Path | None = None) -> dict[str, Any]:
     """
     from pathlib import Path
 
-    rows = cache_list(cache_dir)
+    root = root_of(cache_dir)
+    rows = cache_list(root)
     times = [r["created"] for r in rows]
     return {
-        "path": Path(root_of(cache_dir)),
+        "path": Path(root),
         "entries": len(rows),
-        "size": sum(r["size"] for r in rows),
+        "size": sum(map(_size, _all_files(root))),
         "functions": sorted({r["fname"] for r in rows}),
         "oldest": min(times, default=None),
         "newest": max(times, default=None),
     }
+
+
+def _all_files(root: str) -> Iterator[str]:
+    for top in Store(root).others():
+        if os.path.isfile(top):
+            yield top
+        for folder, _, names in os.walk(top):
+            yield from (os.path.join(folder, name) for name in names)
 
 
 def cache_stats(cache_dir: str | Path | None = None) -> dict[str, dict[str, Any]]:
@@ -146,6 +172,9 @@ def cache_prune(
 ) -> list[Path]:
     """Delete old entries, and what dead writers left behind.
 
+    With the entries go their notes, and the descriptions of code that no entry needs any more. The record of the
+    graph, ``graph.pkl``, stays: it is history, in which calls that went are shown as missing.
+
     Parameters
     ----------
     cache_dir : path, optional
@@ -153,7 +182,7 @@ def cache_prune(
     days_old : float
         Entries last written longer ago than this go; 0: all.
     max_bytes : int, optional
-        After that the oldest go until no more than this remains.
+        After that the oldest go until the entries that remain have no more than this.
     dry_run : bool
         Only say what would go.
 
@@ -173,21 +202,29 @@ def cache_prune(
     >>> cache_prune(tempfile.mkdtemp(), days_old=0)
     []
     """
+    from pathlib import Path
+
     _check_age("days_old", days_old)
     if max_bytes is not None:
         _check_age("max_bytes", max_bytes)
     root = root_of(cache_dir)
-    limit = time.time() - days_old * _DAY
-    rows = cache_list(root)
-    going = [r for r in rows if days_old == 0 or r["created"] < limit]
-    staying = [r for r in rows if r not in going] if going else rows
-    while max_bytes is not None and sum(r["size"] for r in staying) > max_bytes:
-        going.append(staying.pop(0))
+    going = _outdated(root, time.time() - days_old * _DAY if days_old else float("inf"), max_bytes)
     if not dry_run:
-        for row in going:
-            _remove(root, str(row["path"]), row["id"])
+        remove_claims(Store(root))
+        going = _remove_all(going)
         remove_leftovers(root)
-    return [r["path"] for r in going]
+    return [Path(entry.path) for entry in going]
+
+
+def _outdated(root: str, limit: float, max_bytes: int | None) -> list[Stock]:
+    """The entries written before a time, and the oldest of the others while they are too large together."""
+    entries = sorted(stock(root), key=lambda e: (e.written, e.path))
+    size, found = sum(e.size for e in entries), []
+    for entry in entries:
+        if entry.written < limit or (max_bytes is not None and size > max_bytes):
+            found.append(entry)
+            size -= entry.size
+    return found
 
 
 def _check_age(option: str, value: Any) -> None:
@@ -197,73 +234,116 @@ def _check_age(option: str, value: Any) -> None:
         raise UsageValueError(f"{option} must be 0 or more, not {value!r}")
 
 
-def _remove(root: str, path: str, call: str) -> None:
-    try:
-        files = _files_of(path)
-    except (EntryError, OSError):
-        files = [path]
-    for file in files:
-        _unlink(file)
-    session = current_session()
-    if any(store.root == root for store in session.stores()):
-        session.store(root).forget(call)
+def _remove_all(going: list[Stock]) -> list[Stock]:
+    """Remove entries that are still what they were and are not being written; returns those that went."""
+    gone = []
+    for entry in going:
+        stem = entry.path[: -len(ENTRY)]
+        if not os.path.exists(stem + CLAIM) and _stamp(entry.path) == entry.stamp:
+            for path in (*entry.files, stem + VALID):
+                _unlink(path)
+            gone.append(entry)
+    return gone
 
 
 def remove_leftovers(root: str) -> int:
-    """Remove temporary files, claims and values that belong to nobody any more; returns how many."""
+    """Remove what belongs to nobody any more, values, notes, code and mailboxes too; returns how many files."""
     store = Store(root)
+    count = remove_claims(store)
+    is_busy = next(store.files(CLAIM), None) is not None
+    unneeded = [p for p in store.files(OLD, VALID) if _is_orphan(p)]
+    unneeded += [p for p in (*store.files(TEMPORARY, ".dead"), *store.others("code")) if _is_abandoned(p)]
+    if not is_busy:  # a run may need its mailbox however long it takes, and has not stored yet what code it needs
+        unneeded += [p for p in store.others("runs") if _age(p) > _DAY and _is_ours(p)]
+        unneeded += _unneeded_code(store)
+    for path in unneeded:
+        _unlink(path)
+    for folder in (*store.folders(), os.path.join(root, "code")):
+        _best_effort(os.rmdir, folder)  # only an empty one goes
+    return count + len(unneeded)
+
+
+def remove_claims(store: Store) -> int:
+    """Remove claims of the dead; one of another host counts as such if it was not touched for long."""
     owner = claims.Claims()
     count = 0
-    for path in store.files(TEMPORARY, OLD, CLAIM, ".dead"):
-        if path.endswith(CLAIM):
-            gone = not owner.is_held(path)
-        elif path.endswith(OLD):
-            gone = _is_orphan(path)
-        else:
-            gone = _age(path) > _STALE_TEMPORARY or _writer_is_dead(path)
-        if gone:
+    for path in store.files(CLAIM):
+        if owner.is_held(path):
+            if owner.is_of_here(path) or _age(path) < _STALE:
+                continue
             _unlink(path)
-            count += 1
+        count += 1
     return count
 
 
+def _unneeded_code(store: Store) -> list[str]:
+    """Descriptions of code that no stored trace names."""
+    records = [p for p in store.others("code") if not p.endswith(TEMPORARY)]
+    if not records:
+        return []
+    needed = {d.digest for e in stock(store.root) for event in e.events for d in event.trace.deps if d.kind == CODE}
+    current_session()._code_kept.clear()  # written again when a call needs them again
+    return [p for p in records if os.path.basename(p) not in needed and _is_ours(p)]
+
+
 def _is_orphan(path: str) -> bool:
-    """An older value whose entry is gone, or does not list it any more."""
-    if not _is_ours(path):
+    """An older value or a note whose entry is gone, or does not list it any more."""
+    stem = path[: -len(VALID)] if path.endswith(VALID) else path[: -len(OLD)].rpartition(".")[0]
+    if not _is_ours(path) or os.path.exists(stem + CLAIM):  # its entry is being written
         return False
-    entry = path[: -len(OLD)].rpartition(".")[0] + ENTRY
-    try:
-        return path not in _files_of(entry)
-    except FileNotFoundError:
+    if not os.path.exists(stem + ENTRY):
         return _age(path) > 1.0
-    except (EntryError, OSError):
+    try:
+        entry = Stock(stem + ENTRY, "")
+    except OSError:
         return False
+    return path.endswith(OLD) and bool(entry.events) and path not in entry.files
+
+
+def _is_abandoned(path: str) -> bool:
+    """A temporary file that nobody writes any more: old, or of a process that is gone from this host."""
+    suffix, at = (TEMPORARY, -4) if path.endswith(TEMPORARY) else (".dead", -3)
+    if not path.endswith(suffix) or not _is_ours(path):
+        return False
+    parts = os.path.basename(path).split(".")
+    pid = parts[at] if len(parts) >= -at else ""
+    is_dead = pid.isdigit() and claims.process_start(int(pid)) is None and _age(path) > _MINUTE
+    return is_dead or _age(path) > _STALE
 
 
 def _is_ours(path: str) -> bool:
+    """Whether cachepy wrote a file, by its content; also if the writer died after the first bytes."""
     try:
         with open(path, "rb") as file:
-            return file.read(len(MAGIC)) in (MAGIC, b"")
+            head = file.read(len(MAGIC))
     except OSError:
         return False
+    return head == MAGIC[: len(head)] or head.startswith(STARTS)
 
 
-def _writer_is_dead(path: str) -> bool:
-    """Whether the process on this host that names itself in a temporary file is gone."""
-    parts = os.path.basename(path).split(".")
-    pids = [int(p) for p in parts[1:] if p.isdigit()]
-    return bool(pids) and claims.process_start(pids[-1]) is None and _is_ours(path) and _age(path) > 60.0
+def _stamp(path: str) -> Stamp:
+    """The state of a file; what is not there has no age and no size."""
+    try:
+        st = os.stat(path)
+    except OSError:
+        return 0, time.time_ns(), 0
+    return st.st_ino, st.st_mtime_ns, st.st_size
+
+
+def _size(path: str) -> int:
+    return _stamp(path)[2]
 
 
 def _age(path: str) -> float:
-    try:
-        return time.time() - os.stat(path).st_mtime
-    except OSError:
-        return 0.0
+    return time.time() - _stamp(path)[1] / 1e9
 
 
 def _unlink(path: str) -> None:
+    _best_effort(os.unlink, path)
+
+
+def _best_effort(remove: Callable[[str], None], path: str) -> None:
     try:
-        os.unlink(path)
+        remove(path)
     except OSError:
         pass

@@ -200,6 +200,8 @@ class Run:
             return False
         tell(self.parent, self.request, event.trace.result)
         self.session.sink.record(event)
+        if self.frame.shared:
+            self.session.sink.fold_below(event, anew=True)
         return True
 
     def _inputs_hold(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from _thread import allocate_lock
 from _weakref import ref
 
 from cachepy import journal, wire
@@ -73,9 +74,7 @@ class Session:
     def store(self, root: str) -> Store:
         """The cache directory at an absolute path."""
         found = self._stores.get(root)
-        if found is None:
-            found = self._stores[root] = Store(root)
-        return found
+        return found if found is not None else self._stores.setdefault(root, Store(root))
 
     def stores(self) -> list[Store]:
         return list(self._stores.values())
@@ -208,11 +207,16 @@ class GraphSink:
         """A call has run and is stored."""
         self.apply(event)
         self._append(event)
-        for call in event.trace.calls:  # some may have run in other processes
-            if self.session.graph.run_of(call.name) is None:
-                for below in self.session.events(call.name):
-                    if below.trace.result == call.digest:
-                        self.hit(below, {}, set())
+        self.fold_below(event, anew=False)
+
+    def fold_below(self, event: Event, *, anew: bool) -> None:
+        """Bring in calls below that ran in other processes; `anew`: also those that the graph knows already."""
+        for call in event.trace.calls:
+            if anew or self.session.graph.run_of(call.name) is None:
+                found = [e for e in self.session.events(call.name) if e.trace.result == call.digest]
+                for each in found[:1]:
+                    if self.session.graph.run_of(each.id) != each.run:
+                        self.hit(each, {}, set())
 
     def hit(self, event: Event, chosen: dict[str, Event], several: set[str]) -> None:
         """A call was a hit: its subtree belongs to the graph; the journal has it already.
@@ -271,13 +275,16 @@ def _user_level() -> int:
 
 
 _default: Session | None = None
+_making = allocate_lock()
 
 
 def current_session() -> Session:
     """The session that cached functions use now."""
     global _default
     if _default is None:
-        _default = Session()
+        with _making:
+            if _default is None:
+                _default = Session()
     return _default
 
 

@@ -10,20 +10,21 @@
     code/<digest>                            pieces of a code digest, to name what changed
 
 A reader sees whole files only: each is written beside its place and renamed.  Imports entryfile,
-claims, journal, model, files, errors.
+journal, model, files, wire, errors.
 """
 
 from __future__ import annotations
 
 import os
+from itertools import count
 
 from xxhash import xxh3_64_hexdigest
 
 from cachepy import wire
-from cachepy.entryfile import EntryFile, Payload, assemble, load_value
-from cachepy.errors import EntryError
-from cachepy.files import OWN_TAG
-from cachepy.journal import Journal
+from cachepy.entryfile import MAGIC, EntryFile, Payload, assemble, load_value
+from cachepy.errors import EntryError, EntryReplacedError
+from cachepy.files import OWN_NAMES, OWN_TAG
+from cachepy.journal import MARK, Journal, is_event
 from cachepy.model import Event
 
 TYPE_CHECKING = False
@@ -31,24 +32,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from cachepy.entryfile import Stamp
 
 MAX_TRACES = 16  # stored per key; the oldest goes first
 _NAME = 60  # characters of a function's name in a file name
 _HOT = 1 << 14  # bytes; a smaller pickle is kept in memory
+_HOT_TOTAL = 1 << 26  # bytes of such pickles in memory
 _PARSED = 50_000  # entries remembered in memory
 ENTRY, OLD, CLAIM, TEMPORARY, VALID = ".entry", ".old", ".claim", ".tmp", ".valid"
+STARTS = (MAGIC, MARK, b"\x80\x05")  # of our files: entries, records, other data in the wire form
 
 
 class Stored:
     """What is on disk for one key: events with the files of their values, newest first."""
 
-    __slots__ = ("events", "files", "hot", "stamp")
+    __slots__ = ("checked", "events", "files", "hot", "stamp")
 
-    def __init__(self, events: list[Event], files: list[str], stamp: tuple[int, int, int]) -> None:
+    def __init__(self, events: list[Event], files: list[str], stamp: Stamp) -> None:
         self.events = events
         self.files = files
         self.stamp = stamp
         self.hot: dict[int, bytes] = {}  # pickles of small values, valid as long as the stamp is
+        self.checked: dict[int, Stamp] = {}  # files of values that this process has checked in full
 
 
 class Store:
@@ -61,7 +66,9 @@ class Store:
         self._entries = os.path.join(root, "entries", "")
         self._names: dict[str, str] = {}
         self._parsed: dict[str, Stored] = {}
-        self._count = 0
+        self._hot_bytes = 0
+        self._count = count()
+        self._tagged = False
 
     def path_of(self, call: str) -> str:
         """Where the entry of a call is; bounded and safe whatever the function is called."""
@@ -77,13 +84,16 @@ class Store:
     def prepare(self, call: str) -> None:
         """Make the folders that an entry needs; OSError if that cannot be done."""
         folder = os.path.dirname(self.path_of(call))
-        if os.path.isdir(folder):
+        if self._tagged and os.path.isdir(folder):
             return
-        if not os.path.isdir(self.root):
-            os.makedirs(self.root, mode=0o700, exist_ok=True)
-            with open(os.path.join(self.root, "CACHEDIR.TAG"), "wb") as file:
-                file.write(OWN_TAG)
+        os.makedirs(self.root, mode=0o700, exist_ok=True)
+        _tag(os.path.join(self.root, "CACHEDIR.TAG"))
+        self._tagged = True
         os.makedirs(folder, exist_ok=True)
+
+    def _temporary(self, path: str) -> str:
+        """A name beside a file, for writing it; names the process, so that others see when that is dead."""
+        return f"{path}.{os.getpid()}.{id(self):x}.{next(self._count)}{TEMPORARY}"
 
     def look(self, call: str) -> Stored | None:
         """What is stored for a call; parsed once as long as the file stays the same.
@@ -103,29 +113,30 @@ class Store:
         stored = self._parse(path, call, stamp)
         if len(self._parsed) >= _PARSED:
             self._parsed.clear()
+            self._hot_bytes = 0
         self._parsed[call] = stored
         return stored
 
-    def _parse(self, path: str, call: str, stamp: tuple[int, int, int]) -> Stored:
+    def _parse(self, path: str, call: str, stamp: Stamp) -> Stored:
         try:
-            rows = EntryFile(path).meta
-            events = [Event.unwire(wire).replace(root=self.root) for wire, _ in rows]
-            files = [os.path.basename(path), *(os.path.basename(name) for _, name in rows[1:])]
+            rows = rows_of(path, EntryFile(path))
         except FileNotFoundError:
-            raise EntryError(f"{path} vanished while it was read") from None
-        except (TypeError, ValueError) as error:
-            raise EntryError(f"{path} is damaged: {error}") from error
-        if not events or any(event.id != call for event in events):
+            raise EntryReplacedError(f"{path} vanished while it was read") from None
+        events = [Event.unwire(wire).replace(root=self.root) for wire, _ in rows]
+        if any(event.id != call for event in events):
             raise EntryError(f"{path} holds another call than its name says")
-        return Stored(events, files, stamp)
+        return Stored(events, [name for _, name in rows], stamp)
 
     def open(self, call: str, stored: Stored, index: int) -> EntryFile:
         """The file with the value of one of the stored events."""
         path = os.path.join(os.path.dirname(self.path_of(call)), stored.files[index])
         opened = EntryFile(path)
-        if opened.meta[0][0][5] != stored.events[index].run:
-            raise EntryError(f"{path} was replaced")
-        return opened
+        try:
+            if opened.meta[0][0][5] == stored.events[index].run:
+                return opened
+        except (LookupError, TypeError):
+            pass
+        raise EntryReplacedError(f"{path} was replaced")
 
     def value(self, call: str, stored: Stored, index: int) -> Any:
         """Load a value; EntryError or OSError if that cannot be done."""
@@ -134,32 +145,50 @@ class Store:
             return load_value(pickle)
         opened = self.open(call, stored, index)
         if opened.has_buffers:
-            return opened.value()
+            value = opened.value(verify=stored.checked.get(index) != opened.stamp)
+            stored.checked[index] = opened.stamp
+            return value
         data = opened.pickle()
         if len(data) <= _HOT:
-            stored.hot[index] = bytes(data)
+            self._keep_hot(stored, index, bytes(data))
         return load_value(data)
+
+    def _keep_hot(self, stored: Stored, index: int, pickle: bytes) -> None:
+        self._hot_bytes += len(pickle)
+        if self._hot_bytes > _HOT_TOTAL:
+            for each in list(self._parsed.values()):
+                each.hot.clear()
+            self._hot_bytes = len(pickle)
+        stored.hot[index] = pickle
 
     def put(self, event: Event, payload: Payload) -> Event:
         """Store a value with its event as the newest of its key; OSError if the disk refuses."""
         path = self.path_of(event.id)
-        self.prepare(event.id)
-        event = event.replace(root=self.root, outfile=os.path.relpath(path, self.root).replace(os.sep, "/"))
+        event = event.replace(root=self.root, outfile="entries/" + path[len(self._entries) :].replace(os.sep, "/"))
         older, dropped = self._older(event, path)
-        rows = [(event.wire(), None), *older]
-        self._count += 1
-        temporary = f"{path[: -len(ENTRY)]}.{os.getpid()}.{id(self):x}.{self._count}{TEMPORARY}"
+        parts = assemble([(event.wire(), None), *older], payload)
+        parts[:4] = [b"".join(parts[:4])]  # a small entry is one write
+        self.prepare(event.id)
+        try:
+            self._write(path, parts)
+        except FileNotFoundError:  # a prune removed the empty folder
+            self.prepare(event.id)
+            self._write(path, parts)
+        for name in dropped:
+            _unlink(os.path.join(os.path.dirname(path), name))
+        return event
+
+    def _write(self, path: str, parts: list[Any]) -> None:
+        """Write a file whole: beside its place, then renamed."""
+        temporary = self._temporary(path.removesuffix(ENTRY))
         try:
             with open(temporary, "xb", buffering=0) as file:
-                for part in _joined(assemble(rows, payload)):
+                for part in parts:
                     _write_all(file, part)
             os.replace(temporary, path)
         except BaseException:
             _unlink(temporary)
             raise
-        for name in dropped:
-            _unlink(os.path.join(os.path.dirname(path), name))
-        return event
 
     def _older(self, event: Event, path: str) -> tuple[list[tuple[Any, str]], list[str]]:
         """The earlier events that stay, each with its value under a name of its own."""
@@ -194,14 +223,10 @@ class Store:
 
     def set_valid(self, call: str, seen: float, run: str) -> None:
         """Note it, best effort: without the note, each process adds one more record to the journal."""
-        path = self._valid_path(call)
-        temporary = f"{path}.{os.getpid()}{TEMPORARY}"
         try:
-            with open(temporary, "wb") as file:
-                file.write(wire.dumps((seen, run)))
-            os.replace(temporary, path)
+            self._write(self._valid_path(call), [wire.dumps((seen, run))])
         except OSError:
-            _unlink(temporary)
+            pass
 
     def _valid_path(self, call: str) -> str:
         return self.path_of(call)[: -len(ENTRY)] + VALID
@@ -224,25 +249,30 @@ class Store:
 
     def files(self, *suffixes: str) -> Iterator[str]:
         """The paths of all files below ``entries`` with one of the suffixes, sorted."""
-        top = os.path.join(self.root, "entries")
-        for folder in _listed(top):
-            for name in _listed(os.path.join(top, folder)):
+        for folder in self.folders():
+            for name in _listed(folder):
                 if name.endswith(suffixes):
-                    yield os.path.join(top, folder, name)
+                    yield os.path.join(folder, name)
+
+    def folders(self) -> list[str]:
+        """The folders that hold the entries."""
+        return [self._entries + name for name in _listed(self._entries)]
+
+    def others(self, name: str = "") -> list[str]:
+        """The paths in ``code`` or ``runs``; without a name: of all that is ours at the top."""
+        folder = os.path.join(self.root, name)
+        return [os.path.join(folder, each) for each in (_listed(folder) if name else sorted(OWN_NAMES))]
 
     def put_code(self, digest: str, wire: bytes) -> None:
         """Keep the pieces of a code digest, best effort: they only make reasons more exact."""
         path = os.path.join(self.root, "code", digest)
         if os.path.exists(path):
             return
-        temporary = f"{path}.{os.getpid()}{TEMPORARY}"
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(temporary, "xb") as file:
-                file.write(wire)
-            os.replace(temporary, path)
+            self._write(path, [wire])
         except OSError:
-            _unlink(temporary)
+            pass
 
     def get_code(self, digest: str) -> bytes | None:
         try:
@@ -252,18 +282,35 @@ class Store:
             return None
 
 
+def rows_of(path: str, file: EntryFile) -> list[tuple[Any, str]]:
+    """The checked meta of an entry: each event in wire form with the name of the file of its value."""
+    rows = file.meta
+    if type(rows) is not list or not rows or not all(_is_row(row) for row in rows):
+        raise EntryError(f"{path} is damaged: its meta is not that of a call")
+    return [(rows[0][0], os.path.basename(path)), *((wire, os.path.basename(name or "")) for wire, name in rows[1:])]
+
+
+def _is_row(row: Any) -> bool:
+    return type(row) is tuple and len(row) == 2 and is_event(row[0]) and type(row[1]) in (str, type(None))
+
+
+def _tag(path: str) -> None:
+    """Mark the directory, best effort, also one that the user made."""
+    try:
+        with open(path, "xb", buffering=0) as file:
+            file.write(OWN_TAG)
+    except FileExistsError:
+        pass
+    except OSError:
+        _unlink(path)
+
+
 def _safe(fname: str) -> str:
     """A file name for a function name: readable if it can be, bounded, unambiguous by the digest."""
     text = "".join(c if c.isascii() and (c.isalnum() or c in "_.") else "_" for c in fname)
     if len(text) <= _NAME:
         return text
     return f"{text[: _NAME - 17]}.{xxh3_64_hexdigest(fname.encode('utf-8', 'replace'))}"
-
-
-def _joined(parts: list[Any]) -> list[Any]:
-    """Small parts as one, so that a small entry is one write."""
-    small = b"".join(parts[:4])
-    return [small, *parts[4:]]
 
 
 def _write_all(file: Any, data: Any) -> None:
@@ -283,6 +330,7 @@ def _link(path: str, aside: str) -> bool:
 
             shutil.copyfile(path, aside)
         except OSError:
+            _unlink(aside)
             return False
     return True
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
         def hit(self, event: Event, chosen: dict[str, Event], several: set[str]) -> None: ...
 
+        def fold_below(self, event: Event, *, anew: bool) -> None: ...
+
     class Caller(Protocol):
         """The call that is running: here, or (by its mailbox) in another process."""
 

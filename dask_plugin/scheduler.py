@@ -130,7 +130,7 @@ class SchedulerPart(SchedulerPlugin):
                 self.scheduler.log_event(TOPIC, {"first": first, "records": batch})
                 first += len(batch)
 
-    def update_graph(self, scheduler: Scheduler, *, keys: Iterable[Any], **_: Any) -> None:
+    def update_graph(self, scheduler: Scheduler, *, client: str, keys: Iterable[Any], **_: Any) -> None:
         """Tasks whose results are in memory do not run again: the calls behind them are hits."""
         todo = [t for t in map(scheduler.tasks.get, keys) if t is not None and t.state == "memory"]
         seen = set(todo)
@@ -142,7 +142,15 @@ class SchedulerPart(SchedulerPlugin):
             seen |= below
             todo += below
         hits = [("hit", call, "", root) for call, root in found.items()]
-        self._publish([hit for hit in hits if self.ledger.add(hit)])
+        self._publish_ahead(client, [hit for hit in hits if self.ledger.add(hit)])
+
+    def _publish_ahead(self, client: str, fresh: list[Record]) -> None:
+        """In front of what waits to be sent: these tasks were reported a moment ago, in this very step."""
+        stream = None if self.scheduler is None else self.scheduler.client_comms.get(client)
+        reported = 0 if stream is None else len(stream.buffer)
+        self._publish(fresh)
+        if stream is not None:
+            stream.buffer[:] = stream.buffer[reported:] + stream.buffer[:reported]
 
     def transition(self, key: Any, start: str, finish: str, *_: Any, **__: Any) -> None:
         if finish == "forgotten":

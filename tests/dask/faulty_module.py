@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -215,6 +216,15 @@ def wants(tag, where):
     await_mark(f"out-{tag}")
     mark(f"wants-{tag}")
     return sends_out(tag, where)
+
+
+def leaves_a_thread_behind(tag):
+    def work():
+        time.sleep(0.2)
+        leaf(tag, 8)
+        mark(f"behind-{tag}")
+
+    threading.Thread(target=work).start()
 
 
 def many_children(tag, count):

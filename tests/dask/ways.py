@@ -43,7 +43,8 @@ def picture():
 def assert_same(found, expected):
     """Node by node, so that a failure says which one and what."""
     for kind, mine, serial in zip(("nodes", "traces"), found, expected, strict=True):
-        assert sorted(mine) == sorted(serial), f"{kind}: other ids than in the serial run"
+        more, less = sorted(set(mine) - set(serial)), sorted(set(serial) - set(mine))
+        assert (more, less) == ([], []), f"{kind}: too many {more}, too few {less}"
         for call in serial:
             differs = {part: (mine[call][part], want) for part, want in serial[call].items() if mine[call][part] != want}
             assert not differs, f"{kind}: {call}: found, expected: {differs}"
