@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 HEARTBEAT = 1.0  # s between touches
 LEASE = 4.0  # s without a touch after which an owner on another host counts as dead
+BREAK = ".break"  # beside a claim while a waiter removes it
 _IDLE = 10  # beats without any claim after which the thread ends
 _TEMPORARY = ".tmp"
 
@@ -168,19 +169,25 @@ class Claims:
         return time.monotonic() - since
 
     def _remove(self, path: str, content: Any) -> bool:
-        """Move the claim aside, so that of many waiters one wins, and look what was moved."""
-        aside = f"{path}.{self.owner().pid}.{id(self):x}.dead"
+        """Remove a dead owner's claim: one waiter at a time, who looks once more whose claim it is.
+
+        Without the turn, a slow waiter could remove the claim that a quick one has just taken.
+        """
+        turn = f"{path}{BREAK}"
         try:
-            os.rename(path, aside)
+            os.close(os.open(turn, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666))
+        except FileExistsError:
+            if self._unchanged_for(turn, None) > LEASE:  # whose turn it was died in it
+                _unlink(turn)
+            return False
         except OSError:
             return not os.path.exists(path)
-        if _read(aside) != content:  # somebody was faster and this is a live claim: put it back
-            try:
-                os.link(aside, path)
-            except OSError:
-                pass
-        _unlink(aside)
-        return True
+        try:
+            if _read(path) == content:
+                _unlink(path)
+            return not os.path.exists(path)
+        finally:
+            _unlink(turn)
 
     def _beat_on(self) -> None:
         """See that a thread touches what is held; it ends by itself when nothing is held any more."""

@@ -11,7 +11,9 @@ from __future__ import annotations
 import sys
 from _thread import get_ident
 
+from cachepy.bytecode import code_bytes
 from cachepy.digest import Digester, digest_bytes, name_of
+from cachepy.facts import CodeFacts, scan
 from cachepy.guard import MISSING
 from cachepy.model import Record
 from cachepy.modules import MAIN, PYTHON, Origins, canonical, find
@@ -20,6 +22,7 @@ from cachepy.reach import Piece, Walk
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import CodeType
     from typing import Any
 
 _REMEMBER = 4096  # digests of functions and classes of modules
@@ -49,8 +52,7 @@ class Target:
         self.module, self.qualname = name or (module, qualname)
         self.reach: tuple[CodeReader, Reach] | None = None  # remembered here, so that it goes with the function
         if name is None and "<lambda>" in self.qualname and hasattr(fn, "__code__"):
-            from cachepy.bytecode import code_bytes  # two lambdas on one line are two functions
-
+            # two lambdas on one line are two functions
             self.qualname += "#" + digest_bytes(code_bytes(fn.__code__))[:8]
         self.ignore_globals = ignore_globals
         self.depends_on_vars = depends_on_vars
@@ -137,6 +139,7 @@ class CodeReader:
         self.digester = Digester(origins, self._by_value)
         self._known: dict[int, tuple[Any, Reach]] = {}
         self._local: dict[int, tuple[Any, Reach]] = {}
+        self._codes: dict[CodeType, tuple[str, CodeFacts]] = {}
         self._busy: set[tuple[int, int]] = set()
 
     def digest(self, obj: Any) -> str:
@@ -162,7 +165,7 @@ class CodeReader:
 
     def walk(self, target: Target) -> Reach:
         """Walk, whatever is remembered."""
-        walk = Walk(self.digester, self._boundary, target.ignore_globals)
+        walk = Walk(self.digester, self._boundary, self._code, target.ignore_globals)
         for name, text in target.declared:
             walk.lines.append(f"declared {name}={text}")
             walk.pieces.append(Piece("declared", name, text, ""))
@@ -177,6 +180,15 @@ class CodeReader:
             tuple(dict.fromkeys(walk.opaque)),
             walk.guard.build(),
         )
+
+    def _code(self, code: CodeType) -> tuple[str, CodeFacts]:
+        """Digest and facts of one code object; a function that arrives by value again has an equal one."""
+        known = self._codes.get(code)
+        if known is None:
+            if len(self._codes) >= _REMEMBER:
+                self._codes.clear()
+            known = self._codes[code] = digest_bytes(code_bytes(code)), scan(code)
+        return known
 
     def _declared_var(self, walk: Walk, target: Target, name: str) -> None:
         module, _, attribute = name.rpartition(".")

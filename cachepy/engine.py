@@ -5,7 +5,7 @@
     -> tell the caller's frame -> record
 
 `CachedCall` is a function with its options, `Request` one call of it; `run` holds one run of a body.
-Imports run, probe, session and what lies below them, not the graph.
+Imports run, waiting, probe, session and what lies below them, not the graph.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import time
 
 from cachepy.claims import Claim
 from cachepy.code import Target, identity_of
-from cachepy.deadlock import waits_for_me
 from cachepy.digest import Found
 from cachepy.errors import (
     CacheReadWarning,
@@ -31,18 +30,17 @@ from cachepy.probe import LiveProbe
 from cachepy.run import Run, Transparent, tell
 from cachepy.session import Session, current_session
 from cachepy.store import Store, Stored
-from cachepy.trace import Frame, caller
+from cachepy.trace import caller
 from cachepy.verify import Verifier
+from cachepy.waiting import attempts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
     from cachepy.code import Reach
 
 _LOOKS = 5  # at an entry that others replace all the time
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.05  # s between two looks at somebody else's claim
 
 
 class CachedCall:
@@ -103,7 +101,7 @@ class CachedCall:
         hit = request.fast_hit(flags)
         if hit is not None:
             return hit.value
-        for pause in request.attempts(flags):
+        for pause in attempts(request, flags):
             time.sleep(pause)
         if request.hit is not None:
             return request.hit.value
@@ -123,7 +121,7 @@ class CachedCall:
         hit = request.fast_hit(flags)
         if hit is not None:
             return hit.value
-        for pause in request.attempts(flags):
+        for pause in attempts(request, flags):
             await sleep(pause)
         if request.hit is not None:
             return request.hit.value
@@ -253,9 +251,9 @@ class Request:
 
     def fast_hit(self, flags: Flags) -> Hit | None:
         """Look up and verify, without a claim."""
-        return self._hit() if flags.may_hit else None
+        return self.find_hit() if flags.may_hit else None
 
-    def _hit(self) -> Hit | None:
+    def find_hit(self) -> Hit | None:
         for _ in range(_LOOKS):
             try:
                 return self._hit_once()
@@ -290,63 +288,6 @@ class Request:
         self.session.files.memo.flush(self.store.memo_file)
         self.log("hit", "")
         return self.hit
-
-    # -- claims
-
-    def attempts(self, flags: Flags) -> Iterator[float]:
-        """Yields pauses until there is a hit, or this call is ours to run."""
-        if not flags.save:
-            return
-        frame = caller()
-        mine = set(frame.lineage()) if isinstance(frame, Frame) else set()
-        pause = _FIRST_PAUSE
-        path = self.store.claim_path(self.id)
-        try:
-            while not self._take(path, flags):
-                self.session.waiting[self] = mine, self.id
-                if self._would_deadlock(mine, pause):
-                    return
-                if pause >= _LONGEST_PAUSE:
-                    self.session.on_wait()
-                yield pause
-                pause = min(pause * 1.5, _LONGEST_PAUSE)
-        finally:
-            self.session.waiting.pop(self, None)
-
-    def _take(self, path: str, flags: Flags) -> bool:
-        """Take the claim and look again; True when there is nothing to wait for any more."""
-        claims = self.session.claims
-        if self.session.waiting.get(self) is not None and claims.is_held(path):
-            return False
-        try:
-            self.store.prepare(self.id)
-            claim = claims.acquire(path)
-        except OSError as error:
-            self.cannot_write(error)
-            return True
-        if claim is None:
-            return False
-        if flags.may_hit and self._hit() is not None:
-            claims.release(claim)
-        else:
-            self.claim = claim
-        return True
-
-    def _would_deadlock(self, mine: set[str], pause: float) -> bool:
-        """Whether whoever runs this call waits, through others, for one of my callers."""
-        session = self.session
-        owner = session.owners.get(self.id)
-        if owner is not None and pause >= _LONGEST_PAUSE and waits_for_me(owner.thread):
-            return True
-        blocked = set() if owner is None else {owner.run}
-        while True:
-            if blocked & mine:
-                return True
-            waiting = list(session.waiting.values())
-            more = {session.owners[w].run for line, w in waiting if line & blocked and w in session.owners}
-            if more <= blocked:
-                return False
-            blocked |= more
 
     def cannot_write(self, error: OSError) -> None:
         self.session.warn(

@@ -31,7 +31,7 @@ from cachepy.wire import PROTOCOL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pickle import PickleBuffer
     from typing import Any
 
@@ -81,11 +81,9 @@ def pack(value: object) -> Payload:
             buffers.clear()
             _MainPickler(file, PROTOCOL, buffer_callback=keep).dump(value)
     except (PicklingError, AttributeError, TypeError):
-        import cloudpickle  # type: ignore[import-untyped]
-
         file = BytesIO()
         buffers.clear()
-        cloudpickle.CloudPickler(file, PROTOCOL, buffer_callback=keep).dump(value)
+        _by_value(file, keep).dump(value)
     return Payload(file.getvalue(), buffers)
 
 
@@ -93,11 +91,36 @@ class _MainPickler(Pickler):
     """Writes code of ``__main__`` under the script's name, so that importing it finds it too."""
 
     def reducer_override(self, obj: Any) -> Any:
-        if callable(obj) and getattr(obj, "__module__", None) in MAIN and hasattr(obj, "__qualname__"):
-            if "<" in obj.__qualname__:
-                raise PicklingError(f"{obj.__qualname__} is local")
-            return by_name, (canonical(obj.__module__), obj.__qualname__)
-        return NotImplemented
+        if not _is_of_main(obj):
+            return NotImplemented
+        if not _has_name(obj):
+            raise PicklingError(f"{obj.__qualname__} is local")
+        return by_name, (canonical(obj.__module__), obj.__qualname__)
+
+
+def _by_value(file: BytesIO, keep: Callable[[PickleBuffer], bool]) -> Any:
+    """A pickler for code that has no importable name; what has one still goes by it, or ``isinstance`` would fail."""
+    import cloudpickle  # type: ignore[import-untyped]
+
+    class ByValue(cloudpickle.CloudPickler):  # type: ignore[misc]
+        def reducer_override(self, obj: Any) -> Any:
+            if _is_of_main(obj) and _has_name(obj):
+                return by_name, (canonical(obj.__module__), obj.__qualname__)
+            return super().reducer_override(obj)
+
+    return ByValue(file, PROTOCOL, buffer_callback=keep)
+
+
+def _is_of_main(obj: Any) -> bool:
+    return callable(obj) and getattr(obj, "__module__", None) in MAIN and hasattr(obj, "__qualname__")
+
+
+def _has_name(obj: Any) -> bool:
+    """Whether the name of the code means this code, and not another that was defined since."""
+    try:
+        return "<" not in obj.__qualname__ and by_name(canonical(obj.__module__), obj.__qualname__) is obj
+    except (AttributeError, ImportError):
+        return False
 
 
 def by_name(module: str, qualname: str) -> Any:

@@ -1,7 +1,7 @@
 """Binding arguments to the signature, and the key that names a call.
 
-Which parameters count, what their values are, which files they name, and how they read in one
-short line.  Imports digest, errors.
+Which parameters count, what their values are, which may come from another call, and how they read
+in one short line.  Imports digest, errors, paths.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from xxhash import xxh3_128
 
 from cachepy.digest import Digester, Found
 from cachepy.errors import UndigestableError, UsageValueError
+from cachepy.paths import paths_in, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ _LABEL = 60  # characters of an argument's short text
 _ITEMS = 1000  # of a longer list nobody looks where each item came from
 _SHORT = 64  # a shorter str or bytes is too common to tell where it came from
 _TRIVIAL = (int, float, complex, bool, type(None), type(...))
-_NOT_FILES = frozenset({"", ".", "..", "/"})
+_CONTAINERS = (list, tuple, dict, set, frozenset)
+_CODE = (type, type(lambda: None), type(len), type(Digester.digest.__get__(0)))
 
 
 class Signature:
@@ -51,8 +53,11 @@ class Signature:
         optional = [[self.rest] if self.rest else [], [self.var_keyword] if self.var_keyword else []]
         self.names = (*self.positional, *optional[0], *self.keyword_only, *optional[1])
 
-    def source(self, counted: Iterable[str]) -> str:
-        """The text of a function that binds arguments and returns those that count."""
+    def source(self, counted: Iterable[str], by_name: str) -> str:
+        """The text of a function that binds arguments and returns those that count.
+
+        by_name: the name of the function that puts keywords in order; no parameter's.
+        """
         head = [f"{n}=None" for n in self.positional]  # real defaults are put in afterwards
         if self.positional_only:
             head.insert(len(self.positional_only), "/")
@@ -63,7 +68,7 @@ class Signature:
         head += [f"{n}=None" for n in self.keyword_only]
         if self.var_keyword:
             head.append(f"**{self.var_keyword}")
-        values = [f"_sorted({n})" if n == self.var_keyword else n for n in counted]
+        values = [f"{by_name}({n})" if n == self.var_keyword else n for n in counted]
         return f"def bind({', '.join(head)}): return ({''.join(v + ', ' for v in values)})"
 
 
@@ -96,8 +101,9 @@ class Binder:
         self.bind = self._compile()
 
     def _compile(self) -> Callable[..., tuple[Any, ...]]:
-        scope: dict[str, Any] = {"_sorted": self._sorted}
-        exec(self.signature.source(self.names), scope)  # names of parameters only
+        by_name = "_" * (1 + max(map(len, self.signature.names), default=0))
+        scope: dict[str, Any] = {by_name: self._sorted}
+        exec(self.signature.source(self.names, by_name), scope)  # names of parameters only
         bind = scope["bind"]
         bind.__defaults__ = self.signature.fn.__defaults__
         bind.__kwdefaults__ = self.signature.fn.__kwdefaults__
@@ -106,7 +112,8 @@ class Binder:
         return bound
 
     def _sorted(self, keywords: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
-        return tuple(sorted((k, v) for k, v in keywords.items() if k not in self.ignore))
+        counted = {str.__str__(name): value for name, value in keywords.items() if name not in self.ignore}
+        return tuple((name, counted[name]) for name in sorted(counted))
 
     def named(self, values: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
         """(argument name, value); ``*rest`` as rest[0], rest[1], ..., ``**more`` by keyword."""
@@ -118,15 +125,20 @@ class Binder:
             else:
                 yield name, value
 
-    def files(self, values: tuple[Any, ...], digester: Digester) -> dict[str, tuple[str, bool]]:
-        """Path as given -> (argument, whether it surely is meant as a path)."""
+    def files(
+        self, values: tuple[Any, ...], digester: Digester, known: Found | None = None
+    ) -> dict[str, tuple[str, bool]]:
+        """Path as given -> (argument, whether it surely is meant as a path).
+
+        known: what `make_key` found, which spares reading large values again.
+        """
         found: dict[str, tuple[str, bool]] = {}
         for name, value in self.named(values):
             base = name.partition("[")[0]
             more = self.signature.var_keyword
             if self.file_args is not None and not self.file_args & {base, name, more}:
                 continue
-            for path, sure in _paths_in(value, digester, everything=self.file_args is not None):
+            for path, sure in paths_in(value, digester, known, everything=self.file_args is not None):
                 old = found.get(path, (name, False))
                 found[path] = old[0], old[1] or sure
         return found
@@ -164,17 +176,25 @@ def culprit(binder: Binder, values: tuple[Any, ...], digester: Digester) -> str:
 
 def is_short(value: object) -> bool:
     """A short text."""
-    return isinstance(value, (str, bytes)) and len(value) < _SHORT
+    return issubclass(type(value), (str, bytes)) and len(value) < _SHORT  # type: ignore[arg-type]
 
 
 def is_trivial(value: object) -> bool:
-    """Too common a value to say from which call it came."""
+    """Too common a value to say from which call it came; so is one that raises when it is looked at."""
+    try:
+        return _is_trivial(value)
+    except Exception:
+        return True
+
+
+def _is_trivial(value: Any) -> bool:
     if is_short(value):
         return True
-    if isinstance(value, (list, tuple, dict, set, frozenset)):
-        items = value.values() if isinstance(value, dict) else value
-        return len(value) < 4 and all(isinstance(v, _TRIVIAL) or is_short(v) for v in items)
-    return isinstance(value, _TRIVIAL) or hasattr(value, "__fspath__")
+    cls = type(value)  # isinstance would ask the value for its class
+    if issubclass(cls, _CONTAINERS):
+        items = value.values() if issubclass(cls, dict) else value
+        return len(value) < 2 and all(issubclass(type(v), _TRIVIAL) or is_short(v) for v in items)
+    return issubclass(cls, _TRIVIAL) or hasattr(cls, "__fspath__")
 
 
 def flowing(name: str, value: Any) -> Iterator[tuple[str, Any]]:
@@ -182,25 +202,42 @@ def flowing(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     if is_trivial(value):
         return
     yield name, value
-    if type(value) in (list, tuple, dict) and len(value) <= _ITEMS and not _plain(value):
+    if type(value) in (list, tuple, dict) and len(value) <= _ITEMS and not plain(value):
         items = value.items() if type(value) is dict else enumerate(value)
-        yield from ((f"{name}[{key!r}]", item) for key, item in items if not is_trivial(item))
+        for at, (key, item) in enumerate(items):
+            if not is_trivial(item):
+                yield f"{name}[{_text_of(key, at)}]", item
+
+
+def _text_of(key: object, at: int) -> str:
+    try:
+        return repr(key)
+    except Exception:
+        return f"item {at}"
 
 
 def label_of(value: object) -> str:
-    """A short text for people; cheap also for huge values."""
-    if isinstance(value, (list, tuple, dict, set, frozenset)) and len(value) > 4:
-        return f"{type(value).__name__} of {len(value)}"
-    if hasattr(value, "__fspath__"):
-        return _cut(str(value.__fspath__()))
-    if isinstance(value, (*_TRIVIAL, str, bytes)):
-        return _cut(repr(value[:_LABEL] if isinstance(value, (str, bytes)) else value))
-    shape = getattr(value, "shape", None)
+    """A short text for people; cheap also for huge values, and never an error."""
+    try:
+        return _label(value)
+    except Exception:
+        return type(value).__name__
+
+
+def _label(value: Any) -> str:
+    cls = type(value)  # all is looked up there: a value may answer to any name
+    if issubclass(cls, _CONTAINERS) and len(value) > 4:
+        return f"{cls.__name__} of {len(value)}"
+    if hasattr(cls, "__fspath__"):
+        return _cut(value.__fspath__())
+    if issubclass(cls, (*_TRIVIAL, str, bytes)):
+        return _cut(repr(value[:_LABEL] if issubclass(cls, (str, bytes)) else value))
+    shape = value.shape if hasattr(cls, "shape") else None
     if isinstance(shape, tuple):
-        return f"{type(value).__name__} {'×'.join(map(str, shape))}"
-    if isinstance(value, (list, tuple, dict, set, frozenset)):
+        return f"{cls.__name__} {'×'.join(map(str, shape))}"
+    if issubclass(cls, _CONTAINERS):
         return _label_items(value)
-    return getattr(value, "__qualname__", None) or type(value).__name__
+    return value.__qualname__ if issubclass(cls, _CODE) else cls.__name__
 
 
 def _label_items(items: Any) -> str:
@@ -211,55 +248,9 @@ def _label_items(items: Any) -> str:
 
 def _label_item(value: object) -> str:
     """One level deep: a value may hold itself."""
-    return type(value).__name__ if isinstance(value, (list, tuple, dict, set, frozenset)) else label_of(value)
+    return type(value).__name__ if issubclass(type(value), _CONTAINERS) else label_of(value)
 
 
 def _cut(text: str) -> str:
+    text = str.__str__(text)
     return text if len(text) <= _LABEL else text[: _LABEL - 1] + "…"
-
-
-def _paths_in(value: Any, digester: Digester, *, everything: bool) -> Iterator[tuple[str, bool]]:
-    """What in a value may name a file: Path objects anywhere, strings here, and below with a separator."""
-    if type(value) is str:
-        if everything or (value not in _NOT_FILES and len(value) < 4096 and "\0" not in value):
-            yield value, False
-        return
-    if isinstance(value, (*_TRIVIAL, bytes)):
-        return
-    found = Found()
-    stream = digester.stream(value, found)
-    for path in found.paths:
-        yield path, True
-    if b"/" in stream or b"\\" in stream:
-        yield from ((text, False) for text in _strings(value) if _separated(text))
-
-
-def _separated(text: str) -> bool:
-    return ("/" in text or "\\" in text) and text not in _NOT_FILES and len(text) < 4096 and "\0" not in text
-
-
-def _strings(value: Any) -> Iterator[str]:
-    """All strings inside builtin containers and dataclasses; numbers are passed over at C speed."""
-    todo, seen = [value], {id(value)}
-    while todo:
-        item = todo.pop()
-        for part in _parts(item):
-            if type(part) is str:
-                yield part
-            elif id(part) not in seen:
-                seen.add(id(part))
-                todo.append(part)
-
-
-def _parts(item: Any) -> Iterable[Any]:
-    if isinstance(item, dict):
-        return [p for half in (item.keys(), item.values()) if not _plain(half) for p in half]
-    if isinstance(item, (list, tuple, set, frozenset)):
-        return () if _plain(item) else item
-    if hasattr(type(item), "__dataclass_fields__"):
-        return [getattr(item, name, None) for name in type(item).__dataclass_fields__]
-    return ()
-
-
-def _plain(items: Iterable[Any]) -> bool:
-    return set(map(type, items)) <= {int, float, bool, complex, bytes, type(None)}

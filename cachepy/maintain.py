@@ -252,7 +252,7 @@ def remove_leftovers(root: str) -> int:
     count = remove_claims(store)
     is_busy = next(store.files(CLAIM), None) is not None
     unneeded = [p for p in store.files(OLD, VALID) if _is_orphan(p)]
-    unneeded += [p for p in (*store.files(TEMPORARY, ".dead"), *store.others("code")) if _is_abandoned(p)]
+    unneeded += [p for p in (*store.files(TEMPORARY, claims.BREAK), *store.others("code")) if _is_abandoned(p)]
     if not is_busy:  # a run may need its mailbox however long it takes, and has not stored yet what code it needs
         unneeded += [p for p in store.others("runs") if _age(p) > _DAY and _is_ours(p)]
         unneeded += _unneeded_code(store)
@@ -302,11 +302,12 @@ def _is_orphan(path: str) -> bool:
 
 def _is_abandoned(path: str) -> bool:
     """A temporary file that nobody writes any more: old, or of a process that is gone from this host."""
-    suffix, at = (TEMPORARY, -4) if path.endswith(TEMPORARY) else (".dead", -3)
-    if not path.endswith(suffix) or not _is_ours(path):
+    if path.endswith(claims.BREAK):
+        return _age(path) > _MINUTE
+    if not path.endswith(TEMPORARY) or not _is_ours(path):
         return False
     parts = os.path.basename(path).split(".")
-    pid = parts[at] if len(parts) >= -at else ""
+    pid = parts[-4] if len(parts) >= 4 else ""
     is_dead = pid.isdigit() and claims.process_start(int(pid)) is None and _age(path) > _MINUTE
     return is_dead or _age(path) > _STALE
 

@@ -7,9 +7,11 @@ merely wants a hit should not pay their import.
 
 from __future__ import annotations
 
+from _operator import attrgetter
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Self, dataclass_transform
+    from typing import Any, ClassVar, Self, dataclass_transform
 else:
 
     def dataclass_transform(**_: object) -> Any:
@@ -24,8 +26,10 @@ class Record:
     A small stand-in for ``dataclasses.dataclass``, whose import alone costs more than a hit.
     """
 
-    __slots__ = ()
+    __slots__ = ("_wire",)
+    _wire: ClassVar[Any]  # of one record, once it has been made
     _fields: tuple[str, ...] = ()
+    _values: Any = None
 
     def __init_subclass__(cls) -> None:
         fields: tuple[str, ...] = tuple(cls.__slots__)
@@ -34,12 +38,14 @@ class Record:
         exec(f"def __init__(self, {', '.join(fields)}): {body}", scope)  # our own field names
         cls.__init__ = scope["__init__"]  # type: ignore[method-assign]
         cls._fields = fields
+        cls._values = staticmethod(attrgetter(*fields))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} is frozen: make a new one instead of setting {name!r}")
 
     def astuple(self) -> tuple[Any, ...]:
-        return tuple(getattr(self, f) for f in self._fields)
+        values: tuple[Any, ...] = self._values(self)
+        return values
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and self.astuple() == other.astuple()
@@ -134,8 +140,13 @@ class Event(Record):
     origin: str
 
     def wire(self) -> tuple[Any, ...]:
-        """The event as nested tuples, dicts and scalars: what the journal and Dask carry."""
-        return tuple(v.wire() if type(v) is Trace else v for v in self.astuple())
+        """The event as nested tuples, dicts and scalars: what entry, journal and Dask carry; made once."""
+        try:
+            made: tuple[Any, ...] = self._wire
+        except AttributeError:
+            made = tuple(v.wire() if type(v) is Trace else v for v in self.astuple())
+            object.__setattr__(self, "_wire", made)
+        return made
 
     @classmethod
     def unwire(cls, wire: Any) -> Event:

@@ -16,13 +16,13 @@ import sys
 from _contextvars import ContextVar
 from collections import deque
 
-from cachepy.bytecode import code_bytes
 from cachepy.digest import Digester, Found, digest_bytes, name_of
 from cachepy.errors import UndigestableError
-from cachepy.facts import CodeFacts, scan
+from cachepy.facts import CodeFacts
 from cachepy.guard import MISSING, Guard
+from cachepy.imports import visit_imports
 from cachepy.model import Record
-from cachepy.modules import PACKAGE, STDLIB, USER, absolute_name, canonical, home_of
+from cachepy.modules import PACKAGE, STDLIB, USER, canonical, home_of
 from cachepy.notes import notes_of
 
 TYPE_CHECKING = False
@@ -80,8 +80,15 @@ def _is_plain(obj: Any) -> bool:
 class Walk:
     """One walk; afterwards `lines`, `pieces`, `opaque` and `guard` describe what was reached."""
 
-    def __init__(self, digester: Digester, boundary: Callable[[Walk, Any], str | None], ignore: frozenset[str]) -> None:
+    def __init__(
+        self,
+        digester: Digester,
+        boundary: Callable[[Walk, Any], str | None],
+        known_code: Callable[[Any], tuple[str, CodeFacts]],
+        ignore: frozenset[str],
+    ) -> None:
         self.digester = digester
+        self.known_code = known_code
         self.origins = digester.origins
         self.boundary = boundary
         self.ignore = ignore
@@ -243,22 +250,21 @@ class Walk:
         kind = self.origins.kind(home)
         self.guard.function(fn)
         label = f"{home_of(fn)}:{fn.__code__.co_qualname}"
-        facts = scan(fn.__code__)
+        digest, facts = self.known_code(fn.__code__)
         if kind != USER:
             self.lines.append(self.package(home) if kind == PACKAGE else f"stdlib {label}")
             self._cells(fn, label, facts, skip={*facts.stored_cells, "__class__"})
             return
-        self._own_code(fn, label)
+        self._own_code(fn, label, digest)
         for i, default in enumerate(fn.__defaults__ or ()):
             self.bind(f"{label}.default {i}", default)
         for name, default in sorted((fn.__kwdefaults__ or {}).items()):
             self.bind(f"{label}.default {name}", default)
         self._cells(fn, label, facts)
         self._globals(fn, facts)
-        self._imports(fn, facts)
+        visit_imports(self, fn, facts)
 
-    def _own_code(self, fn: Any, label: str) -> None:
-        digest = digest_bytes(code_bytes(fn.__code__))
+    def _own_code(self, fn: Any, label: str, digest: str) -> None:
         code = fn.__code__
         self.pieces.append(Piece("code", label, digest, f"{code.co_filename}:{code.co_firstlineno}"))
         self.lines.append(f"code {digest}")
@@ -317,32 +323,6 @@ class Walk:
         elif name not in _STANDARD:
             self.bind(f"builtins.{name}", obj)
 
-    def _imports(self, fn: Any, facts: CodeFacts) -> None:
-        """Modules imported inside the body: they would be imported by running it anyway."""
-        for name, level, wanted in facts.imports:
-            full = absolute_name(name, level, fn.__globals__)
-            if full is None:
-                continue
-            kind = self.origins.kind_unloaded(full)
-            if kind == PACKAGE:
-                self.lines.append(self.package(full))
-            elif kind == USER:
-                self._imported(full, wanted)
-
-    def _imported(self, name: str, wanted: tuple[str, ...]) -> None:
-        module = _import_module(name)
-        self.guard.item(sys.modules, name, sys.modules.get(name, MISSING))
-        if module is None:
-            self.lines.append(f"import {name} fails")
-            return
-        chains: Chains = ANY
-        if wanted and "*" not in wanted:
-            for each in wanted:
-                if each not in vars(module):
-                    _import_module(f"{name}.{each}")
-            chains = [(each,) for each in wanted]
-        self.bind(f"import {name}", module, chains)
-
     def _visit_class(self, cls: type) -> None:
         self.guard.cls(cls)
         label = ":".join(name_of(cls))
@@ -371,17 +351,6 @@ def _enum_members(cls: Any, members: dict[str, Any]) -> dict[str, Any]:
     kinds = (FUNCTION, staticmethod, classmethod)
     own = {n: v for n, v in members.items() if n not in cls.__members__ and (n[:1] != "_" or isinstance(v, kinds))}
     return values | own
-
-
-def _import_module(name: str) -> Any:
-    from importlib import import_module
-
-    try:
-        return import_module(name)
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # the body may never come to this import, or catch whatever it does
-        return None
 
 
 def _parts(*names: str) -> Callable[[Walk, str, Any, Chains], str]:

@@ -2,30 +2,29 @@
 
 Reached only through a value whose type comes from one of these libraries, so that importing them
 here costs nothing new.  Buffers are digested in place; only data that is not contiguous is copied,
-a slab at a time.  Imports digest.
+a slab at a time.  Imports rules.
 """
 
 from __future__ import annotations
 
 from xxhash import xxh3_128
 
-from cachepy.digest import digest_bytes, form
+from cachepy.rules import digest_bytes, form, once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from cachepy.digest import Rule, ValuePickler
+    from cachepy.digest import ValuePickler
+    from cachepy.rules import Rule
 
 _SLAB = 1 << 22  # bytes of a non-contiguous array that are copied at a time
 
 
-def recipe_for(cls: type) -> Rule | None:
-    """The rule for a class of one of the libraries; None: as pickle does it."""
-    library = cls.__module__.partition(".")[0]
+def recipe_for(cls: type, library: str) -> Rule | None:
+    """The rule for a class that derives from one of a library; None: as pickle does it."""
     makers = {"numpy": _numpy, "pandas": _pandas, "pyarrow": _pyarrow, "polars": _polars}
-    maker = makers.get(library)
-    return maker(cls) if maker else None
+    return makers[library](cls)
 
 
 # -- numpy
@@ -38,24 +37,65 @@ def _numpy(cls: type) -> Rule | None:
         return _array
     if issubclass(cls, np.dtype):
         return lambda dtype, _: form("dtype", *_dtype(dtype))
-    if issubclass(cls, np.generic) and not issubclass(cls, (np.void, np.object_)):
+    if issubclass(cls, np.generic) and cls.__module__ == "numpy" and cls not in (np.void, np.object_):
         return _scalar
+    if cls in (np.ma.core.mvoid, np.ma.core.MaskedConstant):
+        return None
+    if issubclass(cls, np.ma.MaskedArray):
+        return _masked
+    if issubclass(cls, np.ndarray) and cls.__reduce__ is np.ndarray.__reduce__:
+        return _array_subclass
     return None
 
 
 def _scalar(value: Any, _: ValuePickler) -> Any:
-    return form("scalar", value.dtype.str, b"nan" if value != value else value.tobytes())
+    parts = (value.real, value.imag) if value.dtype.kind == "c" else (value,)
+    return form("scalar", value.dtype.str, *(b"nan" if part != part else part.tobytes() for part in parts))
 
 
 def _dtype(dtype: Any) -> tuple[Any, ...]:
-    return (dtype.str, dtype.descr if dtype.names else None, dict(dtype.metadata) if dtype.metadata else None)
+    more: list[Any] = []
+    if dtype.names:
+        more = [(name, *_dtype(dtype.fields[name][0]), *dtype.fields[name][1:]) for name in dtype.names]
+        more.append(dtype.type.__name__)  # a record shows its fields as attributes
+    elif dtype.subdtype:
+        more = [_dtype(dtype.subdtype[0]), dtype.shape]
+    elif dtype.kind == "T":
+        more = [getattr(dtype, "na_object", "none"), dtype.coerce]
+    return dtype.str, more, dict(dtype.metadata) if dtype.metadata else None
 
 
-def _array(array: Any, _: ValuePickler) -> Any:
+def _array(array: Any, pickler: ValuePickler) -> Any:
     dtype = array.dtype
     if dtype.hasobject or dtype.kind == "T":  # Python objects, and numpy's own variable strings
         return form("objects", *_dtype(dtype), array.shape, array.tolist())
-    return form("array", *_dtype(dtype), array.shape, _content(array))
+    if dtype.kind in "UV":
+        pickler.found.hidden = True
+    return _numbers(array, pickler)
+
+
+@once
+def _numbers(array: Any, _: ValuePickler) -> Any:
+    return form("array", *_dtype(array.dtype), array.shape, _content(array))
+
+
+def _array_subclass(array: Any, _: ValuePickler) -> Any:
+    """An array with attributes, which numpy's own pickle leaves out."""
+    return form("array of", type(array), _base(array), sorted(getattr(array, "__dict__", {}).items()))
+
+
+def _masked(array: Any, _: ValuePickler) -> Any:
+    """By what can be seen of it: whether the mask is spelt out is numpy's business."""
+    import numpy as np
+
+    hung = array.baseclass, array._optinfo, array._hardmask
+    return form("masked", type(array), _base(array.data), np.ma.getmaskarray(array), array.fill_value, *hung)
+
+
+def _base(array: Any) -> Any:
+    import numpy as np
+
+    return array.view(np.ndarray)
 
 
 def _content(array: Any) -> str:
@@ -91,7 +131,7 @@ def _pandas(cls: type) -> Rule | None:
         return _series
     if issubclass(cls, pd.Index):
         return _index
-    if issubclass(cls, pd.api.extensions.ExtensionArray):
+    if issubclass(cls, pd.api.extensions.ExtensionArray) and cls.__module__.startswith("pandas."):
         return _extension
     return None
 
@@ -99,14 +139,17 @@ def _pandas(cls: type) -> Rule | None:
 def _extras(obj: Any) -> tuple[Any, ...]:
     """What a subclass or a user hung on a frame: metadata fields, attrs, flags."""
     fields = [(name, getattr(obj, name, None)) for name in type(obj)._metadata if name not in ("_name", "name")]
-    return fields, dict(obj.attrs), obj.flags.allows_duplicate_labels
+    by_hand = sorted(item for item in vars(obj).items() if item[0][:1] != "_" and item[0] not in type(obj)._metadata)
+    return fields, by_hand, dict(obj.attrs), obj.flags.allows_duplicate_labels
 
 
+@once
 def _frame(frame: Any, _: ValuePickler) -> Any:
     columns = [_column(frame._get_column_array(i)) for i in range(frame.shape[1])]
     return form("frame", type(frame), frame.shape, frame.columns, frame.index, columns, *_extras(frame))
 
 
+@once
 def _series(series: Any, _: ValuePickler) -> Any:
     return form("series", type(series), series.name, series.index, _column(series.array), *_extras(series))
 
@@ -116,6 +159,7 @@ def _column(values: Any) -> Any:
     return values.to_numpy() if type(values).__name__ == "NumpyExtensionArray" else values
 
 
+@once
 def _index(index: Any, _: ValuePickler) -> Any:
     import pandas as pd
 
@@ -137,7 +181,8 @@ def _extension(values: Any, _: ValuePickler) -> Any:
     if hasattr(values, "_mask") and hasattr(values, "_data"):
         return form(kind, str(values.dtype), _under(values._data, values._mask), values._mask)
     if hasattr(values, "asi8"):
-        return form(kind, str(values.dtype), values.asi8)
+        zone = getattr(values.dtype, "tz", None)  # two zones may have one name
+        return form(kind, str(values.dtype), zone, values.asi8)
     if isinstance(values, pd.arrays.IntervalArray):
         return form(kind, values.closed, values.left, values.right)
     if hasattr(values, "__arrow_array__") and hasattr(values, "_pa_array"):
@@ -182,13 +227,13 @@ def _pyarrow(cls: type) -> Rule | None:
     import pyarrow as pa
 
     if issubclass(cls, pa.Table):
-        return lambda table, _: form("table", _ipc(table.combine_chunks()))
+        return once(lambda table, _: form("table", _ipc(table.combine_chunks())))
     if issubclass(cls, pa.RecordBatch):
-        return lambda batch, _: form("batch", _ipc(pa.Table.from_batches([batch])))
+        return once(lambda batch, _: form("batch", _ipc(pa.Table.from_batches([batch]))))
     if issubclass(cls, pa.ChunkedArray):
-        return lambda chunks, _: form("arrow", _ipc(pa.table({"": chunks}).combine_chunks()))
+        return once(lambda chunks, _: form("arrow", _ipc(pa.table({"": chunks}).combine_chunks())))
     if issubclass(cls, pa.Array):
-        return lambda array, _: form("arrow array", _ipc(pa.table({"": array})))
+        return once(lambda array, _: form("arrow array", _ipc(pa.table({"": array}))))
     return None
 
 
@@ -208,9 +253,9 @@ def _polars(cls: type) -> Rule | None:
     import polars as pl
 
     if issubclass(cls, pl.DataFrame):
-        return lambda frame, _: form("polars frame", _polars_ipc(frame))
+        return once(lambda frame, _: form("polars frame", _polars_ipc(frame)))
     if issubclass(cls, pl.Series):
-        return lambda series, _: form("polars series", series.name, _polars_ipc(series.to_frame()))
+        return once(lambda series, _: form("polars series", series.name, _polars_ipc(series.to_frame())))
     if issubclass(cls, pl.LazyFrame):
         return lambda frame, _: form("polars lazy", frame.serialize())
     return None
@@ -220,5 +265,3 @@ def _polars_ipc(frame: Any) -> str:
     sink = _HashSink()
     frame.rechunk().write_ipc_stream(sink, compression="uncompressed")
     return sink.hasher.hexdigest()
-
-

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from cachepy.trace import Caller, Frame, Sink
 
 
+_LIVE = 128  # functions of one name that are remembered
+
+
 class Session:
     """The state behind cached functions and the ``cache_tree_*`` functions.
 
@@ -82,7 +85,8 @@ class Session:
     def register(self, call: Any) -> None:
         """Remember a cached function, weakly: local ones cannot be found by their names."""
         known = self._functions.setdefault(call.target.identity, [])
-        known[:] = [r for r in known if r() is not None and r() is not call]
+        if len(known) >= _LIVE:  # copies that arrived by value again and again
+            known[:] = [r for r in known if r() is not None][-_LIVE // 2 :]
         known.append(ref(call))
 
     def live(self, identity: str) -> list[Target]:

@@ -1,6 +1,6 @@
 """`connect`: the client's part, which folds the cluster's records into the graph in memory.
 
-Imports records, scheduler and the public parts of cachepy.
+Imports mail, records, scheduler and the public parts of cachepy.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from distributed.client import FutureCancelledError
 from cachepy.graph import Graph
 from cachepy.model import Dep
 from cachepy.session import Session, current_session
+from dask_plugin.mail import mail_of
 from dask_plugin.records import TOPIC, event_of
 from dask_plugin.scheduler import SchedulerPart
 
@@ -143,9 +144,9 @@ class ClusterGraph:
 
     def close(self) -> None:
         """Stop listening; the cluster goes on keeping its graph."""
-        if self.client.status == "running" and TOPIC in self.client._event_handlers:
+        if self.client.status == "running" and self.client._event_handlers.get(TOPIC) == self._on_records:
             self.client.unsubscribe_topic(TOPIC)
-            self.client._event_handlers.pop(TOPIC, None)
+            self.client._event_handlers[TOPIC] = _ignore  # for what is on its way
         self.session.couriers[:] = [c for c in self.session.couriers if c != self.fetch_mail]
         self.session.refreshers[:] = [r for r in self.session.refreshers if r != self.refresh]
 
@@ -164,13 +165,17 @@ class ClusterGraph:
 
     def fetch_mail(self, frame: Frame) -> Iterable[Dep]:
         """What workers told a caller that ran on this client."""
-        if self.client.status != "running" or self.client.asynchronous:
+        if self.client.status != "running":
             return []
         try:
-            mail = self.client.sync(self._ask, "cachepy_mail", run=frame.run)
+            mail = mail_of(frame.run, self.client)
         except (OSError, FutureCancelledError):
             return []
         return [Dep(*row) for row in mail]
+
+
+def _ignore(event: object) -> None:
+    """A handler that does nothing."""
 
 
 def connect(client: Client) -> ClusterGraph:
@@ -198,6 +203,9 @@ def connect(client: Client) -> ClusterGraph:
     0
     """
     graph = ClusterGraph(client, current_session())
+    known = getattr(client._event_handlers.get(TOPIC), "__self__", None)
+    if isinstance(known, ClusterGraph) and known.session is graph.session:
+        return known
     graph.session.couriers.append(graph.fetch_mail)
     graph.session.refreshers.append(graph.refresh)
     if not client.asynchronous:

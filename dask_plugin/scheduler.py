@@ -2,7 +2,7 @@
 
 `Ledger` holds one record a node, numbered, so that a client which missed something can ask for all
 since a number; it outlives clients.  `SchedulerPart` connects it to the streams.  Records are whole
-calls, so a worker that dies leaves nothing half-made.  Imports records and worker.
+calls, so a worker that dies leaves nothing half-made.  Imports mail, records and worker.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from distributed import Scheduler
 from distributed.diagnostics.plugin import SchedulerPlugin
 from distributed.protocol.pickle import dumps
 
+from dask_plugin.mail import PLUGIN
 from dask_plugin.records import OP, TOPIC, Record, batches, is_record
 from dask_plugin.worker import WorkerPart
 
-NAME = "cachepy-scheduler"
 _HITS = 100_000  # remembered, for clients that ask what they missed
 _CALLERS = 10_000  # callers whose mail is kept; one that never asks was killed
 
@@ -97,7 +97,7 @@ class Ledger:
 class SchedulerPart(SchedulerPlugin):
     """Receives the workers' records and publishes them, each message numbered."""
 
-    name = NAME
+    name = PLUGIN
     idempotent = True
 
     def __init__(self) -> None:

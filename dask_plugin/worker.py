@@ -2,7 +2,7 @@
 
 Task threads put records into a queue; the worker's loop empties it into the stream to the scheduler
 when a task changes its state, which is before the message that the task has finished.  Imports
-records and the public parts of cachepy.
+mail, records and the public parts of cachepy.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any
 
 from distributed import Worker, get_worker, secede
 from distributed.diagnostics.plugin import WorkerPlugin
-from distributed.utils import sync
 from tornado.ioloop import PeriodicCallback
 
 from cachepy.model import Dep, Event
 from cachepy.session import GraphSink, Session, current_session
 from cachepy.trace import Frame, caller, enter
+from dask_plugin.mail import mail_of
 from dask_plugin.records import OP, Record, batches, event_record, hit_record, task_record, told_record
 
 NAME = "cachepy-worker"
@@ -174,8 +174,7 @@ def fetch_mail(frame: Frame) -> Iterable[Dep]:
         worker = get_worker()
     except ValueError:
         return []
-    mail = sync(worker.loop, worker.scheduler.cachepy_mail, run=frame.run)
-    return [Dep(*row) for row in mail]
+    return [Dep(*row) for row in mail_of(frame.run, worker)]
 
 
 def make_room() -> None:

@@ -109,10 +109,8 @@ def _restored(reduced: tuple[Any, ...], expected: str | None) -> with_caller:
     return made
 
 
-class CallerLeaf(DelayedLeaf):
-    """A delayed function that captures its caller anew at each call."""
-
-    __slots__ = ()
+class CallerLeaf(DelayedLeaf):  # noqa: D101 - it shows the docstring of its function, as DelayedLeaf does
+    __slots__ = ()  # captures its caller anew at each call
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         bound = with_caller(self._obj.fn)
@@ -120,6 +118,10 @@ class CallerLeaf(DelayedLeaf):
         if bound.frame is not None:
             key = f"{self._obj.__name__}-{tokenize(bound, self._nout, pure=self._pure)}"
         return call_function(bound, key, args, kwargs, pure=self._pure, nout=self._nout)
+
+    @property
+    def __doc__(self) -> Any:  # type: ignore[override]
+        return self._obj.__doc__
 
     @property
     def __wrapped__(self) -> Any:

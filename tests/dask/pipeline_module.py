@@ -226,6 +226,13 @@ class Setting:
         return self.factor * value
 
 
+class Fresh:
+    """No instance of it is pickled but in one test."""
+
+    def __init__(self, size):
+        self.size = size
+
+
 def double(value):
     return 2 * value
 

@@ -103,10 +103,12 @@ def kill_at_random(client, seed, tag, count):
     chance = random.Random(seed)
     alive = pids(client)
     futures = [client.submit(tree, tag, i, pure=False) for i in range(count)]
+    amid = 0
     for pid in chance.sample(sorted(alive.values()), chance.choice([1, 1, 2])):
         time.sleep(chance.uniform(0.02, 0.4))
-        assert not all(f.done() for f in futures)
+        amid += not all(f.done() for f in futures)
         os.kill(pid, signal.SIGKILL)
+    assert amid, "all was done before the first kill"
     return client.gather(futures)
 
 

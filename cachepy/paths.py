@@ -1,0 +1,120 @@
+"""Which files the value of an argument may name (design 3.2).
+
+Path objects anywhere in it; a string that is the value itself; inside containers, strings with a
+separator.  Imports digest.
+"""
+
+from __future__ import annotations
+
+from _collections_abc import Mapping, Sequence
+from collections import deque
+
+from cachepy.digest import Digester, Found
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any
+
+_NUMBERS = (int, float, complex, bool, type(None), type(...), bytes)
+_PLAIN = frozenset({int, float, bool, complex, bytes, type(None)})
+_NOT_FILES = frozenset({"", ".", "..", "/"})
+_LONGEST = 4096
+_NUMERIC = "biufcmMS"  # kinds of dtypes without text
+_LINEAR = (list, tuple, set, frozenset, deque)
+
+
+def paths_in(
+    value: Any, digester: Digester, found: Found | None = None, *, everything: bool
+) -> Iterator[tuple[str, bool]]:
+    """(path as given, whether it surely is meant as a path).
+
+    found: of an earlier pass over the value, which then is not read again where it is large;
+    everything: whether a string counts that would not be taken for a file otherwise.
+    """
+    if issubclass(type(value), str):
+        text = str.__str__(value)
+        if everything or _could_be(text):
+            yield text, False
+        return
+    value = _without_numbers(value)
+    if issubclass(type(value), _NUMBERS):
+        return
+    seen = Found()
+    if found is not None:
+        seen.known = found.known
+    stream = digester.stream(value, seen)
+    for path in seen.paths:
+        yield path, True
+    if seen.hidden or b"/" in stream or b"\\" in stream:
+        yield from ((text, False) for text in _strings(value) if _separated(text))
+
+
+def plain(items: Iterable[Any]) -> bool:
+    """Whether all items are numbers and the like."""
+    return set(map(type, items)) <= _PLAIN
+
+
+def _could_be(text: str) -> bool:
+    return text not in _NOT_FILES and len(text) < _LONGEST and "\0" not in text
+
+
+def _separated(text: str) -> bool:
+    return ("/" in text or "\\" in text) and _could_be(text)
+
+
+def _without_numbers(value: Any) -> Any:
+    """What may name a file of a value that can be large: numbers need not be written a second time."""
+    cls = type(value)
+    if cls in _LINEAR:
+        return None if plain(value) else value
+    library = cls.__module__.partition(".")[0]
+    if library == "numpy" and hasattr(cls, "dtype") and hasattr(cls, "tobytes"):
+        return None if value.dtype.kind in _NUMERIC else value
+    if library == "pandas" and hasattr(cls, "columns") and hasattr(cls, "_get_column_array"):
+        numeric = all(dtype.kind in _NUMERIC for dtype in value.dtypes)
+        return (value.columns, value.index, value.attrs) if numeric else value
+    return value
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """All strings inside containers and dataclasses; numbers are passed over at C speed."""
+    todo, seen = [value], {id(value): value}  # kept, so that an id stays its object's own
+    while todo:
+        for part in _parts(todo.pop()):
+            cls = type(part)
+            if cls is str or issubclass(cls, str):
+                yield str.__str__(part)
+            elif cls not in _PLAIN and id(part) not in seen:
+                seen[id(part)] = part
+                todo.append(part)
+
+
+def _parts(item: Any) -> Iterable[Any]:
+    cls = type(item)
+    if issubclass(cls, dict):
+        return [p for half in (dict.keys(item), dict.values(item)) if not plain(half) for p in half]
+    if cls is list or cls is tuple:
+        return () if plain(item) else item
+    for base in _LINEAR:
+        if issubclass(cls, base):
+            items = list(base.__iter__(item))
+            return () if plain(items) else items
+    if hasattr(cls, "__dataclass_fields__"):
+        return [getattr(item, name, None) for name in cls.__dataclass_fields__]
+    if cls.__module__ == "numpy" and hasattr(cls, "tolist"):
+        return item.ravel().tolist() if item.dtype.kind in "OUTV" else ()
+    if issubclass(cls, (Mapping, Sequence)):
+        return _reduced(item)
+    return ()
+
+
+def _reduced(item: Any) -> list[Any]:
+    """The parts of a container that a user wrote, as pickle takes it apart; proxies as what they show."""
+    if type(item).__module__ == "builtins":
+        return [dict(item)] if issubclass(type(item), Mapping) else []
+    reduced = item.__reduce_ex__(4)
+    if not isinstance(reduced, tuple):
+        return []
+    state, rows, pairs = (*reduced[2:5], None, None, None)[:3]
+    return [*reduced[1], state, *(rows or ()), *(part for pair in pairs or () for part in pair)]

@@ -1,0 +1,44 @@
+"""Asking the scheduler what other workers told a caller, from wherever that caller runs.
+
+A caller in a coroutine ends on the event loop, which cannot wait for its own connections: then a
+thread asks, over a connection of its own.  Imports nothing of cachepy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from distributed import Scheduler
+from distributed.core import rpc
+from distributed.utils import sync
+
+PLUGIN = "cachepy-scheduler"
+_PATIENCE = 30  # s; for a scheduler that does not answer
+
+
+def mail_of(run: str, server: Any) -> list[Any]:
+    """The rows left for a run; `server` is the worker or client that the caller runs on."""
+    address = server.scheduler.address
+    for scheduler in list(Scheduler._instances):
+        if scheduler.address == address and PLUGIN in scheduler.plugins:
+            part: Any = scheduler.plugins[PLUGIN]
+            return list(part.ledger.mail(run))
+    if not _is_here(server.loop):
+        return list(sync(server.loop, server.scheduler.cachepy_mail, run=run))
+    with ThreadPoolExecutor(1) as thread:
+        asked = thread.submit(asyncio.run, _ask(address, server.connection_args, run))
+        return list(asked.result(_PATIENCE))
+
+
+def _is_here(loop: Any) -> bool:
+    try:
+        return asyncio.get_running_loop() is loop.asyncio_loop
+    except RuntimeError:
+        return False
+
+
+async def _ask(address: str, connection_args: dict[str, Any], run: str) -> Any:
+    async with rpc(address, connection_args=connection_args) as scheduler:
+        return await scheduler.cachepy_mail(run=run)

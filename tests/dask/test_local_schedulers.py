@@ -1,0 +1,94 @@
+"""Dask's local schedulers: threads, the calling thread, processes. No cluster, no `connect`."""
+
+from __future__ import annotations
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+
+import dask
+import dask.bag as db
+import pipeline_module as pm
+import pytest
+import ways
+from ways import ByBag, ByDelayed, assert_graph, bare
+
+from cachepy import cache_tree_nodes, cache_tree_reset
+from dask_plugin import delayed, with_caller
+
+LOCAL = ("tutorial", "diamonds", "fan_out")
+WAYS = {
+    "delayed": ByDelayed,
+    "plain delayed": lambda: ByDelayed(dask.delayed),
+    "bag": ByBag,
+    "plain bag": lambda: ByBag(bare),
+}
+
+
+@pytest.fixture(scope="module")
+def processes():
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as made:
+        yield made
+
+
+@pytest.fixture(params=["sync", "threads", "processes"])
+def scheduler(request, session):
+    pool = request.getfixturevalue("processes") if request.param == "processes" else None
+    with dask.config.set(scheduler=request.param, pool=pool):
+        yield request.param
+
+
+def check(run, expected, bodies):
+    values, graph = expected
+    assert run() == values
+    assert ways.shape(cache_tree_nodes()) == graph[0]
+    assert_graph(graph)
+    assert len(bodies.ran()) == len(graph[0]), "not each call ran once"
+    cache_tree_reset()
+    assert cache_tree_nodes() == {}
+    assert run() == values
+    assert ways.shape(cache_tree_nodes()) == graph[0]
+    assert_graph(graph)
+    assert bodies.ran() == []
+
+
+@pytest.mark.parametrize("work", LOCAL)
+@pytest.mark.parametrize("way", WAYS)
+def test_same_graph(way, work, scheduler, data, serial, bodies):
+    if scheduler == "processes" and way.startswith("plain"):
+        pytest.xfail("nothing tells this process what ran in the pool: the task does not carry where to report")
+    check(lambda: ways.WORK[work](WAYS[way](), data), serial(work), bodies)
+
+
+def test_a_cached_caller_that_computes(scheduler, data, serial, bodies):
+    expected = serial([("orchestrate_locally", scheduler, data.paths)])
+    check(lambda: [pm.orchestrate_locally(scheduler, data.paths)], expected, bodies)
+
+
+def test_two_callers_of_one_call_each_have_an_edge(scheduler, data, serial, bodies):
+    work = [("orchestrate_locally", name, data.paths) for name in ("sync", "threads")]
+    check(lambda: [pm.orchestrate_locally(name, data.paths) for _, name, _ in work], serial(work), bodies)
+
+
+def test_delayed_in_collections(scheduler, data, serial, bodies):
+    def run():
+        shares = {"a": [delayed(pm.normalize)(delayed(pm.load_counts)(p)) for p in data.paths]}
+        found, pipes = dask.compute(*dask.optimize(shares, [delayed(pm.pipeline)(p) for p in data.paths]))
+        return [found["a"], pipes]
+
+    check(run, serial("tutorial"), bodies)
+
+
+def test_bag_inside_a_pipeline_of_maps(scheduler, data, serial, bodies):
+    def run():
+        bag = db.from_sequence(data.paths, npartitions=2)
+        shares = bag.map(with_caller(pm.load_counts)).map(with_caller(pm.normalize))
+        return [list(each) for each in dask.compute(shares, bag.map(with_caller(pm.pipeline)))]
+
+    check(run, serial("tutorial"), bodies)
+
+
+def test_failing_task(scheduler, data, serial):
+    _, graph = serial([("load_counts", data.paths[0])])
+    with pytest.raises(ValueError, match="as it should"):
+        delayed(pm.fails)(data.paths[0]).compute()
+    assert ways.shape(cache_tree_nodes()) == graph[0]

@@ -1,0 +1,245 @@
+"""Looking after a cache directory: what goes, what stays, and that nothing foreign is touched."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cachepy import cache_file, cache_info, cache_list, cache_prune, claims, journal, maintain, wire
+from cachepy.entryfile import pack
+from cachepy.errors import UsageError, UsageValueError
+from cachepy.model import CODE, Dep, Event, Trace
+from cachepy.session import Session, use_session
+from cachepy.store import Store
+
+DAY = 86400
+
+
+@pytest.fixture(autouse=True)
+def _own_session():
+    with use_session(Session()):
+        yield
+
+
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / "cache"
+
+
+def put(root, number, *, days=0, run=0, code="c" * 32, size=10):
+    key, created = f"{number:032x}"[::-1], time.time() - days * DAY
+    store = Store(str(root))
+    trace = Trace((Dep(CODE, "m:f", code), Dep("file", "x", str(run))), (), "r")
+    store.put_code(code, wire.dumps([]))
+    return store.put(
+        Event(
+            f"f:{key}", "f", "m", "f", key, f"{run:016x}" * 2, trace, {}, {}, "", None, "/", created, 0.1, created, "o",
+        ),
+        pack("x" * size),
+    )  # fmt: skip
+
+
+def old(path, seconds):
+    then = time.time() - seconds
+    os.utime(path, (then, then))
+
+
+def files(root):
+    return sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file())
+
+
+def test_all_of_a_used_cache_goes_but_the_record(root, tmp_path):
+    path = tmp_path / "x"
+    cf = cache_file(root, ignore_globals=["path"])
+
+    @cf
+    def child(name):
+        return Path(name).read_text()
+
+    @cf
+    def parent(name):
+        return child(name)
+
+    for text in ("a", "b", "a"):
+        path.write_text(text)
+        parent(str(path))
+    assert len(cache_prune(root, days_old=0, dry_run=True)) == 2
+    assert len(cache_list(root)) == 2
+    assert len(cache_prune(root, days_old=0)) == 2
+    assert set(files(root)) <= {"CACHEDIR.TAG", "graph.pkl", "stat.memo"}
+    assert not any((root / "entries").iterdir())
+    assert parent(str(path)) == "a"
+    assert len(cache_list(root)) == 2
+    assert list((root / "code").iterdir())  # kept anew, though this session had kept it before
+
+
+def test_by_age(root):
+    for number, days in enumerate([40, 31, 29, 0]):
+        put(root, number, days=days)
+    assert len(cache_prune(root)) == 2
+    assert len(cache_list(root)) == 2
+
+
+def test_by_size_the_oldest_first(root):
+    for number in range(6):
+        put(root, number, days=10 - number, size=5000)
+    size = cache_list(root)[0]["size"]
+    gone = cache_prune(root, max_bytes=2 * size + 10)
+    assert len(gone) == 4
+    assert [round((time.time() - r["created"]) / DAY) for r in cache_list(root)] == [6, 5]
+    assert len(cache_prune(root, max_bytes=0)) == 2
+
+
+def test_many_entries_take_no_square_time(root, monkeypatch):
+    class Fake:
+        def __init__(self, number):
+            self.path, self.written, self.size = str(number), number, 1
+
+    monkeypatch.setattr(maintain, "stock", lambda _: map(Fake, range(50_000)))
+    began = time.perf_counter()
+    assert len(cache_prune(root, max_bytes=10, dry_run=True)) == 50_000
+    assert len(cache_prune(root, days_old=1e-9 + 3, max_bytes=10, dry_run=True)) == 50_000
+    assert time.perf_counter() - began < 5
+
+
+@pytest.mark.parametrize("value", [-1, float("nan"), -0.5])
+def test_bad_ages(root, value):
+    with pytest.raises(UsageValueError):
+        cache_prune(root, days_old=value)
+    with pytest.raises(UsageValueError):
+        cache_prune(root, max_bytes=value)
+
+
+@pytest.mark.parametrize("value", ["3", None, True])
+def test_ages_that_are_none(root, value):
+    with pytest.raises(UsageError):
+        cache_prune(root, days_old=value)
+
+
+def test_code_that_an_entry_needs_stays(root):
+    for number, code in enumerate("abc"):
+        put(root, number, code=code * 32, days=40 * (code == "b"))
+    cache_prune(root)
+    assert sorted(p.name[0] for p in (root / "code").iterdir()) == ["a", "c"]
+
+
+def test_notes_go_with_their_entries(root):
+    store = Store(str(root))
+    events = [put(root, number, days=40 * number) for number in range(2)]
+    for event in events:
+        store.set_valid(event.id, 1.0, "r")
+    cache_prune(root)
+    assert store.valid(events[0].id) == (1.0, "r")
+    assert store.valid(events[1].id) is None
+
+
+def test_a_damaged_entry_goes_by_its_own_age(root):
+    for number in range(3):
+        with open(root / put(root, number).outfile, "r+b") as file:
+            file.truncate(100)
+    new, *others = (root / "entries").glob("*/*.entry")
+    for path in others:
+        old(path, 40 * DAY)
+    assert cache_list(root) == []
+    assert sorted(cache_prune(root)) == sorted(others)
+    assert new.exists()
+    assert cache_prune(root, days_old=0) == [new]
+
+
+def test_an_older_value_that_no_entry_lists(root):
+    for run in range(3):
+        put(root, 1, run=run)
+    folder = next((root / "entries").iterdir())
+    stray = folder / next(folder.glob("*.old")).name.replace(".0000", ".ffff")
+    stray.write_bytes(next(folder.glob("*.entry")).read_bytes())
+    before = files(root)
+    claim = Path(str(next(folder.glob("*.entry")))[:-6] + ".claim")
+    claim.write_bytes(claims.Owner().text("t"))
+    maintain.remove_leftovers(str(root))
+    assert stray.exists()  # a run may be about to list it
+    claim.unlink()
+    assert maintain.remove_leftovers(str(root)) == 1
+    assert files(root) == [f for f in before if f != str(stray.relative_to(root))]
+
+
+def dead_pid():
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_what_dead_writers_left(root):
+    put(root, 1)
+    folder = next((root / "entries").iterdir())
+    dead, alive = dead_pid(), os.getpid()
+    ages = {
+        f"f-1.{dead}.ab.1.tmp": 100, f"f-2.{dead}.ab.2.tmp": 10, f"f-3.{alive}.ab.1.tmp": 100,
+        f"f-4.{alive}.ab.1.tmp": 4000, f"f-5.claim.{alive}.123.dead": 4000, f"f-6.claim.{dead}.12.dead": 100,
+    }  # fmt: skip
+    for name, age in ages.items():
+        (folder / name).write_bytes(b"cachepy\1rest" if name.endswith("tmp") else wire.dumps(("h", 1, "1", "t")))
+        old(folder / name, age)
+    maintain.remove_leftovers(str(root))
+    left = {p.name[:3] for p in folder.iterdir() if not p.name.endswith(".entry")}
+    assert left == {"f-2", "f-3"}
+
+
+def test_claims_of_the_dead(root):
+    put(root, 1)
+    folder = next((root / "entries").iterdir())
+    me, other = claims.Owner(), claims.Owner()
+    other.host = "elsewhere"
+    gone = claims.Owner()
+    gone.start = "1"
+    for name, owner, age in [("a", me, 9e9), ("b", other, 10), ("c", other, 4000), ("d", gone, 0)]:
+        path = folder / f"{name}.claim"
+        path.write_bytes(owner.text("t"))
+        old(path, min(age, time.time()))
+    maintain.remove_leftovers(str(root))
+    assert sorted(p.stem for p in folder.glob("*.claim")) == ["a", "b"]
+
+
+def test_a_running_call_is_left_alone(root):
+    event = put(root, 1, days=40)
+    mailbox = root / "runs" / "r"
+    mailbox.parent.mkdir()
+    mailbox.write_bytes(journal.frame(("file", "x", None)))
+    old(mailbox, 3 * DAY)
+    mine = claims.Claims()
+    claim = mine.acquire(Store(str(root)).claim_path(event.id))
+    assert cache_prune(root, days_old=0) == []
+    assert mailbox.exists() and list((root / "code").iterdir())
+    mine.release(claim)
+    assert len(cache_prune(root, days_old=0)) == 1
+    assert not mailbox.exists() and not (root / "code").exists()
+
+
+def test_files_of_others_stay(root):
+    put(root, 1)
+    foreign = ["mine.csv", "entries/mine.csv", "entries/ab/mine.entry", "entries/ab/x.tmp", "entries/ab/x.y.old",
+               "entries/ab/x.valid", "code/mine.py", "runs/mine.log"]  # fmt: skip
+    for name in foreign:
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text("precious data")
+        old(root / name, 90 * DAY)
+    cache_prune(root, days_old=0)
+    assert set(foreign) <= set(files(root))
+
+
+def test_size_is_all_of_ours(root):
+    assert cache_info(root)["size"] == 0
+    cf = cache_file(root)
+
+    @cf
+    def f(x):
+        return x
+
+    f(1)
+    everything = sum((root / name).stat().st_size for name in files(root))
+    (root / "mine.csv").write_text("x" * 1000)
+    assert cache_info(root)["size"] == everything > cache_list(root)[0]["size"]

@@ -1,0 +1,395 @@
+"""A cache directory: what is put is found, whatever the function is called and the file system can."""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+
+import numpy as np
+import pytest
+
+from cachepy import maintain, store, wire
+from cachepy.entryfile import assemble, pack
+from cachepy.errors import EntryError
+from cachepy.files import OWN_TAG
+from cachepy.model import CODE, FILE, Dep, Event, Trace
+from cachepy.store import MAX_TRACES, Store
+
+KEY = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture
+def mine(tmp_path):
+    return Store(str(tmp_path / "cache"))
+
+
+def run_id(run):
+    return f"{run:016x}" * 2
+
+
+def event(run=0, *, fname="f", key=KEY, deps=None, created=1.0):
+    deps = (Dep(FILE, "x", str(run)),) if deps is None else deps
+    return Event(
+        f"{fname}:{key}", fname, "m", fname, key, run_id(run), Trace(deps, (), str(run)), {}, {"x": str(run)},
+        "/not/yet", None, "/", created, 0.5, created, "host:1:2",
+    )  # fmt: skip
+
+
+def put(mine, value, run=0, **more):
+    return mine.put(event(run, **more), pack(value))
+
+
+def values(mine, call="f:" + KEY):
+    """All stored values, newest first."""
+    stored = mine.look(call)
+    return [mine.value(call, stored, i) for i in range(len(stored.events))]
+
+
+def names(mine):
+    return sorted(os.path.basename(p) for p in mine.files(""))
+
+
+def test_nothing_there(mine):
+    assert mine.look("f:" + KEY) is None
+    assert not os.path.exists(mine.root)
+    mine.forget("f:" + KEY)
+
+
+def test_put_look_value(mine):
+    kept = put(mine, {"a": [1]})
+    assert kept.root == mine.root
+    assert kept.outfile == f"entries/01/f-{KEY}.entry"
+    assert os.path.exists(os.path.join(mine.root, kept.outfile))
+    for reader in (mine, Store(mine.root)):
+        stored = reader.look("f:" + KEY)
+        assert stored.events == [kept]
+        assert reader.look("f:" + KEY) is stored  # parsed once
+        one, other = (reader.value("f:" + KEY, stored, 0) for _ in "ab")
+        assert one == other == {"a": [1]} and one is not other
+    assert names(mine) == [f"f-{KEY}.entry"]
+
+
+def test_a_root_with_an_odd_name(tmp_path):
+    for name in ("a b", "..x", "ü", "entries"):
+        kept = put(Store(str(tmp_path / name)), 1)
+        assert kept.outfile == f"entries/01/f-{KEY}.entry"
+
+
+def test_older_traces_stay(mine):
+    for run in range(4):
+        put(mine, run, run)
+        assert values(mine) == values(Store(mine.root)) == list(range(run, -1, -1))
+    assert [e.run for e in mine.look("f:" + KEY).events] == [run_id(r) for r in (3, 2, 1, 0)]
+
+
+def test_an_equal_trace_replaces_its_predecessor(mine):
+    deps = (Dep(CODE, "m:f", "d"),)
+    for run in range(3):
+        put(mine, run, run, deps=deps)
+        put(mine, "other", 9)
+        put(mine, run, run, deps=deps)
+        assert values(mine) == [run, "other"]
+    assert len(names(mine)) == 2
+
+
+def test_the_oldest_go(mine):
+    for run in range(MAX_TRACES + 5):
+        put(mine, run, run)
+    assert values(mine) == list(range(MAX_TRACES + 4, 4, -1))
+    assert len(names(mine)) == MAX_TRACES
+
+
+def test_another_process_replaced_it(mine):
+    other = Store(mine.root)
+    put(mine, "old")
+    stored = mine.look("f:" + KEY)
+    put(other, "new", 1)
+    with pytest.raises(EntryError, match="replaced"):
+        mine.value("f:" + KEY, stored, 0)
+    assert values(mine) == ["new", "old"]
+
+
+NAMES = {
+    "unicode": "größe",
+    "lambda": "<lambda>",
+    "long": "f" * 5000,
+    "long unicode": "ü" * 5000,
+    "path": "../../etc/passwd",
+    "dots": "..",
+    "colon": "a:b",
+    "newline": "a\nb",
+    "surrogate": "\udcff",
+    "empty": "",
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_of_functions(mine, name):
+    fname = NAMES[name]
+    put(mine, name, fname=fname)
+    assert values(Store(mine.root), f"{fname}:{KEY}") == [name]
+    (path,) = mine.files("")
+    assert os.path.dirname(path) == os.path.join(mine.root, "entries", "01")
+    assert os.path.basename(path).isascii() and len(os.path.basename(path)) < 110
+
+
+def test_long_names_that_begin_alike(mine):
+    for k in "ab":
+        put(mine, k, fname="f" * 200 + k)
+    assert [values(mine, "f" * 200 + f"{k}:{KEY}") for k in "ab"] == [["a"], ["b"]]
+
+
+def test_names_that_only_differ_in_odd_characters(mine):
+    put(mine, 1, fname="ä")
+    with pytest.raises(EntryError, match="another call"):  # cannot happen: the key holds the name too
+        mine.look("ö:" + KEY)
+
+
+@pytest.mark.parametrize("error", [errno.EPERM, errno.EMLINK, errno.ENOTSUP])
+def test_no_links_here(mine, monkeypatch, error):
+    def refuse(*args):
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(store.os, "link", refuse)
+    for run in range(3):
+        put(mine, run, run)
+    assert values(mine) == [2, 1, 0]
+
+
+def test_neither_links_nor_room(mine, monkeypatch):
+    def refuse(*args):
+        raise OSError(errno.ENOSPC, "full")
+
+    put(mine, 1, 1)
+    monkeypatch.setattr(store.os, "link", refuse)
+    monkeypatch.setattr("shutil.copyfile", lambda a, b: (open(b, "wb").close(), refuse()))
+    put(mine, 2, 2)
+    assert values(mine) == [2]
+    assert names(mine) == [f"f-{KEY}.entry"]
+
+
+def test_full_disk_leaves_what_was_there(mine, monkeypatch):
+    put(mine, 1, 1)
+
+    def refuse(*args):
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(store.os, "replace", refuse)
+    with pytest.raises(OSError, match="full"):
+        put(mine, 2, 2)
+    assert values(mine) == [1]
+    maintain.remove_leftovers(mine.root)
+    assert names(mine) == [f"f-{KEY}.entry"]
+
+
+def test_forget(mine):
+    for run in range(3):
+        put(mine, run, run)
+    put(mine, 1, key="1" + KEY[1:])
+    mine.set_valid("f:" + KEY, 1.0, "r")
+    mine.forget("f:" + KEY)
+    assert mine.look("f:" + KEY) is None
+    assert names(mine) == [f"f-1{KEY[1:]}.entry"]
+
+
+def test_forget_what_is_damaged(mine):
+    path = os.path.join(mine.root, put(mine, 1).outfile)
+    with open(path, "r+b") as file:
+        file.truncate(30)
+    mine.forget("f:" + KEY)
+    assert not names(mine)
+
+
+FOREIGN = {
+    "nothing": [],
+    "no list": 3,
+    "no rows": [3],
+    "no event": [(("file", "x", "d"), None)],
+    "a field of another type": [((*event().wire()[:5], 3, *event().wire()[6:]), None)],
+    "a trace of another type": [((*event().wire()[:6], ((1,), (), ""), *event().wire()[7:]), None)],
+    "a name of another type": [(event().wire(), None), (event().wire(), 3)],
+    "another call": [(event(key="f" * 32).wire(), None)],
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_meta_that_is_not_that_of_this_call(mine, name):
+    path = os.path.join(mine.root, put(mine, 1).outfile)
+    with open(path, "wb") as file:
+        file.writelines(assemble(FOREIGN[name], pack(1)))
+    with pytest.raises(EntryError):
+        mine.look("f:" + KEY)
+    assert len(maintain.cache_list(mine.root)) == (name == "another call")
+
+
+def test_names_in_an_entry_stay_in_its_folder(mine, tmp_path):
+    path = os.path.join(mine.root, put(mine, 1).outfile)
+    with open(path, "wb") as file:
+        file.writelines(assemble([(event(1).wire(), None), (event(2).wire(), "../../../secret")], pack(1)))
+    (tmp_path / "secret").write_text("")
+    mine.forget("f:" + KEY)
+    assert (tmp_path / "secret").exists()
+
+
+# ---- the directory
+
+
+def test_the_tag_is_always_there(mine):
+    os.makedirs(mine.root)
+    tag = os.path.join(mine.root, "CACHEDIR.TAG")
+    for _ in range(2):
+        put(Store(mine.root), 1)
+        with open(tag, "rb") as file:
+            assert file.read() == OWN_TAG
+        os.unlink(tag)
+
+
+def test_the_tag_of_another_program_stays(mine):
+    os.makedirs(mine.root)
+    tag = os.path.join(mine.root, "CACHEDIR.TAG")
+    with open(tag, "wb") as file:
+        file.write(b"other")
+    put(mine, 1)
+    with open(tag, "rb") as file:
+        assert file.read() == b"other"
+
+
+def test_a_directory_that_was_removed_is_made_again(mine):
+    import shutil
+
+    put(mine, 1)
+    shutil.rmtree(mine.root)
+    assert mine.look("f:" + KEY) is None
+    put(mine, 2)
+    assert values(mine) == [2]
+    assert os.path.exists(os.path.join(mine.root, "CACHEDIR.TAG"))
+
+
+def test_a_prune_removes_the_folder_between_two_steps(mine, monkeypatch):
+    prepare, left = Store.prepare, [1]
+
+    def prepare_and_lose(self, call):
+        prepare(self, call)
+        if left and left.pop():
+            os.rmdir(os.path.dirname(self.path_of(call)))
+
+    monkeypatch.setattr(Store, "prepare", prepare_and_lose)
+    put(mine, 1)
+    assert values(mine) == [1]
+
+
+def test_threads_that_write_one_entry(mine):
+    errors = []
+
+    def write(part):
+        try:
+            for run in range(20):
+                put(mine, "x" * 100, part * 100 + run, deps=())
+                mine.set_valid("f:" + KEY, 1.0, "r")
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=write, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    assert values(mine) == ["x" * 100]
+    assert not [name for name in names(mine) if name.endswith(".tmp")]
+
+
+# ---- notes and code
+
+
+def test_notes(mine):
+    assert mine.valid("f:" + KEY) is None
+    put(mine, 1)
+    mine.set_valid("f:" + KEY, 2.5, "r")
+    assert Store(mine.root).valid("f:" + KEY) == (2.5, "r")
+    for data in (b"", b"x", wire.dumps(3), wire.dumps(("x", "y"))):
+        with open(mine._valid_path("f:" + KEY), "wb") as file:
+            file.write(data)
+        assert mine.valid("f:" + KEY) is None
+
+
+def test_code(mine):
+    mine.put_code("d" * 32, b"one")
+    mine.put_code("d" * 32, b"two")
+    assert mine.get_code("d" * 32) == b"one"
+    assert mine.get_code("e" * 32) is None
+
+
+# ---- what is kept in memory, what is checked
+
+
+def test_pickles_in_memory_are_bounded(mine, monkeypatch):
+    monkeypatch.setattr(store, "_HOT_TOTAL", 10_000)
+    for i in range(40):
+        put(mine, "x" * 1000, key=f"{i:032x}")
+        for _ in range(2):
+            assert values(mine, f"f:{i:032x}") == ["x" * 1000]
+    assert sum(len(p) for s in mine._parsed.values() for p in s.hot.values()) <= 10_000
+
+
+def test_entries_in_memory_are_bounded(mine, monkeypatch):
+    monkeypatch.setattr(store, "_PARSED", 5)
+    for i in range(12):
+        put(mine, i, key=f"{i:032x}")
+        assert values(mine, f"f:{i:032x}") == [i]
+    assert len(mine._parsed) <= 5
+
+
+@pytest.fixture
+def checks(monkeypatch):
+    """How often buffers were checked in full."""
+    seen, original = [], store.EntryFile._buffers
+
+    def buffers(self, verify):
+        seen.append(verify)
+        return original(self, verify)
+
+    monkeypatch.setattr(store.EntryFile, "_buffers", buffers)
+    return seen
+
+
+def test_a_mapped_file_is_checked_once_in_each_state(mine, checks):
+    put(mine, np.zeros(100_000))
+    for reader in (mine, Store(mine.root)):
+        for _ in range(3):
+            values(reader)
+    assert checks == [True, False, False] * 2
+    put(mine, np.ones(100_000), 1)
+    del checks[:]
+    for _ in range(2):
+        assert [v[0] for v in values(mine)] == [1, 0]
+    assert checks == [True, True, False, False]
+
+
+def test_a_small_file_is_checked_each_time(mine, checks):
+    put(mine, np.zeros(10_000))
+    for _ in range(3):
+        values(mine)
+    assert checks == [True] * 3
+
+
+def test_a_large_file_is_checked_on_demand(mine, checks, monkeypatch):
+    monkeypatch.setattr("cachepy.entryfile._CHECKED", 1 << 19)
+    put(mine, np.zeros(100_000))
+    values(mine)
+    monkeypatch.setenv("CACHEPY_VERIFY", "1")
+    values(mine)
+    values(mine)
+    assert checks == [False, True, True]
+
+
+def test_damage_after_the_first_load_is_seen_by_the_time(mine):
+    path = os.path.join(mine.root, put(mine, np.zeros(100_000)).outfile)
+    values(mine)
+    with open(path, "r+b") as file:
+        file.seek(-3, os.SEEK_END)
+        file.write(b"\7")
+    os.utime(path, (1, 1))
+    with pytest.raises(EntryError, match="does not check"):
+        values(mine)
