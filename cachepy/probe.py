@@ -113,14 +113,13 @@ class LiveProbe:
 
 
 def _unwrapped(obj: Any, identity: str) -> Any:
-    """The target or plain code behind decorators that were put on top of it."""
-    while obj is not None:
-        target = cached_target(obj)
+    """The target behind decorators that were put on top of it; other code as it stands under its name."""
+    inner = obj
+    while inner is not None:
+        target = cached_target(inner)
         if target is not None:
             return target if target.identity == identity else None
-        if isinstance(obj, type) or not hasattr(obj, "__wrapped__"):
-            break
-        obj = obj.__wrapped__
+        inner = None if isinstance(inner, type) else getattr(inner, "__wrapped__", None)
     return obj if isinstance(obj, (type, ModuleType)) or hasattr(obj, "__code__") else None
 
 

@@ -40,7 +40,8 @@ ANY: Chains = ((),)
 _IMMUTABLE = frozenset({int, float, str, bytes, bool, complex, type(None), type(...), range})
 _DYNAMIC = frozenset({"globals", "eval", "exec", "vars"})
 _CLASS_NOISE = frozenset({
-    "__doc__", "__module__", "__qualname__", "__dict__", "__weakref__", "__firstlineno__", "__static_attributes__",
+    "__doc__", "__module__", "__qualname__", "__dict__", "__weakref__", "__slotnames__", "__firstlineno__",
+    "__static_attributes__",
     "__annotations__", "__annotations_cache__", "__annotate_func__", "__dataclass_fields__", "__dataclass_params__",
     "__parameters__", "__orig_bases__", "__abstractmethods__", "_abc_impl", "__classcell__", "__type_params__",
 })  # fmt: skip

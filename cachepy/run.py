@@ -176,7 +176,7 @@ class Run:
         found = self.request.found
         for name, value in self.request.call.binder.named(self.request.values):
             for part, item in flowing(name, value):
-                self.args[str.__str__(part)] = self.session.digester.digest(item)
+                self.args[str.__str__(part)] = self.session.digester.digest(item, found)
         for obj in found.code:
             self.frame.add(Dep(CODE, identity_of(obj), self.session.reader.digest(obj)))
         for package in found.packages:
@@ -184,7 +184,7 @@ class Run:
 
     def _observe_files(self) -> None:
         binder = self.request.call.binder
-        for path, (name, sure) in binder.files(self.request.values, self.session.digester).items():
+        for path, (name, sure) in binder.files(self.request.values, self.session.digester, self.request.found).items():
             digest = self.session.files.digest(path)
             self.arg_files[path] = name
             self.frame.add(Dep(FILE if digest is not None or sure else NAME, path, digest))

@@ -17,7 +17,7 @@ from cachepy.code import CodeReader, Target
 from cachepy.errors import CacheReadWarning, CacheWriteWarning, EntryError
 from cachepy.files import Files, StatMemo
 from cachepy.graph import Graph
-from cachepy.model import CALL, ROOT, Dep, Event
+from cachepy.model import BELOW, CALL, ROOT, Dep, Event
 from cachepy.modules import Origins
 from cachepy.reach import Piece
 from cachepy.store import Store
@@ -168,6 +168,7 @@ class Outbox:
 
     def mailbox(self, root: str) -> str:
         path = os.path.join(root, "runs", self.run)
+        self.session.store(root)  # what ran there is looked for here
         self._read.setdefault(path, 0)
         return path
 
@@ -185,7 +186,7 @@ class Outbox:
     def _fold(self, dep: Dep) -> None:
         if dep.kind == ROOT:
             self.session.store(dep.name)
-        elif dep.kind == CALL and self.session.graph.run_of(dep.name) is None:
+        elif dep.kind in (CALL, BELOW) and self.session.graph.run_of(dep.name) is None:
             for event in self.session.events(dep.name)[:1]:
                 for each in self.session.subtree(event):
                     self.session.graph.apply(each)

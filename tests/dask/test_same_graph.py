@@ -10,7 +10,7 @@ import dask.bag as db
 import pipeline_module as pm
 import pytest
 import ways
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, wait
 from ways import ByBag, ByDelayed, ByMap, BySubmit, assert_graph, bare
 
 from cachepy import cache_tree_nodes, cache_tree_reset
@@ -184,44 +184,59 @@ def test_caller_on_the_client(client, data, serial, bodies, monkeypatch):
 # -- what was in the cluster's memory before
 
 
-def test_results_already_in_memory(client, data, serial, bodies):
-    values, graph = serial("tutorial")
-    counts = client.map(with_caller(pm.load_counts), data.paths)
-    shares = client.map(with_caller(pm.normalize), counts)
-    pipes = client.map(with_caller(pm.pipeline), data.paths)
-    assert client.gather([shares, pipes]) == values
-    assert_graph(graph)
-    cache_tree_reset()
-    again = [client.map(with_caller(pm.normalize), counts), client.map(with_caller(pm.pipeline), data.paths)]
-    assert [f.key for f in again[0] + again[1]] == [f.key for f in shares + pipes], "dask takes them for the same tasks"
-    assert client.gather(again) == values
-    assert shape_now() == graph[0]
-    assert_graph(graph)
-    assert len(bodies.ran()) == len(graph[0])
+@pytest.fixture
+def held(client, data, serial):
+    """What one client has asked for and still holds: the futures, and the serial values and graph."""
+    values, graph = serial([("pipeline", path) for path in data.paths])
+    futures = client.map(with_caller(pm.pipeline), data.paths)
+    assert client.gather(futures) == values
+    return futures, values, graph
 
 
-def test_another_client_asks_for_what_is_in_memory(client, cluster, data, serial, bodies):
-    """No task ends for it, and an asynchronous client cannot wait when the graph is read."""
-    values, graph = serial("tutorial")
-    held = [client.map(with_caller(pm.normalize), client.map(with_caller(pm.load_counts), data.paths))]
-    held.append(client.map(with_caller(pm.pipeline), data.paths))
-    assert client.gather(held) == values
+def test_results_already_in_memory(held, cluster, data, bodies):
+    """No task ends for another client that asks: the graph is there when the futures are done."""
+    futures, values, graph = held
+    bodies.ran()
+    with use_session(Session()):
+        for _ in range(3):
+            with Client(cluster, set_as_default=False) as late, connect(late):
+                cache_tree_reset()
+                again = late.map(with_caller(pm.pipeline), data.paths)
+                assert [f.key for f in again] == [f.key for f in futures]
+                wait(again)
+                assert_graph(graph)
+                assert late.gather(again) == values
+    assert bodies.ran() == []
+
+
+def test_results_already_in_memory_async(held, cluster, data, bodies):
+    """This client cannot wait when the graph is read."""
+    _, values, graph = held
+    bodies.ran()
 
     async def main():
         async with Client(cluster.scheduler_address, asynchronous=True) as late, connect(late):
             for _ in range(3):
                 cache_tree_reset()
-                assert await ways.tutorial(ByMap(late), data) == values
+                again = late.map(with_caller(pm.pipeline), data.paths)
+                await wait(again)
                 assert_graph(graph)
+                assert await late.gather(again) == values
+                again.clear()
                 await forgotten(late)
 
     with use_session(Session()):
         asyncio.run(main())
-    assert len(bodies.ran()) == len(graph[0])
+    assert bodies.ran() == []
 
 
-def shape_now():
-    return ways.shape(cache_tree_nodes())
+@pytest.mark.parametrize("how", ["map", "get_client"])
+def test_a_task_does_not_inherit_the_caller_that_made_room_for_it(how, client, data, serial, bodies):
+    """A worker starts the next task from the thread, and so in the context, of the one that secedes."""
+    tags = [f"{data.tag}-{n}" for n in range(20)]
+    expected = serial([("orchestrate", how, data.paths), *(("leaf", tag, 1) for tag in tags)])
+    submit = client.submit
+    check(lambda: client.gather([submit(pm.orchestrate, how, data.paths), *(submit(pm.leaf, t, 1) for t in tags)]), expected, bodies)
 
 
 # -- faults of the tasks themselves

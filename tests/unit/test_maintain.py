@@ -179,14 +179,14 @@ def test_what_dead_writers_left(root):
     dead, alive = dead_pid(), os.getpid()
     ages = {
         f"f-1.{dead}.ab.1.tmp": 100, f"f-2.{dead}.ab.2.tmp": 10, f"f-3.{alive}.ab.1.tmp": 100,
-        f"f-4.{alive}.ab.1.tmp": 4000, f"f-5.claim.{alive}.123.dead": 4000, f"f-6.claim.{dead}.12.dead": 100,
+        f"f-4.{alive}.ab.1.tmp": 4000, "f-5.claim.break": 4000, "f-6.claim.break": 100, "f-7.claim.break": 1,
     }  # fmt: skip
     for name, age in ages.items():
         (folder / name).write_bytes(b"cachepy\1rest" if name.endswith("tmp") else wire.dumps(("h", 1, "1", "t")))
         old(folder / name, age)
     maintain.remove_leftovers(str(root))
     left = {p.name[:3] for p in folder.iterdir() if not p.name.endswith(".entry")}
-    assert left == {"f-2", "f-3"}
+    assert left == {"f-2", "f-3", "f-7"}
 
 
 def test_claims_of_the_dead(root):
