@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from cachepy.model import Reason
+
     AnyPath = str | os.PathLike[str]
 
 
@@ -76,6 +78,12 @@ def cache_tree_to_networkx() -> Any:
     return to_networkx(cache_tree_nodes())
 
 
+def _in_short(reason: Reason) -> str:
+    """The reason in words, with only the name of a file: its folder stands in the box of the file."""
+    name = os.path.basename(reason.name) if reason.cue.startswith("file") else reason.name
+    return str(reason.replace(name=name))
+
+
 def _written(text: str, path: AnyPath | None) -> str:
     if path is not None:
         with open(os.fspath(path), "w", encoding="utf-8") as file:
@@ -129,7 +137,7 @@ def plot_cache_graph(
     nodes = cache_tree_nodes()
     stale = cache_tree_stale() if highlight_stale else {}
     states = {call: stale[call]["state"] if call in stale else "fresh" for call in nodes}
-    reasons = {call: str(item["reasons"][0]) for call, item in stale.items()}
+    reasons = {call: _in_short(item["reasons"][0]) for call, item in stale.items()}
     return draw(
         nodes,
         states,

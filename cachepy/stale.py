@@ -115,4 +115,9 @@ def _named(reason: Reason, events: dict[str, Event]) -> Reason:
     event = events.get(reason.name)
     if reason.cue not in ("call", "input", "value") or event is None:
         return reason
-    return Reason(reason.cue, f"{event.fname}({', '.join(event.label.values())})", event.id, None)
+    return Reason(reason.cue, f"{event.fname}({', '.join(map(_last_part, event.label.values()))})", event.id, None)
+
+
+def _last_part(label: str) -> str:
+    """Of a path its last part: the folders make a sentence long and say little."""
+    return label if " " in label else label.strip("'").replace("\\", "/").rstrip("/").rpartition("/")[2] or label
