@@ -112,12 +112,11 @@ def cache_tree_sync(cache_dir: AnyPath) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        session.warn(CacheReadWarning, f"cannot read the graph {name}: {error.strerror or error}")
+        session.warn(CacheReadWarning, f"cannot read the graph {name}: {error.strerror or error}", object())
         return
     if damaged:
-        session.warn(
-            CacheReadWarning, f"parts of the graph {name} are damaged; the {len(events)} whole records were taken"
-        )
+        text = f"parts of the graph {name} are damaged; the {len(events)} whole records were taken"
+        session.warn(CacheReadWarning, text, object())  # each time: the user asked for this file just now
     for event in events:
         session.graph.apply(event)
 
