@@ -42,15 +42,19 @@ class with_caller:  # noqa: N801 - used as a function: pool.submit(with_caller(f
         self.__doc__ = getattr(fn, "__doc__", None)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        token = enter(self.frame if self.frame is not None and self.frame.is_open() else None)
+        token = enter(self.open_frame())
         try:
             return self.fn(*args, **kwargs)
         finally:
             leave(token)
 
+    def open_frame(self) -> Caller | None:
+        """The call in which this was made, while it is running."""
+        return self.frame if self.frame is not None and self.frame.is_open() else None
+
     def caller(self) -> Caller | None:
         """Who called: where this was made, else here, where it is sent off."""
-        return self.frame if self.frame is not None and self.frame.is_open() else caller()
+        return self.open_frame() or caller()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), self.fn, *self.ticket())

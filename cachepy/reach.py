@@ -5,7 +5,9 @@ down, line by line, what each name is bound to; the digest of the lines says whi
 *and* under which names.  It goes by what travels with a function (code objects, globals,
 closures), never by source text, so it is the same on every worker.
 
-Imports digest, bytecode, guard, modules, model.  `code` drives it.
+It is longer than its neighbours because describing an object and visiting it call each other: one walk, one file.
+
+Imports digest, facts, guard, imports, model, modules, notes.  `code` drives it.
 """
 
 from __future__ import annotations

@@ -60,7 +60,6 @@ class Transparent:
 
     def __init__(self, call: CachedCall) -> None:
         parent = caller()
-        self.parent = parent
         self.frame = None
         if parent is not None:
             self.frame = Frame("", os.urandom(16).hex(), parent, parent.mailbox + "+", working_dir())
@@ -73,10 +72,9 @@ class Transparent:
 
     def __exit__(self, *_: object) -> None:
         leave(self.token)
-        if self.frame is not None and self.parent is not None:
+        if self.frame is not None:
             finish(self.frame)
-            for dep in self.frame.absorbed():
-                self.parent.add(dep)
+            self.frame.hand_over()
 
 
 def finish(frame: Frame) -> None:
@@ -125,7 +123,7 @@ class Run:
         try:
             finish(self.frame)
             if kind is not None or not self._keep(elapsed):
-                self._absorb()
+                self.frame.hand_over()
         finally:
             self._release()
 
@@ -134,11 +132,6 @@ class Run:
             del self.session.owners[self.request.id]
         if self.request.claim is not None:
             self.session.claims.release(self.request.claim)
-
-    def _absorb(self) -> None:
-        if self.parent is not None:
-            for dep in self.frame.absorbed():
-                self.parent.add(dep)
 
     # -- before the body
 

@@ -137,6 +137,12 @@ class Session:
                         continue
                     todo += [e for e in self.events(call.name) if e.trace.result == call.digest][:1]
 
+    def show(self, call: str) -> None:
+        """Fold what is stored of a call, and of all below it, into the graph."""
+        for event in self.events(call)[:1]:
+            for each in self.subtree(event):
+                self.graph.apply(each)
+
     def refresh(self) -> None:
         """Bring the graph up to date with what ran in other processes, before somebody reads it."""
         for refresh in self.refreshers:
@@ -187,9 +193,7 @@ class Outbox:
         if dep.kind == ROOT:
             self.session.store(dep.name)
         elif dep.kind in (CALL, BELOW) and self.session.graph.run_of(dep.name) is None:
-            for event in self.session.events(dep.name)[:1]:
-                for each in self.session.subtree(event):
-                    self.session.graph.apply(each)
+            self.session.show(dep.name)
 
     def close(self) -> None:
         self.drain()

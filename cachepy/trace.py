@@ -98,6 +98,12 @@ class Frame:
         for dep in self.calls.values():
             yield Dep(BELOW, dep.name, dep.digest)
 
+    def hand_over(self) -> None:
+        """Give the caller all deps: this run leaves no node that could speak for them."""
+        if self.parent is not None:
+            for dep in self.absorbed():
+                self.parent.add(dep)
+
     def lineage(self) -> Iterable[str]:
         """The runs of this frame and of its callers, as far as they are in this process."""
         frame: Any = self

@@ -78,9 +78,7 @@ class ClusterGraph:
         for call, root in calls.items():
             if self.session.graph.run_of(call) is None:  # the scheduler is a new one: the disk knows
                 self.session.store(root)
-                for event in self.session.events(call)[:1]:
-                    for each in self.session.subtree(event):
-                        self.session.graph.apply(each)
+                self.session.show(call)
 
     async def _catch_up(self) -> None:
         """All that was published since the last message that was folded."""

@@ -59,7 +59,7 @@ class with_caller(_with_caller):  # noqa: N801 - used as a function: client.subm
         return super().__call__(*args, **kwargs)
 
     async def _async(self, args: Any, kwargs: Any) -> Any:
-        token = enter(self.frame if self.frame is not None and self.frame.is_open() else None)
+        token = enter(self.open_frame())
         try:
             if self._has_other_code():
                 return await self._call()._uncached_async(args, kwargs)
