@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from cachepy.graph import Graph
     from cachepy.model import Event
+    from cachepy.session import Session
 
     AnyPath = str | os.PathLike[str]
     Node = dict[str, Any]
@@ -43,9 +44,9 @@ def cache_tree_nodes() -> dict[str, Node]:
     return graph_now().nodes()
 
 
-def graph_now() -> Graph:
+def graph_now(session: Session | None = None) -> Graph:
     """The graph in memory, with what ran in other processes of a pool meanwhile."""
-    session = current_session()
+    session = session or current_session()
     session.refresh()
     return session.graph
 

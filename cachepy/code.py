@@ -3,7 +3,7 @@
 `CodeReader` remembers each digest together with a guard, so that a warm call does not walk code
 again.  A cached function is a boundary: its caller's code counts only which function it is.
 
-Imports reach (the walk), digest, guard, modules, model.
+Imports reach (the walk), digest, guard, modules, model, pieces.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from cachepy.facts import CodeFacts, scan
 from cachepy.guard import MISSING
 from cachepy.model import Record
 from cachepy.modules import MAIN, PYTHON, Origins, canonical, find
-from cachepy.reach import Piece, Walk
+from cachepy.pieces import Piece
+from cachepy.reach import Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,13 +74,19 @@ class Reach(Record):
     guard: Callable[[], bool]
 
 
-def cached_target(obj: Any) -> Target | None:
-    """The target of a cached function's wrapper, else None.
+def cached_call(obj: Any) -> Any:
+    """What the wrapper of a cached function calls, else None.
 
     ``functools.wraps`` copies the mark to outer wrappers, so it names the wrapper it belongs to.
     """
     mark = getattr(obj, "__dict__", {}).get("__cachepy__") if callable(obj) else None
-    return mark.target if mark is not None and mark.wrapper is obj else None
+    return mark if mark is not None and mark.wrapper is obj else None
+
+
+def cached_target(obj: Any) -> Target | None:
+    """The target of a cached function's wrapper, else None."""
+    call = cached_call(obj)
+    return None if call is None else call.target
 
 
 def identity_of(obj: Any) -> str:
@@ -168,7 +175,7 @@ class CodeReader:
         walk = Walk(self.digester, self._boundary, self._code, target.ignore_globals)
         for name, text in target.declared:
             walk.lines.append(f"declared {name}={text}")
-            walk.pieces.append(Piece("declared", name, text, ""))
+            walk.pieces.append(Piece("declared", name, text, "", text))
         for name in target.depends_on_vars:
             self._declared_var(walk, target, name)
         walk.run(target.fn)
@@ -180,6 +187,10 @@ class CodeReader:
             tuple(dict.fromkeys(walk.opaque)),
             walk.guard.build(),
         )
+
+    def code_digest(self, code: CodeType) -> str:
+        """The digest of one code object alone."""
+        return self._code(code)[0]
 
     def _code(self, code: CodeType) -> tuple[str, CodeFacts]:
         """Digest and facts of one code object; a function that arrives by value again has an equal one."""
@@ -200,7 +211,7 @@ class CodeReader:
         before = len(walk.pieces)
         walk.bind(f"declared {name}", scope[attribute])
         walk.pieces[before:] = [
-            Piece("declared", name, p.digest, "") if p.cue == "global" else p for p in walk.pieces[before:]
+            Piece("declared", name, p.digest, "", p.text) if p.cue == "global" else p for p in walk.pieces[before:]
         ]
 
     def _boundary(self, walk: Walk, obj: Any) -> str | None:

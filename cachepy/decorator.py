@@ -62,7 +62,7 @@ else:
 
 
 MethodType: Any = type(Options().root)
-_GENERATOR, _ASYNC_GENERATOR, _COROUTINE = 0x20, 0x200, 0x80
+_GENERATOR, _ASYNC_GENERATOR = 0x20, 0x200
 
 
 class CacheFile:
@@ -105,6 +105,7 @@ def cache_file(
     file_args: list[str] | tuple[str, ...] | None = None,
     ignore_args: list[str] | tuple[str, ...] = (),
     ignore_globals: list[str] | tuple[str, ...] = (),
+    keep_args: bool = True,
     verbose: bool = False,
 ) -> CacheFile: ...
 
@@ -134,6 +135,10 @@ def cache_file(cache_dir: Any = None, /, **options: Any) -> Any:
         Parameters that do not count at all: a logger, the path of an output.
     ignore_globals : list of str
         Globals that the code reads but whose values do not matter.
+    keep_args : bool
+        Keep the arguments (up to 256 KB; results of other calls count nothing) beside the result, so that a stale
+        call can be made again by itself: then its callers need not run if its result is what it was. Turn it off
+        for arguments that must not be written to disk: passwords.
     verbose : bool
         Log each decision with its cause on the logger ``cachepy``, at level INFO.
 
@@ -178,7 +183,7 @@ def wrap(fn: Any, options: Options) -> Any:
         return MethodType(wrap(fn.__func__, options), fn.__self__)
     _check_function(fn)
     call = CachedCall(fn, options)
-    wrapper = _async_wrapper(call) if fn.__code__.co_flags & _COROUTINE else _wrapper(call)
+    wrapper = _async_wrapper(call) if call.is_async else _wrapper(call)
     return attach(wrapper, call)
 
 

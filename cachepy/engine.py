@@ -27,6 +27,7 @@ from cachepy.key import Binder, culprit, label_of, make_key
 from cachepy.model import Event, Reason, Verdict
 from cachepy.options import Options
 from cachepy.probe import LiveProbe
+from cachepy.revive import Revival
 from cachepy.run import Run, Transparent, tell
 from cachepy.session import Session, current_session
 from cachepy.store import Store, Stored
@@ -39,8 +40,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachepy.code import Reach
+    from cachepy.kept import Arguments
 
 _LOOKS = 5  # at an entry that others replace all the time
+_COROUTINE = 0x80
 
 
 class CachedCall:
@@ -53,6 +56,7 @@ class CachedCall:
         self.target = Target(fn, options.ignore_globals, options.depends_on_vars, options.declared(), name)
         self.fname = getattr(fn, "__name__", "function")
         self.prefix = f"{self.target.identity}({','.join(self.binder.names)})".encode()
+        self.is_async = bool(fn.__code__.co_flags & _COROUTINE)
         self.wrapper: Any = None
         self._session: Session | None = None
 
@@ -78,7 +82,8 @@ class CachedCall:
         values = self.binder.bind(*args, **kwargs)
         prefix = self.prefix if self.fn.__closure__ is None else self.prefix + self._closure(session)
         found = Found()
-        return Request(self, session, values, make_key(prefix, values, session.digester, found), found)
+        key = make_key(prefix, values, session.digester, found)
+        return Request(self, session, (args, kwargs), values, key, found)
 
     def _closure(self, session: Session) -> bytes:
         """The data that a closure holds is part of which call it is: ``make(1)`` and ``make(2)`` are two functions."""
@@ -103,8 +108,8 @@ class CachedCall:
             return hit.value
         for pause in attempts(request, flags):
             time.sleep(pause)
-        if request.hit is not None:
-            return request.hit.value
+        if request.hit is not None or request.revive(flags):
+            return request.hit.value  # type: ignore[union-attr]
         run = Run(request, flags)
         with run:
             run.value = self.fn(*args, **kwargs)
@@ -112,7 +117,7 @@ class CachedCall:
 
     async def call_async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The same for ``async def``: waits without blocking the loop."""
-        from asyncio import sleep
+        from asyncio import sleep, to_thread
 
         flags = Flags(kwargs, self.binder.signature.names) if kwargs else _NO_FLAGS
         request = self._try_request(args, kwargs)
@@ -123,8 +128,8 @@ class CachedCall:
             return hit.value
         for pause in attempts(request, flags):
             await sleep(pause)
-        if request.hit is not None:
-            return request.hit.value
+        if request.hit is not None or (request.may_revive(flags) and await to_thread(request.revive, flags)):
+            return request.hit.value  # type: ignore[union-attr]
         run = Run(request, flags)
         with run:
             run.value = await self.fn(*args, **kwargs)
@@ -221,10 +226,15 @@ class Hit:
 class Request:
     """One call: its key, and the way to its value."""
 
-    __slots__ = ("call", "claim", "found", "hash", "hit", "id", "reach", "session", "store", "values")
+    __slots__ = (
+        "arguments", "call", "claim", "found", "hash", "hit", "hopeless", "id", "reach", "session", "store", "values",
+    )  # fmt: skip
 
-    def __init__(self, call: CachedCall, session: Session, values: tuple[Any, ...], key: str, found: Found) -> None:
+    def __init__(
+        self, call: CachedCall, session: Session, arguments: Arguments, values: tuple[Any, ...], key: str, found: Found
+    ) -> None:
         self.call = call
+        self.arguments = arguments
         self.found = found
         self.session = session
         self.values = values
@@ -234,6 +244,7 @@ class Request:
         self.reach: Reach = session.reader.reach(call.target)
         self.hit: Hit | None = None
         self.claim: Claim | None = None
+        self.hopeless: set[str] = set()
 
     def verifier(self) -> Verifier:
         self.session.files.memo_file = self.store.memo_file
@@ -252,6 +263,27 @@ class Request:
     def fast_hit(self, flags: Flags) -> Hit | None:
         """Look up and verify, without a claim."""
         return self.find_hit() if flags.may_hit else None
+
+    def may_revive(self, flags: Flags) -> bool:
+        """Whether there is a stored run that calls below may make fresh; only who holds the claim tries."""
+        return self.claim is not None and flags.may_hit and self.look() is not None
+
+    def revive(self, flags: Flags) -> bool:
+        """Make stale calls below again; whether there is a hit then. The claim is released with it."""
+        if self.claim is None or not self.may_revive(flags):
+            return False
+        try:
+            revival = Revival(self)
+            if not revival.succeeds():
+                self.hopeless = revival.frame.hopeless
+                return False
+            if self.find_hit() is None:
+                return False
+        except BaseException:
+            self.session.claims.release(self.claim)
+            raise
+        self.session.claims.release(self.claim)
+        return True
 
     def find_hit(self) -> Hit | None:
         for _ in range(_LOOKS):
@@ -283,7 +315,7 @@ class Request:
             self.session.warn(CacheReadWarning, f"{error}; {self.call.fname} runs again", "value", self.id)
             return None
         self.hit = Hit(event, value)
-        tell(caller(), self, event.trace.result)
+        tell(caller(), self, event.trace.effect)
         self.session.sink.hit(event, verifier.chosen, verifier.several)
         self.session.files.memo.flush(self.store.memo_file)
         self.log("hit", "")

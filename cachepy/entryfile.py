@@ -4,6 +4,7 @@
     offset, length, checksum of each buffer                    table
     meta: a pickle of builtins (the event, older events)
     value: a pickle, protocol 5
+    call: how the call was made (see `store`), to make it again; may be empty
     buffers: large arrays, each at a multiple of 64 bytes
 
 A large file is loaded by mapping it privately: changes stay in memory.  What is read is checked in
@@ -36,11 +37,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     Stamp = tuple[int, int, int]  # inode, mtime_ns, size
+    _Layout = tuple[tuple[int, int, int], tuple[int, int], bytes]  # place, length, check of the value; call; table
 
 MAGIC = b"cachepy\x01"
-_HEAD = Struct("<8sIIQQQQQ")  # magic, version, buffers, meta length, value length, size, value check, header check
+_HEAD = Struct("<8sIIQQQQQQQ")  # magic, version, buffers, lengths: meta value call file, checks: value call header
 _ROW = Struct("<QQQ")
-_VERSION = 1
+_VERSION = 2
 _ALIGN = 64
 _OUT_OF_BAND = 1 << 15  # bytes; smaller buffers are copied into the pickle
 _MAP = 1 << 18  # bytes; a larger file is mapped instead of read
@@ -91,11 +93,16 @@ class _MainPickler(Pickler):
     """Writes code of ``__main__`` under the script's name, so that importing it finds it too."""
 
     def reducer_override(self, obj: Any) -> Any:
-        if not _is_of_main(obj):
-            return NotImplemented
-        if not _has_name(obj):
-            raise PicklingError(f"{obj.__qualname__} is local")
-        return by_name, (canonical(obj.__module__), obj.__qualname__)
+        return main_by_name(obj)
+
+
+def main_by_name(obj: Any) -> Any:
+    """What a ``reducer_override`` gives for code of ``__main__``."""
+    if not _is_of_main(obj):
+        return NotImplemented
+    if not _has_name(obj):
+        raise PicklingError(f"{obj.__qualname__} is local")
+    return by_name, (canonical(obj.__module__), obj.__qualname__)
 
 
 def _by_value(file: BytesIO, keep: Callable[[PickleBuffer], bool]) -> Any:
@@ -135,11 +142,11 @@ def by_name(module: str, qualname: str) -> Any:
     return obj
 
 
-def assemble(meta: object, payload: Payload) -> list[Any]:
+def assemble(meta: object, payload: Payload, call: bytes = b"") -> list[Any]:
     """The parts of the file in order, ready for `writelines`."""
     meta_bytes = wire.dumps(meta)
     count = len(payload.buffers)
-    at = _HEAD.size + count * _ROW.size + len(meta_bytes) + len(payload.pickle)
+    at = _HEAD.size + count * _ROW.size + len(meta_bytes) + len(payload.pickle) + len(call)
     rows, tail = [], []
     for buffer in payload.buffers:
         padding = -at % _ALIGN
@@ -147,13 +154,10 @@ def assemble(meta: object, payload: Payload) -> list[Any]:
         tail += [b"\0" * padding, buffer]
         at += padding + buffer.nbytes
     table = b"".join(rows)
-    head = _head(count, meta_bytes, payload.pickle, at, table)
-    return [head, table, meta_bytes, payload.pickle, *tail]
-
-
-def _head(count: int, meta: bytes, pickle: bytes, size: int, table: bytes) -> bytes:
-    fields = (MAGIC, _VERSION, count, len(meta), len(pickle), size, xxh3_64_intdigest(pickle))
-    return _HEAD.pack(*fields, _header_check(fields, table, meta))
+    lengths = len(meta_bytes), len(payload.pickle), len(call), at
+    fields = (MAGIC, _VERSION, count, *lengths, xxh3_64_intdigest(payload.pickle), xxh3_64_intdigest(call))
+    head = _HEAD.pack(*fields, _header_check(fields, table, meta_bytes))
+    return [head, table, meta_bytes, payload.pickle, call, *tail]
 
 
 def _header_check(fields: tuple[Any, ...], table: bytes, meta: bytes) -> int:
@@ -171,11 +175,11 @@ class EntryFile:
         self.size = len(self._data)
         self.meta, self._layout = self._open(path)
 
-    def _open(self, path: str) -> tuple[Any, tuple[int, int, int, bytes]]:
+    def _open(self, path: str) -> tuple[Any, _Layout]:
         if self.size < _HEAD.size or self._data[:8] != MAGIC:
             raise EntryError(f"{path} is not an entry of cachepy")
         *fields, check = _HEAD.unpack_from(self._data)
-        _, version, count, meta_length, value_length, size, value_check = fields
+        _, version, count, meta_length, value_length, call_length, size, value_check, call_check = fields
         if version != _VERSION:
             raise EntryError(f"{path} has format {version}; this cachepy reads {_VERSION}")
         if size != self.size:
@@ -185,21 +189,30 @@ class EntryFile:
         if _header_check(tuple(fields), table, meta) != check:
             raise EntryError(f"{path} is damaged: its header does not check")
         try:
-            return wire.loads(meta), (start + meta_length, value_length, value_check, table)
+            parts = (start + meta_length, value_length, value_check), (call_length, call_check)
+            return wire.loads(meta), (*parts, table)
         except ValueError as error:
             raise EntryError(f"{path} is damaged: {error}") from error
 
     def pickle(self) -> bytes | memoryview:
         """The checked pickle of the value."""
-        start, length, check, _ = self._layout
+        start, length, check = self._layout[0]
         data = self._data[start : start + length]
         if len(data) != length or xxh3_64_intdigest(data) != check:
             raise EntryError("the stored value does not check")
         return data
 
+    def call(self) -> bytes:
+        """The checked bytes that say how the call was made."""
+        start, (length, check) = sum(self._layout[0][:2]), self._layout[1]
+        data = bytes(self._data[start : start + length])
+        if len(data) != length or xxh3_64_intdigest(data) != check:
+            raise EntryError("what is stored of the call's arguments does not check")
+        return data
+
     @property
     def has_buffers(self) -> bool:
-        return bool(self._layout[3])
+        return bool(self._layout[2])
 
     def value(self, *, verify: bool = True) -> Any:
         """Load the value; its buffers are private to the caller.
@@ -211,11 +224,11 @@ class EntryFile:
     def _in_full(self, first: bool) -> bool:
         if self.size < _MAP or os.environ.get("CACHEPY_VERIFY") == "1":
             return True
-        return first and sum(length for _, length, _ in _ROW.iter_unpack(self._layout[3])) <= _CHECKED
+        return first and sum(length for _, length, _ in _ROW.iter_unpack(self._layout[2])) <= _CHECKED
 
     def _buffers(self, verify: bool) -> list[memoryview]:
-        start, length, _, table = self._layout
-        found, end = [], start + length
+        (start, length, _), (call_length, _), table = self._layout
+        found, end = [], start + length + call_length
         for offset, length, check in _ROW.iter_unpack(table):
             view = self._data[offset : offset + length]
             if len(view) != length or (verify and xxh3_64_intdigest(view) != check):
@@ -229,6 +242,7 @@ class EntryFile:
     def check(self) -> None:
         """Compare everything against its checksum; EntryError if anything differs."""
         self.pickle()
+        self.call()
         self._buffers(verify=True)
 
 

@@ -30,6 +30,10 @@ class UndigestableError(CachepyError):
     """A value has no digest: it cannot be pickled, or it refers to itself."""
 
 
+class RerunError(CachepyError):
+    """A stored call cannot be made again: its function or its arguments cannot be found."""
+
+
 class EntryReplacedError(EntryError):
     """An entry was replaced by a newer one while it was read: look again."""
 

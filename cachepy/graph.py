@@ -76,6 +76,11 @@ class Graph:
     def event(self, call: str) -> Event | None:
         return self._events.get(call)
 
+    def with_result(self, digest: str) -> list[Event]:
+        """The calls whose result has a digest."""
+        with self._lock:
+            return [self._events[call] for call in self._results.get(digest, ())]
+
     def events(self) -> list[Event]:
         """All events, in the order of their ids."""
         with self._lock:
@@ -107,19 +112,23 @@ class Graph:
             "fname": event.fname,
             "module": event.module,
             "hash": event.hash,
-            "parents": sorted(self._parents.get(event.id, ())),
+            "parents": self.parents_of(event.id),
             "children": sorted(c.name for c in event.trace.calls if c.kind == CALL and c.name in self._events),
             "files": [Path(p) for p in files],
             "file_hashes": files,
             "outfile": Path(event.root, event.outfile) if event.outfile else None,
             "created": event.created,
             "elapsed": event.elapsed,
-            "inputs": self._inputs(event),
+            "inputs": self.inputs_of(event),
             "qualname": event.qualname,
             "label": dict(event.label),
         }
 
-    def _inputs(self, event: Event) -> dict[str, str]:
+    def parents_of(self, call: str) -> list[str]:
+        """The ids of the callers of a call."""
+        return sorted(self._parents.get(call, ()))
+
+    def inputs_of(self, event: Event) -> dict[str, str]:
         """Argument name -> the call whose result the argument is: same digest, ended before."""
         found = {name: self._producer(event, digest) for name, digest in event.args.items()}
         return {name: call for name, call in found.items() if call is not None}

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from _operator import attrgetter
 
+from xxhash import xxh3_128_hexdigest
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, ClassVar, Self, dataclass_transform
@@ -26,16 +28,18 @@ class Record:
     A small stand-in for ``dataclasses.dataclass``, whose import alone costs more than a hit.
     """
 
-    __slots__ = ("_wire",)
-    _wire: ClassVar[Any]  # of one record, once it has been made
+    __slots__ = ("_effect", "_wire")
+    _effect: ClassVar[Any]  # of one trace, once it has been asked for; likewise
+    _wire: ClassVar[Any]  # of one event
     _fields: tuple[str, ...] = ()
     _values: Any = None
 
-    def __init_subclass__(cls) -> None:
+    def __init_subclass__(cls, defaults: tuple[Any, ...] = ()) -> None:
         fields: tuple[str, ...] = tuple(cls.__slots__)
         body = "; ".join(f"_set(self, {f!r}, {f})" for f in fields)
         scope: dict[str, Any] = {"_set": object.__setattr__}
         exec(f"def __init__(self, {', '.join(fields)}): {body}", scope)  # our own field names
+        scope["__init__"].__defaults__ = defaults  # of the last fields
         cls.__init__ = scope["__init__"]  # type: ignore[method-assign]
         cls._fields = fields
         cls._values = staticmethod(attrgetter(*fields))
@@ -70,7 +74,8 @@ NAME = "name"  # name: a str argument that could name a file but named none; dig
 ENV = "env"  # name: environment variable; digest: of its value, None if unset
 PACKAGE = "package"  # name: top-level module; digest: its version
 ROOT = "root"  # name: another cache directory, where calls below are stored; digest: None
-CALL = "call"  # name: id of a cached call; digest: of its result
+OUTPUT = "output"  # name: a file, or a call below, that this run left something behind with; digest: of what
+CALL = "call"  # name: id of a cached call; digest: its effect
 BELOW = "below"  # like CALL, for calls under a child that left no node: no edge is drawn
 
 
@@ -93,6 +98,17 @@ class Trace(Record):
     deps: tuple[Dep, ...]
     calls: tuple[Dep, ...]
     result: str
+
+    @property
+    def effect(self) -> str:
+        """What a caller goes by: the digest of the result, and of the files left behind (see `outputs`)."""
+        try:
+            made: str = self._effect
+        except AttributeError:
+            left = sorted([d.name, d.digest] for d in self.deps if d.kind == OUTPUT)
+            made = f"{self.result}+{xxh3_128_hexdigest(repr(left).encode())}" if left else self.result
+            object.__setattr__(self, "_effect", made)
+        return made
 
     def wire(self) -> tuple[Any, ...]:
         return (
@@ -139,6 +155,11 @@ class Event(Record):
     seen: float
     origin: str
 
+    @property
+    def title(self) -> str:
+        """The call for people: ``load('03.csv')``."""
+        return f"{self.fname}({', '.join(map(_last_part, self.label.values()))})"
+
     def wire(self) -> tuple[Any, ...]:
         """The event as nested tuples, dicts and scalars: what entry, journal and Dask carry; made once."""
         try:
@@ -156,44 +177,96 @@ class Event(Record):
         return cls(*values)
 
 
-class Reason(Record):
-    """Why a trace does not hold: the cue, what it is about, and its digest or value then and now."""
+def _last_part(label: str) -> str:
+    """Of a path its last part: the folders make a sentence long and say little."""
+    quote = "'" if label[:1] == "'" else ""
+    text = label.strip("'").replace("\\", "/").rstrip("/")
+    last = text.rpartition("/")[2]
+    is_path = last and " " not in label and ("." in last or text[0] == "/")
+    return f"{quote}{last}{quote}" if is_path else label
 
-    __slots__ = ("cue", "name", "old", "new")
+
+class Reason(Record, defaults=("", "", "", "")):
+    """Why a call is not fresh: the cue, what it is about, and its digest or value then and now.
+
+    ``cue`` is one of `CUES`. A cause that lies in another call names that call in ``call``, and in ``link``
+    how it is reached: ``"below"`` or ``"input"``. Of code, ``where`` is ``"file:line"`` of the function as it
+    is now, and ``diff`` its changed lines (normalised source, ``-`` old, ``+`` new; empty if the old is not known).
+    """
+
+    __slots__ = ("cue", "name", "old", "new", "call", "link", "where", "diff")
     cue: str
     name: str
     old: str | None
     new: str | None
+    if TYPE_CHECKING:
+        call: str = ""
+        link: str = ""
+        where: str = ""
+        diff: str = ""
+    else:
+        call: str
+        link: str
+        where: str
+        diff: str
 
     def __str__(self) -> str:
         return sentence(self)
 
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: every field, and the sentence as ``text``."""
+        return {**dict(zip(self._fields, self.astuple(), strict=True)), "text": str(self)}
 
-_SENTENCES = {
+
+CUES = {
     "file": "file {name} changed",
     "file gone": "file {name} is gone",
     "file new": "file {name} exists now",
+    "directory": "directory {name} changed",
     "code": "code of {name} changed",
-    "global": "global {name} changed",
-    "package": "package {name} changed from {old} to {new}",
+    "code new": "code of {name} is reached now",
+    "code gone": "code of {name} is not reached any more",
+    "global": "global {name} changed{values}",
+    "variable": "variable {name} changed{values}",
+    "default": "default of {name} changed{values}",
+    "package": "package {name} changed{values}",
     "env": "environment variable {name} changed",
-    "declared": "declared {name} changed",
+    "env gone": "environment variable {name} is not set any more",
+    "env new": "environment variable {name} is set now",
+    "declared": "declared {name} changed{values}",
     "value": "the stored value of {name} is missing",
+    "result": "{name} gives another result now",
     "call": "{name} below it is not fresh",
     "input": "its input {name} is not fresh",
     "unknown": "{name} cannot be found in this process",
     "first": "no result of {name} is stored for these arguments",
 }
+_LINKS = {"below": "{} below it is stale: ", "input": "its input {} is stale: "}
+_VALUES = ("global", "variable", "default", "package", "declared")  # cues whose old and new can be read by people
 
 
 def sentence(reason: Reason) -> str:
     """One reason in words."""
-    return _SENTENCES[reason.cue].format(name=reason.name, old=reason.old, new=reason.new)
+    values = ""
+    if reason.cue in _VALUES and reason.old and reason.new:
+        values = f" from {reason.old} to {reason.new}"
+    text = CUES[reason.cue].format(name=reason.name, values=values)
+    where = f" ({reason.where})" if reason.where else ""
+    return _LINKS.get(reason.link, "").format(reason.call) + text + where
 
 
 class Verdict(Record):
-    """Whether a stored call can be reused: state is ``fresh``, ``stale`` or ``missing``."""
+    """Whether a stored call can be reused: state is ``fresh``, ``stale`` or ``missing``; root causes first.
+
+    Examples
+    --------
+    >>> print(Verdict("stale", (Reason("file", "a.csv", "1", "2"),)))
+    stale: file a.csv changed
+    """
 
     __slots__ = ("state", "reasons")
     state: str
     reasons: tuple[Reason, ...]
+
+    def __str__(self) -> str:
+        return ": ".join([self.state, *(["; ".join(map(str, self.reasons))] if self.reasons else [])])

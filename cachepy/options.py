@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 NAMES = (
     "cache_dir", "version", "env_vars", "depends_on_files", "depends_on_vars",
-    "file_args", "ignore_args", "ignore_globals", "verbose",
+    "file_args", "ignore_args", "ignore_globals", "keep_args", "verbose",
 )  # fmt: skip
 
 
@@ -45,6 +45,7 @@ class Options:
         self.file_args = None if files is None else frozenset(_names("file_args", files))
         self.ignore_args = frozenset(_names("ignore_args", given.get("ignore_args")))
         self.ignore_globals = frozenset(_names("ignore_globals", given.get("ignore_globals")))
+        self.keep_args = _flag("keep_args", given.get("keep_args", True))
         self.verbose = bool(given.get("verbose", False))
         self._root = None if self.cache_dir is None else os.path.abspath(self.cache_dir)
 
@@ -87,6 +88,12 @@ def _path(option: str, value: Any) -> str | None:
 def _version(value: Any) -> Any:
     if value is not None and not isinstance(value, (str, int, float, tuple)):
         raise UsageError(f"version must be a str or a number, not {value!r}")
+    return value
+
+
+def _flag(option: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise UsageError(f"{option} must be True or False, not {value!r}")
     return value
 
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 import os
 import time
 
+from cachepy.again import how
 from cachepy.code import identity_of, resolve
+from cachepy.digest import Found
 from cachepy.entryfile import pack
 from cachepy.errors import (
     CacheWriteWarning,
@@ -19,8 +21,10 @@ from cachepy.errors import (
     OpaqueGlobalWarning,
     UndigestableError,
 )
+from cachepy.kept import keep
 from cachepy.key import flowing, label_of
 from cachepy.model import CALL, CODE, ENV, FILE, NAME, PACKAGE, ROOT, Dep, Event, Trace
+from cachepy.outputs import Outputs
 from cachepy.probe import LiveProbe
 from cachepy.session import current_session
 from cachepy.trace import Frame, caller, enter, leave, working_dir
@@ -101,10 +105,12 @@ class Run:
         self.value: Any = None
         self.args: dict[str, str] = {}
         self.arg_files: dict[str, str] = {}
+        self.kept: bytes | None = None
         self.parent = caller()
         run = os.urandom(16).hex()
         mailbox = os.path.join(request.store.root, "runs", run)
         self.frame = Frame(request.id, run, self.parent, mailbox, working_dir())
+        self.frame.hopeless = request.hopeless
         try:
             request.log("run", request.cause())
             self.session.owners[request.id] = self.frame
@@ -155,6 +161,8 @@ class Run:
             add(Dep(FILE, path, self.session.files.digest(path)))
         self._observe_arguments()
         self._observe_files()
+        stored = self.request.look() if self.flags.save else None
+        self.outputs = Outputs(stored.events if stored is not None else (), self.frame.cwd)
 
     def _anchor(self) -> None:
         """A local function is found again by the function around it (see `verify`)."""
@@ -166,10 +174,12 @@ class Run:
                 self.frame.add(Dep(ANCHOR, f"{target.module}:{outer}", self.session.reader.digest(found)))
 
     def _observe_arguments(self) -> None:
-        found = self.request.found
+        found, flows = self.request.found, {}
         for name, value in self.request.call.binder.named(self.request.values):
             for part, item in flowing(name, value):
-                self.args[str.__str__(part)] = self.session.digester.digest(item, found)
+                flows[id(item)] = self.args[str.__str__(part)] = self.session.digester.digest(item, found)
+        if self.request.call.options.keep_args:
+            self.kept = keep(*self.request.arguments, flows)
         for obj in found.code:
             self.frame.add(Dep(CODE, identity_of(obj), self.session.reader.digest(obj)))
         for package in found.packages:
@@ -191,7 +201,7 @@ class Run:
         event = self._store(elapsed)
         if event is None:
             return False
-        tell(self.parent, self.request, event.trace.result)
+        tell(self.parent, self.request, event.trace.effect)
         self.session.sink.record(event)
         if self.frame.shared:
             self.session.sink.fold_below(event, anew=True)
@@ -250,25 +260,29 @@ class Run:
                 call.target.identity,
             )
             return None
-        event = self._event(elapsed, self._result_digest(payload))
+        event = self._event(elapsed, *self._result(payload))
         try:
             self.session.keep_code(request.store, request.reach.digest, request.reach.pieces)
-            stored = request.store.put(event, payload)
+            stored = request.store.put(event, payload, how(self.frame.shared, self.kept))
         except OSError as error:
             request.cannot_write(error)
             return None
         self.session.files.memo.flush(request.store.memo_file)
         return stored
 
-    def _result_digest(self, payload: Any) -> str:
+    def _result(self, payload: Any) -> tuple[str, set[str]]:
+        """The digest of the result, and the paths that it names."""
+        found = Found()
+        named = {self.value} if type(self.value) is str else set()
         try:
-            return self.session.digester.digest(self.value)
+            return self.session.digester.digest(self.value, found), named.union(found.paths)
         except UndigestableError:
-            return self.session.digester.digest((payload.pickle, [bytes(b) for b in payload.buffers]))
+            return self.session.digester.digest((payload.pickle, [bytes(b) for b in payload.buffers])), named
 
-    def _event(self, elapsed: float, result: str) -> Event:
+    def _event(self, elapsed: float, result: str, named: set[str]) -> Event:
         call, now = self.request.call, time.time()
-        trace = Trace(self.frame.own_deps(), tuple(self.frame.calls.values()), result)
+        deps, calls = self.frame.own_deps(), tuple(self.frame.calls.values())
+        trace = Trace((*deps, *self.outputs.marks(deps, calls, result, named)), calls, result)
         owner = self.session.claims.owner()
         return Event(
             id=self.request.id,

@@ -1,6 +1,8 @@
-"""What would not be a hit now, and why: asks, runs nothing, imports nothing of the user's.
+"""What would not be a hit now, and why: asks, runs nothing, and imports nothing of the user's unless told to.
 
-Imports api, graph, model, probe, session, verify.
+A `Survey` looks at every call of the graph once, from the records of the graph; only where those do not
+hold it opens entries, which may have an older run that does.  Imports api, errors, graph, model, probe,
+session, verify.
 """
 
 from __future__ import annotations
@@ -8,54 +10,186 @@ from __future__ import annotations
 from cachepy.api import graph_now
 from cachepy.errors import EntryError
 from cachepy.graph import file_path
-from cachepy.model import FILE, NAME, Dep, Event, Reason, Trace
+from cachepy.model import FILE, NAME, Dep, Event, Reason, Record, Trace
 from cachepy.probe import LiveProbe
 from cachepy.session import Session, current_session
 from cachepy.verify import Verifier
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
 
+class Finding(Record):
+    """A call that is not fresh: state is ``stale`` or ``missing``; root causes first.
+
+    own: whether something changed for the call itself, not only for calls that it goes by.
+    """
+
+    __slots__ = ("state", "reasons", "own")
+    state: str
+    reasons: tuple[Reason, ...]
+    own: bool
+
+
 class AskingProbe(LiveProbe):
-    """Looks from where each call ran, and takes code that is not loaded here as unchanged."""
+    """Looks from where each call ran, and takes code that is not loaded here as unchanged.
 
-    def __init__(self, session: Session) -> None:
+    The graph's own record of a call comes first: it costs nothing more.
+    """
+
+    def __init__(self, session: Session, events: dict[str, Event], *, import_code: bool = False) -> None:
         super().__init__(session)
-        self._events: dict[str, list[Event]] = {}
+        self.unseen: set[str] = set()  # modules whose code was taken as unchanged
+        self._recorded = events
+        self._import_code = import_code
+        self._listed: dict[str, set[str]] = {}
 
-    def events(self, call: str, roots: Sequence[str]) -> list[Event]:
-        if call not in self._events:
-            self._events[call] = [placed(event) for event in super().events(call, roots)]
-        return self._events[call]
+    def is_stored(self, event: Event) -> bool:
+        """Whether the entry of a call is on disk, by one listing of each folder."""
+        if event.root not in self._listed:
+            self._listed[event.root] = self.session.store(event.root).listing()
+        return event.outfile in self._listed[event.root]
+
+    def events(self, call: str, roots: Sequence[str]) -> Iterator[Event]:
+        recorded = self._recorded.get(call)
+        if recorded is not None:
+            if not self.is_stored(recorded):
+                return
+            yield placed(recorded)
+        for event in super().events(call, roots):
+            if recorded is None or event.run != recorded.run:
+                yield placed(event)
 
     def code(self, identity: str, recorded: str | None) -> str | None:
-        return super().code(identity, recorded) or recorded
+        now = super().code(identity, recorded)
+        if now is None:
+            self.unseen.add(identity.partition(":")[0])
+        return now or recorded
 
     def may_import(self) -> bool:
-        return False
+        return self._import_code
 
 
 def placed(event: Event) -> Event:
     """The event with the files of its trace as absolute paths: it may have run elsewhere."""
-    deps = tuple(
-        Dep(d.kind, file_path(event, d.name), d.digest) if d.kind in (FILE, NAME) else d for d in event.trace.deps
-    )
+    deps = event.trace.deps
+    if not any(d.name[:1] != "/" for d in deps if d.kind in (FILE, NAME)):
+        return event
+    deps = tuple(Dep(d.kind, file_path(event, d.name), d.digest) if d.kind in (FILE, NAME) else d for d in deps)
     return event.replace(trace=Trace(deps, event.trace.calls, event.trace.result))
 
 
-def cache_tree_stale() -> dict[str, dict[str, Any]]:
+class Survey:
+    """Every call of a graph, looked at once.
+
+    Parameters
+    ----------
+    session : Session
+        Whose graph it is.
+    import_code : bool
+        Whether modules may be imported to see whether code changed: that runs user code.
+    each : callable, optional
+        Wraps the list of calls that are looked at, to show progress.
+    """
+
+    def __init__(
+        self, session: Session, *, import_code: bool = False, each: Callable[[list[Event]], Iterable[Event]] = iter
+    ) -> None:
+        self.session = session
+        self.events = {event.id: event for event in graph_now(session).events()}
+        for root in {event.root for event in self.events.values()}:
+            session.files.memo.attach(session.store(root).memo_file)
+        self.probe = AskingProbe(session, self.events, import_code=import_code)
+        self.verifier = Verifier(self.probe)
+        broken = [e for e in each(list(self.events.values())) if not self._holds(e)]
+        self.found: dict[str, Finding] = {}
+        for event in broken:
+            found = self._finding(event)
+            if found is not None:
+                self.found[event.id] = found
+        self._add_inputs()
+
+    @property
+    def unseen(self) -> list[str]:
+        """The modules whose code was not looked at, because they are not loaded."""
+        return sorted(self.probe.unseen)
+
+    def _holds(self, event: Event) -> bool:
+        return self.verifier.call_holds((event.id, event.trace.effect), (event.root,))
+
+    def _finding(self, event: Event) -> Finding | None:
+        """Why a call is not fresh; None if an older run of it is."""
+        here = placed(event)
+        if not self.probe.is_stored(event) or not self._is_readable(event):
+            missing = Reason("value", event.title, event.id, None)
+            return Finding("missing", (missing, *self.verifier.reasons(here.trace)), own=True)
+        if any(self.verifier.holds(each.trace) for each in self.probe.events(event.id, ())):
+            return None
+        own = bool(self.verifier.own_broken(here.trace))
+        return Finding("stale", tuple(self.verifier.reasons(here.trace)), own)
+
+    def _is_readable(self, event: Event) -> bool:
+        try:
+            return self.session.store(event.root).look(event.id) is not None
+        except (EntryError, OSError):
+            return False
+
+    def _add_inputs(self) -> None:
+        """What takes the result of a stale call is stale, and so are its callers."""
+        takers: dict[str, list[Event]] = {}
+        for event in self.events.values() if self.found else ():
+            for digest in set(event.args.values()):
+                takers.setdefault(digest, []).append(event)
+        todo = list(self.found)
+        while todo:
+            cause = todo.pop()
+            for call, link in self._above(cause, takers):
+                known = self.found.get(call)
+                if known is None:
+                    todo.append(call)
+                self.found[call] = self._because(known, cause, link)
+
+    def _above(self, call: str, takers: dict[str, list[Event]]) -> list[tuple[str, str]]:
+        """The calls that go by a call: those that take its result, and its callers."""
+        graph = self.session.graph
+        takers_of = takers.get(self.events[call].trace.result, ())
+        found = [(e.id, "input") for e in takers_of if call in graph.inputs_of(e).values()]
+        return [*found, *((c, "below") for c in graph.parents_of(call) if c in self.events)]
+
+    def _because(self, known: Finding | None, cause: str, link: str) -> Finding:
+        """The finding of a call with one more reason: a call that it goes by is not fresh."""
+        cue = "call" if link == "below" else "input"
+        reasons = known.reasons if known is not None else ()
+        title = self.events[cause].title
+        said = any((r.cue, r.old) == (cue, cause) or (r.call, r.link) == (title, link) for r in reasons)
+        if known is not None and said:
+            return known
+        first = self.found[cause].reasons[0]
+        root = first if first.link else first.replace(call=title, link=link)
+        own = [r for r in reasons if r.cue not in ("call", "input")]
+        rest = [r for r in reasons if r.cue in ("call", "input")]
+        more = [] if root in own or root.cue in ("call", "input") else [root]
+        last = [] if root.call == title else [Reason(cue, title, cause, None)]
+        return Finding(known.state if known else "stale", (*own, *more, *rest, *last), bool(known and known.own))
+
+
+def cache_tree_stale(*, import_code: bool = False) -> dict[str, dict[str, Any]]:
     """Every call of the graph that would not be a hit now, with every cause.
+
+    Parameters
+    ----------
+    import_code : bool
+        Import the modules of the functions that are not loaded here, to see whether their code changed; that runs
+        user code. By default code that is not loaded is taken as unchanged.
 
     Returns
     -------
     dict
         id -> ``{"node", "state", "reasons"}``; state is ``"stale"`` or ``"missing"`` (the value is
         not on disk), reasons are `Reason` with the root causes first. Calls above a stale call, and
-        calls that take its result as an argument, are stale too. Code of modules that are not
-        loaded is taken as unchanged. Nothing runs and nothing is changed by asking.
+        calls that take its result as an argument, are stale too. Nothing runs and nothing is changed by asking.
 
     Examples
     --------
@@ -64,60 +198,16 @@ def cache_tree_stale() -> dict[str, dict[str, Any]]:
     >>> cache_tree_stale()
     {}
     """
-    session, graph = current_session(), graph_now()
-    verifier = Verifier(AskingProbe(session))
-    events = {event.id: event for event in graph.events()}
-    for event in events.values():
-        session.store(event.root)
-    found = {call: verdict for call, event in events.items() if (verdict := _verdict(session, verifier, event))}
-    nodes = graph.nodes()
-    _add_flows(found, nodes)
+    from cachepy.progress import watched
+
+    session = current_session()
+    survey = Survey(session, import_code=import_code, each=watched("looking at calls"))
     return {
-        call: {"node": nodes[call], "state": state, "reasons": [_named(r, events) for r in reasons]}
-        for call, (state, reasons) in found.items()
+        call: {"node": session.graph.node(call), "state": found.state, "reasons": list(found.reasons)}
+        for call, found in survey.found.items()
     }
 
 
-def _verdict(session: Session, verifier: Verifier, event: Event) -> tuple[str, list[Reason]] | None:
-    """State and reasons of a call that is not fresh, None for one that is."""
-    try:
-        stored = session.store(event.root).look(event.id)
-    except (EntryError, OSError):
-        stored = None
-    if stored is None:
-        return "missing", [Reason("value", event.id, None, None), *verifier.reasons(placed(event).trace)]
-    if any(verifier.holds(placed(each).trace) for each in stored.events):
-        return None
-    return "stale", verifier.reasons(placed(event).trace)
-
-
-def _add_flows(found: dict[str, tuple[str, list[Reason]]], nodes: dict[str, dict[str, Any]]) -> None:
-    """What takes the result of a stale call is stale, and so are its callers."""
-    consumers: dict[str, list[str]] = {}
-    for call, node in nodes.items():
-        for producer in node["inputs"].values():
-            consumers.setdefault(producer, []).append(call)
-    todo = list(found)
-    while todo:
-        cause = todo.pop()
-        above = [(c, "input") for c in consumers.get(cause, ())] + [(p, "call") for p in nodes[cause]["parents"]]
-        for call, cue in above:
-            if call not in found:
-                found[call] = "stale", []
-                todo.append(call)
-            known = {(r.cue, r.name) for r in found[call][1]}
-            if (cue, cause) not in known:
-                found[call][1].append(Reason(cue, cause, None, None))
-
-
-def _named(reason: Reason, events: dict[str, Event]) -> Reason:
-    """The reason with calls named for people; the id stays as the old value."""
-    event = events.get(reason.name)
-    if reason.cue not in ("call", "input", "value") or event is None:
-        return reason
-    return Reason(reason.cue, f"{event.fname}({', '.join(map(_last_part, event.label.values()))})", event.id, None)
-
-
-def _last_part(label: str) -> str:
-    """Of a path its last part: the folders make a sentence long and say little."""
-    return label if " " in label else label.strip("'").replace("\\", "/").rstrip("/").rpartition("/")[2] or label
+def survey(session: Session, *, import_code: bool = False) -> Survey:
+    """Look at every call of a session's graph."""
+    return Survey(session, import_code=import_code)

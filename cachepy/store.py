@@ -153,6 +153,10 @@ class Store:
             self._keep_hot(stored, index, bytes(data))
         return load_value(data)
 
+    def how(self, call: str, stored: Stored, index: int) -> bytes:
+        """How a call was made, as it was given to `put`; EntryError or OSError if that cannot be read."""
+        return self.open(call, stored, index).call()
+
     def _keep_hot(self, stored: Stored, index: int, pickle: bytes) -> None:
         self._hot_bytes += len(pickle)
         if self._hot_bytes > _HOT_TOTAL:
@@ -161,13 +165,16 @@ class Store:
             self._hot_bytes = len(pickle)
         stored.hot[index] = pickle
 
-    def put(self, event: Event, payload: Payload) -> Event:
-        """Store a value with its event as the newest of its key; OSError if the disk refuses."""
+    def put(self, event: Event, payload: Payload, call: bytes = b"") -> Event:
+        """Store a value with its event as the newest of its key; OSError if the disk refuses.
+
+        call: how the call was made, for `how`.
+        """
         path = self.path_of(event.id)
         event = event.replace(root=self.root, outfile="entries/" + path[len(self._entries) :].replace(os.sep, "/"))
         older, dropped = self._older(event, path)
-        parts = assemble([(event.wire(), None), *older], payload)
-        parts[:4] = [b"".join(parts[:4])]  # a small entry is one write
+        parts = assemble([(event.wire(), None), *older], payload, call)
+        parts[:5] = [b"".join(parts[:5])]  # a small entry is one write
         self.prepare(event.id)
         try:
             self._write(path, parts)
@@ -242,6 +249,16 @@ class Store:
             _unlink(os.path.join(folder, name))
         _unlink(self._valid_path(call))
         self._parsed.pop(call, None)
+
+    def listing(self) -> set[str]:
+        """The entries that are there, named as in `Event.outfile`."""
+        top = os.path.basename(os.path.dirname(self._entries))
+        return {
+            f"{top}/{os.path.basename(folder)}/{name}"
+            for folder in self.folders()
+            for name in _listed(folder)
+            if name.endswith(ENTRY)
+        }
 
     def calls(self) -> Iterator[str]:
         """The paths of all entries."""

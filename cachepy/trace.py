@@ -53,8 +53,8 @@ class Frame:
     """One running body: its deps in the order they came, the calls below, and who called it."""
 
     __slots__ = (
-        "__weakref__", "calls", "changed", "closed", "cwd", "deps", "id", "mailbox", "parent", "pid", "run", "shared",
-        "thread",
+        "__weakref__", "calls", "changed", "closed", "cwd", "deps", "hopeless", "id", "mailbox", "parent", "pid", "run",
+        "shared", "thread",
     )  # fmt: skip
 
     def __init__(self, call: str, run: str, parent: Caller | None, mailbox: str, cwd: str) -> None:
@@ -68,6 +68,7 @@ class Frame:
         self.deps: dict[tuple[str, str], str | None] = {}
         self.calls: dict[str, Dep] = {}
         self.changed: list[str] = []
+        self.hopeless: set[str] = set()  # calls that raised when they were made for this one (see `revive`)
         self.closed = False
         self.shared = False  # handed to another process, which may leave deps in the mailbox
 

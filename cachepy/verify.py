@@ -6,15 +6,17 @@ It does not recurse: a tree of calls may be thousands deep.  Imports model.
 
 from __future__ import annotations
 
-from cachepy.model import CODE, ENV, FILE, NAME, PACKAGE, ROOT, Dep, Event, Reason, Trace
+from cachepy.model import CODE, ENV, FILE, NAME, OUTPUT, PACKAGE, ROOT, Dep, Event, Reason, Trace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Protocol
 
     class Probe(Protocol):
         """What a verification may ask; every answer is for the whole verification."""
+
+        several: set[str]  # calls that have more than one run stored
 
         def file(self, path: str) -> str | None: ...
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
         def code(self, identity: str, recorded: str | None) -> str | None: ...
 
-        def events(self, call: str, roots: Sequence[str]) -> Sequence[Event]: ...
+        def events(self, call: str, roots: Sequence[str]) -> Iterable[Event]: ...
 
         def code_reasons(self, dep: Dep) -> list[Reason]: ...
 
@@ -46,14 +48,19 @@ class Verifier:
         self.probe = probe
         self.own, self._own_digest = own
         self.chosen: dict[str, Event] = {}  # the run of each call below that holds
-        self.several: set[str] = set()  # calls that have more than one run stored
         self._calls: dict[_Call, bool] = {}
+        self._causes: dict[str, Reason] = {}
+
+    @property
+    def several(self) -> set[str]:
+        """The calls that were asked for and have more than one run stored."""
+        return self.probe.several
 
     def holds(self, trace: Trace) -> bool:
         """Whether every dep of the trace, and of the calls below it, is as it was."""
         if not self._exact(trace) or not self.own_holds(trace):
             return False
-        roots = _roots(trace)
+        roots = roots_of(trace)
         return all(self.call_holds((c.name, c.digest or ""), roots) for c in trace.calls)
 
     def _exact(self, trace: Trace) -> bool:
@@ -63,6 +70,11 @@ class Verifier:
     def own_holds(self, trace: Trace) -> bool:
         """The deps of the run itself, without the calls below."""
         return all(self._dep_holds(dep, trace) for dep in trace.deps)
+
+    def own_broken(self, trace: Trace) -> list[Dep]:
+        """The deps of the run itself that are not as they were."""
+        exact = self._exact(trace)
+        return [d for d in trace.deps if not self._dep_holds(d, trace) or (d.name == self.own and not exact)]
 
     def _dep_holds(self, dep: Dep, trace: Trace) -> bool:
         kind = dep.kind
@@ -76,7 +88,7 @@ class Verifier:
             return self.probe.env(dep.name) == dep.digest
         if kind == PACKAGE:
             return self.probe.package(dep.name) == dep.digest
-        return kind in (ANCHOR, ROOT)
+        return kind in (ANCHOR, ROOT, OUTPUT)
 
     def _anchored(self, dep: Dep, trace: Trace) -> bool:
         """A local function that does not exist now is as it was if the code around it is."""
@@ -88,72 +100,121 @@ class Verifier:
 
     def call_holds(self, call: _Call, roots: Sequence[str]) -> bool:
         """Whether a stored trace of the call gave this result and holds; depth first, own stack."""
-        if call in self._calls:
-            return self._calls[call]
+        known = self._calls.get(call)
+        if known is not None:
+            return known
         stack = [_Visit(call, self._candidates(call, roots))]
         while stack:
             visit = stack[-1]
             below = visit.next_call(self._calls)
             if below is None:
-                self._calls[visit.call] = visit.result
-                if visit.result:
-                    self.chosen[visit.call[0]] = visit.events[0]
+                self._calls[visit.call] = visit.event is not None
+                if visit.event is not None:
+                    self.chosen[visit.call[0]] = visit.event
                 stack.pop()
             else:
                 self._calls[below] = False  # until it is known: a cycle can only come from damage
                 stack.append(_Visit(below, self._candidates(below, visit.roots)))
         return self._calls[call]
 
-    def _candidates(self, call: _Call, roots: Sequence[str]) -> list[Event]:
-        events = self.probe.events(call[0], roots)
-        if len(events) > 1:
-            self.several.add(call[0])
-        return [e for e in events if e.trace.result == call[1] and self.own_holds(e.trace)]
+    def _candidates(self, call: _Call, roots: Sequence[str]) -> Iterator[Event]:
+        for event in self.probe.events(call[0], roots):
+            if event.trace.effect == call[1] and self.own_holds(event.trace):
+                yield event
+
+    def held(self, event: Event, result: str) -> None:
+        """Take it that a call gives this result now: it was made again, or all below it was."""
+        self._calls[event.id, result] = True
+        self.chosen[event.id] = event
+
+    def broken_calls(self, trace: Trace) -> list[Dep]:
+        """The calls below that do not hold."""
+        roots = roots_of(trace)
+        return [c for c in trace.calls if not self.call_holds((c.name, c.digest or ""), roots)]
 
     # -- reasons
 
     def reasons(self, trace: Trace) -> list[Reason]:
-        """Every cause why the trace does not hold, its own first; empty if it holds."""
-        exact = self._exact(trace)
-        broken = [d for d in trace.deps if not self._dep_holds(d, trace) or (d.name == self.own and not exact)]
-        found = [r for dep in broken for r in self._why(dep)]
-        roots = _roots(trace)
-        broken = [c for c in trace.calls if not self.call_holds((c.name, c.digest or ""), roots)]
-        return found + [Reason("call", c.name, c.digest, None) for c in broken]
+        """Every cause why the trace does not hold: its own, then those of the calls below; empty if it holds."""
+        found = [r for dep in self.own_broken(trace) for r in self._why(dep)]
+        roots, broken = roots_of(trace), self.broken_calls(trace)
+        causes = dict.fromkeys(self.root_cause(c, roots) for c in broken)
+        said = {r.call for r in causes}
+        calls = [Reason("call", self._title(c.name, roots), c.name, None) for c in broken]
+        return [*found, *causes, *(r for r in calls if r.name not in said)]
+
+    def root_cause(self, call: Dep, roots: Sequence[str]) -> Reason:
+        """Why a call below does not hold, from the first run of it down to where something changed."""
+        path: list[str] = []
+        while call.name not in self._causes and call.name not in path:
+            path.append(call.name)
+            event = self._run_of(call, roots)
+            own = self.own_broken(event.trace) if event is not None else []
+            broken = [] if own or event is None else self.broken_calls(event.trace)
+            if event is None or not broken:
+                self._causes[call.name] = self._cause_in(call, event, own, roots)
+            else:
+                call, roots = broken[0], roots_of(event.trace)
+        cause = self._causes.get(call.name) or Reason("call", call.name, call.name, None)
+        self._causes.update(dict.fromkeys(path, cause))
+        return cause
+
+    def _cause_in(self, call: Dep, event: Event | None, own: list[Dep], roots: Sequence[str]) -> Reason:
+        if event is None or not own:  # gone, or run again since with another result
+            cue = "value" if next(iter(self.probe.events(call.name, roots)), None) is None else "result"
+            return Reason(cue, self._title(call.name, roots), call.digest, None)
+        return self._why(own[0])[0].replace(call=event.title, link="below")
+
+    def _run_of(self, call: Dep, roots: Sequence[str]) -> Event | None:
+        """The newest run of a call that gave a result."""
+        return next((e for e in self.probe.events(call.name, roots) if e.trace.effect == call.digest), None)
+
+    def _title(self, call: str, roots: Sequence[str]) -> str:
+        event = next(iter(self.probe.events(call, roots)), None)
+        return call.rpartition(":")[0] if event is None else event.title
 
     def _why(self, dep: Dep) -> list[Reason]:
         if dep.kind == CODE:
             return self.probe.code_reasons(dep)
         if dep.kind == FILE:
             now = self.probe.file(dep.name)
-            cue = "file gone" if now is None else "file new" if dep.digest is None else "file"
-            return [Reason(cue, dep.name, dep.digest, now)]
+            return [Reason(_file_cue(dep.digest, now), dep.name, dep.digest, now)]
         if dep.kind == NAME:
             return [Reason("file new", dep.name, None, "")]
         if dep.kind == ENV:
-            return [Reason("env", dep.name, dep.digest, self.probe.env(dep.name))]
+            value = self.probe.env(dep.name)
+            cue = "env gone" if value is None else "env new" if dep.digest is None else "env"
+            return [Reason(cue, dep.name, dep.digest, value)]
         return [Reason("package", dep.name, dep.digest, self.probe.package(dep.name))]
+
+
+def _file_cue(old: str | None, new: str | None) -> str:
+    if new is None:
+        return "file gone"
+    if old is None:
+        return "file new"
+    return "directory" if old[:4] == new[:4] == "dir:" else "file"
 
 
 class _Visit:
     """The place of the depth-first walk in one call: which of its runs, which call below that."""
 
-    __slots__ = ("_at", "call", "events", "result")
+    __slots__ = ("_at", "_events", "call", "event")
 
-    def __init__(self, call: _Call, events: list[Event]) -> None:
+    def __init__(self, call: _Call, events: Iterator[Event]) -> None:
         self.call = call
-        self.events = events
-        self.result = False
+        self._events = events
+        self.event = next(events, None)
         self._at = 0
 
     @property
     def roots(self) -> tuple[str, ...]:
-        return _roots(self.events[0].trace)
+        return () if self.event is None else roots_of(self.event.trace)
 
     def next_call(self, known: dict[_Call, bool]) -> _Call | None:
-        """The next call that has to be looked at first; None when `result` is final."""
-        while self.events:
-            calls = self.events[0].trace.calls
+        """The next call that has to be looked at first; None when `event` is final: the run that holds, or None."""
+        while self.event is not None:
+            calls = self.event.trace.calls
             while self._at < len(calls):
                 below = calls[self._at].name, calls[self._at].digest or ""
                 if below not in known:
@@ -162,12 +223,12 @@ class _Visit:
                     break
                 self._at += 1
             else:
-                self.result = True
                 return None
-            self.events.pop(0)
+            self.event = next(self._events, None)
             self._at = 0
         return None
 
 
-def _roots(trace: Trace) -> tuple[str, ...]:
-    return tuple(d.name for d in trace.deps if d.kind == ROOT)
+def roots_of(trace: Trace) -> tuple[str, ...]:
+    """The other cache directories in which calls below are stored."""
+    return tuple([d.name for d in trace.deps if d.kind == ROOT])

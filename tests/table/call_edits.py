@@ -57,7 +57,7 @@ CHILDREN = [
     calls("child's unrelated neighbour edited", PAIR, "return x\n => return -x\n", ""),
     calls("caller's code edited, child stays", PAIR, "[g(x)] => [g(x), 0]", "f"),
     calls("child edited then reverted", PAIR, then(sub(EDIT), run, sub("x + 2 => x + 1")), ""),
-    calls("child edited, equal result", PAIR, "x + 1 => 1 + x", "f g", same=True),
+    calls("child edited, equal result", PAIR, "x + 1 => 1 + x", "g", same=True),
     calls("child's argument changed by the caller", PAIR, "[g(x)] => [g(x + 4)]", "f g"),
     calls("second child added", PAIR, "[g(x)] => [g(x), g(5)]", "f g"),
     calls(
@@ -391,8 +391,8 @@ DECLARED = [
         LOOKED_UP + "+ x",
         "N = 1",
     ),
-    child("child's version changed", "version='1'", "'1' => '2'", same=True),
-    child("version of a child called by name", "version='1'", "'1' => '2'", same=True, top="[globals()['g'](x)]"),
+    child("child's version changed", "version='1'", "'1' => '2'", "g", same=True),
+    child("version of a child called by name", "version='1'", "'1' => '2'", "g", same=True, top="[globals()['g'](x)]"),
     child(
         "child's version changed then reverted",
         "version='1'",

@@ -459,7 +459,7 @@ def warm_cachepy() -> None:
     import cachepy
 
     for found in pkgutil.iter_modules(cachepy.__path__):
-        if found.name not in {"__main__", "cli"}:
+        if not found.name.endswith(("__main__", "cli", "commands")):
             importlib.import_module(f"cachepy.{found.name}")
 
 
