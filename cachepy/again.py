@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from cachepy.engine import CachedCall
     from cachepy.kept import Arguments
+
+    Sources = dict[str, tuple[str, str] | None]
     from cachepy.model import Event
     from cachepy.store import Stored
 
@@ -31,6 +33,9 @@ def how(shared: bool, arguments: bytes | None) -> bytes:
 class Again:
     """One stored run of a call, to be made again.
 
+    sources: digest of a result -> the cache directory and the call that gave it; None: it is not needed, since it
+    will be replaced. By default any call of the graph is taken that gave it.
+
     Examples
     --------
     >>> import tempfile
@@ -45,9 +50,10 @@ class Again:
     ((4,), {})
     """
 
-    def __init__(self, session: Session, event: Event) -> None:
+    def __init__(self, session: Session, event: Event, sources: Sources | None = None) -> None:
         self.session = session
         self.event = event
+        self._sources = sources or {}
         self.shared, self._kept = self._how()
 
     def _how(self) -> tuple[bool, bytes | None]:
@@ -82,9 +88,16 @@ class Again:
 
     def _value_of(self, digest: str) -> Any:
         """A large argument: the result of another call, if that is still stored."""
-        for event in self.session.graph.with_result(digest):
+        if digest in self._sources and self._sources[digest] is None:
+            return None
+        known = [(e.root, e.id) for e in self.session.graph.with_result(digest)]
+        for root, call in filter(None, [self._sources.get(digest), *known]):
+            store = self.session.store(root)
             try:
-                return self.session.store(event.root).value(event.id, *self._stored(event))
+                stored = store.look(call)
+                for index, event in enumerate(stored.events if stored is not None else ()):
+                    if event.trace.result == digest:
+                        return store.value(call, stored, index)  # type: ignore[arg-type]  # it has events
             except (EntryError, OSError):
                 continue
         raise EntryError("the result of another call that it was given is not stored any more")

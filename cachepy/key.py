@@ -1,7 +1,7 @@
 """Binding arguments to the signature, and the key that names a call.
 
 Which parameters count, what their values are, which may come from another call, and how they read
-in one short line.  Imports digest, errors, paths.
+in one short line.  Imports digest, errors, label, paths.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from xxhash import xxh3_128
 
 from cachepy.digest import Digester, Found
 from cachepy.errors import UndigestableError, UsageValueError
+from cachepy.label import CONTAINERS, TRIVIAL, label_of
 from cachepy.paths import paths_in, plain
 
 TYPE_CHECKING = False
@@ -17,13 +18,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
+__all__ = [
+    "Binder",
+    "Signature",
+    "culprit",
+    "flowing",
+    "is_short",
+    "is_trivial",
+    "label_of",
+    "make_key",
+    "signature_of",
+]
 _VARARGS, _VARKEYWORDS = 4, 8
-_LABEL = 60  # characters of an argument's short text
 _ITEMS = 1000  # of a longer list nobody looks where each item came from
 _SHORT = 64  # a shorter str or bytes is too common to tell where it came from
-_TRIVIAL = (int, float, complex, bool, type(None), type(...))
-_CONTAINERS = (list, tuple, dict, set, frozenset)
-_CODE = (type, type(lambda: None), type(len), type(Digester.digest.__get__(0)))
 
 
 class Signature:
@@ -191,10 +199,10 @@ def _is_trivial(value: Any) -> bool:
     if is_short(value):
         return True
     cls = type(value)  # isinstance would ask the value for its class
-    if issubclass(cls, _CONTAINERS):
+    if issubclass(cls, CONTAINERS):
         items = value.values() if issubclass(cls, dict) else value
-        return len(value) < 2 and all(issubclass(type(v), _TRIVIAL) or is_short(v) for v in items)
-    return issubclass(cls, _TRIVIAL) or hasattr(cls, "__fspath__")
+        return len(value) < 2 and all(issubclass(type(v), TRIVIAL) or is_short(v) for v in items)
+    return issubclass(cls, TRIVIAL) or hasattr(cls, "__fspath__")
 
 
 def flowing(name: str, value: Any) -> Iterator[tuple[str, Any]]:
@@ -214,43 +222,3 @@ def _text_of(key: object, at: int) -> str:
         return repr(key)
     except Exception:
         return f"item {at}"
-
-
-def label_of(value: object) -> str:
-    """A short text for people; cheap also for huge values, and never an error."""
-    try:
-        return _label(value)
-    except Exception:
-        return type(value).__name__
-
-
-def _label(value: Any) -> str:
-    cls = type(value)  # all is looked up there: a value may answer to any name
-    if issubclass(cls, _CONTAINERS) and len(value) > 4:
-        return f"{cls.__name__} of {len(value)}"
-    if hasattr(cls, "__fspath__"):
-        return _cut(value.__fspath__())
-    if issubclass(cls, (*_TRIVIAL, str, bytes)):
-        return _cut(repr(value[:_LABEL] if issubclass(cls, (str, bytes)) else value))
-    shape = value.shape if hasattr(cls, "shape") else None
-    if isinstance(shape, tuple):
-        return f"{cls.__name__} {'×'.join(map(str, shape))}"
-    if issubclass(cls, _CONTAINERS):
-        return _label_items(value)
-    return value.__qualname__ if issubclass(cls, _CODE) else cls.__name__
-
-
-def _label_items(items: Any) -> str:
-    if isinstance(items, dict):
-        return _cut("{" + ", ".join(f"{_label_item(k)}: {_label_item(v)}" for k, v in items.items()) + "}")
-    return _cut(f"{type(items).__name__}({', '.join(map(_label_item, items))})")
-
-
-def _label_item(value: object) -> str:
-    """One level deep: a value may hold itself."""
-    return type(value).__name__ if issubclass(type(value), _CONTAINERS) else label_of(value)
-
-
-def _cut(text: str) -> str:
-    text = str.__str__(text)
-    return text if len(text) <= _LABEL else text[: _LABEL - 1] + "…"

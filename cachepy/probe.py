@@ -1,22 +1,24 @@
 """Answers a verification with the world as it is now, each thing looked at once.
 
-Imports session, code, digest, model, wire.
+Imports session, changes, code, digest, model, pieces, source.
 """
 
 from __future__ import annotations
 
 import os
 
-from cachepy import wire
+from cachepy.changes import reasons_of, where_in
 from cachepy.code import Target, cached_target, resolve
 from cachepy.digest import digest_bytes
 from cachepy.model import Dep, Event, Reason
+from cachepy.pieces import Piece
+from cachepy.source import loaded
 
 ModuleType = type(os)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
     from cachepy.session import Session
@@ -38,6 +40,7 @@ class LiveProbe:
         self._files: dict[str, str | None] = {}
         self._exists: dict[str, bool] = {}
         self._codes: dict[str, list[str]] = {}
+        self.several: set[str] = set()
 
     def file(self, path: str) -> str | None:
         if path not in self._files:
@@ -85,10 +88,13 @@ class LiveProbe:
             return [named]  # an older one of that name may live on in a variable, but is not what a call would find
         return [t for t in live if t.fn is named] or [named]
 
-    def events(self, call: str, roots: Sequence[str]) -> list[Event]:
+    def events(self, call: str, roots: Sequence[str]) -> Iterable[Event]:
         for root in roots:
             self.session.store(root)
-        return self.session.events(call)
+        events = self.session.events(call)
+        if len(events) > 1:
+            self.several.add(call)
+        return events
 
     def code_reasons(self, dep: Dep) -> list[Reason]:
         found = self.found(dep.name)
@@ -96,20 +102,15 @@ class LiveProbe:
             return [Reason("unknown", dep.name, dep.digest, None)]
         reach = self.session.reader.reach(found[0])
         old = self._pieces(dep.digest or "")
-        new = {(p.cue, p.name): p.digest for p in reach.pieces}
-        changed = [key for key in {**old, **new} if old.get(key) != new.get(key)] if old else []
-        reasons = [Reason(cue, name, old.get((cue, name)), new.get((cue, name))) for cue, name in changed]
-        return reasons or [Reason("code", dep.name, dep.digest, reach.digest)]
+        reasons = reasons_of(dep.name, old, reach.pieces) if old else []
+        if reasons:
+            return reasons
+        return [Reason("code", dep.name, dep.digest, reach.digest, where=where_in(reach.pieces, dep.name))]
 
-    def _pieces(self, digest: str) -> dict[tuple[str, str], str]:
-        for store in self.session.stores():
-            data = store.get_code(digest)
-            if data is not None:
-                try:
-                    return {(cue, name): each for cue, name, each, _ in wire.loads(data)}
-                except (TypeError, ValueError):
-                    continue
-        return {}
+    def _pieces(self, digest: str) -> list[tuple[Piece, str]]:
+        """What a code digest was made of, each piece with its source; nothing if that is not known."""
+        kept = (loaded(data) for store in self.session.stores() if (data := store.get_code(digest)) is not None)
+        return next((rows for rows in kept if rows), [])
 
 
 def _unwrapped(obj: Any, identity: str) -> Any:

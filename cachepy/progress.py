@@ -8,12 +8,51 @@ import time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import TypeVar
+    from typing import Any, Self, TypeVar
 
     T = TypeVar("T")
 
 _DELAY = 1.0  # s without a bar
 _CHECK = 256  # items between two looks at the clock
+
+
+class Bar:
+    """A bar whose owner tells how far it is; only on a terminal, and not before a second has passed.
+
+    >>> with Bar("counting") as bar:
+    ...     bar.tell(1, 2)
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._began = time.monotonic()
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def tell(self, done: int, total: int) -> None:
+        """Show it."""
+        if self._bar is None:
+            if sys.stderr is None or not sys.stderr.isatty() or time.monotonic() - self._began < _DELAY:
+                return
+            self._bar = _rich_bar()
+            self._bar.start()
+            self._task = self._bar.add_task(self._what, total=total)
+        self._bar.update(self._task, completed=done, total=total)
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def _rich_bar() -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
 def watched(what: str) -> Callable[[list[T]], Iterable[T]]:
@@ -23,28 +62,11 @@ def watched(what: str) -> Callable[[list[T]], Iterable[T]]:
     [1, 2]
     """
 
-    def watch(items: list[T]) -> Iterable[T]:
-        return _shown(what, items) if sys.stderr is not None and sys.stderr.isatty() else items
+    def watch(items: list[T]) -> Iterator[T]:
+        with Bar(what) as bar:
+            for at, item in enumerate(items):
+                if at % _CHECK == 0:
+                    bar.tell(at, len(items))
+                yield item
 
     return watch
-
-
-def _shown(what: str, items: list[T]) -> Iterator[T]:
-    began = time.monotonic()
-    for at, item in enumerate(items):
-        if at % _CHECK == 0 and time.monotonic() - began > _DELAY:
-            yield from _with_bar(what, items, at)
-            return
-        yield item
-
-
-def _with_bar(what: str, items: list[T], at: int) -> Iterator[T]:
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=len(items), completed=at)
-        for count, item in enumerate(items[at:], at):
-            if count % _CHECK == 0:
-                bar.update(task, completed=count)
-            yield item

@@ -7,7 +7,7 @@ closures), never by source text, so it is the same on every worker.
 
 It is longer than its neighbours because describing an object and visiting it call each other: one walk, one file.
 
-Imports digest, facts, guard, imports, model, modules, notes.  `code` drives it.
+Imports digest, facts, guard, imports, modules, notes, pieces.  `code` drives it.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ import sys
 from _contextvars import ContextVar
 from collections import deque
 
-from cachepy.digest import Digester, Found, digest_bytes, name_of
+from cachepy.digest import Digester, Found, name_of
 from cachepy.errors import UndigestableError
 from cachepy.facts import CodeFacts
 from cachepy.guard import MISSING, Guard
 from cachepy.imports import visit_imports
-from cachepy.model import Record
 from cachepy.modules import PACKAGE, STDLIB, USER, canonical, home_of
 from cachepy.notes import notes_of
+from cachepy.pieces import Piece, bound_piece, code_piece, defaults_of, value_piece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,19 +52,6 @@ _QUESTIONS = frozenset({"key", "is_cached", "explain", "clear"})
 _HARMLESS = frozenset({
     "_thread", "threading", "logging", "_contextvars", "concurrent", "weakref", "_weakref", "asyncio", "_asyncio",
 })  # fmt: skip
-
-
-class Piece(Record):
-    """One item of code: what changed can be named when its digest differs.
-
-    cue: ``code``, ``global``, ``package`` or ``declared``; where: file and line, if it has one.
-    """
-
-    __slots__ = ("cue", "name", "digest", "where")
-    cue: str
-    name: str
-    digest: str
-    where: str
 
 
 def is_immutable(obj: object) -> bool:
@@ -139,9 +126,11 @@ class Walk:
         """What an object is, in a text that is equal exactly if it does the same."""
         known = self.boundary(self, obj)
         if known is not None:
+            self.pieces.append(bound_piece(label, known.split()[1]))
             self._hung_on(label, obj, [chain for chain in chains if chain])
             return known
         if isinstance(obj, type):
+            self.pieces.append(bound_piece(label, ":".join(name_of(obj))))
             return self._describe_class(obj)
         rule = _DESCRIPTIONS.get(type(obj))
         return rule(self, label, obj, chains) if rule is not None else self.value(label, obj)
@@ -156,6 +145,7 @@ class Walk:
         """A function, with what was hung on it: a table, a counter."""
         if self.origins.kind(fn.__globals__.get("__name__")) == USER:
             self._hung_on(label, fn, chains)
+        self.pieces.append(bound_piece(label, f"{home_of(fn)}:{fn.__code__.co_qualname}"))
         return self.number(fn)
 
     def _hung_on(self, label: str, fn: Any, chains: Chains) -> None:
@@ -175,6 +165,7 @@ class Walk:
 
     def describe_module(self, label: str, module: Any, chains: Chains) -> str:
         kind = self.origins.kind(module.__name__)
+        self.pieces.append(bound_piece(label, canonical(module.__name__)))
         if kind == PACKAGE:
             return self.package(module.__name__)
         if kind == STDLIB:
@@ -215,6 +206,7 @@ class Walk:
         module = getattr(obj, "__module__", None) or "builtins"
         if self.origins.kind(module) == PACKAGE:
             self.package(module)
+        self.pieces.append(bound_piece(label, f"{module}.{obj.__qualname__}"))
         return f"builtin {module}.{obj.__qualname__}"
 
     def value(self, label: str, obj: Any) -> str:
@@ -226,7 +218,7 @@ class Walk:
             digest = self.digester.digest(obj, found)
         except UndigestableError:
             return self._opaque(label, obj)
-        self.pieces.append(Piece("global", label, digest, ""))
+        self.pieces.append(value_piece(label, digest, obj))
         if not is_immutable(obj):
             self.guard.value(obj, (digest, tuple(map(id, found.code))))
         packages = [self.package(name) for name in sorted(found.packages)]
@@ -259,8 +251,8 @@ class Walk:
             self._cells(fn, label, facts, skip={*facts.stored_cells, "__class__"})
             return
         self._own_code(fn, label, digest)
-        for i, default in enumerate(fn.__defaults__ or ()):
-            self.bind(f"{label}.default {i}", default)
+        for name, default in defaults_of(fn):
+            self.bind(f"{label}.default {name}", default)
         for name, default in sorted((fn.__kwdefaults__ or {}).items()):
             self.bind(f"{label}.default {name}", default)
         self._cells(fn, label, facts)
@@ -269,10 +261,10 @@ class Walk:
 
     def _own_code(self, fn: Any, label: str, digest: str) -> None:
         code = fn.__code__
-        self.pieces.append(Piece("code", label, digest, f"{code.co_filename}:{code.co_firstlineno}"))
-        self.lines.append(f"code {digest}")
-        for name, note in sorted(notes_of(fn)):
-            self.lines.append(f"{name}: {note}")
+        notes = [f"{name}: {note}" for name, note in sorted(notes_of(fn))]
+        where = f"{code.co_filename}:{code.co_firstlineno}"
+        self.pieces.append(code_piece(label, digest, where, notes))
+        self.lines += [f"code {digest}", *notes]
         if sys.version_info < (3, 14):
             self._annotated(label, fn.__annotations__)
         if "__wrapped__" in fn.__dict__:
@@ -332,14 +324,14 @@ class Walk:
         members = {n: v for n, v in vars(cls).items() if n not in _CLASS_NOISE and not n.startswith("__pydantic")}
         if hasattr(cls, "__members__"):
             members = _enum_members(cls, members)
-        self.pieces.append(Piece("code", label, digest_bytes(repr(sorted(members)).encode()), ""))
+        notes = [f"{name}: {note}" for name, note in notes_of(cls)]  # in their order, which dataclasses go by
+        self.pieces.append(code_piece(label, "class", "", [*sorted(members), *notes]))
         self.lines.append(f"class {label}")
         for i, base in enumerate(cls.__bases__):
             self.bind(f"{label}.base {i}", base)
         if type(cls) is not type:
             self.bind(f"{label}.metaclass", type(cls))
-        for name, note in notes_of(cls):  # in their order, which dataclasses go by
-            self.lines.append(f"{name}: {note}")
+        self.lines += notes
         self._annotated(label, vars(cls).get("__annotations__"))
         for name, obj in sorted(members.items()):
             self.bind(f"{label}.{name}", obj)

@@ -11,7 +11,7 @@ import os
 import time
 
 from cachepy.again import how
-from cachepy.code import identity_of, resolve
+from cachepy.code import cached_target, identity_of, resolve
 from cachepy.digest import Found
 from cachepy.entryfile import pack
 from cachepy.errors import (
@@ -106,6 +106,7 @@ class Run:
         self.args: dict[str, str] = {}
         self.arg_files: dict[str, str] = {}
         self.kept: bytes | None = None
+        self.reaches = [request.reach]  # all code that the trace names
         self.parent = caller()
         run = os.urandom(16).hex()
         mailbox = os.path.join(request.store.root, "runs", run)
@@ -171,17 +172,23 @@ class Run:
             outer = target.qualname.partition(".<locals>")[0]
             found = resolve(target.module, outer)
             if isinstance(found, type) or hasattr(found, "__code__"):
-                self.frame.add(Dep(ANCHOR, f"{target.module}:{outer}", self.session.reader.digest(found)))
+                self.reaches.append(self.session.reader.reach(cached_target(found) or found))
+                self.frame.add(Dep(ANCHOR, f"{target.module}:{outer}", self.reaches[-1].digest))
 
     def _observe_arguments(self) -> None:
-        found, flows = self.request.found, {}
+        found, flows = self.request.found, dict[int, str]()
         for name, value in self.request.call.binder.named(self.request.values):
-            for part, item in flowing(name, value):
-                flows[id(item)] = self.args[str.__str__(part)] = self.session.digester.digest(item, found)
+            parts = list(flowing(name, value))
+            for part, item in parts:
+                digest = self.args[str.__str__(part)] = self.session.digester.digest(item, found)
+                if item is not value or len(parts) == 1:  # of a list of results each item is found by itself
+                    flows[id(item)] = digest
         if self.request.call.options.keep_args:
             self.kept = keep(*self.request.arguments, flows)
         for obj in found.code:
-            self.frame.add(Dep(CODE, identity_of(obj), self.session.reader.digest(obj)))
+            reach = self.session.reader.reach(cached_target(obj) or obj)
+            self.reaches.append(reach)
+            self.frame.add(Dep(CODE, identity_of(obj), reach.digest))
         for package in found.packages:
             self.frame.add(Dep(PACKAGE, package, self.session.origins.version(package)))
 
@@ -262,7 +269,8 @@ class Run:
             return None
         event = self._event(elapsed, *self._result(payload))
         try:
-            self.session.keep_code(request.store, request.reach.digest, request.reach.pieces)
+            for reach in self.reaches:
+                self.session.keep_code(request.store, reach.digest, reach.pieces)
             stored = request.store.put(event, payload, how(self.frame.shared, self.kept))
         except OSError as error:
             request.cannot_write(error)

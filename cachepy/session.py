@@ -11,7 +11,7 @@ import time
 from _thread import allocate_lock
 from _weakref import ref
 
-from cachepy import journal, wire
+from cachepy import journal
 from cachepy.claims import Claims
 from cachepy.code import CodeReader, Target
 from cachepy.errors import CacheReadWarning, CacheWriteWarning, EntryError
@@ -19,7 +19,8 @@ from cachepy.files import Files, StatMemo
 from cachepy.graph import Graph
 from cachepy.model import BELOW, CALL, ROOT, Dep, Event
 from cachepy.modules import Origins
-from cachepy.reach import Piece
+from cachepy.pieces import Piece
+from cachepy.source import code_record
 from cachepy.store import Store
 from cachepy.trace import RemoteFrame, read_mailbox
 
@@ -67,6 +68,7 @@ class Session:
         self.couriers: list[Callable[[Frame], Iterable[Dep]]] = [read_mailbox]
         self.remote_frame: Callable[[str, str], Caller | None] = RemoteFrame
         self.on_wait: Callable[[], None] = lambda: None
+        self.runners: list[Callable[[Any], Any]] = []  # client -> what makes jobs there (see `jobs`), or None
         self.outbox = Outbox(self)
         self.refreshers: list[Callable[[], None]] = [self.outbox.drain]
         self._stores: dict[str, Store] = {}
@@ -89,10 +91,14 @@ class Session:
             known[:] = [r for r in known if r() is not None][-_LIVE // 2 :]
         known.append(ref(call))
 
-    def live(self, identity: str) -> list[Target]:
-        """The targets of the cached functions of this identity that exist now, newest first."""
+    def live_calls(self, identity: str) -> list[Any]:
+        """The cached functions of this identity that exist now, newest first."""
         calls = [r() for r in reversed(self._functions.get(identity, []))]
-        return [call.target for call in calls if call is not None]
+        return [call for call in calls if call is not None]
+
+    def live(self, identity: str) -> list[Target]:
+        """Their targets."""
+        return [call.target for call in self.live_calls(identity)]
 
     def warn(self, category: type[Warning], message: str, *once: object) -> None:
         """Warn at the user's line; once for each cause."""
@@ -108,7 +114,8 @@ class Session:
         """Keep what a code digest is made of, so that a reason can name what changed."""
         if (store.root, digest) not in self._code_kept:
             self._code_kept.add((store.root, digest))
-            store.put_code(digest, wire.dumps([p.astuple() for p in pieces]))
+            if not os.path.exists(os.path.join(store.root, "code", digest)):  # to read the source takes time
+                store.put_code(digest, code_record(pieces, self.reader.code_digest))
 
     def events(self, call: str) -> list[Event]:
         """The stored events of a call, from whichever cache directory has it, newest first."""
@@ -135,7 +142,7 @@ class Session:
                     if call.name in chosen:
                         todo.append(chosen[call.name])
                         continue
-                    todo += [e for e in self.events(call.name) if e.trace.result == call.digest][:1]
+                    todo += [e for e in self.events(call.name) if e.trace.effect == call.digest][:1]
 
     def show(self, call: str) -> None:
         """Fold what is stored of a call, and of all below it, into the graph."""
@@ -222,7 +229,7 @@ class GraphSink:
         """Bring in calls below that ran in other processes; `anew`: also those that the graph knows already."""
         for call in event.trace.calls:
             if anew or self.session.graph.run_of(call.name) is None:
-                found = [e for e in self.session.events(call.name) if e.trace.result == call.digest]
+                found = [e for e in self.session.events(call.name) if e.trace.effect == call.digest]
                 for each in found[:1]:
                     if self.session.graph.run_of(each.id) != each.run:
                         self.hit(each, {}, set())

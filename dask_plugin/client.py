@@ -1,6 +1,6 @@
 """`connect`: the client's part, which folds the cluster's records into the graph in memory.
 
-Imports mail, records, scheduler and the public parts of cachepy.
+Imports mail, records, runner, scheduler and the public parts of cachepy.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from cachepy.model import Dep
 from cachepy.session import Session, current_session
 from dask_plugin.mail import mail_of
 from dask_plugin.records import TOPIC, event_of
+from dask_plugin.runner import runner_for
 from dask_plugin.scheduler import SchedulerPart
 
 if TYPE_CHECKING:
@@ -206,6 +207,8 @@ def connect(client: Client) -> ClusterGraph:
         return known
     graph.session.couriers.append(graph.fetch_mail)
     graph.session.refreshers.append(graph.refresh)
+    if runner_for not in graph.session.runners:
+        graph.session.runners.append(runner_for)
     if not client.asynchronous:
         client.sync(graph._open)
     return graph

@@ -40,18 +40,22 @@ ALLOWED: dict[str, set[str]] = {
     "facts": {"bytecode"},
     "notes": {"bytecode", "digest", "modules"},
     "imports": {"guard", "modules"},
-    "reach": {"digest", "facts", "imports", "guard", "modules", "model", "notes"},
-    "code": {"digest", "reach", "bytecode", "facts", "guard", "modules", "model"},
-    "key": {"digest", "paths"},
+    "reach": {"digest", "facts", "imports", "guard", "modules", "notes", "pieces"},
+    "code": {"digest", "reach", "bytecode", "facts", "guard", "modules", "model", "pieces"},
+    "label": set(),
+    "pieces": {"digest", "label", "model"},
+    "source": {"bytecode", "digest", "pieces", "wire"},
+    "changes": {"model", "pieces", "source"},
+    "key": {"digest", "label", "paths"},
     "trace": {"model", "journal"},
     "store": {"model", "entryfile", "files", "journal", "wire"},
     "verify": {"model"},
     "graph": {"model", "journal"},
     "session": {
-        "claims", "code", "digest", "files", "graph", "journal", "model", "modules", "reach", "store", "trace", "wire",
+        "claims", "code", "digest", "files", "graph", "journal", "model", "modules", "pieces", "source", "store", "trace",
     },
     "carry": {"options", "session", "trace"},
-    "probe": {"code", "digest", "model", "session", "wire"},
+    "probe": {"changes", "code", "digest", "model", "pieces", "session", "source"},
     "run": {"code", "digest", "entryfile", "key", "model", "probe", "session", "trace", "verify"},
     "waiting": {"deadlock", "trace"},
     "engine": {
@@ -59,6 +63,13 @@ ALLOWED: dict[str, set[str]] = {
         "verify", "waiting",
     },
     "maintain": {"claims", "entryfile", "model", "options", "session", "store"},
+    "examine": {"entryfile", "files", "graph", "journal", "model", "source", "store", "wire"},
+    "aside": {"entryfile", "examine", "model"},
+    "trial": {"again", "claims", "engine", "entryfile", "files", "kept", "model", "session", "store", "trace"},
+    "check": {"examine", "maintain", "model", "store", "trial"},
+    "repair": {
+        "aside", "check", "claims", "entryfile", "examine", "files", "graph", "journal", "maintain", "model", "store",
+    },
     "decorator": {"engine", "maintain", "options", "session", "trace"},
     "export": set(),
     "scene": {"export"},
@@ -67,7 +78,10 @@ ALLOWED: dict[str, set[str]] = {
     "api": {"session", "graph", "model"},
     "stale": {"api", "graph", "model", "probe", "session", "verify"},
     "show": {"api", "export", "plot", "stale"},
-    "__init__": {"api", "carry", "config", "decorator", "maintain", "model", "options", "session", "show", "stale"},
+    "__init__": {
+        "api", "carry", "check", "config", "decorator", "maintain", "model", "options", "repair", "session", "show",
+        "stale",
+    },
 }  # fmt: skip
 
 # imports inside a function that close a loop on purpose: (importer, imported)

@@ -1,0 +1,76 @@
+"""A short text of any value, for people: in labels of calls and in reasons.
+
+Imports nothing of cachepy.
+"""
+
+from __future__ import annotations
+
+from types import BuiltinFunctionType, FunctionType, MethodType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+CUT = 60  # characters of a short text
+TRIVIAL = (int, float, complex, bool, type(None), type(...))
+CONTAINERS = (list, tuple, dict, set, frozenset)
+_CODE = (type, FunctionType, BuiltinFunctionType, MethodType)
+_SECRETS = ("key", "token", "secret", "password", "passwd", "credential")
+
+
+def label_of(value: object) -> str:
+    """A short text for people; cheap also for huge values, and never an error."""
+    try:
+        return _label(value)
+    except Exception:
+        return type(value).__name__
+
+
+def text_of(name: str, value: object) -> str:
+    """The short text of what a name stands for, to be kept on disk; empty if it may be a secret.
+
+    >>> text_of("m.THRESHOLD", 0.5), text_of("m.api_key", "abc"), text_of("m.CONFIG", {"password": "abc"})
+    ('0.5', '', '')
+    """
+    if _is_secret(name.rpartition(".")[2]):
+        return ""
+    text = label_of(value)
+    inside = isinstance(value, CONTAINERS) and _is_secret(text)
+    return "" if inside or ("://" in text and "@" in text) else text
+
+
+def _is_secret(text: str) -> bool:
+    lower = text.lower()
+    return any(word in lower for word in _SECRETS)
+
+
+def _label(value: Any) -> str:
+    cls = type(value)  # all is looked up there: a value may answer to any name
+    if issubclass(cls, CONTAINERS) and len(value) > 4:
+        return f"{cls.__name__} of {len(value)}"
+    if hasattr(cls, "__fspath__"):
+        return _cut(value.__fspath__())
+    if issubclass(cls, (*TRIVIAL, str, bytes)):
+        return _cut(repr(value[:CUT] if issubclass(cls, (str, bytes)) else value))
+    shape = value.shape if hasattr(cls, "shape") else None
+    if isinstance(shape, tuple):
+        return f"{cls.__name__} {'×'.join(map(str, shape))}"
+    if issubclass(cls, CONTAINERS):
+        return _label_items(value)
+    return value.__qualname__ if issubclass(cls, _CODE) else cls.__name__
+
+
+def _label_items(items: Any) -> str:
+    if isinstance(items, dict):
+        return _cut("{" + ", ".join(f"{_label_item(k)}: {_label_item(v)}" for k, v in items.items()) + "}")
+    return _cut(f"{type(items).__name__}({', '.join(map(_label_item, items))})")
+
+
+def _label_item(value: object) -> str:
+    """One level deep: a value may hold itself."""
+    return type(value).__name__ if issubclass(type(value), CONTAINERS) else label_of(value)
+
+
+def _cut(text: str) -> str:
+    text = str.__str__(text)
+    return text if len(text) <= CUT else text[: CUT - 1] + "…"
