@@ -105,8 +105,8 @@ class Trace(Record):
         try:
             made: str = self._effect
         except AttributeError:
-            left = sorted([d.name, d.digest] for d in self.deps if d.kind == OUTPUT)
-            made = f"{self.result}+{xxh3_128_hexdigest(repr(left).encode())}" if left else self.result
+            left = [[d.name, d.digest] for d in self.deps if d.kind == OUTPUT]
+            made = f"{self.result}+{xxh3_128_hexdigest(repr(sorted(left)).encode())}" if left else self.result
             object.__setattr__(self, "_effect", made)
         return made
 

@@ -7,6 +7,8 @@ session, verify.
 
 from __future__ import annotations
 
+from _operator import attrgetter
+
 from cachepy.api import graph_now
 from cachepy.errors import EntryError
 from cachepy.graph import file_path
@@ -19,6 +21,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
+
+
+_NAMED = FILE, NAME
 
 
 class Finding(Record):
@@ -72,13 +77,32 @@ class AskingProbe(LiveProbe):
         return self._import_code
 
 
+class AskingVerifier(Verifier):
+    """Looks at each dep once, however many calls have it."""
+
+    def __init__(self, probe: AskingProbe) -> None:
+        super().__init__(probe)
+        self._known: dict[tuple[str, str, str | None], bool] = {}
+
+    def _dep_holds(self, dep: Dep, trace: Trace) -> bool:
+        key = dep.kind, dep.name, dep.digest
+        known = self._known.get(key)
+        if known is None:
+            known = super()._dep_holds(dep, trace)
+            if "<locals>" not in dep.name:  # which may hold by another dep of the trace
+                self._known[key] = known
+        return known
+
+
 def placed(event: Event) -> Event:
     """The event with the files of its trace as absolute paths: it may have run elsewhere."""
-    deps = event.trace.deps
-    if not any(d.name[:1] != "/" for d in deps if d.kind in (FILE, NAME)):
+    for dep in event.trace.deps:
+        if dep.name[:1] != "/" and dep.kind in _NAMED:
+            break
+    else:
         return event
-    deps = tuple(Dep(d.kind, file_path(event, d.name), d.digest) if d.kind in (FILE, NAME) else d for d in deps)
-    return event.replace(trace=Trace(deps, event.trace.calls, event.trace.result))
+    deps = [Dep(d.kind, file_path(event, d.name), d.digest) if d.kind in _NAMED else d for d in event.trace.deps]
+    return event.replace(trace=Trace(tuple(deps), event.trace.calls, event.trace.result))
 
 
 class Survey:
@@ -98,14 +122,14 @@ class Survey:
         self, session: Session, *, import_code: bool = False, each: Callable[[list[Event]], Iterable[Event]] = iter
     ) -> None:
         self.session = session
-        self.events = {event.id: event for event in graph_now(session).events()}
+        self.events = graph_now(session).snapshot()
         for root in {event.root for event in self.events.values()}:
             session.files.memo.attach(session.store(root).memo_file)
         self.probe = AskingProbe(session, self.events, import_code=import_code)
-        self.verifier = Verifier(self.probe)
+        self.verifier = AskingVerifier(self.probe)
         broken = [e for e in each(list(self.events.values())) if not self._holds(e)]
         self.found: dict[str, Finding] = {}
-        for event in broken:
+        for event in sorted(broken, key=attrgetter("id")):
             found = self._finding(event)
             if found is not None:
                 self.found[event.id] = found
@@ -117,7 +141,10 @@ class Survey:
         return sorted(self.probe.unseen)
 
     def _holds(self, event: Event) -> bool:
-        return self.verifier.call_holds((event.id, event.trace.effect), (event.root,))
+        """Whether the run that the graph knows holds."""
+        if event.trace.calls:
+            return self.verifier.call_holds((event.id, event.trace.effect), (event.root,))
+        return self.probe.is_stored(event) and self.verifier.own_holds(placed(event).trace)
 
     def _finding(self, event: Event) -> Finding | None:
         """Why a call is not fresh; None if an older run of it is."""

@@ -251,14 +251,13 @@ class Store:
         self._parsed.pop(call, None)
 
     def listing(self) -> set[str]:
-        """The entries that are there, named as in `Event.outfile`."""
+        """The files of the entries that are there, named as in `Event.outfile`."""
         top = os.path.basename(os.path.dirname(self._entries))
-        return {
-            f"{top}/{os.path.basename(folder)}/{name}"
-            for folder in self.folders()
-            for name in _listed(folder)
-            if name.endswith(ENTRY)
-        }
+        found: set[str] = set()
+        for folder in self.folders():
+            start = f"{top}/{os.path.basename(folder)}/"
+            found.update([start + name for name in os.listdir(folder)])
+        return found
 
     def calls(self) -> Iterator[str]:
         """The paths of all entries."""

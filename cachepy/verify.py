@@ -69,7 +69,10 @@ class Verifier:
 
     def own_holds(self, trace: Trace) -> bool:
         """The deps of the run itself, without the calls below."""
-        return all(self._dep_holds(dep, trace) for dep in trace.deps)
+        for dep in trace.deps:  # noqa: SIM110 - a generator doubles the time of a hit's longest loop
+            if not self._dep_holds(dep, trace):
+                return False
+        return True
 
     def own_broken(self, trace: Trace) -> list[Dep]:
         """The deps of the run itself that are not as they were."""
