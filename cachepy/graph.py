@@ -42,6 +42,7 @@ class Graph:
         self._first: dict[str, float] = {}
         self._parents: dict[str, dict[str, None]] = {}
         self._results: dict[str, dict[str, None]] = {}
+        self._past: set[str] = set()  # digests of results of earlier runs
         self._lock = RLock()
 
     def __len__(self) -> int:
@@ -53,6 +54,7 @@ class Graph:
             old = self._events.get(event.id)
             self._first[event.id] = min(event.created, self._first.get(event.id, event.created))
             if old is not None and _rank(old) >= _rank(event):
+                self._past.add(event.trace.result)
                 return False
             if old is not None:
                 self._detach(old)
@@ -68,6 +70,7 @@ class Graph:
         for call in old.trace.calls:
             self._parents.get(call.name, {}).pop(old.id, None)
         self._results.get(old.trace.result, {}).pop(old.id, None)
+        self._past.add(old.trace.result)
 
     def run_of(self, call: str) -> str | None:
         """Which run the node of a call shows."""
@@ -82,6 +85,31 @@ class Graph:
         with self._lock:
             return [self._events[call] for call in self._results.get(digest, ())]
 
+    def history(self) -> set[str]:
+        """The calls that nothing makes any more: they took a result of an earlier run, which no call gives now.
+
+        A call whose input came from history is history too. One that is called by others is only if they all are.
+        """
+        with self._lock:
+            takers: dict[str, list[str]] = {}
+            for event in self._events.values() if self._past else ():
+                for digest in event.args.values():
+                    takers.setdefault(digest, []).append(event.id)
+            found: set[str] = set()
+            taken = {call for d in self._past if not self._results.get(d) for call in takers.get(d, ())}
+            todo = list(taken)
+            while todo:
+                call = todo.pop()
+                if call in found or not found.issuperset(self._parents.get(call, ())):
+                    continue
+                found.add(call)
+                event = self._events[call]
+                if found.issuperset(self._results.get(event.trace.result, ())):
+                    taken.update(takers.get(event.trace.result, ()))
+                    todo += takers.get(event.trace.result, ())
+                todo += [c.name for c in event.trace.calls if c.name in taken]
+            return found
+
     def snapshot(self) -> dict[str, Event]:
         """All events by id, in no order."""
         with self._lock:
@@ -94,7 +122,7 @@ class Graph:
 
     def clear(self) -> None:
         with self._lock:
-            for part in (self._events, self._first, self._parents, self._results):
+            for part in (self._events, self._first, self._parents, self._results, self._past):
                 part.clear()
 
     # -- queries

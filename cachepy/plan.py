@@ -162,7 +162,7 @@ def plan_of(survey: Survey, root: Roots = None) -> Plan:
 def roots_of(survey: Survey, root: Roots) -> list[str]:
     """The ids that roots stand for; UsageValueError names one that means nothing."""
     if root is None:
-        return [c for c in survey.events if not survey.session.graph.parents_of(c)]
+        return [c for c in survey.events if c not in survey.history and not survey.session.graph.parents_of(c)]
     found: list[str] = []
     for name in [root] if isinstance(root, str) else root:
         calls = [name] if name in survey.events else [c for c, e in survey.events.items() if e.fname == name]

@@ -79,7 +79,7 @@ class Refresh:
         ran = sorted((e.created, e.id) for e in after if before.get(e.id) != e.run)
         done = {call for _, call in ran}
         cut = tuple(c for c in self.cut if c not in done and c not in last.found)
-        left = {c: text for c, text in self.left.items() if c in last.found}
+        left = {c: text for c, text in self.left.items() if c in last.found or c in last.history}
         return Refreshed(tuple(call for _, call in ran), cut, self.failed, left)
 
 

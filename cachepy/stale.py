@@ -106,7 +106,7 @@ def placed(event: Event) -> Event:
 
 
 class Survey:
-    """Every call of a graph, looked at once.
+    """Every call of a graph, looked at once; but for those that are history (see `Graph.history`).
 
     Parameters
     ----------
@@ -129,8 +129,9 @@ class Survey:
         self.verifier = AskingVerifier(self.probe)
         broken = [e for e in each(list(self.events.values())) if not self._holds(e)]
         self.found: dict[str, Finding] = {}
+        self.history = session.graph.history()
         for event in sorted(broken, key=attrgetter("id")):
-            found = self._finding(event)
+            found = None if event.id in self.history else self._finding(event)
             if found is not None:
                 self.found[event.id] = found
         self._add_inputs()
@@ -183,7 +184,8 @@ class Survey:
         graph = self.session.graph
         takers_of = takers.get(self.events[call].trace.result, ())
         found = [(e.id, "input") for e in takers_of if call in graph.inputs_of(e).values()]
-        return [*found, *((c, "below") for c in graph.parents_of(call) if c in self.events)]
+        found += [(c, "below") for c in graph.parents_of(call) if c in self.events]
+        return [(c, link) for c, link in found if c not in self.history]
 
     def _because(self, known: Finding | None, cause: str, link: str) -> Finding:
         """The finding of a call with one more reason: a call that it goes by is not fresh."""
