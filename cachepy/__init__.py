@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         cache_tree_sync,
     )
     from cachepy.carry import with_caller
+    from cachepy.check import Checked, Problem, cache_verify
     from cachepy.config import load_config
     from cachepy.decorator import cache_file, track_file
     from cachepy.errors import (
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     from cachepy.maintain import cache_info, cache_list, cache_prune, cache_stats
     from cachepy.model import Reason, Verdict
     from cachepy.options import cache_default_dir
+    from cachepy.plan import Plan, PlannedCall, cache_tree_plan
+    from cachepy.refresh import Refreshed, cache_tree_refresh
+    from cachepy.repair import Repaired, cache_repair
     from cachepy.session import Session, current_session, use_session
     from cachepy.show import (
         cache_tree_to_dot,
@@ -55,6 +59,7 @@ _HOMES = {
     "api": "cache_tree_changed_files cache_tree_files cache_tree_for_file cache_tree_load cache_tree_nodes "
     "cache_tree_reset cache_tree_save cache_tree_summary cache_tree_sync",
     "carry": "with_caller",
+    "check": "Checked Problem cache_verify",
     "config": "load_config",
     "decorator": "cache_file track_file",
     "errors": "CachepyError CacheReadWarning CacheWarning CacheWriteWarning ChangedGlobalWarning ChangedInputWarning "
@@ -62,6 +67,9 @@ _HOMES = {
     "maintain": "cache_info cache_list cache_prune cache_stats",
     "model": "Reason Verdict",
     "options": "cache_default_dir",
+    "plan": "Plan PlannedCall cache_tree_plan",
+    "refresh": "Refreshed cache_tree_refresh",
+    "repair": "Repaired cache_repair",
     "show": "cache_tree_to_dot cache_tree_to_json cache_tree_to_mermaid cache_tree_to_networkx plot_cache_graph",
     "stale": "cache_tree_stale",
     "session": "Session current_session use_session",
@@ -75,9 +83,15 @@ __all__ = [
     "CachepyError",
     "ChangedGlobalWarning",
     "ChangedInputWarning",
+    "Checked",
     "GraphFileError",
     "OpaqueGlobalWarning",
+    "Plan",
+    "PlannedCall",
+    "Problem",
     "Reason",
+    "Refreshed",
+    "Repaired",
     "Session",
     "UncachedCallWarning",
     "UsageError",
@@ -88,12 +102,15 @@ __all__ = [
     "cache_info",
     "cache_list",
     "cache_prune",
+    "cache_repair",
     "cache_stats",
     "cache_tree_changed_files",
     "cache_tree_files",
     "cache_tree_for_file",
     "cache_tree_load",
     "cache_tree_nodes",
+    "cache_tree_plan",
+    "cache_tree_refresh",
     "cache_tree_reset",
     "cache_tree_save",
     "cache_tree_stale",
@@ -103,6 +120,7 @@ __all__ = [
     "cache_tree_to_json",
     "cache_tree_to_mermaid",
     "cache_tree_to_networkx",
+    "cache_verify",
     "current_session",
     "load_config",
     "plot_cache_graph",

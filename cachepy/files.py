@@ -31,7 +31,7 @@ _TRIES = 3
 _OPEN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)  # it may be a fifo by now
 _TAG = b"Signature: 8a477f597d28d172789f06886806bc55"  # bford.info/cachedir
 OWN_TAG = _TAG + b"\n# This is a cache directory of cachepy.\n"
-OWN_NAMES = frozenset({"CACHEDIR.TAG", "code", "entries", "graph.pkl", "runs", "stat.memo"})
+OWN_NAMES = frozenset({"CACHEDIR.TAG", "broken", "code", "entries", "graph.pkl", "runs", "stat.memo"})
 
 
 class StatMemo:

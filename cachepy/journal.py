@@ -90,12 +90,23 @@ class Journal:
 
     def append(self, value: object) -> None:
         """Add one record; OSError if it cannot be written."""
-        fd = self._open()
         data = frame(value)
-        with _locked(fd):
-            written = os.write(fd, data)
-            while written < len(data):
-                written += os.write(fd, data[written:])
+        for last in (False, False, True):
+            fd = self._open()
+            with _locked(fd):
+                is_current = last or self._is_current(fd)
+                if is_current:
+                    _write_all(fd, data)
+            if is_current:
+                return
+            self.close()
+
+    def _is_current(self, fd: int) -> bool:
+        """Whether the file was not replaced (by a repair) while we waited for its lock."""
+        try:
+            return os.path.samestat(os.fstat(fd), os.stat(self.path))
+        except FileNotFoundError:
+            return False
 
     def _open(self) -> int:
         """The descriptor; opened anew after a fork or when the file was deleted under it."""
@@ -114,6 +125,12 @@ class Journal:
     def __del__(self) -> None:
         if os is not None:  # at interpreter shutdown
             self.close()
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    written = os.write(fd, data)
+    while written < len(data):
+        written += os.write(fd, data[written:])
 
 
 class _locked:  # noqa: N801 - reads as a verb: with _locked(fd)

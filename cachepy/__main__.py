@@ -1,0 +1,8 @@
+"""``python -m cachepy`` is the command ``cachepy``.  Imports cli."""
+
+from __future__ import annotations
+
+from cachepy.cli import main
+
+if __name__ == "__main__":
+    main()
