@@ -18,6 +18,7 @@ from cachepy import wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 HEARTBEAT = 1.0  # s between touches
@@ -94,7 +95,8 @@ class Claims:
     `acquire` tries once; while it returns None, somebody else holds the claim.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, made: Callable[[int], None] | None = None) -> None:
+        self._made = made  # is told the descriptor of each new claim
         self._owner: Owner | None = None
         self._held: dict[str, Claim] = {}
         self._seen: dict[str, tuple[Any, float]] = {}
@@ -116,7 +118,7 @@ class Claims:
         token = f"{owner.pid}-{owner.start}-{next(self._count)}-{id(self):x}"
         for _ in range(3):
             try:
-                _create(path, owner.text(token))
+                _create(path, owner.text(token), self._made)
             except FileExistsError:
                 if not self._break_dead(path):
                     return None
@@ -218,11 +220,13 @@ class Claims:
             return not self._beating
 
 
-def _create(path: str, content: bytes) -> None:
+def _create(path: str, content: bytes, made: Callable[[int], None] | None = None) -> None:
     """Make the file, whole or not at all: an empty one would be waited for."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
     try:
         try:
+            if made is not None:
+                made(fd)
             while content:
                 content = content[os.write(fd, content) :]
         finally:

@@ -87,7 +87,8 @@ class CacheFile:
         return wrap(fn, Options(**{**self._given, **options}))
 
     def __repr__(self) -> str:
-        return f"cache_file({', '.join(f'{k}={v!r}' for k, v in self._given.items())})"
+        shown = {k: "..." if k == "signing_key" else repr(v) for k, v in self._given.items()}
+        return f"cache_file({', '.join(f'{k}={v}' for k, v in shown.items())})"
 
 
 @overload
@@ -106,6 +107,9 @@ def cache_file(
     ignore_args: list[str] | tuple[str, ...] = (),
     ignore_globals: list[str] | tuple[str, ...] = (),
     keep_args: bool = True,
+    trusted_owners: list[int | str] | tuple[int | str, ...] = (),
+    signing_key: str | bytes | None = None,
+    umask: int | str | None = None,
     verbose: bool = False,
 ) -> CacheFile: ...
 
@@ -139,6 +143,15 @@ def cache_file(cache_dir: Any = None, /, **options: Any) -> Any:
         Keep the arguments (up to 256 KB; results of other calls count nothing) beside the result, so that a stale
         call can be made again by itself: then its callers need not run if its result is what it was. Turn it off
         for arguments that must not be written to disk: passwords.
+    trusted_owners : list of str or int
+        Other users (names or numbers) whose entries in this cache directory are loaded; ``["*"]``: anybody's. By
+        default only one's own are: loading an entry can run code. Also ``CACHEPY_TRUSTED_OWNERS=alice,bob``.
+    signing_key : str or bytes, optional
+        Sign entries with this key (16 characters or more; ``"@file"`` reads it from a file), and load none that is
+        not signed with it. Better kept out of the source, in ``CACHEPY_SIGNING_KEY``.
+    umask : str or int, optional
+        Share the cache directory on purpose: ``"007"`` with its group. By default it is private. Also
+        ``CACHEPY_UMASK``.
     verbose : bool
         Log each decision with its cause on the logger ``cachepy``, at level INFO.
 

@@ -16,7 +16,6 @@ from cachepy.claims import Claim
 from cachepy.code import Target, identity_of
 from cachepy.digest import Found
 from cachepy.errors import (
-    CacheReadWarning,
     CacheWriteWarning,
     EntryError,
     EntryReplacedError,
@@ -78,6 +77,9 @@ class CachedCall:
         session = current_session()
         if session is not self._session:
             session.register(self)
+            options = self.options
+            if options.trusted_owners or options.signing_key or options.umask is not None:
+                session.trust_more(options.root(), options.trusted_owners, options.signing_key, options.umask)
             self._session = session
         values = self.binder.bind(*args, **kwargs)
         prefix = self.prefix if self.fn.__closure__ is None else self.prefix + self._closure(session)
@@ -257,7 +259,7 @@ class Request:
         except EntryReplacedError:
             return None
         except (EntryError, OSError) as error:
-            self.session.warn(CacheReadWarning, f"{error}; {self.call.fname} runs again", "entry", self.id)
+            self.session.warn_unread(error, f"{self.call.fname} runs again", "entry", self.id)
             return None
 
     def fast_hit(self, flags: Flags) -> Hit | None:
@@ -312,7 +314,7 @@ class Request:
         except (EntryReplacedError, FileNotFoundError) as error:
             raise EntryReplacedError(str(error)) from None
         except (EntryError, OSError) as error:
-            self.session.warn(CacheReadWarning, f"{error}; {self.call.fname} runs again", "value", self.id)
+            self.session.warn_unread(error, f"{self.call.fname} runs again", "value", self.id)
             return None
         self.hit = Hit(event, value)
         tell(caller(), self, event.trace.effect)

@@ -6,6 +6,7 @@
     value: a pickle, protocol 5
     call: how the call was made (see `store`), to make it again; may be empty
     buffers: large arrays, each at a multiple of 64 bytes
+    seal: a signature of all but the buffers and one of the buffers, if there is a key (see `trust`)
 
 A large file is loaded by mapping it privately: changes stay in memory.  What is read is checked in
 full at each load.  Of a mapped file the header, meta and the value's pickle are, and the buffers in
@@ -28,6 +29,7 @@ from xxhash import xxh3_64_intdigest
 from cachepy import wire
 from cachepy.errors import EntryError
 from cachepy.modules import MAIN, canonical, find
+from cachepy.trust import SEAL, Trust
 from cachepy.wire import PROTOCOL
 
 TYPE_CHECKING = False
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     Stamp = tuple[int, int, int]  # inode, mtime_ns, size
     _Layout = tuple[tuple[int, int, int], tuple[int, int], bytes]  # place, length, check of the value; call; table
 
+_ALL = Trust(owners="*")
 MAGIC = b"cachepy\x01"
 _HEAD = Struct("<8sIIQQQQQQQ")  # magic, version, buffers, lengths: meta value call file, checks: value call header
 _ROW = Struct("<QQQ")
@@ -142,8 +145,8 @@ def by_name(module: str, qualname: str) -> Any:
     return obj
 
 
-def assemble(meta: object, payload: Payload, call: bytes = b"") -> list[Any]:
-    """The parts of the file in order, ready for `writelines`."""
+def assemble(meta: object, payload: Payload, call: bytes = b"", trust: Trust = _ALL) -> list[Any]:
+    """The parts of the file in order, ready for `writelines`; signed if there is a key."""
     meta_bytes = wire.dumps(meta)
     count = len(payload.buffers)
     at = _HEAD.size + count * _ROW.size + len(meta_bytes) + len(payload.pickle) + len(call)
@@ -157,7 +160,8 @@ def assemble(meta: object, payload: Payload, call: bytes = b"") -> list[Any]:
     lengths = len(meta_bytes), len(payload.pickle), len(call), at
     fields = (MAGIC, _VERSION, count, *lengths, xxh3_64_intdigest(payload.pickle), xxh3_64_intdigest(call))
     head = _HEAD.pack(*fields, _header_check(fields, table, meta_bytes))
-    return [head, table, meta_bytes, payload.pickle, call, *tail]
+    parts = [head, table, meta_bytes, payload.pickle, call]
+    return [*parts, *tail, trust.sign(parts, payload.buffers)]
 
 
 def _header_check(fields: tuple[Any, ...], table: bytes, meta: bytes) -> int:
@@ -165,14 +169,19 @@ def _header_check(fields: tuple[Any, ...], table: bytes, meta: bytes) -> int:
 
 
 class EntryFile:
-    """An open entry: `meta` is checked and loaded, the value on request."""
+    """An open entry: `meta` is checked and loaded, the value on request.
 
-    __slots__ = ("_data", "_layout", "meta", "size", "stamp")
+    trust: whose files are opened, and with which signature; by default everybody's.
+    """
 
-    def __init__(self, path: str) -> None:
-        data, self.stamp = _read(path)
+    __slots__ = ("_data", "_layout", "_path", "_seal", "_trust", "meta", "size", "stamp")
+
+    def __init__(self, path: str, trust: Trust = _ALL) -> None:
+        self._path, self._trust = path, trust
+        data, self.stamp = _read(path, trust)
         self._data = memoryview(data)
         self.size = len(self._data)
+        self._seal = b""
         self.meta, self._layout = self._open(path)
 
     def _open(self, path: str) -> tuple[Any, _Layout]:
@@ -182,6 +191,8 @@ class EntryFile:
         _, version, count, meta_length, value_length, call_length, size, value_check, call_check = fields
         if version != _VERSION:
             raise EntryError(f"{path} has format {version}; this cachepy reads {_VERSION}")
+        if self.size == size + SEAL:
+            self._seal, self.size = bytes(self._data[size:]), size
         if size != self.size:
             raise EntryError(f"{path} is torn: {self.size} bytes of {size}")
         start = _HEAD.size + count * _ROW.size
@@ -200,7 +211,14 @@ class EntryFile:
         data = self._data[start : start + length]
         if len(data) != length or xxh3_64_intdigest(data) != check:
             raise EntryError("the stored value does not check")
+        self._trust.check_seal(self._path, self._seal, self._parts())
         return data
+
+    def _parts(self) -> list[Any]:
+        """What is signed, as `assemble` had it: all but the buffers."""
+        (start, length, _), (call_length, _), table = self._layout
+        ends = [0, _HEAD.size, _HEAD.size + len(table), start, start + length, start + length + call_length]
+        return [self._data[a:b] for a, b in zip(ends, ends[1:], strict=False)]
 
     def call(self) -> bytes:
         """The checked bytes that say how the call was made."""
@@ -208,6 +226,7 @@ class EntryFile:
         data = bytes(self._data[start : start + length])
         if len(data) != length or xxh3_64_intdigest(data) != check:
             raise EntryError("what is stored of the call's arguments does not check")
+        self._trust.check_seal(self._path, self._seal, self._parts())
         return data
 
     @property
@@ -219,7 +238,11 @@ class EntryFile:
 
         verify: whether this process has not yet seen the file in this state.
         """
-        return load_value(self.pickle(), self._buffers(self._in_full(verify)))
+        pickle = self.pickle()
+        buffers = self._buffers(self._in_full(verify))
+        if verify or self.size < _MAP:
+            self._trust.check_buffers(self._path, self._seal, buffers)
+        return load_value(pickle, buffers)
 
     def _in_full(self, first: bool) -> bool:
         if self.size < _MAP or os.environ.get("CACHEPY_VERIFY") == "1":
@@ -243,7 +266,7 @@ class EntryFile:
         """Compare everything against its checksum; EntryError if anything differs."""
         self.pickle()
         self.call()
-        self._buffers(verify=True)
+        self._trust.check_buffers(self._path, self._seal, self._buffers(verify=True))
 
 
 def load_value(pickle: bytes | memoryview, buffers: Sequence[memoryview] = ()) -> Any:
@@ -254,11 +277,12 @@ def load_value(pickle: bytes | memoryview, buffers: Sequence[memoryview] = ()) -
         raise EntryError(f"the stored value cannot be loaded: {type(error).__name__}: {error}") from error
 
 
-def _read(path: str) -> tuple[Any, Stamp]:
+def _read(path: str, trust: Trust) -> tuple[Any, Stamp]:
     """The content, read if small, else mapped copy-on-write; and the state that the file is in."""
     fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
     try:
         st = os.fstat(fd)
+        trust.check_owner(path, st.st_uid)
         size, stamp = st.st_size, (st.st_ino, st.st_mtime_ns, st.st_size)
         if size >= _MAP:
             import mmap

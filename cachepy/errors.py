@@ -30,6 +30,14 @@ class UndigestableError(CachepyError):
     """A value has no digest: it cannot be pickled, or it refers to itself."""
 
 
+class UntrustedEntryError(EntryError):
+    """An entry belongs to a stranger, or is not signed as it has to be; what it holds was not loaded."""
+
+    def __init__(self, message: str, who: object = None) -> None:
+        super().__init__(message)
+        self.who = who  # the stranger: one warning for each
+
+
 class RerunError(CachepyError):
     """A stored call cannot be made again: its function or its arguments cannot be found."""
 

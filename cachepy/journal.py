@@ -18,7 +18,7 @@ from cachepy import wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
 MARK = b"\xc5cpj"
@@ -81,10 +81,11 @@ def _record(data: bytes, at: int) -> tuple[Any, int]:
 
 
 class Journal:
-    """One journal file, kept open for appending."""
+    """One journal file, kept open for appending; made: is told the descriptor of a file that is empty yet."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, made: Callable[[int], None] | None = None) -> None:
         self.path = path
+        self._made = made
         self._fd: int | None = None
         self._pid = 0
 
@@ -115,6 +116,8 @@ class Journal:
         self.close()
         self._fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
         self._pid = os.getpid()
+        if self._made is not None and not os.fstat(self._fd).st_size:
+            self._made(self._fd)
         return self._fd
 
     def close(self) -> None:

@@ -1,10 +1,11 @@
-"""The options of the decorator, checked when it is applied.  Imports errors."""
+"""The options of the decorator, checked when it is applied.  Imports errors, trust."""
 
 from __future__ import annotations
 
 import os
 
 from cachepy.errors import UsageError, UsageValueError
+from cachepy.trust import key_of, number_of, umask_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 NAMES = (
     "cache_dir", "version", "env_vars", "depends_on_files", "depends_on_vars",
-    "file_args", "ignore_args", "ignore_globals", "keep_args", "verbose",
+    "file_args", "ignore_args", "ignore_globals", "keep_args", "trusted_owners", "signing_key", "umask", "verbose",
 )  # fmt: skip
 
 
@@ -46,6 +47,10 @@ class Options:
         self.ignore_args = frozenset(_names("ignore_args", given.get("ignore_args")))
         self.ignore_globals = frozenset(_names("ignore_globals", given.get("ignore_globals")))
         self.keep_args = _flag("keep_args", given.get("keep_args", True))
+        self.trusted_owners = _owners(given.get("trusted_owners"))
+        key, umask = given.get("signing_key"), given.get("umask")
+        self.signing_key = None if key is None else key_of("signing_key", key)
+        self.umask = None if umask is None else umask_of("umask", umask)
         self.verbose = bool(given.get("verbose", False))
         self._root = None if self.cache_dir is None else os.path.abspath(self.cache_dir)
 
@@ -89,6 +94,18 @@ def _version(value: Any) -> Any:
     if value is not None and not isinstance(value, (str, int, float, tuple)):
         raise UsageError(f"version must be a str or a number, not {value!r}")
     return value
+
+
+def _owners(value: Any) -> tuple[int | str, ...]:
+    if value is None:
+        return ()
+    if isinstance(value, (str, bytes, int)):
+        raise UsageError(f"trusted_owners must be a list of users, not {value!r}; write trusted_owners=[{value!r}]")
+    owners = tuple(value)
+    for owner in owners:
+        if owner != "*":
+            number_of(owner)
+    return owners
 
 
 def _flag(option: str, value: Any) -> bool:

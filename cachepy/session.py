@@ -14,7 +14,7 @@ from _weakref import ref
 from cachepy import journal
 from cachepy.claims import Claims
 from cachepy.code import CodeReader, Target
-from cachepy.errors import CacheReadWarning, CacheWriteWarning, EntryError
+from cachepy.errors import CacheReadWarning, CacheWriteWarning, EntryError, UntrustedEntryError
 from cachepy.files import Files, StatMemo
 from cachepy.graph import Graph
 from cachepy.model import BELOW, CALL, ROOT, Dep, Event
@@ -23,6 +23,7 @@ from cachepy.pieces import Piece
 from cachepy.source import code_record
 from cachepy.store import Store
 from cachepy.trace import RemoteFrame, read_mailbox
+from cachepy.trust import Trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ class Session:
         self.reader = CodeReader(self.origins)
         self.digester = self.reader.digester
         self.files = Files(StatMemo())
-        self.claims = Claims()
+        self.trust = Trust.of_environment()
+        self.files.memo.trusts, self.files.memo.on_disk = self._trusts, self.trust.key is None
+        self.claims = Claims(self.trust.open_up)
         self.graph = Graph()
         self.sink: Sink = sink if sink is not None else GraphSink(self)
         self.import_modules = import_modules
@@ -79,7 +82,17 @@ class Session:
     def store(self, root: str) -> Store:
         """The cache directory at an absolute path."""
         found = self._stores.get(root)
-        return found if found is not None else self._stores.setdefault(root, Store(root))
+        return found if found is not None else self._stores.setdefault(root, Store(root, self.trust))
+
+    def trust_more(self, root: str, owners: tuple[Any, ...], key: bytes | None, umask: int | None) -> None:
+        """Add what the decorator of a function says about its cache directory."""
+        store = self.store(root)
+        store.trust = store.trust.plus(owners, key, umask, root)
+        self.files.memo.on_disk = self.files.memo.on_disk and key is None
+
+    def _trusts(self, uid: int) -> bool:
+        """Whether the files of a user are read by any store."""
+        return self.trust.trusts(uid) or any(store.trust.trusts(uid) for store in self.stores())
 
     def stores(self) -> list[Store]:
         return list(self._stores.values())
@@ -110,6 +123,12 @@ class Session:
 
         warnings.warn(message, category, stacklevel=_user_level())
 
+    def warn_unread(self, error: Exception, outcome: str, *once: object) -> None:
+        """Warn that something stored was not used; of a stranger's entries once, whatever their number."""
+        if isinstance(error, UntrustedEntryError):
+            once = "trust", error.who
+        self.warn(CacheReadWarning, f"{error}; {outcome}", *once)
+
     def keep_code(self, store: Store, digest: str, pieces: tuple[Piece, ...]) -> None:
         """Keep what a code digest is made of, so that a reason can name what changed."""
         if (store.root, digest) not in self._code_kept:
@@ -123,7 +142,7 @@ class Session:
             try:
                 stored = store.look(call)
             except (EntryError, OSError) as error:
-                self.warn(CacheReadWarning, f"{error}; the call will run again", "entry", call)
+                self.warn_unread(error, "the call will run again", "entry", call)
                 continue
             if stored is not None:
                 return stored.events

@@ -26,6 +26,7 @@ from cachepy.errors import EntryError, EntryReplacedError
 from cachepy.files import OWN_NAMES, OWN_TAG
 from cachepy.journal import MARK, Journal, is_event
 from cachepy.model import Event
+from cachepy.trust import Trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,9 +60,10 @@ class Stored:
 class Store:
     """One cache directory."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, trust: Trust | None = None) -> None:
         self.root = root
-        self.journal = Journal(os.path.join(root, "graph.pkl"))
+        self.trust = Trust.of_environment() if trust is None else trust
+        self.journal = Journal(os.path.join(root, "graph.pkl"), self.open_up)
         self.memo_file = os.path.join(root, "stat.memo")
         self._entries = os.path.join(root, "entries", "")
         self._names: dict[str, str] = {}
@@ -86,10 +88,15 @@ class Store:
         folder = os.path.dirname(self.path_of(call))
         if self._tagged and os.path.isdir(folder):
             return
-        os.makedirs(self.root, mode=0o700, exist_ok=True)
+        self.trust.make_folder(self.root)
         _tag(os.path.join(self.root, "CACHEDIR.TAG"))
         self._tagged = True
-        os.makedirs(folder, exist_ok=True)
+        self.trust.make_folder(self._entries)
+        self.trust.make_folder(folder)
+
+    def open_up(self, fd: int) -> None:
+        """Give a file that was just created the mode that it needs in a shared cache."""
+        self.trust.open_up(fd)
 
     def _temporary(self, path: str) -> str:
         """A name beside a file, for writing it; names the process, so that others see when that is dead."""
@@ -119,7 +126,7 @@ class Store:
 
     def _parse(self, path: str, call: str, stamp: Stamp) -> Stored:
         try:
-            rows = rows_of(path, EntryFile(path))
+            rows = rows_of(path, EntryFile(path, self.trust))
         except FileNotFoundError:
             raise EntryReplacedError(f"{path} vanished while it was read") from None
         events = [Event.unwire(wire).replace(root=self.root) for wire, _ in rows]
@@ -130,7 +137,7 @@ class Store:
     def open(self, call: str, stored: Stored, index: int) -> EntryFile:
         """The file with the value of one of the stored events."""
         path = os.path.join(os.path.dirname(self.path_of(call)), stored.files[index])
-        opened = EntryFile(path)
+        opened = EntryFile(path, self.trust)
         try:
             if opened.meta[0][0][5] == stored.events[index].run:
                 return opened
@@ -173,7 +180,7 @@ class Store:
         path = self.path_of(event.id)
         event = event.replace(root=self.root, outfile="entries/" + path[len(self._entries) :].replace(os.sep, "/"))
         older, dropped = self._older(event, path)
-        parts = assemble([(event.wire(), None), *older], payload, call)
+        parts = assemble([(event.wire(), None), *older], payload, call, self.trust)
         parts[:5] = [b"".join(parts[:5])]  # a small entry is one write
         self.prepare(event.id)
         try:
@@ -190,6 +197,7 @@ class Store:
         temporary = self._temporary(path.removesuffix(ENTRY))
         try:
             with open(temporary, "xb", buffering=0) as file:
+                self.trust.open_up(file.fileno())
                 for part in parts:
                     _write_all(file, part)
             os.replace(temporary, path)
@@ -285,7 +293,7 @@ class Store:
         if os.path.exists(path):
             return
         try:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
+            self.trust.make_folder(os.path.dirname(path))
             self._write(path, [wire])
         except OSError:
             pass

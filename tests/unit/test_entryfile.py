@@ -164,9 +164,9 @@ def test_a_foreign_file(tmp_path, content):
 
 def test_another_version(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(entryfile, "_VERSION", 2)
+        patch.setattr(entryfile, "_VERSION", entryfile._VERSION + 1)
         path = written(tmp_path / "x", 1)
-    with pytest.raises(EntryError, match="format 2"):
+    with pytest.raises(EntryError, match="format 3"):
         EntryFile(path)
 
 
