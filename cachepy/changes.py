@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 LINES = 40  # of a diff
 _WIDTH = 160  # characters of one of them
-_ORDER = ("declared", "code", "global", "variable", "default", "package", "code new", "code gone")
+_ORDER = (
+    "declared", "code", "variable", "global", "global new", "global gone", "default", "package",
+    "code new", "code gone",
+)  # fmt: skip
 
 
 def reasons_of(name: str, old: Iterable[Row], new: Iterable[Piece]) -> list[Reason]:
@@ -39,6 +42,8 @@ def reasons_of(name: str, old: Iterable[Row], new: Iterable[Piece]) -> list[Reas
     pairs = list(_pairs(old, new))
     found = [_changed(before, after) for before, after in pairs if before and after]
     moved = [(before[0] if before else None, after) for before, after in pairs if not (before and after)]
+    if not any(piece.cue == "declared" for piece in new):  # it is no cached function any more: not six reasons but one
+        moved = [pair for pair in moved if _either(pair).cue != "declared"]
     if not found and not _explains_itself(moved):
         found = [Reason("code", name, None, None, where=where_in(new, name))]
     if found:
@@ -51,8 +56,14 @@ def _explains_itself(moved: list[Moved]) -> bool:
 
     If not, another function stands where the walk began, such as that of another decorator.
     """
-    bound = {piece.digest for piece in map(_either, moved) if piece.cue == "global"}
-    return all(f"={piece.name}" in bound for piece in map(_either, moved) if piece.cue == "code")
+    bound = {_target(piece) for piece in map(_either, moved) if piece.cue == "global"}
+    return all(piece.name in bound for piece in map(_either, moved) if piece.cue == "code")
+
+
+def _target(piece: Piece) -> str:
+    """What a name is bound to: ``=m:h``, or ``=cached m:h``, of a closure with its digest."""
+    words = piece.digest.removeprefix("=").removeprefix("cached ").split()
+    return words[0] if words else ""
 
 
 def _either(pair: Moved) -> Piece:
@@ -101,7 +112,10 @@ def _moved(before: Piece | None, now: Piece | None) -> Reason:
         return Reason("code new" if now else "code gone", piece.name, None, None, where=where_of(now) if now else "")
     if piece.cue == "package":
         return Reason("package", piece.name, "", "")
-    return Reason(*_named(piece), "", "")
+    cue, name = _named(piece)
+    if cue == "global":
+        cue = "global new" if now else "global gone"
+    return Reason(cue, name, "", "")
 
 
 def _named(piece: Piece) -> tuple[str, str]:
@@ -109,7 +123,10 @@ def _named(piece: Piece) -> tuple[str, str]:
     if piece.cue != "global" or ":" not in piece.name:
         return piece.cue, piece.name
     owner, found, parameter = piece.name.rpartition(".default ")
-    return ("default", f"{parameter} of {owner}") if found else ("variable", piece.name.replace(".member ", "."))
+    if found:
+        return "default", f"{parameter} of {owner}"
+    owner, found, place = piece.name.rpartition(".base ")
+    return "variable", f"{owner}.__bases__[{place}]" if found else piece.name.replace(".member ", ".")
 
 
 def _rank(reason: Reason, name: str) -> tuple[int, bool, int, str]:

@@ -224,7 +224,7 @@ class CodeReader:
         reach = self._guarded(target)
         if reach is None:
             return f"cached {target.identity} recursive"
-        walk.pieces.append(Piece("code", target.identity, reach.digest, ""))
+        walk.pieces += [piece for piece in reach.pieces if piece.cue != "declared"]
         walk.guard.true(reach.guard)
         return f"cached {target.identity} {reach.digest}"
 

@@ -23,7 +23,7 @@ from cachepy.errors import (
     UndigestableError,
 )
 from cachepy.key import Binder, culprit, label_of, make_key
-from cachepy.model import Event, Reason, Verdict
+from cachepy.model import Event, Reason, Verdict, title_of
 from cachepy.options import Options
 from cachepy.probe import LiveProbe
 from cachepy.revive import Revival
@@ -185,7 +185,7 @@ class CachedCall:
         request = self.request(args, kwargs)
         stored = request.look()
         if stored is None:
-            return Verdict("missing", (Reason("first", request.id, None, None),))
+            return Verdict("missing", (Reason("first", request.title, None, None),))
         verifier = request.verifier()
         if any(verifier.holds(event.trace) for event in stored.events):
             return Verdict("fresh", ())
@@ -247,6 +247,10 @@ class Request:
         self.hit: Hit | None = None
         self.claim: Claim | None = None
         self.hopeless: set[str] = set()
+
+    @property
+    def title(self) -> str:
+        return title_of(self.call.fname, [label_of(value) for _, value in self.call.binder.named(self.values)])
 
     def verifier(self) -> Verifier:
         self.session.files.memo_file = self.store.memo_file

@@ -13,6 +13,7 @@ from xxhash import xxh3_128_hexdigest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any, ClassVar, Self, dataclass_transform
 else:
 
@@ -158,7 +159,7 @@ class Event(Record):
     @property
     def title(self) -> str:
         """The call for people: ``load('03.csv')``."""
-        return f"{self.fname}({', '.join(map(_last_part, self.label.values()))})"
+        return title_of(self.fname, self.label.values())
 
     def wire(self) -> tuple[Any, ...]:
         """The event as nested tuples, dicts and scalars: what entry, journal and Dask carry; made once."""
@@ -175,6 +176,11 @@ class Event(Record):
         at = cls._fields.index("trace")
         values[at] = Trace.unwire(values[at])
         return cls(*values)
+
+
+def title_of(fname: str, labels: Iterable[str]) -> str:
+    """A call for people, by the labels of its arguments."""
+    return f"{fname}({', '.join(map(_last_part, labels))})"
 
 
 def _last_part(label: str) -> str:
@@ -223,10 +229,13 @@ CUES = {
     "file gone": "file {name} is gone",
     "file new": "file {name} exists now",
     "directory": "directory {name} changed",
+    "directory gone": "directory {name} is gone",
     "code": "code of {name} changed",
     "code new": "code of {name} is reached now",
     "code gone": "code of {name} is not reached any more",
     "global": "global {name} changed{values}",
+    "global new": "global {name} exists now",
+    "global gone": "global {name} does not exist any more",
     "variable": "variable {name} changed{values}",
     "default": "default of {name} changed{values}",
     "package": "package {name} changed{values}",

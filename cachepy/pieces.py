@@ -53,7 +53,7 @@ def value_piece(name: str, digest: str, value: object) -> Piece:
 
 def bound_piece(name: str, target: str) -> Piece:
     """What has a name of its own counts by it, so that it can be told when another thing stands here."""
-    return Piece("global", name, f"={target}", "", target)
+    return Piece("global", name, f"={target}", "", " ".join(target.split()[:2]))
 
 
 def defaults_of(fn: Any) -> list[tuple[str, Any]]:

@@ -96,6 +96,11 @@ class LiveProbe:
             self.several.add(call)
         return events
 
+    def title(self, call: str, roots: Sequence[str]) -> str:
+        """The call for people; without its arguments if nothing is known of it any more."""
+        event = next(iter(self.events(call, roots)), None)
+        return call.rpartition(":")[0] if event is None else event.title
+
     def code_reasons(self, dep: Dep) -> list[Reason]:
         found = self.found(dep.name)
         if not found:

@@ -126,7 +126,7 @@ class Walk:
         """What an object is, in a text that is equal exactly if it does the same."""
         known = self.boundary(self, obj)
         if known is not None:
-            self.pieces.append(bound_piece(label, known.split()[1]))
+            self.pieces.append(bound_piece(label, known))
             self._hung_on(label, obj, [chain for chain in chains if chain])
             return known
         if isinstance(obj, type):

@@ -165,7 +165,7 @@ class Revival:
         things = set[str]()
         for dep in self.verifier.own_broken(run.trace):
             reasons = self.verifier.probe.code_reasons(dep) if dep.kind == CODE else ()
-            things |= {"code" if r.cue in _OF_CODE or not (r.old and r.new) else r.name for r in reasons}
+            things |= {"code" if r.cue in _OF_CODE else r.name for r in reasons}
             if dep.kind != CODE:
                 things.add("code" if dep.kind == PACKAGE else os.path.join(run.cwd, dep.name))
         for call in self.verifier.broken_calls(run.trace):

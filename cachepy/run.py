@@ -130,9 +130,18 @@ class Run:
         try:
             finish(self.frame)
             if kind is not None or not self._keep(elapsed):
-                self.frame.hand_over()
+                self._hand_over()
         finally:
             self._release()
+
+    def _hand_over(self) -> None:
+        """The caller's trace names this code from now on: its reasons need to know what it was made of."""
+        if self.parent is not None:
+            try:
+                self._keep_code()
+            except OSError:  # a reason will say less
+                pass
+            self.frame.hand_over()
 
     def _release(self) -> None:
         if self.session.owners.get(self.request.id) is self.frame:
@@ -269,14 +278,17 @@ class Run:
             return None
         event = self._event(elapsed, *self._result(payload))
         try:
-            for reach in self.reaches:
-                self.session.keep_code(request.store, reach.digest, reach.pieces)
+            self._keep_code()
             stored = request.store.put(event, payload, how(self.frame.shared, self.kept))
         except OSError as error:
             request.cannot_write(error)
             return None
         self.session.files.memo.flush(request.store.memo_file)
         return stored
+
+    def _keep_code(self) -> None:
+        for reach in self.reaches:
+            self.session.keep_code(self.request.store, reach.digest, reach.pieces)
 
     def _result(self, payload: Any) -> tuple[str, set[str]]:
         """The digest of the result, and the paths that it names."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 _NAMED = FILE, NAME
+_LINKED = {"call": "below", "input": "input"}  # cues that name another call only, and how that is reached
 
 
 class Finding(Record):
@@ -66,6 +67,10 @@ class AskingProbe(LiveProbe):
         for event in super().events(call, roots):
             if recorded is None or event.run != recorded.run:
                 yield placed(event)
+
+    def title(self, call: str, roots: Sequence[str]) -> str:
+        recorded = self._recorded.get(call)
+        return super().title(call, roots) if recorded is None else recorded.title
 
     def code(self, identity: str, recorded: str | None) -> str | None:
         now = super().code(identity, recorded)
@@ -170,14 +175,19 @@ class Survey:
         for event in self.events.values() if self.found else ():
             for digest in set(event.args.values()):
                 takers.setdefault(digest, []).append(event)
+        blamed: dict[str, Blame] = {}
         todo = list(self.found)
         while todo:
             cause = todo.pop()
             for call, link in self._above(cause, takers):
-                known = self.found.get(call)
-                if known is None:
+                if call not in self.found:
+                    self.found[call] = Finding("stale", (), own=False)
                     todo.append(call)
-                self.found[call] = self._because(known, cause, link)
+                if call not in blamed:
+                    blamed[call] = Blame(self.found[call].reasons)
+                blamed[call].add(self.events[cause], blamed.get(cause), self.found[cause], link)
+        for call, blame in blamed.items():
+            self.found[call] = self.found[call].replace(reasons=blame.reasons())
 
     def _above(self, call: str, takers: dict[str, list[Event]]) -> list[tuple[str, str]]:
         """The calls that go by a call: those that take its result, and its callers."""
@@ -187,21 +197,36 @@ class Survey:
         found += [(c, "below") for c in graph.parents_of(call) if c in self.events]
         return [(c, link) for c, link in found if c not in self.history]
 
-    def _because(self, known: Finding | None, cause: str, link: str) -> Finding:
-        """The finding of a call with one more reason: a call that it goes by is not fresh."""
-        cue = "call" if link == "below" else "input"
-        reasons = known.reasons if known is not None else ()
-        title = self.events[cause].title
-        said = any((r.cue, r.old) == (cue, cause) or (r.call, r.link) == (title, link) for r in reasons)
-        if known is not None and said:
-            return known
-        first = self.found[cause].reasons[0]
-        root = first if first.link else first.replace(call=title, link=link)
-        own = [r for r in reasons if r.cue not in ("call", "input")]
-        rest = [r for r in reasons if r.cue in ("call", "input")]
-        more = [] if root in own or root.cue in ("call", "input") else [root]
-        last = [] if root.call == title else [Reason(cue, title, cause, None)]
-        return Finding(known.state if known else "stale", (*own, *more, *rest, *last), bool(known and known.own))
+
+class Blame:
+    """The reasons of one call while causes in other calls are added; each in constant time."""
+
+    __slots__ = ("_known", "_own", "_rest")
+
+    def __init__(self, reasons: tuple[Reason, ...]) -> None:
+        self._own = dict.fromkeys(r for r in reasons if r.cue not in _LINKED)
+        self._rest = dict.fromkeys(r for r in reasons if r.cue in _LINKED)
+        self._known = {(r.link, r.call) for r in self._own} | {(_LINKED[r.cue], r.name) for r in self._rest}
+
+    @property
+    def first(self) -> Reason | None:
+        """The root cause, as far as it is known."""
+        return next(iter(self._own), None)
+
+    def add(self, cause: Event, blame: Blame | None, finding: Finding, link: str) -> None:
+        """One call that this one goes by is not fresh."""
+        if (link, cause.title) in self._known:
+            return
+        self._known.add((link, cause.title))
+        first = (blame.first if blame is not None else None) or next(iter(finding.reasons), None)
+        if first is not None and first.cue not in _LINKED:
+            self._own.setdefault(first if first.link else first.replace(call=cause.title, link=link))
+        if first is None or first.link or first.cue in _LINKED:
+            self._rest.setdefault(Reason("call" if link == "below" else "input", cause.title, cause.id, None))
+
+    def reasons(self) -> tuple[Reason, ...]:
+        """Root causes first."""
+        return (*self._own, *self._rest)
 
 
 def cache_tree_stale(*, import_code: bool = False) -> dict[str, dict[str, Any]]:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
         def events(self, call: str, roots: Sequence[str]) -> Iterable[Event]: ...
 
+        def title(self, call: str, roots: Sequence[str]) -> str: ...
+
         def code_reasons(self, dep: Dep) -> list[Reason]: ...
 
 
@@ -165,7 +167,8 @@ class Verifier:
     def _cause_in(self, call: Dep, event: Event | None, own: list[Dep], roots: Sequence[str]) -> Reason:
         if event is None or not own:  # gone, or run again since with another result
             cue = "value" if next(iter(self.probe.events(call.name, roots)), None) is None else "result"
-            return Reason(cue, self._title(call.name, roots), call.digest, None)
+            title = self._title(call.name, roots)
+            return Reason(cue, title, call.digest, None, title, "below")
         return self._why(own[0])[0].replace(call=event.title, link="below")
 
     def _run_of(self, call: Dep, roots: Sequence[str]) -> Event | None:
@@ -173,8 +176,7 @@ class Verifier:
         return next((e for e in self.probe.events(call.name, roots) if e.trace.effect == call.digest), None)
 
     def _title(self, call: str, roots: Sequence[str]) -> str:
-        event = next(iter(self.probe.events(call, roots)), None)
-        return call.rpartition(":")[0] if event is None else event.title
+        return self.probe.title(call, roots)
 
     def _why(self, dep: Dep) -> list[Reason]:
         if dep.kind == CODE:
@@ -193,7 +195,7 @@ class Verifier:
 
 def _file_cue(old: str | None, new: str | None) -> str:
     if new is None:
-        return "file gone"
+        return "directory gone" if old and old[:4] == "dir:" else "file gone"
     if old is None:
         return "file new"
     return "directory" if old[:4] == new[:4] == "dir:" else "file"

@@ -67,7 +67,7 @@ def refresh() -> None:
 
     from dask_plugin import connect
 
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster, Client(cluster) as client:
         connect(client)
         done = cache_tree_refresh(client)
     print(f"refreshed: {done}")

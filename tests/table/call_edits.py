@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from tests.table.harness import Case, Edit, Project, env, function, module, moved_cache, nothing, run, sub, then, write
+from tests.table.harness import (
+    Case,
+    Edit,
+    Project,
+    env,
+    function,
+    lost,
+    module,
+    moved_cache,
+    nothing,
+    remove,
+    run,
+    sub,
+    then,
+    write,
+)
 
 PAIR = """
 def h(x):
@@ -535,4 +550,97 @@ PACKAGES = [
     Case("nothing, with an installed package", INSTALLED, nothing, "", setup=ON_PATH),
 ]
 
-CASES: list[Case] = CHILDREN + DECLARED + PASSED_ON + MOVED + PACKAGES
+TOP = PAIR + function("{'f': f(x)}", name="top")
+TRACKED = """
+@cache_file(DIR)
+def h():
+    ran("h")
+    return int(track_file("a.txt").read_text())
+
+@cache_file(DIR)
+def g(x):
+    ran("g")
+    return h() + x
+
+@cache_file(DIR)
+def f(x):
+    ran("f")
+    return [g(x)]
+"""
+
+LOST = [
+    calls("entry of a child lost", PAIR, lost("g"), "f g", same=True),
+    calls("entry of a grandchild lost", TOP, lost("g"), "top f g", same=True, call="m.top(3)"),
+    calls("own entry lost", PAIR, lost("f"), "f", same=True),
+]
+DEEP = [
+    calls("grandchild's code edited", TOP, OWN, "top f g", call="m.top(3)"),
+    Case(
+        "grandchild's file deleted",
+        {
+            "m.py": TRACKED.replace(".read_text()", "")
+            .replace("int(", "os.path.exists(")
+            .replace("\n@cache", "import os\n\n@cache", 1),
+            "a.txt": "1",
+        },
+        remove("a.txt"),
+        "f g h",
+    ),
+]
+
+MANY = """
+SIZE = 1
+
+def abc(x):
+    return x * 5
+
+def new(x):
+    return x * 7
+
+def maker(k):
+    def made(x):
+        return x - k
+    return made
+
+made = maker(1)
+"""
+SEVERAL = [
+    Case(
+        "own code and a file below, both edited",
+        {"m.py": TRACKED, "a.txt": "1"},
+        then(sub("[g(x)] => [g(x), 0]"), write("a.txt", "2")),
+        "f g h",
+    ),
+    Case(
+        "a file and the code below, both edited",
+        {"m.py": TRACKED, "a.txt": "1"},
+        then(sub("h() + x => h() - x"), write("a.txt", "2")),
+        "f g h",
+    ),
+    calls(
+        "own code and a helper, both edited",
+        MANY + function("abc(x) + 0"),
+        then(sub("x * 5 => x * 6"), sub("abc(x) + 0 => abc(x) + 1")),
+        "f",
+    ),
+    calls(
+        "a helper and a global, both edited",
+        MANY + function("abc(x) + SIZE"),
+        then(sub("SIZE = 1 => SIZE = 2"), sub("x * 5 => x * 6")),
+        "f",
+    ),
+    calls(
+        "own code and what it newly reaches",
+        MANY + function("abc(x) + SIZE"),
+        then(sub("SIZE = 1 => SIZE = 2"), sub("abc(x) + SIZE => new(x) + SIZE")),
+        "f",
+    ),
+    calls(
+        "a closure and its value, both edited",
+        MANY + function("made(x)"),
+        then(sub("maker(1) => maker(2)"), sub("x - k => x + k")),
+        "f",
+    ),
+]
+
+CASES: list[Case] = CHILDREN + LOST + DEEP + SEVERAL + DECLARED + PASSED_ON + MOVED + PACKAGES

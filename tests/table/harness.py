@@ -4,7 +4,7 @@ A `Case` is data: the files of a project, a call, an edit, and the bodies that m
 `check` takes it through its life:
 
     run it without a cache, run it (every body runs), run it again (nothing runs),
-    edit, run it without a cache, run it (exactly the expected bodies run), run it again (nothing runs)
+    edit, ask why it will run (if the case states the first reason), run it without a cache, run it (exactly the expected bodies run), run it again (nothing runs)
 
 and every value must be the one that the run without a cache gives. A table can be wrong too: where a body
 must run, the uncached value must differ (unless the case says `same`), and where nothing may run it must not.
@@ -15,6 +15,7 @@ imports the generated modules afresh and writes no bytecode, so that two edits w
 
 from __future__ import annotations
 
+import ast
 import collections
 import faulthandler
 import gc
@@ -22,6 +23,7 @@ import importlib
 import json
 import os
 import pkgutil
+import re
 import shutil
 import subprocess
 import sys
@@ -111,12 +113,22 @@ class Case:
     fresh: bool = False  # a real interpreter for each run, started with the environment of the case
     aged: bool = False  # the first run waits until the stats of the files are no longer young
     outputs: bool = False  # the edit is to a file that the bodies write: made again after the uncached run
+    first: str | None = None  # how the first reason begins that is given between the edit and the rerun
 
 
 @dataclass(frozen=True)
 class Run:
     value: Any
     ran: list[str]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the first call that is not fresh says of itself, asked instead of being made."""
+
+    call: str
+    explained: list[dict[str, str]]  # by `f.explain`
+    stale: dict[str, list[dict[str, str]]]  # by `cache_tree_stale`, of every call
 
 
 class CaseFailed(AssertionError):
@@ -140,17 +152,22 @@ def module(source: str, *functions: str) -> str:
 # ---- edits
 
 
-def sub(change: str, file: str = "m.py") -> Edit:
+@dataclass(frozen=True)
+class Sub:
     """Replace the one occurrence of `old` by `new`, written as "old => new"."""
-    old, new = change.split(" => ")
 
-    def edit(project: Project) -> None:
-        text = (project.root / file).read_text()
+    change: str
+    file: str = "m.py"
+
+    def __call__(self, project: Project) -> None:
+        old, new = self.change.split(" => ")
+        text = (project.root / self.file).read_text()
         if text.count(old) != 1:
-            raise CaseFailed(f"{file} holds {old!r} {text.count(old)} times")
-        project.write(file, text.replace(old, new))
+            raise CaseFailed(f"{self.file} holds {old!r} {text.count(old)} times")
+        project.write(self.file, text.replace(old, new))
 
-    return edit
+
+sub = Sub
 
 
 def write(file: str, content: str | bytes | Link) -> Edit:
@@ -225,6 +242,19 @@ def moved_cache(copied: bool) -> Edit:
             shutil.copytree(old, project.cache)
         else:
             old.rename(project.cache)
+
+    return edit
+
+
+def lost(function: str) -> Edit:
+    """The entries of a function are gone, as after a clean-up by hand."""
+
+    def edit(project: Project) -> None:
+        entries = list((project.cache / "entries").rglob(f"{function}-*.entry"))
+        if not entries:
+            raise CaseFailed(f"no entry of {function} is stored")
+        for entry in entries:
+            entry.unlink()
 
     return edit
 
@@ -306,6 +336,16 @@ class Project:
             self.write("script.py", f"{setup}\nout = {case.call}\n")
 
     def run(self, cached: bool = True) -> Run:
+        return Run(self._execute(cached)["value"], self.log.read_text().split())
+
+    def ask(self) -> Told:
+        """Run up to the first call that is not fresh, and ask why."""
+        told = Told(**self._execute(ask=True)["told"])
+        if self.log.read_text():
+            raise CaseFailed(f"asking ran {self.log.read_text().split()}")
+        return told
+
+    def _execute(self, cached: bool = True, ask: bool = False) -> dict[str, Any]:
         variables = self.env | {"CACHEDIR": str(self.cache), "RANLOG": str(self.log)}
         if not cached:
             variables["NOCACHE"] = "1"
@@ -318,6 +358,7 @@ class Project:
             "env": variables,
             "result": str(self.result),
             "stderr": str(self.stderr),
+            "ask": ask,
         }
         if self.case.fresh:
             run_once(request)
@@ -325,10 +366,10 @@ class Project:
             self.server.run(request)
         if not self.result.exists():
             raise CaseFailed(f"the run died or hung\n{self.stderr.read_text()}")
-        answer = json.loads(self.result.read_text())
+        answer: dict[str, Any] = json.loads(self.result.read_text())
         if "error" in answer:
             raise CaseFailed(answer["error"])
-        return Run(answer["value"], self.log.read_text().split())
+        return answer
 
     def sources(self) -> str:
         return "\n".join(
@@ -360,12 +401,60 @@ def check_edit(case: Case, project: Project) -> None:
     expect("the second run", project.run(), before.value, "")
     edit = sub(case.edit) if isinstance(case.edit, str) else case.edit
     edit(project)
+    if case.first is not None:
+        check_first(case, edit, project)
     after = project.run(cached=False)
     check_table(case, before.value, after.value)
     if case.outputs:
         edit(project)
     expect("the run after the edit", project.run(), after.value, case.runs)
     expect("the run after that", project.run(), after.value, "")
+
+
+def check_first(case: Case, edit: Edit, project: Project) -> None:
+    """Asked before the rerun, the call and the graph both name the true cause first."""
+    told = project.ask()
+    explained, stale = told.explained, told.stale.get(told.call, [])
+    check_sentence("explain", explained, case.first or "", project)
+    if explained[0]["cue"] != "first":
+        check_sentence("cache_tree_stale", stale, case.first or "", project)
+    elif [reason["cue"] for reason in stale] not in ([], ["value"]):  # the graph may know a call whose entry is gone
+        raise CaseFailed(f"cache_tree_stale knows of {stale}")
+    if told.explained[0]["cue"] == "code":
+        check_code(told.explained[0], edit, project)
+
+
+def check_sentence(source: str, reasons: list[dict[str, str]], right: str, project: Project) -> None:
+    """The first reason in words, but for the folder of a file and the place of code."""
+    texts = [reason["text"].replace(f"{project.root}/", "") for reason in reasons] or ["nothing"]
+    where = f" ({reasons[0]['where']})" if reasons and reasons[0]["where"] else ""
+    text = texts[0].removesuffix(where)
+    if not re.fullmatch(".*".join(map(re.escape, right.split("…"))), text):
+        raise CaseFailed("\n    ".join([f"{source} does not begin with: {right}", *texts]))
+
+
+def check_code(reason: Mapping[str, str], edit: Edit, project: Project) -> None:
+    """The place is that of the function as it is now, and the diff shows the lines that were edited."""
+    file, _, line = reason["where"].rpartition(":")
+    name = reason["name"].rpartition(".")[2].rpartition(":")[2]
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+    here = [
+        getattr(node, "name", "<lambda>")
+        for node in ast.walk(ast.parse((project.root / project.cwd / file).read_text()))
+        if isinstance(node, kinds)
+        and min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))]) == int(line)
+    ]
+    if name not in here:
+        raise CaseFailed(f"{reason['name']} is not at {reason['where']}: there is {here}")
+    lines = reason["diff"].splitlines()
+    for sign, text in zip("-+", edit.change.split(" => ") if isinstance(edit, Sub) else ("", ""), strict=True):
+        if not any(squeezed(text) in squeezed(each) for each in lines if each[0] == sign):
+            raise CaseFailed(f"the diff shows no {sign} line with {text!r}:\n{reason['diff']}")
+
+
+def squeezed(text: str) -> str:
+    """Without what normalising the source may change."""
+    return "".join(text.split()).replace('"', "'")
 
 
 def check_live(case: Case, project: Project) -> None:
@@ -491,15 +580,54 @@ def execute(request: dict[str, Any]) -> None:
     os.chdir(request["cwd"])
     sys.dont_write_bytecode = True
     sys.path[0] = request["root"]
+    answer: dict[str, Any]
+    if request["ask"]:
+        ask_instead(request["env"]["CACHEDIR"])
     try:
         script = importlib.import_module("script")
         answer = {"value": script.out if hasattr(script, "_call") else repr(script.out)}
+    except Asked as asked:
+        answer = {"told": asked.args[0]}
     except BaseException:
         answer = {"error": traceback.format_exc()}
     sys.stderr.flush()
     partial = Path(request["result"] + ".part")
     partial.write_text(json.dumps(answer))
     partial.replace(request["result"])
+
+
+class Asked(BaseException):
+    """A call was asked about instead of being made; no body catches this."""
+
+
+def ask_instead(cache: str) -> None:
+    """Let the first call that is not fresh tell why; calls that are fresh are made, as they run nothing."""
+    import cachepy
+    from cachepy.engine import CachedCall
+
+    make = CachedCall.__call__
+
+    def ask(call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        verdict = call.wrapper.explain(*args, **kwargs)
+        if verdict.state == "fresh":
+            return make(call, args, kwargs)
+        found = call.request(args, kwargs).id
+        cachepy.cache_tree_reset()
+        cachepy.cache_tree_sync(cache)
+        stale = cachepy.cache_tree_stale()
+        raise Asked(
+            {
+                "call": found,
+                "explained": [reason.as_dict() for reason in verdict.reasons],
+                "stale": {i: [reason.as_dict() for reason in told["reasons"]] for i, told in stale.items()},
+            }
+        )
+
+    async def ask_async(call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return ask(call, args, kwargs)
+
+    CachedCall.__call__ = ask  # type: ignore[assignment, method-assign]
+    CachedCall.call_async = ask_async  # type: ignore[assignment, method-assign]
 
 
 if __name__ == "__main__":

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import collections
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.table import argument_edits, call_edits, code_edits, file_edits
+from tests.table.firsts import FIRST
 from tests.table.harness import Case, CaseFailed, Project, Server, check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-CASES: list[Case] = code_edits.CASES + argument_edits.CASES + file_edits.CASES + call_edits.CASES
+EDITS: list[Case] = code_edits.CASES + argument_edits.CASES + file_edits.CASES + call_edits.CASES
+STATED = {name: first for cases in FIRST.values() for name, first in cases.items()}
+CASES = [replace(case, first=STATED.get(case.name)) for case in EDITS]
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +39,12 @@ def aged(server: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 def test_names_are_unique() -> None:
     names = collections.Counter(case.name for case in CASES)
     assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_the_first_reason_is_stated_for_many_kinds_of_change() -> None:
+    assert len(FIRST) >= 45
+    assert len(STATED) == sum(map(len, FIRST.values())) >= 80
+    assert [name for name in STATED if name not in {case.name for case in CASES if case.runs and not case.live}] == []
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])

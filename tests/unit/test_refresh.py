@@ -179,7 +179,7 @@ def test_roots_limit_it(program):
     cache_tree_refresh(roots="nested")
     assert program.ran() == ["clean", "load b", "nested", "total"]
     assert {v["node"]["fname"] for v in cache_tree_stale().values()} == {"load", "clean", "total", "report"}
-    with pytest.raises(UsageValueError, match="no such root|'nothing' is no call"):
+    with pytest.raises(UsageValueError, match="'nothing' is no call"):
         cache_tree_refresh(roots=["nothing"])
 
 

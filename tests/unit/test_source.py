@@ -308,7 +308,7 @@ def test_name_bound_to_another_thing(project):
 def test_name_that_came_without_a_change_of_code(project):
     code = "def f(x):\n    return abs(x)\n"
     found = project.reasons(code, "def abs(x):\n    return 7\n" + code)
-    assert texts(found) == ["global m.abs changed", "code of m:abs is reached now (m.py:1)"]
+    assert texts(found) == ["global m.abs exists now", "code of m:abs is reached now (m.py:1)"]
 
 
 # -- proof

@@ -1,0 +1,103 @@
+"""The group of all commands, and what they share: options, exit codes, warnings on stderr.
+
+Also loaded by Dask as ``dask cachepy``, so errors are handled in here and not only in `cli`.  Imports exits, tell and
+the modules of the commands.
+"""
+
+from __future__ import annotations
+
+import difflib
+
+import click
+
+from cachepy import __version__
+from cachepy.commands.ask import explain, plan, status
+from cachepy.commands.care import prune, repair, verify
+from cachepy.commands.listing import ls, show, stats
+from cachepy.commands.view import export, graph
+from cachepy.exits import guarded
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class _Group(click.Group):
+    """Commands in the order of their use; every error has its exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **options)
+        except BrokenPipeError:  # --help writes already here
+            raise click.exceptions.Exit(guarded(_unread)) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        run = super().invoke
+
+        def called() -> int:
+            _prepare()
+            run(ctx)
+            return 0
+
+        raise click.exceptions.Exit(guarded(called))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """What every command takes may stand before its name too."""
+        at = 0
+        while at < len(args) and args[at].partition("=")[0] in ("-q", "--quiet", "--json", "--cache-dir"):
+            at += 2 if args[at] == "--cache-dir" else 1
+        ordered = [args[at], *args[:at], *args[at + 1 :]] if at < len(args) else []
+        return super().parse_args(ctx, ordered)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        near = difflib.get_close_matches(args[0], self.commands, n=1)
+        if args[0] not in self.commands and not args[0].startswith("-"):
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(self.commands)}"
+            raise click.UsageError(f"there is no command {args[0]!r}; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+def _unread() -> int:
+    raise BrokenPipeError
+
+
+def _prepare() -> None:
+    """A warning is one line: where in cachepy it was raised says nothing. No letter of a name stops the output."""
+    import sys
+    import warnings
+
+    from cachepy.commands.tell import complain
+
+    if getattr(sys.stdout, "errors", "") == "strict" and hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    warnings.showwarning = lambda message, *_rest, **_more: complain(f"warning: {message}")
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="cachepy %(version)s")
+def cachepy() -> None:
+    """Look at a cache directory of cachepy: what is stale, why, and what would run.
+
+    The directory is .cachepy here, or CACHEPY_DIR, or --cache-dir. Nothing runs and nothing is changed by asking;
+    only prune and repair change something, and they show what first. Every command takes --json.
+
+    \b
+    Exit codes:
+      0    fresh, or done
+      1    stale or missing (status, explain, plan), problems found (verify)
+      2    wrong usage
+      3    any other error
+      130  interrupted; 141: nobody reads the output any more
+    \b
+    In a job script:
+      cachepy status -q || sbatch job.sh
+    """  # noqa: D301 - \b is how click keeps lines as they are
+
+
+for _each in (status, explain, plan, graph, ls, show, stats, prune, verify, repair, export):
+    cachepy.add_command(_each)

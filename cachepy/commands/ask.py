@@ -1,0 +1,264 @@
+"""The commands that ask what is stale, why, and what would run: status, explain, plan.
+
+Nothing runs and nothing is changed.  Imports causes, exits, importing, opening, options, tell,
+words; stale and plan when they are asked.
+"""
+
+from __future__ import annotations
+
+import click
+
+from cachepy.commands import words
+from cachepy.commands.causes import causes, folded, sentence, telling
+from cachepy.commands.importing import import_all, importing
+from cachepy.commands.opening import Opened, opened
+from cachepy.commands.options import command, everything, imports, limit
+from cachepy.commands.tell import Tell, complain, short_ids
+from cachepy.exits import ERROR, STALE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
+
+    from cachepy.model import Event, Reason
+    from cachepy.plan import Plan, PlannedCall
+    from cachepy.stale import Finding, Survey
+
+_MODULES = 5  # that a message names
+
+
+def look(cache: Opened, tell: Tell, import_code: bool, roots: Iterable[str] = ()) -> Survey:
+    """What is not fresh; says whose code was not looked at.
+
+    roots: the calls that are asked for, if not all are: only what they need is imported.
+    """
+    from cachepy.stale import Survey
+
+    with importing(import_code):
+        if import_code:
+            calls = cache.below(roots) or cache.events
+            cache.unimported = import_all(cache.events[call].module for call in calls)
+        again = import_code and not cache.unimported  # what failed is not tried for every call
+        found = Survey(cache.session, import_code=again, each=iter if tell.quiet else _watched)
+    for name, why in cache.unimported.items():
+        complain(f"cachepy: error: code of {name} could not be looked at: {why}")
+    if cache.unimported:
+        tell.say("run this where the program is run, or name the calls that matter, to leave out what is gone for good")
+    _say_unseen(tell, [name for name in found.unseen if name not in cache.unimported], import_code)
+    return found
+
+
+def seen(cache: Opened, survey: Survey) -> dict[str, Any]:
+    """For JSON: the modules whose code was not looked at, and those of them that could not be imported."""
+    return {"unseen": list(survey.unseen), "unimported": cache.unimported}
+
+
+def code_of(cache: Opened, is_stale: bool = False) -> int:
+    """The exit code: what could not be looked at, though that was asked for, must not pass for fresh."""
+    return STALE if is_stale else ERROR if cache.unimported else 0
+
+
+def _watched(calls: list[Event]) -> Iterable[Event]:
+    from cachepy.progress import watched
+
+    return watched("looking at calls")(calls)
+
+
+def _say_unseen(tell: Tell, unseen: list[str], import_code: bool) -> None:
+    if unseen:
+        names = ", ".join(unseen[:_MODULES]) + (", …" if len(unseen) > _MODULES else "")
+        if import_code:
+            tell.say(f"some functions of {names} could not be found by their names; their code counts as unchanged")
+        else:
+            tell.say(f"code of {words.count(len(unseen), 'module')} was not looked at ({names}): add --import")
+
+
+def _as_dict(cache: Opened, call: str, state: str, reasons: Iterable[Reason]) -> dict[str, Any]:
+    return {"id": call, "label": cache.label(call), "state": state, "reasons": [r.as_dict() for r in reasons]}
+
+
+# ---------------------------------------------------------------- status
+
+
+@command(
+    "status",
+    "cachepy status\ncachepy status -q --root report || sbatch job.sh",
+    "state counts causes calls unseen unimported",
+)
+@click.option("--root", "roots", metavar="CALL", multiple=True, help="Only this call or function, and what it needs.")
+@limit
+@everything
+@imports
+def status(
+    tell: Tell, cache_dir: str | None, *, roots: tuple[str, ...], limit: int, show_all: bool, import_code: bool
+) -> int:
+    """Say what is stale or missing, and why.
+
+    A call is stale if something that it depended on has changed (a file, code, a variable, a package, a call below
+    it), and missing if its value is not on disk. First come the causes, with the number of calls that each reaches,
+    then the calls. Exits with 1 if any call is stale or missing, or if nothing is recorded yet, so that a job script
+    submits its first job too; with 0 if all are fresh.
+    """
+    with opened(cache_dir, tell.say, may_be_new=True) as cache:
+        tops = [i for name in roots for i in cache.find(name)]
+        calls = cache.below(tops) if roots else cache.events.keys()
+        survey = look(cache, tell, import_code, tops)
+        found = {i: f for i, f in survey.found.items() if i in calls}
+        if tell.as_json:
+            tell.document(**_status_fields(cache, len(calls), found), **seen(cache, survey))
+        elif not tell.is_silent:
+            _tell_status(tell, cache, len(calls), found, None if show_all else limit)
+    return code_of(cache, bool(found) or not cache.events)
+
+
+def _counts(number: int, found: Mapping[str, Finding]) -> dict[str, int]:
+    states = [f.state for f in found.values()]
+    return {"calls": number, "fresh": number - len(states)} | {s: states.count(s) for s in ("stale", "missing")}
+
+
+def _status_fields(cache: Opened, number: int, found: dict[str, Finding]) -> dict[str, Any]:
+    return {
+        "cache_dir": cache.root,
+        "state": "stale" if found else "unknown" if cache.unimported else "fresh" if cache.events else "empty",
+        "counts": _counts(number, found),
+        "causes": [c.as_dict() for c in causes({i: f.reasons for i, f in found.items()})],
+        "calls": [_as_dict(cache, i, f.state, f.reasons) for i, f in found.items()],
+    }
+
+
+def _tell_status(tell: Tell, cache: Opened, number: int, found: dict[str, Finding], most: int | None) -> None:
+    if not number:
+        tell.line(f"no calls recorded in {words.near(cache.root)}")
+        return
+    if not found and cache.unimported:
+        tell.line("nothing is stale as far as could be seen", "unknown")
+        return
+    if not found:
+        tell.line(f"all {words.count(number, 'call')} are fresh" if number > 1 else "the 1 call is fresh", "fresh")
+        return
+    counts = _counts(number, found)
+    states = ", ".join(f"{counts[s]:,} {s}" for s in ("stale", "missing", "fresh") if counts[s])
+    tell.line(f"{words.count(number, 'call')}: {states}", "head")
+    grouped = folded(causes({i: f.reasons for i, f in found.items()}), most)
+    for cause in grouped[:most]:
+        tell.parts(("cause", "cause"), ("  ", ""), (str(cause), ""))
+    _say_more(tell, len(grouped), most, "cause")
+    _tell_calls(tell, cache, found, most)
+
+
+def _tell_calls(tell: Tell, cache: Opened, found: dict[str, Finding], most: int | None) -> None:
+    """The calls with causes of their own first."""
+    order = sorted(found, key=lambda i: (is_reached(found[i].reasons), cache.events[i].created, i))
+    names = short_ids(found) if tell.is_terminal else {i: i for i in found}
+    rows = [(found[i].state, names[i], cache.label(i), first_reason(found[i].reasons)) for i in order[:most]]
+    tell.table(("state", "id", "call", "cause"), rows, fixed="state id")
+    _say_more(tell, len(order), most, "call")
+
+
+def is_reached(reasons: Sequence[Reason]) -> bool:
+    """Whether the first cause lies in another call."""
+    return bool(reasons and reasons[0].link)
+
+
+def first_reason(reasons: Iterable[Reason]) -> str:
+    """The root cause as a sentence; empty if none is known."""
+    return next(map(sentence, reasons), "")
+
+
+def _say_more(tell: Tell, number: int, most: int | None, noun: str) -> None:
+    if most is not None and number > most:
+        tell.say(f"and {words.count(number - most, f'more {noun}')}: --all lists them, --limit N lists N")
+
+
+# ---------------------------------------------------------------- explain
+
+
+@command(
+    "explain",
+    "cachepy explain report\ncachepy explain load:59c1f00d --import",
+    "calls unseen unimported",
+)
+@click.argument("call")
+@limit
+@everything
+@imports
+def explain(tell: Tell, cache_dir: str | None, *, call: str, limit: int, show_all: bool, import_code: bool) -> int:
+    """Say why a call would run, or not.
+
+    Whether CALL is fresh, stale or missing, with every reason. CALL is the id of a call, the start of its digest, or
+    the name of a function (then all its calls). A file, variable or package is named; of code also the line and, as
+    far as it is known, what changed. Exits with 1 if one of the calls would run.
+    """
+    with opened(cache_dir, tell.say) as cache:
+        calls = cache.find(call)
+        survey = look(cache, tell, import_code, calls)
+        known = {i: survey.found.get(i) for i in calls}
+        states = {i: (f.state, f.reasons) if f is not None else ("fresh", ()) for i, f in known.items()}
+        if tell.as_json:
+            body = [_as_dict(cache, i, *states[i]) for i in calls]
+            tell.document(cache_dir=cache.root, calls=body, **seen(cache, survey))
+        elif not tell.is_silent:
+            most = None if show_all else limit
+            for each in sorted(calls, key=lambda i: (states[i][0] == "fresh", cache.label(i)))[:most]:
+                _tell_reasons(tell, cache, each, *states[each])
+            _say_more(tell, len(calls), most, "call")
+    return code_of(cache, any(state != "fresh" for state, _ in states.values()))
+
+
+def _tell_reasons(tell: Tell, cache: Opened, call: str, state: str, reasons: Iterable[Reason]) -> None:
+    tell.parts((f"{tell.mark(state)} {state}  ", state), (cache.label(call), "head"), (f"  {call}", "faint"))
+    for reason in telling(reasons):
+        tell.line(sentence(reason), indent=4)
+        tell.diff(reason.diff, 8)
+
+
+# ---------------------------------------------------------------- plan
+
+
+@command(
+    "plan",
+    "cachepy plan\ncachepy plan report --import --json",
+    "calls counts seconds saved text unseen unimported",
+)
+@click.argument("roots", nargs=-1, metavar="[CALL]...")
+@limit
+@click.option("--all", "show_all", is_flag=True, help="List all of them, and also the calls that would be hits.")
+@imports
+def plan(
+    tell: Tell, cache_dir: str | None, *, roots: tuple[str, ...], limit: int, show_all: bool, import_code: bool
+) -> int:
+    """List what would run, in order.
+
+    If the program were started again, and how long each call took the last time. With CALLs (ids, starts of digests,
+    functions) only what those need. A state is stale, missing, or unknown: below a stale call that decides while it
+    runs what it calls, nobody can know. Exits with 1 if anything would run.
+    """
+    from cachepy.plan import plan_of
+
+    with opened(cache_dir, tell.say) as cache:
+        tops = [i for name in roots for i in cache.find(name)]
+        made = plan_of(look(cache, tell, import_code, tops), tops if roots else None)
+        if tell.as_json:
+            tell.document(cache_dir=cache.root, **made.as_dict(), unimported=cache.unimported)
+        elif not tell.is_silent:
+            most = None if show_all else limit
+            _tell_plan(tell, made, [c for c in made.calls if show_all or c.state != "hit"], most)
+    return code_of(cache, any(c.state != "hit" for c in made.calls))
+
+
+def _tell_plan(tell: Tell, made: Plan, calls: list[PlannedCall], most: int | None) -> None:
+    names = short_ids(c.id for c in calls) if tell.is_terminal else {c.id: c.id for c in calls}
+    rows = [(c.state, words.span(c.own), names[c.id], c.label, _why(c)) for c in calls[:most]]
+    tell.table(("state", "time", "id", "call", "cause"), rows, right="time", fixed="state id")
+    _say_more(tell, len(calls), most, "call")
+    tell.line(str(made), "head")
+    maybe = sum(c.runs and not c.certain for c in made.calls)
+    if maybe:
+        tell.say(f"{maybe:,} of them only if a result that they use turns out to be another one")
+
+
+def _why(call: PlannedCall) -> str:
+    if call.state == "unknown" and not call.reasons:
+        return "a call above it decides while it runs"
+    return first_reason(call.reasons)

@@ -1,0 +1,283 @@
+"""The commands that list what is stored: ls, show, stats.
+
+Imports ask, maintain, model, opening, options, tell, words.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from fnmatch import fnmatchcase
+
+import click
+
+from cachepy.commands import words
+from cachepy.commands.ask import code_of, look, seen
+from cachepy.commands.causes import sentence, telling
+from cachepy.commands.opening import Opened, opened, place, session_at
+from cachepy.commands.options import command, imports
+from cachepy.commands.tell import Tell, short_ids
+from cachepy.model import ENV, PACKAGE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from cachepy.maintain import Stock
+    from cachepy.model import Event
+
+_SORTS: dict[str, tuple[Callable[[Stock], Any], bool]] = {  # key, largest first
+    "age": (lambda e: e.written, True),
+    "size": (lambda e: e.size, True),
+    "time": (lambda e: e.events[0].elapsed, True),
+    "name": (lambda e: (e.events[0].title, e.events[0].id), False),
+}
+_VALUE_BYTES = 100_000_000
+_REPR = 4000  # characters
+
+
+# ---------------------------------------------------------------- ls
+
+
+@command(
+    "ls",
+    "cachepy ls load --sort size\ncachepy ls 'load_*' --json",
+    "entries",
+)
+@click.argument("pattern", required=False, default="")
+@click.option(
+    "--sort", type=click.Choice(list(_SORTS)), default="age", show_default=True, help="Newest or largest first."
+)
+@click.option("--reverse", is_flag=True, help="The other way round.")
+def ls(tell: Tell, cache_dir: str | None, *, pattern: str, sort: str, reverse: bool) -> int:
+    """List the stored calls.
+
+    With PATTERN only those whose id, function or label contains it (or matches it, if it has *, ? or [). Columns: id,
+    size with all older runs, age, stored runs, call. In a pipe the id is whole, the size is in bytes and the age is
+    the time when it was stored.
+    """
+    from cachepy.maintain import stock
+
+    root = place(cache_dir)
+    with session_at(root):
+        found = list(stock(root))
+    listed = [e for e in found if e.events]
+    key, down = _SORTS[sort]
+    entries = sorted((e for e in listed if _matches(e.events[0], pattern)), key=key, reverse=down != reverse)
+    if tell.as_json:
+        tell.document(cache_dir=root, entries=[_entry(e) for e in entries])
+    else:
+        _tell_entries(tell, entries)
+    if not listed:
+        tell.say(f"nothing is stored in {root}")
+    elif not entries:
+        tell.say(f"none of the {words.count(len(listed), 'stored call')} matches {pattern!r}")
+    if len(found) > len(listed):
+        tell.say(f"warning: {words.count(len(found) - len(listed), 'entry')} cannot be read; `cachepy verify` says why")
+    return 0
+
+
+def _matches(event: Event, pattern: str) -> bool:
+    texts = event.id, event.fname, event.title
+    if set(pattern) & set("*?["):
+        return any(fnmatchcase(text, pattern) for text in texts)
+    return any(pattern in text for text in texts)
+
+
+def _entry(entry: Stock) -> dict[str, Any]:
+    event = entry.events[0]
+    return {
+        "id": event.id, "label": event.title, "fname": event.fname, "module": event.module, "path": entry.path,
+        "size": entry.size, "created": event.created, "elapsed": event.elapsed, "runs": len(entry.files),
+    }  # fmt: skip
+
+
+def _tell_entries(tell: Tell, entries: list[Stock]) -> None:
+    now = time.time()
+    names = short_ids(e.events[0].id for e in entries) if tell.is_terminal else {}
+    rows = []
+    for entry in entries:
+        event, runs = entry.events[0], str(len(entry.files))
+        name = names.get(event.id, event.id)
+        if tell.is_terminal:
+            rows.append((name, words.size(entry.size), words.age(entry.written, now), runs, event.title))
+        else:
+            rows.append((name, str(entry.size), words.moment(entry.written), runs, event.title))
+    tell.table(("id", "size", "age", "runs", "call"), rows, right="size age runs", fixed="id")
+
+
+# ---------------------------------------------------------------- stats
+
+
+@command(
+    "stats",
+    "cachepy stats\ncachepy stats --json",
+    "functions total oldest newest",
+)
+def stats(tell: Tell, cache_dir: str | None) -> int:
+    """Sum up what is stored, one line a function.
+
+    Columns: stored calls, size, recorded time of their newest runs together, function. The last line is the sum; the
+    size there counts all files in the cache directory, also those of the graph.
+    """
+    from cachepy.maintain import cache_info, cache_stats
+
+    root = place(cache_dir)
+    with session_at(root):
+        functions, info = cache_stats(root), cache_info(root)
+    elapsed = sum(each["elapsed"] for each in functions.values())
+    if tell.as_json:
+        total = {"entries": info["entries"], "size": info["size"], "elapsed": elapsed}
+        tell.document(cache_dir=root, functions=functions, total=total, oldest=info["oldest"], newest=info["newest"])
+        return 0
+    if not functions:
+        tell.say(f"nothing is stored in {root}")
+        return 0
+    rows = sorted(functions.items(), key=lambda f: -f[1]["size"])
+    cells = [_sum(tell, name, f["entries"], f["size"], f["elapsed"]) for name, f in rows]
+    cells.append(_sum(tell, "total", info["entries"], info["size"], elapsed))
+    tell.table(("calls", "size", "time", "function"), cells, right="calls size time")
+    return 0
+
+
+def _sum(tell: Tell, name: str, entries: int, size: int, elapsed: float) -> tuple[str, ...]:
+    if tell.is_terminal:
+        return f"{entries:,}", words.size(size), words.span(elapsed), name
+    return str(entries), str(size), f"{elapsed:.3f}", name
+
+
+# ---------------------------------------------------------------- show
+
+
+@command(
+    "show",
+    "cachepy show load:59c1f00d\ncachepy show total --value",
+    "id label module function arguments created elapsed cwd origin path size runs result files parents children inputs "
+    "env packages state reasons value unseen unimported",
+)
+@click.argument("call")
+@click.option("--value", "with_value", is_flag=True, help="Load the stored value and show the start of its repr.")
+@imports
+def show(tell: Tell, cache_dir: str | None, *, call: str, with_value: bool, import_code: bool) -> int:
+    """Show all about one call.
+
+    CALL is its id, the start of its digest, or the name of a function that has one call. Files are shown with their
+    digests and whether they changed, then the calls above and below it, the calls whose results it took as arguments,
+    variables, packages, and where the value is. --value unpickles the value, which imports the modules that it needs.
+    """
+    with opened(cache_dir, tell.say) as cache:
+        found = cache.find_one(call)
+        survey = look(cache, tell, import_code, [found])
+        fields = _facts(cache, found)
+        finding = survey.found.get(found)
+        fields |= {"state": finding.state if finding else "fresh", "reasons": finding.reasons if finding else ()}
+        if with_value:
+            fields["value"] = _value(cache, found)
+        if tell.as_json:
+            tell.document(**fields | {"reasons": [r.as_dict() for r in fields["reasons"]]}, **seen(cache, survey))
+        else:
+            _tell_facts(tell, cache, fields)
+    return code_of(cache)
+
+
+def _facts(cache: Opened, call: str) -> dict[str, Any]:
+    """The call in builtins; the order is that of the answer."""
+    event = cache.events[call]
+    node = cache.session.graph.node(call) or {}
+    path = cache.session.store(event.root).path_of(call)
+    stored = next((e for e in cache.session.events(call)), None)
+    return {
+        "cache_dir": cache.root,
+        "id": call,
+        "label": cache.label(call),
+        "module": event.module,
+        "function": event.qualname,
+        "arguments": dict(event.label),
+        "created": event.created,
+        "elapsed": event.elapsed,
+        "cwd": event.cwd,
+        "origin": event.origin,
+        "path": path if stored else None,
+        "size": _stored_size(path) if stored else None,
+        "runs": len(cache.session.events(call)),
+        "result": event.trace.result,
+        "files": _files(cache, node),
+        "parents": node.get("parents", []),
+        "children": node.get("children", []),
+        "inputs": node.get("inputs", {}),
+        "env": sorted({d.name for d in event.trace.deps if d.kind == ENV}),
+        "packages": {d.name: d.digest for d in event.trace.deps if d.kind == PACKAGE},
+    }
+
+
+def _stored_size(path: str) -> int | None:
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        return None
+
+
+def _files(cache: Opened, node: dict[str, Any]) -> list[dict[str, Any]]:
+    digests = ((path, then, cache.session.files.digest(path)) for path, then in node.get("file_hashes", {}).items())
+    return [{"path": p, "digest": then, "now": now, "changed": then != now} for p, then, now in digests]
+
+
+def _value(cache: Opened, call: str) -> str:
+    """The start of the repr of the newest value."""
+    import reprlib
+
+    from cachepy.commands.importing import importing
+
+    store = cache.session.store(cache.events[call].root)
+    stored = store.look(call)
+    if stored is None:
+        raise click.ClickException(
+            f"the value of {cache.label(call)} is not on disk: it is stored when the call runs again"
+        )
+    size = os.path.getsize(store.path_of(call))
+    if size > _VALUE_BYTES:
+        raise click.ClickException(f"the value of {cache.label(call)} is {words.size(size)}, too large to show")
+    limits = reprlib.Repr()
+    limits.maxstring = limits.maxother = _REPR
+    limits.maxlist = limits.maxtuple = limits.maxdict = limits.maxset = limits.maxarray = 50
+    try:
+        with importing():
+            return limits.repr(store.value(call, stored, 0))[: 2 * _REPR]
+    except Exception as error:
+        text = f"the value of {cache.label(call)} cannot be loaded: {type(error).__name__}: {error}"
+        raise click.ClickException(text) from error
+
+
+def _tell_facts(tell: Tell, cache: Opened, f: dict[str, Any]) -> None:
+    tell.parts((f"{tell.mark(f['state'])} {f['state']}  ", f["state"]), (f["label"], "head"))
+    for reason in telling(f["reasons"]):
+        tell.line(sentence(reason), indent=4)
+    place = f"{words.near(f['path'])} ({words.size(f['size'] or 0)})" if f["path"] else "nothing is stored"
+    lines = [
+        ("id", f["id"]),
+        ("function", f"{f['module']}.{f['function']}"),
+        *(("argument", f"{name} = {text}") for name, text in f["arguments"].items()),
+        ("ran", f"{words.moment(f['created'])}, {words.span(f['elapsed'])}, in {f['cwd']}"),
+        ("value", place),
+        ("runs", f"{f['runs']} stored"),
+        *(("file", _file_line(each)) for each in f["files"]),
+        *(("caller", f"{cache.label(i)}  {i}") for i in f["parents"]),
+        *(("calls", f"{cache.label(i)}  {i}") for i in f["children"]),
+        *(("input", f"{name} = {cache.label(i)}  {i}") for name, i in f["inputs"].items()),
+        *(("variable", name) for name in f["env"]),
+        *(("package", f"{name} {version}") for name, version in f["packages"].items()),
+    ]
+    for name, text in lines:
+        tell.parts((f"{name:<9} ", "faint"), (text, ""))
+    if "value" in f:
+        tell.raw(_safe_lines(f["value"]))
+
+
+def _file_line(each: dict[str, Any]) -> str:
+    state = "unchanged" if not each["changed"] else "gone" if each["now"] is None else "changed"
+    return f"{words.near(each['path'])}  {each['digest'] or 'was not there'}  {state}"
+
+
+def _safe_lines(text: str) -> str:
+    return "\n".join(map(words.clean, text.splitlines()))

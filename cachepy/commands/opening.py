@@ -1,0 +1,179 @@
+"""A cache directory as a command sees it: opened without changing anything, and calls found by what people type.
+
+Each command works in a Session of its own.  Imports files, graph, maintain, options, session, tell, words.
+"""
+
+from __future__ import annotations
+
+import difflib
+import gc
+import os
+from contextlib import contextmanager
+
+from cachepy.commands import words
+from cachepy.commands.tell import WrongUse
+from cachepy.files import OWN_NAMES, Files, StatMemo
+from cachepy.options import cache_default_dir
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from cachepy.model import Event
+    from cachepy.session import Session
+
+_SHOWN = 8  # calls that a message about an ambiguous name lists
+_DIGITS = 4  # of a digest, at least
+_HOW = "name one with --cache-dir DIR, or set CACHEPY_DIR"
+
+
+class Opened:
+    """A cache directory and the session that looks at it."""
+
+    def __init__(self, root: str, session: Session) -> None:
+        self.root = root
+        self.session = session
+        self.events: dict[str, Event] = {}
+        self.unimported: dict[str, str] = {}  # module -> why it could not be imported
+
+    def find(self, name: str) -> list[str]:
+        """The calls that a name means: an id, the start of a digest, a function's name or a label."""
+        found = self._exact(name) or self._by_digest(name)
+        if not found:
+            raise WrongUse(self._unknown(name))
+        return found
+
+    def find_one(self, name: str) -> str:
+        """The call that a name means; a usage error lists them if they are several."""
+        found = self.find(name)
+        if len(found) > 1:
+            number = words.count(len(found), "call")
+            raise WrongUse(f"{name!r} is {number}; name one of them:{self._list(found)}")
+        return found[0]
+
+    def label(self, call: str) -> str:
+        event = self.events.get(call)
+        return call if event is None else event.title
+
+    def _exact(self, name: str) -> list[str]:
+        if name in self.events:
+            return [name]
+        named = [i for i, e in self.events.items() if name in (e.fname, e.qualname, f"{e.module}.{e.qualname}")]
+        return named or ([i for i in self.events if self.label(i) == name] if "(" in name else [])
+
+    def _by_digest(self, name: str) -> list[str]:
+        fname, _, start = name.rpartition(":")
+        start = start.lower()
+        if len(start) < _DIGITS or not set(start) <= set("0123456789abcdef"):
+            return []
+        found = [i for i, e in self.events.items() if e.hash.startswith(start) and fname in ("", e.fname)]
+        if len(found) > 1:
+            raise WrongUse(f"{name!r} is ambiguous, {words.count(len(found), 'call')} start so:{self._list(found)}")
+        return found
+
+    def _unknown(self, name: str) -> str:
+        names = sorted({e.fname for e in self.events.values()})
+        near = difflib.get_close_matches(name, names, n=3)
+        hint = f"; did you mean {' or '.join(near)}?" if near else ""
+        if not names:
+            hint = ": no calls are recorded there"
+        way = "A call is named by its id, the start of its digest, or its function."
+        return f"no call {name!r} in {self.root}{hint}\n{way}"
+
+    def _list(self, calls: list[str]) -> str:
+        lines = [f"\n  {call}  {words.clean(self.label(call))}" for call in calls[:_SHOWN]]
+        return "".join(lines) + (f"\n  and {len(calls) - _SHOWN:,} more" if len(calls) > _SHOWN else "")
+
+    def below(self, roots: Iterable[str]) -> set[str]:
+        """These calls and all that they depend on: calls below, and those whose results they take."""
+        graph, todo, seen = self.session.graph, list(roots), set[str]()
+        while todo:
+            call = todo.pop()
+            node = None if call in seen else graph.node(call)
+            seen.add(call)
+            if node is not None:
+                todo += [*node["children"], *node["inputs"].values()]
+        return seen & self.events.keys()
+
+
+class _ReadMemo(StatMemo):
+    """What is learnt about files is not written down: asking changes nothing on disk."""
+
+    def flush(self, path: str) -> None:
+        pass
+
+
+def place(cache_dir: str | None, *, may_be_new: bool = False) -> str:
+    """The absolute path of a cache directory that exists and can be read."""
+    root = cache_default_dir() if cache_dir is None else os.path.abspath(cache_dir)
+    if may_be_new and not os.path.lexists(root):
+        return root
+    if not os.path.exists(root):
+        raise WrongUse(f"there is no cache directory {root}; {_HOW}")
+    if not os.path.isdir(root):
+        raise WrongUse(f"{root} is a file, not a cache directory; {_HOW}")
+    os.listdir(root)  # PermissionError, which says why, rather than an empty answer
+    return root
+
+
+@contextmanager
+def session_at(root: str) -> Iterator[Session]:
+    """A session of its own for one directory, which writes nothing."""
+    from cachepy.session import Session, use_session
+
+    session = Session()
+    session.files = Files(_ReadMemo())
+    session.files.memo_file = session.store(root).memo_file
+    with use_session(session):
+        yield session
+
+
+@contextmanager
+def opened(cache_dir: str | None, say: Callable[[str], None], *, may_be_new: bool = False) -> Iterator[Opened]:
+    """The graph of a cache directory in memory; `say` is told what was not as it should be.
+
+    may_be_new: a directory that does not exist yet is one without calls.
+    """
+    root = place(cache_dir, may_be_new=may_be_new)
+    with session_at(root) as session:
+        cache = Opened(root, session)
+        gc.disable()  # while very many records are made that all stay
+        try:
+            for event in _events(root, say):
+                session.graph.apply(event)
+            cache.events = {event.id: event for event in session.graph.events()}
+        finally:
+            gc.freeze()
+            gc.enable()
+        if not cache.events and not _is_cache(root):
+            say(f"nothing in {root} is of cachepy; {_HOW}")
+        yield cache
+
+
+def _is_cache(root: str) -> bool:
+    """Whether it is, or may become, a cache directory: ours, or empty."""
+    names = os.listdir(root) if os.path.exists(root) else []
+    return not names or not OWN_NAMES.isdisjoint(names)
+
+
+def _events(root: str, say: Callable[[str], None]) -> list[Event]:
+    """What the graph file records; what the entries record too if the file is gone or damaged."""
+    from cachepy.graph import read_events
+
+    name = os.path.join(root, "graph.pkl")
+    try:
+        events, damaged = read_events(name, root=root)
+    except FileNotFoundError:
+        events, damaged = [], False
+        text = "there is no graph.pkl; the calls were read from the entries: `cachepy repair` makes it anew"
+    else:
+        whole = words.count(len(events), "whole record")
+        text = f"graph.pkl is damaged; {whole} and the entries were read: `cachepy repair` makes it anew"
+    if events and not damaged:
+        return events
+    from cachepy.maintain import scan
+
+    stored = [event for _, event in scan(root) if event is not None]
+    if damaged or stored:
+        say(f"warning: {root}: {text}")
+    return events + stored

@@ -1,0 +1,65 @@
+"""What every command takes: the cache directory, --json and -q; and how a function becomes a command.
+
+Imports tell; click.
+"""
+
+from __future__ import annotations
+
+from functools import wraps
+from textwrap import wrap
+
+import click
+
+from cachepy.commands.tell import Tell
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+LIMIT = 20
+
+
+def command(name: str, example: str, keys: str) -> Callable[[Callable[..., int]], click.Command]:
+    """A command from a function of a `Tell`, the cache directory and its own options, which returns the exit code.
+
+    keys: of its JSON document, besides `schema` and `cache_dir`.
+    """
+
+    def made(run: Callable[..., int]) -> click.Command:
+        @wraps(run)
+        def called(cache_dir: str | None, as_json: bool, quiet: bool, **options: Any) -> None:
+            raise click.exceptions.Exit(run(Tell(name, as_json=as_json, quiet=quiet), cache_dir, **options))
+
+        for option in _COMMON:
+            called = option(called)
+        names = wrap(f"schema (cachepy.{name}/1), cache_dir, {', '.join(keys.split())}", 74)
+        epilog = (
+            "\b\nExample:\n"
+            + _indented(example.splitlines())
+            + "\n\n\b\nKeys of the JSON document:\n"
+            + _indented(names)
+        )
+        return click.command(name, epilog=epilog, context_settings={"help_option_names": ["-h", "--help"]})(called)
+
+    return made
+
+
+def _indented(lines: list[str]) -> str:
+    return "\n".join(f"  {line}" for line in lines)
+
+
+_COMMON = (
+    click.option("-q", "--quiet", is_flag=True, help="No messages; where the exit code answers, nothing at all."),
+    click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, complete and with a schema."),
+    click.option("--cache-dir", metavar="DIR", type=click.Path(), help="[default: CACHEPY_DIR, else .cachepy here]"),
+)
+
+imports = click.option(
+    "--import", "import_code", is_flag=True,
+    help="Import the functions' modules, from here first, to see if their code changed; runs what they do at import.",
+)  # fmt: skip
+limit = click.option(
+    "--limit", metavar="N", type=click.IntRange(0), default=LIMIT, show_default=True, help="List no more than N."
+)
+everything = click.option("--all", "show_all", is_flag=True, help="List all of them.")

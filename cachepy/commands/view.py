@@ -1,0 +1,228 @@
+"""The commands that show the whole graph: graph (a tree, or a picture), export (for other tools).
+
+Imports ask, opening, outline, options, tell; show and export when they are used.
+"""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from cachepy.commands import words
+from cachepy.commands.ask import code_of, look, seen
+from cachepy.commands.opening import Opened, opened
+from cachepy.commands.options import command, imports
+from cachepy.commands.outline import Outline
+from cachepy.commands.tell import Tell, WrongUse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+_PICTURES = (".png", ".svg", ".pdf")
+_SUFFIXES = {".dot": "dot", ".gv": "dot", ".mmd": "mermaid", ".json": "json", ".graphml": "graphml", ".txt": "text"}
+_MOST = 10  # calls shown below one caller
+_output = click.option("-o", "--output", metavar="FILE", type=click.Path(dir_okay=False), help="Write it there.")
+
+
+# ---------------------------------------------------------------- graph
+
+
+@command(
+    "graph",
+    "cachepy graph --root report\ncachepy graph -o graph.svg",
+    "nodes unseen unimported",
+)
+@click.option("--format", "form", type=click.Choice(["text", "dot", "mermaid", "json"]), help="[default: as FILE ends]")
+@_output
+@click.option("--root", "roots", metavar="CALL", multiple=True, help="Only this call or function, and those below.")
+@click.option("--all", "show_all", is_flag=True, help=f"Also more than {_MOST} calls below one caller.")
+@imports
+def graph(
+    tell: Tell, cache_dir: str | None, *, form: str | None, output: str | None, roots: tuple[str, ...], show_all: bool,
+    import_code: bool,
+) -> int:  # fmt: skip
+    """Show which call made which, with their states.
+
+    As an indented tree, as text for Graphviz or Mermaid, as JSON, or as a picture if FILE ends in .png, .svg or .pdf.
+    A call that was made by several is unfolded once.
+    """
+    form = _form(form, output, "text", ("text", "dot", "mermaid", "json"))
+    if form in _PICTURES and len(roots) > 1:
+        raise WrongUse("a picture takes one --root")
+    with opened(cache_dir, tell.say) as cache:
+        tops = [i for name in roots for i in sorted(cache.find(name), key=cache.label)]
+        if form in _PICTURES:
+            _draw(tell, cache, output or "", cache.find_one(roots[0]) if roots else None)
+            return 0
+        nodes = _nodes(tops)
+        if form in ("dot", "mermaid") and not tell.as_json:
+            _deliver(tell, _exported(form, nodes), output)
+            return 0
+        survey = look(cache, tell, import_code, tops)
+        states = {i: survey.found[i].state if i in survey.found else "fresh" for i in nodes}
+        if form == "json" or tell.as_json:
+            _deliver_json(tell, _as_json(cache, nodes, states) | seen(cache, survey), output)
+        else:
+            _deliver_tree(tell, cache, nodes, states, tops, None if show_all else _MOST, output)
+    return code_of(cache)
+
+
+def _form(form: str | None, output: str | None, default: str, known: tuple[str, ...]) -> str:
+    """The form that is meant: as told, or as the file's name ends."""
+    suffix = os.path.splitext(output or "")[1].lower()
+    if suffix in _PICTURES and "text" in known:
+        if form is not None:
+            raise WrongUse(f"--format {form} and a file that ends in {suffix} do not go together")
+        return suffix
+    if form is None and suffix and _SUFFIXES.get(suffix) not in known:
+        pictures = ", .png, .svg, .pdf" if "text" in known else ""
+        ends = ", ".join(s for s, f in _SUFFIXES.items() if f in known)
+        raise WrongUse(f"what to write to {output}? Say --format, or end its name in {ends}{pictures}")
+    return form or _SUFFIXES.get(suffix, default)
+
+
+def _nodes(tops: list[str]) -> dict[str, dict[str, Any]]:
+    """All nodes, or those below some calls; edges to others are left out."""
+    from cachepy.api import cache_tree_nodes
+
+    nodes = cache_tree_nodes()
+    if not tops:
+        return nodes
+    todo, wanted = list(tops), set[str]()
+    while todo:
+        call = todo.pop()
+        if call not in wanted:
+            wanted.add(call)
+            todo += nodes[call]["children"]
+    return {i: {**n, "parents": [p for p in n["parents"] if p in wanted]} for i, n in nodes.items() if i in wanted}
+
+
+def _draw(tell: Tell, cache: Opened, output: str, root: str | None) -> None:
+    from cachepy.show import plot_cache_graph
+
+    plot_cache_graph(_writable(output), root=root)
+    _say_written(tell, output, {"nodes": len(cache.events)})
+
+
+def _as_json(cache: Opened, nodes: dict[str, Any], states: dict[str, str]) -> dict[str, Any]:
+    keys = ("id", "fname", "module", "parents", "children", "inputs", "created", "elapsed")
+    body = [
+        {**{k: n[k] for k in keys}, "label": cache.label(i), "state": states[i], "files": list(n["file_hashes"])}
+        for i, n in nodes.items()
+    ]
+    return {"cache_dir": cache.root, "nodes": body}
+
+
+def _deliver_json(tell: Tell, fields: dict[str, Any], output: str | None) -> None:
+    if output is None:
+        tell.document(**fields)
+        return
+    _write(output, tell.encoded(**fields))
+    _say_written(tell, output, {})
+
+
+def _deliver_tree(
+    tell: Tell, cache: Opened, nodes: dict[str, Any], states: Mapping[str, str], tops: list[str], most: int | None,
+    output: str | None,
+) -> None:  # fmt: skip
+    outline = Outline(nodes, states, most, fancy=output is not None or tell.can_show("├└│─…✓"))
+    roots = tops or sorted((i for i, n in nodes.items() if not n["parents"]), key=cache.label)
+    if not nodes:
+        tell.say(f"no calls recorded in {cache.root}")
+    for call, node in nodes.items():
+        node["children"] = _in_order(cache, call, node["children"])
+    lines = outline.lines(dict.fromkeys(roots), cache.label)
+    if output is not None:
+        texts = (f"{a}{b and b + ' '}{c} {d}".rstrip() for a, b, c, d in lines)
+        _deliver(tell, "".join(f"{words.clean(text)}\n" for text in texts), output)
+        return
+    for before, state, label, behind in lines:
+        sign = f"{tell.mark(state)} " if state else ""
+        shown = f"  {state}" if state not in ("", "fresh") else ""
+        tell.parts((before, "faint"), (sign, state), (label, ""), (shown, state), (behind and f"  {behind}", "faint"))
+
+
+def _in_order(cache: Opened, call: str, children: list[str]) -> list[str]:
+    """The calls below in the order in which they ended."""
+    known = set(children)
+    return list(dict.fromkeys(c.name for c in cache.events[call].trace.calls if c.name in known))
+
+
+# ---------------------------------------------------------------- export
+
+
+@command(
+    "export",
+    "cachepy export -o graph.graphml\ncachepy export --format dot | dot -Tsvg > graph.svg",
+    "format nodes content path",
+)
+@click.option(
+    "--format", "form", type=click.Choice(["graphml", "dot", "mermaid", "json"]), help="[default: as FILE ends]"
+)
+@_output
+def export(tell: Tell, cache_dir: str | None, *, form: str | None, output: str | None) -> int:
+    """Write the graph for other tools.
+
+    All calls and files, as GraphML, or for Graphviz or Mermaid, or as JSON, to stdout or to FILE. Without states:
+    those are of now, the graph is of what ran; `cachepy graph` has them.
+    """
+    if form is None and output is None and not tell.as_json:
+        raise WrongUse("say --format graphml, dot, mermaid or json, or name a file: -o graph.graphml")
+    form = _form(form, output, "json", ("graphml", "dot", "mermaid", "json"))
+    with opened(cache_dir, tell.say) as cache:
+        nodes = _nodes([])
+        text = _exported(form, nodes)
+        if output is not None:
+            _write(output, text)
+        if tell.as_json:
+            content = {"path": os.path.abspath(output)} if output else {"content": text}
+            tell.document(cache_dir=cache.root, format=form, nodes=len(nodes), **content)
+        elif output is None:
+            tell.raw(text)
+        else:
+            _say_written(tell, output, {})
+    return 0
+
+
+def _exported(form: str, nodes: dict[str, Any]) -> str:
+    from cachepy import export as forms
+
+    if form == "graphml":
+        import networkx as nx  # type: ignore[import-untyped]
+
+        return "\n".join(nx.generate_graphml(forms.to_networkx(nodes))) + "\n"
+    made = {"dot": forms.to_dot, "mermaid": forms.to_mermaid, "json": forms.to_json}[form](nodes)
+    return str(made)
+
+
+# ---------------------------------------------------------------- files
+
+
+def _deliver(tell: Tell, text: str, output: str | None) -> None:
+    if output is None:
+        tell.raw(text)
+    else:
+        _write(output, text)
+        _say_written(tell, output, {})
+
+
+def _say_written(tell: Tell, output: str, fields: dict[str, Any]) -> None:
+    if tell.as_json:
+        tell.document(path=os.path.abspath(output), **fields)
+    else:
+        tell.say(f"wrote {output}")
+
+
+def _write(output: str, text: str) -> None:
+    with open(_writable(output), "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def _writable(output: str) -> str:
+    folder = os.path.dirname(os.path.abspath(output))
+    if not os.path.isdir(folder):
+        raise WrongUse(f"cannot write {output}: there is no folder {folder}")
+    return output
