@@ -60,10 +60,16 @@ def _label(value: Any) -> str:
     return value.__qualname__ if issubclass(cls, _CODE) else cls.__name__
 
 
+_BRACKETS = {list: "[{}]", tuple: "({})"}
+
+
 def _label_items(items: Any) -> str:
     if isinstance(items, dict):
         return _cut("{" + ", ".join(f"{_label_item(k)}: {_label_item(v)}" for k, v in items.items()) + "}")
-    return _cut(f"{type(items).__name__}({', '.join(map(_label_item, items))})")
+    inside = ", ".join(map(_label_item, items))
+    if type(items) is tuple and len(items) == 1:
+        inside += ","
+    return _cut(_BRACKETS.get(type(items), type(items).__name__ + "({})").format(inside))
 
 
 def _label_item(value: object) -> str:

@@ -121,7 +121,7 @@ FIRST: dict[str, dict[str, str]] = {
     },
     "partial": {
         "functools.partial global, its function": "code of m:h changed",
-        "functools.partial global, its argument": "global m.p.args changed from tuple(1) to tuple(2)",
+        "functools.partial global, its argument": "global m.p.args changed from (1,) to (2,)",
         "partial of a partial": "code of m:h changed",
     },
     "function in a container": {
@@ -165,7 +165,7 @@ FIRST: dict[str, dict[str, str]] = {
     "global container": {
         "global dict, one value": "global m.N changed",
         "global dict, order": "global m.N changed from {'a': 1, 'b': 2} to {'b': 2, 'a': 1}",
-        "global tuple": "global m.N changed from tuple(1, 2) to tuple(1, 3)",
+        "global tuple": "global m.N changed from (1, 2) to (1, 3)",
     },
     "global array, object or path": {
         "global array": "global m.N changed from ndarray 4 to ndarray 5",

@@ -50,8 +50,14 @@ def typed(command: str, folder: Path) -> str:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    assert done.returncode == 0, f"$ {command}\n{done.stdout}"
+    allowed = (0, 1) if command.startswith("cachepy ") else (0,)  # 1: something is stale
+    assert done.returncode in allowed, f"$ {command}\n{done.stdout}"
     return done.stdout
+
+
+def timeless(text: str) -> str:
+    """How long something took differs each time."""
+    return re.sub(r"\b\d+(\.\d)? m?s\b", "0 ms", text)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +76,7 @@ def test_the_terminal_shows_what_the_page_shows(folder):
         commands = [part.partition("\n") for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]]
         assert commands, f"README.md:{line}: no command in this block"
         for command, _, shown in commands:
-            assert typed(command, folder) == shown, f"README.md:{line}: {command}"
+            assert timeless(typed(command, folder)) == timeless(shown), f"README.md:{line}: {command}"
     assert (folder / "graph.png").stat().st_size > 10_000
 
 
