@@ -2,27 +2,23 @@
 
 A `Program` is fixed for one example; a `State` is what edits change (constants, helpers, globals,
 files, environment).  `render` writes both as modules.  `Model` interprets them without running the
-modules: it knows the value of every call, all that the call depended on (its *trace*, one
-digest over its own code, files, environment and the traces of the calls that it made), and hence
-which bodies may run, given the traces that this cache directory has seen before.
+modules: it knows the value of every call and all that the call depended on: its own code, files and
+environment, and what the calls that it made gave.  `dag_ledger` says which bodies must run, given what a cache
+directory has stored before.
 """
 
 from __future__ import annotations
 
 import copy
-import hashlib
 import zlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-if TYPE_CHECKING:
-    from collections import Counter
+from typing import Any, NamedTuple
 
 FILES = ("a.txt", "b.txt", "c.txt", "sub/d.txt", "sub/e.txt")
 ENVS = ("CPDAG_E0", "CPDAG_E1")
 # three of one size; "!" makes some functions raise; "*" stands for a file of 20 kB
 CONTENTS = ("aaaa", "bbbb", "!ccc", "dddddd", "!eeeee", "", "aaaa*", "bbbb*")
-KINDS = ("int", "str", "tuple", "list", "coarse")
+KINDS = ("int", "str", "tuple", "list", "coarse", "flat")
 HELPERS = ("", "plain", "default", "lambda", "partial", "method", "dict", "closure")
 GLOBALS = ("", "int", "str", "tuple", "dict")
 MODES = ("plain", "twice", "if_n", "if_value", "try")
@@ -81,6 +77,11 @@ class Program:
     def key(self, func: int, n: int, path: int, text: int) -> Key:
         f = self.funcs[func]
         return Key(func, n, path if f.path_arg else None, text if f.str_arg else None)
+
+    def reaches_folder(self, func: int) -> bool:
+        """Whether a function or one below it tracks the folder."""
+        f = self.funcs[func]
+        return f.directory or any(self.reaches_folder(c.callee) for c in f.calls)
 
     def used(self, roots: list[tuple[int, int, int, int]]) -> list[int]:
         """The files that may be read, given what the program is asked for."""
@@ -283,6 +284,7 @@ def _function(program: Program, state: State, f: Func) -> list[str]:
         "tuple": "(mix(parts), n, 't')",
         "list": "[mix(parts), n]",
         "coarse": "mix(parts) % 2",
+        "flat": "'flat'",
     }
     body.append(f"return {value[f.kind]}")
     head = [f"@cache_file(CACHE{options})", f"def f{i}({', '.join(params)}):"]
@@ -346,13 +348,21 @@ def _global(f: Func, value: int) -> list[str]:
 # -- the model ------------------------------------------------------------------------------------
 
 
+Name = tuple[Any, ...]  # of a dep: its kind, and which one
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """What a call does in the present state."""
+    """What a call does in the present state.
+
+    own: its deps, with those of children that raised and were caught; below: the effects of the calls that
+    its node speaks of; calls: those that its body makes, as often as it does.
+    """
 
     value: Any
     error: str | None
-    trace: str
+    own: dict[Name, Any]
+    below: dict[Key, str]
     calls: tuple[Key, ...]
 
 
@@ -376,23 +386,33 @@ class Model:
         content = self.state.files[at]
         return MISSING if content is None else text_of(content)
 
-    def _code(self, f: Func) -> tuple[Any, ...]:
-        """All the code and globals that a function reaches: comments and order are no part of it."""
-        s, i = self.state, f.index
-        shared = () if f.shared is None else tuple(s.shared[: f.shared + 1])
-        slots = tuple(k for k in range(len(f.calls)) if (i, k) not in s.disabled)
-        return (s.consts[i], f.helper and s.helpers[i], f.glob and s.globals[i], shared, slots)
+    def world(self, name: Name) -> Any:
+        """What a dep is now."""
+        s, (kind, *at) = self.state, name
+        if kind == "slots":
+            return tuple(k for k in range(len(self.program.funcs[at[0]].calls)) if (at[0], k) not in s.disabled)
+        if kind == "dir":
+            return tuple((FILES[k][4:], self._text(k)) for k in (3, 4) if s.files[k] is not None)
+        lists = {"const": s.consts, "helper": s.helpers, "global": s.globals, "shared": s.shared}
+        return {**lists, "file": s.files, "env": s.env}[kind][at[0]]  # type: ignore[index]  # all are lists
+
+    def _names(self, f: Func, reads: list[int]) -> list[Name]:
+        """All that a body depends on itself: comments and order are no part of it."""
+        i = f.index
+        names: list[Name] = [("const", i), ("slots", i)]
+        names += [("helper", i)] * bool(f.helper) + [("global", i)] * bool(f.glob)
+        names += [("shared", k) for k in range(2) if f.shared is not None and k <= f.shared]
+        names += [("file", at) for at in reads] + [("dir", 0)] * f.directory
+        return names + ([("env", f.env)] if f.env is not None else [])
 
     def _run(self, key: Key) -> Outcome:
         f, s, n = self.program.funcs[key.func], self.state, key.n
         parts: list[Any] = [n, s.consts[f.index]]
         reads = [at for at in (key.path, key.text) if at is not None]
         reads += [at for at, odd in f.tracked if n % 2 or not odd]
-        seen: list[Any] = [key, self._code(f), [(at, s.files[at]) for at in reads]]
+        own = {name: self.world(name) for name in self._names(f, reads)}
         if f.directory:
-            inside = [(FILES[at][4:], self._text(at)) for at in (3, 4) if s.files[at] is not None]
-            parts.append(repr(inside))
-            seen.append(inside)
+            parts.append(repr(list(self.world(("dir", 0)))))
         if f.helper:
             parts.append(n * 3 + s.helpers[f.index])
         if f.glob:
@@ -402,16 +422,14 @@ class Model:
             parts.append(x * 2 + s.shared[1] if f.shared else x)
         if f.env is not None:
             parts.append(s.env[f.env])
-            seen.append(s.env[f.env])
         texts = [self._text(at) for at in reads]
         parts += texts
         last = mix(parts) % 4
         calls: list[Key] = []
+        effects: dict[Key, str] = {}
 
         def end(value: Any, error: str | None) -> Outcome:
-            below = [(c, self.outcome(c).trace) for c in calls]
-            trace = hashlib.sha256(repr([seen, below]).encode()).hexdigest()
-            return Outcome(value, error, trace, tuple(calls))
+            return Outcome(value, error, own, effects, tuple(calls))
 
         stop = any(t.startswith("!") for t in texts)
         if f.raises == "early" and stop:
@@ -427,8 +445,13 @@ class Model:
                 calls.append(below)
                 got = self.outcome(below)
                 if got.error is None:
+                    effects[below] = repr(got.value)
                     parts.append(repr(got.value))
-                elif call.mode == "try":
+                    last = mix(parts) % 4
+                    continue
+                own.update(got.own)  # it leaves no node: its caller takes over all that it depended on
+                effects.update(got.below)
+                if call.mode == "try":
                     parts.append(repr(f"caught {got.error}"))
                 else:
                     return end(None, got.error)
@@ -436,22 +459,8 @@ class Model:
         if f.raises == "late" and stop:
             return end(None, f"f{f.index} {mix(parts)}")
         total = mix(parts)
-        values = {"int": total, "str": f"v{total}", "tuple": (total, n, "t"), "list": [total, n]}
+        values = {"int": total, "str": f"v{total}", "tuple": (total, n, "t"), "list": [total, n], "flat": "flat"}
         return end(values.get(f.kind, total % 2), None)
-
-    def demand(self, key: Key, seen: set[str], may: Counter[Key]) -> None:
-        """Count into `may` the bodies that may run when a call is asked for, and remember its traces.
-
-        A trace that was stored before is never run again; a call that raises is never stored.
-        """
-        got = self.outcome(key)
-        if got.error is None and got.trace in seen:
-            return
-        may[key] += 1
-        for below in got.calls:
-            self.demand(below, seen, may)
-        if got.error is None:
-            seen.add(got.trace)
 
     def graph(self, roots: list[Key]) -> tuple[set[Key], set[tuple[Key, Key]]]:
         """The nodes and edges of what was called: calls that raised have none, those below them stay."""

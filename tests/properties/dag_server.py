@@ -88,6 +88,70 @@ def graph() -> dict[str, Any]:
     return {i: [n["hash"], sorted(n["children"]), sorted(n["parents"])] for i, n in nodes.items()}
 
 
+def contents(*places: str) -> dict[str, tuple[int, bytes]]:
+    """Every file below some places: its mtime and content."""
+    found = [path for place in places for path in sorted(Path(place).rglob("*")) if path.is_file()]
+    return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in found}
+
+
+def described(plan: Any) -> dict[str, Any]:
+    """A plan as JSON; of the reasons what they are about."""
+    calls = [
+        {
+            "id": c.id,
+            "state": c.state,
+            "certain": c.certain,
+            "elapsed": c.elapsed,
+            "own": c.own,
+            "reasons": [[r.cue, r.link] for r in c.reasons],
+        }
+        for c in plan.calls
+    ]
+    sums = {"counts": plan.counts, "seconds": plan.seconds, "saved": plan.saved, "text": str(plan)}
+    return {"calls": calls, **sums, "unseen": list(plan.unseen)}
+
+
+def identity(request: dict[str, Any], call: list[Any]) -> str:
+    function, kwargs = arguments(request, call)
+    return f"{call[1]}:{function.key(**kwargs)}"
+
+
+def ask_plan(request: dict[str, Any], phase: dict[str, Any]) -> dict[str, Any]:
+    """The plan of the roots and of everything, and what asking for it changed; then the refresh, if it is wanted."""
+    import cachepy
+
+    for name in request["modules"]:
+        importlib.import_module(name)
+    ids = [identity(request, call) for call in request["met"]]
+    cachepy.cache_tree_sync(request["cache"])
+    before = contents(request["cache"], request["data"])
+    nodes = cachepy.cache_tree_nodes()
+    roots = [i for i in (identity(request, call) for call in phase["calls"]) if i in nodes]
+    events = cachepy.current_session().graph.events()
+    answer = {
+        "ids": ids,
+        "roots": {"plan": roots, "all": []},
+        "below": {e.id: [d.name for d in e.trace.calls] for e in events},
+        "inputs": {i: list(n["inputs"].values()) for i, n in nodes.items()},
+        "plan": described(cachepy.cache_tree_plan(roots)),
+        "all": described(cachepy.cache_tree_plan()),
+    }
+    after = contents(request["cache"], request["data"])
+    answer["touched"] = sorted(p for p in {*before, *after} if before.get(p) != after.get(p))
+    answer["ran"] = Path(request["log"]).read_text().splitlines()
+    if phase["ask"] == "refresh":
+        done = cachepy.cache_tree_refresh()
+        answer["refreshed"] = {
+            "ran": list(done.ran),
+            "cut": list(done.cut),
+            "failed": {i: repr(e) for i, e in done.failed.items()},
+            "left": dict(done.left),
+            "log": Path(request["log"]).read_text().splitlines(),
+        }
+        Path(request["log"]).write_text("")
+    return answer
+
+
 def serve(request: dict[str, Any]) -> dict[str, Any]:
     sys.dont_write_bytecode = True
     os.chdir(request["data"])
@@ -108,12 +172,13 @@ def serve(request: dict[str, Any]) -> dict[str, Any]:
             log.write_text("")
             for call in phase["calls"]:
                 arguments(request, call)  # imports the modules, before any thread does
+            asked = None if request["oracle"] or not phase["ask"] else ask_plan(request, phase)
             if phase["threads"]:
                 with ThreadPoolExecutor(4) as pool:
                     values = list(pool.map(lambda call: ask(request, call), phase["calls"]))
             else:
                 values = [ask(request, call) for call in phase["calls"]]
-            answer["phases"].append({"values": values, "ran": log.read_text().splitlines()})
+            answer["phases"].append({"values": values, "ran": log.read_text().splitlines(), "asked": asked})
         if not request["oracle"]:
             import cachepy
 
@@ -124,6 +189,8 @@ def serve(request: dict[str, Any]) -> dict[str, Any]:
                 answer["hashes"].append(function.key(**kwargs))
                 answer["cached"].append(function.is_cached(**kwargs))
             answer["graph"] = graph()
+            roots = [i for i in (identity(request, call) for call in request["ended"]) if i in answer["graph"]]
+            answer["plan"] = described(cachepy.cache_tree_plan(roots))
             answer["changed"] = sorted(cachepy.cache_tree_changed_files())
             stale = cachepy.cache_tree_stale() if hasattr(cachepy, "cache_tree_stale") else {}
             answer["stale"] = {i: [str(r) for r in s["reasons"]] for i, s in stale.items()}
