@@ -73,7 +73,7 @@ def seconds(program: str, cache: Path, data: Path) -> float:
 
 def command(cache: Path) -> float:
     began = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "cachepy.cli", "status", "-q", "--cache-dir", cache], check=False)
+    subprocess.run([sys.executable, "-m", "cachepy", "status", "-q", "--cache-dir", cache], check=False)
     return time.perf_counter() - began
 
 

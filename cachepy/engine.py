@@ -229,7 +229,8 @@ class Request:
     """One call: its key, and the way to its value."""
 
     __slots__ = (
-        "arguments", "call", "claim", "found", "hash", "hit", "hopeless", "id", "reach", "session", "store", "values",
+        "arguments", "call", "claim", "found", "hash", "hit", "hopeless", "id", "reach", "session", "store", "stored",
+        "values",
     )  # fmt: skip
 
     def __init__(
@@ -247,6 +248,7 @@ class Request:
         self.hit: Hit | None = None
         self.claim: Claim | None = None
         self.hopeless: set[str] = set()
+        self.stored: Stored | None = None  # as it was at the last look for a hit
 
     @property
     def title(self) -> str:
@@ -272,7 +274,7 @@ class Request:
 
     def may_revive(self, flags: Flags) -> bool:
         """Whether there is a stored run that calls below may make fresh; only who holds the claim tries."""
-        return self.claim is not None and flags.may_hit and self.look() is not None
+        return self.claim is not None and flags.may_hit and self.stored is not None
 
     def revive(self, flags: Flags) -> bool:
         """Make stale calls below again; whether there is a hit then. The claim is released with it."""
@@ -300,7 +302,7 @@ class Request:
         return None
 
     def _hit_once(self) -> Hit | None:
-        stored = self.look()
+        stored = self.stored = self.look()
         if stored is None:
             return None
         verifier = self.verifier()

@@ -171,7 +171,7 @@ class Run:
             add(Dep(FILE, path, self.session.files.digest(path)))
         self._observe_arguments()
         self._observe_files()
-        stored = self.request.look() if self.flags.save else None
+        stored = self.request.stored or (self.request.look() if self.flags.save and not self.flags.may_hit else None)
         self.outputs = Outputs(stored.events if stored is not None else (), self.frame.cwd)
 
     def _anchor(self) -> None:
@@ -224,11 +224,13 @@ class Run:
         return True
 
     def _inputs_hold(self) -> bool:
-        """Whether each file is as it was when it was digested."""
+        """Whether each file and environment variable is as it was when it was digested."""
         changed = list(self.frame.changed)
         for (kind, path), before in list(self.frame.deps.items()):
             if kind in (FILE, NAME) and self.session.files.digest(path) != before:
                 changed.append(path)
+            elif kind == ENV and LiveProbe(self.session).env(path) != before:
+                changed.append(f"the environment variable {path}")
         for name in changed:
             self._warn_changed(name)
         return not changed
