@@ -60,7 +60,7 @@ def _label(value: Any) -> str:
     return value.__qualname__ if issubclass(cls, _CODE) else cls.__name__
 
 
-_BRACKETS = {list: "[{}]", tuple: "({})"}
+_BRACKETS: dict[type, str] = {list: "[{}]", tuple: "({})"}
 
 
 def _label_items(items: Any) -> str:

@@ -9,6 +9,7 @@ again, which is seen by its stat before and after: no clock is trusted.  Imports
 from __future__ import annotations
 
 import os
+import stat
 
 from cachepy.files import identity_of
 from cachepy.model import FILE, OUTPUT, Dep
@@ -17,28 +18,33 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from cachepy.files import Identity
+    from cachepy.files import Files, Identity
     from cachepy.model import Event, Trace
 
 
 class Outputs:
     """Made before a call runs again, asked for marks afterwards.
 
-    older: the stored runs of the call; cwd: where relative names are looked up.
+    older: the stored runs of the call; cwd: where relative names are looked up; files: digests folders.
     """
 
-    def __init__(self, older: Sequence[Event], cwd: str) -> None:
+    def __init__(self, older: Sequence[Event], cwd: str, files: Files) -> None:
         self.older = [event.trace for event in older]
         self._cwd = cwd
+        self._files = files
         self._marked = {d.name for t in self.older for d in t.deps if d.kind == OUTPUT}
-        files = {d.name: d.digest for t in self.older for d in t.deps if d.kind == FILE}
-        self._before = {name: (digest, self._identity(name)) for name, digest in files.items()}
+        named = {d.name for t in self.older for d in t.deps if d.kind == FILE}
+        self._before = {name: self._state(name) for name in named}
 
-    def _identity(self, name: str) -> Identity | None:
+    def _state(self, name: str) -> Identity | str | None:
+        """What differs afterwards if the run wrote there."""
+        path = os.path.join(self._cwd, name)
         try:
-            return identity_of(os.stat(os.path.join(self._cwd, name)))
+            st = os.stat(path)
         except (OSError, ValueError):
             return None
+        # a folder's own stat does not tell of what is deep inside
+        return self._files.digest(path) if stat.S_ISDIR(st.st_mode) else identity_of(st)
 
     def marks(self, deps: Iterable[Dep], calls: Iterable[Dep], result: str, named: set[str]) -> list[Dep]:
         """The deps that say what this run left behind; named: the paths in its result."""
@@ -54,12 +60,7 @@ class Outputs:
         return [Dep(OUTPUT, name, digest) for name, digest in left.items()]
 
     def _is_written(self, dep: Dep) -> bool:
-        if dep.name not in self._before:
-            return False
-        digest, identity = self._before[dep.name]
-        if (dep.digest or "").startswith("dir:"):  # its own stat does not tell of what is deep inside
-            return digest != dep.digest
-        return identity != self._identity(dep.name)
+        return dep.name in self._before and self._before[dep.name] != self._state(dep.name)
 
 
 def _leaves(old: Trace, left: dict[str, str | None]) -> bool:

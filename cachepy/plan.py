@@ -10,6 +10,7 @@ from cachepy.errors import UsageValueError
 from cachepy.model import Event, Reason, Record
 from cachepy.session import current_session
 from cachepy.stale import Survey
+from cachepy.verify import roots_of as trace_roots
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -162,7 +163,8 @@ def plan_of(survey: Survey, root: Roots = None) -> Plan:
 def roots_of(survey: Survey, root: Roots) -> list[str]:
     """The ids that roots stand for; UsageValueError names one that means nothing."""
     if root is None:
-        return [c for c in survey.events if c not in survey.history and not survey.session.graph.parents_of(c)]
+        called = {d.name for e in survey.events.values() for d in e.trace.calls}
+        return [c for c in survey.events if c not in survey.history and c not in called]
     found: list[str] = []
     for name in [root] if isinstance(root, str) else root:
         calls = [name] if name in survey.events else [c for c, e in survey.events.items() if e.fname == name]
@@ -216,18 +218,26 @@ class Planner:
         A caller meets its calls in recorded order; behind the first that is not fresh, it may go another way.
         """
         asked, surely = set(roots), set(roots)
+        called = {d.name for call in order for d in self.events[call].trace.calls}
         for call in reversed(order):  # callers come before what they call
-            if not self.graph.parents_of(call):
+            if call not in called and not self.graph.parents_of(call):
                 asked.add(call)
                 surely.add(call)
-            if call not in asked or self._is_open(call):
+            if call not in asked or call not in self.survey.found or self._is_open(call):
                 continue
             below = [d.name for d in self.events[call].trace.calls if d.name in self.events]
             asked.update(below)
-            first = next((b for b in below if b in self.survey.found), None)
-            if first is not None and call in surely:
+            first = self._first_other(self.events[call])
+            if first in self.survey.found and call in surely:
                 surely.add(first)
         return asked, surely
+
+    def _first_other(self, event: Event) -> str | None:
+        """The first call below that is not known to give what it gave: stale, or fresh with another effect."""
+        holds = self.survey.verifier.call_holds
+        roots = (event.root, *trace_roots(event.trace))
+        calls = (d for d in event.trace.calls if d.name in self.events)
+        return next((d.name for d in calls if not holds((d.name, d.digest or ""), roots)), None)
 
     def _is_open(self, call: str) -> bool:
         """Whether the call decides anew what it calls: it changed itself."""
@@ -239,8 +249,14 @@ class Planner:
         reasons = () if found is None else found.reasons
         state = HIT if found is None else found.state if is_asked else UNKNOWN
         sure = is_sure and self._is_open(event.id) and not any(r.link == "input" or r.cue == "input" for r in reasons)
-        own, certain = self._own_time(event), state == HIT or sure
+        own, certain = self._own_time(event), state == HIT or (sure and not self._may_return(event))
         return PlannedCall(event.id, event.title, event.fname, state, reasons, event.elapsed, own, certain)
+
+    def _may_return(self, event: Event) -> bool:
+        """Whether an older run may be a hit once calls below it were made again."""
+        survey = self.survey
+        runs = survey.probe.events(event.id, ()) if survey.found.get(event.id) else ()
+        return any(e.trace.calls and not survey.verifier.own_broken(e.trace) for e in runs)
 
     def _own_time(self, event: Event) -> float:
         """The recorded time without the calls below that ran inside."""

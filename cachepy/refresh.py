@@ -65,22 +65,27 @@ class Refresh:
 
     def run(self) -> Refreshed:
         """Do it."""
-        before: dict[str, str] | None = None
+        before: dict[str, Event] | None = None
         for _ in range(_ROUNDS):
             now = Round(self)
             if before is None:
-                before = now.runs
+                before = now.events
             if not now.run():
                 break
         return self._result(before or {}, now.survey)
 
-    def _result(self, before: dict[str, str], last: Survey) -> Refreshed:
+    def _result(self, before: dict[str, Event], last: Survey) -> Refreshed:
         after = self.session.graph.events()
-        ran = sorted((e.created, e.id) for e in after if before.get(e.id) != e.run)
+        ran = sorted((e.created, e.id) for e in after if _is_newer(e, before.get(e.id)))
         done = {call for _, call in ran}
         cut = tuple(c for c in self.cut if c not in done and c not in last.found)
         left = {c: text for c, text in self.left.items() if c in last.found or c in last.history}
         return Refreshed(tuple(call for _, call in ran), cut, self.failed, left)
+
+
+def _is_newer(event: Event, before: Event | None) -> bool:
+    """Whether a call ran since; it may also be an older run of it that holds again."""
+    return before is None or (event.run != before.run and event.created > before.created)
 
 
 class Round:

@@ -70,13 +70,17 @@ class Revival:
         owners = self.session.owners
         owners[self.request.id] = self.frame  # a call below that waits for this one waits in a circle
         try:
-            return any(self._renew(event) for event in events)
-        except _HopelessError:
-            return False
+            return any(self._renews(event) for event in events)
         finally:
             self.frame.closed = True
             if owners.get(self.request.id) is self.frame:
                 del owners[self.request.id]
+
+    def _renews(self, event: Event) -> bool:
+        try:
+            return self._renew(event)
+        except _HopelessError:
+            return False
 
     def _renew(self, event: Event) -> bool:
         """Walk down to what is stale, make it again, and come back up as long as results are what they were."""

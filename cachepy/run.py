@@ -129,6 +129,8 @@ class Run:
         leave(self.token)
         try:
             finish(self.frame)
+            if kind is not None and isinstance(self.parent, Frame):
+                self.parent.hopeless |= {self.request.id, *self.frame.hopeless}
             if kind is not None or not self._keep(elapsed):
                 self._hand_over()
         finally:
@@ -172,7 +174,7 @@ class Run:
         self._observe_arguments()
         self._observe_files()
         stored = self.request.stored or (self.request.look() if self.flags.save and not self.flags.may_hit else None)
-        self.outputs = Outputs(stored.events if stored is not None else (), self.frame.cwd)
+        self.outputs = Outputs(stored.events if stored is not None else (), self.frame.cwd, self.session.files)
 
     def _anchor(self) -> None:
         """A local function is found again by the function around it (see `verify`)."""
@@ -268,6 +270,8 @@ class Run:
     def _store(self, elapsed: float) -> Event | None:
         call, request = self.request.call, self.request
         try:
+            if self.session.digester.is_too_deep(self.value):
+                raise RecursionError("its parts lie thousands of levels inside each other")
             payload = pack(self.value)
         except Exception as error:
             self.session.warn(

@@ -134,11 +134,14 @@ class Survey:
         self.verifier = AskingVerifier(self.probe)
         broken = [e for e in each(list(self.events.values())) if not self._holds(e)]
         self.found: dict[str, Finding] = {}
+        self.cleared: set[str] = set()  # an older run of theirs holds: the calls below the newest do not matter
         self.history = session.graph.history()
         for event in sorted(broken, key=attrgetter("id")):
             found = None if event.id in self.history else self._finding(event)
             if found is not None:
                 self.found[event.id] = found
+            else:
+                self.cleared.add(event.id)
         self._add_inputs()
 
     @property
@@ -195,7 +198,7 @@ class Survey:
         takers_of = takers.get(self.events[call].trace.result, ())
         found = [(e.id, "input") for e in takers_of if call in graph.inputs_of(e).values()]
         found += [(c, "below") for c in graph.parents_of(call) if c in self.events]
-        return [(c, link) for c, link in found if c not in self.history]
+        return [(c, link) for c, link in found if c not in self.history and (link == "input" or c not in self.cleared)]
 
 
 class Blame:

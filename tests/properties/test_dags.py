@@ -29,6 +29,7 @@ from dag_story import ROOT, STRESS, Server, Story, budget, plans
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+
 @pytest.mark.timeout(3600 if STRESS else 900)  # making a failing example small takes up to five minutes
 @given(plans())
 @budget(80, 3000)
