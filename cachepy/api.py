@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from cachepy.errors import CacheReadWarning
+from cachepy.errors import CacheReadWarning, UsageError, UsageValueError
 from cachepy.graph import file_path, load_events, read_events
 from cachepy.model import FILE
 from cachepy.session import current_session
@@ -69,7 +69,7 @@ def cache_tree_save(path: AnyPath) -> None:
     >>> import tempfile
     >>> cache_tree_save(tempfile.mktemp())
     """
-    graph_now().save(os.fspath(path))
+    graph_now().save(_path_text("path", path))
 
 
 def cache_tree_load(path: AnyPath) -> None:
@@ -87,7 +87,7 @@ def cache_tree_load(path: AnyPath) -> None:
     >>> cache_tree_save(name)
     >>> cache_tree_load(name)
     """
-    name, root = os.path.abspath(os.fspath(path)), None
+    name, root = os.path.abspath(_path_text("path", path)), None
     if os.path.isdir(name):
         name, root = os.path.join(name, "graph.pkl"), name
     current_session().graph.replace(load_events(name, root=root))
@@ -105,7 +105,7 @@ def cache_tree_sync(cache_dir: AnyPath) -> None:
     >>> cache_tree_sync(tempfile.mkdtemp())
     """
     session = current_session()
-    path = os.path.abspath(os.fspath(cache_dir))
+    path = os.path.abspath(_path_text("cache_dir", cache_dir))
     root = path if os.path.isdir(path) else None
     name = os.path.join(path, "graph.pkl") if root is not None else path
     try:
@@ -132,7 +132,7 @@ def cache_tree_for_file(path: AnyPath) -> dict[str, Node]:
     """
     graph = graph_now()
     nodes = graph.nodes()
-    return {call: nodes[call] for call in graph.for_file(os.fspath(path))}
+    return {call: nodes[call] for call in graph.for_file(_path_text("path", path))}
 
 
 def cache_tree_files() -> dict[str, list[str]]:
@@ -198,6 +198,16 @@ def cache_tree_changed_files() -> dict[str, dict[str, Any]]:
         call: {"node": nodes[call], "changed_files": [Path(p) for p in paths]}
         for call, paths in found.items()
     }
+
+
+def _path_text(name: str, path: Any) -> str:
+    """A path as text; an error that names the argument for what is none."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise UsageError(f"{name} must be a path (str or os.PathLike), not {path!r}")
+    text = os.fsdecode(path)
+    if not text or "\0" in text:
+        raise UsageValueError(f"{name} must be a path, but {text!r} can name no file")
+    return text
 
 
 def _changed(event: Event, now: dict[str, str | None]) -> list[str]:

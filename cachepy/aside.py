@@ -1,6 +1,6 @@
 """Puts broken files of a cache directory aside, into ``broken/<time>/``, and takes care never to lose one.
 
-Imports examine, model.
+Imports examine, model, trust.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import time
 
 from cachepy.examine import stamp_of
 from cachepy.model import Record
+from cachepy.trust import Trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Aside:
         self.dry_run = dry_run
         self.moved: list[Moved] = []
         self._folder = ""
+        self._trust = Trust.of_environment()
 
     def _place(self, path: str) -> str:
         """Where a file goes, under the path that it has in the cache directory."""
@@ -45,7 +47,7 @@ class Aside:
             self._folder = self._new_folder()
         to = os.path.join(self._folder, os.path.relpath(path, self.root))
         if not self.dry_run:
-            os.makedirs(os.path.dirname(to), exist_ok=True)
+            self._trust.make_folder(os.path.dirname(to))
         return to
 
     def _new_folder(self) -> str:
@@ -56,7 +58,8 @@ class Aside:
             try:
                 if self.dry_run:
                     return folder
-                os.makedirs(folder)
+                self._trust.make_folder(os.path.dirname(folder))
+                os.mkdir(folder, 0o700)
                 return folder
             except FileExistsError:
                 if not os.path.isdir(folder):

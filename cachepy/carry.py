@@ -1,10 +1,13 @@
 """`with_caller`: carries the running call where Python does not, into thread and process pools.
 
-Imports trace and session.
+Imports options, session, trace.
 """
 
 from __future__ import annotations
 
+import os
+
+from cachepy.errors import UsageError
 from cachepy.options import cache_default_dir
 from cachepy.session import current_session
 from cachepy.trace import Frame, caller, enter, leave
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from cachepy.session import Session
     from cachepy.trace import Caller
 
 
@@ -35,6 +39,8 @@ class with_caller:  # noqa: N801 - used as a function: pool.submit(with_caller(f
     """
 
     def __init__(self, fn: Callable[..., Any]) -> None:
+        if not callable(fn):
+            raise UsageError(f"with_caller takes a function or another callable, not {fn!r}")
         self.fn = fn
         self.frame = caller()
         self.__wrapped__ = fn
@@ -63,11 +69,24 @@ class with_caller:  # noqa: N801 - used as a function: pool.submit(with_caller(f
         """The caller as run and mailbox, for another process."""
         session, frame = current_session(), self.caller()
         if frame is None:
-            return session.outbox.run, session.outbox.mailbox(_root_of(self.fn))
+            run, mailbox = session.outbox.run, session.outbox.mailbox(_root_of(self.fn))
+            _make_room(session, mailbox)
+            return run, mailbox
         if isinstance(frame, Frame):
+            if not frame.shared:
+                _make_room(session, frame.mailbox)
             frame.shared = True
             session.shared[frame.run] = frame
         return frame.run, frame.mailbox
+
+
+def _make_room(session: Session, mailbox: str) -> None:
+    """Make the folder of a mailbox as private, or as shared, as its cache directory is; best effort."""
+    folder = os.path.dirname(mailbox)
+    try:
+        session.store(os.path.dirname(folder)).trust.make_folder(folder)
+    except OSError:  # whoever writes into it will say so
+        pass
 
 
 def _root_of(fn: Any) -> str:

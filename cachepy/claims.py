@@ -26,6 +26,8 @@ LEASE = 4.0  # s without a touch after which an owner on another host counts as 
 BREAK = ".break"  # beside a claim while a waiter removes it
 _IDLE = 10  # beats without any claim after which the thread ends
 _TEMPORARY = ".tmp"
+_CLAIMS = {(str, int, str, str), (str, int, type(None), str)}  # host, process, start, token
+_PIDS = 1 << 31
 
 
 def process_start(pid: int) -> str | None:
@@ -95,10 +97,14 @@ class Claims:
     `acquire` tries once; while it returns None, somebody else holds the claim.
     """
 
-    def __init__(self, made: Callable[[int], None] | None = None) -> None:
+    def __init__(
+        self, made: Callable[[int], None] | None = None, make_folder: Callable[[str], None] | None = None
+    ) -> None:
         self._made = made  # is told the descriptor of each new claim
+        self._make_folder = make_folder or _make_private
         self._owner: Owner | None = None
         self._held: dict[str, Claim] = {}
+        self.inherited: set[str] = set()  # claims of the dead that we removed: their last steps may be missing
         self._seen: dict[str, tuple[Any, float]] = {}
         self._lock = allocate_lock()
         self._beating = False
@@ -116,31 +122,39 @@ class Claims:
         """Take the claim if nobody alive has it; OSError if claims cannot be written there."""
         owner = self.owner()
         token = f"{owner.pid}-{owner.start}-{next(self._count)}-{id(self):x}"
+        claim = Claim(path, token)
         for _ in range(3):
             try:
                 _create(path, owner.text(token), self._made)
+                self._seen.pop(path, None)
+                self._held[path] = claim
+                self._beat_on()
+                return claim
             except FileExistsError:
                 if not self._break_dead(path):
                     return None
             except FileNotFoundError:  # a prune removed the empty folder
-                os.makedirs(os.path.dirname(path), exist_ok=True)
-            else:
-                self._seen.pop(path, None)
-                claim = self._held[path] = Claim(path, token)
-                self._beat_on()
-                return claim
+                self._make_folder(os.path.dirname(path))
+            except BaseException:  # an interrupt after it was made: nobody else would give it back
+                self.release(claim)
+                raise
         return None
 
     def release(self, claim: Claim) -> None:
         """Give the claim back, unless somebody took it over meanwhile."""
         self._held.pop(claim.path, None)
+        if not claim.token.startswith(f"{os.getpid()}-"):  # a forked child that leaves its parent's body
+            return
         content = _read(claim.path)
         if content is not None and content[3] == claim.token:
             _unlink(claim.path)
 
     def is_held(self, path: str) -> bool:
         """Whether somebody alive holds the claim; breaks that of a dead owner."""
-        return os.path.exists(path) and not self._break_dead(path)
+        try:
+            return os.path.exists(path) and not self._break_dead(path)
+        except OSError:  # `acquire` says what is wrong
+            return False
 
     def is_of_here(self, path: str) -> bool:
         """Whether the owner is a process of this host: then `is_held` is certain."""
@@ -153,7 +167,7 @@ class Claims:
         if content is None:
             if not os.path.exists(path):
                 return True
-            return self._unchanged_for(path, None) > LEASE and self._remove(path, None)
+            return self._unchanged_for(path, None) > _patience(path) and self._remove(path, None)
         if content[0] == self.owner().host:
             return self.owner().is_dead(content) and self._remove(path, content) and _sweep(path, content[1])
         return self._unchanged_for(path, content) > LEASE and self._remove(path, content)
@@ -179,15 +193,20 @@ class Claims:
         try:
             os.close(os.open(turn, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666))
         except FileExistsError:
-            if self._unchanged_for(turn, None) > LEASE:  # whose turn it was died in it
+            if self._unchanged_for(turn, None) > _patience(turn):  # whose turn it was died in it
                 _unlink(turn)
             return False
         except OSError:
-            return not os.path.exists(path)
+            if os.path.exists(path):
+                raise  # the dead owner's claim cannot be removed from here: whoever waits for it waits for ever
+            return True
         try:
             if _read(path) == content:
-                _unlink(path)
+                os.unlink(path)
+                self.inherited.add(path)
             return not os.path.exists(path)
+        except FileNotFoundError:
+            return True
         finally:
             _unlink(turn)
 
@@ -220,9 +239,19 @@ class Claims:
             return not self._beating
 
 
+def _make_private(path: str) -> None:
+    os.makedirs(path, mode=0o700, exist_ok=True)
+
+
 def _create(path: str, content: bytes, made: Callable[[int], None] | None = None) -> None:
     """Make the file, whole or not at all: an empty one would be waited for."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
+    except OSError:
+        raise
+    except BaseException:  # an interrupt as the file was made: it is there, and empty
+        _unlink_empty(path)
+        raise
     try:
         try:
             if made is not None:
@@ -234,6 +263,23 @@ def _create(path: str, content: bytes, made: Callable[[int], None] | None = None
     except BaseException:
         _unlink(path)
         raise
+
+
+def _patience(path: str) -> float:
+    """Seconds that something without an owner is left alone; an empty file is there for the time of one write."""
+    try:
+        return LEASE if os.path.getsize(path) else LEASE / 8
+    except OSError:
+        return LEASE
+
+
+def _unlink_empty(path: str) -> None:
+    """Should it be another's, made a moment ago: two run the same call, which is a waste and no more."""
+    try:
+        if os.stat(path).st_size == 0:
+            os.unlink(path)
+    except OSError:
+        pass
 
 
 def _touch(claim: Claim) -> None:
@@ -267,7 +313,8 @@ def _read(path: str) -> Any:
             content = wire.loads(file.read(4096))
     except (OSError, ValueError):
         return None
-    return content if isinstance(content, tuple) and len(content) == 4 else None
+    is_claim = type(content) is tuple and tuple(map(type, content)) in _CLAIMS and 0 < content[1] < _PIDS
+    return content if is_claim else None
 
 
 def _unlink(path: str) -> None:

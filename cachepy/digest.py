@@ -11,6 +11,7 @@ Imports errors, modules, rules, sharing.
 from __future__ import annotations
 
 import io
+import sys
 from _pickle import Pickler
 
 from xxhash import xxh3_128_hexdigest
@@ -33,6 +34,7 @@ _PROTOCOL = 3  # spells sets by name, so that one set anywhere is noticed, and h
 _NAN = (b"G\x7f\xf8", b"G\xff\xf8")
 _FLAT = frozenset({int, float, complex, bool, str, bytes, type(None)})
 _FEW = 16
+_DEEPEST = 5000  # levels; with more, pickling may need more than a thread's stack of 8 MB
 _SORTABLE = frozenset({int, str, bytes})
 
 
@@ -69,14 +71,32 @@ class Digester:
     def stream(self, value: object, found: Found | None = None) -> bytes:
         """The canonical bytes of a value; with the `found` of an earlier pass nothing large is read again."""
         found = found if found is not None else Found()
+        if self.is_too_deep(value):
+            raise _no_digest(value, RecursionError(f"it is more than {_DEEPEST} levels deep"))
         try:
             return self._plain_stream(value if _is_flat(value) else self._folded(value, found), found)
         except (UndigestableError, MemoryError):
             raise
-        except (ValueError, RecursionError):
+        except RecursionError:
+            if self._is_deep_here(value):
+                raise
+            return self._looped(value, found)
+        except ValueError:
             return self._looped(value, found)
         except Exception as error:
             raise _no_digest(value, error) from error
+
+    def is_too_deep(self, value: object) -> bool:
+        """Whether pickling would overflow the stack: a program may have raised the limit that Python keeps."""
+        return sys.getrecursionlimit() > _DEEPEST and not _is_flat(value) and self._folder().is_deep(value, _DEEPEST)
+
+    def _is_deep_here(self, value: object) -> bool:
+        """Whether it is the calls around this one that are deep, not the value: it would have a digest elsewhere."""
+        limit = sys.getrecursionlimit()
+        frame, depth = sys._getframe(), 0
+        while frame.f_back is not None:
+            frame, depth = frame.f_back, depth + 1
+        return depth > limit // 2 and not self._folder().is_deep(value, limit // 8)
 
     def _looped(self, value: object, found: Found) -> bytes:
         """A value that may refer to itself: with a memo, in which object identity shows."""
@@ -88,6 +108,8 @@ class Digester:
         except (UndigestableError, MemoryError):
             raise
         except Exception as error:
+            if isinstance(error, RecursionError) and self._is_deep_here(value):
+                raise
             raise _no_digest(value, error) from error
         return b"looped" + file.getvalue()
 
@@ -96,11 +118,15 @@ class Digester:
 
     def _folded(self, value: object, found: Found) -> Any:
         """The value, or if it is too large to be written out, a copy with digests in place of its parts."""
-        folder = Folder(self.rule_for, lambda part: xxh3_128_hexdigest(self._plain_stream(part, found)))
+        folder = self._folder(found)
         if folder.spread(value) <= LARGE:
             return value
         found.hidden = True
         return folder.fold(value)
+
+    def _folder(self, found: Found | None = None) -> Folder:
+        found = found if found is not None else Found()
+        return Folder(self.rule_for, lambda part: xxh3_128_hexdigest(self._plain_stream(part, found)))
 
     def _plain_stream(self, value: object, found: Found) -> bytes:
         file = io.BytesIO()

@@ -30,7 +30,7 @@ from cachepy.revive import Revival
 from cachepy.run import Run, Transparent, tell
 from cachepy.session import Session, current_session
 from cachepy.store import Store, Stored
-from cachepy.trace import caller
+from cachepy.trace import back_to, caller, here
 from cachepy.verify import Verifier
 from cachepy.waiting import attempts
 
@@ -54,9 +54,10 @@ class CachedCall:
         self.binder = Binder(fn, options.ignore_args, options.file_args)
         self.target = Target(fn, options.ignore_globals, options.depends_on_vars, options.declared(), name)
         self.fname = getattr(fn, "__name__", "function")
-        self.prefix = f"{self.target.identity}({','.join(self.binder.names)})".encode()
+        self.prefix = f"{self.target.identity}({','.join(self.binder.names)})".encode("utf-8", "surrogatepass")
         self.is_async = bool(fn.__code__.co_flags & _COROUTINE)
         self.wrapper: Any = None
+        self.lacks_key = False  # it came from another process, and its signing key did not
         self._session: Session | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -64,12 +65,14 @@ class CachedCall:
         name = self.target.module, self.target.qualname
         root = None if self.options.cache_dir is None else self.options.root()
         options = {**self.options.given(), "cache_dir": root}
-        return _blank, (), (self.fn, options, name, self.wrapper)
+        needs_key = self.options.signing_key is not None and self.options.key_file is None
+        return _blank, (), (self.fn, options, name, self.wrapper, needs_key)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        fn, options, name, wrapper = state
+        fn, options, name, wrapper, needs_key = state
         CachedCall.__init__(self, fn, Options(**options), name)
         self.wrapper = wrapper
+        self.lacks_key = needs_key and current_session().trust.key is None
         current_session().register(self)
 
     def request(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
@@ -108,14 +111,19 @@ class CachedCall:
         hit = request.fast_hit(flags)
         if hit is not None:
             return hit.value
-        for pause in attempts(request, flags):
-            time.sleep(pause)
-        if request.hit is not None or request.revive(flags):
-            return request.hit.value  # type: ignore[union-attr]
-        run = Run(request, flags)
-        with run:
-            run.value = self.fn(*args, **kwargs)
-        return run.value
+        before = here()
+        try:
+            for pause in attempts(request, flags):
+                time.sleep(pause)
+            if request.hit is not None or request.revive(flags):
+                return request.hit.value  # type: ignore[union-attr]
+            run = Run(request, flags)
+            with run:
+                run.value = self.fn(*args, **kwargs)
+            return run.value
+        finally:  # an interrupt may come between any two steps
+            back_to(before)
+            request.release()
 
     async def call_async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The same for ``async def``: waits without blocking the loop."""
@@ -128,17 +136,31 @@ class CachedCall:
         hit = request.fast_hit(flags)
         if hit is not None:
             return hit.value
-        for pause in attempts(request, flags):
-            await sleep(pause)
-        if request.hit is not None or (request.may_revive(flags) and await to_thread(request.revive, flags)):
-            return request.hit.value  # type: ignore[union-attr]
-        run = Run(request, flags)
-        with run:
-            run.value = await self.fn(*args, **kwargs)
-        return run.value
+        before = here()
+        try:
+            for pause in attempts(request, flags):
+                await sleep(pause)
+            if request.hit is not None or (request.may_revive(flags) and await to_thread(request.revive, flags)):
+                return request.hit.value  # type: ignore[union-attr]
+            run = Run(request, flags)
+            with run:
+                run.value = await self.fn(*args, **kwargs)
+            return run.value
+        finally:
+            back_to(before)
+            request.release()
 
     def _try_request(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request | None:
         """None if this call has to go without the cache; the body then tells what is wrong, if it is."""
+        if self.lacks_key:
+            current_session().warn(
+                UncachedCallWarning,
+                f"{self.fname} runs without the cache: its signing_key does not travel to other processes. Set "
+                f"CACHEPY_SIGNING_KEY there, or give signing_key='@file' with a file that they can read",
+                "key",
+                self.target.identity,
+            )
+            return None
         try:
             return self.request(args, kwargs)
         except UndigestableError:
@@ -277,21 +299,20 @@ class Request:
         return self.claim is not None and flags.may_hit and self.stored is not None
 
     def revive(self, flags: Flags) -> bool:
-        """Make stale calls below again; whether there is a hit then. The claim is released with it."""
+        """Make stale calls below again; whether there is a hit then."""
         if self.claim is None or not self.may_revive(flags):
             return False
-        try:
-            revival = Revival(self)
-            if not revival.succeeds():
-                self.hopeless = revival.frame.hopeless
-                return False
-            if self.find_hit() is None:
-                return False
-        except BaseException:
+        revival = Revival(self)
+        if not revival.succeeds():
+            self.hopeless = revival.frame.hopeless
+            return False
+        return self.find_hit() is not None
+
+    def release(self) -> None:
+        """Give the claim back, whatever ended the call."""
+        if self.claim is not None:
             self.session.claims.release(self.claim)
-            raise
-        self.session.claims.release(self.claim)
-        return True
+            self.claim = None  # last: an interrupt in between must not lose it
 
     def find_hit(self) -> Hit | None:
         for _ in range(_LOOKS):
@@ -333,7 +354,7 @@ class Request:
         self.session.warn(
             CacheWriteWarning,
             f"the cache at {self.store.root} cannot be written ({error.strerror or error}); results are "
-            f"returned, but not stored",
+            f"returned, but not stored. Make it writable, or name another directory",
             "write",
             self.store.root,
             error.errno,

@@ -19,8 +19,10 @@ variable CACHEPY_VERIFY=1.  Imports errors, modules, wire.
 from __future__ import annotations
 
 import os
+import stat as stats
 from _pickle import Pickler, PicklingError
 from _pickle import loads as _loads
+from errno import EISDIR
 from io import BytesIO
 from struct import Struct
 
@@ -210,7 +212,7 @@ class EntryFile:
         start, length, check = self._layout[0]
         data = self._data[start : start + length]
         if len(data) != length or xxh3_64_intdigest(data) != check:
-            raise EntryError("the stored value does not check")
+            raise EntryError(f"{self._path} is damaged: the stored value does not check")
         self._trust.check_seal(self._path, self._seal, self._parts())
         return data
 
@@ -225,9 +227,13 @@ class EntryFile:
         start, (length, check) = sum(self._layout[0][:2]), self._layout[1]
         data = bytes(self._data[start : start + length])
         if len(data) != length or xxh3_64_intdigest(data) != check:
-            raise EntryError("what is stored of the call's arguments does not check")
+            raise EntryError(f"{self._path} is damaged: what is stored of the call's arguments does not check")
         self._trust.check_seal(self._path, self._seal, self._parts())
         return data
+
+    @property
+    def is_signed(self) -> bool:
+        return bool(self._seal)
 
     @property
     def has_buffers(self) -> bool:
@@ -240,7 +246,7 @@ class EntryFile:
         """
         pickle = self.pickle()
         buffers = self._buffers(self._in_full(verify))
-        if verify or self.size < _MAP:
+        if verify or self.size < _MAP or isinstance(self._data.obj, bytearray):
             self._trust.check_buffers(self._path, self._seal, buffers)
         return load_value(pickle, buffers)
 
@@ -255,9 +261,9 @@ class EntryFile:
         for offset, length, check in _ROW.iter_unpack(table):
             view = self._data[offset : offset + length]
             if len(view) != length or (verify and xxh3_64_intdigest(view) != check):
-                raise EntryError("a buffer of the stored value does not check")
+                raise EntryError(f"{self._path} is damaged: a buffer of the stored value does not check")
             if verify and any(self._data[end:offset]):
-                raise EntryError("there is something between the buffers of the stored value")
+                raise EntryError(f"{self._path} is damaged: there is something between the buffers of the stored value")
             found.append(view)
             end = offset + length
         return found
@@ -279,12 +285,17 @@ def load_value(pickle: bytes | memoryview, buffers: Sequence[memoryview] = ()) -
 
 def _read(path: str, trust: Trust) -> tuple[Any, Stamp]:
     """The content, read if small, else mapped copy-on-write; and the state that the file is in."""
-    fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0))  # it may be a fifo
     try:
         st = os.fstat(fd)
+        if stats.S_ISDIR(st.st_mode):
+            raise IsADirectoryError(EISDIR, os.strerror(EISDIR), path)
+        if not stats.S_ISREG(st.st_mode):
+            raise EntryError(f"{path} is no file; remove it")
         trust.check_owner(path, st.st_uid)
         size, stamp = st.st_size, (st.st_ino, st.st_mtime_ns, st.st_size)
-        if size >= _MAP:
+        may_map = trust.key is None or st.st_uid == os.geteuid()  # whose it is could alter it after a check
+        if size >= _MAP and may_map:
             import mmap
 
             return mmap.mmap(fd, size, access=mmap.ACCESS_COPY), stamp

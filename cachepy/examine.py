@@ -13,7 +13,7 @@ import time
 
 from cachepy import entryfile, files, journal, wire
 from cachepy.entryfile import MAGIC, EntryFile
-from cachepy.errors import EntryError
+from cachepy.errors import EntryError, UntrustedEntryError
 from cachepy.graph import HEADER
 from cachepy.model import Event, Record
 from cachepy.source import _unpacked
@@ -84,6 +84,8 @@ def _look_once(store: Store, path: str, stamp: Stamp) -> Look:
         raise
     except OSError as error:  # no rights, or a bad disk: moving it would not help
         state, what = FOREIGN, f"cannot be read: {error.strerror}"
+    except UntrustedEntryError as error:  # a stranger's, not damage: it is left alone
+        state, what = FOREIGN, str(error).removeprefix(f"{path} ")
     except (EntryError, ValueError) as error:
         state, what = BROKEN if _is_ours(path) else FOREIGN, str(error).removeprefix(f"{path} ")
     missing = [each for each in seen.older if state == WHOLE and path.endswith(ENTRY) and not os.path.exists(each)]
@@ -106,7 +108,7 @@ class _Seen:
 
 def _check_entry(store: Store, path: str, seen: _Seen) -> None:
     """EntryError for the first thing that is wrong."""
-    opened = EntryFile(path)
+    opened = EntryFile(path, store.trust)
     rows = rows_of(path, opened)
     seen.stamp = opened.stamp
     seen.events = tuple(Event.unwire(row).replace(root=store.root) for row, _ in rows)

@@ -2,7 +2,9 @@
 
 A digest always covers the full content.  The memo goes by the file's identity and times; a stat
 so young that the file could change again within the clock's tick is not trusted (git calls this
-"racily clean").  A cache directory of ours inside a digested one counts only by what the user keeps
+"racily clean"), nor one of a file that somebody has open for writing: what is written through a mapping
+whose page is dirty already leaves no trace in the times.
+A cache directory of ours inside a digested one counts only by what the user keeps
 beside our files; with nothing beside them it counts as if it were not there.  Imports nothing of
 cachepy: paths in, hex digests out.
 """
@@ -13,6 +15,7 @@ import os
 import stat as stats
 import time
 from collections import deque
+from errno import EAGAIN
 from struct import Struct
 
 from xxhash import xxh3_64_intdigest, xxh3_128
@@ -29,6 +32,9 @@ _REMEMBER = 1 << 14  # bytes; a smaller file is read sooner than looked up in th
 _ROW = Struct("<qqqqq16sQ")
 _TRIES = 3
 _OPEN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)  # it may be a fifo by now
+_HARMLESS_SIGNAL = 23  # SIGURG on Linux, the only system with leases: ignored unless a program asks for it
+_NETWORK = ("nfs", "cifs", "smb", "ceph", "fuse", "9p", "lustre", "gpfs", "beegfs", "afs", "gfs", "ocfs")
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _OPEN | getattr(os, "O_NOFOLLOW", 0)
 _TAG = b"Signature: 8a477f597d28d172789f06886806bc55"  # bford.info/cachedir
 OWN_TAG = _TAG + b"\n# This is a cache directory of cachepy.\n"
 OWN_NAMES = frozenset({"CACHEDIR.TAG", "broken", "code", "entries", "graph.pkl", "runs", "stat.memo"})
@@ -58,7 +64,7 @@ class StatMemo:
             return
         self._loaded.add(path)
         try:
-            with open(path, "rb") as file:
+            with open(path, "rb", opener=_open) as file:
                 if self.trusts is not None and not self.trusts(os.fstat(file.fileno()).st_uid):
                     return
                 data = file.read()
@@ -81,9 +87,14 @@ class StatMemo:
             _append(path, b"".join(rows))
 
 
+def _open(path: str, flags: int) -> int:
+    """Never waits: what has the name of a file may be a fifo."""
+    return os.open(path, flags | _OPEN)
+
+
 def _append(path: str, rows: bytes) -> None:
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+        fd = os.open(path, _APPEND, 0o644)  # its rows speak for its owner
     except OSError:
         return
     try:
@@ -153,7 +164,7 @@ class Files:
     def _read(self, path: str) -> str:
         """Read the file; once more if it changed meanwhile."""
         for _ in range(_TRIES):
-            began = time.time_ns()
+            settled = _settled(path, time.time_ns())
             try:
                 before, digest, after = _digest_open(path)
             except FileNotFoundError:
@@ -161,10 +172,71 @@ class Files:
             except OSError:
                 return "unreadable"
             if before == after:
-                if began - max(before[3], before[4]) > YOUNG:
+                if before == settled:
                     self.memo.put(before, digest, before[2])
                 return digest
         return digest
+
+
+def _settled(path: str, now: int) -> Identity | None:
+    """The identity of a file that cannot change from now on without its showing; None: it may.
+
+    Asked before the reading: a writer that comes later changes the times.
+    """
+    try:
+        fd = os.open(path, _OPEN)
+    except OSError:
+        return None
+    try:
+        written = _is_being_written(fd)
+        st = os.fstat(fd)
+        return None if written or now - max(st.st_mtime_ns, st.st_ctime_ns) <= YOUNG else identity_of(st)
+    finally:
+        os.close(fd)
+
+
+def _is_being_written(fd: int) -> bool:
+    """Whether somebody has the file open for writing, a mapping included.
+
+    The kernel knows: it grants a read lease, given back at once, only on a file that nobody may write.  It
+    does so for one's own files; of others, and where a network file system has no lease to give, only the
+    mappings of this process are looked at.
+    """
+    try:
+        import fcntl
+
+        fcntl.fcntl(fd, fcntl.F_SETSIG, _HARMLESS_SIGNAL)  # told to us if a writer comes in between; SIGIO would kill
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except (AttributeError, ImportError):  # not Linux
+        return False
+    except OSError as error:
+        st = os.fstat(fd)
+        return (error.errno == EAGAIN and _is_local(st.st_dev)) or _is_mapped_here(fd, st.st_ino)
+    return False
+
+
+def _is_local(device: int) -> bool:
+    """Whether a refused lease means a writer: on a network it may mean that the server gives none."""
+    name = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        with open("/proc/self/mountinfo") as file:
+            rows = [line.split() for line in file]
+        return not any(row[row.index("-") + 1].startswith(_NETWORK) for row in rows if row[2] == name)
+    except (OSError, ValueError):
+        return True
+
+
+def _is_mapped_here(fd: int, inode: int) -> bool:
+    """Whether this process may write the file and has it mapped for that."""
+    try:
+        if not os.access(f"/proc/self/fd/{fd}", os.W_OK):
+            return False
+        with open("/proc/self/maps") as file:
+            rows = [line.split(None, 5) for line in file]
+        return any(row[4] == str(inode) and row[1][3] == "s" for row in rows)
+    except OSError:
+        return False
 
 
 def _digest_open(path: str) -> tuple[Identity, str, Identity]:
@@ -236,7 +308,7 @@ class _Directory:
 
 def _is_ours(path: str) -> bool:
     try:
-        with open(os.path.join(path, "CACHEDIR.TAG"), "rb") as file:
+        with open(os.path.join(path, "CACHEDIR.TAG"), "rb", opener=_open) as file:
             return file.read(len(OWN_TAG)) == OWN_TAG
     except OSError:
         return False

@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 HEADER = ("cachepy-graph", 1)  # the first record of a saved graph
 
 
+def _whole_in_forks(lock: RLock) -> None:
+    """A fork waits until no thread is in the middle of a change: its child would wait for that thread for ever."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
+
+
 class Graph:
     """Nodes by id, as the events of their latest runs.
 
@@ -44,6 +50,7 @@ class Graph:
         self._results: dict[str, dict[str, None]] = {}
         self._past: set[str] = set()  # digests of results of earlier runs
         self._lock = RLock()
+        _whole_in_forks(self._lock)
 
     def __len__(self) -> int:
         return len(self._events)

@@ -24,8 +24,13 @@ if TYPE_CHECKING:
 MARK = b"\xc5cpj"
 _HEAD = Struct("<4sII")
 
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 _TEXT_OR_NONE, _NUMBER = (str, type(None)), (int, float)
 _TRACE = tuple, tuple, str
+_IDS = ("call", "below")  # kinds of deps whose name is the id of a call
+_HEX = "0123456789abcdef"
+_AWAY = frozenset("/\\\0")  # in the name of a file: of another folder, or of none
+_FAR = 1e15  # s; farther away are nan, the infinities, and what no clock can show
 _DEPS = frozenset(product((str,), (str,), _TEXT_OR_NONE))
 _EVENTS = frozenset(
     product(*[(str,)] * 6, (tuple,), (dict,), (dict,), (str,), _TEXT_OR_NONE, (str,), *[_NUMBER] * 3, (str,))
@@ -33,12 +38,22 @@ _EVENTS = frozenset(
 
 
 def is_dep(record: Any) -> bool:
-    """Whether a record has the parts of a dep, whatever it says.
+    """Whether a record has the parts of a dep; what names a file of ours cannot lead out of the cache directory.
 
-    >>> is_dep(("file", "x", None)), is_dep(("file", "x"))
-    (True, False)
+    >>> is_dep(("file", "x", None)), is_dep(("file", "x")), is_dep(("call", "f:../x", "1"))
+    (True, False, False)
     """
-    return type(record) is tuple and tuple(map(type, record)) in _DEPS
+    if type(record) is not tuple or tuple(map(type, record)) not in _DEPS:
+        return False
+    kind, name, digest = record
+    if kind in _IDS:
+        return is_key(name.rpartition(":")[2])
+    return kind != "code" or digest is None or digest.isalnum()
+
+
+def is_key(text: str) -> bool:
+    """Whether this is a digest, as keys are and the names of entries end with."""
+    return len(text) == 32 and not text.strip(_HEX)
 
 
 def is_event(record: Any) -> bool:
@@ -48,7 +63,20 @@ def is_event(record: Any) -> bool:
     trace, args, label = record[6:9]
     if tuple(map(type, trace)) != _TRACE or not all(map(is_dep, trace[0] + trace[1])):
         return False
-    return all(type(text) is str for part in (args, label) for item in part.items() for text in item)
+    if not all(type(text) is str for part in (args, label) for item in part.items() for text in item):
+        return False
+    return _is_placed(record) and all(-_FAR < number < _FAR for number in record[12:15])
+
+
+def _is_placed(event: tuple[Any, ...]) -> bool:
+    """Whether the id is made of name and key, and the entry is where the key says."""
+    call, fname, key, outfile = event[0], event[1], event[4], event[10]
+    if call != f"{fname}:{key}" or not is_key(key):
+        return False
+    if outfile is None:
+        return True
+    start, end = f"entries/{key[:2]}/", f"-{key}.entry"
+    return outfile.startswith(start) and outfile.endswith(end) and not _AWAY.intersection(outfile[len(start) :])
 
 
 def frame(value: object) -> bytes:
@@ -114,7 +142,7 @@ class Journal:
         if self._fd is not None and self._pid == os.getpid() and os.fstat(self._fd).st_nlink:
             return self._fd
         self.close()
-        self._fd = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+        self._fd = os.open(self.path, _APPEND, 0o666)
         self._pid = os.getpid()
         if self._made is not None and not os.fstat(self._fd).st_size:
             self._made(self._fd)
@@ -170,9 +198,9 @@ def read(path: str) -> tuple[list[Any], bool]:
 
 def write(path: str, values: Iterable[object]) -> None:
     """Write a whole file at once: a temporary file that replaces it."""
-    temporary = f"{path}.{os.getpid()}.tmp"
+    temporary = f"{path}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
     try:
-        with open(temporary, "wb") as file:
+        with open(temporary, "xb") as file:
             file.writelines(frame(value) for value in values)
         os.replace(temporary, path)
     except BaseException:

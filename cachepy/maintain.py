@@ -13,7 +13,7 @@ from cachepy import claims
 from cachepy.entryfile import MAGIC, EntryFile
 from cachepy.errors import EntryError, UsageError, UsageValueError
 from cachepy.model import CODE, Event
-from cachepy.options import cache_default_dir
+from cachepy.options import Options, cache_default_dir
 from cachepy.session import current_session
 from cachepy.store import CLAIM, ENTRY, OLD, STARTS, TEMPORARY, VALID, Store, rows_of
 
@@ -67,6 +67,8 @@ def scan(root: str) -> Iterator[tuple[str, Event | None]]:
 
 def root_of(cache_dir: str | Path | None) -> str:
     """The absolute path of a cache directory; UsageError if it is none."""
+    if cache_dir is not None:
+        Options(cache_dir=cache_dir)  # complains
     root = cache_default_dir() if cache_dir is None else os.path.abspath(os.fspath(cache_dir))
     if os.path.exists(root) and not os.path.isdir(root):
         raise UsageError(f"{root} is a file, not a cache directory")
@@ -232,6 +234,8 @@ def _check_age(option: str, value: Any) -> None:
         raise UsageError(f"{option} must be a number, not {value!r}")
     if not value >= 0:
         raise UsageValueError(f"{option} must be 0 or more, not {value!r}")
+    if isinstance(value, int) and value.bit_length() > 63:
+        raise UsageValueError(f"{option} must be below 2**63; this number has {len(str(value)):,} digits")
 
 
 def _remove_all(going: list[Stock]) -> list[Stock]:
@@ -241,7 +245,8 @@ def _remove_all(going: list[Stock]) -> list[Stock]:
         stem = entry.path[: -len(ENTRY)]
         if not os.path.exists(stem + CLAIM) and _stamp(entry.path) == entry.stamp:
             for path in (*entry.files, stem + VALID):
-                _unlink(path)
+                if _is_ours(path):
+                    _unlink(path)
             gone.append(entry)
     return gone
 
@@ -267,13 +272,23 @@ def remove_claims(store: Store) -> int:
     """Remove claims of the dead; one of another host counts as such if it was not touched for long."""
     owner = claims.Claims()
     count = 0
-    for path in store.files(CLAIM):
+    for path in filter(_is_ours, store.files(CLAIM)):
         if owner.is_held(path):
             if owner.is_of_here(path) or _age(path) < _STALE:
                 continue
             _unlink(path)
+        _record_again(store, path[: -len(CLAIM)] + ENTRY)
         count += 1
     return count
+
+
+def _record_again(store: Store, path: str) -> None:
+    """Who had the claim may have died between storing and recording; twice does no harm."""
+    try:
+        for event in Stock(path, store.root).events[:1]:
+            store.journal.append(event.wire())
+    except OSError:
+        pass
 
 
 def _unneeded_code(store: Store) -> list[str]:
@@ -302,10 +317,10 @@ def _is_orphan(path: str) -> bool:
 
 def _is_abandoned(path: str) -> bool:
     """A temporary file that nobody writes any more: old, or of a process that is gone from this host."""
+    if not path.endswith((TEMPORARY, claims.BREAK)) or not _is_ours(path):
+        return False
     if path.endswith(claims.BREAK):
         return _age(path) > _MINUTE
-    if not path.endswith(TEMPORARY) or not _is_ours(path):
-        return False
     parts = os.path.basename(path).split(".")
     pid = parts[-4] if len(parts) >= 4 else ""
     is_dead = pid.isdigit() and claims.process_start(int(pid)) is None and _age(path) > _MINUTE
@@ -315,11 +330,16 @@ def _is_abandoned(path: str) -> bool:
 def _is_ours(path: str) -> bool:
     """Whether cachepy wrote a file, by its content; also if the writer died after the first bytes."""
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=_open_itself) as file:
             head = file.read(len(MAGIC))
     except OSError:
         return False
     return head == MAGIC[: len(head)] or head.startswith(STARTS)
+
+
+def _open_itself(path: str, flags: int) -> int:
+    """No link to a file elsewhere, and no waiting for the other end of a fifo."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
 
 
 def _stamp(path: str) -> Stamp:

@@ -31,7 +31,7 @@ def cache_default_dir() -> str:
 class Options:
     """What the decorator was told; every problem is an error that names the option."""
 
-    __slots__ = ("_root", *NAMES)
+    __slots__ = ("_root", "key_file", *NAMES)
 
     def __init__(self, **given: Any) -> None:
         unknown = sorted(set(given) - set(NAMES))
@@ -50,8 +50,9 @@ class Options:
         self.trusted_owners = _owners(given.get("trusted_owners"))
         key, umask = given.get("signing_key"), given.get("umask")
         self.signing_key = None if key is None else key_of("signing_key", key)
+        self.key_file = key if isinstance(key, str) and key[:1] == "@" else None
         self.umask = None if umask is None else umask_of("umask", umask)
-        self.verbose = bool(given.get("verbose", False))
+        self.verbose = _flag("verbose", given.get("verbose", False))
         self._root = None if self.cache_dir is None else os.path.abspath(self.cache_dir)
 
     def root(self) -> str:
@@ -72,8 +73,8 @@ class Options:
         )
 
     def given(self) -> dict[str, Any]:
-        """The options as they could be given again."""
-        return {name: getattr(self, name) for name in NAMES}
+        """The options as they could be given again, elsewhere too; of a key only the name of its file."""
+        return {name: getattr(self, name) for name in NAMES} | {"signing_key": self.key_file}
 
 
 def _path(option: str, value: Any) -> str | None:
@@ -87,7 +88,26 @@ def _path(option: str, value: Any) -> str | None:
         path = os.fsdecode(path)
     if not path:
         raise UsageValueError(f"{option} is empty; name a directory, or leave it out for {cache_default_dir()}")
+    if "\0" in path:
+        raise UsageValueError(f"{option} must be a path, but {path!r} has a null character in it")
     return str(path)
+
+
+def path_text(option: str, value: Any) -> str:
+    """A path as text; UsageError for what is none."""
+    if value is None:
+        raise UsageError(f"{option} must be a path (str or os.PathLike), not None")
+    return _path(option, value) or ""
+
+
+def _items(option: str, value: Any, what: str) -> tuple[Any, ...]:
+    if isinstance(value, (str, bytes)):
+        text = f"{option} must be a list of {what}, not the single text {value!r}; write {option}=[{value!r}]"
+        raise UsageError(text)
+    try:
+        return tuple(value)
+    except TypeError:
+        raise UsageError(f"{option} must be a list of {what}, not {value!r}") from None
 
 
 def _version(value: Any) -> Any:
@@ -99,9 +119,9 @@ def _version(value: Any) -> Any:
 def _owners(value: Any) -> tuple[int | str, ...]:
     if value is None:
         return ()
-    if isinstance(value, (str, bytes, int)):
+    if isinstance(value, int):
         raise UsageError(f"trusted_owners must be a list of users, not {value!r}; write trusted_owners=[{value!r}]")
-    owners = tuple(value)
+    owners = _items("trusted_owners", value, "users")
     for owner in owners:
         if owner != "*":
             number_of(owner)
@@ -117,9 +137,7 @@ def _flag(option: str, value: Any) -> bool:
 def _names(option: str, value: Any) -> tuple[str, ...]:
     if value is None:
         return ()
-    if isinstance(value, (str, bytes)):
-        raise UsageError(f"{option} must be a list of names, not the single text {value!r}; write {option}=[{value!r}]")
-    names = tuple(value)
+    names = _items(option, value, "names")
     wrong = [n for n in names if not isinstance(n, str) or not n]
     if wrong:
         raise UsageError(f"{option} must hold names (str), not {wrong[0]!r}")
@@ -129,6 +147,4 @@ def _names(option: str, value: Any) -> tuple[str, ...]:
 def _paths(option: str, value: Any) -> list[str]:
     if value is None:
         return []
-    if isinstance(value, (str, bytes)):
-        raise UsageError(f"{option} must be a list of paths, not the single text {value!r}; write {option}=[{value!r}]")
-    return [_path(option, v) or "" for v in value]
+    return [path_text(option, v) for v in _items(option, value, "paths")]

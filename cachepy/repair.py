@@ -248,10 +248,14 @@ class _Repair:
         if claim is None:
             return False
         try:
-            opened = EntryFile(entry.path)
+            trust = self.store.trust
+            opened = EntryFile(entry.path, trust)  # written anew it is ours, and signed: nobody else's may become so
+            if opened.is_signed and trust.key is None:
+                return False
             folder = os.path.dirname(entry.path)
             rows = [r for r in opened.meta if r[1] is None or os.path.exists(os.path.join(folder, r[1]))]
-            parts = assemble(rows, Payload(bytes(opened.pickle()), opened._buffers(verify=True)), opened.call())
+            opened.check()
+            parts = assemble(rows, Payload(bytes(opened.pickle()), opened._buffers(verify=True)), opened.call(), trust)
             if stamp_of(entry.path) != entry.stamp:
                 return False
             self.store._write(entry.path, parts)

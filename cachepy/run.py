@@ -148,8 +148,7 @@ class Run:
     def _release(self) -> None:
         if self.session.owners.get(self.request.id) is self.frame:
             del self.session.owners[self.request.id]
-        if self.request.claim is not None:
-            self.session.claims.release(self.request.claim)
+        self.request.release()
 
     # -- before the body
 

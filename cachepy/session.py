@@ -61,7 +61,7 @@ class Session:
         self.files = Files(StatMemo())
         self.trust = Trust.of_environment()
         self.files.memo.trusts, self.files.memo.on_disk = self._trusts, self.trust.key is None
-        self.claims = Claims(self.trust.open_up)
+        self.claims = Claims(self.trust.open_up, self.trust.make_folder)
         self.graph = Graph()
         self.sink: Sink = sink if sink is not None else GraphSink(self)
         self.import_modules = import_modules
@@ -88,6 +88,7 @@ class Session:
         """Add what the decorator of a function says about its cache directory."""
         store = self.store(root)
         store.trust = store.trust.plus(owners, key, umask, root)
+        store._parsed.clear()  # what was read without this key, or these owners, is read again
         self.files.memo.on_disk = self.files.memo.on_disk and key is None
 
     def _trusts(self, uid: int) -> bool:
@@ -127,6 +128,8 @@ class Session:
         """Warn that something stored was not used; of a stranger's entries once, whatever their number."""
         if isinstance(error, UntrustedEntryError):
             once = "trust", error.who
+        elif isinstance(error, OSError):  # of a directory that cannot be read, once for all its entries
+            once = "os", error.errno
         self.warn(CacheReadWarning, f"{error}; {outcome}", *once)
 
     def keep_code(self, store: Store, digest: str, pieces: tuple[Piece, ...]) -> None:
@@ -212,7 +215,7 @@ class Outbox:
             except OSError:
                 continue
             self._read[path] = len(records)
-            for record in records[seen:]:
+            for record in filter(journal.is_dep, records[seen:]):
                 self._fold(Dep(*record))
 
     def _fold(self, dep: Dep) -> None:
@@ -265,8 +268,16 @@ class GraphSink:
         run_of = self.session.graph.run_of
         if not unsettled and run_of(event.id) == event.run and all(run_of(c.name) for c in event.trace.calls):
             return
+        self._make_up_for(event)
         for each in self.session.subtree(event, chosen):
             self.apply(self._settle(each) if each.id in unsettled else each)
+
+    def _make_up_for(self, event: Event) -> None:
+        """Write the record of a run whose process died before it did: then its claim is there, or we removed it."""
+        path, claims = self.session.store(event.root).claim_path(event.id), self.session.claims
+        if path in claims.inherited or (os.path.exists(path) and not claims.is_held(path)):
+            claims.inherited.discard(path)
+            self._append(event)
 
     def _settle(self, event: Event) -> Event:
         """The event as seen last; says in the journal that it holds again if another run did since."""

@@ -26,6 +26,7 @@ _DEEP = 1000  # steps down; a value may hold itself
 _LONG = 1 << 12  # characters of a text that counts by its length
 _BUILTIN = frozenset({list, tuple, dict})
 _TEXT = frozenset({str, bytes})
+_LEAVES = frozenset({int, float, complex, bool, str, bytes, type(None)})
 
 
 class Folded:
@@ -123,6 +124,48 @@ class Folder:
         if type(value) in _BUILTIN:
             return type(value)([self._part(part) for part in value])
         return Instance(type(value), {name: self._part(part) for name, part in state_of(value)})
+
+    def is_deep(self, value: Any, most: int) -> bool:
+        """Whether parts lie inside each other more than `most` deep; one that holds itself is not deep."""
+        heights = {id(value): 1}
+        path = [(value, iter(self._inside(value)))]
+        kept = [value]  # so that an id stays its object's own
+        while path:
+            owner, parts = path[-1]
+            part = next((p for p in parts if self._grows(p, owner, heights)), kept)
+            if part is kept:
+                path.pop()
+                if path:
+                    self._grows(owner, path[-1][0], heights)
+                continue
+            heights[id(part)] = 1
+            kept.append(part)
+            path.append((part, iter(self._inside(part))))
+            if len(path) > most:
+                return True
+        return heights[id(value)] > most
+
+    def _grows(self, part: Any, owner: Any, heights: dict[int, int]) -> bool:
+        """Whether a part is new; the height of one that is known counts for its owner."""
+        height = heights.get(id(part))
+        if height is None:
+            return True
+        heights[id(owner)] = max(heights[id(owner)], height + 1)
+        return False
+
+    def _inside(self, value: Any) -> list[Any]:
+        """The parts that may have parts themselves."""
+        cls = type(value)
+        try:
+            if issubclass(cls, dict):
+                parts = [*dict.keys(value), *dict.values(value)]
+            elif issubclass(cls, (list, tuple, set, frozenset)):
+                parts = list(value)
+            else:
+                parts = [p for _, p in state_of(value)] if self._rule_for(cls)[0] is object_rule else []
+        except Exception:  # it has no digest then, which is found out later
+            return []
+        return [part for part in parts if type(part) not in _LEAVES]
 
     def _part(self, part: Any) -> Any:
         if not self._has_parts(part):

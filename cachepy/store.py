@@ -78,6 +78,8 @@ class Store:
         safe = self._names.get(fname)
         if safe is None:
             safe = self._names[fname] = _safe(fname)
+        if not digest.isalnum():  # read from a file that somebody made: it must not lead elsewhere
+            digest = xxh3_64_hexdigest(call.encode("utf-8", "replace"))
         return f"{self._entries}{digest[:2]}{os.sep}{safe}-{digest}{ENTRY}"
 
     def claim_path(self, call: str) -> str:
@@ -89,14 +91,14 @@ class Store:
         if self._tagged and os.path.isdir(folder):
             return
         self.trust.make_folder(self.root)
-        _tag(os.path.join(self.root, "CACHEDIR.TAG"))
+        _tag(os.path.join(self.root, "CACHEDIR.TAG"), self.trust)
         self._tagged = True
         self.trust.make_folder(self._entries)
         self.trust.make_folder(folder)
 
     def open_up(self, fd: int) -> None:
-        """Give a file that was just created the mode that it needs in a shared cache."""
-        self.trust.open_up(fd)
+        """Give a graph file that was just created the mode that it needs in a shared cache."""
+        self.trust.open_for_all(fd)
 
     def _temporary(self, path: str) -> str:
         """A name beside a file, for writing it; names the process, so that others see when that is dead."""
@@ -126,7 +128,10 @@ class Store:
 
     def _parse(self, path: str, call: str, stamp: Stamp) -> Stored:
         try:
-            rows = rows_of(path, EntryFile(path, self.trust))
+            opened = EntryFile(path, self.trust)
+            rows = rows_of(path, opened)
+            if self.trust.key is not None:  # callers go by what it says of a call, also where no value is loaded
+                opened.pickle()
         except FileNotFoundError:
             raise EntryReplacedError(f"{path} vanished while it was read") from None
         events = [Event.unwire(wire).replace(root=self.root) for wire, _ in rows]
@@ -196,7 +201,7 @@ class Store:
         """Write a file whole: beside its place, then renamed."""
         temporary = self._temporary(path.removesuffix(ENTRY))
         try:
-            with open(temporary, "xb", buffering=0) as file:
+            with open(temporary, "xb", buffering=0, opener=_for_readers) as file:
                 self.trust.open_up(file.fileno())
                 for part in parts:
                     _write_all(file, part)
@@ -219,7 +224,7 @@ class Store:
             same = old.trace.deps == event.trace.deps and old.trace.calls == event.trace.calls
             if name.endswith(ENTRY):
                 aside = f"{name[: -len(ENTRY)]}.{old.run[:16]}{OLD}"
-                if not same and _link(path, os.path.join(os.path.dirname(path), aside)):
+                if not same and _link(path, os.path.join(os.path.dirname(path), aside), self.trust):
                     kept.append((old.wire(), aside))
             elif same or len(kept) >= MAX_TRACES - 1:
                 dropped.append(name)
@@ -233,7 +238,7 @@ class Store:
             with open(self._valid_path(call), "rb") as file:
                 seen, run = wire.loads(file.read(4096))
             return float(seen), str(run)
-        except (OSError, TypeError, ValueError):
+        except (OSError, OverflowError, TypeError, ValueError):
             return None
 
     def set_valid(self, call: str, seen: float, run: str) -> None:
@@ -272,8 +277,12 @@ class Store:
         return self.files(ENTRY)
 
     def files(self, *suffixes: str) -> Iterator[str]:
-        """The paths of all files below ``entries`` with one of the suffixes, sorted."""
+        """The paths of all files below ``entries`` with one of the suffixes, sorted; no link leads out of there."""
+        if os.path.islink(self._entries.rstrip(os.sep)):
+            return
         for folder in self.folders():
+            if os.path.islink(folder):
+                continue
             for name in _listed(folder):
                 if name.endswith(suffixes):
                     yield os.path.join(folder, name)
@@ -285,12 +294,14 @@ class Store:
     def others(self, name: str = "") -> list[str]:
         """The paths in ``code`` or ``runs``; without a name: of all that is ours at the top."""
         folder = os.path.join(self.root, name)
+        if name and os.path.islink(folder):
+            return []
         return [os.path.join(folder, each) for each in (_listed(folder) if name else sorted(OWN_NAMES))]
 
     def put_code(self, digest: str, wire: bytes) -> None:
         """Keep the pieces of a code digest, best effort: they only make reasons more exact."""
         path = os.path.join(self.root, "code", digest)
-        if os.path.exists(path):
+        if os.path.exists(path) or not digest.isalnum():
             return
         try:
             self.trust.make_folder(os.path.dirname(path))
@@ -299,6 +310,8 @@ class Store:
             pass
 
     def get_code(self, digest: str) -> bytes | None:
+        if not digest.isalnum():  # read from a file that somebody made: it must not lead elsewhere
+            return None
         try:
             with open(os.path.join(self.root, "code", digest), "rb") as file:
                 return file.read()
@@ -311,17 +324,26 @@ def rows_of(path: str, file: EntryFile) -> list[tuple[Any, str]]:
     rows = file.meta
     if type(rows) is not list or not rows or not all(_is_row(row) for row in rows):
         raise EntryError(f"{path} is damaged: its meta is not that of a call")
-    return [(rows[0][0], os.path.basename(path)), *((wire, os.path.basename(name or "")) for wire, name in rows[1:])]
+    older = [(wire, os.path.basename(name or "")) for wire, name in rows[1:]]
+    if any(not name.endswith(OLD) for _, name in older):
+        raise EntryError(f"{path} is damaged: it names older values that cannot be its own")
+    return [(rows[0][0], os.path.basename(path)), *older]
 
 
 def _is_row(row: Any) -> bool:
     return type(row) is tuple and len(row) == 2 and is_event(row[0]) and type(row[1]) in (str, type(None))
 
 
-def _tag(path: str) -> None:
+def _for_readers(path: str, flags: int) -> int:
+    """Only its owner may write into a file that speaks for its owner, whatever the umask of the process."""
+    return os.open(path, flags, 0o644)
+
+
+def _tag(path: str, trust: Trust) -> None:
     """Mark the directory, best effort, also one that the user made."""
     try:
-        with open(path, "xb", buffering=0) as file:
+        with open(path, "xb", buffering=0, opener=_for_readers) as file:
+            trust.open_up(file.fileno())
             file.write(OWN_TAG)
     except FileExistsError:
         pass
@@ -343,20 +365,31 @@ def _write_all(file: Any, data: Any) -> None:
         view = view[file.write(view) :]
 
 
-def _link(path: str, aside: str) -> bool:
+def _link(path: str, aside: str, trust: Trust) -> bool:
     try:
         os.link(path, aside)
     except FileExistsError:
         return True
-    except OSError:  # no hard links here
+    except OSError:  # no hard links here, or none to files of others
         try:
-            import shutil
-
-            shutil.copyfile(path, aside)
-        except OSError:
+            _copy(path, aside, trust)
+        except FileExistsError:
+            return True
+        except (EntryError, OSError):
             _unlink(aside)
             return False
     return True
+
+
+def _copy(path: str, aside: str, trust: Trust) -> None:
+    """The copy will be ours: so what is copied has to be of somebody who is trusted, at this very moment."""
+    import shutil
+
+    with open(path, "rb") as source:
+        trust.check_owner(path, os.fstat(source.fileno()).st_uid)
+        with open(aside, "xb", opener=_for_readers) as file:
+            trust.open_up(file.fileno())
+            shutil.copyfileobj(source, file)
 
 
 def _listed(folder: str) -> list[str]:

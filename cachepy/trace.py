@@ -116,11 +116,13 @@ class Frame:
 def read_mailbox(frame: Frame) -> list[Dep]:
     """What other processes left for a frame in its mailbox."""
     try:
-        records, _ = journal.read(frame.mailbox)
+        records, damaged = journal.read(frame.mailbox)
         os.unlink(frame.mailbox)
     except OSError:
         return []
-    return [Dep(*record) for record in records]
+    if damaged or not all(map(journal.is_dep, records)):  # a dep may be lost: nothing may be stored without it
+        frame.changed.append("the mailbox for calls that other processes make")
+    return [Dep(*record) for record in records if journal.is_dep(record)]
 
 
 class RemoteFrame:
@@ -135,7 +137,7 @@ class RemoteFrame:
 
     def add(self, dep: Dep) -> None:
         """Written through at once: the caller looks as soon as it has the result."""
-        os.makedirs(os.path.dirname(self.mailbox), exist_ok=True)
+        os.makedirs(os.path.dirname(self.mailbox), mode=0o700, exist_ok=True)  # `with_caller` made it
         self._box.append(dep.astuple())
         self._box.close()
 
@@ -163,6 +165,17 @@ def leave(token: Any) -> None:
         _current.reset(token)
     except ValueError:  # entered in another context: a coroutine that was moved
         _current.set(None)
+
+
+def here() -> Caller | None:
+    """What is set as the caller here, open or not: for `back_to`."""
+    return _current.get()
+
+
+def back_to(frame: Caller | None) -> None:
+    """See that the caller is what it was, also after an interrupt in the midst of `enter` or `leave`."""
+    if _current.get() is not frame:
+        _current.set(frame)
 
 
 def observe_file(path: str, files: Files) -> None:

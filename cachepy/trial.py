@@ -200,7 +200,7 @@ class TrialSession(Session):
         self.claims = _NoClaims()
         self._functions = outer._functions  # local functions are found nowhere else
         for store in outer.stores():
-            self.store(store.root)
+            self.store(store.root).trust = store.trust
 
     def store(self, root: str) -> Store:
         found = self._stores.get(root)

@@ -80,7 +80,10 @@ class Trust:
 
     def sign(self, parts: Iterable[Any], buffers: Iterable[Any]) -> bytes:
         """The seal of a file; empty without a key."""
-        return b"" if self.key is None else self._mac(b"file", parts) + self._mac(b"buffers", buffers)
+        if self.key is None:
+            return b""
+        first = self._mac(b"file", parts)
+        return first + self._mac(b"buffers", [first, *buffers])  # of this very file: halves of two seals do not fit
 
     def check_seal(self, path: str, seal: bytes, parts: Iterable[Any]) -> None:
         """UntrustedEntryError unless what would be unpickled is signed."""
@@ -99,7 +102,7 @@ class Trust:
             return
         from hmac import compare_digest
 
-        if not compare_digest(seal[32:], self._mac(b"buffers", buffers)):
+        if not compare_digest(seal[32:], self._mac(b"buffers", [seal[:32], *buffers])):
             raise UntrustedEntryError(f"the arrays in {path} were altered since it was signed: it is not used")
 
     def _mac(self, purpose: bytes, parts: Iterable[Any]) -> bytes:
@@ -114,18 +117,34 @@ class Trust:
     # -- what is created
 
     def make_folder(self, path: str) -> None:
-        """Make a folder, private unless it is shared on purpose; it may be there."""
-        if self.umask is None:
-            os.makedirs(path, mode=0o700, exist_ok=True)
-        elif not os.path.isdir(path):
-            os.makedirs(path, exist_ok=True)
+        """Make a folder and those above it, private unless they are shared on purpose; it may be there."""
+        path = path.rstrip("/") or path
+        if os.path.isdir(path):
+            return
+        above = os.path.dirname(path)
+        if above and not os.path.isdir(above):
+            self.make_folder(above)
+        try:
+            os.mkdir(path, 0o700)
+        except FileExistsError:
+            if not os.path.isdir(path):
+                raise
+            return  # made by somebody else just now
+        if self.umask is not None:
             os.chmod(path, 0o777 & ~self.umask | _group_bit(path))
 
     def open_up(self, fd: int) -> None:
-        """Give a new file the mode of a shared directory."""
+        """Let those who share the directory read a new file; not write it, since what is in it speaks for its owner."""
+        self._set_mode(fd, 0o644)
+
+    def open_for_all(self, fd: int) -> None:
+        """Let those who share the directory add to a new file, which holds plain data of everybody's."""
+        self._set_mode(fd, 0o666)
+
+    def _set_mode(self, fd: int, mode: int) -> None:
         if self.umask is not None:
             try:
-                os.fchmod(fd, 0o666 & ~self.umask)
+                os.fchmod(fd, mode & ~self.umask)
             except OSError:  # somebody else made it just now
                 pass
 

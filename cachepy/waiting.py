@@ -45,16 +45,14 @@ def _take(request: Request, path: str, flags: Flags) -> bool:
         return False
     try:
         request.store.prepare(request.id)
-        claim = claims.acquire(path)
+        request.claim = claims.acquire(path)
     except OSError as error:
         request.cannot_write(error)
         return True
-    if claim is None:
+    if request.claim is None:
         return False
     if flags.may_hit and request.find_hit() is not None:
-        claims.release(claim)
-    else:
-        request.claim = claim
+        request.release()
     return True
 
 

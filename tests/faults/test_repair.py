@@ -41,6 +41,7 @@ from cachepy.session import Session, use_session
 from cachepy.store import Store
 
 REPO = Path(__file__).parents[2]
+LATE = {"id": "late:" + "1" * 32, "fname": "late", "hash": "1" * 32, "outfile": None, "run": "9" * 32}
 
 
 @pytest.fixture(autouse=True)
@@ -589,7 +590,7 @@ def test_a_record_that_waits_for_the_lock_is_not_lost(program, root):
     mine._open()
     print("open", flush=True)
     sys.stdin.readline()
-    mine.append({event.replace(id="late:1", run="9" * 32).wire()!r})
+    mine.append({event.replace(**LATE).wire()!r})
     """
     with subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(script)],
@@ -603,13 +604,13 @@ def test_a_record_that_waits_for_the_lock_is_not_lost(program, root):
             wait_until_blocked(process.pid)
             journal.write(str(path), [e.wire() for e in read_events(str(path))[0]])
         assert process.wait(30) == 0
-    assert "late:1" in {e.id for e in read_events(str(path))[0]}
+    assert LATE["id"] in {e.id for e in read_events(str(path))[0]}
 
 
 def test_what_was_added_to_the_old_file_is_carried_over(program, root, monkeypatch):
     """A file system without locks: a writer is between its look at the file and its write."""
     path = root / "graph.pkl"
-    event = read_events(str(path))[0][0].replace(id="late:1", run="9" * 32)
+    event = read_events(str(path))[0][0].replace(**LATE)
     path.write_bytes(path.read_bytes() + b"torn")
     real = repair._Repair._write
 
@@ -622,7 +623,7 @@ def test_what_was_added_to_the_old_file_is_carried_over(program, root, monkeypat
         monkeypatch.setattr(repair._Repair, "_write", write)
         done = cache_repair(root)
     events, damaged = read_events(str(path))
-    assert "late:1" in {e.id for e in events} and not damaged
+    assert LATE["id"] in {e.id for e in events} and not damaged
     assert done.events == len(events)
 
 
@@ -630,7 +631,7 @@ def test_a_writer_that_does_not_look_after_waiting_is_carried_over(program, root
     """As cachepy was before there was a repair: it has the lock of the old file and writes there."""
     fcntl = pytest.importorskip("fcntl")
     path = root / "graph.pkl"
-    event = read_events(str(path))[0][0].replace(id="late:1", run="9" * 32)
+    event = read_events(str(path))[0][0].replace(**LATE)
     path.write_bytes(path.read_bytes() + b"torn")
     with path.open("ab", buffering=0) as old:
 
@@ -643,7 +644,7 @@ def test_a_writer_that_does_not_look_after_waiting_is_carried_over(program, root
         monkeypatch.setattr(repair._Repair, "_write", lambda *args: (thread.start(), real(*args)))
         monkeypatch.setattr(repair, "time", SimpleNamespace(sleep=lambda _: thread.join(10)))
         cache_repair(root)
-    assert "late:1" in {e.id for e in read_events(str(path))[0]}
+    assert LATE["id"] in {e.id for e in read_events(str(path))[0]}
 
 
 def test_a_repair_at_once_with_another(program, root, monkeypatch):
@@ -651,7 +652,7 @@ def test_a_repair_at_once_with_another(program, root, monkeypatch):
     path = root / "graph.pkl"
     before = graph(root)
     path.write_bytes(path.read_bytes() + b"torn")
-    event = read_events(str(path))[0][0].replace(id="late:1", run="9" * 32)
+    event = read_events(str(path))[0][0].replace(**LATE)
     real, seen = examine.with_lock, []
 
     def lock(fd, *, shared):
@@ -662,7 +663,7 @@ def test_a_repair_at_once_with_another(program, root, monkeypatch):
 
     monkeypatch.setattr(repair, "with_lock", lock)
     cache_repair(root)
-    assert seen and graph(root).keys() == {*before, "late:1"}
+    assert seen and graph(root).keys() == {*before, LATE["id"]}
 
 
 def wait_until_blocked(pid):
@@ -682,8 +683,8 @@ mine = Journal(PATH)
 event = EVENT
 at = 0
 while not os.path.exists(STOP):
-    call = f"f:{number}-{at}"
-    mine.append((call, *event[1:5], f"{number:016x}{at:016x}", *event[6:12], event[12] + 9, *event[13:]))
+    key = f"{number:016x}{at:016x}"
+    mine.append((f"f:{key}", "f", *event[2:4], key, key, *event[6:10], None, event[11], event[12] + 9, *event[13:]))
     at += 1
     time.sleep(0.001)
 print(at)
@@ -714,7 +715,7 @@ def test_writers_lose_nothing(program, root, tmp_path):
     assert min(counts) > 0
     cache_repair(root)
     ids = {e.id for e in read_events(str(path))[0]}
-    assert {f"f:{n}-{i}" for n, count in enumerate(counts) for i in range(count)} <= ids
+    assert {f"f:{n:016x}{i:016x}" for n, count in enumerate(counts) for i in range(count)} <= ids
     assert before.keys() <= ids
 
 

@@ -263,10 +263,10 @@ def test_a_file_that_may_not_be_read(used, monkeypatch):
     path = str(only(used, "large-*.entry"))
     real = examine.EntryFile
 
-    def refuse(name):
+    def refuse(name, *rest):
         if name == path:
             raise PermissionError(13, "Permission denied", name)
-        return real(name)
+        return real(name, *rest)
 
     monkeypatch.setattr(examine, "EntryFile", refuse)
     (problem,) = cache_verify(used).problems
@@ -299,14 +299,14 @@ def test_what_is_replaced_meanwhile_is_looked_at_again(used, monkeypatch):
     path.write_bytes(good[:-1])
     real, seen = examine.EntryFile, []
 
-    def slow(name):
+    def slow(name, *rest):
         if name == str(path) and not seen:
             seen.append(name)
             opened = name + ".new"
             Path(opened).write_bytes(good)
             os.replace(opened, name)
             raise examine.EntryError("torn")
-        return real(name)
+        return real(name, *rest)
 
     monkeypatch.setattr(examine, "EntryFile", slow)
     assert cache_verify(used).is_good
@@ -316,11 +316,11 @@ def test_what_is_replaced_meanwhile_is_looked_at_again(used, monkeypatch):
 def test_what_goes_meanwhile_is_not_reported(used, monkeypatch):
     path = only(used, "large-*.entry")
 
-    def gone(name):
+    def gone(name, *rest):
         if name == str(path):
             path.unlink()
             raise examine.EntryError("torn")
-        return real(name)
+        return real(name, *rest)
 
     real = examine.EntryFile
     monkeypatch.setattr(examine, "EntryFile", gone)

@@ -423,7 +423,8 @@ def ambiguous(folder):
     name = str(folder / ".cachepy/graph.pkl")
     events, _ = read_events(name)
     digits = "abcd" + events[0].hash[4:]
-    twins = [e.replace(id=f"{e.fname}:{digits[:-1]}{i}", hash=f"{digits[:-1]}{i}") for i, e in enumerate(events[:3])]
+    twins = [e.replace(id=f"{e.fname}:{digits[:-1]}{i}", hash=f"{digits[:-1]}{i}", outfile=None)
+             for i, e in enumerate(events[:3])]  # fmt: skip
     journal.write(name, [e.wire() for e in [*events, *twins]])
 
 

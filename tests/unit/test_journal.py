@@ -172,9 +172,10 @@ def test_write_keeps_the_old_file_when_it_fails(path):
 # ---- which records are events
 
 
+KEY = "0" * 32
 EVENT = Event(
-    "f:1", "f", "m", "f", "1", "r", Trace((Dep(FILE, "x", None),), (Dep(CALL, "g:1", "d"),), "res"), {"a": "d"},
-    {"a": "3"}, "/root", "entries/x", "/", 1.0, 2.0, 3.0, "host:1:2",
+    "f:" + KEY, "f", "m", "f", KEY, "r", Trace((Dep(FILE, "x", None),), (Dep(CALL, "g:" + KEY, "d"),), "res"), {"a": "d"},
+    {"a": "3"}, "/root", f"entries/00/f-{KEY}.entry", "/", 1.0, 2.0, 3.0, "host:1:2",
 )  # fmt: skip
 WRONG = [None, 3, 2.5, "text", b"bytes", (), (1,), ("a", "b", "c"), [], {}, {"a": 1}, {1: "a"}, {"a": ()}, True]
 

@@ -71,7 +71,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "maintain": {"claims", "entryfile", "model", "options", "session", "store"},
     "examine": {"entryfile", "files", "graph", "journal", "model", "source", "store", "wire"},
-    "aside": {"entryfile", "examine", "model"},
+    "aside": {"entryfile", "examine", "model", "trust"},
     "trial": {"again", "claims", "engine", "entryfile", "files", "kept", "model", "session", "store", "trace"},
     "check": {"examine", "maintain", "model", "store", "trial"},
     "repair": {
@@ -86,7 +86,7 @@ ALLOWED: dict[str, set[str]] = {
     "stale": {"api", "graph", "model", "probe", "progress", "session", "verify"},
     "show": {"api", "export", "plot", "stale"},
     # the command line
-    "plan": {"model", "progress", "session", "stale"},
+    "plan": {"model", "progress", "session", "stale", "verify"},
     "jobs": {"again", "code", "model", "session"},
     "refresh": {"again", "jobs", "model", "plan", "probe", "progress", "session", "stale", "verify"},
     "__main__": {"cli"},

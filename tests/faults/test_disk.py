@@ -1,0 +1,348 @@
+"""The disk refuses: the value is returned, one warning says why, nothing half-made stays, and later it caches again."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from faulty_child import Child, open_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROGRAM = """
+ran = []
+
+
+@cache_file(ROOT, ignore_globals=["ran"])
+def inner(n):
+    ran.append(("inner", n))
+    return n % 256
+
+
+@cache_file(ROOT, ignore_globals=["ran"])
+def outer(n):
+    ran.append(("outer", n))
+    return bytes([inner(n)]) * n
+
+
+def right(n):
+    assert outer(n) == bytes([n % 256]) * n, n
+
+
+def warm():
+    '''Import all that a call needs: another user may not read Python's own files.'''
+    with use_session(Session()):
+        here = cache_file(os.path.join(HERE, "warm"))(lambda x: b"1" * x)
+        here(1), here(1), here.explain(2)
+        import cloudpickle, ctypes, traceback, shutil
+
+
+def nobody():
+    '''Permissions do not bind root.'''
+    warm()
+    if os.geteuid() == 0:
+        os.seteuid(65534)
+
+
+def limit(size):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+
+def endless():
+    limit(resource.getrlimit(resource.RLIMIT_FSIZE)[1])
+
+
+def story(spoil, mend, stored_small=False):
+    '''SIZES: a small and a large value.'''
+    small, large = 10, 50_000
+    spoil()
+    for _ in range(2):
+        right(small), right(large)
+    again = [row for row in (("outer", small), ("outer", large)) if ran.count(row) != 2]
+    assert again == ([("outer", small)] if stored_small else []), ran
+    mend()
+    assert left() == [], left()
+    right(small), right(large)
+    ran.clear()
+    right(small), right(large)
+    assert ran == [], ran
+    assert len(entries()) == 4
+    with use_session(Session()):
+        cache_tree_sync(ROOT)
+        assert len(cache_tree_nodes()) == 4
+    causes = [kind for kind, _ in heard]
+    assert causes in (["CacheWriteWarning"], ["CacheReadWarning", "CacheWriteWarning"]), heard
+    assert all(HERE in text for _, text in heard), heard
+    print(heard[-1][1])
+"""
+
+CAUSES = {
+    "no file may be written": ("limit(0)", "endless()", "too large"),
+    "parent not writable": ("nobody(); os.chmod(HERE, 0o555)", "os.chmod(HERE, 0o777)", "ermission"),
+    "directory not writable": (
+        "nobody(); os.mkdir(ROOT); os.chmod(ROOT, 0o500)", "os.chmod(ROOT, 0o700)", "ermission",
+    ),
+    "directory not readable": (
+        "nobody(); os.mkdir(ROOT); os.chmod(ROOT, 0)", "os.chmod(ROOT, 0o700)", "ermission",
+    ),
+    "path is a file": ("open(ROOT, 'w').close()", "os.unlink(ROOT)", "exists"),
+    "above is a file": (
+        "globals().update(ROOT=ROOT); os.path.isdir(HERE) and open(os.path.join(HERE, 'cache'), 'w').close()",
+        "os.unlink(ROOT)", "exists",
+    ),
+    "entries is a file": (
+        "os.mkdir(ROOT); open(ROOT + '/entries', 'w').close()", "os.unlink(ROOT + '/entries')", "exists",
+    ),
+    "a link to nowhere": ("os.symlink('/proc/nothing/here', ROOT)", "os.unlink(ROOT)", ""),
+    "a link to itself": ("os.symlink(ROOT, ROOT)", "os.unlink(ROOT)", ""),
+}  # fmt: skip
+
+
+@pytest.fixture
+def child() -> Iterator[Child]:
+    yield from map(Child, open_folder())
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_the_value_is_returned_and_one_warning_says_why(child: Child, cause: str) -> None:
+    spoil, mend, says = CAUSES[cause]
+    if cause.startswith(("directory", "parent")) and os.geteuid() == 0:
+        child.folder.chmod(0o777)
+        os.chown(child.folder, 65534, 65534)
+    out = child.run(f"{PROGRAM}\ndef spoil(): {spoil}\ndef mend(): {mend}\nstory(spoil, mend)")
+    assert says in out
+
+
+def test_only_the_large_value_does_not_fit(child: Child) -> None:
+    """By a limit on the size of files; what was begun of it is removed."""
+    child.run(f"{PROGRAM}\nstory(lambda: limit(20_000), endless, stored_small=True)")
+
+
+@pytest.fixture
+def small_disk(child: Child) -> Iterator[Path]:
+    """A file system of its own, where this user may mount one."""
+    disk = child.folder / "cache"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=400k,nr_inodes=64", "tmpfs", str(disk)]
+    try:
+        done = subprocess.run(mount, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        done = False
+    if not done:
+        pytest.skip("no file system can be mounted here")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+FILL = """
+BALLAST = os.path.join(ROOT, "ballast")
+
+
+def fill(but=0):
+    with open(BALLAST, "wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError:
+            pass
+        file.truncate(os.path.getsize(BALLAST) - but)
+
+
+def inodes():
+    os.mkdir(BALLAST)
+    try:
+        for i in range(100):
+            open(os.path.join(BALLAST, str(i)), "w").close()
+    except OSError:
+        pass
+
+
+def empty():
+    os.unlink(BALLAST) if os.path.isfile(BALLAST) else shutil.rmtree(BALLAST)
+"""
+
+
+@pytest.mark.parametrize("how", ["story(fill, empty)", "story(inodes, empty)"])
+@pytest.mark.usefixtures("small_disk")
+def test_the_disk_is_full(child: Child, how: str) -> None:
+    assert "No space left" in child.run(PROGRAM + FILL + how)
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_the_disk_has_no_room_for_the_large_value(child: Child) -> None:
+    out = child.run(PROGRAM + FILL + "story(lambda: fill(but=40_000), empty, stored_small=True)")
+    assert "No space left" in out
+
+
+def test_the_disk_becomes_read_only(child: Child, small_disk: Path) -> None:
+    """What is stored is still loaded, without a word; what is new is computed."""
+    child.run(PROGRAM + "right(10)")
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    child.run(PROGRAM + "right(10); right(10); assert ran == [] and heard == [], (ran, heard)")
+    child.run(PROGRAM + "right(11); right(12); right(11); assert len(heard) == 1 and 'ead-only' in heard[0][1], heard")
+
+
+# -- directories that go
+
+
+GONE = {
+    "below a running call": "shutil.rmtree(ROOT)",
+    "the folders of the entries": "shutil.rmtree(ROOT + '/entries')",
+    "moved away": "os.rename(ROOT, ROOT + '.away')",
+    "replaced by a new one": "shutil.rmtree(ROOT); os.mkdir(ROOT)",
+}
+
+
+@pytest.mark.parametrize("how", GONE)
+def test_the_directory_goes_while_a_call_runs(child: Child, how: str) -> None:
+    """The call makes it anew: its value and its graph are there for the next process."""
+    child.run(
+        f"""
+        @cache_file(ROOT)
+        def below(n):
+            return n
+
+        @cache_file(ROOT, ignore_globals=["HERE", "ROOT"])
+        def f(n):
+            got = below(n)
+            {GONE[how]}
+            return got
+
+        assert f(1) == 1
+        assert heard == [] and left() == [], (heard, left())
+        assert f.is_cached(1) == below.is_cached(1), "the caller is stale, since the call below is not stored"
+        assert below(1) == 1
+        with use_session(Session()):
+            cache_tree_sync(ROOT)
+            assert "f" in {{n["fname"] for n in cache_tree_nodes().values()}}
+        """
+    )
+
+
+def test_the_directory_goes_between_two_calls(child: Child) -> None:
+    child.run(
+        PROGRAM
+        + """
+for _ in range(3):
+    right(10)
+    right(10)
+    shutil.rmtree(ROOT)
+assert ran == [("outer", 10), ("inner", 10)] * 3, ran
+right(10)
+with use_session(Session()):
+    cache_tree_sync(ROOT)
+    assert len(cache_tree_nodes()) == 2
+assert heard == []
+"""
+    )
+
+
+# -- something else stands where an entry was
+
+
+ODD = {
+    "a folder": "os.mkdir(path)",
+    "a folder with something in it": "os.mkdir(path); open(path + '/x', 'w').close()",
+    "a fifo": "os.mkfifo(path)",
+    "a link to itself": "os.symlink(path, path)",
+    "a link to nowhere": "os.symlink(path + '.not', path)",
+    "a device": "os.symlink('/dev/zero', path)",
+    "an empty file": "open(path, 'w').close()",
+}
+
+
+PLACES = ["entry", "graph.pkl", "stat.memo", "code", "CACHEDIR.TAG"]
+QUICK = {("entry", "a folder"), ("entry", "a fifo"), ("stat.memo", "a fifo"), ("graph.pkl", "a folder")}
+
+
+@pytest.mark.parametrize(
+    ("place", "kind"),
+    [pytest.param(p, k, marks=[] if (p, k) in QUICK else pytest.mark.stress) for p in PLACES for k in ODD],
+)
+def test_something_else_stands_there(child: Child, place: str, kind: str) -> None:
+    """At most one warning for reading and one for writing; never a hang, an error or a wrong value."""
+    child.run(
+        f"""
+        open("data", "wb").write(b"d" * 40_000)
+
+        @cache_file(ROOT)
+        def f(n, path="data"):
+            return bytes([n]) * len(open(path).read())
+
+        assert f(1) == bytes([1]) * 40_000
+        path = entries()[0] if {place!r} == "entry" else os.path.join(ROOT, {place!r})
+        if os.path.isdir(path):
+            shutil.rmtree(path)
+        elif os.path.exists(path):
+            os.unlink(path)
+        {ODD[kind]}
+        for _ in range(2):
+            with use_session(Session()):
+                assert f(1) == bytes([1]) * 40_000 and f(2) == bytes([2]) * 40_000
+                cache_tree_sync(ROOT)
+        told = set(heard)
+        assert len(told) <= (3 if {place!r} in ("entry", "graph.pkl") else 1), told
+        assert all(HERE in text for _, text in told), told
+        assert left() == []
+        """,
+        limit=20,
+    )
+
+
+# -- names
+
+
+NAMES = [
+    "ünïcödé", "f" * 300, "ф" * 300, "a/b", "../../../up", "<lambda>", "f:g", "f\0g", "f\ng", "CON", ".", "..", "", " ", "*",
+    "😀" * 80,
+]  # fmt: skip
+
+
+def test_odd_names_of_functions(child: Child) -> None:
+    """Each is cached, in a file inside the cache directory, apart from the others."""
+    child.run(
+        f"""
+        names = {NAMES!r}
+
+        def made(i, name):
+            scope = {{"__name__": "program"}}
+            exec(f"def f(x): return [x, {{i}}]", scope)
+            scope["f"].__name__ = scope["f"].__qualname__ = name
+            return cache_file(ROOT)(scope["f"])
+
+        functions = [made(i, name) for i, name in enumerate(names)]
+        for _ in range(2):
+            for i, f in enumerate(functions):
+                assert f(7) == [7, i]
+        assert all(f.is_cached(7) for f in functions)
+        assert len(entries()) == len(names)
+        assert all(len(os.path.basename(e).encode()) < 200 for e in entries())
+        assert sorted(os.listdir(HERE)) == ["cache", "program.py"]
+        assert heard == [], heard
+        with use_session(Session()):
+            cache_tree_sync(ROOT)
+            assert len(cache_tree_nodes()) == len(names)
+            assert heard == [], heard
+        """
+    )
+
+
+def test_local_functions_and_lambdas_on_one_line(child: Child) -> None:
+    child.run(
+        """
+        def make(k):
+            @cache_file(ROOT)
+            def local(x):
+                return x * k
+            return local
+
+        pair = [cache_file(ROOT)(lambda x: x + 1), cache_file(ROOT)(lambda x: x + 2)]
+        for _ in range(2):
+            assert [make(2)(5), make(3)(5), pair[0](1), pair[1](1)] == [10, 15, 2, 3]
+        assert len(entries()) == 4 and heard == []
+        """
+    )
