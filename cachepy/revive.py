@@ -108,11 +108,17 @@ class Revival:
         if self.verifier.call_holds((call.name, call.digest or ""), roots_of(event.trace)):
             return True
         run = run_of(self.verifier, call, event)
-        if run is None:
+        if run is None or self._gives_another(call, event):
             return False
         if run.trace.calls and not self.verifier.own_broken(run.trace) and not Again(self.session, run).shared:
             return run
         return self._make(run, event)
+
+    def _gives_another(self, call: Dep, event: Event) -> bool:
+        """Whether the call is fresh with another effect: it was made again already."""
+        roots = roots_of(event.trace)
+        effects = {e.trace.effect for e in self.verifier.probe.events(call.name, roots)} - {call.digest}
+        return any(self.verifier.call_holds((call.name, effect), roots) for effect in effects)
 
     def _climb(self, stack: list[_Visit]) -> bool:
         """A call below gives something else: its caller is made again, and so on, until one gives what it gave."""
@@ -128,11 +134,11 @@ class Revival:
             return False
         try:
             call, (args, kwargs) = Again(self.session, run).ready(import_code=self.session.import_modules)
-        except RerunError:
-            return False
-        if call.is_async:
-            return False
-        self._call(call, args, kwargs, run)
+        except RerunError:  # it cannot be made here, or another process has made it just now
+            pass
+        else:
+            if not call.is_async:
+                self._call(call, args, kwargs, run)
         fresh = Verifier(LiveProbe(self.session))
         if not fresh.call_holds((run.id, run.trace.effect), ()):
             return False
