@@ -8,9 +8,10 @@
     entries/ab/<name>-<digest>.valid         which of several runs was last seen to hold
     entries/ab/<name>-<digest>.claim         somebody is running this call
     code/<digest>                            pieces of a code digest, to name what changed
+    broken/<time>/...                        what `cache_repair` put aside
 
-A reader sees whole files only: each is written beside its place and renamed.  Imports entryfile,
-journal, model, files, wire, errors.
+A reader sees whole files only: each is written beside its place and renamed.  Imports disk, entryfile,
+errors, files, journal, model, trust, wire.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from itertools import count
 from xxhash import xxh3_64_hexdigest
 
 from cachepy import wire
+from cachepy.disk import for_readers, keep_aside, listed, safe_name, unlink, write_all
 from cachepy.entryfile import MAGIC, EntryFile, Payload, assemble, load_value
 from cachepy.errors import EntryError, EntryReplacedError
 from cachepy.files import OWN_NAMES, OWN_TAG
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
     from cachepy.entryfile import Stamp
 
 MAX_TRACES = 16  # stored per key; the oldest goes first
-_NAME = 60  # characters of a function's name in a file name
 _HOT = 1 << 14  # bytes; a smaller pickle is kept in memory
 _HOT_TOTAL = 1 << 26  # bytes of such pickles in memory
 _PARSED = 50_000  # entries remembered in memory
@@ -77,7 +78,7 @@ class Store:
         fname, _, digest = call.rpartition(":")
         safe = self._names.get(fname)
         if safe is None:
-            safe = self._names[fname] = _safe(fname)
+            safe = self._names[fname] = safe_name(fname)
         if not digest.isalnum():  # read from a file that somebody made: it must not lead elsewhere
             digest = xxh3_64_hexdigest(call.encode("utf-8", "replace"))
         return f"{self._entries}{digest[:2]}{os.sep}{safe}-{digest}{ENTRY}"
@@ -194,20 +195,20 @@ class Store:
             self.prepare(event.id)
             self._write(path, parts)
         for name in dropped:
-            _unlink(os.path.join(os.path.dirname(path), name))
+            unlink(os.path.join(os.path.dirname(path), name))
         return event
 
     def _write(self, path: str, parts: list[Any]) -> None:
         """Write a file whole: beside its place, then renamed."""
         temporary = self._temporary(path.removesuffix(ENTRY))
         try:
-            with open(temporary, "xb", buffering=0, opener=_for_readers) as file:
+            with open(temporary, "xb", buffering=0, opener=for_readers) as file:
                 self.trust.open_up(file.fileno())
                 for part in parts:
-                    _write_all(file, part)
+                    write_all(file, part)
             os.replace(temporary, path)
         except BaseException:
-            _unlink(temporary)
+            unlink(temporary)
             raise
 
     def _older(self, event: Event, path: str) -> tuple[list[tuple[Any, str]], list[str]]:
@@ -224,7 +225,7 @@ class Store:
             same = old.trace.deps == event.trace.deps and old.trace.calls == event.trace.calls
             if name.endswith(ENTRY):
                 aside = f"{name[: -len(ENTRY)]}.{old.run[:16]}{OLD}"
-                if not same and _link(path, os.path.join(os.path.dirname(path), aside), self.trust):
+                if not same and keep_aside(path, os.path.join(os.path.dirname(path), aside), self.trust):
                     kept.append((old.wire(), aside))
             elif same or len(kept) >= MAX_TRACES - 1:
                 dropped.append(name)
@@ -259,8 +260,8 @@ class Store:
             stored = None
         folder = os.path.dirname(self.path_of(call))
         for name in stored.files if stored else [os.path.basename(self.path_of(call))]:
-            _unlink(os.path.join(folder, name))
-        _unlink(self._valid_path(call))
+            unlink(os.path.join(folder, name))
+        unlink(self._valid_path(call))
         self._parsed.pop(call, None)
 
     def listing(self) -> set[str]:
@@ -269,7 +270,7 @@ class Store:
         found: set[str] = set()
         for folder in self.folders():
             start = f"{top}/{os.path.basename(folder)}/"
-            found.update([start + name for name in os.listdir(folder)])
+            found.update([start + name for name in listed(folder)])
         return found
 
     def calls(self) -> Iterator[str]:
@@ -283,20 +284,20 @@ class Store:
         for folder in self.folders():
             if os.path.islink(folder):
                 continue
-            for name in _listed(folder):
+            for name in listed(folder):
                 if name.endswith(suffixes):
                     yield os.path.join(folder, name)
 
     def folders(self) -> list[str]:
         """The folders that hold the entries."""
-        return [self._entries + name for name in _listed(self._entries)]
+        return [self._entries + name for name in listed(self._entries)]
 
     def others(self, name: str = "") -> list[str]:
         """The paths in ``code`` or ``runs``; without a name: of all that is ours at the top."""
         folder = os.path.join(self.root, name)
         if name and os.path.islink(folder):
             return []
-        return [os.path.join(folder, each) for each in (_listed(folder) if name else sorted(OWN_NAMES))]
+        return [os.path.join(folder, each) for each in (listed(folder) if name else sorted(OWN_NAMES))]
 
     def put_code(self, digest: str, wire: bytes) -> None:
         """Keep the pieces of a code digest, best effort: they only make reasons more exact."""
@@ -334,73 +335,13 @@ def _is_row(row: Any) -> bool:
     return type(row) is tuple and len(row) == 2 and is_event(row[0]) and type(row[1]) in (str, type(None))
 
 
-def _for_readers(path: str, flags: int) -> int:
-    """Only its owner may write into a file that speaks for its owner, whatever the umask of the process."""
-    return os.open(path, flags, 0o644)
-
-
 def _tag(path: str, trust: Trust) -> None:
     """Mark the directory, best effort, also one that the user made."""
     try:
-        with open(path, "xb", buffering=0, opener=_for_readers) as file:
+        with open(path, "xb", buffering=0, opener=for_readers) as file:
             trust.open_up(file.fileno())
             file.write(OWN_TAG)
     except FileExistsError:
         pass
     except OSError:
-        _unlink(path)
-
-
-def _safe(fname: str) -> str:
-    """A file name for a function name: readable if it can be, bounded, unambiguous by the digest."""
-    text = "".join(c if c.isascii() and (c.isalnum() or c in "_.") else "_" for c in fname)
-    if len(text) <= _NAME:
-        return text
-    return f"{text[: _NAME - 17]}.{xxh3_64_hexdigest(fname.encode('utf-8', 'replace'))}"
-
-
-def _write_all(file: Any, data: Any) -> None:
-    view = memoryview(data).cast("B")
-    while view:
-        view = view[file.write(view) :]
-
-
-def _link(path: str, aside: str, trust: Trust) -> bool:
-    try:
-        os.link(path, aside)
-    except FileExistsError:
-        return True
-    except OSError:  # no hard links here, or none to files of others
-        try:
-            _copy(path, aside, trust)
-        except FileExistsError:
-            return True
-        except (EntryError, OSError):
-            _unlink(aside)
-            return False
-    return True
-
-
-def _copy(path: str, aside: str, trust: Trust) -> None:
-    """The copy will be ours: so what is copied has to be of somebody who is trusted, at this very moment."""
-    import shutil
-
-    with open(path, "rb") as source:
-        trust.check_owner(path, os.fstat(source.fileno()).st_uid)
-        with open(aside, "xb", opener=_for_readers) as file:
-            trust.open_up(file.fileno())
-            shutil.copyfileobj(source, file)
-
-
-def _listed(folder: str) -> list[str]:
-    try:
-        return sorted(os.listdir(folder))
-    except OSError:
-        return []
-
-
-def _unlink(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        pass
+        unlink(path)
