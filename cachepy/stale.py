@@ -134,14 +134,11 @@ class Survey:
         self.verifier = AskingVerifier(self.probe)
         broken = [e for e in each(list(self.events.values())) if not self._holds(e)]
         self.found: dict[str, Finding] = {}
-        self.cleared: set[str] = set()  # an older run of theirs holds: the calls below the newest do not matter
         self.history = session.graph.history()
         for event in sorted(broken, key=attrgetter("id")):
             found = None if event.id in self.history else self._finding(event)
             if found is not None:
                 self.found[event.id] = found
-            else:
-                self.cleared.add(event.id)
         self._add_inputs()
 
     @property
@@ -173,7 +170,7 @@ class Survey:
             return False
 
     def _add_inputs(self) -> None:
-        """What takes the result of a stale call is stale, and so are its callers."""
+        """What takes the result of a stale call is stale; all reasons are gathered."""
         takers: dict[str, list[Event]] = {}
         for event in self.events.values() if self.found else ():
             for digest in set(event.args.values()):
@@ -197,8 +194,9 @@ class Survey:
         graph = self.session.graph
         takers_of = takers.get(self.events[call].trace.result, ())
         found = [(e.id, "input") for e in takers_of if call in graph.inputs_of(e).values()]
-        found += [(c, "below") for c in graph.parents_of(call) if c in self.events]
-        return [(c, link) for c, link in found if c not in self.history and (link == "input" or c not in self.cleared)]
+        # whether a caller holds was decided by its stored runs: it may well be fresh by an older one
+        found += [(c, "below") for c in graph.parents_of(call) if c in self.found]
+        return [(c, link) for c, link in found if c not in self.history]
 
 
 class Blame:
