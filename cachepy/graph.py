@@ -49,6 +49,7 @@ class Graph:
         self._parents: dict[str, dict[str, None]] = {}
         self._results: dict[str, dict[str, None]] = {}
         self._past: set[str] = set()  # digests of results of earlier runs
+        self._places: dict[str, tuple[str, dict[str, int]]] = {}
         self._lock = RLock()
         _whole_in_forks(self._lock)
 
@@ -129,7 +130,7 @@ class Graph:
 
     def clear(self) -> None:
         with self._lock:
-            for part in (self._events, self._first, self._parents, self._results, self._past):
+            for part in (self._events, self._first, self._parents, self._results, self._past, self._places):
                 part.clear()
 
     # -- queries
@@ -175,16 +176,36 @@ class Graph:
         return {name: call for name, call in found.items() if call is not None}
 
     def _producer(self, event: Event, digest: str) -> str | None:
-        """Of several calls with that result, one under the same caller is the likeliest."""
+        """The call that gave a value: one that a common caller made before this, else one that ended before.
+
+        Order within a caller is the same however calls were run; times are not, where calls run side by side.
+        """
+        candidates = [c for c in self._results.get(digest, ()) if c != event.id]
+        family = self._parents.get(event.id, {})
+        siblings = [c for c in candidates if self._is_made_before(c, event.id, family)]
+        if siblings:
+            return min(siblings)
         latest = self._first[event.id]
-        candidates = [c for c in self._results.get(digest, ()) if c != event.id and self._first[c] <= latest]
-        family = set(self._parents.get(event.id, ()))
+        earlier = [c for c in candidates if self._first[c] <= latest]
+        return min(earlier, key=lambda c: (bool(family or self._parents.get(c)), c), default=None)
 
-        def distance(call: str) -> tuple[bool, str]:
-            others = set(self._parents.get(call, ()))
-            return not (family & others or (not family and not others)), call
+    def _is_made_before(self, call: str, other: str, family: dict[str, None]) -> bool:
+        """Whether one of the callers made the call before the other one."""
+        for caller in self._parents.get(call, ()):
+            if caller in family:
+                places = self._places_in(caller)
+                if places[call] < places[other]:
+                    return True
+        return False
 
-        return min(candidates, key=distance, default=None)
+    def _places_in(self, caller: str) -> dict[str, int]:
+        """The place of each call in the order in which its caller made them; remembered as long as the run is it."""
+        event = self._events[caller]
+        run, places = self._places.get(caller, ("", {}))
+        if run != event.run:
+            places = {c.name: at for at, c in enumerate(event.trace.calls)}
+            self._places[caller] = event.run, places
+        return places
 
     def for_file(self, path: str) -> list[str]:
         """The ids of the calls whose own trace holds a file."""

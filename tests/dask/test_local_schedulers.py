@@ -13,7 +13,8 @@ import pytest
 import ways
 from ways import ByBag, ByDelayed, assert_graph, bare
 
-from cachepy import cache_tree_nodes, cache_tree_reset, cache_tree_sync
+from cachepy import cache_tree_nodes, cache_tree_reset
+from cachepy.graph import Graph, read_events
 from dask_plugin import delayed, with_caller
 
 LOCAL = ("tutorial", "diamonds", "fan_out")
@@ -66,9 +67,13 @@ def check_after_sync(run, expected):
     values, graph = expected
     assert run() == values
     cache_tree_reset()
-    cache_tree_sync(os.environ["PIPE_CACHE"])
-    shapes = ways.shape(cache_tree_nodes())
-    assert {call: shapes.get(call) for call in graph[0]} == graph[0]
+    events, damaged = read_events(os.path.join(os.environ["PIPE_CACHE"], "graph.pkl"))
+    assert not damaged
+    mine = Graph()
+    for event in events:
+        if event.id in graph[0]:  # other tests made calls of the same values in this directory
+            mine.apply(event)
+    ways.assert_same([ways.shape(mine.nodes()), {}], [graph[0], {}])
 
 
 def test_a_cached_caller_that_computes(scheduler, data, serial, bodies):
