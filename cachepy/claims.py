@@ -15,6 +15,7 @@ from _thread import allocate_lock
 from itertools import count
 
 from cachepy import wire
+from cachepy.plainfile import read_plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -309,8 +310,7 @@ def _sweep(path: str, pid: int) -> bool:
 def _read(path: str) -> Any:
     """Who holds a claim; None while it is being written, or if it is gone."""
     try:
-        with open(path, "rb") as file:
-            content = wire.loads(file.read(4096))
+        content = wire.loads(read_plain(path, 4096))
     except (OSError, ValueError):
         return None
     is_claim = type(content) is tuple and tuple(map(type, content)) in _CLAIMS and 0 < content[1] < _PIDS

@@ -20,6 +20,8 @@ from struct import Struct
 
 from xxhash import xxh3_64_intdigest, xxh3_128
 
+from cachepy.plainfile import open_plain
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,7 +66,7 @@ class StatMemo:
             return
         self._loaded.add(path)
         try:
-            with open(path, "rb", opener=_open) as file:
+            with open(path, "rb", opener=open_plain) as file:
                 if self.trusts is not None and not self.trusts(os.fstat(file.fileno()).st_uid):
                     return
                 data = file.read()

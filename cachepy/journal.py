@@ -15,6 +15,7 @@ from struct import Struct
 from xxhash import xxh32_intdigest
 
 from cachepy import wire
+from cachepy.plainfile import read_plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 MARK = b"\xc5cpj"
 _HEAD = Struct("<4sII")
 
-_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+_NEVER = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # through a link, or waiting for a fifo's reader
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | _NEVER
 _TEXT_OR_NONE, _NUMBER = (str, type(None)), (int, float)
 _TRACE = tuple, tuple, str
 _IDS = ("call", "below")  # kinds of deps whose name is the id of a call
@@ -189,9 +191,7 @@ class _locked:  # noqa: N801 - reads as a verb: with _locked(fd)
 
 def read(path: str) -> tuple[list[Any], bool]:
     """All whole records of a file, and whether anything in it was damaged."""
-    with open(path, "rb") as file:
-        data = file.read()
-    values = list(scan(data))
+    values = list(scan(read_plain(path)))
     whole = [v for v in values if v is not None]
     return whole, len(whole) != len(values)
 

@@ -28,6 +28,7 @@ from cachepy.errors import EntryError, EntryReplacedError
 from cachepy.files import OWN_NAMES, OWN_TAG
 from cachepy.journal import MARK, Journal, is_event
 from cachepy.model import Event
+from cachepy.plainfile import read_plain
 from cachepy.trust import Trust
 
 TYPE_CHECKING = False
@@ -236,8 +237,7 @@ class Store:
     def valid(self, call: str) -> tuple[float, str] | None:
         """Which of several stored runs was last seen to hold: (seconds since the epoch, run)."""
         try:
-            with open(self._valid_path(call), "rb") as file:
-                seen, run = wire.loads(file.read(4096))
+            seen, run = wire.loads(read_plain(self._valid_path(call), 4096))
             return float(seen), str(run)
         except (OSError, OverflowError, TypeError, ValueError):
             return None
@@ -314,8 +314,7 @@ class Store:
         if not digest.isalnum():  # read from a file that somebody made: it must not lead elsewhere
             return None
         try:
-            with open(os.path.join(self.root, "code", digest), "rb") as file:
-                return file.read()
+            return read_plain(os.path.join(self.root, "code", digest))
         except OSError:
             return None
 
