@@ -28,7 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "wire": set(),
     "options": {"trust"},
     "plainfile": set(),
-    "claims": {"plainfile", "wire"},
+    "claims": {"wire"},
     "config": {"options"},
     "entryfile": {"modules", "trust", "wire"},
     "kept": {"entryfile", "modules", "wire"},
