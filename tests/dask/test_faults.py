@@ -115,10 +115,14 @@ def kill_at_random(client, seed, tag, count):
 def check_kills(client, tag, seeds, count):
     names = [f"{tag}.{seed}" for seed in seeds]
     expected = serial(*[("play_trees", name, count) for name in names])
+    earlier: set[str] = set()
     for name, seed, want in zip(names, seeds, expected, strict=True):
         cache_tree_reset()
         results = kill_at_random(client, seed, name, count)
-        found, nodes = in_memory(), current_session().graph.nodes()
+        nodes = current_session().graph.nodes()
+        # a task of the round before that was run again after a kill may tell of its calls only now
+        found = {call: row for call, row in projection(nodes).items() if call not in earlier}
+        earlier |= want.keys()
         assert results == [[[i, i + 1], [i + 1, i + 2]] for i in range(count)], seed
         assert not difference(found, want), seed
         assert not whole(nodes), seed
