@@ -2,24 +2,25 @@
 
 The value is run through the C pickler in ``fast`` mode: without a memo, object identity leaves no
 mark in the stream.  What pickle would write differently for equal values (sets, nan, arrays,
-frames, functions, classes, paths) is intercepted by `reducer_override`.  The stream is never
-loaded again: it only has to be canonical.
+frames, functions, classes, paths) is intercepted by `reducer_override`.  Few numbers and texts
+(see `flat`) need no pickler.  The stream is never loaded again: it only has to be canonical.
 
-Imports errors, modules, rules, sharing.
+Imports errors, flat, modules, rules, sharing.
 """
 
 from __future__ import annotations
 
-import io
 import sys
 from _pickle import Pickler
+from marshal import dumps
 
 from xxhash import xxh3_128_hexdigest
 
 from cachepy.errors import UndigestableError
+from cachepy.flat import LEAVES, MARSHAL, flat_stream, has_no_nan, may_have_nan
 from cachepy.modules import Origins
 from cachepy.rules import Found, digest_bytes, find_rule, form, mark, name_of
-from cachepy.sharing import LARGE, Folder
+from cachepy.sharing import LARGE, Folder, is_small
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,14 +29,14 @@ if TYPE_CHECKING:
 
     from cachepy.rules import Rule
 
-__all__ = ["Digester", "Found", "ValuePickler", "digest_bytes", "form", "name_of"]
+__all__ = ["Digester", "Found", "ValuePickler", "digest_bytes", "flat_stream", "form", "name_of"]
 
 _PROTOCOL = 3  # spells sets by name, so that one set anywhere is noticed, and has no framing
-_NAN = (b"G\x7f\xf8", b"G\xff\xf8")
-_FLAT = frozenset({int, float, complex, bool, str, bytes, type(None)})
-_FEW = 16
 _DEEPEST = 5000  # levels; with more, pickling may need more than a thread's stack of 8 MB
+_STR = {str}
 _SORTABLE = frozenset({int, str, bytes})
+_BY_LOOK = frozenset({set, frozenset, float})
+_LOOPED = b"\x80looped"  # no stream of `flat` starts like it
 
 
 class Digester:
@@ -63,18 +64,21 @@ class Digester:
         self.origins = origins
         self.code_of = code_of
         self.rules: dict[type, tuple[Rule | None, str | None]] = {}
+        self._idle: list[ValuePickler] = []
 
     def digest(self, value: object, found: Found | None = None) -> str:
         """The digest of any value; UndigestableError if it has none."""
-        return xxh3_128_hexdigest(self.stream(value, found))
+        return xxh3_128_hexdigest(flat_stream(value) or self._pickled(value, found or Found()))
 
     def stream(self, value: object, found: Found | None = None) -> bytes:
         """The canonical bytes of a value; with the `found` of an earlier pass nothing large is read again."""
-        found = found if found is not None else Found()
+        return flat_stream(value) or self._pickled(value, found or Found())
+
+    def _pickled(self, value: object, found: Found) -> bytes:
         if self.is_too_deep(value):
             raise _no_digest(value, RecursionError(f"it is more than {_DEEPEST} levels deep"))
         try:
-            return self._plain_stream(value if _is_flat(value) else self._folded(value, found), found)
+            return self._written(self._folded(value, found), found)
         except (UndigestableError, MemoryError):
             raise
         except RecursionError:
@@ -88,7 +92,7 @@ class Digester:
 
     def is_too_deep(self, value: object) -> bool:
         """Whether pickling would overflow the stack: a program may have raised the limit that Python keeps."""
-        return sys.getrecursionlimit() > _DEEPEST and not _is_flat(value) and self._folder().is_deep(value, _DEEPEST)
+        return sys.getrecursionlimit() > _DEEPEST and self._folder(Found()).is_deep(value, _DEEPEST)
 
     def _is_deep_here(self, value: object) -> bool:
         """Whether it is the calls around this one that are deep, not the value: it would have a digest elsewhere."""
@@ -96,48 +100,55 @@ class Digester:
         frame, depth = sys._getframe(), 0
         while frame.f_back is not None:
             frame, depth = frame.f_back, depth + 1
-        return depth > limit // 2 and not self._folder().is_deep(value, limit // 8)
+        return depth > limit // 2 and not self._folder(Found()).is_deep(value, limit // 8)
 
     def _looped(self, value: object, found: Found) -> bytes:
         """A value that may refer to itself: with a memo, in which object identity shows."""
-        file = io.BytesIO()
-        pickler = CanonicalPickler(file, self, found)
-        pickler.fast = False
         try:
-            pickler.dump(value)
+            return _LOOPED + _dump(CanonicalPickler, value, self, found, fast=False)
         except (UndigestableError, MemoryError):
             raise
         except Exception as error:
             if isinstance(error, RecursionError) and self._is_deep_here(value):
                 raise
             raise _no_digest(value, error) from error
-        return b"looped" + file.getvalue()
-
-    def _stream(self, value: object, found: Found) -> bytes:
-        return self._plain_stream(value if _is_flat(value) else self._folded(value, found), found)
 
     def _folded(self, value: object, found: Found) -> Any:
         """The value, or if it is too large to be written out, a copy with digests in place of its parts."""
+        if is_small(value, self.rule_for):
+            return value
         folder = self._folder(found)
         if folder.spread(value) <= LARGE:
             return value
         found.hidden = True
         return folder.fold(value)
 
-    def _folder(self, found: Found | None = None) -> Folder:
-        found = found if found is not None else Found()
-        return Folder(self.rule_for, lambda part: xxh3_128_hexdigest(self._plain_stream(part, found)))
+    def _folder(self, found: Found) -> Folder:
+        return Folder(self.rule_for, lambda part: xxh3_128_hexdigest(self._written(part, found)))
 
-    def _plain_stream(self, value: object, found: Found) -> bytes:
-        file = io.BytesIO()
-        pickler = ValuePickler(file, self, found)
-        pickler.dump(value)
-        data = file.getvalue()
-        if pickler.has_set or _NAN[0] in data or _NAN[1] in data:
-            file = io.BytesIO()
-            CanonicalPickler(file, self, found).dump(value)
-            data = file.getvalue()
+    def _written(self, value: object, found: Found) -> bytes:
+        """The stream of a value, folded or not."""
+        flat = flat_stream(value)
+        if flat is not None:
+            return flat
+        try:
+            data, is_plain = self._quick(value, found)
+        except _SetMetError:
+            return _dump(CanonicalPickler, value, self, found)
+        if may_have_nan(data) and not (is_plain and has_no_nan(value)):
+            return _dump(CanonicalPickler, value, self, found)
         return data
+
+    def _quick(self, value: object, found: Found) -> tuple[bytes, bool]:
+        """The stream, and whether there are only numbers, texts and plain containers in it."""
+        try:
+            pickler = self._idle.pop()
+        except IndexError:  # all are at work, in other threads or further up
+            pickler = _pickler(ValuePickler, self, fast=True)
+        data = pickler.written(value, found)
+        is_plain = pickler.is_plain
+        self._idle.append(pickler)  # after an error it is left to go
+        return data, is_plain
 
     def rule_for(self, cls: type) -> tuple[Rule | None, str | None]:
         """The rule for instances of a class (None: as pickle does it), and the package it is of."""
@@ -148,12 +159,6 @@ class Digester:
             return found
 
 
-def _is_flat(value: Any) -> bool:
-    """Surely without parts that are large: most values are."""
-    cls = type(value)
-    return cls in _FLAT or (cls is tuple and len(value) < _FEW and _FLAT.issuperset(map(type, value)))
-
-
 def _no_digest(value: object, error: Exception) -> UndigestableError:
     try:
         why = str(error)
@@ -162,22 +167,70 @@ def _no_digest(value: object, error: Exception) -> UndigestableError:
     return UndigestableError(f"a value of type {type(value).__name__} has no digest: {why or type(error).__name__}")
 
 
-class ValuePickler(Pickler):
-    """Writes the canonical stream of a value without sets and nan; notices if it has them."""
+class _Sink:
+    """All that a pickler needs of a file."""
 
-    def __init__(self, file: io.BytesIO, digester: Digester, found: Found) -> None:
-        super().__init__(file, _PROTOCOL)
-        self.fast = True
-        self.digester = digester
-        self.found = found
-        self.has_set = False
+    __slots__ = ("write",)
+
+    def __init__(self, write: Callable[[Any], Any]) -> None:
+        self.write = write
+
+
+def _dump(cls: type[ValuePickler], value: object, digester: Digester, found: Found, *, fast: bool = True) -> bytes:
+    return _pickler(cls, digester, fast=fast).written(value, found)
+
+
+def _pickler(cls: type[ValuePickler], digester: Digester, *, fast: bool) -> ValuePickler:
+    chunks: list[bytes] = []
+    pickler = cls(_Sink(chunks.append), _PROTOCOL)
+    pickler.memo = _MARKED
+    pickler.fast = fast
+    pickler.chunks = chunks
+    pickler.digester = digester
+    return pickler
+
+
+def _marked() -> Any:
+    """A memo in which `mark` is known: a form begins with two bytes instead of the search for its name."""
+    pickler = Pickler(_Sink(len), _PROTOCOL)
+    pickler.memo = {id(mark): (0, mark)}
+    return pickler.memo
+
+
+_MARKED = _marked()
+
+
+class _SetMetError(Exception):
+    """The value holds a set: it has to be written in the slower form."""
+
+
+class ValuePickler(Pickler):
+    """Writes the canonical stream of a value without sets and nan; stops at the first set."""
+
+    chunks: list[bytes]
+    digester: Digester
+    found: Found
+    is_plain: bool
+    orders = False  # whether it writes sets in order
+
+    def written(self, value: object, found: Found) -> bytes:
+        """In ``fast`` mode nothing stays behind: the same pickler can write the next value."""
+        self.found, self.is_plain = found, True
+        self.dump(value)
+        chunks = self.chunks
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
+        del self.found
+        return data
 
     def reducer_override(self, obj: Any) -> Any:
+        self.is_plain = False
         if obj is mark:
             return NotImplemented
         if obj is set or obj is frozenset:
-            self.has_set = True
-            return NotImplemented
+            if self.orders:
+                return NotImplemented
+            raise _SetMetError
         rule, package = self.digester.rule_for(type(obj))
         if package is not None:
             self.found.packages.add(package)
@@ -187,28 +240,33 @@ class ValuePickler(Pickler):
 class CanonicalPickler(ValuePickler):
     """The slower form, for values that hold a set or a nan: looks at every single object."""
 
+    orders = True
+
     def persistent_id(self, obj: Any) -> Any:
         cls = type(obj)
-        if cls is set or cls is frozenset:
-            return cls.__name__, self._ordered(obj)
-        if cls is float and obj != obj:
-            return "nan"
-        return None
+        if cls not in _BY_LOOK:
+            return None
+        if cls is float:
+            return "nan" if obj != obj else None
+        return self._ordered(cls.__name__, obj)
 
-    def _ordered(self, items: Any) -> Any:
-        kinds = set(map(type, items))
+    def _ordered(self, name: str, items: Any) -> Any:
+        items = list(items)
+        kinds = {*map(type, items)}
+        if kinds == _STR:
+            items.sort()
+            text = "\0".join(items)
+            if text.count("\0") == len(items) - 1:
+                return f"{name} {text}"
         if len(kinds) == 1 and kinds <= _SORTABLE:
-            return self.digester._stream(sorted(items), self.found)
-        if kinds <= _FLAT:
-            return sorted(self.digester._plain_stream(item, self.found) for item in items)
-        rows = []
-        for item in items:
-            flat = _is_flat(item)
-            found = self.found if flat else Found()
-            write = self.digester._plain_stream if flat else self.digester._stream
-            rows.append((write(item, found), found))
-        rows.sort(key=lambda row: row[0])
+            return name, dumps(sorted(items), MARSHAL)
+        if kinds <= LEAVES:
+            return name, sorted(self.digester._written(item, self.found) for item in items)
+        rows = sorted(map(self._row, items), key=lambda row: row[0])
         for _, found in rows:  # in an order that does not depend on hashes
-            if found is not self.found:
-                self.found.merge(found)
-        return [stream for stream, _ in rows]
+            self.found.merge(found)
+        return name, [stream for stream, _ in rows]
+
+    def _row(self, item: Any) -> tuple[bytes, Found]:
+        found, digester = Found(), self.digester
+        return digester._written(digester._folded(item, found), found), found

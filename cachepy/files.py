@@ -5,8 +5,8 @@ so young that the file could change again within the clock's tick is not trusted
 "racily clean"), nor one of a file that somebody has open for writing: what is written through a mapping
 whose page is dirty already leaves no trace in the times.
 A cache directory of ours inside a digested one counts only by what the user keeps
-beside our files; with nothing beside them it counts as if it were not there.  Imports nothing of
-cachepy: paths in, hex digests out.
+beside our files; with nothing beside them it counts as if it were not there.  Paths in, hex digests
+out.  Imports statmemo.
 """
 
 from __future__ import annotations
@@ -14,117 +14,32 @@ from __future__ import annotations
 import os
 import stat as stats
 import time
-from collections import deque
 from errno import EAGAIN
-from struct import Struct
 
-from xxhash import xxh3_64_intdigest, xxh3_128
+from xxhash import xxh3_128, xxh3_128_hexdigest
 
-from cachepy.plainfile import open_plain
+from cachepy.statmemo import _ROW, REMEMBER, StatMemo, _row, _rows, identity_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from cachepy.statmemo import Identity
 
-    Identity = tuple[int, int, int, int, int]
+__all__ = ["OWN_NAMES", "OWN_TAG", "_ROW", "Files", "Identity", "StatMemo", "_row", "_rows", "identity_of"]
 
 YOUNG = 2_000_000_000  # ns; the coarsest common clock of a file system (FAT) ticks every 2 s
 _CHUNK = 1 << 20
-_REMEMBER = 1 << 14  # bytes; a smaller file is read sooner than looked up in the memo on disk
-_ROW = Struct("<qqqqq16sQ")
 _TRIES = 3
 _OPEN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)  # it may be a fifo by now
 _HARMLESS_SIGNAL = 23  # SIGURG on Linux, the only system with leases: ignored unless a program asks for it
 _NETWORK = ("nfs", "cifs", "smb", "ceph", "fuse", "9p", "lustre", "gpfs", "beegfs", "afs", "gfs", "ocfs")
-_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _OPEN | getattr(os, "O_NOFOLLOW", 0)
 _TAG = b"Signature: 8a477f597d28d172789f06886806bc55"  # bford.info/cachedir
 OWN_TAG = _TAG + b"\n# This is a cache directory of cachepy.\n"
 OWN_NAMES = frozenset({"CACHEDIR.TAG", "broken", "code", "entries", "graph.pkl", "runs", "stat.memo"})
 
 
-class StatMemo:
-    """file identity -> digest, for one process; `attach` adds what a cache directory remembers."""
-
-    def __init__(self) -> None:
-        self._known: dict[Identity, str] = {}
-        self._unsaved: deque[tuple[Identity, str]] = deque()  # threads append and pop at once
-        self._loaded: set[str] = set()
-        self.trusts: Callable[[int], bool] | None = None  # whose memo files are read, by the number of the user
-        self.on_disk = True  # with signed entries it is not: a false row would hide a change
-
-    def get(self, identity: Identity) -> str | None:
-        return self._known.get(identity)
-
-    def put(self, identity: Identity, digest: str, size: int) -> None:
-        self._known[identity] = digest
-        if size >= _REMEMBER:
-            self._unsaved.append((identity, digest))
-
-    def attach(self, path: str) -> None:
-        """Add the memo file at `path`, once; rows that do not check are passed over."""
-        if path in self._loaded or not self.on_disk:
-            return
-        self._loaded.add(path)
-        try:
-            with open(path, "rb", opener=open_plain) as file:
-                if self.trusts is not None and not self.trusts(os.fstat(file.fileno()).st_uid):
-                    return
-                data = file.read()
-        except OSError:
-            return
-        for identity, digest in _rows(data):
-            self._known.setdefault(identity, digest)
-
-    def flush(self, path: str) -> None:
-        """Append what was learnt since the last flush; best effort, the memo only saves time."""
-        if not self._unsaved or not self.on_disk:
-            return
-        rows = []
-        try:
-            while True:
-                rows.append(_row(*self._unsaved.popleft()))
-        except IndexError:  # empty, by us or by another thread
-            pass
-        if rows:
-            _append(path, b"".join(rows))
-
-
 def _open(path: str, flags: int) -> int:
     """Never waits: what has the name of a file may be a fifo."""
     return os.open(path, flags | _OPEN)
-
-
-def _append(path: str, rows: bytes) -> None:
-    try:
-        fd = os.open(path, _APPEND, 0o644)  # its rows speak for its owner
-    except OSError:
-        return
-    try:
-        torn = os.fstat(fd).st_size % _ROW.size
-        padding = b"\0" * (-torn % _ROW.size)  # a torn end becomes a row that does not check
-        os.write(fd, padding + rows)
-    except OSError:
-        pass
-    finally:
-        os.close(fd)
-
-
-def _row(identity: Identity, digest: str) -> bytes:
-    raw = bytes.fromhex(digest)
-    return _ROW.pack(*identity, raw, xxh3_64_intdigest(repr(identity).encode() + raw))
-
-
-def _rows(data: bytes) -> Iterator[tuple[Identity, str]]:
-    whole = len(data) - len(data) % _ROW.size
-    for *identity, raw, check in _ROW.iter_unpack(data[:whole]):
-        key: Identity = tuple(identity)
-        if xxh3_64_intdigest(repr(key).encode() + raw) == check:
-            yield key, raw.hex()
-
-
-def identity_of(st: os.stat_result) -> Identity:
-    """What changes when a file does, without reading it."""
-    return st.st_dev, st.st_ino, st.st_size, st.st_mtime_ns, st.st_ctime_ns
 
 
 class Files:
@@ -148,6 +63,9 @@ class Files:
             return "unreadable"
         except (OSError, ValueError):
             return None
+        known = self.memo.known.get((st.st_dev, st.st_ino, st.st_size, st.st_mtime_ns, st.st_ctime_ns))
+        if known is not None:
+            return known
         if stats.S_ISDIR(st.st_mode):
             return "dir:" + _Directory(self).digest(path, st)
         return self.content(path, st)
@@ -158,7 +76,7 @@ class Files:
             return f"special:{stats.S_IFMT(st.st_mode):o}:{st.st_rdev}"
         identity = identity_of(st)
         known = self.memo.get(identity)
-        if known is None and st.st_size >= _REMEMBER and self.memo_file is not None:
+        if known is None and st.st_size >= REMEMBER and self.memo_file is not None:
             self.memo.attach(self.memo_file)
             known = self.memo.get(identity)
         return known if known is not None else self._read(path)
@@ -190,11 +108,16 @@ def _settled(path: str, now: int) -> Identity | None:
     except OSError:
         return None
     try:
-        written = _is_being_written(fd)
+        if _is_young(os.fstat(fd), now) or _is_being_written(fd):
+            return None
         st = os.fstat(fd)
-        return None if written or now - max(st.st_mtime_ns, st.st_ctime_ns) <= YOUNG else identity_of(st)
+        return None if _is_young(st, now) else identity_of(st)
     finally:
         os.close(fd)
+
+
+def _is_young(st: os.stat_result, now: int) -> bool:
+    return now - max(st.st_mtime_ns, st.st_ctime_ns) <= YOUNG
 
 
 def _is_being_written(fd: int) -> bool:
@@ -278,31 +201,33 @@ class _Directory:
         if here in self.above:
             return "loop"
         self.above.add(here)
-        hasher = xxh3_128()
-        for name, digest in self._members(path):
-            raw = os.fsencode(name)
-            hasher.update(b"%d:%s=%s\n" % (len(raw), raw, digest.encode()))
+        names, digests = self._members(path)
         self.above.discard(here)
-        return hasher.hexdigest()
+        return xxh3_128_hexdigest(os.fsencode("\0".join([*names, *digests])))  # half of them are names
 
-    def _members(self, path: str) -> Iterator[tuple[str, str]]:
+    def _members(self, path: str) -> tuple[list[str], list[str]]:
         try:
-            names = sorted(os.listdir(path))
+            with os.scandir(path) as found:
+                entries = {entry.name: entry for entry in found}
         except OSError:
-            yield "", "unreadable"
-            return
-        if "CACHEDIR.TAG" in names and _is_ours(path):
-            names = [name for name in names if name not in OWN_NAMES]
-        for name in names:
-            digest = self._member(os.path.join(path, name))
+            return [""], ["unreadable"]
+        if "CACHEDIR.TAG" in entries and _is_ours(path):
+            entries = {name: entry for name, entry in entries.items() if name not in OWN_NAMES}
+        names, digests, known = [], [], self.files.memo.known
+        for name in sorted(entries):
+            try:
+                st = entries[name].stat()
+            except OSError:
+                digest: str | None = "dangling"
+            else:
+                digest = known.get((st.st_dev, st.st_ino, st.st_size, st.st_mtime_ns, st.st_ctime_ns))
+                digest = digest if digest is not None else self._member(os.path.join(path, name), st)
             if digest is not None:
-                yield name, digest
+                names.append(name)
+                digests.append(digest)
+        return names, digests
 
-    def _member(self, path: str) -> str | None:
-        try:
-            st = os.stat(path)
-        except OSError:
-            return "dangling"
+    def _member(self, path: str, st: os.stat_result) -> str | None:
         if not stats.S_ISDIR(st.st_mode):
             return self.files.content(path, st)
         return None if _is_ours(path) and _is_all_ours(path) else "dir:" + self.digest(path, st)

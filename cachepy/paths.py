@@ -34,7 +34,7 @@ def paths_in(
     """
     if issubclass(type(value), str):
         text = str.__str__(value)
-        if everything or _could_be(text):
+        if everything or could_be(text):
             yield text, False
         return
     value = _without_numbers(value)
@@ -55,12 +55,13 @@ def plain(items: Iterable[Any]) -> bool:
     return set(map(type, items)) <= _PLAIN
 
 
-def _could_be(text: str) -> bool:
+def could_be(text: str) -> bool:
+    """Whether a text that is an argument may name a file."""
     return text not in _NOT_FILES and len(text) < _LONGEST and "\0" not in text
 
 
 def _separated(text: str) -> bool:
-    return ("/" in text or "\\" in text) and _could_be(text)
+    return ("/" in text or "\\" in text) and could_be(text)
 
 
 def _without_numbers(value: Any) -> Any:

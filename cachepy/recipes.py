@@ -1,14 +1,15 @@
-"""Canonical forms of numpy, pandas, pyarrow and polars objects, by their buffers.
+"""Canonical forms of numpy, pandas and polars objects, by their buffers; for pyarrow see `arrow`.
 
 Reached only through a value whose type comes from one of these libraries, so that importing them
 here costs nothing new.  Buffers are digested in place; only data that is not contiguous is copied,
-a slab at a time.  Imports rules.
+a slab at a time.  Imports arrow, rules.
 """
 
 from __future__ import annotations
 
 from xxhash import xxh3_128
 
+from cachepy.arrow import HashSink, arrow_rule
 from cachepy.rules import digest_bytes, form, once
 
 TYPE_CHECKING = False
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
     from cachepy.digest import ValuePickler
     from cachepy.rules import Rule
 
-_SLAB = 1 << 22  # bytes of a non-contiguous array that are copied at a time
+_SLAB = 1 << 18  # bytes of a non-contiguous array that are copied at a time: they stay in the cache of the processor
 
 
 def recipe_for(cls: type, library: str) -> Rule | None:
     """The rule for a class that derives from one of a library; None: as pickle does it."""
-    makers = {"numpy": _numpy, "pandas": _pandas, "pyarrow": _pyarrow, "polars": _polars}
+    makers = {"numpy": _numpy, "pandas": _pandas, "pyarrow": arrow_rule, "polars": _polars}
     return makers[library](cls)
 
 
@@ -201,51 +202,6 @@ def _under(data: Any, mask: Any) -> Any:
     return data
 
 
-# -- pyarrow: the IPC stream compacts slices and merges chunks
-
-
-class _HashSink:
-    """A writable file that only digests."""
-
-    closed = False
-
-    def __init__(self) -> None:
-        self.hasher = xxh3_128()
-
-    def write(self, data: Any) -> int:
-        self.hasher.update(data)
-        return len(data)
-
-    def flush(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-
-def _pyarrow(cls: type) -> Rule | None:
-    import pyarrow as pa
-
-    if issubclass(cls, pa.Table):
-        return once(lambda table, _: form("table", _ipc(table.combine_chunks())))
-    if issubclass(cls, pa.RecordBatch):
-        return once(lambda batch, _: form("batch", _ipc(pa.Table.from_batches([batch]))))
-    if issubclass(cls, pa.ChunkedArray):
-        return once(lambda chunks, _: form("arrow", _ipc(pa.table({"": chunks}).combine_chunks())))
-    if issubclass(cls, pa.Array):
-        return once(lambda array, _: form("arrow array", _ipc(pa.table({"": array}))))
-    return None
-
-
-def _ipc(table: Any) -> str:
-    import pyarrow as pa
-
-    sink = _HashSink()
-    with pa.ipc.new_stream(pa.PythonFile(sink, mode="w"), table.schema) as writer:
-        writer.write_table(table)
-    return sink.hasher.hexdigest()
-
-
 # -- polars
 
 
@@ -262,6 +218,6 @@ def _polars(cls: type) -> Rule | None:
 
 
 def _polars_ipc(frame: Any) -> str:
-    sink = _HashSink()
+    sink = HashSink()
     frame.rechunk().write_ipc_stream(sink, compression="uncompressed")
     return sink.hasher.hexdigest()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LARGE = 1 << 22  # parts; fewer are written out within a fraction of a second
 _HEAVY = 1 << 12  # parts of a part that is replaced
+_FEW = 100  # parts of a value that is small
 _LOOK = 32  # parts of a container that are looked at
 _TURNS = 4  # ways down
 _DEEP = 1000  # steps down; a value may hold itself
@@ -27,6 +28,23 @@ _LONG = 1 << 12  # characters of a text that counts by its length
 _BUILTIN = frozenset({list, tuple, dict})
 _TEXT = frozenset({str, bytes})
 _LEAVES = frozenset({int, float, complex, bool, str, bytes, type(None)})
+
+
+def is_small(value: Any, rule_for: Callable[[type], Any]) -> bool:
+    """Whether a value of containers has few parts, each as often as it occurs: most arguments are small."""
+    todo, left = [value], _FEW
+    for part in todo:
+        cls = type(part)
+        if cls in _BUILTIN:
+            left -= len(part)
+            if left < 0:
+                return False
+            todo += part.values() if cls is dict else part
+        elif cls in _TEXT:
+            left -= len(part) // _LONG
+        elif cls not in _LEAVES and rule_for(cls)[0] is object_rule:
+            return False
+    return left >= 0
 
 
 class Folded:

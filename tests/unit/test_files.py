@@ -245,6 +245,45 @@ def test_flush_in_threads_loses_and_repeats_nothing(tmp_path):
     assert len(rows) == len(dict(rows)) == 4 * count
 
 
+def attached(tmp_path, data):
+    path = tmp_path / "stat.memo"
+    path.write_bytes(data)
+    mine = StatMemo()
+    mine.attach(str(path))
+    return mine
+
+
+def test_few_and_many_questions_find_the_same(tmp_path):
+    known = {(1, i, 1 << 20, -i, i * i): f"{i:032x}" for i in range(50)}
+    data = b"".join(files._row(*row) for row in known.items())
+    mine = attached(tmp_path, data)
+    for identity, digest in [*known.items(), *known.items()]:
+        assert mine.get(identity) == digest == attached(tmp_path, data).get(identity)
+        assert mine.get((2, *identity[1:])) is None is attached(tmp_path, data).get((2, *identity[1:]))
+
+
+def test_a_row_is_found_behind_what_looks_like_it(tmp_path):
+    wanted = (1, 2, 3, 4, 5)
+    row, other = files._row(wanted, "ab" * 16), files._row((9, 2, 3, 4, 5), "cd" * 16)
+    broken = row[:-1] + bytes([row[-1] ^ 1])
+    shifted = b"\0" * 8 + row[:-8]
+    for before in (b"", other, broken, shifted, shifted + other + broken):
+        assert attached(tmp_path, before + row + row[:10]).get(wanted) == "ab" * 16
+    assert attached(tmp_path, shifted + broken).get(wanted) is None
+
+
+def test_numbers_of_strange_file_systems(tmp_path):
+    """An inode of 64 bits has no place in a row; it is remembered in the process."""
+    mine, path, identity = StatMemo(), str(tmp_path / "stat.memo"), (1, 1 << 63, 1 << 20, -5, 0)
+    mine.put(identity, "ab" * 16, 1 << 20)
+    mine.put((1, 2, 1 << 20, -5, 0), "cd" * 16, 1 << 20)
+    mine.flush(path)
+    assert mine.get(identity) == "ab" * 16
+    again = StatMemo()
+    again.attach(path)
+    assert again.get(identity) is None and again.get((1, 2, 1 << 20, -5, 0)) == "cd" * 16
+
+
 # ---- directories
 
 
@@ -276,6 +315,26 @@ def test_a_directory_counts_by_names_and_contents(tree, name):
     assert digest(tree) != before
 
 
+@pytest.mark.parametrize("name", CHANGES)
+def test_changes_below_show_in_the_same_process(tree, later, name):
+    mine = fresh()
+    before = mine.digest(str(tree))
+    assert mine.digest(str(tree)) == before == digest(tree)
+    CHANGES[name](tree)
+    assert mine.digest(str(tree)) == digest(tree) != before
+
+
+def test_each_member_is_looked_at_each_time(tree, later, reads):
+    mine = fresh()
+    before = mine.digest(str(tree))
+    st = os.stat(tree / "a")
+    write(tree / "a", b"y")
+    os.utime(tree / "a", ns=(st.st_atime_ns, st.st_mtime_ns))
+    del reads[:]
+    assert mine.digest(str(tree)) != before
+    assert reads == [str(tree / "a")]
+
+
 def test_a_directory_does_not_count_by_its_place_or_times(tree, tmp_path):
     before = digest(tree)
     os.utime(tree / "a", (1, 1))
@@ -298,14 +357,14 @@ def test_a_folder_met_twice_is_no_loop(tree):
 
 
 def test_a_folder_that_cannot_be_listed(tree, monkeypatch):
-    before, listed = digest(tree), os.listdir
+    before, listed = digest(tree), os.scandir
 
     def refuse(path):
         if path.endswith("sub"):
             raise PermissionError
         return listed(path)
 
-    monkeypatch.setattr(files.os, "listdir", refuse)
+    monkeypatch.setattr(files.os, "scandir", refuse)
     assert digest(tree) != before
 
 
