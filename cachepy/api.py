@@ -1,6 +1,6 @@
 """The ``cache_tree_*`` functions: the graph of the current session, for users.
 
-Imports session, graph, model.
+Imports errors, session.
 """
 
 from __future__ import annotations
@@ -8,8 +8,6 @@ from __future__ import annotations
 import os
 
 from cachepy.errors import CacheReadWarning, UsageError, UsageValueError
-from cachepy.graph import file_path, load_events, read_events
-from cachepy.model import FILE
 from cachepy.session import current_session
 
 TYPE_CHECKING = False
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachepy.graph import Graph
-    from cachepy.model import Event
     from cachepy.session import Session
 
     AnyPath = str | os.PathLike[str]
@@ -90,7 +87,7 @@ def cache_tree_load(path: AnyPath) -> None:
     name, root = os.path.abspath(_path_text("path", path)), None
     if os.path.isdir(name):
         name, root = os.path.join(name, "graph.pkl"), name
-    current_session().graph.replace(load_events(name, root=root))
+    current_session().graph.load(name, root)
 
 
 def cache_tree_sync(cache_dir: AnyPath) -> None:
@@ -109,17 +106,15 @@ def cache_tree_sync(cache_dir: AnyPath) -> None:
     root = path if os.path.isdir(path) else None
     name = os.path.join(path, "graph.pkl") if root is not None else path
     try:
-        events, damaged = read_events(name, root=root)
+        taken, damaged = session.graph.merge(name, root)
     except FileNotFoundError:
         return
     except OSError as error:
         session.warn(CacheReadWarning, f"cannot read the graph {name}: {error.strerror or error}", object())
         return
     if damaged:
-        text = f"parts of the graph {name} are damaged; the {len(events)} whole records were taken"
+        text = f"parts of the graph {name} are damaged; the {taken} whole records were taken"
         session.warn(CacheReadWarning, text, object())  # each time: the user asked for this file just now
-    for event in events:
-        session.graph.apply(event)
 
 
 def cache_tree_for_file(path: AnyPath) -> dict[str, Node]:
@@ -131,8 +126,7 @@ def cache_tree_for_file(path: AnyPath) -> dict[str, Node]:
     {}
     """
     graph = graph_now()
-    nodes = graph.nodes()
-    return {call: nodes[call] for call in graph.for_file(_path_text("path", path))}
+    return {call: node for call in graph.for_file(_path_text("path", path)) if (node := graph.node(call)) is not None}
 
 
 def cache_tree_files() -> dict[str, list[str]]:
@@ -158,19 +152,7 @@ def cache_tree_summary() -> dict[str, Any]:
     >>> cache_tree_summary()["nodes"]
     0
     """
-    nodes = cache_tree_nodes().values()
-    functions: dict[str, int] = {}
-    for node in nodes:
-        functions[node["fname"]] = functions.get(node["fname"], 0) + 1
-    return {
-        "nodes": len(nodes),
-        "edges": sum(len(n["children"]) for n in nodes),
-        "flows": sum(len(n["inputs"]) for n in nodes),
-        "files": len(cache_tree_files()),
-        "roots": sorted(n["id"] for n in nodes if not n["parents"]),
-        "elapsed": sum(n["elapsed"] for n in nodes),
-        "functions": dict(sorted(functions.items())),
-    }
+    return graph_now().summary()
 
 
 def cache_tree_changed_files() -> dict[str, dict[str, Any]]:
@@ -187,16 +169,12 @@ def cache_tree_changed_files() -> dict[str, dict[str, Any]]:
     from pathlib import Path
 
     session = current_session()
-    now: dict[str, str | None] = {}
-    found: dict[str, list[str]] = {}
-    for event in graph_now().events():
-        changed = _changed(event, now)
-        if changed:
-            found[event.id] = changed
-    nodes = {call: session.graph.node(call) for call in found}
+    graph = graph_now(session)
+    found = {call: (graph.node(call), paths) for call, paths in graph.changed(session.files.digest).items()}
     return {
-        call: {"node": nodes[call], "changed_files": [Path(p) for p in paths]}
-        for call, paths in found.items()
+        call: {"node": node, "changed_files": [Path(path) for path in paths]}
+        for call, (node, paths) in found.items()
+        if node is not None
     }
 
 
@@ -208,15 +186,3 @@ def _path_text(name: str, path: Any) -> str:
     if not text or "\0" in text:
         raise UsageValueError(f"{name} must be a path, but {text!r} can name no file")
     return text
-
-
-def _changed(event: Event, now: dict[str, str | None]) -> list[str]:
-    """The files of one run that are not as they were."""
-    files = ((file_path(event, d.name), d.digest) for d in event.trace.deps if d.kind == FILE)
-    return [path for path, digest in files if _digest_once(now, path) != digest]
-
-
-def _digest_once(now: dict[str, str | None], path: str) -> str | None:
-    if path not in now:
-        now[path] = current_session().files.digest(path)
-    return now[path]

@@ -2,7 +2,7 @@
 
 Reads everything against its checksums and loads no value, so no code of anybody runs.  Changes nothing.
 A file that is replaced or removed while it is read is looked at again.  Imports entryfile, files,
-graph, journal, model, source, store, wire, errors.
+graph, model, source, store, table, wire, errors.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import os
 import stat as stats
 import time
 
-from cachepy import entryfile, files, journal, wire
+from cachepy import files, wire
 from cachepy.entryfile import MAGIC, EntryFile
 from cachepy.errors import EntryError, UntrustedEntryError
-from cachepy.graph import HEADER
+from cachepy.graph import unpacked
 from cachepy.model import Event, Record
 from cachepy.source import _unpacked
 from cachepy.store import CLAIM, ENTRY, OLD, TEMPORARY, VALID, Store, rows_of
+from cachepy.table import Reading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 WHOLE, BROKEN, FOREIGN = "whole", "broken", "foreign"  # foreign: not ours to judge or to move
 _LOOKS = 5  # at a file that others replace all the time
 _PLAIN = b"\x80\x05"  # how data in the wire form begins
-_VERSION = slice(len(MAGIC), len(MAGIC) + 4)
 _PATIENCE = 5.0  # s; a writer holds the lock of the graph for the time of one write
 
 
@@ -111,7 +111,7 @@ def _check_entry(store: Store, path: str, seen: _Seen) -> None:
     opened = EntryFile(path, store.trust)
     rows = rows_of(path, opened)
     seen.stamp = opened.stamp
-    seen.events = tuple(Event.unwire(row).replace(root=store.root) for row, _ in rows)
+    seen.events = tuple(event.replace(root=store.root) for event, _ in rows)
     seen.older = tuple(os.path.join(os.path.dirname(path), name) for _, name in rows[1:])
     _check_name(store, path, seen.events)
     opened.check()
@@ -147,9 +147,7 @@ def _is_ours(path: str) -> bool:
     """Whether cachepy wrote a file, by how it begins; a format of another version is not ours to judge."""
     start = MAGIC if path.endswith((ENTRY, OLD)) else _PLAIN
     with open(path, "rb") as file:
-        head = file.read(_VERSION.stop)
-    if head.startswith(MAGIC) and len(head) == _VERSION.stop:
-        return int.from_bytes(head[_VERSION], "little") == entryfile._VERSION
+        head = file.read(len(start))
     return head.startswith(start) or start.startswith(head)
 
 
@@ -157,11 +155,10 @@ class Records:
     """The whole records of a graph file and how much of it is damaged."""
 
     def __init__(self, data: bytes, root: str) -> None:
-        found = list(journal.scan(data))
-        whole = [r for r in found if r is not None and journal.is_event(r)]
-        self.events = [Event.unwire(r).replace(root=root) for r in whole]
-        self.damaged = sum(r is None or not (r == HEADER or journal.is_event(r)) for r in found)
-        self.is_ours = bool(whole) or HEADER in found or not data
+        reading = Reading(data, root)
+        self.events = unpacked([row for _, rows in reading for row in rows])
+        self.damaged = reading.damaged
+        self.is_ours = bool(reading.taken or reading.has_header) or not data
 
 
 def read_graph(store: Store) -> Records | None:

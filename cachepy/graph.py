@@ -2,30 +2,33 @@
 
 `apply` is idempotent and does not mind the order: of two events of one node the one that was seen
 later wins; edges belong to the caller's event; flow edges are found by digests when asked for.  So
-events may come from this process, from a journal, or over a network, in any order.  Imports model,
-journal, errors.
+events may come from this process, from a journal, or over a network, in any order.  Imports errors, journal,
+packed, plainfile, table, wire.
 """
 
 from __future__ import annotations
 
-import gc
 import os
 from _thread import RLock
 
-from cachepy import journal
+from cachepy import journal, wire
 from cachepy.errors import GraphFileError
-from cachepy.model import CALL, FILE, Event
+from cachepy.packed import Quiet, absolute, args_in, part_of, payload_of, run_in, times, unpack
+from cachepy.plainfile import read_plain
+from cachepy.table import HEADER, Reading, Table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Container, Iterable
     from pathlib import Path
     from typing import Any
 
+    from cachepy.model import Event
+    from cachepy.packed import Row
+
     Node = dict[str, Any]
 
-
-HEADER = ("cachepy-graph", 1)  # the first record of a saved graph
+__all__ = ["HEADER", "Graph", "file_path", "load_events", "read_events", "unpacked"]
 
 
 def _whole_in_forks(lock: RLock) -> None:
@@ -44,187 +47,193 @@ class Graph:
     """
 
     def __init__(self) -> None:
-        self._events: dict[str, Event] = {}
-        self._first: dict[str, float] = {}
-        self._parents: dict[str, dict[str, None]] = {}
-        self._results: dict[str, dict[str, None]] = {}
-        self._past: set[str] = set()  # digests of results of earlier runs
-        self._places: dict[str, tuple[str, dict[str, int]]] = {}
+        self._table = Table()
         self._lock = RLock()
         _whole_in_forks(self._lock)
 
     def __len__(self) -> int:
-        return len(self._events)
+        return len(self._table.rows)
 
     def apply(self, event: Event) -> bool:
         """Fold one event in; whether it changed anything."""
         with self._lock:
-            old = self._events.get(event.id)
-            self._first[event.id] = min(event.created, self._first.get(event.id, event.created))
-            if old is not None and _rank(old) >= _rank(event):
-                self._past.add(event.trace.result)
-                return False
-            if old is not None:
-                self._detach(old)
-            self._events[event.id] = event
-            for call in event.trace.calls:
-                if call.kind == CALL:
-                    self._parents.setdefault(call.name, {})[event.id] = None
-            if event.trace.result:
-                self._results.setdefault(event.trace.result, {})[event.id] = None
-            return True
+            return self._table.add(event)
 
-    def _detach(self, old: Event) -> None:
-        for call in old.trace.calls:
-            self._parents.get(call.name, {}).pop(old.id, None)
-        self._results.get(old.trace.result, {}).pop(old.id, None)
-        self._past.add(old.trace.result)
+    def clear(self) -> None:
+        with self._lock:
+            self._table = Table()
+
+    @property
+    def era(self) -> object:
+        """Another one whenever a node may have gone, or shows another run."""
+        return self._table.era
+
+    # -- single calls
 
     def run_of(self, call: str) -> str | None:
         """Which run the node of a call shows."""
-        event = self._events.get(call)
-        return None if event is None else event.run
+        row = self._table.rows.get(call)
+        return None if row is None else run_in(row)
 
     def event(self, call: str) -> Event | None:
-        return self._events.get(call)
+        row = self._table.rows.get(call)
+        return None if row is None else unpack(row)
+
+    def node(self, call: str) -> Node | None:
+        with self._lock:
+            event = self.event(call)
+            return None if event is None else self._node(event)
+
+    def parents_of(self, call: str) -> list[str]:
+        """The ids of the callers of a call."""
+        with self._lock:
+            return sorted(self._table.links.parents.get(call, ()))
+
+    def inputs_of(self, event: Event) -> dict[str, str]:
+        """Argument name -> the call whose result the argument is: same digest, ended before."""
+        with self._lock:
+            return self._table.links.inputs(event.id, event.args)
 
     def with_result(self, digest: str) -> list[Event]:
         """The calls whose result has a digest."""
         with self._lock:
-            return [self._events[call] for call in self._results.get(digest, ())]
+            return [unpack(self._table.rows[call]) for call in self._table.links.results.get(digest, ())]
 
-    def history(self) -> set[str]:
-        """The calls that nothing makes any more: they took a result of an earlier run, which no call gives now.
+    # -- all calls
 
-        A call whose input came from history is history too. One that is called by others is only if they all are.
-        """
+    def rows(self) -> dict[str, Row]:
+        """All rows (see `packed`) by id, in no order."""
         with self._lock:
-            takers: dict[str, list[str]] = {}
-            for event in self._events.values() if self._past else ():
-                for digest in event.args.values():
-                    takers.setdefault(digest, []).append(event.id)
-            found: set[str] = set()
-            taken = {call for d in self._past if not self._results.get(d) for call in takers.get(d, ())}
-            todo = list(taken)
-            while todo:
-                call = todo.pop()
-                if call in found or not found.issuperset(self._parents.get(call, ())):
-                    continue
-                found.add(call)
-                event = self._events[call]
-                if found.issuperset(self._results.get(event.trace.result, ())):
-                    taken.update(takers.get(event.trace.result, ()))
-                    todo += takers.get(event.trace.result, ())
-                todo += [c.name for c in event.trace.calls if c.name in taken]
-            return found
+            return dict(self._table.rows)
 
     def snapshot(self) -> dict[str, Event]:
         """All events by id, in no order."""
-        with self._lock:
-            return dict(self._events)
+        return {event.id: event for event in unpacked(self.rows().values())}
 
     def events(self) -> list[Event]:
         """All events, in the order of their ids."""
-        with self._lock:
-            return [self._events[key] for key in sorted(self._events)]
-
-    def clear(self) -> None:
-        with self._lock:
-            for part in (self._events, self._first, self._parents, self._results, self._past, self._places):
-                part.clear()
-
-    # -- queries
+        rows = self.rows()
+        return unpacked(rows[call] for call in sorted(rows))
 
     def nodes(self) -> dict[str, Node]:
         """Every node as a plain dict, a copy."""
-        with self._lock:
+        with self._lock, Quiet():
             return {event.id: self._node(event) for event in self.events()}
-
-    def node(self, call: str) -> Node | None:
-        with self._lock:
-            event = self._events.get(call)
-            return None if event is None else self._node(event)
 
     def _node(self, event: Event) -> Node:
         from pathlib import Path
 
-        files = {file_path(event, d.name): d.digest for d in event.trace.deps if d.kind == FILE}
+        links = self._table.links
+        files = {absolute(event.cwd, d.name): d.digest for d in event.trace.deps if d.kind == "file"}
         return {
             "id": event.id,
             "fname": event.fname,
             "module": event.module,
             "hash": event.hash,
-            "parents": self.parents_of(event.id),
-            "children": sorted(c.name for c in event.trace.calls if c.kind == CALL and c.name in self._events),
+            "parents": sorted(links.parents.get(event.id, ())),
+            "children": links.children(event.trace.calls),
             "files": [Path(p) for p in files],
             "file_hashes": files,
             "outfile": Path(event.root, event.outfile) if event.outfile else None,
             "created": event.created,
             "elapsed": event.elapsed,
-            "inputs": self.inputs_of(event),
+            "inputs": links.inputs(event.id, event.args),
             "qualname": event.qualname,
             "label": dict(event.label),
         }
 
-    def parents_of(self, call: str) -> list[str]:
-        """The ids of the callers of a call."""
-        return sorted(self._parents.get(call, ()))
+    def history(self) -> set[str]:
+        """The calls that nothing makes any more (see `Links.history`)."""
+        with self._lock:
+            table = self._table
+            return table.links.history(table.past) if table.past else set()
 
-    def inputs_of(self, event: Event) -> dict[str, str]:
-        """Argument name -> the call whose result the argument is: same digest, ended before."""
-        found = {name: self._producer(event, digest) for name, digest in event.args.items()}
-        return {name: call for name, call in found.items() if call is not None}
+    def summary(self) -> dict[str, Any]:
+        """How many there are of what; see `cache_tree_summary`."""
+        with self._lock, Quiet():
+            rows, links = self._table.rows, self._table.links
+            functions: dict[str, int] = {}
+            for call, row in rows.items():
+                fname = call.rpartition(":")[0] if isinstance(row, bytes) else row.fname
+                functions[fname] = functions.get(fname, 0) + 1
+            parents = links.parents
+            return {
+                "nodes": len(rows),
+                "edges": sum(len(callers) for call, callers in parents.items() if call in rows),
+                "flows": sum(len(links.inputs(call, args)) for call, row in rows.items() if (args := args_in(row))),
+                "files": len(self.files()),
+                "roots": sorted(call for call in rows if not parents.get(call)),
+                "elapsed": sum(times(row)[2] for row in rows.values()),
+                "functions": dict(sorted(functions.items())),
+            }
 
-    def _producer(self, event: Event, digest: str) -> str | None:
-        """The call that gave a value: one that a common caller made before this, else one that ended before.
+    # -- files
 
-        Order within a caller is the same however calls were run; times are not, where calls run side by side.
-        """
-        candidates = [c for c in self._results.get(digest, ()) if c != event.id]
-        family = self._parents.get(event.id, {})
-        siblings = [c for c in candidates if self._is_made_before(c, event.id, family)]
-        if siblings:
-            return min(siblings)
-        latest = self._first[event.id]
-        earlier = [c for c in candidates if self._first[c] <= latest]
-        return min(earlier, key=lambda c: (bool(family or self._parents.get(c)), c), default=None)
-
-    def _is_made_before(self, call: str, other: str, family: dict[str, None]) -> bool:
-        """Whether one of the callers made the call before the other one."""
-        for caller in self._parents.get(call, ()):
-            if caller in family:
-                places = self._places_in(caller)
-                if places[call] < places[other]:
-                    return True
-        return False
-
-    def _places_in(self, caller: str) -> dict[str, int]:
-        """The place of each call in the order in which its caller made them; remembered as long as the run is it."""
-        event = self._events[caller]
-        run, places = self._places.get(caller, ("", {}))
-        if run != event.run:
-            places = {c.name: at for at, c in enumerate(event.trace.calls)}
-            self._places[caller] = event.run, places
-        return places
+    def files(self) -> dict[str, list[str]]:
+        """Path -> ids of the calls that depend on it."""
+        with self._lock, Quiet():
+            parts, rows = self._table.files(), self._table.rows
+            found: dict[str, list[str]] = {}
+            for call in sorted(rows):
+                for path in dict.fromkeys([path for path, _ in parts[part_of(rows[call])]]):
+                    found.setdefault(path, []).append(call)
+            return dict(sorted(found.items()))
 
     def for_file(self, path: str) -> list[str]:
         """The ids of the calls whose own trace holds a file."""
         want = os.path.abspath(path)
-        return [e.id for e in self.events() if any(file_path(e, d.name) == want for d in _files(e))]
+        with self._lock:
+            parts = {part for part, files in self._table.files().items() if any(name == want for name, _ in files)}
+            return sorted(call for call, part in self._among(parts))
 
-    def files(self) -> dict[str, list[str]]:
-        """Path -> ids of the calls that depend on it."""
-        found: dict[str, list[str]] = {}
-        for event in self.events():
-            for dep in _files(event):
-                found.setdefault(file_path(event, dep.name), []).append(event.id)
-        return dict(sorted(found.items()))
+    def _among(self, parts: Container[bytes]) -> list[tuple[str, bytes]]:
+        """The calls whose deps are one of these parts, and which."""
+        if not parts:
+            return []
+        return [(call, part) for call, row in self.rows().items() if (part := part_of(row)) in parts]
+
+    def changed(self, digest_of: Callable[[str], str | None]) -> dict[str, list[str]]:
+        """The calls with own files that are not as they were, and these; asks for each file once."""
+        with self._lock:
+            parts = dict(self._table.files())
+        now: dict[str, str | None] = {}
+        changed: dict[bytes, list[str]] = {}
+        for part, files in parts.items():
+            for path, digest in files:
+                if path not in now:
+                    now[path] = digest_of(path)
+                if now[path] != digest:
+                    changed.setdefault(part, []).append(path)
+        return {call: changed[part] for call, part in sorted(self._among(changed))}
 
     # -- persistence
 
     def save(self, path: str | Path) -> None:
         """Write the whole graph to one file."""
-        journal.write(os.fspath(path), [HEADER, *(e.wire() for e in self.events())])
+        rows = self.rows()
+        journal.write_packed(os.fspath(path), [wire.dumps(HEADER), *(payload_of(rows[call]) for call in sorted(rows))])
+
+    def merge(self, path: str, root: str | None = None) -> tuple[int, bool]:
+        """Fold in a journal or a saved graph: how many of its records are whole, and whether others are damaged.
+
+        root: the cache directory it lies in now, which may have been moved since.
+        """
+        data = read_plain(path)
+        with self._lock:
+            return self._table.merge(data, root)
+
+    def load(self, path: str, root: str | None = None) -> None:
+        """Make a saved graph the graph; GraphFileError names the file if it is not whole, and changes nothing."""
+        table = Table()
+        try:
+            data = read_plain(path)
+        except OSError as error:
+            raise GraphFileError(f"cannot read the graph file {path}: {error.strerror or error}") from error
+        taken, damaged = table.merge(data, root)
+        if damaged or (not taken and journal.read(path)[0] != [HEADER]):
+            raise _damaged(path)
+        with self._lock:
+            self._table = table
 
     def replace(self, events: Iterable[Event]) -> None:
         """Make these events the graph."""
@@ -234,30 +243,20 @@ class Graph:
                 self.apply(event)
 
 
+def unpacked(rows: Iterable[Row]) -> list[Event]:
+    """The events of rows; what they share is shared by the events too."""
+    known: dict[bytes, Any] = {}
+    with Quiet():
+        return [unpack(row, known) for row in rows]
+
+
 def read_events(path: str, *, root: str | None = None) -> tuple[list[Event], bool]:
-    """The events of a journal or saved graph, and whether some of the file was damaged.
+    """The events of a journal or saved graph, also older runs, and whether some of the file was damaged.
 
     root: the cache directory it lies in now, which may have been moved since.
     """
-    collects = gc.isenabled()
-    gc.disable()  # nothing here is garbage, and looking for some takes a quarter of the time
-    try:
-        records, damaged = journal.read(path)
-        return _events_in(records, root, damaged)
-    finally:
-        if collects:
-            gc.enable()
-
-
-def _events_in(records: list[Any], root: str | None, damaged: bool) -> tuple[list[Event], bool]:
-    events = []
-    for record in records:
-        if journal.is_event(record):
-            event = Event.unwire(record)
-            events.append(event if root is None else event.replace(root=root))
-        elif record != HEADER:
-            damaged = True
-    return events, damaged
+    reading = Reading(read_plain(path), root)
+    return unpacked([row for _, rows in reading for row in rows]), bool(reading.damaged)
 
 
 def load_events(path: str, *, root: str | None = None) -> list[Event]:
@@ -267,21 +266,17 @@ def load_events(path: str, *, root: str | None = None) -> list[Event]:
     except OSError as error:
         raise GraphFileError(f"cannot read the graph file {path}: {error.strerror or error}") from error
     if damaged or (not events and journal.read(path)[0] != [HEADER]):
-        raise GraphFileError(
-            f"the graph file {path} is damaged; the graph in memory is unchanged. "
-            f"cache_tree_sync() takes what is whole in it"
-        )
+        raise _damaged(path)
     return events
+
+
+def _damaged(path: str) -> GraphFileError:
+    return GraphFileError(
+        f"the graph file {path} is damaged; the graph in memory is unchanged. "
+        f"cache_tree_sync() takes what is whole in it"
+    )
 
 
 def file_path(event: Event, name: str) -> str:
     """The absolute path of a file that a trace names as the user gave it."""
-    return os.path.normpath(os.path.join(event.cwd, name))
-
-
-def _files(event: Event) -> list[Any]:
-    return [d for d in event.trace.deps if d.kind == FILE]
-
-
-def _rank(event: Event) -> tuple[float, float, str]:
-    return event.seen, event.created, event.run
+    return absolute(event.cwd, name)

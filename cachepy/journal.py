@@ -1,113 +1,111 @@
 """An append-only file of records, safe against torn writes: graph.pkl and the mailboxes of runs.
 
-A record is a mark, its length, a checksum and a pickle of builtins.  One `write` with O_APPEND adds
-it, under a lock where the file system has locks, so that processes lose nothing of each other.  A
-reader takes every whole record and finds the next mark behind a damaged one.  `is_event` and `is_dep`
-tell what a record is, before anybody relies on its parts.  Imports wire.
+A record is a mark, its length, a checksum and a payload: a packed event, or a pickle of builtins.  One `write`
+with O_APPEND adds it, under a lock where the file system has locks, so that processes lose nothing of each
+other.  A reader takes every whole record and finds the next mark behind a damaged one.  Imports intake,
+packed, plainfile, shape, wire.
 """
 
 from __future__ import annotations
 
 import os
-from itertools import product
 from struct import Struct
+from time import monotonic
 
 from xxhash import xxh32_intdigest
 
 from cachepy import wire
+from cachepy.intake import payload_event
+from cachepy.packed import PACKED
 from cachepy.plainfile import read_plain
+from cachepy.shape import is_dep, is_event
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
+__all__ = [
+    "MARK", "Journal", "frame", "framed", "is_dep", "is_event", "payloads", "read", "scan", "write", "write_packed",
+]  # fmt: skip
+
 MARK = b"\xc5cpj"
 _HEAD = Struct("<4sII")
+_LOCK, _UNLOCK = 2, 8  # as everywhere in fcntl
+_LOOK_AGAIN = 1.0  # s
 
 _NEVER = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # through a link, or waiting for a fifo's reader
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | _NEVER
-_TEXT_OR_NONE, _NUMBER = (str, type(None)), (int, float)
-_TRACE = tuple, tuple, str
-_IDS = ("call", "below")  # kinds of deps whose name is the id of a call
-_HEX = "0123456789abcdef"
-_AWAY = frozenset("/\\\0")  # in the name of a file: of another folder, or of none
-_FAR = 1e15  # s; farther away are nan, the infinities, and what no clock can show
-_DEPS = frozenset(product((str,), (str,), _TEXT_OR_NONE))
-_EVENTS = frozenset(
-    product(*[(str,)] * 6, (tuple,), (dict,), (dict,), (str,), _TEXT_OR_NONE, (str,), *[_NUMBER] * 3, (str,))
-)
 
 
-def is_dep(record: Any) -> bool:
-    """Whether a record has the parts of a dep; what names a file of ours cannot lead out of the cache directory.
-
-    >>> is_dep(("file", "x", None)), is_dep(("file", "x")), is_dep(("call", "f:../x", "1"))
-    (True, False, False)
-    """
-    if type(record) is not tuple or tuple(map(type, record)) not in _DEPS:
-        return False
-    kind, name, digest = record
-    if kind in _IDS:
-        return is_key(name.rpartition(":")[2])
-    return kind != "code" or digest is None or digest.isalnum()
+_process = 0  # how many forks lie between this process and the one that imported this
 
 
-def is_key(text: str) -> bool:
-    """Whether this is a digest, as keys are and the names of entries end with."""
-    return len(text) == 32 and not text.strip(_HEX)
+def _count_fork() -> None:
+    global _process
+    _process += 1
 
 
-def is_event(record: Any) -> bool:
-    """Whether a record has the parts of an event; any other could break a query of the graph later."""
-    if type(record) is not tuple or tuple(map(type, record)) not in _EVENTS:
-        return False
-    trace, args, label = record[6:9]
-    if tuple(map(type, trace)) != _TRACE or not all(map(is_dep, trace[0] + trace[1])):
-        return False
-    if not all(type(text) is str for part in (args, label) for item in part.items() for text in item):
-        return False
-    return _is_placed(record) and all(-_FAR < number < _FAR for number in record[12:15])
-
-
-def _is_placed(event: tuple[Any, ...]) -> bool:
-    """Whether the id is made of name and key, and the entry is where the key says."""
-    call, fname, key, outfile = event[0], event[1], event[4], event[10]
-    if call != f"{fname}:{key}" or not is_key(key):
-        return False
-    if outfile is None:
-        return True
-    start, end = f"entries/{key[:2]}/", f"-{key}.entry"
-    return outfile.startswith(start) and outfile.endswith(end) and not _AWAY.intersection(outfile[len(start) :])
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_count_fork)
 
 
 def frame(value: object) -> bytes:
     """One record as bytes."""
-    payload = wire.dumps(value)
+    return framed(wire.dumps(value))
+
+
+def framed(payload: bytes) -> bytes:
+    """One record as bytes, of what `wire.dumps` or `packed.pack` made."""
     return _HEAD.pack(MARK, len(payload), xxh32_intdigest(payload)) + payload
 
 
 def scan(data: bytes) -> Iterator[Any]:
     """Every whole record; None for each stretch of damage in between or at the end."""
-    at = 0
-    while at < len(data):
-        value, end = _record(data, at)
-        yield value
-        at = end
+    return map(_value, payloads(data))
 
 
-def _record(data: bytes, at: int) -> tuple[Any, int]:
-    if data.startswith(MARK, at) and at + _HEAD.size <= len(data):
-        _, length, check = _HEAD.unpack_from(data, at)
+def _value(payload: bytes | None) -> Any:
+    """What a payload holds: an event in the wire form, or what was pickled; None if it is damaged."""
+    if payload is None:
+        return None
+    try:
+        return payload_event(payload).wire() if payload[:1] == PACKED else wire.loads(payload)
+    except ValueError:
+        return None
+
+
+def payloads(data: bytes) -> Iterator[bytes | None]:
+    """What the whole records hold, as bytes; None for each stretch of damage."""
+    at, last = 0, len(data) - _HEAD.size
+    while at <= last:
+        mark, length, check = _HEAD.unpack_from(data, at)
         start = at + _HEAD.size
         payload = data[start : start + length]
-        if len(payload) == length and xxh32_intdigest(payload) == check:
-            try:
-                return wire.loads(payload), start + length
-            except ValueError:
-                return None, start + length
-    found = data.find(MARK, at + 1)
-    return None, found if found >= 0 else len(data)
+        if mark == MARK and len(payload) == length and xxh32_intdigest(payload) == check:
+            yield payload
+            at = start + length
+        else:
+            yield None
+            at = data.find(MARK, at + 1)
+            if at < 0:
+                return
+    if at < len(data):
+        yield None
+
+
+class _File:
+    """An open file; closed when nobody uses it any more: another thread may be writing."""
+
+    __slots__ = ("fd", "process")
+
+    def __init__(self, path: str) -> None:
+        self.fd = os.open(path, _APPEND, 0o666)
+        self.process = _process
+
+    def __del__(self) -> None:
+        if os is not None and hasattr(self, "fd"):  # at interpreter shutdown; it may not have been opened
+            os.close(self.fd)
 
 
 class Journal:
@@ -116,77 +114,69 @@ class Journal:
     def __init__(self, path: str, made: Callable[[int], None] | None = None) -> None:
         self.path = path
         self._made = made
-        self._fd: int | None = None
-        self._pid = 0
+        self._file: _File | None = None
+        self._looked = 0.0
+        self._flock: Callable[[int, int], None] | None = None
 
     def append(self, value: object) -> None:
         """Add one record; OSError if it cannot be written."""
-        data = frame(value)
-        for last in (False, False, True):
-            fd = self._open()
-            with _locked(fd):
-                is_current = last or self._is_current(fd)
-                if is_current:
-                    _write_all(fd, data)
-            if is_current:
-                return
-            self.close()
+        self.append_packed(wire.dumps(value))
 
-    def _is_current(self, fd: int) -> bool:
-        """Whether the file was not replaced (by a repair) while we waited for its lock."""
+    def append_packed(self, payload: bytes) -> None:
+        """Likewise, of what `packed.pack` made."""
+        data = _HEAD.pack(MARK, len(payload), xxh32_intdigest(payload)) + payload
+        file = self._file
+        if file is None or file.process != _process or not self._add(file.fd, data):
+            for last in (False, False, True):
+                file = self._open()
+                if self._add(file.fd, data, anyway=last):
+                    break
+
+    def _add(self, fd: int, data: bytes, *, anyway: bool = False) -> bool:
+        """Write, unless the file has been deleted, or replaced by a repair while we waited for its lock."""
+        lock = self._flock
         try:
-            return os.path.samestat(os.fstat(fd), os.stat(self.path))
-        except FileNotFoundError:
-            return False
+            if lock is not None:
+                lock(fd, _LOCK)
+        except OSError:  # no locks here: O_APPEND alone has to do
+            lock = None
+        try:
+            st = os.fstat(fd)
+            is_time = monotonic() - self._looked > _LOOK_AGAIN
+            if not anyway and (st.st_nlink == 0 or (is_time and self._is_moved(st))):
+                return False
+            written = os.write(fd, data)
+            while written < len(data):
+                written += os.write(fd, data[written:])
+        finally:
+            if lock is not None:
+                lock(fd, _UNLOCK)
+        return True
 
-    def _open(self) -> int:
-        """The descriptor; opened anew after a fork or when the file was deleted under it."""
-        if self._fd is not None and self._pid == os.getpid() and os.fstat(self._fd).st_nlink:
-            return self._fd
-        self.close()
-        self._fd = os.open(self.path, _APPEND, 0o666)
-        self._pid = os.getpid()
-        if self._made is not None and not os.fstat(self._fd).st_size:
-            self._made(self._fd)
-        return self._fd
+    def _is_moved(self, st: os.stat_result) -> bool:
+        """Whether the file has another name now, which is looked for now and then."""
+        self._looked = monotonic()
+        try:
+            return not os.path.samestat(st, os.stat(self.path))
+        except FileNotFoundError:
+            return True
+
+    def _open(self) -> _File:
+        """Open it for the first time, or again after a fork, or since the file is gone."""
+        self._file = file = _File(self.path)
+        try:
+            from fcntl import flock
+
+            self._flock = flock
+        except ImportError:  # Windows
+            pass
+        self._looked = 0.0
+        if self._made is not None and not os.fstat(file.fd).st_size:
+            self._made(file.fd)
+        return file
 
     def close(self) -> None:
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
-
-    def __del__(self) -> None:
-        if os is not None:  # at interpreter shutdown
-            self.close()
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    written = os.write(fd, data)
-    while written < len(data):
-        written += os.write(fd, data[written:])
-
-
-class _locked:  # noqa: N801 - reads as a verb: with _locked(fd)
-    """Holds an advisory lock where there are locks; elsewhere O_APPEND alone has to do."""
-
-    def __init__(self, fd: int) -> None:
-        self.fd = fd
-        self.held = False
-
-    def __enter__(self) -> None:
-        try:
-            import fcntl
-
-            fcntl.flock(self.fd, fcntl.LOCK_EX)
-            self.held = True
-        except (ImportError, OSError):
-            pass
-
-    def __exit__(self, *_: object) -> None:
-        if self.held:
-            import fcntl
-
-            fcntl.flock(self.fd, fcntl.LOCK_UN)
+        self._file = None
 
 
 def read(path: str) -> tuple[list[Any], bool]:
@@ -198,10 +188,15 @@ def read(path: str) -> tuple[list[Any], bool]:
 
 def write(path: str, values: Iterable[object]) -> None:
     """Write a whole file at once: a temporary file that replaces it."""
+    write_packed(path, map(wire.dumps, values))
+
+
+def write_packed(path: str, payloads: Iterable[bytes]) -> None:
+    """Likewise, of what `packed.pack` made."""
     temporary = f"{path}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
     try:
         with open(temporary, "xb") as file:
-            file.writelines(frame(value) for value in values)
+            file.writelines(map(framed, payloads))
         os.replace(temporary, path)
     except BaseException:
         try:

@@ -1,18 +1,18 @@
 """What would not be a hit now, and why: asks, runs nothing, and imports nothing of the user's unless told to.
 
-A `Survey` looks at every call of the graph once, from the records of the graph; only where those do not
-hold it opens entries, which may have an older run that does.  Imports api, errors, graph, model, probe,
-session, verify.
+A `Survey` looks at every call of the graph once, from the rows of the graph; only where those do not
+hold it opens entries, which may have an older run that does.  Imports api, errors, graph, holding, model,
+packed, probe, session, verify.
 """
 
 from __future__ import annotations
 
-from _operator import attrgetter
-
 from cachepy.api import graph_now
 from cachepy.errors import EntryError
-from cachepy.graph import file_path
-from cachepy.model import FILE, NAME, Dep, Event, Reason, Record, Trace
+from cachepy.graph import unpacked
+from cachepy.holding import Holding
+from cachepy.model import FILE, Dep, Event, Reason, Record, Trace
+from cachepy.packed import PATHS, Quiet, absolute, args_in, deps_in, unpack
 from cachepy.probe import LiveProbe
 from cachepy.session import Session, current_session
 from cachepy.verify import Verifier
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
+    from cachepy.packed import Row
 
-_NAMED = FILE, NAME
+
 _LINKED = {"call": "below", "input": "input"}  # cues that name another call only, and how that is reached
 
 
@@ -45,21 +46,33 @@ class AskingProbe(LiveProbe):
     The graph's own record of a call comes first: it costs nothing more.
     """
 
-    def __init__(self, session: Session, events: dict[str, Event], *, import_code: bool = False) -> None:
+    def __init__(self, session: Session, rows: dict[str, Row], *, import_code: bool = False) -> None:
         super().__init__(session)
         self.unseen: set[str] = set()  # modules whose code was taken as unchanged
-        self._recorded = events
+        self._rows = rows
+        self._recorded: dict[str, Event] = {}
         self._import_code = import_code
         self._listed: dict[str, set[str]] = {}
 
+    def recorded(self, call: str) -> Event | None:
+        """What the graph has of a call."""
+        event = self._recorded.get(call)
+        if event is None and call in self._rows:
+            event = self._recorded[call] = unpack(self._rows[call])
+        return event
+
+    def listing(self, root: str) -> set[str]:
+        """The entries of a cache directory, by one listing of each folder."""
+        if root not in self._listed:
+            self._listed[root] = self.session.store(root).listing()
+        return self._listed[root]
+
     def is_stored(self, event: Event) -> bool:
-        """Whether the entry of a call is on disk, by one listing of each folder."""
-        if event.root not in self._listed:
-            self._listed[event.root] = self.session.store(event.root).listing()
-        return event.outfile in self._listed[event.root]
+        """Whether the entry of a call is on disk."""
+        return event.outfile in self.listing(event.root)
 
     def events(self, call: str, roots: Sequence[str]) -> Iterator[Event]:
-        recorded = self._recorded.get(call)
+        recorded = self.recorded(call)
         if recorded is not None:
             if not self.is_stored(recorded):
                 return
@@ -69,7 +82,7 @@ class AskingProbe(LiveProbe):
                 yield placed(event)
 
     def title(self, call: str, roots: Sequence[str]) -> str:
-        recorded = self._recorded.get(call)
+        recorded = self.recorded(call)
         return super().title(call, roots) if recorded is None else recorded.title
 
     def code(self, identity: str, recorded: str | None) -> str | None:
@@ -89,6 +102,20 @@ class AskingVerifier(Verifier):
         super().__init__(probe)
         self._known: dict[tuple[str, str, str | None], bool] = {}
 
+    def part_holds(self, part: bytes) -> bool:
+        """Whether the deps in the second part of a row hold; most are a file and code that was looked at before."""
+        for kind, name, digest in deps_in(part):
+            if kind == FILE:
+                if self.probe.file(name) != digest:
+                    return False
+            elif not self._known.get((kind, name, digest)):
+                return self.own_holds(Trace(tuple(Dep(*each) for each in deps_in(part)), (), ""))
+        return True
+
+    def take(self, effects: dict[str, str]) -> None:
+        """Take it that these calls hold, and gave that."""
+        self._calls.update(dict.fromkeys(effects.items(), True))
+
     def _dep_holds(self, dep: Dep, trace: Trace) -> bool:
         key = dep.kind, dep.name, dep.digest
         known = self._known.get(key)
@@ -102,11 +129,11 @@ class AskingVerifier(Verifier):
 def placed(event: Event) -> Event:
     """The event with the files of its trace as absolute paths: it may have run elsewhere."""
     for dep in event.trace.deps:
-        if dep.name[:1] != "/" and dep.kind in _NAMED:
+        if dep.name[:1] != "/" and dep.kind in PATHS:
             break
     else:
         return event
-    deps = [Dep(d.kind, file_path(event, d.name), d.digest) if d.kind in _NAMED else d for d in event.trace.deps]
+    deps = [Dep(d.kind, absolute(event.cwd, d.name), d.digest) if d.kind in PATHS else d for d in event.trace.deps]
     return event.replace(trace=Trace(tuple(deps), event.trace.calls, event.trace.result))
 
 
@@ -124,22 +151,42 @@ class Survey:
     """
 
     def __init__(
-        self, session: Session, *, import_code: bool = False, each: Callable[[list[Event]], Iterable[Event]] = iter
+        self, session: Session, *, import_code: bool = False, each: Callable[[list[str]], Iterable[str]] = iter
     ) -> None:
         self.session = session
-        self.events = graph_now(session).snapshot()
-        for root in {event.root for event in self.events.values()}:
-            session.files.memo.attach(session.store(root).memo_file)
-        self.probe = AskingProbe(session, self.events, import_code=import_code)
+        self._rows = graph_now(session).rows()
+        self._events: dict[str, Event] | None = None
+        self.probe = AskingProbe(session, self._rows, import_code=import_code)
         self.verifier = AskingVerifier(self.probe)
-        broken = [e for e in each(list(self.events.values())) if not self._holds(e)]
+        with Quiet():
+            holding = Holding(self._rows, self._listing, self.verifier.part_holds, each).effects
+        doubtful = [self._event(call) for call in sorted(self._rows.keys() - holding.keys())]
+        if doubtful:
+            self.verifier.take(holding)
+        broken = [event for event in doubtful if not self._holds(event)]
         self.found: dict[str, Finding] = {}
         self.history = session.graph.history()
-        for event in sorted(broken, key=attrgetter("id")):
+        for event in broken:
             found = None if event.id in self.history else self._finding(event)
             if found is not None:
                 self.found[event.id] = found
         self._add_inputs()
+
+    @property
+    def events(self) -> dict[str, Event]:
+        """Every call as the graph has it, by its id."""
+        if self._events is None:
+            self._events = {event.id: event for event in unpacked(self._rows.values())}
+        return self._events
+
+    def _event(self, call: str) -> Event:
+        event = self.probe.recorded(call)
+        assert event is not None, call
+        return event
+
+    def _listing(self, root: str) -> set[str]:
+        self.session.files.memo.attach(self.session.store(root).memo_file)
+        return self.probe.listing(root)
 
     @property
     def unseen(self) -> list[str]:
@@ -171,10 +218,10 @@ class Survey:
 
     def _add_inputs(self) -> None:
         """What takes the result of a stale call is stale; all reasons are gathered."""
-        takers: dict[str, list[Event]] = {}
-        for event in self.events.values() if self.found else ():
-            for digest in set(event.args.values()):
-                takers.setdefault(digest, []).append(event)
+        takers: dict[str, list[str]] = {}
+        for call, row in self._rows.items() if self.found else ():
+            for digest in set(args_in(row).values()):
+                takers.setdefault(digest, []).append(call)
         blamed: dict[str, Blame] = {}
         todo = list(self.found)
         while todo:
@@ -185,14 +232,14 @@ class Survey:
                     todo.append(call)
                 if call not in blamed:
                     blamed[call] = Blame(self.found[call].reasons)
-                blamed[call].add(self.events[cause], blamed.get(cause), self.found[cause], link)
+                blamed[call].add(self._event(cause), blamed.get(cause), self.found[cause], link)
         for call, blame in blamed.items():
             self.found[call] = self.found[call].replace(reasons=blame.reasons())
 
-    def _above(self, call: str, takers: dict[str, list[Event]]) -> list[tuple[str, str]]:
+    def _above(self, call: str, takers: dict[str, list[str]]) -> list[tuple[str, str]]:
         """The calls that go by a call: those that take its result, and its callers."""
         graph = self.session.graph
-        takers_of = takers.get(self.events[call].trace.result, ())
+        takers_of = map(self._event, takers.get(self._event(call).trace.result, ()))
         found = [(e.id, "input") for e in takers_of if call in graph.inputs_of(e).values()]
         # whether a caller holds was decided by its stored runs: it may well be fresh by an older one
         found += [(c, "below") for c in graph.parents_of(call) if c in self.found]

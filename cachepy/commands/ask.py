@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
-    from cachepy.model import Event, Reason
+    from cachepy.model import Reason
     from cachepy.plan import Plan, PlannedCall
     from cachepy.stale import Finding, Survey
 
@@ -59,7 +59,7 @@ def code_of(cache: Opened, is_stale: bool = False) -> int:
     return STALE if is_stale else ERROR if cache.unimported else 0
 
 
-def _watched(calls: list[Event]) -> Iterable[Event]:
+def _watched(calls: list[str]) -> Iterable[str]:
     from cachepy.progress import watched
 
     return watched("looking at calls")(calls)
@@ -102,14 +102,14 @@ def status(
     """
     with opened(cache_dir, tell.say, may_be_new=True) as cache:
         tops = [i for name in roots for i in cache.find(name)]
-        calls = cache.below(tops) if roots else cache.events.keys()
+        calls = cache.below(tops) if roots else cache.session.graph.rows().keys()
         survey = look(cache, tell, import_code, tops)
         found = {i: f for i, f in survey.found.items() if i in calls}
         if tell.as_json:
             tell.document(**_status_fields(cache, len(calls), found), **seen(cache, survey))
         elif not tell.is_silent:
             _tell_status(tell, cache, len(calls), found, None if show_all else limit)
-    return code_of(cache, bool(found) or not cache.events)
+    return code_of(cache, bool(found) or not cache.session.graph)
 
 
 def _counts(number: int, found: Mapping[str, Finding]) -> dict[str, int]:

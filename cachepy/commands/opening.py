@@ -9,6 +9,7 @@ import difflib
 import gc
 import os
 from contextlib import contextmanager
+from functools import cached_property
 
 from cachepy.commands import words
 from cachepy.commands.tell import WrongUse
@@ -33,8 +34,12 @@ class Opened:
     def __init__(self, root: str, session: Session) -> None:
         self.root = root
         self.session = session
-        self.events: dict[str, Event] = {}
         self.unimported: dict[str, str] = {}  # module -> why it could not be imported
+
+    @cached_property
+    def events(self) -> dict[str, Event]:
+        """What the graph holds, by id; not every command asks."""
+        return {event.id: event for event in self.session.graph.events()}
 
     def find(self, name: str) -> list[str]:
         """The calls that a name means: an id, the start of a digest, a function's name or a label."""
@@ -139,13 +144,11 @@ def opened(cache_dir: str | None, say: Callable[[str], None], *, may_be_new: boo
         cache = Opened(root, session)
         gc.disable()  # while very many records are made that all stay
         try:
-            for event in _events(root, say):
-                session.graph.apply(event)
-            cache.events = {event.id: event for event in session.graph.events()}
+            _read(session, root, say)
         finally:
             gc.freeze()
             gc.enable()
-        if not cache.events and not _is_cache(root):
+        if not session.graph and not _is_cache(root):
             say(f"nothing in {root} is of cachepy; {_HOW}")
         yield cache
 
@@ -156,24 +159,23 @@ def _is_cache(root: str) -> bool:
     return not names or not OWN_NAMES.isdisjoint(names)
 
 
-def _events(root: str, say: Callable[[str], None]) -> list[Event]:
-    """What the graph file records; what the entries record too if the file is gone or damaged."""
-    from cachepy.graph import read_events
-
+def _read(session: Session, root: str, say: Callable[[str], None]) -> None:
+    """Into the graph: what its file records; what the entries record too if the file is gone or damaged."""
     name = os.path.join(root, "graph.pkl")
     try:
-        events, damaged = read_events(name, root=root)
+        taken, damaged = session.graph.merge(name, root)
     except FileNotFoundError:
-        events, damaged = [], False
+        taken, damaged = 0, False
         text = "there is no graph.pkl; the calls were read from the entries: `cachepy repair` makes it anew"
     else:
-        whole = words.count(len(events), "whole record")
+        whole = words.count(taken, "whole record")
         text = f"graph.pkl is damaged; {whole} and the entries were read: `cachepy repair` makes it anew"
-    if events and not damaged:
-        return events
+    if taken and not damaged:
+        return
     from cachepy.maintain import scan
 
     stored = [event for _, event in scan(root) if event is not None]
     if damaged or stored:
         say(f"warning: {root}: {text}")
-    return events + stored
+    for event in stored:
+        session.graph.apply(event)

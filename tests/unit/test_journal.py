@@ -138,6 +138,24 @@ def test_a_file_that_was_deleted_is_made_again(path):
     assert read(path) == ([2], False)
 
 
+def test_a_file_that_was_replaced(path):
+    mine = Journal(path)
+    mine.append(1)
+    journal.write(path, [1, 2])
+    mine.append(3)
+    assert read(path) == ([1, 2, 3], False)
+
+
+def test_a_file_that_was_moved_is_noticed_soon(path, monkeypatch):
+    mine = Journal(path)
+    mine.append(1)
+    os.rename(path, path + ".bak")
+    monkeypatch.setattr(journal, "_LOOK_AGAIN", 0.0)
+    mine.append(2)
+    assert read(path) == ([2], False)
+    assert read(path + ".bak") == ([1], False)
+
+
 def test_no_room_for_the_file(tmp_path):
     with pytest.raises(OSError, match="No such file"):
         Journal(str(tmp_path / "no" / "graph.pkl")).append(1)
