@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         CacheWriteWarning,
         ChangedGlobalWarning,
         ChangedInputWarning,
+        CheapCallWarning,
         GraphFileError,
         OpaqueGlobalWarning,
         UncachedCallWarning,
@@ -63,6 +64,7 @@ _HOMES = {
     "config": "load_config",
     "decorator": "cache_file track_file",
     "errors": "CachepyError CacheReadWarning CacheWarning CacheWriteWarning ChangedGlobalWarning ChangedInputWarning "
+    "CheapCallWarning "
     "GraphFileError OpaqueGlobalWarning UncachedCallWarning UsageError UsageValueError",
     "maintain": "cache_info cache_list cache_prune cache_stats",
     "model": "Reason Verdict",
@@ -83,6 +85,7 @@ __all__ = [
     "CachepyError",
     "ChangedGlobalWarning",
     "ChangedInputWarning",
+    "CheapCallWarning",
     "Checked",
     "GraphFileError",
     "OpaqueGlobalWarning",
@@ -134,9 +137,7 @@ def __getattr__(name: str) -> object:
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module 'cachepy' has no attribute {name!r}")
-    from importlib import import_module
-
-    found: object = getattr(import_module(f"cachepy.{home}"), name)
+    found: object = getattr(__import__(f"cachepy.{home}", fromlist=[name]), name)  # importlib takes longer than a hit
     globals()[name] = found
     return found
 

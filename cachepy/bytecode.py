@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import opcode
 import sys
-from types import CodeType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from types import CodeType as CodeType  # noqa: PLC0414 - also for `facts`
     from typing import Any
 
     # op, what its argument means, the argument's remaining bits, code unit, code unit it jumps to (or -1)
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     # if false: pops it?, goes to; if true: the same; the op that raises: a test of the top of the stack
     Test = tuple[tuple[bool, int], tuple[bool, int], int]
 
+if not TYPE_CHECKING:
+    CodeType = type((lambda: None).__code__)  # `types` need not be imported for it
 _FLAGS = 0x3AF  # optimized, newlocals, varargs, varkeywords, and the kinds of generator and coroutine
 _BOOL_COMPARE = 16 if sys.version_info >= (3, 13) else 0  # COMPARE_OP with a TO_BOOL merged into it
 _NAME_SHIFT = {"LOAD_GLOBAL": 1, "LOAD_ATTR": int(sys.version_info >= (3, 12)), "LOAD_SUPER_ATTR": 2}

@@ -4,7 +4,10 @@ A claim is a small file made with O_EXCL beside the entry.  Its owner is known b
 process and start time, so on one host a dead owner is noticed at once; on another host by its
 heartbeat: the owner touches the file, and a waiter that sees no touch for a while (by the waiter's
 own clock) takes the claim over.  Whoever removes the claim of a process that died here removes its
-half-written files too.  No lock of the file system is relied on.  Imports wire.
+half-written files too.  No lock of the file system is relied on.
+
+A claim is the start of an entry: magic, length, owner as text.  The rest is written behind it (see `Store.put`).
+Imports entryfile.
 """
 
 from __future__ import annotations
@@ -12,9 +15,10 @@ from __future__ import annotations
 import os
 import time
 from _thread import allocate_lock
+from errno import ENOSPC
 from itertools import count
 
-from cachepy import wire
+from cachepy.entryfile import MAGIC, START
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,8 +30,14 @@ LEASE = 4.0  # s without a touch after which an owner on another host counts as 
 BREAK = ".break"  # beside a claim while a waiter removes it
 _IDLE = 10  # beats without any claim after which the thread ends
 _TEMPORARY = ".tmp"
-_CLAIMS = {(str, int, str, str), (str, int, type(None), str)}  # host, process, start, token
 _PIDS = 1 << 31
+_OPEN_CLAIMS = 64  # that keep their file open: a deep chain of calls must not use up all descriptors
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+
+
+def _now() -> float:
+    """Seconds, by a clock that goes on while the machine sleeps, where there is one."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 def process_start(pid: int) -> str | None:
@@ -71,8 +81,15 @@ class Owner:
         self.host = host_id()
         self.start = process_start(self.pid)
 
-    def text(self, token: str) -> bytes:
-        return wire.dumps((self.host, self.pid, self.start, token))
+        self.origin = f"{self.host.partition(':')[0]}:{self.pid}:{self.start}"  # as events have it
+        self._token = f"{self.pid}-{self.start}-"
+        self._text = f"{self.host}\n{self.pid}\n{self.start or ''}\n".encode()
+
+    def claim(self, path: str, mark: str) -> Claim:
+        """A claim to be made; mark: no other claim of this process has it."""
+        token = self._token + mark
+        text = self._text + token.encode()
+        return Claim(path, token, START.pack(MAGIC, len(text)) + text, self.pid)
 
     def is_dead(self, other: tuple[Any, ...]) -> bool:
         """Whether the owner of a claim is certainly gone (only ever known on the same host)."""
@@ -81,14 +98,29 @@ class Owner:
 
 
 class Claim:
-    """A claim that this process holds."""
+    """A claim that this process holds.
 
-    __slots__ = ("path", "since", "token")
+    fd: of its file, for as long as that is kept open; block: what is in it.
+    """
 
-    def __init__(self, path: str, token: str) -> None:
+    __slots__ = ("block", "fd", "path", "pid", "since", "token")
+
+    def __init__(self, path: str, token: str, block: bytes, pid: int) -> None:
         self.path = path
+        self.pid = pid
         self.token = token
-        self.since = time.monotonic()
+        self.block = block
+        self.fd: int | None = None
+        self.since = float("-inf")  # until it is there
+
+    def is_surely_mine(self) -> bool:
+        """Whether nobody can have taken it over: that takes a lease without a sign of life."""
+        return _now() - self.since < LEASE / 2
+
+    def take_file(self) -> int | None:
+        """The descriptor, to be closed by whoever asks; it is given once."""
+        fd, self.fd = self.fd, None
+        return fd
 
 
 class Claims:
@@ -98,13 +130,17 @@ class Claims:
     """
 
     def __init__(
-        self, made: Callable[[int], None] | None = None, make_folder: Callable[[str], None] | None = None
+        self,
+        made: Callable[[int], None] | None = None,
+        make_folder: Callable[[str], None] | None = None,
+        inherited: set[str] | None = None,
     ) -> None:
         self._made = made  # is told the descriptor of each new claim
         self._make_folder = make_folder or _make_private
         self._owner: Owner | None = None
         self._held: dict[str, Claim] = {}
-        self.inherited: set[str] = set()  # claims of the dead that we removed: their last steps may be missing
+        # claims of the dead that we removed: their last steps may be missing
+        self.inherited: set[str] = set() if inherited is None else inherited
         self._seen: dict[str, tuple[Any, float]] = {}
         self._lock = allocate_lock()
         self._beating = False
@@ -118,23 +154,27 @@ class Claims:
             self._beating = False
         return self._owner
 
-    def acquire(self, path: str) -> Claim | None:
-        """Take the claim if nobody alive has it; OSError if claims cannot be written there."""
+    def acquire(self, path: str, prepare: Callable[[], None] | None = None) -> Claim | None:
+        """Take the claim if nobody alive has it; OSError if claims cannot be written there.
+
+        prepare: makes the folder if it is missing.
+        """
         owner = self.owner()
-        token = f"{owner.pid}-{owner.start}-{next(self._count)}-{id(self):x}"
-        claim = Claim(path, token)
+        claim = owner.claim(path, f"{next(self._count)}-{id(self):x}")
         for _ in range(3):
             try:
-                _create(path, owner.text(token), self._made)
-                self._seen.pop(path, None)
+                _create(claim, self._made, keep=len(self._held) < _OPEN_CLAIMS)
+                if self._seen:
+                    self._seen.pop(path, None)
                 self._held[path] = claim
-                self._beat_on()
+                if not self._beating:
+                    self._beat_on()
                 return claim
             except FileExistsError:
                 if not self._break_dead(path):
                     return None
             except FileNotFoundError:  # a prune removed the empty folder
-                self._make_folder(os.path.dirname(path))
+                prepare() if prepare is not None else self._make_folder(os.path.dirname(path))
             except BaseException:  # an interrupt after it was made: nobody else would give it back
                 self.release(claim)
                 raise
@@ -143,14 +183,17 @@ class Claims:
     def release(self, claim: Claim) -> None:
         """Give the claim back, unless somebody took it over meanwhile."""
         self._held.pop(claim.path, None)
-        if not claim.token.startswith(f"{os.getpid()}-"):  # a forked child that leaves its parent's body
+        try:
+            _close(claim)
+        except OSError:  # what was written there is not needed
+            pass
+        if claim.pid != os.getpid():  # a forked child that leaves its parent's body
             return
         try:
-            is_mine = claim.token.encode() in _bytes_of(claim.path)
+            if claim.is_surely_mine() or claim.block in _bytes_of(claim.path):
+                os.unlink(claim.path)
         except OSError:
             return
-        if is_mine:
-            _unlink(claim.path)
 
     def is_held(self, path: str) -> bool:
         """Whether somebody alive holds the claim; breaks that of a dead owner."""
@@ -232,7 +275,7 @@ class Claims:
             time.sleep(HEARTBEAT)
             idle = 0 if self._held else idle + 1
             for claim in list(self._held.values()):
-                if time.monotonic() - claim.since >= HEARTBEAT:
+                if _now() - claim.since >= HEARTBEAT:
                     _touch(claim)
 
     def _stop(self) -> bool:
@@ -246,26 +289,33 @@ def _make_private(path: str) -> None:
     os.makedirs(path, mode=0o700, exist_ok=True)
 
 
-def _create(path: str, content: bytes, made: Callable[[int], None] | None = None) -> None:
+def _create(claim: Claim, made: Callable[[int], None] | None, *, keep: bool) -> None:
     """Make the file, whole or not at all: an empty one would be waited for."""
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
+        claim.fd = os.open(claim.path, _NEW, 0o644)  # it may become an entry, which speaks for its owner
     except OSError:
         raise
     except BaseException:  # an interrupt as the file was made: it is there, and empty
-        _unlink_empty(path)
+        _unlink_empty(claim.path)
         raise
     try:
-        try:
-            if made is not None:
-                made(fd)
-            while content:
-                content = content[os.write(fd, content) :]
-        finally:
-            os.close(fd)
+        if made is not None:
+            made(claim.fd)
+        if os.write(claim.fd, claim.block) < len(claim.block):
+            raise OSError(ENOSPC, os.strerror(ENOSPC), claim.path)
+        claim.since = _now()
+        if not keep:
+            _close(claim)
     except BaseException:
-        _unlink(path)
+        _close(claim)
+        _unlink(claim.path)
         raise
+
+
+def _close(claim: Claim) -> None:
+    fd = claim.take_file()
+    if fd is not None:
+        os.close(fd)
 
 
 def _patience(path: str) -> float:
@@ -321,11 +371,22 @@ def _bytes_of(path: str) -> bytes:
 def _read(path: str) -> Any:
     """Who holds a claim; None while it is being written, or if it is gone."""
     try:
-        content = wire.loads(_bytes_of(path))
-    except (OSError, ValueError):
+        return owner_in(_bytes_of(path))
+    except OSError:
         return None
-    is_claim = type(content) is tuple and tuple(map(type, content)) in _CLAIMS and 0 < content[1] < _PIDS
-    return content if is_claim else None
+
+
+def owner_in(data: bytes) -> tuple[str, int, str | None, str] | None:
+    """Host, process, start and token in the beginning of a claim, or of an entry; None if they are not there."""
+    if len(data) < START.size:
+        return None
+    magic, length = START.unpack_from(data)
+    text = data[START.size : START.size + length]
+    fields = text.decode("utf-8", "replace").split("\n")
+    if magic != MAGIC or len(text) != length or len(fields) != 4 or not fields[1].isdecimal():
+        return None
+    pid = int(fields[1]) if len(fields[1]) < 12 else 0
+    return (fields[0], pid, fields[2] or None, fields[3]) if 0 < pid < _PIDS else None
 
 
 def _unlink(path: str) -> None:

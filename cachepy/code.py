@@ -38,7 +38,7 @@ class Target:
     globals (or ``module.name``) whose values count although the code may not name them.
     """
 
-    __slots__ = ("declared", "depends_on_vars", "fn", "ignore_globals", "module", "qualname", "reach")
+    __slots__ = ("declared", "depends_on_vars", "fn", "identity", "ignore_globals", "module", "qualname", "reach")
 
     def __init__(
         self,
@@ -55,16 +55,13 @@ class Target:
         if name is None and "<lambda>" in self.qualname and hasattr(fn, "__code__"):
             # two lambdas on one line are two functions
             self.qualname += "#" + digest_bytes(code_bytes(fn.__code__))[:8]
+        self.identity = f"{self.module}:{self.qualname}"
         self.ignore_globals = ignore_globals
         self.depends_on_vars = depends_on_vars
         self.declared = declared
 
-    @property
-    def identity(self) -> str:
-        return f"{self.module}:{self.qualname}"
 
-
-class Reach(Record):
+class Reach(Record, quick=True):
     """The digest of all that code reaches, its pieces, and a check that it is still so."""
 
     __slots__ = ("digest", "pieces", "opaque", "guard")
@@ -72,6 +69,13 @@ class Reach(Record):
     pieces: tuple[Piece, ...]
     opaque: tuple[str, ...]
     guard: Callable[[], bool]
+    if not TYPE_CHECKING:
+
+        def __init__(self, digest: str, pieces: tuple[Piece, ...], opaque: tuple[str, ...], guard: Any) -> None:
+            self.digest = digest
+            self.pieces = pieces
+            self.opaque = opaque
+            self.guard = guard
 
 
 def cached_call(obj: Any) -> Any:

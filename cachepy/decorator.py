@@ -6,11 +6,12 @@ Imports engine, options, session, trace, errors.
 from __future__ import annotations
 
 import os
-from functools import update_wrapper
 
 from cachepy.engine import CachedCall
 from cachepy.errors import UsageError
+from cachepy.guard import MISSING
 from cachepy.options import Options
+from cachepy.request import Hit
 from cachepy.session import current_session
 from cachepy.trace import observe_file
 
@@ -63,6 +64,7 @@ else:
 
 MethodType: Any = type(Options().root)
 _GENERATOR, _ASYNC_GENERATOR = 0x20, 0x200
+_WORN = "__module__", "__name__", "__qualname__", "__doc__", "__annotations__", "__type_params__"
 
 
 class CacheFile:
@@ -111,6 +113,7 @@ def cache_file(
     signing_key: str | bytes | None = None,
     umask: int | str | None = None,
     verbose: bool = False,
+    warn_cheap: bool = True,
 ) -> CacheFile: ...
 
 
@@ -154,6 +157,8 @@ def cache_file(cache_dir: Any = None, /, **options: Any) -> Any:
         ``CACHEPY_UMASK``.
     verbose : bool
         Log each decision with its cause on the logger ``cachepy``, at level INFO.
+    warn_cheap : bool
+        Warn, once, if the function runs faster than its stored result is checked and loaded.
 
     Returns
     -------
@@ -202,7 +207,7 @@ def wrap(fn: Any, options: Options) -> Any:
 
 def attach(wrapper: Any, call: CachedCall) -> Any:
     """Hang the questions on the wrapper."""
-    update_wrapper(wrapper, call.fn)
+    _dress(wrapper, call.fn)
     questions = Questions(call)
     wrapper.__cachepy__ = call
     for name in ("key", "is_cached", "explain", "clear"):
@@ -212,16 +217,32 @@ def attach(wrapper: Any, call: CachedCall) -> Any:
     return wrapper
 
 
+def _dress(wrapper: Any, fn: Any) -> None:
+    """What `functools.update_wrapper` does, whose import would cost a program more than its first hit."""
+    for name in _WORN:
+        if hasattr(fn, name):
+            setattr(wrapper, name, getattr(fn, name))
+    wrapper.__dict__.update(fn.__dict__)
+    wrapper.__wrapped__ = fn
+
+
 def _wrapper(call: CachedCall) -> Any:
+    quick, look = call.quick, call.look
+
     def cached(*args: Any, **kwargs: Any) -> Any:
-        return call(args, kwargs)
+        value = quick(args, kwargs)
+        if value is not MISSING:
+            return value
+        found = look(args, kwargs)
+        return found.value if isinstance(found, Hit) else found.run(args, kwargs)
 
     return cached
 
 
 def _async_wrapper(call: CachedCall) -> Any:
     async def cached(*args: Any, **kwargs: Any) -> Any:
-        return await call.call_async(args, kwargs)
+        found = call.look(args, kwargs)
+        return found.value if isinstance(found, Hit) else await found.run_async(args, kwargs)
 
     return cached
 

@@ -32,11 +32,13 @@ def safe_name(fname: str) -> str:
     return f"{text[: _LONGEST - 17]}.{xxh3_64_hexdigest(fname.encode('utf-8', 'replace'))}"
 
 
-def write_all(file: Any, data: Any) -> None:
-    """Write all of it to a file without a buffer."""
-    view = memoryview(data).cast("B")
-    while view:
-        view = view[file.write(view) :]
+def write_all(fd: int, data: Any) -> None:
+    """Write all of it."""
+    written = os.write(fd, data)
+    if written < len(data):
+        view = memoryview(data).cast("B")[written:]
+        while view:
+            view = view[os.write(fd, view) :]
 
 
 def keep_aside(path: str, aside: str, trust: Trust) -> bool:

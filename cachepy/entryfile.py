@@ -1,8 +1,9 @@
 """The format of one entry: header, meta, value, buffers; each part with its checksum.
 
-    magic, version, number of buffers, lengths, checksums      fixed header
+    magic, length, text: who made it                           as in its claim (see `claims`); may be empty
+    number of buffers, lengths, checksums      fixed header
     offset, length, checksum of each buffer                    table
-    meta: a pickle of builtins (the event, older events)
+    meta: which call, and its older runs                       see `store`
     value: a pickle, protocol 5
     call: how the call was made (see `store`), to make it again; may be empty
     buffers: large arrays, each at a multiple of 64 bytes
@@ -20,19 +21,17 @@ from __future__ import annotations
 
 import os
 import stat as stats
-from _pickle import Pickler, PicklingError
+from _pickle import Pickler, PicklingError, dumps
 from _pickle import loads as _loads
+from _struct import Struct
 from errno import EISDIR
 from io import BytesIO
-from struct import Struct
 
-from xxhash import xxh3_64_intdigest
+from xxhash import xxh3_64_digest, xxh3_64_intdigest
 
-from cachepy import wire
-from cachepy.errors import EntryError
+from cachepy.errors import EntryError, EntryReplacedError
 from cachepy.modules import MAIN, canonical, find
 from cachepy.trust import SEAL, Trust
-from cachepy.wire import PROTOCOL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,15 +40,20 @@ if TYPE_CHECKING:
     from typing import Any
 
     Stamp = tuple[int, int, int]  # inode, mtime_ns, size
-    _Layout = tuple[tuple[int, int, int], tuple[int, int], bytes]  # place, length, check of the value; call; table
+    # place, length and check of the value; length and check of the call; the table and its place
+    _Layout = tuple[tuple[int, int, int], tuple[int, int], bytes, int]
 
 _ALL = Trust(owners="*")
-MAGIC = b"cachepy\x01"
-_HEAD = Struct("<8sIIQQQQQQQ")  # magic, version, buffers, lengths: meta value call file, checks: value call header
+MAGIC = b"cachepy\x03"
+START = Struct("<8sH")  # magic, length of the text that says who made it
+NOBODY = START.pack(MAGIC, 0)
+_HEAD = Struct("<IQQQQQQ")  # buffers, lengths: meta value call file, checks: value call
+_CHECK = 8  # bytes: the check of all that comes before the value, in its own place empty
 _ROW = Struct("<QQQ")
-_VERSION = 2
 _ALIGN = 64
 _OUT_OF_BAND = 1 << 15  # bytes; smaller buffers are copied into the pickle
+PROTOCOL = 5
+SMALL = 1 << 14  # bytes of a pickle that may be kept in memory
 _MAP = 1 << 18  # bytes; a larger file is mapped instead of read
 _CHECKED = 1 << 26  # bytes; mapped buffers of more than this in total are not read just to check them
 
@@ -66,6 +70,17 @@ class Payload:
     @property
     def size(self) -> int:
         return len(self.pickle) + sum(b.nbytes for b in self.buffers)
+
+
+def format_of(head: bytes) -> int | None:
+    """The number of the format of an entry or a claim that begins so; None if it is no such file."""
+    is_ours = len(head) >= len(MAGIC) and head.startswith(MAGIC[:-1]) and head[len(MAGIC) - 1] < ord(" ")
+    return head[len(MAGIC) - 1] if is_ours else None
+
+
+def pack_flat(value: object) -> Payload:
+    """Pickle a value that holds numbers and texts only."""
+    return Payload(dumps(value, PROTOCOL), ())
 
 
 def pack(value: object) -> Payload:
@@ -147,31 +162,37 @@ def by_name(module: str, qualname: str) -> Any:
     return obj
 
 
-def assemble(meta: object, payload: Payload, call: bytes = b"", trust: Trust = _ALL) -> list[Any]:
-    """The parts of the file in order, ready for `writelines`; signed if there is a key."""
-    meta_bytes = wire.dumps(meta)
+def assemble(
+    meta: bytes, payload: Payload, call: bytes = b"", trust: Trust = _ALL, start: bytes = NOBODY
+) -> list[Any]:
+    """The parts of the file in order, ready to be written; signed if there is a key."""
     count = len(payload.buffers)
-    at = _HEAD.size + count * _ROW.size + len(meta_bytes) + len(payload.pickle) + len(call)
+    at = len(start) + _HEAD.size + _CHECK + count * _ROW.size + len(meta) + len(payload.pickle) + len(call)
+    table, tail, at = _placed(payload.buffers, at) if count else (b"", (), at)
+    lengths = len(meta), len(payload.pickle), len(call), at
+    fields = (count, *lengths, xxh3_64_intdigest(payload.pickle), xxh3_64_intdigest(call))
+    head = start + _HEAD.pack(*fields)
+    parts = [head + _header_check(head, table, meta), table, meta, payload.pickle, call]
+    return [*parts, *tail, trust.sign(parts, payload.buffers)]
+
+
+def _placed(buffers: Sequence[memoryview], at: int) -> tuple[bytes, list[Any], int]:
+    """The table of buffers that are written from a place on, the parts to write, and where they end."""
     rows, tail = [], []
-    for buffer in payload.buffers:
+    for buffer in buffers:
         padding = -at % _ALIGN
         rows.append(_ROW.pack(at + padding, buffer.nbytes, xxh3_64_intdigest(buffer)))
         tail += [b"\0" * padding, buffer]
         at += padding + buffer.nbytes
-    table = b"".join(rows)
-    lengths = len(meta_bytes), len(payload.pickle), len(call), at
-    fields = (MAGIC, _VERSION, count, *lengths, xxh3_64_intdigest(payload.pickle), xxh3_64_intdigest(call))
-    head = _HEAD.pack(*fields, _header_check(fields, table, meta_bytes))
-    parts = [head, table, meta_bytes, payload.pickle, call]
-    return [*parts, *tail, trust.sign(parts, payload.buffers)]
+    return b"".join(rows), tail, at
 
 
-def _header_check(fields: tuple[Any, ...], table: bytes, meta: bytes) -> int:
-    return xxh3_64_intdigest(_HEAD.pack(*fields, 0) + table + meta)
+def _header_check(head: bytes, table: bytes, meta: bytes) -> bytes:
+    return xxh3_64_digest(head + table + meta)
 
 
 class EntryFile:
-    """An open entry: `meta` is checked and loaded, the value on request.
+    """An open entry: header and meta are checked; they and the value are loaded on request.
 
     trust: whose files are opened, and with which signature; by default everybody's.
     """
@@ -186,26 +207,27 @@ class EntryFile:
         self._seal = b""
         self.meta, self._layout = self._open(path)
 
-    def _open(self, path: str) -> tuple[Any, _Layout]:
-        if self.size < _HEAD.size or self._data[:8] != MAGIC:
+    def _open(self, path: str) -> tuple[bytes, _Layout]:
+        version = format_of(bytes(self._data[: len(MAGIC)]))
+        if version is None or self.size < START.size:
             raise EntryError(f"{path} is not an entry of cachepy")
-        *fields, check = _HEAD.unpack_from(self._data)
-        _, version, count, meta_length, value_length, call_length, size, value_check, call_check = fields
-        if version != _VERSION:
-            raise EntryError(f"{path} has format {version}; this cachepy reads {_VERSION}")
+        if version != MAGIC[-1]:
+            raise EntryError(f"{path} has format {version}; this cachepy reads {MAGIC[-1]}")
+        head = START.size + START.unpack_from(self._data)[1]
+        rows = head + _HEAD.size + _CHECK
+        if self.size < rows:
+            raise EntryError(f"{path} is torn: it ends within its header")
+        fields = _HEAD.unpack_from(self._data, head)
+        count, meta_length, value_length, call_length, size, value_check, call_check = fields
         if self.size == size + SEAL:
             self._seal, self.size = bytes(self._data[size:]), size
         if size != self.size:
             raise EntryError(f"{path} is torn: {self.size} bytes of {size}")
-        start = _HEAD.size + count * _ROW.size
-        table, meta = bytes(self._data[_HEAD.size : start]), bytes(self._data[start : start + meta_length])
-        if _header_check(tuple(fields), table, meta) != check:
+        start = rows + count * _ROW.size
+        table, meta = bytes(self._data[rows:start]), bytes(self._data[start : start + meta_length])
+        if _header_check(bytes(self._data[: rows - _CHECK]), table, meta) != self._data[rows - _CHECK : rows]:
             raise EntryError(f"{path} is damaged: its header does not check")
-        try:
-            parts = (start + meta_length, value_length, value_check), (call_length, call_check)
-            return wire.loads(meta), (*parts, table)
-        except ValueError as error:
-            raise EntryError(f"{path} is damaged: {error}") from error
+        return meta, ((start + meta_length, value_length, value_check), (call_length, call_check), table, rows)
 
     def pickle(self) -> bytes | memoryview:
         """The checked pickle of the value."""
@@ -218,8 +240,8 @@ class EntryFile:
 
     def _parts(self) -> list[Any]:
         """What is signed, as `assemble` had it: all but the buffers."""
-        (start, length, _), (call_length, _), table = self._layout
-        ends = [0, _HEAD.size, _HEAD.size + len(table), start, start + length, start + length + call_length]
+        (start, length, _), (call_length, _), table, rows = self._layout
+        ends = [0, rows, rows + len(table), start, start + length, start + length + call_length]
         return [self._data[a:b] for a, b in zip(ends, ends[1:], strict=False)]
 
     def call(self) -> bytes:
@@ -250,13 +272,20 @@ class EntryFile:
             self._trust.check_buffers(self._path, self._seal, buffers)
         return load_value(pickle, buffers)
 
+    def again(self) -> Mapped | None:
+        """What loads the value again as long as the file stays as it was checked; None if it is not mapped."""
+        if isinstance(self._data.obj, bytearray) or self._layout[0][1] > SMALL:
+            return None
+        places = [(offset, offset + length) for offset, length, _ in _ROW.iter_unpack(self._layout[2])]
+        return Mapped(self.stamp, bytes(self.pickle()), places)
+
     def _in_full(self, first: bool) -> bool:
         if self.size < _MAP or os.environ.get("CACHEPY_VERIFY") == "1":
             return True
         return first and sum(length for _, length, _ in _ROW.iter_unpack(self._layout[2])) <= _CHECKED
 
     def _buffers(self, verify: bool) -> list[memoryview]:
-        (start, length, _), (call_length, _), table = self._layout
+        (start, length, _), (call_length, _), table, _ = self._layout
         found, end = [], start + length + call_length
         for offset, length, check in _ROW.iter_unpack(table):
             view = self._data[offset : offset + length]
@@ -273,6 +302,27 @@ class EntryFile:
         self.pickle()
         self.call()
         self._trust.check_buffers(self._path, self._seal, self._buffers(verify=True))
+
+
+class Mapped:
+    """The checked pickle of a value and the places of its buffers in a file that is mapped at each load."""
+
+    __slots__ = ("pickle", "places", "stamp")
+
+    def __init__(self, stamp: Stamp, pickle: bytes, places: list[tuple[int, int]]) -> None:
+        self.stamp = stamp
+        self.pickle = pickle
+        self.places = places
+
+    def load(self, path: str, trust: Trust) -> Any:
+        """The value; EntryReplacedError if the file is in another state than it was."""
+        if os.environ.get("CACHEPY_VERIFY") == "1":
+            raise EntryReplacedError(f"{path} has to be checked in full")
+        data, stamp = _read(path, trust)
+        if stamp != self.stamp:
+            raise EntryReplacedError(f"{path} was replaced")
+        view = memoryview(data)
+        return load_value(self.pickle, [view[start:end] for start, end in self.places])
 
 
 def load_value(pickle: bytes | memoryview, buffers: Sequence[memoryview] = ()) -> Any:

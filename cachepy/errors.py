@@ -70,5 +70,9 @@ class ChangedGlobalWarning(CacheWarning):
     """The body changes a global that it reads, so every call runs again."""
 
 
+class CheapCallWarning(CacheWarning):
+    """A function runs faster than its result is found again: caching makes it slower."""
+
+
 class OpaqueGlobalWarning(CacheWarning):
     """A global that the code reads has no digest: changes of its value go unseen."""

@@ -5,9 +5,7 @@ Imports bytecode.
 
 from __future__ import annotations
 
-from types import CodeType
-
-from cachepy.bytecode import decode
+from cachepy.bytecode import CodeType, decode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

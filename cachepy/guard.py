@@ -12,7 +12,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-MISSING = object()
+
+class _Missing:
+    """Stands for nothing; the same object in every process that it is sent to, as functions refer to it."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> str:
+        return "MISSING"
+
+
+MISSING = _Missing()
 
 
 class Guard:
@@ -46,8 +56,9 @@ class Guard:
 
     def item(self, scope: dict[str, Any], key: str, obj: object) -> None:
         """`scope` still maps `key` to this very object (MISSING: to nothing)."""
-        expected = "M" if obj is MISSING else self._name(obj)
-        self._terms[f"{self._name(scope)}.get({key!r}, M) is {expected}"] = None
+        name = self._name(scope)
+        term = f"{key!r} not in {name}" if obj is MISSING else f"{name}[{key!r}] is {self._name(obj)}"
+        self._terms[term] = None
 
     def function(self, fn: Any) -> None:
         """The function has the same code, the same defaults and the same attributes."""
@@ -56,8 +67,10 @@ class Guard:
             self.values(fn.__kwdefaults__)
         hung = self._name(fn.__dict__)
         self._terms[f"tuple({hung}) == {tuple(fn.__dict__)!r}" if fn.__dict__ else f"not {hung}"] = None
-        for attribute in ("__code__", "__defaults__", "__kwdefaults__"):
-            self._terms[f"{name}.{attribute} is {self._name(getattr(fn, attribute))}"] = None
+        has_keywords = fn.__code__.co_kwonlyargcount or fn.__kwdefaults__  # without, their defaults mean nothing
+        for attribute in ("__code__", "__defaults__", *(["__kwdefaults__"] if has_keywords else [])):
+            value = getattr(fn, attribute)
+            self._terms[f"{name}.{attribute} is {'None' if value is None else self._name(value)}"] = None
 
     def cell(self, cell: Any, obj: object) -> None:
         """The closure cell still holds this very object."""

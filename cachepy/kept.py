@@ -7,7 +7,7 @@ name, is not kept; then its caller has to run.  Imports entryfile, wire.
 
 from __future__ import annotations
 
-from _pickle import Pickler, Unpickler
+from _pickle import Pickler, Unpickler, dumps
 from io import BytesIO
 
 from cachepy.entryfile import main_by_name
@@ -49,14 +49,20 @@ class _Keeper(Pickler):
         return main_by_name(obj)
 
 
-def keep(args: tuple[Any, ...], kwargs: dict[str, Any], flows: dict[int, str]) -> bytes | None:
+def keep(
+    args: tuple[Any, ...], kwargs: dict[str, Any], flows: dict[int, str], *, is_flat: bool = False
+) -> bytes | None:
     """The arguments as bytes, None if they are too large or cannot be pickled.
 
-    flows: id of a value -> its digest, for the values that may be results of other calls.
+    flows: id of a value -> its digest, for the values that may be results of other calls; is_flat: they are numbers
+    and short texts only.
 
     >>> load(keep((1, [2]), {"a": None}, {}), {}.__getitem__)
     ((1, [2]), {'a': None})
     """
+    if is_flat:
+        data = dumps((args, kwargs), PROTOCOL)
+        return data if len(data) <= LIMIT else None
     for known in ({}, flows) if flows else ({},):
         try:
             return _dumped((args, kwargs), known)

@@ -1,37 +1,25 @@
 """Binding arguments to the signature, and the key that names a call.
 
-Which parameters count, what their values are, which may come from another call, and how they read
-in one short line.  Imports digest, errors, label, paths.
+Which parameters count, what their values are, and which files they name.  Imports digest, errors, flat, paths.
 """
 
 from __future__ import annotations
 
-from xxhash import xxh3_128
+from xxhash import xxh3_128, xxh3_128_hexdigest
 
 from cachepy.digest import Digester, Found
 from cachepy.errors import UndigestableError, UsageValueError
-from cachepy.label import CONTAINERS, TRIVIAL, label_of
-from cachepy.paths import paths_in, plain
+from cachepy.flat import MARSHAL, flat_stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
-__all__ = [
-    "Binder",
-    "Signature",
-    "culprit",
-    "flowing",
-    "is_short",
-    "is_trivial",
-    "label_of",
-    "make_key",
-    "signature_of",
-]
 _VARARGS, _VARKEYWORDS = 4, 8
-_ITEMS = 1000  # of a longer list nobody looks where each item came from
-_SHORT = 64  # a shorter str or bytes is too common to tell where it came from
+_NO_FILES = frozenset({int, float, complex, bool, type(None)})
+LONG = 4096  # characters of an argument that is no short one
+_SMALL = 1 << 12  # bytes that are copied sooner than digested in two steps
 
 
 class Signature:
@@ -61,12 +49,9 @@ class Signature:
         optional = [[self.rest] if self.rest else [], [self.var_keyword] if self.var_keyword else []]
         self.names = (*self.positional, *optional[0], *self.keyword_only, *optional[1])
 
-    def source(self, counted: Iterable[str], by_name: str) -> str:
-        """The text of a function that binds arguments and returns those that count.
-
-        by_name: the name of the function that puts keywords in order; no parameter's.
-        """
-        head = [f"{n}=None" for n in self.positional]  # real defaults are put in afterwards
+    def head(self) -> str:
+        """The parameters as the text of a function has them; real defaults are put in afterwards."""
+        head = [f"{n}=None" for n in self.positional]
         if self.positional_only:
             head.insert(len(self.positional_only), "/")
         if self.rest:
@@ -76,8 +61,7 @@ class Signature:
         head += [f"{n}=None" for n in self.keyword_only]
         if self.var_keyword:
             head.append(f"**{self.var_keyword}")
-        values = [f"{by_name}({n})" if n == self.var_keyword else n for n in counted]
-        return f"def bind({', '.join(head)}): return ({''.join(v + ', ' for v in values)})"
+        return ", ".join(head)
 
 
 def signature_of(fn: Any) -> Signature:
@@ -106,25 +90,50 @@ class Binder:
         _check_names(fn, self.signature, "ignore_args", ignore_args)
         _check_names(fn, self.signature, "file_args", file_args or ())
         self.names = tuple(n for n in self.signature.names if n not in ignore_args)
-        self.bind = self._compile()
+        self._gathers = bool({self.signature.rest, self.signature.var_keyword} & {*self.names})
+        self._own = "_" * (1 + max(map(len, self.signature.names), default=0))  # begins names that are no parameter's
+        more = self.signature.var_keyword
+        values = "".join(f"{self._own}({n}), " if n == more else f"{n}, " for n in self.names)
+        self.bind: Callable[..., tuple[Any, ...]] = self._compile(f"return ({values})", {"": self._sorted})
 
-    def _compile(self) -> Callable[..., tuple[Any, ...]]:
-        by_name = "_" * (1 + max(map(len, self.signature.names), default=0))
-        scope: dict[str, Any] = {by_name: self._sorted}
-        exec(self.signature.source(self.names, by_name), scope)  # names of parameters only
+    def has_defaults_of(self, fn: Any) -> bool:
+        """Whether the defaults of the function are still those that are bound."""
+        return self.bind.__defaults__ is fn.__defaults__ and self.bind.__kwdefaults__ is fn.__kwdefaults__
+
+    def _compile(self, body: str, own: dict[str, Any]) -> Any:
+        """A function with the same parameters; in its body each name of `own` begins with `_own`."""
+        scope = {self._own + name: value for name, value in own.items()}
+        exec(f"def bind({self.signature.head()}): {body}", scope)  # names of parameters only
         bind = scope["bind"]
         bind.__defaults__ = self.signature.fn.__defaults__
         bind.__kwdefaults__ = self.signature.fn.__kwdefaults__
         bind.__name__ = bind.__qualname__ = self.signature.fn.__qualname__  # so that a TypeError names the function
-        bound: Callable[..., tuple[Any, ...]] = bind
-        return bound
+        return bind
+
+    def finder(self, tables: Any, write: Any, write_paths: Any) -> Any:
+        """What takes the arguments and looks them up by their types, then by their bytes.
+
+        tables: types -> (whether `write` makes the bytes, else `write_paths`; bytes -> what is looked for; which are
+        texts, that may be too long).
+        """
+        own, values = self._own, "".join(f"{n}, " for n in self.names)
+        kinds = "".join(f"{own}type({n}), " for n in self.names)
+        is_long = " or ".join(f"{own}row[2][{i}] and {own}len({n}) > {LONG}" for i, n in enumerate(self.names)) or "0"
+        body = (
+            f"\n {own}row = {own}tables.get(({kinds}))\n if {own}row is None or {is_long}: return None"
+            f"\n return {own}row[1].get({own}write(({values}), {MARSHAL}) if {own}row[0] else {own}paths(({values})))"
+        )
+        return self._compile(body, {"type": type, "len": len, "tables": tables, "write": write, "paths": write_paths})
 
     def _sorted(self, keywords: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
         counted = {str.__str__(name): value for name, value in keywords.items() if name not in self.ignore}
         return tuple((name, counted[name]) for name in sorted(counted))
 
-    def named(self, values: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
+    def named(self, values: tuple[Any, ...]) -> Iterable[tuple[str, Any]]:
         """(argument name, value); ``*rest`` as rest[0], rest[1], ..., ``**more`` by keyword."""
+        return self._spread(values) if self._gathers else zip(self.names, values, strict=True)
+
+    def _spread(self, values: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
         for name, value in zip(self.names, values, strict=True):
             if name == self.signature.rest:
                 yield from ((f"{name}[{i}]", v) for i, v in enumerate(value))
@@ -141,7 +150,17 @@ class Binder:
         known: what `make_key` found, which spares reading large values again.
         """
         found: dict[str, tuple[str, bool]] = {}
+        if self.file_args is not None and not self.file_args:
+            return found
+        from cachepy.paths import could_be, paths_in
+
         for name, value in self.named(values):
+            if type(value) in _NO_FILES:
+                continue
+            if type(value) is str and self.file_args is None:
+                if could_be(value):
+                    found.setdefault(value, (name, False))
+                continue
             base = name.partition("[")[0]
             more = self.signature.var_keyword
             if self.file_args is not None and not self.file_args & {base, name, more}:
@@ -161,15 +180,21 @@ def _check_names(fn: Any, signature: Signature, option: str, names: Iterable[str
         )
 
 
-def make_key(prefix: bytes, values: tuple[Any, ...], digester: Digester, found: Found) -> str:
+def make_key(prefix: bytes, values: tuple[Any, ...], digester: Digester) -> tuple[str, Found | None]:
     """The digest that names a call: the function's identity and the bound arguments.
 
-    found: takes the code and the packages that the arguments refer to.
+    Also the code, the packages and the paths that the arguments refer to; None if these are numbers and texts only.
     """
+    stream = flat_stream(values)
+    if stream is not None:
+        return xxh3_128_hexdigest(prefix + stream), None
+    found = Found()
     stream = digester.stream(values, found)
+    if len(stream) < _SMALL:
+        return xxh3_128_hexdigest(prefix + stream), found
     hasher = xxh3_128(prefix)
     hasher.update(stream)
-    return hasher.hexdigest()
+    return hasher.hexdigest(), found
 
 
 def culprit(binder: Binder, values: tuple[Any, ...], digester: Digester) -> str:
@@ -180,45 +205,3 @@ def culprit(binder: Binder, values: tuple[Any, ...], digester: Digester) -> str:
         except UndigestableError as error:
             return f"{name!r} ({error})"
     return "together"
-
-
-def is_short(value: object) -> bool:
-    """A short text."""
-    return issubclass(type(value), (str, bytes)) and len(value) < _SHORT  # type: ignore[arg-type]
-
-
-def is_trivial(value: object) -> bool:
-    """Too common a value to say from which call it came; so is one that raises when it is looked at."""
-    try:
-        return _is_trivial(value)
-    except Exception:
-        return True
-
-
-def _is_trivial(value: Any) -> bool:
-    if is_short(value):
-        return True
-    cls = type(value)  # isinstance would ask the value for its class
-    if issubclass(cls, CONTAINERS):
-        items = value.values() if issubclass(cls, dict) else value
-        return len(value) < 2 and all(issubclass(type(v), TRIVIAL) or is_short(v) for v in items)
-    return issubclass(cls, TRIVIAL) or hasattr(cls, "__fspath__")
-
-
-def flowing(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """What of an argument may be another call's result: itself, or the items of a list, tuple or dict."""
-    if is_trivial(value):
-        return
-    yield name, value
-    if type(value) in (list, tuple, dict) and len(value) <= _ITEMS and not plain(value):
-        items = value.items() if type(value) is dict else enumerate(value)
-        for at, (key, item) in enumerate(items):
-            if not is_trivial(item):
-                yield f"{name}[{_text_of(key, at)}]", item
-
-
-def _text_of(key: object, at: int) -> str:
-    try:
-        return repr(key)
-    except Exception:
-        return f"item {at}"

@@ -5,22 +5,27 @@ Imports nothing of cachepy.
 
 from __future__ import annotations
 
-from types import BuiltinFunctionType, FunctionType, MethodType
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+class _Bound:
+    def method(self) -> None: ...
+
+
 CUT = 60  # characters of a short text
 TRIVIAL = (int, float, complex, bool, type(None), type(...))
+_SIMPLE = frozenset({int, bool, type(None)})
 CONTAINERS = (list, tuple, dict, set, frozenset)
-_CODE = (type, FunctionType, BuiltinFunctionType, MethodType)
+_CODE = (type, type(lambda: None), type(len), type(_Bound().method))
 _SECRETS = ("key", "token", "secret", "password", "passwd", "credential")
 
 
 def label_of(value: object) -> str:
     """A short text for people; cheap also for huge values, and never an error."""
     try:
+        if type(value) in _SIMPLE or (type(value) is str and len(value) < CUT):
+            return _cut(repr(value))
         return _label(value)
     except Exception:
         return type(value).__name__

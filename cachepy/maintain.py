@@ -10,12 +10,14 @@ import os
 import time
 
 from cachepy import claims
-from cachepy.entryfile import MAGIC, EntryFile
+from cachepy.entryfile import MAGIC, EntryFile, format_of
 from cachepy.errors import EntryError, UsageError, UsageValueError
+from cachepy.journal import MARK
 from cachepy.model import CODE, Event
 from cachepy.options import Options, cache_default_dir
+from cachepy.packed import pack
 from cachepy.session import current_session
-from cachepy.store import CLAIM, ENTRY, OLD, STARTS, TEMPORARY, VALID, Store, rows_of
+from cachepy.store import CLAIM, ENTRY, OLD, TEMPORARY, VALID, Store, rows_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from cachepy.entryfile import Stamp
 
 _DAY = 86400.0  # s
+_STARTS = (MARK, b"\x80\x05")  # of our files: records, other data in the wire form
 _STALE = 3600.0  # s; nobody who is alive leaves a file that is being written, or a claim, untouched for longer
 _MINUTE = 60.0  # s
 
@@ -36,14 +39,14 @@ class Stock:
     __slots__ = ("events", "files", "path", "size", "stamp", "written")
 
     def __init__(self, path: str, root: str) -> None:
-        rows: list[tuple[Any, str]] = [(None, os.path.basename(path))]
+        rows: list[tuple[Event | None, str]] = [(None, os.path.basename(path))]
         try:
             opened = EntryFile(path)
-            rows, self.stamp = rows_of(path, opened), opened.stamp
+            rows[:], self.stamp = rows_of(path, opened), opened.stamp
         except EntryError:
             self.stamp = _stamp(path)
         self.path = path
-        self.events = [Event.unwire(wire).replace(root=root) for wire, _ in rows if wire]
+        self.events = [event.replace(root=root) for event, _ in rows if event is not None]
         self.files = [os.path.join(os.path.dirname(path), name) for _, name in rows]
         self.size = sum(map(_size, self.files))
         self.written = self.events[0].created if self.events else self.stamp[1] / 1e9
@@ -286,7 +289,7 @@ def _record_again(store: Store, path: str) -> None:
     """Who had the claim may have died between storing and recording; twice does no harm."""
     try:
         for event in Stock(path, store.root).events[:1]:
-            store.journal.append(event.wire())
+            store.journal.append_packed(pack(event))
     except OSError:
         pass
 
@@ -334,7 +337,7 @@ def _is_ours(path: str) -> bool:
             head = file.read(len(MAGIC))
     except OSError:
         return False
-    return head == MAGIC[: len(head)] or head.startswith(STARTS)
+    return head == MAGIC[: len(head)] or head.startswith(_STARTS) or format_of(head) is not None
 
 
 def _open_itself(path: str, flags: int) -> int:

@@ -26,24 +26,35 @@ else:
 class Record:
     """A frozen record: fields are the annotations, in order; `wire` and `unwire` are inverse.
 
-    A small stand-in for ``dataclasses.dataclass``, whose import alone costs more than a hit.
+    A small stand-in for ``dataclasses.dataclass``, whose import alone costs more than a hit.  A subclass that is
+    made on the path of each call has an ``__init__`` of its own and is `quick`: frozen for type checkers only, since
+    going around the protection would take most of the time of making one.
     """
 
-    __slots__ = ("_effect", "_wire")
-    _effect: ClassVar[Any]  # of one trace, once it has been asked for; likewise
-    _wire: ClassVar[Any]  # of one event
-    _fields: tuple[str, ...] = ()
-    _values: Any = None
+    __slots__ = ("_effect", "_packed", "_wire")
+    _effect: Any  # of one trace, once it has been asked for; likewise
+    _packed: Any  # of one event (see `packed`); likewise
+    _wire: Any  # of one event
+    _fields: ClassVar[tuple[str, ...]] = ()
+    _defaults: ClassVar[dict[str, Any]] = {}
+    _values: ClassVar[Any] = None
 
-    def __init_subclass__(cls, defaults: tuple[Any, ...] = ()) -> None:
-        fields: tuple[str, ...] = tuple(cls.__slots__)
-        body = "; ".join(f"_set(self, {f!r}, {f})" for f in fields)
-        scope: dict[str, Any] = {"_set": object.__setattr__}
-        exec(f"def __init__(self, {', '.join(fields)}): {body}", scope)  # our own field names
-        scope["__init__"].__defaults__ = defaults  # of the last fields
-        cls.__init__ = scope["__init__"]  # type: ignore[method-assign]
-        cls._fields = fields
+    def __init_subclass__(cls, defaults: tuple[Any, ...] = (), *, quick: bool = False) -> None:
+        cls._fields = fields = tuple(cls.__slots__)
+        cls._defaults = dict(zip(fields[len(fields) - len(defaults) :], defaults, strict=True))
         cls._values = staticmethod(attrgetter(*fields))
+        if quick:
+            cls.__setattr__ = object.__setattr__  # type: ignore[assignment, method-assign]
+
+    if not TYPE_CHECKING:
+
+        def __init__(self, *values: Any, **named: Any) -> None:
+            fields = self._fields
+            given = self._defaults | dict(zip(fields, values, strict=False)) | named
+            if len(values) > len(fields) or given.keys() != {*fields} or named.keys() & {*fields[: len(values)]}:
+                raise TypeError(f"{type(self).__name__} takes {', '.join(fields)}, each once")
+            for field in fields:
+                object.__setattr__(self, field, given[field])
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} is frozen: make a new one instead of setting {name!r}")
@@ -80,16 +91,22 @@ CALL = "call"  # name: id of a cached call; digest: its effect
 BELOW = "below"  # like CALL, for calls under a child that left no node: no edge is drawn
 
 
-class Dep(Record):
+class Dep(Record, quick=True):
     """One item that a run depended on."""
 
     __slots__ = ("kind", "name", "digest")
     kind: str
     name: str
     digest: str | None
+    if not TYPE_CHECKING:
+
+        def __init__(self, kind: str, name: str, digest: str | None) -> None:
+            self.kind = kind
+            self.name = name
+            self.digest = digest
 
 
-class Trace(Record):
+class Trace(Record, quick=True):
     """All that one run of a call depended on, and the digest of what it returned.
 
     ``deps`` are its own; ``calls`` are the cached calls below it, in the order they ended.
@@ -99,6 +116,12 @@ class Trace(Record):
     deps: tuple[Dep, ...]
     calls: tuple[Dep, ...]
     result: str
+    if not TYPE_CHECKING:
+
+        def __init__(self, deps: tuple[Dep, ...], calls: tuple[Dep, ...], result: str) -> None:
+            self.deps = deps
+            self.calls = calls
+            self.result = result
 
     @property
     def effect(self) -> str:
@@ -108,7 +131,7 @@ class Trace(Record):
         except AttributeError:
             left = [[d.name, d.digest] for d in self.deps if d.kind == OUTPUT]
             made = f"{self.result}+{xxh3_128_hexdigest(repr(sorted(left)).encode())}" if left else self.result
-            object.__setattr__(self, "_effect", made)
+            self._effect = made
         return made
 
     def wire(self) -> tuple[Any, ...]:
@@ -124,7 +147,7 @@ class Trace(Record):
         return cls(tuple(Dep(*d) for d in deps), tuple(Dep(*d) for d in calls), result)
 
 
-class Event(Record):
+class Event(Record, quick=True):
     """One ended call, whole: sent after its value is stored, so no half-made node can exist.
 
     ``root`` is the cache directory and ``outfile`` the entry's name inside it (None: not stored);
@@ -155,6 +178,29 @@ class Event(Record):
     elapsed: float
     seen: float
     origin: str
+    if not TYPE_CHECKING:
+
+        def __init__(
+            self, id, fname, module, qualname, hash, run, trace, args, label,  # noqa: A002, ANN001
+            root, outfile, cwd, created, elapsed, seen, origin,  # noqa: ANN001
+        ) -> None:  # fmt: skip
+            self.id = id
+            self.fname = fname
+            self.module = module
+            self.qualname = qualname
+            self.hash = hash
+            self.run = run
+            self.trace = trace
+            self.args = args
+            self.label = label
+            self.root = root
+            self.outfile = outfile
+            self.cwd = cwd
+            self.created = created
+            self.elapsed = elapsed
+            self.seen = seen
+            self.origin = origin
+            self._packed = None
 
     @property
     def title(self) -> str:
@@ -167,7 +213,7 @@ class Event(Record):
             made: tuple[Any, ...] = self._wire
         except AttributeError:
             made = tuple(v.wire() if type(v) is Trace else v for v in self.astuple())
-            object.__setattr__(self, "_wire", made)
+            self._wire = made
         return made
 
     @classmethod

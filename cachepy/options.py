@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 NAMES = (
     "cache_dir", "version", "env_vars", "depends_on_files", "depends_on_vars",
     "file_args", "ignore_args", "ignore_globals", "keep_args", "trusted_owners", "signing_key", "umask", "verbose",
+    "warn_cheap",
 )  # fmt: skip
 
 
@@ -53,6 +54,7 @@ class Options:
         self.key_file = key if isinstance(key, str) and key[:1] == "@" else None
         self.umask = None if umask is None else umask_of("umask", umask)
         self.verbose = _flag("verbose", given.get("verbose", False))
+        self.warn_cheap = _flag("warn_cheap", given.get("warn_cheap", True))
         self._root = None if self.cache_dir is None else os.path.abspath(self.cache_dir)
 
     def root(self) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _TEXT = 4096  # characters
 
 
-class Piece(Record, defaults=("",)):
+class Piece(Record, quick=True):
     """One item of code: what changed can be named when its digest differs.
 
     cue: ``code``, ``global``, ``package`` or ``declared``; where: file and line, if it has one;
@@ -31,7 +31,13 @@ class Piece(Record, defaults=("",)):
     if TYPE_CHECKING:
         text: str = ""
     else:
-        text: str
+
+        def __init__(self, cue: str, name: str, digest: str, where: str, text: str = "") -> None:
+            self.cue = cue
+            self.name = name
+            self.digest = digest
+            self.where = where
+            self.text = text
 
 
 def code_piece(name: str, digest: str, where: str, notes: list[str]) -> Piece:

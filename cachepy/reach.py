@@ -12,11 +12,11 @@ Imports digest, facts, guard, imports, modules, notes, pieces.  `code` drives it
 
 from __future__ import annotations
 
-import functools
 import gc
 import sys
+from _collections import deque  # type: ignore[import-not-found]
 from _contextvars import ContextVar
-from collections import deque
+from _functools import _lru_cache_wrapper, partial  # type: ignore[import-not-found]
 
 from cachepy.digest import Digester, Found, name_of
 from cachepy.errors import UndigestableError
@@ -64,7 +64,8 @@ def is_immutable(obj: object) -> bool:
 def _is_plain(obj: Any) -> bool:
     """Code, constants and containers, as a decorator of a library keeps them."""
     kinds = (type, FUNCTION, METHOD, list, tuple, dict, set, frozenset)
-    return isinstance(obj, kinds) or type(obj) in _IMMUTABLE or type(obj) in _DESCRIPTIONS
+    is_known = type(obj) in _IMMUTABLE or type(obj) in _DESCRIPTIONS or _of_functools(type(obj)) is not None
+    return is_known or isinstance(obj, kinds)
 
 
 class Walk:
@@ -132,7 +133,7 @@ class Walk:
         if isinstance(obj, type):
             self.pieces.append(bound_piece(label, ":".join(name_of(obj))))
             return self._describe_class(obj)
-        rule = _DESCRIPTIONS.get(type(obj))
+        rule = _DESCRIPTIONS.get(type(obj)) or _of_functools(type(obj))
         return rule(self, label, obj, chains) if rule is not None else self.value(label, obj)
 
     def _describe_class(self, cls: type) -> str:
@@ -348,10 +349,17 @@ def _enum_members(cls: Any, members: dict[str, Any]) -> dict[str, Any]:
     return values | own
 
 
+def _of_functools(cls: type) -> Callable[[Walk, str, Any, Chains], str] | None:
+    """For what is written in Python there: whoever has such an object has imported the module."""
+    rule = _FUNCTOOLS.get(cls.__name__) if cls.__module__ == "functools" else None
+    return rule if getattr(sys.modules.get("functools"), cls.__name__, None) is cls else None
+
+
 def _parts(*names: str) -> Callable[[Walk, str, Any, Chains], str]:
     return lambda walk, label, obj, _: walk.describe_parts(label, obj, names)
 
 
+_FUNCTOOLS = {"cached_property": _parts("func"), "partialmethod": _parts("func", "args", "keywords")}
 _BUILTINS = vars(sys.modules["builtins"])
 _STANDARD = frozenset(_BUILTINS)  # before the user could put anything there
 _DESCRIPTIONS: dict[type, Callable[[Walk, str, Any, Chains], str]] = {
@@ -362,10 +370,8 @@ _DESCRIPTIONS: dict[type, Callable[[Walk, str, Any, Chains], str]] = {
     staticmethod: _parts("__func__"),
     classmethod: _parts("__func__"),
     property: _parts("fget", "fset", "fdel"),
-    functools.cached_property: _parts("func"),
-    functools.partial: _parts("func", "args", "keywords"),
-    functools.partialmethod: _parts("func", "args", "keywords"),
-    type(functools.lru_cache(len)): _parts("__wrapped__"),
+    partial: _parts("func", "args", "keywords"),
+    _lru_cache_wrapper: _parts("__wrapped__"),
     type(len): Walk.describe_builtin,
     type(str.join): Walk.describe_builtin,
     type(object.__init__): Walk.describe_builtin,

@@ -33,7 +33,8 @@ from cachepy.files import OWN_TAG
 from cachepy.graph import HEADER
 from cachepy.maintain import _is_abandoned, _is_orphan, root_of
 from cachepy.model import Event, Record
-from cachepy.store import CLAIM, ENTRY, OLD, TEMPORARY, VALID, Store
+from cachepy.packed import pack
+from cachepy.store import CLAIM, ENTRY, OLD, TEMPORARY, VALID, Store, meta_of, rows_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -217,7 +218,7 @@ class _Repair:
         old.seek(end)
         late = Records(old.read(), self.store.root).events
         for event in late:
-            self.store.journal.append(event.wire())
+            self.store.journal.append_packed(pack(event))
         self.store.journal.close()
         return len(late)
 
@@ -253,9 +254,11 @@ class _Repair:
             if opened.is_signed and trust.key is None:
                 return False
             folder = os.path.dirname(entry.path)
-            rows = [r for r in opened.meta if r[1] is None or os.path.exists(os.path.join(folder, r[1]))]
+            (event, _), *older = rows_of(entry.path, opened)
+            rows = [(pack(e), name) for e, name in older if os.path.exists(os.path.join(folder, name))]
             opened.check()
-            parts = assemble(rows, Payload(bytes(opened.pickle()), opened._buffers(verify=True)), opened.call(), trust)
+            payload = Payload(bytes(opened.pickle()), opened._buffers(verify=True))
+            parts = assemble(meta_of(event, rows), payload, opened.call(), trust)
             if stamp_of(entry.path) != entry.stamp:
                 return False
             self.store._write(entry.path, parts)

@@ -22,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from cachepy.engine import Request
+    from cachepy.request import Request
 
 _DEPTH = 100  # of calls whose changes are gathered; beyond, the caller runs
 _OF_CODE = frozenset({"code", "code new", "code gone", "package"})

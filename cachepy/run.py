@@ -10,10 +10,12 @@ from __future__ import annotations
 import os
 import time
 
+from xxhash import xxh3_128_hexdigest
+
 from cachepy.again import how
 from cachepy.code import cached_target, identity_of, resolve
 from cachepy.digest import Found
-from cachepy.entryfile import pack
+from cachepy.entryfile import pack, pack_flat
 from cachepy.errors import (
     CacheWriteWarning,
     ChangedGlobalWarning,
@@ -21,11 +23,13 @@ from cachepy.errors import (
     OpaqueGlobalWarning,
     UndigestableError,
 )
+from cachepy.flat import flat_stream
+from cachepy.flows import NUMBERS, SHORT, TEXTS, flowing
 from cachepy.kept import keep
-from cachepy.key import flowing, label_of
-from cachepy.model import CALL, CODE, ENV, FILE, NAME, PACKAGE, ROOT, Dep, Event, Trace
+from cachepy.label import label_of
+from cachepy.model import CODE, ENV, FILE, NAME, PACKAGE, Dep, Event, Trace
 from cachepy.outputs import Outputs
-from cachepy.probe import LiveProbe
+from cachepy.probe import LiveProbe, exists
 from cachepy.session import current_session
 from cachepy.trace import Frame, caller, enter, leave, working_dir
 from cachepy.verify import ANCHOR
@@ -34,51 +38,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from cachepy.engine import CachedCall, Flags, Request
-    from cachepy.trace import Caller
-
-
-def tell(frame: Caller | None, request: Request, result: str) -> None:
-    """Tell the caller that it depends on this call."""
-    if frame is None:
-        return
-    if isinstance(frame, Frame) and frame.cwd != working_dir():
-        _add_files_of_elsewhere(frame, request)
-    if os.path.dirname(os.path.dirname(frame.mailbox)) != request.store.root:
-        frame.add(Dep(ROOT, request.store.root, None))
-    frame.add(Dep(CALL, request.id, result))
-
-
-def _add_files_of_elsewhere(frame: Frame, request: Request) -> None:
-    """The caller changed the working directory before it called: below, relative names mean other files."""
-    for event in request.session.events(request.id)[:1]:
-        for each in request.session.subtree(event):
-            for dep in each.trace.deps:
-                if dep.kind in (FILE, NAME) and not os.path.isabs(dep.name):
-                    path = os.path.abspath(dep.name)
-                    frame.add(Dep(FILE, path, request.session.files.digest(path)))
-
-
-class Transparent:
-    """A body that runs without the cache: its caller takes over all that it depends on."""
-
-    def __init__(self, call: CachedCall) -> None:
-        parent = caller()
-        self.frame = None
-        if parent is not None:
-            self.frame = Frame("", os.urandom(16).hex(), parent, parent.mailbox + "+", working_dir())
-            reach = current_session().reader.reach(call.target)
-            self.frame.add(Dep(CODE, call.target.identity, reach.digest))
-        self.token = enter(self.frame)
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: object) -> None:
-        leave(self.token)
-        if self.frame is not None:
-            finish(self.frame)
-            self.frame.hand_over()
+    from cachepy.engine import Flags
+    from cachepy.entryfile import Payload
+    from cachepy.request import Request
 
 
 def finish(frame: Frame) -> None:
@@ -98,6 +60,11 @@ class Run:
     Used as ``with run: run.value = body()``: an exception of the body passes through untouched.
     """
 
+    __slots__ = (
+        "arg_files", "args", "began", "flags", "frame", "kept", "outputs", "parent", "reaches", "request", "session",
+        "token", "value",
+    )  # fmt: skip
+
     def __init__(self, request: Request, flags: Flags) -> None:
         self.request = request
         self.session = request.session
@@ -107,13 +74,14 @@ class Run:
         self.arg_files: dict[str, str] = {}
         self.kept: bytes | None = None
         self.reaches = [request.reach]  # all code that the trace names
+        self.outputs: Outputs | None = None
         self.parent = caller()
         run = os.urandom(16).hex()
-        mailbox = os.path.join(request.store.root, "runs", run)
-        self.frame = Frame(request.id, run, self.parent, mailbox, working_dir())
+        self.frame = Frame(request.id, run, self.parent, request.store.runs + run, working_dir())
         self.frame.hopeless = request.hopeless
         try:
-            request.log("run", request.cause())
+            if request.call.options.verbose:
+                request.log("run", request.cause())
             self.session.owners[request.id] = self.frame
             self._observe()
         except BaseException:
@@ -156,8 +124,9 @@ class Run:
         """All deps that are known before the body runs; arguments are digested before it may change them."""
         call, reach = self.request.call, self.request.reach
         add = self.frame.add
-        add(Dep(CODE, call.target.identity, reach.digest))
-        self._anchor()
+        self.frame.deps[CODE, call.target.identity] = reach.digest
+        if "<" in call.target.qualname:
+            self._anchor()
         for label in reach.opaque:
             self.session.warn(
                 OpaqueGlobalWarning,
@@ -171,9 +140,9 @@ class Run:
         for path in call.options.depends_on_files:
             add(Dep(FILE, path, self.session.files.digest(path)))
         self._observe_arguments()
-        self._observe_files()
         stored = self.request.stored or (self.request.look() if self.flags.save and not self.flags.may_hit else None)
-        self.outputs = Outputs(stored.events if stored is not None else (), self.frame.cwd, self.session.files)
+        if stored is not None:
+            self.outputs = Outputs(stored.events, self.frame.cwd, self.session.files)
 
     def _anchor(self) -> None:
         """A local function is found again by the function around it (see `verify`)."""
@@ -186,15 +155,16 @@ class Run:
                 self.frame.add(Dep(ANCHOR, f"{target.module}:{outer}", self.reaches[-1].digest))
 
     def _observe_arguments(self) -> None:
-        found, flows = self.request.found, dict[int, str]()
-        for name, value in self.request.call.binder.named(self.request.values):
-            parts = list(flowing(name, value))
-            for part, item in parts:
-                digest = self.args[str.__str__(part)] = self.session.digester.digest(item, found)
-                if item is not value or len(parts) == 1:  # of a list of results each item is found by itself
-                    flows[id(item)] = digest
-        if self.request.call.options.keep_args:
-            self.kept = keep(*self.request.arguments, flows)
+        """The parts that may come from other calls, what makes the call again, files, code and packages."""
+        request = self.request
+        found = request.found
+        is_short = found is None and self._are_short(request.values)
+        flows = {} if is_short else self._observe_flows(found)
+        if request.call.options.keep_args:
+            self.kept = keep(*request.arguments, flows, is_flat=is_short and not request.call.options.ignore_args)
+        self._observe_files(is_short)
+        if found is None:
+            return
         for obj in found.code:
             reach = self.session.reader.reach(cached_target(obj) or obj)
             self.reaches.append(reach)
@@ -202,11 +172,31 @@ class Run:
         for package in found.packages:
             self.frame.add(Dep(PACKAGE, package, self.session.origins.version(package)))
 
-    def _observe_files(self) -> None:
-        binder = self.request.call.binder
-        for path, (name, sure) in binder.files(self.request.values, self.session.digester, self.request.found).items():
-            digest = self.session.files.digest(path)
+    def _are_short(self, values: tuple[Any, ...]) -> bool:
+        """Whether there are only numbers and texts, too common to say where they are from."""
+        return all(type(value) in NUMBERS or (type(value) in TEXTS and len(value) < SHORT) for value in values)
+
+    def _observe_flows(self, found: Found | None) -> dict[int, str]:
+        flows: dict[int, str] = {}
+        for name, value in self.request.call.binder.named(self.request.values):
+            parts = list(flowing(name, value))
+            for part, item in parts:
+                digest = self.args[part] = self.session.digester.digest(item, found)
+                if item is not value or len(parts) == 1:  # of a list of results each item is found by itself
+                    flows[id(item)] = digest
+        return flows
+
+    def _observe_files(self, is_short: bool) -> None:
+        request = self.request
+        binder, deps = request.call.binder, self.frame.deps
+        if is_short and str not in map(type, request.values):
+            return
+        for path, (name, sure) in binder.files(request.values, self.session.digester, request.found).items():
             self.arg_files[path] = name
+            if not sure and not exists(path):
+                deps[NAME, path] = None
+                continue
+            digest = self.session.files.digest(path)
             self.frame.add(Dep(FILE if digest is not None or sure else NAME, path, digest))
 
     # -- after the body
@@ -218,7 +208,8 @@ class Run:
         event = self._store(elapsed)
         if event is None:
             return False
-        tell(self.parent, self.request, event.trace.effect)
+        if self.parent is not None:
+            self.session.tell(self.parent, event)
         self.session.sink.record(event)
         if self.frame.shared:
             self.session.sink.fold_below(event, anew=True)
@@ -228,7 +219,9 @@ class Run:
         """Whether each file and environment variable is as it was when it was digested."""
         changed = list(self.frame.changed)
         for (kind, path), before in list(self.frame.deps.items()):
-            if kind in (FILE, NAME) and self.session.files.digest(path) != before:
+            if kind == CODE:
+                continue
+            if exists(path) if kind == NAME else kind == FILE and self.session.files.digest(path) != before:
                 changed.append(path)
             elif kind == ENV and LiveProbe(self.session).env(path) != before:
                 changed.append(f"the environment variable {path}")
@@ -267,12 +260,28 @@ class Run:
         return False
 
     def _store(self, elapsed: float) -> Event | None:
-        call, request = self.request.call, self.request
+        request, flat = self.request, flat_stream(self.value)
+        payload = self._packed() if flat is None else pack_flat(self.value)
+        if payload is None:
+            return None
+        event = self._event(elapsed, *self._result(payload, flat))
+        try:
+            self._keep_code()
+            claim = request.claim if request.stored is None and self.flags.may_hit else None
+            stored = request.store.put(event, payload, how(self.frame.shared, self.kept), claim, request.path)
+        except OSError as error:
+            request.cannot_write(error)
+            return None
+        self.session.files.memo.flush(request.store.memo_file)
+        return stored
+
+    def _packed(self) -> Payload | None:
         try:
             if self.session.digester.is_too_deep(self.value):
                 raise RecursionError("its parts lie thousands of levels inside each other")
-            payload = pack(self.value)
+            return pack(self.value)
         except Exception as error:
+            call = self.request.call
             self.session.warn(
                 CacheWriteWarning,
                 f"the result of {call.fname} cannot be pickled ({type(error).__name__}: {error}), so it was not "
@@ -281,24 +290,17 @@ class Run:
                 call.target.identity,
             )
             return None
-        event = self._event(elapsed, *self._result(payload))
-        try:
-            self._keep_code()
-            stored = request.store.put(event, payload, how(self.frame.shared, self.kept))
-        except OSError as error:
-            request.cannot_write(error)
-            return None
-        self.session.files.memo.flush(request.store.memo_file)
-        return stored
 
     def _keep_code(self) -> None:
         for reach in self.reaches:
             self.session.keep_code(self.request.store, reach.digest, reach.pieces)
 
-    def _result(self, payload: Any) -> tuple[str, set[str]]:
+    def _result(self, payload: Payload, flat: bytes | None) -> tuple[str, set[str]]:
         """The digest of the result, and the paths that it names."""
+        named = {self.value} if type(self.value) is str else set[str]()
+        if flat is not None:
+            return xxh3_128_hexdigest(flat), named
         found = Found()
-        named = {self.value} if type(self.value) is str else set()
         try:
             return self.session.digester.digest(self.value, found), named.union(found.paths)
         except UndigestableError:
@@ -307,8 +309,9 @@ class Run:
     def _event(self, elapsed: float, result: str, named: set[str]) -> Event:
         call, now = self.request.call, time.time()
         deps, calls = self.frame.own_deps(), tuple(self.frame.calls.values())
-        trace = Trace((*deps, *self.outputs.marks(deps, calls, result, named)), calls, result)
-        owner = self.session.claims.owner()
+        if calls or self.outputs is not None or named:
+            outputs = self.outputs or Outputs((), self.frame.cwd, self.session.files)
+            deps = (*deps, *outputs.marks(deps, calls, result, named))
         return Event(
             id=self.request.id,
             fname=call.fname,
@@ -316,14 +319,14 @@ class Run:
             qualname=call.target.qualname,
             hash=self.request.hash,
             run=self.frame.run,
-            trace=trace,
+            trace=Trace(deps, calls, result),
             args=self.args,
-            label={str.__str__(n): label_of(v) for n, v in call.binder.named(self.request.values)},
+            label={n: label_of(v) for n, v in call.binder.named(self.request.values)},
             root=self.request.store.root,
-            outfile=None,
+            outfile=self.request.store.outfile(self.request.path),
             cwd=self.frame.cwd,
             created=now,
             elapsed=elapsed,
             seen=now,
-            origin=f"{owner.host.partition(':')[0]}:{owner.pid}:{owner.start}",
+            origin=self.session.claims.owner().origin,
         )

@@ -1,40 +1,44 @@
 """A Session holds all state of one cache user: digests, stores, claims, the graph and the sink.
 
-There is one default; tests replace it with `use_session`.  Imports everything below the engine.
+What a hit does not need is made, and imported, when it is asked for: a program that starts only to find all its
+results should not wait for more.  There is one default; tests replace it with `use_session`.  Imports everything
+below the engine.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import time
-from _thread import allocate_lock
+from _thread import RLock
 from _weakref import ref
 
-from cachepy import journal
-from cachepy.claims import Claims
 from cachepy.code import CodeReader, Target
-from cachepy.errors import CacheReadWarning, CacheWriteWarning, EntryError, UntrustedEntryError
-from cachepy.files import Files, StatMemo
-from cachepy.graph import Graph
-from cachepy.model import BELOW, CALL, ROOT, Dep, Event
+from cachepy.errors import CacheReadWarning, EntryError, UntrustedEntryError
+from cachepy.model import CALL, FILE, NAME, ROOT, Dep
 from cachepy.modules import Origins
-from cachepy.pieces import Piece
-from cachepy.source import code_record
+from cachepy.sink import GraphSink
 from cachepy.store import Store
-from cachepy.trace import RemoteFrame, read_mailbox
+from cachepy.trace import Frame, RemoteFrame, read_mailbox, working_dir
 from cachepy.trust import Trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from types import TracebackType
+    from types import ModuleType, TracebackType
     from typing import Any
 
-    from cachepy.trace import Caller, Frame, Sink
+    from cachepy.claims import Claims
+    from cachepy.files import Files
+    from cachepy.graph import Graph
+    from cachepy.hot import Watch
+    from cachepy.model import Event
+    from cachepy.outbox import Outbox
+    from cachepy.pieces import Piece
+    from cachepy.trace import Caller, Sink
 
 
 _LIVE = 128  # functions of one name that are remembered
+_EARLY = 256  # calls that are kept as they are; a graph takes less memory for each
 
 
 class Session:
@@ -58,11 +62,12 @@ class Session:
         self.origins = Origins()
         self.reader = CodeReader(self.origins)
         self.digester = self.reader.digester
-        self.files = Files(StatMemo())
         self.trust = Trust.of_environment()
-        self.files.memo.trusts, self.files.memo.on_disk = self._trusts, self.trust.key is None
-        self.claims = Claims(self.trust.open_up, self.trust.make_folder)
-        self.graph = Graph()
+        self.inherited: set[str] = set()  # claims of the dead that were removed here
+        self._signs = self.trust.key is not None
+        self._memo_file: str | None = None
+        self._early: dict[str, Event] = {}  # as long as nobody asked for the graph
+        self._early_era = object()
         self.sink: Sink = sink if sink is not None else GraphSink(self)
         self.import_modules = import_modules
         self.owners: dict[str, Frame] = {}
@@ -72,12 +77,124 @@ class Session:
         self.remote_frame: Callable[[str, str], Caller | None] = RemoteFrame
         self.on_wait: Callable[[], None] = lambda: None
         self.runners: list[Callable[[Any], Any]] = []  # client -> what makes jobs there (see `jobs`), or None
-        self.outbox = Outbox(self)
-        self.refreshers: list[Callable[[], None]] = [self.outbox.drain]
+        self.refreshers: list[Callable[[], None]] = [self._drain]
         self._stores: dict[str, Store] = {}
         self._functions: dict[str, list[Callable[[], Any]]] = {}
         self._warned: set[tuple[object, ...]] = set()
         self._code_kept: set[tuple[str, str]] = set()
+        self.watches: dict[str, Watch] = {}
+        self.era = object()  # what was found out in an earlier era counts no more (see `hot`)
+
+    if TYPE_CHECKING:
+        hot: ModuleType
+        miss: ModuleType
+        claims: Claims
+        files: Files
+        graph: Graph
+        outbox: Outbox
+
+    def __getattr__(self, name: str) -> Any:
+        """Make what was not needed before; two threads get the same."""
+        make = _LATER.get(name)
+        if make is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        with _making:
+            if name not in vars(self):
+                make(self)
+            return vars(self)[name]
+
+    def _make_graph(self) -> None:
+        """What another thread folds in meanwhile is not lost: see `fold`."""
+        from cachepy.graph import Graph
+
+        graph = Graph()
+        for event in list(self._early.values()):
+            graph.apply(event)
+        self.graph = graph
+        for event in list(self._early.values()):
+            graph.apply(event)
+        self._early = {}
+
+    def _make_files(self) -> None:
+        from cachepy.files import Files, StatMemo
+
+        files = Files(StatMemo())
+        files.memo.trusts, files.memo.on_disk = self._trusts, not self._signs
+        files.memo_file = self._memo_file
+        self.files = files
+
+    def _make_claims(self) -> None:
+        from cachepy.claims import Claims
+
+        opens_up = None if self.trust.umask is None else self.trust.open_up
+        self.claims = Claims(opens_up, self.trust.make_folder, self.inherited)
+
+    def _make_outbox(self) -> None:
+        from cachepy.outbox import Outbox
+
+        self.outbox = Outbox(self)
+
+    def _make_miss(self) -> None:
+        import cachepy.hot
+        import cachepy.miss
+
+        self.hot, self.miss = cachepy.hot, cachepy.miss
+
+    def _drain(self) -> None:
+        if "outbox" in vars(self):
+            self.outbox.drain()
+
+    # -- the graph
+
+    def fold(self, event: Event) -> None:
+        """Fold an ended call into the graph, which is not made before somebody asks for it: most programs never do."""
+        if "graph" not in vars(self) and len(self._early) < _EARLY and event.id not in self._early:
+            self._early[event.id] = event
+            if "graph" not in vars(self):
+                return
+        self.graph.apply(event)
+
+    def run_of(self, call: str) -> str | None:
+        """Which run the node of a call shows."""
+        if "graph" in vars(self):
+            return self.graph.run_of(call)
+        early = self._early.get(call)
+        return None if early is None else early.run
+
+    @property
+    def graph_era(self) -> object:
+        """Another one whenever a node may have gone from the graph, or shows another run."""
+        return self.graph.era if "graph" in vars(self) else self._early_era
+
+    def tell(self, frame: Caller, event: Event) -> None:
+        """Tell the caller that it depends on a call, which has just ended or was a hit."""
+        if isinstance(frame, Frame) and frame.cwd != working_dir():
+            self._add_files_of_elsewhere(frame, event.id)
+        if os.path.dirname(os.path.dirname(frame.mailbox)) != event.root:
+            frame.add(Dep(ROOT, event.root, None))
+        frame.add(Dep(CALL, event.id, event.trace.effect))
+
+    def _add_files_of_elsewhere(self, frame: Frame, call: str) -> None:
+        """The caller changed the working directory before it called: below, relative names mean other files."""
+        for event in self.events(call)[:1]:
+            for each in self.subtree(event):
+                for dep in each.trace.deps:
+                    if dep.kind in (FILE, NAME) and not os.path.isabs(dep.name):
+                        path = os.path.abspath(dep.name)
+                        frame.add(Dep(FILE, path, self.files.digest(path)))
+
+    # -- stores
+
+    def use_memo(self, path: str) -> None:
+        """Digests of files that are asked for now are looked up there."""
+        self._memo_file = path
+        if "files" in vars(self):
+            self.files.memo_file = path
+
+    def flush_memo(self, path: str) -> None:
+        """Keep what was learnt about files."""
+        if "files" in vars(self):
+            self.files.memo.flush(path)
 
     def store(self, root: str) -> Store:
         """The cache directory at an absolute path."""
@@ -89,7 +206,10 @@ class Session:
         store = self.store(root)
         store.trust = store.trust.plus(owners, key, umask, root)
         store._parsed.clear()  # what was read without this key, or these owners, is read again
-        self.files.memo.on_disk = self.files.memo.on_disk and key is None
+        self.era = object()
+        self._signs = self._signs or key is not None
+        if "files" in vars(self):
+            self.files.memo.on_disk = not self._signs
 
     def _trusts(self, uid: int) -> bool:
         """Whether the files of a user are read by any store."""
@@ -137,6 +257,8 @@ class Session:
         if (store.root, digest) not in self._code_kept:
             self._code_kept.add((store.root, digest))
             if not os.path.exists(os.path.join(store.root, "code", digest)):  # to read the source takes time
+                from cachepy.source import code_record
+
                 store.put_code(digest, code_record(pieces, self.reader.code_digest))
 
     def events(self, call: str) -> list[Event]:
@@ -170,7 +292,7 @@ class Session:
         """Fold what is stored of a call, and of all below it, into the graph."""
         for event in self.events(call)[:1]:
             for each in self.subtree(event):
-                self.graph.apply(each)
+                self.fold(each)
 
     def refresh(self) -> None:
         """Bring the graph up to date with what ran in other processes, before somebody reads it."""
@@ -179,135 +301,21 @@ class Session:
 
     def close(self) -> None:
         """Close what is open; the session may be used again."""
-        self.outbox.close()
+        if "outbox" in vars(self):
+            self.outbox.close()
         for store in self.stores():
-            store.journal.close()
-            self.files.memo.flush(store.memo_file)
+            store.close()
+            self.flush_memo(store.memo_file)
 
 
-class Outbox:
-    """Work that was sent to other processes from top level, where no call waits for it.
-
-    What ran there is told through mailboxes; `drain` brings it into the graph when somebody looks.
-    """
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-        self._id = os.urandom(8).hex()
-        self._read: dict[str, int] = {}
-
-    @property
-    def run(self) -> str:
-        """What stands for the caller; another one in a forked child."""
-        return f"outbox-{os.getpid()}-{self._id}"
-
-    def mailbox(self, root: str) -> str:
-        path = os.path.join(root, "runs", self.run)
-        self.session.store(root)  # what ran there is looked for here
-        self._read.setdefault(path, 0)
-        return path
-
-    def drain(self) -> None:
-        """Fold in the calls that were made elsewhere since the last time."""
-        for path, seen in list(self._read.items()):
-            try:
-                records, _ = journal.read(path)
-            except OSError:
-                continue
-            self._read[path] = len(records)
-            for record in filter(journal.is_dep, records[seen:]):
-                self._fold(Dep(*record))
-
-    def _fold(self, dep: Dep) -> None:
-        if dep.kind == ROOT:
-            self.session.store(dep.name)
-        elif dep.kind in (CALL, BELOW) and self.session.graph.run_of(dep.name) is None:
-            self.session.show(dep.name)
-
-    def close(self) -> None:
-        self.drain()
-        for path in [p for p in self._read if p.endswith(self.run)]:
-            try:
-                os.unlink(path)
-            except OSError:
-                continue
-        self._read.clear()
-
-
-class GraphSink:
-    """Folds ended calls into the session's graph and appends them to the journal of their cache."""
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-        self._settled: dict[str, str] = {}  # the run that this process last saw hold, of calls with several
-
-    def record(self, event: Event) -> None:
-        """A call has run and is stored."""
-        self.apply(event)
-        self._append(event)
-        self.fold_below(event, anew=False)
-
-    def fold_below(self, event: Event, *, anew: bool) -> None:
-        """Bring in calls below that ran in other processes; `anew`: also those that the graph knows already."""
-        for call in event.trace.calls:
-            if anew or self.session.graph.run_of(call.name) is None:
-                found = [e for e in self.session.events(call.name) if e.trace.effect == call.digest]
-                for each in found[:1]:
-                    if self.session.graph.run_of(each.id) != each.run:
-                        self.hit(each, {}, set())
-
-    def hit(self, event: Event, chosen: dict[str, Event], several: set[str]) -> None:
-        """A call was a hit: its subtree belongs to the graph; the journal has it already.
-
-        Only a hit of an older run (a file was changed back) adds a record, which says that this run
-        is the valid one again.
-
-        chosen: the runs of the calls below that hold; several: the calls that have more than one run.
-        """
-        unsettled = [c for c in several if self._settled.get(c) != chosen.get(c, event).run]
-        run_of = self.session.graph.run_of
-        if not unsettled and run_of(event.id) == event.run and all(run_of(c.name) for c in event.trace.calls):
-            return
-        self._make_up_for(event)
-        for each in self.session.subtree(event, chosen):
-            self.apply(self._settle(each) if each.id in unsettled else each)
-
-    def _make_up_for(self, event: Event) -> None:
-        """Write the record of a run whose process died before it did: then its claim is there, or we removed it."""
-        path, claims = self.session.store(event.root).claim_path(event.id), self.session.claims
-        if path in claims.inherited or (os.path.exists(path) and not claims.is_held(path)):
-            claims.inherited.discard(path)
-            self._append(event)
-
-    def _settle(self, event: Event) -> Event:
-        """The event as seen last; says in the journal that it holds again if another run did since."""
-        store = self.session.store(event.root)
-        self._settled[event.id] = event.run
-        newest = next(iter(self.session.events(event.id)), event)
-        run, seen = max((newest.seen, newest.run), store.valid(event.id) or (0.0, ""))[::-1]
-        if run == event.run:
-            return event.replace(seen=seen)
-        event = event.replace(seen=time.time())
-        store.set_valid(event.id, event.seen, event.run)
-        self._append(event)
-        return event
-
-    def apply(self, event: Event) -> None:
-        """Every event that is new to this process comes through here."""
-        self.session.graph.apply(event)
-
-    def _append(self, event: Event) -> None:
-        store = self.session.store(event.root)
-        try:
-            store.journal.append(event.wire())
-        except OSError as error:
-            self.session.warn(
-                CacheWriteWarning,
-                f"cannot write {store.journal.path}: {error.strerror or error}; the graph of this run "
-                f"is in memory only",
-                "journal",
-                store.root,
-            )
+_LATER: dict[str, Callable[[Session], None]] = {
+    "claims": Session._make_claims,
+    "files": Session._make_files,
+    "graph": Session._make_graph,
+    "hot": Session._make_miss,
+    "miss": Session._make_miss,
+    "outbox": Session._make_outbox,
+}
 
 
 def _user_level() -> int:
@@ -321,7 +329,10 @@ def _user_level() -> int:
 
 
 _default: Session | None = None
-_making = allocate_lock()
+_making = RLock()
+if hasattr(os, "register_at_fork"):
+    # a fork waits until no thread is in the midst of an import: its child would wait for that thread for ever
+    os.register_at_fork(before=_making.acquire, after_in_parent=_making.release, after_in_child=_making.release)
 
 
 def current_session() -> Session:

@@ -17,18 +17,20 @@ errors, files, journal, model, trust, wire.
 from __future__ import annotations
 
 import os
+from errno import EACCES, EINVAL, EMLINK, ENOSYS, ENOTSUP, EPERM, EXDEV
 from itertools import count
 
 from xxhash import xxh3_64_hexdigest
 
 from cachepy import wire
 from cachepy.disk import for_readers, keep_aside, listed, safe_name, unlink, write_all
-from cachepy.entryfile import MAGIC, EntryFile, Payload, assemble, load_value
+from cachepy.entryfile import SMALL, EntryFile, Payload, assemble, load_value
 from cachepy.errors import EntryError, EntryReplacedError
-from cachepy.files import OWN_NAMES, OWN_TAG
-from cachepy.journal import MARK, Journal, is_event
+from cachepy.intake import payload_event
 from cachepy.model import Event
+from cachepy.packed import PACKED, pack
 from cachepy.plainfile import read_plain
+from cachepy.shape import is_event
 from cachepy.trust import Trust
 
 TYPE_CHECKING = False
@@ -36,20 +38,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from cachepy.entryfile import Stamp
+    from cachepy.claims import Claim
+    from cachepy.entryfile import Mapped, Stamp
+    from cachepy.journal import Journal
 
 MAX_TRACES = 16  # stored per key; the oldest goes first
-_HOT = 1 << 14  # bytes; a smaller pickle is kept in memory
 _HOT_TOTAL = 1 << 26  # bytes of such pickles in memory
 _PARSED = 50_000  # entries remembered in memory
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+_NO_LINKS = (EPERM, EACCES, ENOTSUP, EMLINK, EXDEV, ENOSYS, EINVAL)
 ENTRY, OLD, CLAIM, TEMPORARY, VALID = ".entry", ".old", ".claim", ".tmp", ".valid"
-STARTS = (MAGIC, MARK, b"\x80\x05")  # of our files: entries, records, other data in the wire form
 
 
 class Stored:
     """What is on disk for one key: events with the files of their values, newest first."""
 
-    __slots__ = ("checked", "events", "files", "hot", "stamp")
+    __slots__ = ("checked", "events", "files", "hot", "mapped", "stamp")
 
     def __init__(self, events: list[Event], files: list[str], stamp: Stamp) -> None:
         self.events = events
@@ -57,6 +61,7 @@ class Stored:
         self.stamp = stamp
         self.hot: dict[int, bytes] = {}  # pickles of small values, valid as long as the stamp is
         self.checked: dict[int, Stamp] = {}  # files of values that this process has checked in full
+        self.mapped: dict[int, Mapped] = {}  # of these, what loads them again
 
 
 class Store:
@@ -65,14 +70,30 @@ class Store:
     def __init__(self, root: str, trust: Trust | None = None) -> None:
         self.root = root
         self.trust = Trust.of_environment() if trust is None else trust
-        self.journal = Journal(os.path.join(root, "graph.pkl"), self.open_up)
         self.memo_file = os.path.join(root, "stat.memo")
-        self._entries = os.path.join(root, "entries", "")
+        self.entries = os.path.join(root, "entries", "")
+        self.runs = os.path.join(root, "runs", "")
         self._names: dict[str, str] = {}
         self._parsed: dict[str, Stored] = {}
         self._hot_bytes = 0
         self._count = count()
-        self._tagged = False
+        self._journal: Journal | None = None
+        self.is_ready = False  # whether this process has seen to it that the directory is there, and marked
+        self._can_link = True
+
+    @property
+    def journal(self) -> Journal:
+        """Its part of the graph on disk."""
+        if self._journal is None:
+            from cachepy.journal import Journal
+
+            self._journal = Journal(os.path.join(self.root, "graph.pkl"), self.open_up)
+        return self._journal
+
+    def close(self) -> None:
+        """Close the journal; it is opened again when something is added."""
+        if self._journal is not None:
+            self._journal.close()
 
     def path_of(self, call: str) -> str:
         """Where the entry of a call is; bounded and safe whatever the function is called."""
@@ -82,7 +103,7 @@ class Store:
             safe = self._names[fname] = safe_name(fname)
         if not digest.isalnum():  # read from a file that somebody made: it must not lead elsewhere
             digest = xxh3_64_hexdigest(call.encode("utf-8", "replace"))
-        return f"{self._entries}{digest[:2]}{os.sep}{safe}-{digest}{ENTRY}"
+        return f"{self.entries}{digest[:2]}{os.sep}{safe}-{digest}{ENTRY}"
 
     def claim_path(self, call: str) -> str:
         return self.path_of(call)[: -len(ENTRY)] + CLAIM
@@ -90,12 +111,12 @@ class Store:
     def prepare(self, call: str) -> None:
         """Make the folders that an entry needs; OSError if that cannot be done."""
         folder = os.path.dirname(self.path_of(call))
-        if self._tagged and os.path.isdir(folder):
+        if self.is_ready and os.path.isdir(folder):
             return
         self.trust.make_folder(self.root)
         _tag(os.path.join(self.root, "CACHEDIR.TAG"), self.trust)
-        self._tagged = True
-        self.trust.make_folder(self._entries)
+        self.is_ready = True
+        self.trust.make_folder(self.entries)
         self.trust.make_folder(folder)
 
     def open_up(self, fd: int) -> None:
@@ -106,12 +127,16 @@ class Store:
         """A name beside a file, for writing it; names the process, so that others see when that is dead."""
         return f"{path}.{os.getpid()}.{id(self):x}.{next(self._count)}{TEMPORARY}"
 
-    def look(self, call: str) -> Stored | None:
+    def may_have(self, call: str, path: str) -> bool:
+        """Whether there may be an entry: of a missing one this tells sooner than an exception."""
+        return call in self._parsed or os.access(path, os.F_OK)
+
+    def look(self, call: str, path: str = "") -> Stored | None:
         """What is stored for a call; parsed once as long as the file stays the same.
 
-        Raises EntryError for a damaged entry, OSError for an unreadable one.
+        path: of its entry, if that is known.  Raises EntryError for a damaged entry, OSError for an unreadable one.
         """
-        path = self.path_of(call)
+        path = path or self.path_of(call)
         try:
             st = os.stat(path)
         except (FileNotFoundError, NotADirectoryError):
@@ -136,7 +161,7 @@ class Store:
                 opened.pickle()
         except FileNotFoundError:
             raise EntryReplacedError(f"{path} vanished while it was read") from None
-        events = [Event.unwire(wire).replace(root=self.root) for wire, _ in rows]
+        events = [event if event.root == self.root else event.replace(root=self.root) for event, _ in rows]
         if any(event.id != call for event in events):
             raise EntryError(f"{path} holds another call than its name says")
         return Stored(events, [name for _, name in rows], stamp)
@@ -145,11 +170,9 @@ class Store:
         """The file with the value of one of the stored events."""
         path = os.path.join(os.path.dirname(self.path_of(call)), stored.files[index])
         opened = EntryFile(path, self.trust)
-        try:
-            if opened.meta[0][0][5] == stored.events[index].run:
-                return opened
-        except (LookupError, TypeError):
-            pass
+        is_same = not index and opened.stamp == stored.stamp
+        if is_same or rows_of(path, opened)[0][0].run == stored.events[index].run:
+            return opened
         raise EntryReplacedError(f"{path} was replaced")
 
     def value(self, call: str, stored: Stored, index: int) -> Any:
@@ -157,40 +180,61 @@ class Store:
         pickle = stored.hot.get(index)
         if pickle is not None:
             return load_value(pickle)
+        mapped = stored.mapped.get(index)
+        if mapped is not None:
+            try:
+                return mapped.load(os.path.join(os.path.dirname(self.path_of(call)), stored.files[index]), self.trust)
+            except EntryReplacedError:
+                del stored.mapped[index]
         opened = self.open(call, stored, index)
         if opened.has_buffers:
             value = opened.value(verify=stored.checked.get(index) != opened.stamp)
             stored.checked[index] = opened.stamp
+            again = opened.again()
+            if again is not None:
+                stored.mapped[index] = again
+                self._count_hot(stored, len(again.pickle))
             return value
         data = opened.pickle()
-        if len(data) <= _HOT:
-            self._keep_hot(stored, index, bytes(data))
+        if len(data) <= SMALL:
+            stored.hot[index] = bytes(data)
+            self._count_hot(stored, len(data))
         return load_value(data)
 
     def how(self, call: str, stored: Stored, index: int) -> bytes:
         """How a call was made, as it was given to `put`; EntryError or OSError if that cannot be read."""
         return self.open(call, stored, index).call()
 
-    def _keep_hot(self, stored: Stored, index: int, pickle: bytes) -> None:
-        self._hot_bytes += len(pickle)
+    def _count_hot(self, stored: Stored, size: int) -> None:
+        """Pickles in memory have a bound: beyond it all but the last are forgotten."""
+        self._hot_bytes += size
         if self._hot_bytes > _HOT_TOTAL:
             for each in list(self._parsed.values()):
-                each.hot.clear()
-            self._hot_bytes = len(pickle)
-        stored.hot[index] = pickle
+                if each is not stored:
+                    each.hot.clear()
+                    each.mapped.clear()
+            self._hot_bytes = size
 
-    def put(self, event: Event, payload: Payload, call: bytes = b"") -> Event:
+    def put(
+        self, event: Event, payload: Payload, call: bytes = b"", claim: Claim | None = None, path: str = ""
+    ) -> Event:
         """Store a value with its event as the newest of its key; OSError if the disk refuses.
 
-        call: how the call was made, for `how`.
+        call: how the call was made, for `how`; claim: of this call, if nothing was stored when it was taken; path: of
+        the entry, if that is known.
         """
-        path = self.path_of(event.id)
-        event = event.replace(root=self.root, outfile="entries/" + path[len(self._entries) :].replace(os.sep, "/"))
+        path = path or self.path_of(event.id)
+        if event.outfile is None:
+            event = event.replace(root=self.root, outfile=self.outfile(path))
+        is_mine = claim is not None and self._can_link and claim.pid == os.getpid()  # not a child's that goes on
+        fd = claim.take_file() if is_mine else None  # type: ignore[union-attr]
+        if fd is not None and self._put_claimed(fd, claim, path, event, payload, call):  # type: ignore[arg-type]
+            return event
         older, dropped = self._older(event, path)
-        parts = assemble([(event.wire(), None), *older], payload, call, self.trust)
-        parts[:5] = [b"".join(parts[:5])]  # a small entry is one write
-        self.prepare(event.id)
+        parts = _joined(assemble(meta_of(event, older), payload, call, self.trust))
         try:
+            if not self.is_ready:
+                self.prepare(event.id)
             self._write(path, parts)
         except FileNotFoundError:  # a prune removed the empty folder
             self.prepare(event.id)
@@ -199,20 +243,53 @@ class Store:
             unlink(os.path.join(os.path.dirname(path), name))
         return event
 
+    def outfile(self, path: str) -> str:
+        """The path of an entry as events have it."""
+        return "entries/" + path[len(self.entries) :].replace(os.sep, "/")
+
+    def _put_claimed(self, fd: int, claim: Claim, path: str, event: Event, payload: Payload, call: bytes) -> bool:
+        """Write the entry behind the claim, whose file then gets the name of the entry too: one file is made, not two.
+
+        False if somebody stored something meanwhile, or took the claim over, or there are no hard links here.
+        """
+        parts = _joined(assemble(pack(event), payload, call, self.trust, claim.block))
+        parts[0] = memoryview(parts[0])[len(claim.block) :]
+        try:
+            try:
+                self.trust.open_up(fd)
+                for part in parts:
+                    write_all(fd, part)
+                st = os.fstat(fd)
+            finally:
+                os.close(fd)  # on a network file system only now it is seen that all has been written
+            if st.st_nlink and (claim.is_surely_mine() or os.path.samestat(st, os.stat(claim.path))):
+                os.link(claim.path, path)
+                return True
+        except (FileExistsError, FileNotFoundError):
+            pass
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            self._can_link = False
+        return False
+
     def _write(self, path: str, parts: list[Any]) -> None:
         """Write a file whole: beside its place, then renamed."""
         temporary = self._temporary(path.removesuffix(ENTRY))
         try:
-            with open(temporary, "xb", buffering=0, opener=for_readers) as file:
-                self.trust.open_up(file.fileno())
+            fd = os.open(temporary, _NEW, 0o644)
+            try:
+                self.trust.open_up(fd)
                 for part in parts:
-                    write_all(file, part)
+                    write_all(fd, part)
+            finally:
+                os.close(fd)
             os.replace(temporary, path)
         except BaseException:
             unlink(temporary)
             raise
 
-    def _older(self, event: Event, path: str) -> tuple[list[tuple[Any, str]], list[str]]:
+    def _older(self, event: Event, path: str) -> tuple[list[tuple[bytes, str]], list[str]]:
         """The earlier events that stay, each with its value under a name of its own."""
         try:
             stored = self.look(event.id)
@@ -220,18 +297,18 @@ class Store:
             return [], []
         if stored is None:
             return [], []
-        kept: list[tuple[Any, str]] = []
+        kept: list[tuple[bytes, str]] = []
         dropped: list[str] = []
         for old, name in zip(stored.events, stored.files, strict=True):
             same = old.trace.deps == event.trace.deps and old.trace.calls == event.trace.calls
             if name.endswith(ENTRY):
                 aside = f"{name[: -len(ENTRY)]}.{old.run[:16]}{OLD}"
                 if not same and keep_aside(path, os.path.join(os.path.dirname(path), aside), self.trust):
-                    kept.append((old.wire(), aside))
+                    kept.append((pack(old), aside))
             elif same or len(kept) >= MAX_TRACES - 1:
                 dropped.append(name)
             else:
-                kept.append((old.wire(), name))
+                kept.append((pack(old), name))
         return kept, dropped
 
     def valid(self, call: str) -> tuple[float, str] | None:
@@ -266,7 +343,7 @@ class Store:
 
     def listing(self) -> set[str]:
         """The files of the entries that are there, named as in `Event.outfile`."""
-        top = os.path.basename(os.path.dirname(self._entries))
+        top = os.path.basename(os.path.dirname(self.entries))
         found: set[str] = set()
         for folder in self.folders():
             start = f"{top}/{os.path.basename(folder)}/"
@@ -279,7 +356,7 @@ class Store:
 
     def files(self, *suffixes: str) -> Iterator[str]:
         """The paths of all files below ``entries`` with one of the suffixes, sorted; no link leads out of there."""
-        if os.path.islink(self._entries.rstrip(os.sep)):
+        if os.path.islink(self.entries.rstrip(os.sep)):
             return
         for folder in self.folders():
             if os.path.islink(folder):
@@ -290,10 +367,12 @@ class Store:
 
     def folders(self) -> list[str]:
         """The folders that hold the entries."""
-        return [self._entries + name for name in listed(self._entries)]
+        return [self.entries + name for name in listed(self.entries)]
 
     def others(self, name: str = "") -> list[str]:
         """The paths in ``code`` or ``runs``; without a name: of all that is ours at the top."""
+        from cachepy.files import OWN_NAMES
+
         folder = os.path.join(self.root, name)
         if name and os.path.islink(folder):
             return []
@@ -319,23 +398,65 @@ class Store:
             return None
 
 
-def rows_of(path: str, file: EntryFile) -> list[tuple[Any, str]]:
-    """The checked meta of an entry: each event in wire form with the name of the file of its value."""
-    rows = file.meta
+def _joined(parts: list[Any]) -> list[Any]:
+    """A small entry is one write."""
+    if len(parts) == 6:
+        return [b"".join(parts)]
+    return [b"".join(parts[:5]), *(part for part in parts[5:] if len(part))]
+
+
+def meta_of(event: Event, older: list[tuple[bytes, str]]) -> bytes:
+    """The meta of an entry: its event, and the packed older ones with the names of their files."""
+    if not older:
+        return pack(event)
+    return wire.dumps([(pack(event), None), *older])
+
+
+def rows_of(path: str, file: EntryFile) -> list[tuple[Event, str]]:
+    """The checked meta of an entry: each event with the name of the file of its value."""
+    rows = _rows_in(path, file.meta)
     if type(rows) is not list or not rows or not all(_is_row(row) for row in rows):
         raise EntryError(f"{path} is damaged: its meta is not that of a call")
-    older = [(wire, os.path.basename(name or "")) for wire, name in rows[1:]]
-    if any(not name.endswith(OLD) for _, name in older):
+    try:
+        events = [_event_in(payload) for payload, _ in rows]
+    except ValueError as error:
+        raise EntryError(f"{path} is damaged: its meta is not that of a call ({error})") from error
+    names = [os.path.basename(name or "") for _, name in rows]
+    if any(not name.endswith(OLD) for name in names[1:]):
         raise EntryError(f"{path} is damaged: it names older values that cannot be its own")
-    return [(rows[0][0], os.path.basename(path)), *older]
+    names[0] = os.path.basename(path)
+    return list(zip(events, names, strict=True))
+
+
+def _rows_in(path: str, meta: bytes) -> Any:
+    """The rows of a meta; a single one stands there as it is."""
+    if meta[:1] == PACKED:
+        return [(meta, None)]
+    try:
+        found = wire.loads(meta)
+    except ValueError as error:
+        raise EntryError(f"{path} is damaged: {error}") from error
+    return [(meta, None)] if type(found) is tuple else found
+
+
+def _event_in(payload: bytes) -> Event:
+    """The event that `pack` wrote; ValueError if it is none."""
+    if payload[:1] == PACKED:
+        return payload_event(payload)
+    record = wire.loads(payload)
+    if not is_event(record):
+        raise ValueError("not an event")
+    return Event.unwire(record)
 
 
 def _is_row(row: Any) -> bool:
-    return type(row) is tuple and len(row) == 2 and is_event(row[0]) and type(row[1]) in (str, type(None))
+    return type(row) is tuple and len(row) == 2 and type(row[0]) is bytes and type(row[1]) in (str, type(None))
 
 
 def _tag(path: str, trust: Trust) -> None:
     """Mark the directory, best effort, also one that the user made."""
+    from cachepy.files import OWN_TAG
+
     try:
         with open(path, "xb", buffering=0, opener=for_readers) as file:
             trust.open_up(file.fileno())

@@ -10,7 +10,6 @@ import os
 from _contextvars import ContextVar
 from _thread import get_ident
 
-from cachepy import journal
 from cachepy.model import BELOW, CALL, FILE, Dep
 
 TYPE_CHECKING = False
@@ -23,6 +22,9 @@ if TYPE_CHECKING:
 
     class Sink(Protocol):
         """Takes each ended call: into the graph in a serial run, onto the wire on a worker."""
+
+        @property
+        def era(self) -> object: ...
 
         def record(self, event: Event) -> None: ...
 
@@ -91,7 +93,7 @@ class Frame:
         return not self.closed and self.pid == os.getpid()
 
     def own_deps(self) -> tuple[Dep, ...]:
-        return tuple(Dep(kind, name, digest) for (kind, name), digest in self.deps.items())
+        return tuple([Dep(kind, name, digest) for (kind, name), digest in self.deps.items()])
 
     def absorbed(self) -> Iterable[Dep]:
         """What a caller takes over from a call that leaves no node: no edges, but every dep."""
@@ -115,14 +117,16 @@ class Frame:
 
 def read_mailbox(frame: Frame) -> list[Dep]:
     """What other processes left for a frame in its mailbox."""
+    from cachepy.journal import is_dep, read
+
     try:
-        records, damaged = journal.read(frame.mailbox)
+        records, damaged = read(frame.mailbox)
         os.unlink(frame.mailbox)
     except OSError:
         return []
-    if damaged or not all(map(journal.is_dep, records)):  # a dep may be lost: nothing may be stored without it
+    if damaged or not all(map(is_dep, records)):  # a dep may be lost: nothing may be stored without it
         frame.changed.append("the mailbox for calls that other processes make")
-    return [Dep(*record) for record in records if journal.is_dep(record)]
+    return [Dep(*record) for record in records if is_dep(record)]
 
 
 class RemoteFrame:
@@ -133,7 +137,9 @@ class RemoteFrame:
     def __init__(self, run: str, mailbox: str) -> None:
         self.run = run
         self.mailbox = mailbox
-        self._box = journal.Journal(mailbox)
+        from cachepy.journal import Journal
+
+        self._box = Journal(mailbox)
 
     def add(self, dep: Dep) -> None:
         """Written through at once: the caller looks as soon as it has the result."""

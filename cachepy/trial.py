@@ -22,7 +22,7 @@ from cachepy.trace import enter, leave
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from cachepy.engine import CachedCall
@@ -211,6 +211,8 @@ class TrialSession(Session):
 
 
 class _NoSink:
+    era = None
+
     def record(self, event: Event) -> None: ...
 
     def hit(self, event: Event, chosen: dict[str, Event], several: set[str]) -> None: ...
@@ -225,8 +227,8 @@ class _QuietMemo(StatMemo):
 class _NoClaims(Claims):
     """Whoever else runs a call, it is run here too."""
 
-    def acquire(self, path: str) -> Claim | None:
-        return Claim(path, "")
+    def acquire(self, path: str, prepare: Callable[[], None] | None = None) -> Claim | None:
+        return Claim(path, "", b"", 0)
 
     def release(self, claim: Claim) -> None: ...
 
@@ -237,7 +239,9 @@ class _NoClaims(Claims):
 class _ReadStore(Store):
     def prepare(self, call: str) -> None: ...
 
-    def put(self, event: Event, payload: Any, call: bytes = b"") -> Event:
+    def put(
+        self, event: Event, payload: Any, call: bytes = b"", claim: Claim | None = None, path: str = ""
+    ) -> Event:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     def put_code(self, digest: str, wire: bytes) -> None: ...

@@ -5,6 +5,8 @@ Imports deadlock, trace.
 
 from __future__ import annotations
 
+import os
+
 from cachepy.deadlock import waits_for_me
 from cachepy.trace import Frame, caller
 
@@ -12,21 +14,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cachepy.engine import Flags, Request
+    from cachepy.engine import Flags
+    from cachepy.request import Request
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.05  # s between two looks at somebody else's claim
 
 
 def attempts(request: Request, flags: Flags) -> Iterator[float]:
-    """Yields pauses until there is a hit, or this call is ours to run."""
-    if not flags.save:
-        return
+    """Yields pauses until there is a hit, or this call is ours to run; after `take` failed."""
     frame = caller()
     mine = set(frame.lineage()) if isinstance(frame, Frame) else set()
     pause = _FIRST_PAUSE
-    path = request.store.claim_path(request.id)
     try:
-        while not _take(request, path, flags):
+        while True:
             request.session.waiting[request] = mine, request.id
             if _would_deadlock(request, mine, pause):
                 return
@@ -34,24 +34,30 @@ def attempts(request: Request, flags: Flags) -> Iterator[float]:
                 request.session.on_wait()
             yield pause
             pause = min(pause * 1.5, _LONGEST_PAUSE)
+            if take(request, flags):
+                return
     finally:
         request.session.waiting.pop(request, None)
 
 
-def _take(request: Request, path: str, flags: Flags) -> bool:
+def take(request: Request, flags: Flags) -> bool:
     """Take the claim and look again; True when there is nothing to wait for any more."""
-    claims = request.session.claims
-    if request.session.waiting.get(request) is not None and claims.is_held(path):
+    if not flags.save:
+        return True
+    claims, path = request.session.claims, request.claim_path
+    if request in request.session.waiting and claims.is_held(path):
         return False
     try:
-        request.store.prepare(request.id)
-        request.claim = claims.acquire(path)
+        if not request.store.is_ready:
+            request.prepare()
+        request.claim = claims.acquire(path, request.prepare)
     except OSError as error:
         request.cannot_write(error)
         return True
     if request.claim is None:
         return False
-    if flags.may_hit and request.find_hit() is not None:
+    is_stored = request.stored is not None or os.access(request.path, os.F_OK)
+    if flags.may_hit and is_stored and request.find_hit() is not None:
         request.release()
     return True
 

@@ -17,7 +17,8 @@ from distributed.diagnostics.plugin import WorkerPlugin
 from tornado.ioloop import PeriodicCallback
 
 from cachepy.model import Dep, Event
-from cachepy.session import GraphSink, Session, current_session
+from cachepy.session import Session, current_session
+from cachepy.sink import GraphSink
 from cachepy.trace import Frame, caller, enter
 from dask_plugin.mail import mail_of
 from dask_plugin.records import OP, Record, batches, event_record, hit_record, task_record, told_record
@@ -54,6 +55,11 @@ class ClusterSink(GraphSink):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self.shippers: dict[str, Shipper] = {}
+
+    @property
+    def era(self) -> object:
+        """Never twice the same: the clients are told of each hit."""
+        return object()
 
     def apply(self, event: Event) -> None:
         """New to this process: of interest to all."""

@@ -55,14 +55,14 @@ class with_caller(_with_caller):  # noqa: N801 - used as a function: client.subm
         if hasattr(self, "__tornado_coroutine__"):
             return self._async(args, kwargs)
         if self._has_other_code():
-            return self._call()._uncached(args, kwargs)
+            return self._call().uncached().run(args, kwargs)
         return super().__call__(*args, **kwargs)
 
     async def _async(self, args: Any, kwargs: Any) -> Any:
         token = enter(self.open_frame())
         try:
             if self._has_other_code():
-                return await self._call()._uncached_async(args, kwargs)
+                return await self._call().uncached().run_async(args, kwargs)
             return await self.fn(*args, **kwargs)
         finally:
             leave(token)

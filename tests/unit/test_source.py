@@ -456,7 +456,7 @@ def test_record_is_made_once_and_never_breaks_a_call(project, monkeypatch):
     project.write(m="def f(x):\n    return x\n")
     pieces = project.pieces()
     made = []
-    monkeypatch.setattr("cachepy.session.code_record", lambda *given: made.append(given) or code_record(*given))
+    monkeypatch.setattr("cachepy.source.code_record", lambda *given: made.append(given) or code_record(*given))
     session.keep_code(store, "d" * 32, pieces)
     Session().keep_code(store, "d" * 32, pieces)
     assert len(made) == 1

@@ -1,0 +1,286 @@
+"""What has to be looked at so that a call, which was a verified hit in this process, is one again.
+
+A verification asks for each dep by its name; most of the way from the name to the answer is always
+the same.  `Hot` keeps the ends of those ways, flat: the code objects by identity, each entry and each
+file by its stat.  It never says more than a verification would: what is not surely as it was (also a
+dep of a rare kind) is left to the long way.  Imports code, files, guard, model, modules, probe, verify.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from _pickle import loads
+from marshal import dumps
+from os import F_OK, access, stat
+from time import perf_counter
+
+from cachepy.code import cached_target
+from cachepy.files import identity_of
+from cachepy.flat import LEAVES, MARSHAL
+from cachepy.guard import MISSING, Guard
+from cachepy.key import LONG
+from cachepy.model import CODE, ENV, FILE, NAME, OUTPUT, PACKAGE, ROOT
+from cachepy.modules import MAIN, canonical
+from cachepy.probe import env_digest, exists
+from cachepy.trace import caller
+from cachepy.verify import ANCHOR
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from cachepy.engine import CachedCall
+    from cachepy.entryfile import Stamp
+    from cachepy.files import Identity
+    from cachepy.model import Dep, Event
+    from cachepy.request import Request
+    from cachepy.session import Session
+    from cachepy.store import Stored
+    from cachepy.verify import Verifier
+
+_TRIALS = 5  # of which the quickest tells what a hit costs
+_MOST = 100_000  # checks that are kept for one function
+_SETTLED = frozenset({ANCHOR, PACKAGE, ROOT, OUTPUT})  # versions are those of this process; the others need no check
+
+
+class Hot:
+    """One verified hit, with all that it rested on.
+
+    absent: paths that have to lead nowhere; entries, files, codes, environ: the rest, for which `more` is set; shown:
+    the era of the graph in which its node and those below it were there.
+    """
+
+    __slots__ = (
+        "absent", "chosen", "codes", "entries", "environ", "event", "files", "guard", "id", "index", "more", "path",
+        "several", "shown", "stamp", "stored",
+    )  # fmt: skip
+
+    def __init__(self, path: str, stored: Stored, index: int, guard: Callable[[], bool], verifier: Verifier) -> None:
+        self.event = stored.events[index]
+        self.id = self.event.id
+        self.path, self.stamp = path, stored.stamp
+        self.stored, self.index = stored, index
+        self.chosen, self.several = verifier.chosen, verifier.several
+        self.guard = guard
+        self.more = False
+        self.shown: object = None
+        self.absent: list[str] = []
+        self.entries: list[tuple[str, Stamp]] = []
+        self.files: list[tuple[str, Identity]] = []
+        self.codes: list[Callable[[], bool]] = []
+        self.environ: list[tuple[str, str | None]] = []
+
+    def __len__(self) -> int:
+        return 1 + len(self.entries) + len(self.files) + len(self.absent)
+
+    def serve(self, session: Session) -> Any:
+        """The value if everything is as it was, and whoever has to know is told; else `MISSING`."""
+        try:
+            st = stat(self.path)
+            if (st.st_ino, st.st_mtime_ns, st.st_size) != self.stamp or not self.guard():
+                return MISSING
+            for path in self.absent:
+                if access(path, F_OK):
+                    return MISSING
+            if self.more and not self._holds():
+                return MISSING
+            data = self.stored.hot.get(self.index)
+            value = loads(data) if data is not None else self._load(session)
+        except Exception:  # the long way says what is wrong, or that nothing is: unpickling runs code of any class
+            return MISSING
+        frame = caller()
+        if frame is not None:
+            session.tell(frame, self.event)
+        if session.sink.era is not self.shown:
+            session.sink.hit(self.event, self.chosen, self.several)
+            self.shown = session.sink.era
+        return value
+
+    def _holds(self) -> bool:
+        """Whether all else that it rested on is as it was."""
+        for path, stamp in self.entries:
+            st = stat(path)
+            if (st.st_ino, st.st_mtime_ns, st.st_size) != stamp:
+                return False
+        for path, identity in self.files:
+            st = stat(path)
+            if (st.st_dev, st.st_ino, st.st_size, st.st_mtime_ns, st.st_ctime_ns) != identity:
+                return False
+        for check in self.codes:
+            if not check():
+                return False
+        return not self.environ or all(os.environ.get(name) == value for name, value in self.environ)
+
+    def _load(self, session: Session) -> Any:
+        return session.store(self.event.root).value(self.id, self.stored, self.index)
+
+
+class Hots:
+    """The hot calls of one cached function: by key, and those with short arguments by these.
+
+    Arguments that are numbers, texts and paths are the same exactly if their types and their bytes are.
+    """
+
+    def __init__(self, call: CachedCall) -> None:
+        self._known: dict[str, Hot] = {}
+        self._short: dict[tuple[type, ...], tuple[bool, dict[bytes, Hot], list[bool]]] = {}
+        self._size = 0
+        self._finds = False  # whether the call looks here first
+        self._call = call
+        self.get = self._known.get
+
+    def clear(self) -> None:
+        self._known.clear()
+        self._short.clear()
+        self._size = 0
+
+    def add(self, key: str, values: tuple[Any, ...], hot: Hot) -> None:
+        """Keep what a verified hit rested on.
+
+        values: the arguments, if the key is made of nothing but them.
+        """
+        self._size += len(hot)
+        if self._size > _MOST:
+            self.clear()
+            self._size = len(hot)
+        self._known[key] = hot
+        kinds = tuple(map(type, values))
+        if kinds and all(kind in LEAVES or _is_path(kind) for kind in kinds):
+            data = _with_paths(values)
+            if len(data) > LONG:
+                return
+            row = LEAVES.issuperset(kinds), dict[bytes, Hot](), [kind in (str, bytes) for kind in kinds]
+            self._short.setdefault(kinds, row)[1][data] = hot
+            if not self._finds:
+                self._finds = True
+                self._call.find = self._call.binder.finder(self._short, dumps, _with_paths)
+
+
+def _is_path(cls: type) -> bool:
+    return cls.__module__.startswith("pathlib") and hasattr(cls, "stat")
+
+
+def _with_paths(values: tuple[Any, ...]) -> bytes:
+    return dumps(tuple([v if type(v) in LEAVES else v.__fspath__() for v in values]), MARSHAL)
+
+
+def heat(request: Request, stored: Stored, index: int, verifier: Verifier) -> Hot | None:
+    """Make flat what a verification that just succeeded looked at; None if some of it has to be asked for each time."""
+    session, event = request.session, stored.events[index]
+    hot = Hot(request.path, stored, index, request.reach.guard, verifier)
+    if index:  # a newer run would be preferred, should it hold again
+        return None
+    deps: dict[tuple[str, str], Dep] = {}
+    for each in (event, *verifier.chosen.values()):
+        if (each is not event and not _add_entry(hot, session, each)) or not _is_whole(each, verifier.chosen):
+            return None
+        for dep in each.trace.deps:
+            if deps.setdefault((dep.kind, dep.name), dep).digest != dep.digest:
+                return None
+    if not all(_add(hot, session, dep, verifier.own) for dep in deps.values()):
+        return None
+    hot.more = bool(hot.entries or hot.files or hot.codes or hot.environ)
+    return hot
+
+
+def _is_whole(event: Event, chosen: dict[str, Event]) -> bool:
+    """Whether the chosen runs are those that this one rests on: a tree may rest on two runs of one call."""
+    return all(call.name in chosen and chosen[call.name].trace.effect == call.digest for call in event.trace.calls)
+
+
+def cost_of(request: Request, stored: Stored, index: int) -> float:
+    """Seconds that it takes to verify and to load a result, at least, where it is not hot."""
+    return min(_seconds(request, stored, index) for _ in range(_TRIALS))
+
+
+def _seconds(request: Request, stored: Stored, index: int) -> float:
+    began = perf_counter()
+    request.look()
+    request.verifier().holds(stored.events[index].trace)
+    request.store.value(request.id, stored, index)
+    return perf_counter() - began
+
+
+def _add_entry(hot: Hot, session: Session, event: Event) -> bool:
+    """The entry of a call below has to stay as it is."""
+    for store in session.stores():
+        stored = store.look(event.id)
+        if stored is None:
+            continue
+        first = next((e for e in stored.events if e.trace.effect == event.trace.effect), None)
+        hot.entries.append((store.path_of(event.id), stored.stamp))
+        return first is event
+    return False
+
+
+def _add(hot: Hot, session: Session, dep: Dep, own: str) -> bool:
+    """Add the check of one dep; False if there is none that is quick and as good."""
+    kind, name = dep.kind, dep.name
+    if kind == FILE:
+        return _add_file(hot, session, name, dep.digest)
+    if kind == NAME:
+        hot.absent.append(name)
+        return not exists(name)
+    if kind == ENV:
+        value = os.environ.get(name)
+        hot.environ.append((name, value))
+        return env_digest(value) == dep.digest
+    if kind == CODE:
+        return name == own or _add_code(hot, session, name, dep.digest)
+    return kind in _SETTLED
+
+
+def _add_file(hot: Hot, session: Session, path: str, digest: str | None) -> bool:
+    try:
+        identity = identity_of(os.stat(path))
+    except (OSError, ValueError):
+        return False
+    hot.files.append((path, identity))
+    return digest is not None and session.files.memo.get(identity) == digest
+
+
+def _add_code(hot: Hot, session: Session, identity: str, digest: str | None) -> bool:
+    """The code of a call below: a cached function that stands at the top of its module."""
+    watch = session.watches.get(identity)
+    if watch is None or not watch.check():
+        watch = session.watches[identity] = Watch(session, identity)
+    hot.codes.append(watch.check)
+    return watch.digest is not None and watch.digest == digest
+
+
+class Watch:
+    """Sees whether a name still leads to the same cached function, with the same code.
+
+    digest: of that code; None if only the long way can tell.
+    """
+
+    __slots__ = ("check", "digest")
+
+    def __init__(self, session: Session, identity: str) -> None:
+        self.digest: str | None = None
+        self.check: Callable[[], bool] = _never
+        module, _, name = identity.partition(":")
+        home = _loaded_as(module)
+        wrapper = None if home is None else vars(sys.modules[home]).get(name)
+        target = cached_target(wrapper)
+        if home is None or target is None or target.identity != identity or type(wrapper) is not type(heat):
+            return
+        reach = session.reader.reach(target)
+        guard = Guard(repr)
+        guard.item(sys.modules, home, sys.modules[home])
+        guard.item(vars(sys.modules[home]), name, wrapper)
+        guard.item(vars(wrapper), "__cachepy__", vars(wrapper)["__cachepy__"])
+        guard.true(reach.guard)
+        self.digest, self.check = reach.digest, guard.build()
+
+
+def _never() -> bool:
+    return False
+
+
+def _loaded_as(module: str) -> str | None:
+    """The name in ``sys.modules`` of the module that a canonical name means."""
+    names: Iterable[str] = (*(m for m in MAIN if m in sys.modules and canonical(m) == module), module)
+    return next((name for name in names if sys.modules.get(name) is not None), None)
