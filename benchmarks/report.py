@@ -74,6 +74,18 @@ def _table(lines):
     return table
 
 
+def into_page(lines, page):
+    """Put the table between the two marks of a page of the docs."""
+    rows = ["| work | cachepy | floor | × floor | joblib | × faster |", "|---|--:|--:|--:|--:|--:|"]
+    for line in lines:
+        cells = [amount(line[name], line["unit"]) for name in ("ours", "floor")]
+        cells += [f"{line['ratio']:.2f}", amount(line["joblib"], line["unit"]), _short(line["faster"])]
+        rows.append(f"| {line['title'].strip()} | {' | '.join(cells)} |")
+    before, begin, rest = page.read_text(encoding="utf-8").partition("<!-- table -->\n")
+    _, end, after = rest.partition("<!-- /table -->")
+    page.write_text(before + begin + "\n".join(["", *rows, "", ""]) + end + after, encoding="utf-8")
+
+
 def _target(value):
     return "" if value is None else f"[bold]{value:g}[/]"
 

@@ -80,7 +80,7 @@ def environment():
 @click.option("--quick", is_flag=True, help="Small data and few samples: to see whether it works.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Where the figures go.")
 @click.option("--dir", "folder", type=click.Path(exists=True), help="Where caches and data go; removed at the end.")
-@click.option("--docs", is_flag=True, help="Also draw the plots into docs/img.")
+@click.option("--docs", is_flag=True, help="Also put table and plots into the docs.")
 @click.option("--no-growth", is_flag=True, help="Leave out the curves of growth.")
 @click.option("--here", hidden=True, help="Measure this row in this process and print it as JSON.")
 def main(only, rounds, quick, json_path, folder, docs, no_growth, here):
@@ -107,6 +107,8 @@ def main(only, rounds, quick, json_path, folder, docs, no_growth, here):
         shutil.rmtree(place, ignore_errors=True)
     if is_whole:
         draw(found, [path.parent, *([HERE.parent / "docs" / "img"] if docs else [])])
+    if is_whole and docs:
+        report.into_page(found["lines"], HERE.parent / "docs" / "performance.md")
     if any("error" in row for row in found["rows"]):
         sys.exit("some rows could not be measured, see above")
 

@@ -35,9 +35,14 @@ _OPEN_CLAIMS = 64  # that keep their file open: a deep chain of calls must not u
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 
 
-def _now() -> float:
-    """Seconds, by a clock that goes on while the machine sleeps, where there is one."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+if hasattr(time, "CLOCK_BOOTTIME"):
+
+    def _now() -> float:
+        """Seconds, by a clock that goes on while the machine sleeps, where there is one."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+else:
+    _now = time.monotonic
 
 
 def process_start(pid: int) -> str | None:
@@ -173,7 +178,7 @@ class Claims:
             except FileExistsError:
                 if not self._break_dead(path):
                     return None
-            except FileNotFoundError:  # a prune removed the empty folder
+            except (FileNotFoundError, NotADirectoryError):  # a prune removed the empty folder
                 prepare() if prepare is not None else self._make_folder(os.path.dirname(path))
             except BaseException:  # an interrupt after it was made: nobody else would give it back
                 self.release(claim)

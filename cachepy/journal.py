@@ -161,6 +161,10 @@ class Journal:
         except FileNotFoundError:
             return True
 
+    def look_again(self) -> None:
+        """The directory may have been moved away: look for that before the next record."""
+        self._looked = 0.0
+
     def _open(self) -> _File:
         """Open it for the first time, or again after a fork, or since the file is gone."""
         self._file = file = _File(self.path)

@@ -25,7 +25,8 @@ def label_of(value: object) -> str:
     """A short text for people; cheap also for huge values, and never an error."""
     try:
         if type(value) in _SIMPLE or (type(value) is str and len(value) < CUT):
-            return _cut(repr(value))
+            text = repr(value)
+            return text if len(text) <= CUT else _cut(text)
         return _label(value)
     except Exception:
         return type(value).__name__

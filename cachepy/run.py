@@ -29,6 +29,7 @@ from cachepy.kept import keep
 from cachepy.label import label_of
 from cachepy.model import CODE, ENV, FILE, NAME, PACKAGE, Dep, Event, Trace
 from cachepy.outputs import Outputs
+from cachepy.paths import could_be
 from cachepy.probe import LiveProbe, exists
 from cachepy.session import current_session
 from cachepy.trace import Frame, caller, enter, leave, working_dir
@@ -174,7 +175,10 @@ class Run:
 
     def _are_short(self, values: tuple[Any, ...]) -> bool:
         """Whether there are only numbers and texts, too common to say where they are from."""
-        return all(type(value) in NUMBERS or (type(value) in TEXTS and len(value) < SHORT) for value in values)
+        for value in values:  # on the path of each run: a generator takes three times as long
+            if type(value) not in NUMBERS and (type(value) not in TEXTS or len(value) >= SHORT):
+                return False
+        return True
 
     def _observe_flows(self, found: Found | None) -> dict[int, str]:
         flows: dict[int, str] = {}
@@ -189,7 +193,8 @@ class Run:
     def _observe_files(self, is_short: bool) -> None:
         request = self.request
         binder, deps = request.call.binder, self.frame.deps
-        if is_short and str not in map(type, request.values):
+        if is_short and binder.file_args is None:
+            self._observe_texts()
             return
         for path, (name, sure) in binder.files(request.values, self.session.digester, request.found).items():
             self.arg_files[path] = name
@@ -198,6 +203,18 @@ class Run:
                 continue
             digest = self.session.files.digest(path)
             self.frame.add(Dep(FILE if digest is not None or sure else NAME, path, digest))
+
+    def _observe_texts(self) -> None:
+        """What short arguments may name."""
+        deps = self.frame.deps
+        for name, value in self.request.call.binder.named(self.request.values):
+            if type(value) is not str or not could_be(value) or value in self.arg_files:
+                continue
+            self.arg_files[value] = name
+            if exists(value):
+                self.frame.add(Dep(FILE, value, self.session.files.digest(value)))
+            else:
+                deps[NAME, value] = None
 
     # -- after the body
 
@@ -307,7 +324,7 @@ class Run:
             return self.session.digester.digest((payload.pickle, [bytes(b) for b in payload.buffers])), named
 
     def _event(self, elapsed: float, result: str, named: set[str]) -> Event:
-        call, now = self.request.call, time.time()
+        request, call, now = self.request, self.request.call, time.time()
         deps, calls = self.frame.own_deps(), tuple(self.frame.calls.values())
         if calls or self.outputs is not None or named:
             outputs = self.outputs or Outputs((), self.frame.cwd, self.session.files)
@@ -323,7 +340,7 @@ class Run:
             args=self.args,
             label={n: label_of(v) for n, v in call.binder.named(self.request.values)},
             root=self.request.store.root,
-            outfile=self.request.store.outfile(self.request.path),
+            outfile=f"entries/{request.hash[:2]}/{call.safe_name}-{request.hash}.entry",
             cwd=self.frame.cwd,
             created=now,
             elapsed=elapsed,

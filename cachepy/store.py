@@ -113,6 +113,8 @@ class Store:
         folder = os.path.dirname(self.path_of(call))
         if self.is_ready and os.path.isdir(folder):
             return
+        if self._journal is not None:
+            self._journal.look_again()
         self.trust.make_folder(self.root)
         _tag(os.path.join(self.root, "CACHEDIR.TAG"), self.trust)
         self.is_ready = True
@@ -236,7 +238,7 @@ class Store:
             if not self.is_ready:
                 self.prepare(event.id)
             self._write(path, parts)
-        except FileNotFoundError:  # a prune removed the empty folder
+        except (FileNotFoundError, NotADirectoryError):  # a prune removed the empty folder
             self.prepare(event.id)
             self._write(path, parts)
         for name in dropped:
@@ -265,7 +267,7 @@ class Store:
             if st.st_nlink and (claim.is_surely_mine() or os.path.samestat(st, os.stat(claim.path))):
                 os.link(claim.path, path)
                 return True
-        except (FileExistsError, FileNotFoundError):
+        except (FileExistsError, FileNotFoundError, NotADirectoryError):
             pass
         except OSError as error:
             if error.errno not in _NO_LINKS:

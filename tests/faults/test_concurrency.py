@@ -322,7 +322,7 @@ def test_reading_while_others_write(place: Place) -> None:
     """A value is replaced again and again under its readers: never a warning, a wrong value or a run of theirs."""
     place.main(
         """
-        @cache_file(CACHE)
+        @cache_file(CACHE, warn_cheap=False)
         def f(k):
             if os.environ.get("READER"):
                 log("reader ran")

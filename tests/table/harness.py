@@ -605,12 +605,12 @@ def ask_instead(cache: str) -> None:
     import cachepy
     from cachepy.engine import CachedCall
 
-    make = CachedCall.__call__
+    look = CachedCall.look
 
     def ask(call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         verdict = call.wrapper.explain(*args, **kwargs)
         if verdict.state == "fresh":
-            return make(call, args, kwargs)
+            return look(call, args, kwargs)
         found = call.request(args, kwargs).id
         cachepy.cache_tree_reset()
         cachepy.cache_tree_sync(cache)
@@ -623,11 +623,7 @@ def ask_instead(cache: str) -> None:
             }
         )
 
-    async def ask_async(call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return ask(call, args, kwargs)
-
-    CachedCall.__call__ = ask  # type: ignore[assignment, method-assign]
-    CachedCall.call_async = ask_async  # type: ignore[assignment, method-assign]
+    CachedCall.look = ask  # type: ignore[assignment, method-assign]
 
 
 if __name__ == "__main__":
