@@ -88,6 +88,13 @@ LARGE_FILE = """
     def f(path):
         return {"name": path.name, "letters": path.stat().st_size}
 """
+LARGE_FILE_BY_NAME = """
+    import os
+
+    @cached
+    def f(path):
+        return {"name": os.path.basename(path), "letters": os.stat(path).st_size}
+"""
 TREE = """
     @cached
     def f(path):

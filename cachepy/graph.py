@@ -13,6 +13,7 @@ from _thread import RLock
 
 from cachepy import journal, wire
 from cachepy.errors import GraphFileError
+from cachepy.guard import Era
 from cachepy.packed import Quiet, absolute, args_in, part_of, payload_of, run_in, times, unpack
 from cachepy.plainfile import read_plain
 from cachepy.table import HEADER, Reading, Table
@@ -54,6 +55,9 @@ class Graph:
     def __len__(self) -> int:
         return len(self._table.rows)
 
+    def __contains__(self, call: object) -> bool:
+        return call in self._table.rows
+
     def apply(self, event: Event) -> bool:
         """Fold one event in; whether it changed anything."""
         with self._lock:
@@ -61,11 +65,12 @@ class Graph:
 
     def clear(self) -> None:
         with self._lock:
+            self._table.begin_era()
             self._table = Table()
 
     @property
-    def era(self) -> object:
-        """Another one whenever a node may have gone, or shows another run."""
+    def era(self) -> Era:
+        """In which no node goes, or shows another run."""
         return self._table.era
 
     # -- single calls
@@ -233,6 +238,7 @@ class Graph:
         if damaged or (not taken and journal.read(path)[0] != [HEADER]):
             raise _damaged(path)
         with self._lock:
+            self._table.begin_era()
             self._table = table
 
     def replace(self, events: Iterable[Event]) -> None:

@@ -25,6 +25,15 @@ class _Missing:
 MISSING = _Missing()
 
 
+class Era:
+    """Lasts until something changes: who remembers what was true in it looks whether it is over."""
+
+    __slots__ = ("is_over",)
+
+    def __init__(self, *, is_over: bool = False) -> None:
+        self.is_over = is_over
+
+
 class Guard:
     """Collects what must stay as it is; `build` turns it into one function.
 

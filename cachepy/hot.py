@@ -18,7 +18,7 @@ from time import perf_counter
 from cachepy.code import cached_target
 from cachepy.files import identity_of
 from cachepy.flat import LEAVES, MARSHAL
-from cachepy.guard import MISSING, Guard
+from cachepy.guard import MISSING, Era, Guard
 from cachepy.key import LONG
 from cachepy.model import CODE, ENV, FILE, NAME, OUTPUT, PACKAGE, ROOT
 from cachepy.modules import MAIN, canonical
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from cachepy.store import Stored
     from cachepy.verify import Verifier
 
+_NEVER = Era(is_over=True)
 _TRIALS = 5  # of which the quickest tells what a hit costs
 _MOST = 100_000  # checks that are kept for one function
 _SETTLED = frozenset({ANCHOR, PACKAGE, ROOT, OUTPUT})  # versions are those of this process; the others need no check
@@ -65,7 +66,7 @@ class Hot:
         self.chosen, self.several = verifier.chosen, verifier.several
         self.guard = guard
         self.more = False
-        self.shown: object = None
+        self.shown = _NEVER
         self.absent: list[str] = []
         self.entries: list[tuple[str, Stamp]] = []
         self.files: list[tuple[str, Identity]] = []
@@ -93,7 +94,7 @@ class Hot:
         frame = caller()
         if frame is not None:
             session.tell(frame, self.event)
-        if session.sink.era is not self.shown:
+        if self.shown.is_over:
             session.sink.hit(self.event, self.chosen, self.several)
             self.shown = session.sink.era
         return value

@@ -62,8 +62,8 @@ class Run:
     """
 
     __slots__ = (
-        "arg_files", "args", "began", "flags", "frame", "kept", "outputs", "parent", "reaches", "request", "session",
-        "token", "value",
+        "arg_files", "args", "began", "event", "flags", "frame", "kept", "outputs", "parent", "reaches", "request",
+        "session", "token", "value",
     )  # fmt: skip
 
     def __init__(self, request: Request, flags: Flags) -> None:
@@ -76,6 +76,7 @@ class Run:
         self.kept: bytes | None = None
         self.reaches = [request.reach]  # all code that the trace names
         self.outputs: Outputs | None = None
+        self.event: Event | None = None
         self.parent = caller()
         run = os.urandom(16).hex()
         self.frame = Frame(request.id, run, self.parent, request.store.runs + run, working_dir())
@@ -102,8 +103,17 @@ class Run:
                 self.parent.hopeless |= {self.request.id, *self.frame.hopeless}
             if kind is not None or not self._keep(elapsed):
                 self._hand_over()
+        except BaseException:  # an interrupt, maybe between the entry and its record
+            self._make_up()
+            raise
         finally:
             self._release()
+
+    def _make_up(self) -> None:
+        """Record what has been stored; twice does no harm."""
+        stored = self.request.look() if self.event is not None else None
+        if stored is not None and stored.events[0].run == self.frame.run:
+            self.session.sink.record(stored.events[0])
 
     def _hand_over(self) -> None:
         """The caller's trace names this code from now on: its reasons need to know what it was made of."""
@@ -281,7 +291,7 @@ class Run:
         payload = self._packed() if flat is None else pack_flat(self.value)
         if payload is None:
             return None
-        event = self._event(elapsed, *self._result(payload, flat))
+        self.event = event = self._event(elapsed, *self._result(payload, flat))
         try:
             self._keep_code()
             claim = request.claim if request.stored is None and self.flags.may_hit else None

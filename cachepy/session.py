@@ -14,6 +14,7 @@ from _weakref import ref
 
 from cachepy.code import CodeReader, Target
 from cachepy.errors import CacheReadWarning, EntryError, UntrustedEntryError
+from cachepy.guard import Era
 from cachepy.model import CALL, FILE, NAME, ROOT, Dep
 from cachepy.modules import Origins
 from cachepy.sink import GraphSink
@@ -66,8 +67,9 @@ class Session:
         self.inherited: set[str] = set()  # claims of the dead that were removed here
         self._signs = self.trust.key is not None
         self._memo_file: str | None = None
+        self._graph: Graph | None = None
         self._early: dict[str, Event] = {}  # as long as nobody asked for the graph
-        self._early_era = object()
+        self._early_era = Era()
         self.sink: Sink = sink if sink is not None else GraphSink(self)
         self.import_modules = import_modules
         self.owners: dict[str, Frame] = {}
@@ -110,10 +112,11 @@ class Session:
         graph = Graph()
         for event in list(self._early.values()):
             graph.apply(event)
-        self.graph = graph
+        self.graph = self._graph = graph
         for event in list(self._early.values()):
             graph.apply(event)
         self._early = {}
+        self._early_era.is_over = True
 
     def _make_files(self) -> None:
         from cachepy.files import Files, StatMemo
@@ -148,23 +151,27 @@ class Session:
 
     def fold(self, event: Event) -> None:
         """Fold an ended call into the graph, which is not made before somebody asks for it: most programs never do."""
-        if "graph" not in vars(self) and len(self._early) < _EARLY and event.id not in self._early:
+        if self._graph is None and len(self._early) < _EARLY and event.id not in self._early:
             self._early[event.id] = event
-            if "graph" not in vars(self):
+            if self._graph is None:
                 return
         self.graph.apply(event)
 
+    def knows(self, call: str) -> bool:
+        """Whether the graph has a node of a call."""
+        return call in (self._early if self._graph is None else self._graph)
+
     def run_of(self, call: str) -> str | None:
         """Which run the node of a call shows."""
-        if "graph" in vars(self):
-            return self.graph.run_of(call)
+        if self._graph is not None:
+            return self._graph.run_of(call)
         early = self._early.get(call)
         return None if early is None else early.run
 
     @property
-    def graph_era(self) -> object:
-        """Another one whenever a node may have gone from the graph, or shows another run."""
-        return self.graph.era if "graph" in vars(self) else self._early_era
+    def graph_era(self) -> Era:
+        """In which no node goes from the graph, or shows another run."""
+        return self._early_era if self._graph is None else self._graph.era
 
     def tell(self, frame: Caller, event: Event) -> None:
         """Tell the caller that it depends on a call, which has just ended or was a hit."""

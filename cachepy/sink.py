@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 
 from cachepy.errors import CacheWriteWarning
+from cachepy.guard import Era
 from cachepy.packed import pack
 from cachepy.probe import exists
 
@@ -25,8 +26,8 @@ class GraphSink:
         self._settled: dict[str, str] = {}  # the run that this process last saw hold, of calls with several
 
     @property
-    def era(self) -> object:
-        """Another one whenever a node may have gone from the graph, or shows another run."""
+    def era(self) -> Era:
+        """In which no node goes from the graph, or shows another run."""
         return self.session.graph_era
 
     def record(self, event: Event) -> None:
@@ -38,7 +39,7 @@ class GraphSink:
     def fold_below(self, event: Event, *, anew: bool) -> None:
         """Bring in calls below that ran in other processes; `anew`: also those that the graph knows already."""
         for call in event.trace.calls:
-            if anew or self.session.run_of(call.name) is None:
+            if anew or not self.session.knows(call.name):
                 found = [e for e in self.session.events(call.name) if e.trace.effect == call.digest]
                 for each in found[:1]:
                     if self.session.run_of(each.id) != each.run:
@@ -66,7 +67,7 @@ class GraphSink:
         if run_of(event.id) != event.run:
             return False
         for call in event.trace.calls:  # noqa: SIM110 - on the path of each hit: a generator costs more than the loop
-            if run_of(call.name) is None:
+            if not self.session.knows(call.name):
                 return False
         return True
 

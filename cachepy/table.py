@@ -7,6 +7,7 @@ model, packed, shape, wire.
 from __future__ import annotations
 
 from cachepy import wire
+from cachepy.guard import Era
 from cachepy.intake import Intake
 from cachepy.journal import payloads
 from cachepy.links import Links
@@ -34,7 +35,7 @@ class Table:
     """
 
     def __init__(self) -> None:
-        self.era: object = object()  # another one when a row may have taken the place of another
+        self.era = Era()  # in which no row has taken the place of another
         self.rows: dict[str, Row] = {}
         self.first: dict[str, float] = {}
         self.past: set[str] = set()
@@ -52,7 +53,7 @@ class Table:
         if old is None:
             self.rows[call] = row
         elif self._meet(call, old, row):
-            self.era = object()
+            self.begin_era()
         else:
             return False
         self._new.append(call)
@@ -60,10 +61,15 @@ class Table:
             self._links.add(call, row)
         return True
 
+    def begin_era(self) -> None:
+        """What was known of the rows counts no more."""
+        self.era.is_over = True
+        self.era = Era()
+
     def merge(self, data: bytes, root: str | None = None) -> tuple[int, bool]:
         """Fold in what a journal or a saved graph holds: how many records are whole, and whether others are damaged."""
         self._links = None
-        self.era = object()
+        self.begin_era()
         reading = Reading(data, root, self._parts)
         with Quiet():
             for ids, rows in reading:

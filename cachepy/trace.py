@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from cachepy.files import Files
+    from cachepy.guard import Era
     from cachepy.model import Event
 
     class Sink(Protocol):
         """Takes each ended call: into the graph in a serial run, onto the wire on a worker."""
 
         @property
-        def era(self) -> object: ...
+        def era(self) -> Era: ...
 
         def record(self, event: Event) -> None: ...
 

@@ -15,6 +15,7 @@ from cachepy.claims import Claim, Claims
 from cachepy.entryfile import pack
 from cachepy.errors import RerunError, UndigestableError
 from cachepy.files import Files, StatMemo
+from cachepy.guard import Era
 from cachepy.model import Record
 from cachepy.session import Session, current_session, use_session
 from cachepy.store import Store
@@ -211,7 +212,7 @@ class TrialSession(Session):
 
 
 class _NoSink:
-    era = None
+    era = Era()
 
     def record(self, event: Event) -> None: ...
 

@@ -16,6 +16,7 @@ from distributed import Worker, get_worker, secede
 from distributed.diagnostics.plugin import WorkerPlugin
 from tornado.ioloop import PeriodicCallback
 
+from cachepy.guard import Era
 from cachepy.model import Dep, Event
 from cachepy.session import Session, current_session
 from cachepy.sink import GraphSink
@@ -24,6 +25,7 @@ from dask_plugin.mail import mail_of
 from dask_plugin.records import OP, Record, batches, event_record, hit_record, task_record, told_record
 
 NAME = "cachepy-worker"
+_OVER = Era(is_over=True)
 _STRAGGLERS = 200  # ms; for records of threads that a task left behind
 
 
@@ -57,9 +59,9 @@ class ClusterSink(GraphSink):
         self.shippers: dict[str, Shipper] = {}
 
     @property
-    def era(self) -> object:
-        """Never twice the same: the clients are told of each hit."""
-        return object()
+    def era(self) -> Era:
+        """Over at once: the clients are told of each hit."""
+        return _OVER
 
     def apply(self, event: Event) -> None:
         """New to this process: of interest to all."""
@@ -158,7 +160,7 @@ def install(session: Session) -> ClusterSink:
     if isinstance(session.sink, ClusterSink):
         return session.sink
     sink = ClusterSink(session)
-    session.sink = sink
+    session.sink, session.era = sink, object()
     session.remote_frame = lambda run, box: None if run.startswith("outbox-") else ClusterFrame(run, box, sink)
     session.couriers.append(fetch_mail)
     session.on_wait = make_room
@@ -171,6 +173,7 @@ def uninstall(sink: ClusterSink) -> None:
     if session.sink is sink:
         fresh = Session()
         session.sink, session.remote_frame, session.on_wait = GraphSink(session), fresh.remote_frame, fresh.on_wait
+        session.era = object()
         session.couriers.remove(fetch_mail)
 
 

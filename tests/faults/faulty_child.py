@@ -35,6 +35,7 @@ def _hear(message, category, filename, lineno, file=None, line=None):
 
 
 warnings.simplefilter("always", cachepy.CacheWarning)
+warnings.simplefilter("ignore", cachepy.CheapCallWarning)  # small bodies
 warnings.showwarning = _hear
 
 

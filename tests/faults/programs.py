@@ -16,13 +16,14 @@ import cachepy
 PACKAGE = Path(cachepy.__file__).parents[1]
 
 PRELUDE = '''
-import asyncio, faulthandler, json, multiprocessing, os, random, signal, sys, threading, time
+import asyncio, faulthandler, json, multiprocessing, os, random, signal, sys, threading, time, warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cachepy
 from cachepy import cache_file, cache_tree_nodes, cache_tree_sync, track_file, with_caller
 
+warnings.simplefilter("ignore", cachepy.CheapCallWarning)  # small bodies
 HERE = Path(__file__).parent
 CACHE = HERE / os.environ.get("CACHE_NAME", "cache")
 

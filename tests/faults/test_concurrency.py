@@ -47,7 +47,7 @@ def ran():
 '''
 
 PRELUDE = '''
-import asyncio, contextlib, contextvars, json, multiprocessing, os, random, signal, sys, threading, time
+import asyncio, contextlib, contextvars, json, multiprocessing, os, random, signal, sys, threading, time, warnings
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
@@ -55,6 +55,7 @@ import cachepy
 from cachepy import cache_file, cache_tree_changed_files, cache_tree_nodes, cache_tree_sync, track_file, with_caller
 from common import CACHE, HERE, log, ran
 
+warnings.simplefilter("ignore", cachepy.CheapCallWarning)  # small bodies
 
 def node(f, *args):
     """The node of a call."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import struct
 import sys
 import warnings
 from pathlib import Path
@@ -70,8 +69,8 @@ class Cache:
         assert self.fresh() == ([], [])
         claim = next(self.root.rglob("array*.entry")).with_suffix(".claim")
         dead = Owner()
-        dead.start = "1"
-        claim.write_bytes(dead.text("token"))
+        dead._text = dead._text.replace(f"\n{dead.start}\n".encode(), b"\n1\n")
+        claim.write_bytes(dead.claim(str(claim), "token").block)
         known = files.StatMemo()
         known.put(files.identity_of(self.large.stat()), files.Files(known).digest(str(self.large)) or "", 20_000)
         known.flush(str(self.root / "stat.memo"))
@@ -259,28 +258,41 @@ def test_damage_to_signed_files(signed: Cache, kind: str) -> None:
     attack(signed, kind, 4)
 
 
+class Places:
+    """Where the parts of an entry are."""
+
+    def __init__(self, data: bytes) -> None:
+        self.head = entryfile.START.size + entryfile.START.unpack_from(data)[1]
+        self.fields = list(entryfile._HEAD.unpack_from(data, self.head))
+        count, meta, value, self.call_length, *_ = self.fields
+        self.table = self.head + entryfile._HEAD.size + entryfile._CHECK
+        self.meta = self.table + count * entryfile._ROW.size
+        self.value = self.meta + meta
+        self.call = self.value + value
+
+
 def resealed(data: bytes, at: int) -> bytes:
     """An altered entry whose checksums are right again; its signature is not."""
-    count, meta, value, call = struct.unpack_from("<IQQQ", data, 12)
     data = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
-    start = entryfile._HEAD.size + count * entryfile._ROW.size
-    table, meta_bytes = data[entryfile._HEAD.size : start], data[start : start + meta]
-    fields = list(entryfile._HEAD.unpack_from(data)[:-1])
-    at = start + meta
-    fields[7:9] = [xxh3_64_intdigest(data[at : at + value]), xxh3_64_intdigest(data[at + value : at + value + call])]
-    return (
-        entryfile._HEAD.pack(*fields, entryfile._header_check(tuple(fields), table, meta_bytes))
-        + data[entryfile._HEAD.size :]
-    )
+    places = Places(data)
+    end = places.call + places.call_length
+    checks = [xxh3_64_intdigest(data[places.value : places.call]), xxh3_64_intdigest(data[places.call : end])]
+    head = data[: places.head] + entryfile._HEAD.pack(*places.fields[:-2], *checks)
+    table, meta = data[places.table : places.meta], data[places.meta : places.value]
+    return head + entryfile._header_check(head, table, meta) + data[places.table :]
 
 
-@pytest.mark.parametrize("part", ["meta", "value", "call"])
+@pytest.mark.parametrize("part", ["owner", "meta", "value", "call"])
 def test_altered_files_with_right_checksums_are_never_unpickled(signed: Cache, part: str) -> None:
     path = signed.path("entry")
     data = signed.kept[path]
-    count, meta, value, _ = struct.unpack_from("<IQQQ", data, 12)
-    start = entryfile._HEAD.size + count * entryfile._ROW.size
-    first = {"meta": start + meta // 2, "value": start + meta + 5, "call": start + meta + value + 5}[part]
+    places = Places(data)
+    first = {
+        "owner": entryfile.START.size + 1,
+        "meta": (places.meta + places.value) // 2,
+        "value": places.value + 5,
+        "call": places.call + 5,
+    }[part]
     for at in range(first, first + 6):
         path.write_bytes(resealed(data, at))
         with pytest.raises(EntryError, match="altered|not a pickle of plain data" if part == "meta" else "altered"):
@@ -292,8 +304,7 @@ def test_damage_to_the_kept_arguments(cache: Cache) -> None:
     """They serve to make a call again; damaged, the call is made by its caller."""
     path = cache.path("entry")
     data = cache.kept[path]
-    count, meta, value, call = struct.unpack_from("<IQQQ", data, 12)
-    start = entryfile._HEAD.size + count * entryfile._ROW.size + meta + value
+    start, call = Places(data).call, Places(data).call_length
     assert call > 20
     for at in positions(call, 12):
         path.write_bytes(data[: start + at] + bytes([data[start + at] ^ 64]) + data[start + at + 1 :])
@@ -336,7 +347,8 @@ def test_damage_to_a_large_mapped_array(tmp_path: Path, monkeypatch: pytest.Monk
     with use_session(Session()), pytest.warns(match="does not check"):
         assert not zeros(HUGE).any()
     monkeypatch.delenv("CACHEPY_VERIFY")
-    for at in (20, entryfile._HEAD.size + 3, entryfile._HEAD.size + 60):
+    places = Places(path.read_bytes()[:100_000])
+    for at in (places.head + 8, places.table + 3, places.meta + 20, places.value + 5):
         flip(at)
         with use_session(Session()), pytest.warns():
             assert not zeros(HUGE).any()

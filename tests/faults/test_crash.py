@@ -196,11 +196,11 @@ def refuse(*_):
 fcntl.flock = fcntl.lockf = refuse
 from cachepy import cache_file, cache_tree_nodes, cache_tree_reset, cache_tree_sync
 
-@cache_file("cache")
+@cache_file("cache", warn_cheap=False)
 def leaf(x):
     return [x] * 50
 
-@cache_file("cache")
+@cache_file("cache", warn_cheap=False)
 def top(x):
     return sum(leaf(x + i)[0] for i in range(3))
 

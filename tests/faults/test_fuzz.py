@@ -32,9 +32,12 @@ from cachepy import (
     journal,
     wire,
 )
-from cachepy.entryfile import _HEAD, _ROW, EntryFile, _header_check
+from cachepy.entryfile import _CHECK, _HEAD, _ROW, START, EntryFile, _header_check
+from cachepy.intake import payload_event
 from cachepy.journal import is_dep, is_event
+from cachepy.packed import PACKED
 from cachepy.session import Session, use_session
+from cachepy.store import _rows_in
 
 sys.path.insert(0, str(Path(__file__).parent))
 import victims
@@ -208,13 +211,13 @@ def framed(payload: bytes) -> bytes:
 
 def with_meta(data: bytes, meta: bytes) -> bytes:
     """An entry with another meta, and the checksums that go with it."""
-    *fields, _ = _HEAD.unpack_from(data)
-    start = _HEAD.size + fields[2] * _ROW.size
-    fields[6] += len(meta) - fields[3]
-    rest = data[start + fields[3] :]
-    fields[3] = len(meta)
-    table = data[_HEAD.size : start]
-    return _HEAD.pack(*fields, _header_check(tuple(fields), table, meta)) + table + meta + rest
+    at = START.size + START.unpack_from(data)[1]
+    count, length, *lengths, size, value, call = _HEAD.unpack_from(data, at)
+    rows = at + _HEAD.size + _CHECK
+    start = rows + count * _ROW.size
+    head = data[:at] + _HEAD.pack(count, len(meta), *lengths, size + len(meta) - length, value, call)
+    table = data[rows:start]
+    return head + _header_check(head, table, meta) + table + meta + data[start + length :]
 
 
 def mutated(target: Target, kind: str, data: st.DataObject) -> bytes:
@@ -229,13 +232,19 @@ def mutated(target: Target, kind: str, data: st.DataObject) -> bytes:
             framed(forged(r, places, edits, bomb) if i == chosen else wire.dumps(r)) for i, r in enumerate(records)
         )
     if kind == "entry":
-        return with_meta(whole, forged(EntryFile(str(path)).meta, places, edits, bomb))
+        meta = EntryFile(str(path)).meta
+        if data.draw(st.booleans()):  # as it is written where an event cannot be packed
+            rows = [(payload_event(p).wire() if p[:1] == PACKED else p, name) for p, name in _rows_in(str(path), meta)]
+            return with_meta(whole, forged([(wire.dumps(e), name) for e, name in rows], places, edits, bomb))
+        return with_meta(
+            whole, edited(meta, edits) if meta[:1] == PACKED else forged(wire.loads(meta), places, edits, bomb)
+        )
     if kind == "memo":
         numbers = data.draw(st.lists(st.integers(-(1 << 63), (1 << 63) - 1), min_size=5, max_size=5))
-        from cachepy import files
+        from cachepy import statmemo
 
         digest = data.draw(st.binary(min_size=16, max_size=16))
-        row = files._ROW.pack(*numbers, digest, files.xxh3_64_intdigest(repr(tuple(numbers)).encode() + digest))
+        row = statmemo._ROW.pack(*numbers, digest, statmemo.xxh3_64_intdigest(repr(tuple(numbers)).encode() + digest))
         return edited(row * 3, edits)
     return forged(wire.loads(whole), places, edits, bomb)
 

@@ -36,6 +36,8 @@ from cachepy import (
 from cachepy.entryfile import EntryFile, Payload, assemble, pack
 from cachepy.errors import UntrustedEntryError
 from cachepy.journal import MARK, frame
+from cachepy.packed import pack as packed
+from cachepy.store import meta_of, rows_of
 from cachepy.trust import SEAL, Trust
 
 ROOT = Path(cachepy.__file__).parents[1]
@@ -109,7 +111,9 @@ def rewritten(path, *, trust=None, meta=None, value=None, call=None):
     """A whole entry, checksums and all, with something else in it."""
     opened = EntryFile(str(path))
     payload = Payload(bytes(opened.pickle()), opened._buffers(verify=True)) if value is None else value
-    parts = assemble(meta or opened.meta, payload, opened.call() if call is None else call, trust or Trust())
+    parts = assemble(
+        opened.meta if meta is None else meta, payload, opened.call() if call is None else call, trust or Trust()
+    )
     data = b"".join(bytes(part) for part in parts)
     path.unlink()
     path.write_bytes(data)
@@ -200,11 +204,16 @@ def test_a_claim_runs_no_code(cache, mark):
     assert not mark.exists()
 
 
-def test_the_meta_of_an_entry_runs_no_code(cache, mark, monkeypatch):
+@pytest.mark.parametrize("where", ["the meta", "an event", "the name of a file"])
+def test_the_meta_of_an_entry_runs_no_code(cache, mark, where):
     asked(cache, "leaf")
-    with monkeypatch.context() as patch:
-        patch.setattr("cachepy.entryfile.wire.dumps", pickle.dumps)
-        rewritten(the(cache, "leaf-*.entry"), meta=[Canary(mark)])
+    hostile, path = pickle.dumps([Canary(mark)], 5), the(cache, "leaf-*.entry")
+    meta = EntryFile(str(path)).meta
+    rewritten(path, meta={
+        "the meta": hostile,
+        "an event": wire.dumps([(hostile, None), (hostile, f"leaf.{'0' * 16}.old")]),
+        "the name of a file": pickle.dumps([(meta, None), (meta, Canary(mark))], 5),
+    }[where])  # fmt: skip
     value, ran, warned = asked(cache, "leaf")
     assert (value, ran, len(warned)) == (1, ["leaf"], 1)
     assert not mark.exists()
@@ -239,14 +248,17 @@ def old_seal_other_call(path, mark):
         file.write(seal)
 
 
+def _without_files(event):
+    trace = event.trace
+    return event.replace(trace=trace.replace(deps=tuple(d for d in trace.deps if d.kind != "file")))
+
+
 def old_seal_other_meta(path, mark):
     """What the result depended on is left out: it would hold for ever."""
     seal = path.read_bytes()[-SEAL:]
-    rows = [
-        ((*e[:6], (tuple(d for d in e[6][0] if d[0] != "file"), *e[6][1:]), *e[7:]), n)
-        for e, n in EntryFile(str(path)).meta
-    ]
-    rewritten(path, meta=rows)
+    (event, _), *older = rows_of(str(path), EntryFile(str(path)))
+    lean = [(_without_files(e), n) for e, n in older]
+    rewritten(path, meta=meta_of(_without_files(event), [(packed(e), n) for e, n in lean]))
     with path.open("ab") as file:
         file.write(seal)
 
@@ -454,8 +466,8 @@ def test_an_entry_of_a_stranger(cache, mark, tmp_path, kind):
 
 
 def _place_of(cache, path):
-    event = EntryFile(str(path)).meta[0][0]
-    return cache / event[10] if event[10] else cache / "entries" / event[4][:2] / f"leaf-{event[4]}.entry"
+    event = rows_of(str(path), EntryFile(str(path)))[0][0]
+    return cache / (event.outfile or f"entries/{event.hash[:2]}/leaf-{event.hash}.entry")
 
 
 @as_root
@@ -923,8 +935,8 @@ def test_an_entry_that_lists_files_of_others(cache, tmp_path):
         victims = [cache.parent / "victim", path.parent / "victim", path.parent / "victim.entry"]
         for victim in victims:
             victim.write_text("mine")
-        row = EntryFile(str(path)).meta[0]
-        rewritten(path, meta=[row, ((*row[0][:5], "another run", *row[0][6:]), hostile)])
+        event = rows_of(str(path), EntryFile(str(path)))[0][0]
+        rewritten(path, meta=meta_of(event, [(packed(event.replace(run="another run")), hostile)]))
         with use_session(Session()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             leaf, _ = functions(cache)
@@ -1093,7 +1105,7 @@ def test_where_values_of_arguments_and_globals_are_stored(cache):
         less("x" * 100 + SECRET)
         name("x" * 100 + SECRET)
     entry = the(cache, "kept-*.entry")
-    assert SECRET in repr(EntryFile(str(entry)).meta) and SECRET.encode() in EntryFile(str(entry)).call()
+    assert SECRET.encode() in EntryFile(str(entry)).meta and SECRET.encode() in EntryFile(str(entry)).call()
     assert SECRET.encode() in (cache / "graph.pkl").read_bytes()
     assert not _found(cache / "less"), "neither the label, which is cut off, nor the arguments"
     assert _found(cache / "name"), "a text that may name a file, which is not there yet"

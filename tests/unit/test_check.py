@@ -124,7 +124,7 @@ def test_every_flipped_byte_is_found(used, name):
         flip(path, at)
         found = examine.look(store, str(path))
         assert found.what, at
-        assert found.state == ("broken" if at >= len(MAGIC) + 4 else "foreign")
+        assert found.state == ("broken" if at >= len(MAGIC) else "foreign")
         path.write_bytes(data)
     assert examine.look(store, str(path)).what == ""
 

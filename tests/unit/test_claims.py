@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import subprocess
@@ -11,7 +12,7 @@ import time
 
 import pytest
 
-from cachepy import claims, wire
+from cachepy import claims, entryfile, wire
 from cachepy.claims import Claims, process_start
 
 REAL = claims.LEASE, claims.HEARTBEAT
@@ -35,9 +36,15 @@ def host(name):
     return made
 
 
-def write(path, *content):
+def block(host, pid, start, token):
+    """What stands in a claim."""
+    text = f"{host}\n{pid}\n{start or ''}\n{token}".encode()
+    return entryfile.START.pack(entryfile.MAGIC, len(text)) + text
+
+
+def write(path, *content, behind=b""):
     with open(path, "wb") as file:
-        file.write(wire.dumps(content))
+        file.write(block(*content) + behind)
 
 
 def wait_for(waiter, path, limit):
@@ -159,7 +166,25 @@ def test_zombie_is_dead(path):
         process.wait()
 
 
-@pytest.mark.parametrize("content", [b"garbage", wire.dumps(3), wire.dumps((1, 2))])
+NOT_OWNERS = {
+    "garbage": b"garbage",
+    "of an older version": wire.dumps(("host", 1, "1", "t")),
+    "no owner": entryfile.NOBODY,
+    "a length without a text": entryfile.START.pack(entryfile.MAGIC, 20),
+    "a text that is cut off": block("h", 1, "1", "t")[:-1],
+    "a field too few": entryfile.START.pack(entryfile.MAGIC, 5) + b"h\n1\n1",
+    "a field too many": block("h", 1, "1", "t\nu"),
+    "no process": block("h", "x", "1", "t"),
+    "process 0": block("h", 0, "1", "t"),
+    "a negative process": block("h", -1, "1", "t"),
+    "a huge process": block("h", 1 << 31, "1", "t"),
+    "an endless process": block("h", "9" * 5000, "1", "t"),
+    "a process in other digits": block("h", "\u00b2", "1", "t"),
+    "magic of another version": block("h", 1, "1", "t").replace(entryfile.MAGIC, b"cachepy\x04"),
+}
+
+
+@pytest.mark.parametrize("content", NOT_OWNERS.values(), ids=NOT_OWNERS)
 def test_garbage_is_taken_over_after_the_lease(path, content):
     with open(path, "wb") as file:
         file.write(content)
@@ -185,20 +210,33 @@ def test_what_a_dead_writer_left_goes_with_its_claim(path, tmp_path):
     assert {p.name for p in tmp_path.iterdir()} == {*names[1:], "f-0123.claim"}
 
 
-@pytest.mark.parametrize("call", ["write", "close"])
+def open_files():
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.parametrize("call", ["write", "short write", "close"])
 def test_full_disk_leaves_nothing(path, monkeypatch, call):
-    def full(*args):
+    real, closed = {"write": os.write, "close": os.close}, []
+
+    def full(fd, *data):
+        if call == "short write":
+            return real["write"](fd, data[0][:5])
         if call == "close":
-            close(*args)
+            assert fd not in closed, "a number that may be another's file by now"
+            closed.append(fd)
+            real["close"](fd)
         raise OSError(errno.ENOSPC, "full")
 
-    close = os.close
     mine = Claims()
+    mine.release(mine.acquire(path))
+    before = open_files()
     with monkeypatch.context() as patch:
-        patch.setattr(claims.os, call, full)
-        with pytest.raises(OSError, match="full"):
+        patch.setattr(claims, "_OPEN_CLAIMS", 0)  # the file is closed at once
+        patch.setattr(claims.os, call.rpartition(" ")[2], full)
+        with pytest.raises(OSError, match=r"full|space"):
             mine.acquire(path)
     assert not os.path.exists(path)
+    assert open_files() == before
     assert mine.acquire(path) is not None
 
 
@@ -242,3 +280,117 @@ def test_a_forked_child_is_another_owner(path):
         os._exit(0 if ok else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert mine.is_held(path)
+
+
+# ---- the file of a claim, which the entry is written into
+
+
+def test_its_file_stays_open_for_the_entry(path):
+    mine = Claims()
+    before = open_files()
+    claim = mine.acquire(path)
+    assert os.path.samestat(os.fstat(claim.fd), os.stat(path))
+    assert not os.get_inheritable(claim.fd)
+    with open(path, "rb") as file:
+        assert file.read() == claim.block
+    mine.release(claim)
+    assert open_files() == before
+
+
+def test_whoever_takes_the_file_closes_it(path):
+    mine = Claims()
+    claim = mine.acquire(path)
+    fd = claim.take_file()
+    assert claim.take_file() is None
+    mine.release(claim)
+    os.fstat(fd)  # still open
+    os.close(fd)
+
+
+def test_a_chain_of_claims_uses_few_descriptors(tmp_path):
+    mine = Claims()
+    before = open_files()
+    held = [mine.acquire(str(tmp_path / f"f-{i}.claim")) for i in range(300)]
+    assert all(held) and open_files() <= before + claims._OPEN_CLAIMS
+    assert sum(claim.fd is not None for claim in held) == claims._OPEN_CLAIMS
+    for claim in reversed(held):
+        mine.release(claim)
+    assert open_files() == before and not os.listdir(tmp_path)
+    again = mine.acquire(str(tmp_path / "g.claim"))
+    assert again.fd is not None
+    mine.release(again)
+
+
+@pytest.mark.parametrize("text", [b"", b"an entry" * 1000], ids=["alone", "with its entry"])
+def test_a_claim_whose_owner_died_is_taken_whatever_stands_behind_it(path, tmp_path, text):
+    mine, dead = Claims(), dead_process()
+    write(path, mine.owner().host, dead, "123", "t", behind=text)
+    os.link(path, tmp_path / "f-0123.entry")
+    before = (tmp_path / "f-0123.entry").read_bytes()
+    assert mine.acquire(path) is not None
+    assert (tmp_path / "f-0123.entry").read_bytes() == before
+    assert path in mine.inherited  # its last steps may be missing
+    assert not os.path.samestat(os.stat(path), os.stat(tmp_path / "f-0123.entry"))
+
+
+def test_the_heartbeat_finds_the_owner_before_an_entry(path):
+    mine = host("a")
+    claim = mine.acquire(path)
+    os.write(claim.fd, b"an entry" * 1000)
+    os.utime(path, ns=(0, 0))
+    claims._touch(claim)
+    assert os.stat(path).st_mtime_ns
+    assert wait_for(host("b"), path, 2 * LEASE)[0] is None
+    mine.release(claim)
+
+
+def test_a_claim_that_was_taken_over_stays(path):
+    """Also one that is young by a clock that stood still: a machine that slept."""
+    one, other = host("a"), host("b")
+    for age in (0, LEASE):
+        claim = one.acquire(path)
+        claim.since -= age
+        os.unlink(path)
+        taken = other.acquire(path)
+        one.release(claim)
+        if age:
+            assert other.is_held(path)
+        with contextlib.suppress(OSError):
+            other.release(taken)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_closes_its_descriptor_and_leaves_the_claim(path):
+    mine = Claims()
+    claim = mine.acquire(path)
+    child = os.fork()
+    if child == 0:
+        mine.release(claim)
+        os._exit(0 if os.path.exists(path) and claim.fd is None else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    os.fstat(claim.fd)
+    mine.release(claim)
+    assert not os.path.exists(path)
+
+
+def test_a_close_that_fails_gives_the_claim_back(path, monkeypatch):
+    mine, real = Claims(), os.close
+    claim = mine.acquire(path)
+
+    def close(fd):
+        real(fd)
+        raise OSError(errno.EIO, "late")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(claims.os, "close", close)
+        mine.release(claim)
+    assert not os.path.exists(path)
+
+
+def test_owners_whose_names_are_strange(path):
+    for name in ("a b", "ü", "", "x" * 300):
+        mine = host(name)
+        mine.owner()._text = f"{name}\n{os.getpid()}\n{mine.owner().start}\n".encode()
+        claim = mine.acquire(path)
+        assert claims._read(path) == (name, os.getpid(), mine.owner().start, claim.token)
+        mine.release(claim)

@@ -13,11 +13,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cachepy import entryfile
+from cachepy import entryfile, wire
 from cachepy.entryfile import EntryFile, assemble, load_value, pack
-from cachepy.errors import EntryError
+from cachepy.errors import EntryError, UntrustedEntryError
+from cachepy.store import rows_of
+from cachepy.trust import SEAL, Trust
 
-META = [(("an", "event"), None)]
+META = b"what the store says of a call"
 
 
 class Point(NamedTuple):
@@ -94,7 +96,9 @@ def test_buffers_are_aligned(tmp_path, extra):
 
 
 def test_buffers_that_are_not_contiguous_or_empty(tmp_path):
-    np.testing.assert_equal(load(written(tmp_path / "x", LARGE.reshape(100, 100)[:, ::3])), LARGE.reshape(100, 100)[:, ::3])
+    np.testing.assert_equal(
+        load(written(tmp_path / "x", LARGE.reshape(100, 100)[:, ::3])), LARGE.reshape(100, 100)[:, ::3]
+    )
 
 
 # ---- damage
@@ -154,7 +158,15 @@ def test_a_flipped_byte_of_a_large_file_is_found_by_check(tmp_path, monkeypatch)
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"cachepy", entryfile.MAGIC, b"PK\3\4" * 100, pickle.dumps([1]), b"\0" * 400_000, entryfile.MAGIC + b"\xff" * 99],
+    [
+        b"",
+        b"cachepy",
+        entryfile.MAGIC,
+        b"PK\3\4" * 100,
+        pickle.dumps([1]),
+        b"\0" * 400_000,
+        entryfile.MAGIC + b"\xff" * 99,
+    ],
 )
 def test_a_foreign_file(tmp_path, content):
     (tmp_path / "x").write_bytes(content)
@@ -162,21 +174,81 @@ def test_a_foreign_file(tmp_path, content):
         EntryFile(str(tmp_path / "x"))
 
 
-def test_another_version(tmp_path, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(entryfile, "_VERSION", entryfile._VERSION + 1)
-        path = written(tmp_path / "x", 1)
-    with pytest.raises(EntryError, match="format 3"):
-        EntryFile(path)
+def test_another_version(tmp_path):
+    path = written(tmp_path / "x", 1)
+    for version in (1, 2, entryfile.MAGIC[-1] + 1, 31):
+        with open(path, "r+b") as file:
+            file.seek(len(entryfile.MAGIC) - 1)
+            file.write(bytes([version]))
+        with pytest.raises(EntryError, match=f"format {version}; this cachepy reads {entryfile.MAGIC[-1]}"):
+            EntryFile(path)
 
 
-def test_meta_that_would_run_code(tmp_path, monkeypatch):
+@pytest.mark.parametrize("wrapped", [False, True], ids=["as the meta", "as an event in it"])
+def test_meta_that_would_run_code(tmp_path, wrapped):
     bomb = pickle.dumps([os.getcwd])
-    with monkeypatch.context() as patch:
-        patch.setattr(entryfile.wire, "dumps", lambda meta: bomb)
-        path = written(tmp_path / "x", 1)
+    path = written(tmp_path / "x", 1, wire.dumps([(bomb, None), (bomb, "y.old")]) if wrapped else bomb)
     with pytest.raises(EntryError, match="refused"):
-        EntryFile(path)
+        rows_of(path, EntryFile(path))
+
+
+# ---- who made it
+
+
+START = entryfile.START.pack(entryfile.MAGIC, 5) + b"owner"
+
+
+def with_start(start, value=LARGE, call=b"the call"):
+    return b"".join(bytes(p) for p in assemble(META, pack(value), call, start=start))
+
+
+def test_an_entry_behind_a_claim_is_the_same(tmp_path):
+    path = tmp_path / "x"
+    for start in (entryfile.NOBODY, START, entryfile.START.pack(entryfile.MAGIC, 4000) + b"x" * 4000):
+        path.write_bytes(with_start(start))
+        opened = EntryFile(str(path))
+        opened.check()
+        assert opened.meta == META and opened.call() == b"the call"
+        np.testing.assert_equal(opened.value(), LARGE)
+        assert not any(offset % 64 for offset, _, _ in entryfile._ROW.iter_unpack(opened._layout[2]))
+
+
+def test_the_owner_is_part_of_what_is_checked(tmp_path):
+    whole = bytearray(with_start(START))
+    whole[len(START) - 1] ^= 1
+    (tmp_path / "x").write_bytes(whole)
+    with pytest.raises(EntryError, match="header does not check"):
+        EntryFile(str(tmp_path / "x"))
+
+
+@pytest.mark.parametrize("length", [0, 4, 6, 500, 0xFFFF])
+def test_an_owner_of_another_length(tmp_path, length):
+    whole = with_start(START)
+    (tmp_path / "x").write_bytes(entryfile.START.pack(entryfile.MAGIC, length) + whole[entryfile.START.size :])
+    with pytest.raises(EntryError):
+        EntryFile(str(tmp_path / "x"))
+
+
+@pytest.mark.parametrize("size", [0, 5, 10, 15])
+def test_a_claim_alone_is_no_entry(tmp_path, size):
+    (tmp_path / "x").write_bytes(START[:size])
+    with pytest.raises(EntryError, match=r"torn|not an entry"):
+        EntryFile(str(tmp_path / "x"))
+
+
+def test_a_signature_covers_the_owner(tmp_path):
+    trust = Trust(key=b"0123456789abcdef")
+    path = tmp_path / "x"
+
+    def signed(start):
+        return b"".join(bytes(p) for p in assemble(META, pack(1), b"", trust, start))
+
+    path.write_bytes(signed(START))
+    assert EntryFile(str(path), trust).value() == 1
+    other = entryfile.START.pack(entryfile.MAGIC, 5) + b"other"
+    path.write_bytes(signed(other)[:-SEAL] + signed(START)[-SEAL:])
+    with pytest.raises(UntrustedEntryError, match="altered"):
+        EntryFile(str(path), trust).value()
 
 
 class Fragile:
@@ -224,7 +296,7 @@ if __name__ == "__main__":
     if sys.argv[1] == "write":
         with open(sys.argv[2], "wb") as file:
             local = [lambda x: x + 1] if "local" in sys.argv else []
-            file.writelines(assemble(None, pack([Thing(1), Thing.Inner(2), double, Thing, *local])))
+            file.writelines(assemble(b"", pack([Thing(1), Thing.Inner(2), double, Thing, *local])))
     found = EntryFile(sys.argv[2]).value()
     print(found[0].x, found[1].x, found[2](2), found[3] is Thing, [f(1) for f in found[4:]])
 """
@@ -262,7 +334,9 @@ print(found[0](), found[1](), found[1] is f)
 """
     (tmp_path / "script.py").write_text(script)
     env = {**os.environ, "PYTHONPATH": os.getcwd()}
-    out = subprocess.run([sys.executable, "script.py"], capture_output=True, text=True, check=True, cwd=tmp_path, env=env)
+    out = subprocess.run(
+        [sys.executable, "script.py"], capture_output=True, text=True, check=True, cwd=tmp_path, env=env
+    )
     assert out.stdout.split() == ["1", "2", "True"]
 
 

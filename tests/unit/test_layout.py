@@ -82,7 +82,7 @@ ALLOWED: dict[str, set[str]] = {
     "sink": {"packed", "probe"},
     "revive": {"again", "model", "probe", "trace", "verify"},
     "run": {
-        "again", "code", "digest", "entryfile", "flat", "flows", "kept", "label", "model", "outputs", "probe",
+        "again", "code", "digest", "entryfile", "flat", "flows", "kept", "label", "model", "outputs", "paths", "probe",
         "session", "trace", "verify",
     },
     "waiting": {"deadlock", "trace"},
@@ -106,6 +106,7 @@ ALLOWED: dict[str, set[str]] = {
     "canvas": {"layout", "scene"},
     "plot": {"canvas", "export", "layout", "scene"},
     "api": {"session"},
+    "page": {"api", "export", "stale"},
     "stale": {"api", "graph", "holding", "model", "packed", "probe", "progress", "session", "verify"},
     "show": {"api", "export", "plot", "stale"},
     # the command line
@@ -130,7 +131,7 @@ LATE = {
 
 # the parts of cachepy that dask_plugin may use
 PUBLIC_TO_DASK = {
-    "__init__", "api", "carry", "engine", "errors", "graph", "jobs", "model", "session", "sink", "trace", "wire",
+    "__init__", "api", "carry", "engine", "errors", "graph", "guard", "jobs", "model", "session", "sink", "trace", "wire",
 }
 
 HEAVY = {"dask", "distributed", "matplotlib", "networkx", "numpy", "pandas", "pyarrow", "polars"}

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from cachepy import cache_file, cache_info, cache_list, cache_prune, claims, journal, maintain, wire
-from cachepy.entryfile import pack
+from cachepy.entryfile import MAGIC, assemble, pack
 from cachepy.errors import UsageError, UsageValueError
 from cachepy.model import CODE, Dep, Event, Trace
+from cachepy.packed import pack as packed
 from cachepy.session import Session, use_session
 from cachepy.store import Store
 
@@ -159,7 +160,7 @@ def test_an_older_value_that_no_entry_lists(root):
     stray.write_bytes(next(folder.glob("*.entry")).read_bytes())
     before = files(root)
     claim = Path(str(next(folder.glob("*.entry")))[:-6] + ".claim")
-    claim.write_bytes(claims.Owner().text("t"))
+    claim.write_bytes(claims.Owner().claim(str(claim), "t").block)
     maintain.remove_leftovers(str(root))
     assert stray.exists()  # a run may be about to list it
     claim.unlink()
@@ -173,7 +174,8 @@ def dead_pid():
     return process.pid
 
 
-def test_what_dead_writers_left(root):
+@pytest.mark.parametrize("start", [b"cachepy\1", MAGIC], ids=["of an older version", "of this version"])
+def test_what_dead_writers_left(root, start):
     put(root, 1)
     folder = next((root / "entries").iterdir())
     dead, alive = dead_pid(), os.getpid()
@@ -182,7 +184,7 @@ def test_what_dead_writers_left(root):
         f"f-4.{alive}.ab.1.tmp": 4000, "f-5.claim.break": 4000, "f-6.claim.break": 100, "f-7.claim.break": 1,
     }  # fmt: skip
     for name, age in ages.items():
-        (folder / name).write_bytes(b"cachepy\1rest" if name.endswith("tmp") else wire.dumps(("h", 1, "1", "t")))
+        (folder / name).write_bytes(start + b"rest" if name.endswith("tmp") else wire.dumps(("h", 1, "1", "t")))
         old(folder / name, age)
     maintain.remove_leftovers(str(root))
     left = {p.name[:3] for p in folder.iterdir() if not p.name.endswith(".entry")}
@@ -193,15 +195,36 @@ def test_claims_of_the_dead(root):
     put(root, 1)
     folder = next((root / "entries").iterdir())
     me, other = claims.Owner(), claims.Owner()
-    other.host = "elsewhere"
+    other._text = other._text.replace(other.host.encode(), b"elsewhere")
     gone = claims.Owner()
-    gone.start = "1"
+    gone._text = gone._text.replace(f"\n{gone.start}\n".encode(), b"\n1\n")
     for name, owner, age in [("a", me, 9e9), ("b", other, 10), ("c", other, 4000), ("d", gone, 0)]:
         path = folder / f"{name}.claim"
-        path.write_bytes(owner.text("t"))
+        path.write_bytes(owner.claim(str(path), "t").block)
         old(path, min(age, time.time()))
     maintain.remove_leftovers(str(root))
     assert sorted(p.stem for p in folder.glob("*.claim")) == ["a", "b"]
+
+
+@pytest.mark.parametrize("of_dead", [False, True])
+def test_a_claim_with_its_entry_behind_it(root, of_dead):
+    """Its writer died, or is, between giving the file the entry's name and giving up the claim."""
+    event = put(root, 1)
+    entry = root / event.outfile
+    claim = entry.with_suffix(".claim")
+    owner = claims.Owner()
+    if of_dead:
+        owner._text = owner._text.replace(f"\n{owner.start}\n".encode(), b"\n1\n")
+    made = owner.claim(str(claim), "t")
+    entry.unlink()
+    entry.write_bytes(b"".join(map(bytes, assemble(packed(event), pack("x"), b"", start=made.block))))
+    os.link(entry, claim)
+    (root / "graph.pkl").unlink(missing_ok=True)
+    maintain.remove_leftovers(str(root))
+    assert claim.exists() != of_dead
+    assert [e["id"] for e in cache_list(root)] == [event.id]
+    assert (root / "graph.pkl").exists() == of_dead  # the record that its writer did not come to write
+    assert len(cache_prune(root, days_old=0)) == of_dead
 
 
 def test_a_running_call_is_left_alone(root):
