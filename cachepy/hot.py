@@ -142,10 +142,9 @@ class Hots:
 
         values: the arguments, if the key is made of nothing but them.
         """
+        if self._size + len(hot) > _MOST:
+            self._halve()
         self._size += len(hot)
-        if self._size > _MOST:
-            self.clear()
-            self._size = len(hot)
         self._known[key] = hot
         kinds = tuple(map(type, values))
         if kinds and all(kind in LEAVES or _is_path(kind) for kind in kinds):
@@ -157,6 +156,19 @@ class Hots:
             if not self._finds:
                 self._finds = True
                 self._call.find = self._call.binder.finder(self._short, dumps, _with_paths)
+
+
+    def _halve(self) -> None:
+        """Forget every other one: who goes round and round over too many calls finds some of them all the same."""
+        for key in list(self._known)[::2]:
+            self._known.pop(key, None)
+        known = list(self._known.values())  # of the moment: other threads add meanwhile
+        kept = set(map(id, known))
+        for _, table, _ in list(self._short.values()):
+            rows = {data: hot for data, hot in list(table.items()) if id(hot) in kept}
+            table.clear()
+            table.update(rows)
+        self._size = sum(map(len, known))
 
 
 def _is_path(cls: type) -> bool:

@@ -37,6 +37,7 @@ def payload_event(payload: bytes) -> Event:
         raise ValueError("names another place")
     if not all(-FAR < number < FAR for number in (event.seen, event.created, event.elapsed)):
         raise ValueError("no time")
+    event._packed = payload  # it was checked: so it need not be made again
     return event
 
 

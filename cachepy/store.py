@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from cachepy.journal import Journal
 
 MAX_TRACES = 16  # stored per key; the oldest goes first
+_TINY = 1 << 12  # bytes of an entry whose value is kept as soon as it is read
 _HOT_TOTAL = 1 << 26  # bytes of such pickles in memory
 _PARSED = 50_000  # entries remembered in memory
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
@@ -149,9 +150,10 @@ class Store:
         if known is not None and known.stamp == stamp:
             return known
         stored = self._parse(path, call, stamp)
-        if len(self._parsed) >= _PARSED:
-            self._parsed.clear()
-            self._hot_bytes = 0
+        if len(self._parsed) >= _PARSED:  # every other one, or who goes round and round over more would find none
+            for each in list(self._parsed)[::2]:
+                gone = self._parsed.pop(each, None)
+                self._hot_bytes -= sum(map(len, gone.hot.values())) if gone is not None else 0
         self._parsed[call] = stored
         return stored
 
@@ -166,7 +168,18 @@ class Store:
         events = [event if event.root == self.root else event.replace(root=self.root) for event, _ in rows]
         if any(event.id != call for event in events):
             raise EntryError(f"{path} holds another call than its name says")
-        return Stored(events, [name for _, name in rows], stamp)
+        stored = Stored(events, [name for _, name in rows], stamp)
+        if opened.stamp == stamp and opened.size < _TINY and not opened.has_buffers:
+            self._heat(stored, opened)
+        return stored
+
+    def _heat(self, stored: Stored, opened: EntryFile) -> None:
+        """The file is read: its value is at hand as well."""
+        try:
+            stored.hot[0] = bytes(opened.pickle())
+        except EntryError:  # who wants the value is told
+            return
+        self._count_hot(stored, len(stored.hot[0]))
 
     def open(self, call: str, stored: Stored, index: int) -> EntryFile:
         """The file with the value of one of the stored events."""

@@ -103,12 +103,20 @@ def test_the_oldest_go(mine):
 
 
 def test_another_process_replaced_it(mine):
-    other = Store(mine.root)
-    put(mine, "old")
+    other, old = Store(mine.root), "old" * 5000  # a smaller one is kept as soon as the entry is read
+    put(mine, old)
     stored = mine.look("f:" + KEY)
     put(other, "new", 1)
     with pytest.raises(EntryError, match="replaced"):
         mine.value("f:" + KEY, stored, 0)
+    assert values(mine) == ["new", old]
+
+
+def test_a_small_value_is_that_of_the_trace_it_was_read_with(mine):
+    put(mine, "old")
+    stored = mine.look("f:" + KEY)
+    put(Store(mine.root), "new", 1)
+    assert mine.value("f:" + KEY, stored, 0) == "old"
     assert values(mine) == ["new", "old"]
 
 
