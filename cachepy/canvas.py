@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from . import captions as say
 from . import scene as sc
 from .layout import Point, Rect
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.textpath import TextToPath
 
 NAVY, AMBER, GREY, BLUE = "#1D3557", "#FBBC04", "#F1F3F5", "#E8F0FE"
-LINE, FLOW, INK, SOFT = "#ADB5BD", "#7C8792", "#212529", "#6C757D"
+LINE, FLOW, INK, SOFT = "#8A94A0", "#5F6B78", "#212529", "#5C656E"
+CORNER = 8.0  # of a line that turns
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,12 @@ class Look:
 
 
 LOOKS = {
-    sc.FRESH: Look(NAVY, NAVY, "#FFFFFF", "#CBD6E6"),
-    sc.STALE: Look(AMBER, "#D99E00", "#212529", "#4A3A00"),
-    sc.MISSING: Look(GREY, "#868E96", "#343A40", "#5C636A", dashed=True),
-    sc.FILE: Look(BLUE, "#A8C0EE", NAVY, "#52658A", fold=8.0, radius=2.0),
-    sc.PILE: Look(BLUE, "#A8C0EE", NAVY, "#52658A", fold=8.0, radius=2.0),
+    say.FRESH: Look(NAVY, NAVY, "#FFFFFF", "#CBD6E6"),
+    say.STALE: Look(AMBER, "#B07F00", "#212529", "#453600"),
+    say.AFTER: Look(AMBER, "#B07F00", "#212529", "#453600"),
+    say.MISSING: Look(GREY, "#7A838C", "#343A40", "#565D64", dashed=True),
+    say.FILE: Look(BLUE, "#6F91D4", NAVY, "#4C5E82", fold=8.0, radius=2.0),
+    say.PILE: Look(BLUE, "#6F91D4", NAVY, "#4C5E82", fold=8.0, radius=2.0),
 }
 
 # Sizes are in points, which are also the units of the axes: a text as measured is a text as drawn.
@@ -91,7 +94,7 @@ class Ruler:
 
 def font_of(box: sc.Box, role: str) -> str:
     """The font of a line of text in a box."""
-    return "file" if role == "name" and box.kind in (sc.FILE, sc.PILE) else role
+    return "file" if role == "name" and box.kind in (say.FILE, say.PILE) else role
 
 
 # ---------------------------------------------------------------- shapes and lines
@@ -111,7 +114,20 @@ class Canvas:
         if size < LEAST_TEXT:
             return
         font.set_size(size)
+        if self.scale < 1:
+            self._fit(text, font, self.ruler.width(text, role) * self.scale)
         self.axes.text(x, y, text, fontproperties=font, color=colour, va="baseline", zorder=4, parse_math=False, **more)
+
+    def _fit(self, text: str, font: FontProperties, most: float) -> None:
+        """Make a font smaller until the text has its width: of small text, glyphs as wide as whole pixels run wide."""
+        from matplotlib.backends.backend_agg import RendererAgg
+
+        dpi = self.axes.get_figure(root=True).dpi  # type: ignore[union-attr]
+        pen = RendererAgg(1, 1, dpi)  # type: ignore[no-untyped-call]
+        for _ in range(8):
+            if pen.get_text_width_height_descent(text, font, ismath=False)[0] <= most * dpi / 72:  # type: ignore[no-untyped-call]
+                return
+            font.set_size(font.get_size_in_points() * 0.94)
 
     def shape(self, points: Sequence[Point], codes: Sequence[int], look: Look, fill: str, **more: Any) -> None:
         from matplotlib.patches import PathPatch
@@ -129,22 +145,22 @@ class Canvas:
         """A box's outline, with all that tells its kind without colour."""
         x, y, w, h = rect
         look = replace(LOOKS[kind], radius=min(LOOKS[kind].radius, h / 4), fold=min(LOOKS[kind].fold, h / 2))
-        if kind == sc.PILE:  # a second sheet behind the first
+        if kind == say.PILE:  # a second sheet behind the first
             self.shape(*_outline(x + 3, y + 3, w, h, look), look, look.fill)
         self.shape(*_outline(x, y, w, h, look), look, look.fill, gid=gid)
         if look.fold:
             f, right = look.fold, x + w
             corner = [(right - f, y), (right - f, y + f), (right, y + f), (right - f, y)]
             self.shape(corner, (1, 2, 2, 79), look, look.edge)
-        if kind == sc.STALE:
-            self.badge(x + w - 1, y + 1)
+        if kind in (say.STALE, say.AFTER):
+            self.badge(x + w - 1, y + 1, *((INK, "white", "white") if kind == say.STALE else ("white", INK, INK)))
 
-    def badge(self, x: float, y: float) -> None:
+    def badge(self, x: float, y: float, fill: str, edge: str, ink: str) -> None:
         from matplotlib.patches import Circle
 
-        self.axes.add_patch(Circle((x, y), 6, facecolor=INK, edgecolor="white", lw=1.2 * self.scale, zorder=5))
-        self.axes.add_patch(Circle((x, y + 2.9), 0.85, facecolor="white", edgecolor="none", zorder=6))
-        self.axes.plot([x, x], [y - 3.1, y + 0.7], color="white", lw=1.5 * self.scale, zorder=6, solid_capstyle="round")
+        self.axes.add_patch(Circle((x, y), 6, facecolor=fill, edgecolor=edge, lw=1.2 * self.scale, zorder=5))
+        self.axes.add_patch(Circle((x, y + 2.9), 0.85, facecolor=ink, edgecolor="none", zorder=6))
+        self.axes.plot([x, x], [y - 3.1, y + 0.7], color=ink, lw=1.5 * self.scale, zorder=6, solid_capstyle="round")
 
     def lines(self, curves: Sequence[Any], kind: str) -> None:
         from matplotlib.collections import PathCollection
@@ -183,14 +199,34 @@ def _outline(x: float, y: float, w: float, h: float, look: Look) -> tuple[list[P
 
 
 def curve(points: Sequence[Point]) -> Any:
-    """A smooth line through all points, level at each of them, so that it meets boxes squarely."""
+    """A smooth line through all points, level at each of them, so that it meets boxes squarely.
+
+    Where it goes straight down, it turns with round corners.
+    """
     from matplotlib.path import Path as Outline
 
-    line = [points[0]]
-    for (x0, y0), (x1, y1) in pairwise(points):
-        middle = (x0 + x1) / 2
-        line += [(middle, y0), (middle, y1), (x1, y1)]
-    return Outline(line, [1] + [4] * (len(line) - 1))
+    line, codes = [points[0]], [1]
+    for i, ((x0, y0), (x1, y1)) in enumerate(pairwise(points), start=2):
+        after = points[i] if i < len(points) else None
+        if after and (x0 == x1) != (x1 == after[0]) and (y0 == y1 or x0 == x1):
+            line += [_toward((x1, y1), (x0, y0)), (x1, y1), _toward((x1, y1), after)]
+            codes += [2, 3, 3]
+        elif x0 == x1 or y0 == y1:
+            line.append((x1, y1))
+            codes.append(2)
+        else:
+            middle = (x0 + x1) / 2
+            line += [(middle, y0), (middle, y1), (x1, y1)]
+            codes += [4, 4, 4]
+    return Outline(line, codes)
+
+
+def _toward(corner: Point, point: Point) -> Point:
+    """Where a line leaves its straight way for a corner."""
+    (x, y), (to_x, to_y) = corner, point
+    length = abs(to_x - x) + abs(to_y - y)
+    share = min(CORNER, length / 2) / length
+    return x + (to_x - x) * share, y + (to_y - y) * share
 
 
 def along(a: Point, b: Point, t: float) -> Point:

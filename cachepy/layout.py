@@ -1,15 +1,17 @@
 """Where the boxes of a drawing go: layers from left to right, straight lines, room for everything.
 
 Knows nothing of calls, files or colours: sizes and edges in, positions and routes out, in points
-with y downwards.  Pure Python and deterministic; imports nothing of cachepy but layers.py, its other half.
+with y downwards.  Pure Python and deterministic; imports nothing of cachepy but its other parts, layers.py and
+bands.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from .bands import fold, is_long
 from .layers import LARGE, Edge, Net, back_edges, build_net, reduce_crossings
 
 Point = tuple[float, float]
@@ -19,7 +21,7 @@ Sizes = Mapping[str, tuple[float, float]]
 GAP_BOX, GAP_LINE = 16.0, 11.0  # between neighbours in a layer: two boxes; a box or line and a line
 GAP_LAYER_MIN, GAP_LAYER_MAX = 54.0, 170.0
 GAP_DEEP = 38.0  # the least gap when there are many layers, so that chains do not run off
-STRETCH = 1.6  # a box is widened to its layer's width up to this factor
+STRETCH = 2.2  # a box is widened to the widest of its kind in its layer up to this factor
 BLOCK = 560.0  # the width to which unconnected boxes are filled in rows
 
 
@@ -31,11 +33,13 @@ class Layout:
     routes: list[list[Point]]
     width: float
     height: float
+    columns: Sequence[Point] = ()  # left edge and width of each layer
 
 
 def arrange(sizes: Sizes, edges: Sequence[Edge], last: frozenset[str] | set[str] = frozenset()) -> Layout:
     """Lay out boxes of these sizes; those in ``last`` get the rightmost layer for themselves.
 
+    A long drawing is set in rows; in it those in ``last`` stand right after what leads to them.
     An edge goes from the left box to the right one, unless that would close a cycle.  Edges of kind "flow" dock at
     points of their own.  No edge may join a box to itself.
     """
@@ -49,11 +53,26 @@ def _layered(sizes: Sizes, edges: Sequence[Edge], last: set[str] | frozenset[str
         return Layout({}, [], 0.0, 0.0)
     turned = back_edges(list(sizes), edges)
     forward = [(b, a, k) if i in turned else (a, b, k) for i, (a, b, k) in enumerate(edges)]
-    net, chains = build_net(sizes, forward, last)
-    reduce_crossings(net)
-    layout = _place(net, sizes, forward, chains)
+    layout = _one_row(sizes, forward, last, last)
+    if is_long(layout.width, layout.height):
+        layout = _in_rows(_one_row(sizes, forward, (), last)) or layout
     layout.routes = [r[::-1] if i in turned else r for i, r in enumerate(layout.routes)]
     return layout
+
+
+def _one_row(sizes: Sizes, edges: Sequence[Edge], last: Iterable[str], kin: Container[str]) -> Layout:
+    net, chains = build_net(sizes, edges, last)
+    reduce_crossings(net)
+    return _place(net, sizes, edges, chains, kin)
+
+
+def _in_rows(layout: Layout) -> Layout | None:
+    folded = fold(layout.boxes, layout.routes, layout.columns, layout.height)
+    if folded is None:
+        return None
+    boxes, routes = folded
+    far = [(x + w, y + h) for x, y, w, h in boxes.values()] + [point for route in routes for point in route]
+    return replace(layout, boxes=boxes, routes=routes, width=max(x for x, _ in far), height=max(y for _, y in far))
 
 
 def _add_rows(layout: Layout, sizes: Sizes) -> Layout:
@@ -78,7 +97,7 @@ def _add_rows(layout: Layout, sizes: Sizes) -> Layout:
 # ---------------------------------------------------------------- coordinates
 
 
-def _place(net: Net, sizes: Sizes, edges: Sequence[Edge], chains: Sequence[list[str]]) -> Layout:
+def _place(net: Net, sizes: Sizes, edges: Sequence[Edge], chains: Sequence[list[str]], kin: Container[str]) -> Layout:
     y = _Heights(net, sizes).solve()
     top = min(y[n] - sizes[n][1] / 2 if n in sizes else y[n] for n in y)
     y = {n: v - top for n, v in y.items()}
@@ -87,13 +106,18 @@ def _place(net: Net, sizes: Sizes, edges: Sequence[Edge], chains: Sequence[list[
     spans: dict[str, Point] = {}
     for layer, (x, width) in zip(net.layers, columns, strict=True):
         spans |= dict.fromkeys(layer, (x, x + width))
+        widest = {
+            kind: max((sizes[n][0] for n in layer if n in sizes and (n in kin) == kind), default=0.0)
+            for kind in (False, True)
+        }
         for name in layer:
             if not net.is_bend(name):
                 own, h = sizes[name]
-                boxes[name] = (x, y[name] - h / 2, width if width <= own * STRETCH else own, h)
+                alike = widest[name in kin]
+                boxes[name] = (x, y[name] - h / 2, alike if alike <= own * STRETCH else own, h)
     routes = _routes(edges, chains, boxes, spans, y)
     height = max(y[n] + sizes[n][1] / 2 if n in sizes else y[n] for n in y)
-    return Layout(boxes, routes, sum(columns[-1]), height)
+    return Layout(boxes, routes, sum(columns[-1]), height, columns)
 
 
 def _columns(net: Net, sizes: Sizes, y: Mapping[str, float]) -> list[Point]:
@@ -231,7 +255,8 @@ def _routes(
         route = [(x + width, start), (spans[a][1], start)]
         for bend in chain[1:-1]:
             route += [(side, y[bend]) for side in spans[bend]]
-        routes.append([*route, (boxes[b][0], end)])
+        route.append((boxes[b][0], end))
+        routes.append([p for i, p in enumerate(route) if not i or p != route[i - 1]])
     return routes
 
 

@@ -2,19 +2,21 @@
 
 Draws into a `Figure` of its own or into given axes.  Never imports pyplot and never looks at the user's backend or
 style; the same graph gives the same bytes.  matplotlib is imported inside functions only, since a
-program that merely caches must not pay for it.  Imports scene, layout, canvas, errors and (a type of) export.
+program that merely caches must not pay for it.  Imports scene, captions, layout, canvas, errors and (a type of) export.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import captions as say
 from . import scene as sc
 from .canvas import FONTS, INK, LOOKS, PAD_X, PAD_Y, SOFT, Canvas, Ruler, along, collides, curve, font_of
 from .errors import UsageValueError
@@ -22,15 +24,21 @@ from .export import Nodes
 from .layout import Layout, Point, arrange
 
 if TYPE_CHECKING:
-    import os
-
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LEGEND = ((sc.FRESH, "cached and fresh"), (sc.STALE, "stale"), (sc.MISSING, "value missing"), (sc.FILE, "file"))
-LEGEND_LINES = (("call", "calls"), ("flow", "result goes to"))
-
-MARGIN, HEADER, FOOTER = 30.0, 46.0, 52.0
+LEGEND = {
+    say.FRESH: "cached and fresh",
+    say.STALE: "stale",
+    say.AFTER: "stale because of another",
+    say.MISSING: "value missing",
+    say.FILE: "file",
+    "call": "calls",
+    "flow": "result goes to",
+}
+NOTHING = "Call a cached function, or read a cache directory with cache_tree_sync()."
+MARGIN, HEADER, FOOTER = 30.0, 44.0, 44.0
+LEAST_WIDTH, KEY = 320.0, 30.0  # of the drawing; of a key of the legend
 SPOTS = (0.62, 0.74, 0.5, 0.38, 0.26, 0.84)  # along a line, where its count may stand
 FORMATS = ("png", "svg", "pdf")
 # A larger drawing is scaled down: PDF ends at 200 inches, and pixels cost memory.
@@ -45,40 +53,62 @@ def draw(
     highlight_stale: bool = True,
     *,
     reasons: Mapping[str, str] | None = None,
+    through: Collection[str] = (),
     level: str = "auto",
     root: str | None = None,
     ax: Axes | None = None,
-    labels: str = "short",
+    labels: str | Iterable[str] = "short",
     max_nodes: int = 60,
 ) -> Figure:
     """Draw the graph; save it if ``output`` is given (.png, .svg or .pdf).
 
     ``level``: "call", "function", "module", "file" (only calls that read files), or "auto": the finest
     that stays within ``max_nodes`` boxes.  ``root``: an id or a function's name; draws what it depended on.
-    ``labels``: "short", "full" (modules and argument names too) or "name".
+    ``labels``: "short", "full" (modules and argument names too) or "name"; also "time" and "size".
+    ``through``: the stale calls that are so only because of others.
     """
-    suffix = _checked(output, level, labels)
+    suffix = _checked(output, level)
+    words, extras = _wanted(labels)
     if root is not None:
         nodes = sc.below(nodes, root)
         if not nodes:
             raise UsageValueError(f"root={root!r} is no call of this graph: give an id or a function's name")
-    view = sc.View(nodes, states if highlight_stale else {}, reasons or {}, labels)
+    sizes = _stored_sizes(nodes) if "size" in extras else {}
+    view = say.View(nodes, states if highlight_stale else {}, reasons or {}, words, extras, through, sizes)
     with _own_style():
-        figure = _Picture(sc.choose(view, level, max_nodes), highlight_stale).paint(ax)
+        figure = _Picture(sc.choose(view, level, max_nodes)).paint(ax)
         if output is not None:
             _save(figure, Path(output), suffix)
     return figure
 
 
-def _checked(output: str | os.PathLike[str] | None, level: str, labels: str) -> str:
+def _checked(output: str | os.PathLike[str] | None, level: str) -> str:
     if level not in ("auto", *sc.LEVELS):
         raise UsageValueError(f"level={level!r} is not one of: auto, {', '.join(sc.LEVELS)}")
-    if labels not in sc.LABELS:
-        raise UsageValueError(f"labels={labels!r} is not one of: {', '.join(sc.LABELS)}")
     suffix = Path(output).suffix.lower()[1:] if output is not None else ""
     if output is not None and suffix not in FORMATS:
         raise UsageValueError(f"output={str(output)!r} must end in .png, .svg or .pdf")
     return suffix
+
+
+def _wanted(labels: str | Iterable[str]) -> tuple[str, frozenset[str]]:
+    """How the call is told, and what else is said of it."""
+    words = [labels] if isinstance(labels, str) else list(labels)
+    told = [word for word in words if word in say.LABELS]
+    if len(told) > 1 or not set(words) <= {*say.LABELS, *say.EXTRAS}:
+        one, more = (", ".join(known) for known in (say.LABELS, say.EXTRAS))
+        raise UsageValueError(f"labels={labels!r} is not one of: {one}; nor that with any of: {more}")
+    return (told or ["short"])[0], frozenset(words) & frozenset(say.EXTRAS)
+
+
+def _stored_sizes(nodes: Nodes) -> dict[str, int]:
+    """Bytes of the stored values that are there."""
+    found = {}
+    for node_id, node in nodes.items():
+        if node.get("outfile"):
+            with suppress(OSError, ValueError):
+                found[node_id] = os.stat(node["outfile"]).st_size
+    return found
 
 
 @contextmanager
@@ -95,9 +125,12 @@ def _own_style() -> Iterator[None]:
 
 
 def _save(figure: Figure, path: Path, suffix: str) -> None:
-    no_dates: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
+    by_whom_and_when = {
+        "svg": ("Date", "Creator"), "pdf": ("CreationDate", "Creator", "Producer"), "png": ("Software",),
+    }  # fmt: skip
+    none: dict[str, Any] = dict.fromkeys(by_whom_and_when[suffix])
     dpi = _dpi(DPI_FILE, *figure.get_size_inches())
-    figure.savefig(path, format=suffix, dpi=dpi, metadata=no_dates[suffix])
+    figure.savefig(path, format=suffix, dpi=dpi, metadata=none)
 
 
 def _dpi(wanted: float, width: float, height: float) -> float:
@@ -110,26 +143,25 @@ def _dpi(wanted: float, width: float, height: float) -> float:
 @dataclass
 class _Picture:
     scene: sc.Scene
-    with_states: bool
     ruler: Ruler = field(default_factory=Ruler)
 
     def paint(self, ax: Axes | None) -> Figure:
         scene = self.scene
         sizes = {key: self.ruler.box(box) for key, box in scene.boxes.items()}
-        files = {key for key, box in scene.boxes.items() if box.kind in (sc.FILE, sc.PILE)}
+        files = {key for key, box in scene.boxes.items() if box.kind in (say.FILE, say.PILE)}
         layout = arrange(sizes, list(scene.links), files)
         legend = self._legend_width()
-        inner = max(layout.width, legend, self.ruler.width(scene.title, "title"))
-        width, height = inner + 2 * MARGIN, max(layout.height, 60) + HEADER + FOOTER + 2 * MARGIN
+        hint = 0.0 if scene.boxes else self.ruler.width(NOTHING, "legend")
+        inner = max(layout.width, legend, self.ruler.width(scene.title, "title"), LEAST_WIDTH, hint)
+        width, height = inner + 2 * MARGIN, layout.height + HEADER + (FOOTER if scene.boxes else 0) + 2 * MARGIN
         canvas = self._canvas(ax, width, height)
-        shift = (MARGIN + (inner - layout.width) / 2, MARGIN + HEADER)
+        shift = (MARGIN, MARGIN + HEADER)
         canvas.text(MARGIN, MARGIN + 12, scene.title, "title", INK)
         if scene.boxes:
             self._links(canvas, layout, shift)
             self._boxes(canvas, layout, shift)
         else:
-            middle = (width / 2, height / 2)
-            canvas.text(*middle, "No cached call to draw", "legend", SOFT, ha="center")
+            canvas.text(MARGIN, MARGIN + HEADER, NOTHING, "legend", SOFT)
         self._legend(canvas, MARGIN, height - MARGIN)
         figure: Figure = canvas.axes.get_figure(root=True)  # type: ignore[assignment]
         return figure
@@ -169,12 +201,11 @@ class _Picture:
         for ((_, _, kind), count), route in zip(self.scene.links.items(), layout.routes, strict=True):
             points = [(x + shift[0], y + shift[1]) for x, y in route]
             counted += [(list(points), count)] if count > 1 else []
-            if kind == "flow":
-                points.reverse()  # a flow edge is laid out from the consumer, drawn from the producer
-            if kind != "file":
-                way = 1 if points[-1][0] > points[-2][0] else -1
-                tips.setdefault(kind, []).append((points[-1], way))
-                points[-1] = (points[-1][0] - 4 * way, points[-1][1])
+            if kind != "file":  # a flow edge is laid out, and its dashes begin, at the consumer, where its head is
+                tip, before = (0, 1) if kind == "flow" else (-1, -2)
+                way = 1 if points[tip][0] > points[before][0] else -1
+                tips.setdefault(kind, []).append((points[tip], way))
+                points[tip] = (points[tip][0] - 4 * way, points[tip][1])
             curves.setdefault(kind, []).append(curve(points))
         for kind, lines in curves.items():
             canvas.lines(lines, kind)
@@ -200,11 +231,14 @@ class _Picture:
     # ------------------------------------------------------------ legend
 
     def _entries(self) -> list[tuple[str, str]]:
-        cards = LEGEND if self.with_states else (("fresh", "call"), LEGEND[-1])
-        return [*cards, *LEGEND_LINES]
+        """What the drawing holds, in a fixed order."""
+        kinds = {box.kind for box in self.scene.boxes.values()}
+        kinds |= {say.FILE} & {{say.PILE: say.FILE}.get(kind, kind) for kind in kinds}
+        kinds |= {kind for *_, kind in self.scene.links} - {say.FILE}
+        return [(kind, text) for kind, text in LEGEND.items() if kind in kinds]
 
     def _legend_width(self) -> float:
-        return sum(26 + self.ruler.width(text, "legend") + 20 for _, text in self._entries()) - 20
+        return sum(KEY + self.ruler.width(text, "legend") + 20 for _, text in self._entries()) - 20
 
     def _legend(self, canvas: Canvas, x: float, y: float) -> None:
         for kind, text in self._entries():
@@ -215,5 +249,5 @@ class _Picture:
                 start, end = (x, x + 20)[::way]
                 canvas.lines([curve([(start, y - 4), (end - 4 * way, y - 4)])], kind)
                 canvas.heads([((end, y - 4), way)], kind)
-            canvas.text(x + 26, y - 1, text, "legend", SOFT)
-            x += 26 + self.ruler.width(text, "legend") + 20
+            canvas.text(x + KEY, y - 1, text, "legend", SOFT)
+            x += KEY + self.ruler.width(text, "legend") + 20

@@ -16,14 +16,15 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from matplotlib.patches import PathPatch
+from matplotlib.patches import Circle, PathPatch
 from matplotlib.text import Text
 
+from cachepy.captions import View
 from cachepy.errors import UsageValueError
 from cachepy.layers import back_edges
 from cachepy.layout import arrange
 from cachepy.plot import draw
-from cachepy.scene import View, below, build, choose, clean, shorten, wrap
+from cachepy.scene import below, build, choose, direct_files
 
 if TYPE_CHECKING:
     from matplotlib.transforms import Bbox, BboxBase
@@ -51,22 +52,6 @@ def flights(months: int = 12) -> Nodes:
     return nodes
 
 
-def scattered(seed: int) -> tuple[Nodes, dict[str, str], dict[str, str]]:
-    dice = random.Random(seed)
-    nodes: Nodes = {}
-    names = ["load", "fit", "x" * 45, "a_rather_long_name_with_many_parts_to_break_it_at", "größe", "f"]
-    for i in range(dice.randint(1, 45)):
-        known = list(nodes)[-10:]
-        add(
-            nodes, dice.choice(names), "y" * dice.randint(0, 60),
-            children=dice.sample(known, min(len(known), dice.choice([0, 0, 1, 2, 4]))),
-            files=[Path(f"d{dice.randint(0, 2)}") / f"{dice.randint(0, 12)}.csv" for _ in range(dice.randint(0, 9))],
-            inputs={"a": dice.choice(known)} if known and i % 4 == 0 else {},
-        )  # fmt: skip
-    states = {i: dice.choice(["fresh", "fresh", "stale", "missing"]) for i in nodes}
-    return nodes, states, {i: "file changed " * dice.randint(0, 9) for i in nodes}
-
-
 def patches(figure: Figure) -> list[PathPatch]:
     return [p for p in figure.axes[0].patches if str(p.get_gid() or "").startswith("box-")]  # type: ignore[misc]
 
@@ -82,17 +67,6 @@ def rendered(figure: Figure, artists: Iterable[Any]) -> list[Bbox]:
     return [a.get_window_extent(renderer) for a in artists]
 
 
-def apart(boxes: list[Bbox]) -> bool:
-    flat = sorted((b.x0, b.x1, b.y0, b.y1) for b in boxes)
-    for i, (_, x1, y0, y1) in enumerate(flat):
-        for other in flat[i + 1 :]:
-            if other[0] >= x1 - 0.01:
-                break
-            if other[2] < y1 - 0.01 and y0 < other[3] - 0.01:
-                return False
-    return True
-
-
 def holds(outer: BboxBase, inner: BboxBase) -> bool:
     wide = outer.x0 <= inner.x0 and outer.x1 >= inner.x1
     return bool(wide and outer.y0 <= inner.y0 and outer.y1 >= inner.y1)
@@ -106,27 +80,7 @@ def fills(figure: Figure) -> list[str]:
     return [to_hex(p.get_facecolor()) for p in patches(figure)]
 
 
-# ---------------------------------------------------------------- nothing overlaps, nothing is cut
-
-
-@pytest.mark.parametrize(
-    ("level", "seed"), [*(("call", seed) for seed in range(30)), *(("function", seed) for seed in range(8))]
-)
-def test_labels_lie_within_their_boxes_and_boxes_apart(level: str, seed: int) -> None:
-    nodes, states, reasons = scattered(seed)
-    figure = draw(nodes, states, reasons=reasons, level=level)
-    outlines = rendered(figure, patches(figure))
-    assert apart(outlines)
-    by_gid = {str(p.get_gid()): box for p, box in zip(patches(figure), outlines, strict=True)}
-    written = texts(figure)
-    extents = rendered(figure, written)
-    for text, extent in zip(written, extents, strict=True):
-        assert holds(figure.bbox, extent), text.get_text()
-        if text.get_gid():
-            assert holds(by_gid[str(text.get_gid()).replace("text", "box")], extent), text.get_text()
-    loose = [e for t, e in zip(written, extents, strict=True) if not t.get_gid()]  # title, legend, counts
-    assert apart([*outlines, *loose])
-    assert all(holds(figure.bbox, outline) for outline in outlines)
+# ---------------------------------------------------------------- layout
 
 
 def test_lines_keep_clear_of_boxes_that_they_do_not_join() -> None:
@@ -139,9 +93,6 @@ def test_lines_keep_clear_of_boxes_that_they_do_not_join() -> None:
             for name in set(sizes) - {a, b}:
                 left, top, width, height = layout.boxes[name]
                 assert not (left <= x <= left + width and top < y < top + height)
-
-
-# ---------------------------------------------------------------- layout
 
 
 def test_callers_stand_left_of_calls_and_files_in_a_last_column() -> None:
@@ -170,7 +121,7 @@ def test_trees_have_no_crossings_and_chains_are_straight() -> None:
         order = sorted(layer, key=lambda n: boxes[n][1])
         below_ = sorted((n for n in names[1:] if names[(names.index(n) - 1) // 2] in layer), key=lambda n: boxes[n][1])
         assert [names[(names.index(n) - 1) // 2] for n in below_] == [n for n in order for _ in "12"]
-    chain = arrange(dict.fromkeys(names, (40.0, 20.0)), [(a, b, "call") for a, b in pairwise(names)])
+    chain = arrange(dict.fromkeys(names[:9], (40.0, 20.0)), [(a, b, "call") for a, b in pairwise(names[:9])])
     assert len({y for _, y, _, _ in chain.boxes.values()}) == 1
 
 
@@ -220,6 +171,28 @@ def test_title_counts() -> None:
     title = texts(draw(nodes, {first: "stale"}))[0].get_text()
     assert title == "14 calls · 12 files · 1 stale"
     assert texts(draw({first: nodes[first]}, {}))[0].get_text() == "1 call · 1 file"
+    assert texts(draw({first: nodes[first]}, {first: "fresh"}))[0].get_text() == "1 call · 1 file · all fresh"
+
+
+def test_the_legend_has_what_the_drawing_has() -> None:
+    nodes = flights(2)
+    first, second = list(nodes)[:2]
+    assert said(draw(nodes, {})).splitlines()[-4:] == ["cached and fresh", "file", "calls", "result goes to"]
+    stale = said(draw({first: nodes[first]}, {first: "stale"})).splitlines()
+    assert stale[-2:] == ["stale", "file"]
+    assert "stale because of another" in said(draw(nodes, {second: "stale"}, through={second}))
+
+
+def test_a_stale_call_tells_whether_the_cause_is_its_own() -> None:
+    nodes = flights(2)
+    stale = dict.fromkeys(list(nodes)[:2], "stale")
+    own, through = (draw(nodes, stale, through=ids) for ids in ((), set(stale)))
+    marks = [
+        [to_hex(mark.get_facecolor()) for mark in f.axes[0].patches if isinstance(mark, Circle)] for f in (own, through)
+    ]
+    assert marks[0][::2] == ["#212529"] * 3
+    assert marks[1][::2] == ["#ffffff"] * 3
+    assert [fills(f).count(AMBER) for f in (own, through)] == [2, 2]
 
 
 def test_reasons_are_written_on_what_they_explain() -> None:
@@ -233,7 +206,7 @@ def test_reasons_are_written_on_what_they_explain() -> None:
 def test_by_function_with_counts() -> None:
     nodes = flights()
     words = said(draw(nodes, dict.fromkeys(list(nodes)[:2], "stale"), level="function")).splitlines()
-    assert {"load ×12", "2 stale", "12 files", "in data/", "×12", "merge", "report"} <= set(words)
+    assert {"load ×12", "01.csv … 12.csv", "2 stale", "12 files", "in data/", "×12", "merge", "report"} <= set(words)
     assert words[0] == "14 calls of 3 functions · 12 files · 2 stale"
 
 
@@ -249,6 +222,49 @@ def test_auto_goes_by_size() -> None:
     assert choose(view, "auto", 60) == build(view, "call")
     assert choose(view, "auto", 25) == build(view, "function")
     assert choose(view, "auto", 0) == build(view, "module")
+
+
+def test_auto_draws_no_long_column_of_calls_that_look_alike() -> None:
+    nodes: Nodes = {}
+    add(nodes, "sweep", children=[add(nodes, "simulate", str(i)) for i in range(17)])
+    view = View(nodes, {}, {})
+    assert choose(view, "auto", 60) == build(view, "function")
+    lines = [box.lines for box in build(view, "function").boxes.values()]
+    assert lines == [[("simulate ×17", "name"), ("0 … 16", "args")], [("sweep", "name")]]
+    assert choose(View(below(nodes, "simulate"), {}, {}), "auto", 60).boxes.keys() == below(nodes, "simulate").keys()
+
+
+def test_calls_stand_in_the_order_of_their_arguments() -> None:
+    nodes: Nodes = {}
+    loads = {i: add(nodes, "load", f"{i}.csv", files=[Path(f"{i}.csv")]) for i in (10, 2, 33, 1)}
+    add(nodes, "merge", inputs={f"x[{i}]": load for i, load in loads.items()})
+    scene = build(View(nodes, {}, {}), "call")
+    layout = arrange(
+        dict.fromkeys(scene.boxes, (60.0, 30.0)), list(scene.links), {i for i in scene.boxes if "file:" in i}
+    )
+    by_height = sorted(scene.boxes, key=lambda name: layout.boxes[name][1])
+    assert [scene.boxes[i].lines[-1][0] for i in by_height if "load" in i] == ["1.csv", "2.csv", "10.csv", "33.csv"]
+
+
+def test_a_file_is_joined_to_the_call_that_reads_it_not_to_all_above() -> None:
+    nodes: Nodes = {}
+    low = add(nodes, "low", files=[Path("a.csv")])
+    top = add(nodes, "top", files=[Path("a.csv"), Path("b.csv")], children=[low])
+    ping, pong = (add(nodes, name, files=[Path("c.csv")]) for name in ("ping", "pong"))
+    nodes[ping]["children"], nodes[pong]["children"] = [pong], [ping]
+    assert direct_files(nodes) == [(low, "a.csv"), (ping, "c.csv"), (pong, "c.csv"), (top, "b.csv")]
+    assert (top, "file://a.csv", "file") in build(View(nodes, {}, {}), "file").links
+
+
+def test_arguments_that_arrows_show_are_left_out() -> None:
+    nodes: Nodes = {}
+    load = add(nodes, "load")
+    add(nodes, "plot", inputs={"table[0]": load}, label={"table": "DataFrame 9×2", "kind": "'bar'"})
+    add(nodes, "clean", inputs={"table": load}, label={"table": "DataFrame 9×2"})
+    boxes = [[text for text, _ in box.lines] for box in build(View(nodes, {}, {}), "call").boxes.values()]
+    assert boxes == [["clean", "DataFrame 9×2"], ["load"], ["plot", "bar"]]
+    add(nodes, "title", label={"text": "''", "size": "9"})
+    assert build(View(nodes, {}, {}), "call").boxes["title:000003"].lines[-1] == ("'', 9", "args")
 
 
 def test_by_file_has_calls_with_files_only() -> None:
@@ -292,6 +308,21 @@ def test_labels() -> None:
     assert {"load", "d.csv"} <= set(said(draw(nodes, {})).splitlines())
     assert {"jobs.load", "x=d.csv"} <= set(said(draw(nodes, {}, labels="full")).splitlines())
     assert "d.csv" not in said(draw(nodes, {}, labels="name"))
+
+
+def test_time_and_size_on_request(tmp_path: Path) -> None:
+    (tmp_path / "value").write_bytes(b"x" * 2500)
+    nodes: Nodes = {}
+    for i in range(2):
+        add(nodes, "load", f"{i}.csv", elapsed=0.75, outfile=tmp_path / "value")
+    assert "750 ms" not in said(draw(nodes, {}))
+    assert "750 ms" in said(draw(nodes, {}, labels="time")).splitlines()
+    words = said(draw(nodes, {}, labels=("name", "size", "time"))).splitlines()
+    assert "750 ms · 2.5 kB" in words
+    assert "0.csv" not in words
+    assert "1.5 s · 5.0 kB" in said(draw(nodes, {}, labels=["time", "size"], level="function"))
+    (tmp_path / "value").unlink()
+    assert "kB" not in said(draw(nodes, {}, labels=["time", "size"]))
 
 
 def test_root_shows_what_it_depended_on() -> None:
@@ -421,7 +452,7 @@ def test_into_given_axes_all_text_still_fits() -> None:
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [({"output": "g.jpg"}, "g.jpg"), ({"output": "g"}, ".png"), ({"level": "x"}, "function"),
-     ({"labels": "x"}, "short"), ({"root": "nobody"}, "nobody")],
+     ({"labels": "x"}, "short"), ({"labels": ["time", "x"]}, "size"), ({"labels": ["name", "full"]}, "name"), ({"root": "nobody"}, "nobody")],
 )  # fmt: skip
 def test_wrong_arguments_are_named(arguments: dict[str, Any], named: str) -> None:
     with pytest.raises(UsageValueError, match=named):
@@ -444,16 +475,3 @@ cachepy.plot.draw({{}}, {{}}, {str(tmp_path)!r} + "/g.png")
 assert matplotlib.get_backend() == "svg"
 """
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-# ---------------------------------------------------------------- words
-
-
-def test_words() -> None:
-    assert clean("a\n b\x07c") == "a b c"
-    assert shorten("abcdefghij", 10) == "abcdefghij"
-    assert shorten("abcdefghijk", 5) == "ab…jk"
-    assert wrap("one_two_three", 8) == ["one_two_", "three"]
-    assert wrap("oneTwoThree", 7) == ["oneTwo", "Three"]
-    assert wrap("x" * 9, 4) == ["xxxx", "xxxx", "x"]
-    assert "".join(wrap("some_long.name-of_a_thing" * 9)) == "some_long.name-of_a_thing" * 9

@@ -1,0 +1,295 @@
+"""The picture as drawn, measured: nothing overlaps, is cut or unreadable; the same bytes from every process."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import subprocess
+import sys
+from itertools import combinations, pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from cachepy.bands import FLAT, LANE, LONG
+from cachepy.canvas import FLOW, INK, LINE, LOOKS, SOFT
+from cachepy.captions import FRESH, MISSING, STALE
+from cachepy.layout import arrange
+from cachepy.plot import draw
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from matplotlib.transforms import BboxBase
+
+pytestmark = pytest.mark.filterwarnings("ignore:Glyph .* missing")
+
+Nodes = dict[str, dict[str, Any]]
+ROOT = Path(__file__).resolve().parents[2]
+
+NAMES = ["load", "fit", "x" * 45, "a_rather_long_name_with_many_parts_to_break_it_at", "größe", "数据清洗和标准化处理"]
+HOSTILE = [
+    "</text><script>alert(1)</script>", "--><b>", 'a"b\'c', "a\nb\tc", "\x00\x1b[31m", "\ud800\udfff", "$\\frac{x}{0}$",
+    "y" * 5000, "🦊 שלום مرحبا", "", "%s {0} ]]>",
+]  # fmt: skip
+LEVELS = ("auto", "call", "function", "module", "file")
+
+
+def scattered(seed: int) -> tuple[Nodes, dict[str, str], dict[str, str]]:
+    """A graph of any shape, with cycles, strangers, hostile names and labels, many files."""
+    dice = random.Random(seed)
+    nodes: Nodes = {}
+    count = dice.choice([1, 2, 5, 12, 25, 45])
+    for i in range(count):
+        known = list(nodes)[-10:]
+        fname = dice.choice([*NAMES, *NAMES, dice.choice(HOSTILE)])
+        nodes[f"{fname}:{i:06x}"] = {
+            "fname": fname,
+            "module": dice.choice(["jobs", "a.b", "m" * 60]),
+            "hash": f"{i:06x}",
+            "children": dice.sample(known, min(len(known), dice.choice([0, 0, 1, 2, 4]))),
+            "parents": dice.sample(known, min(len(known), dice.choice([0] * 9 + [1]))),  # may close a cycle
+            "files": [Path(f"d{dice.randint(0, 2)}", dice.choice(NAMES)[:9] + f"{j}.csv") for j in range(dice.choice([0, 0, 1, 2, 9]))],
+            "inputs": {"a": dice.choice(known)} if known and i % 4 == 0 else {},
+            "label": {"x": "z" * dice.randint(0, 60), "n": str(i), "h": dice.choice(HOSTILE)},
+            "elapsed": dice.choice([None, 0.0, 1e-5, 3.2, 1e6]),
+        }  # fmt: skip
+    states = {i: dice.choice(["fresh", "fresh", "stale", "missing"]) for i in nodes}
+    return nodes, states, {i: dice.choice(["file changed " * dice.randint(0, 9), "w" * 70]) for i in nodes}
+
+
+def rendered(figure: Figure, artists: Iterable[Any]) -> list[BboxBase]:
+    canvas = figure.canvas
+    assert isinstance(canvas, FigureCanvasAgg)
+    renderer = canvas.get_renderer()  # type: ignore[no-untyped-call]
+    return [artist.get_window_extent(renderer) for artist in artists]
+
+
+def apart(boxes: list[BboxBase], slack: float = 0.01) -> bool:
+    """Whether no two of them overlap by more than so many pixels."""
+    x0, y0, x1, y1 = np.array([box.extents for box in boxes]).reshape(-1, 4).T
+    across = (x0[:, None] < x1 - slack) & (y0[:, None] < y1 - slack)
+    return not np.triu(across & across.T, 1).any()
+
+
+def holds(outer: BboxBase, inner: BboxBase) -> bool:
+    return bool(outer.x0 <= inner.x0 and outer.x1 >= inner.x1 and outer.y0 <= inner.y0 and outer.y1 >= inner.y1)
+
+
+def check(figure: Figure, room: BboxBase, slack: float = 0.01) -> None:
+    """Boxes apart, every text in its box, all that is no text of a box apart from all, nothing outside."""
+    axes = figure.axes[0]
+    cards = [p for p in axes.patches if str(p.get_gid() or "").startswith("box-")]
+    texts = [t for t in axes.texts if t.get_text()]
+    outlines = dict(zip([str(p.get_gid()) for p in cards], rendered(figure, cards), strict=True))
+    extents = rendered(figure, texts)
+    for text, extent in zip(texts, extents, strict=True):
+        assert holds(room, extent), text.get_text()
+        if text.get_gid():
+            assert holds(outlines[str(text.get_gid()).replace("text", "box")], extent), text.get_text()
+    marks = rendered(figure, axes.patches)
+    assert all(holds(room, extent) for extent in [*outlines.values(), *marks])
+    loose = [extent for text, extent in zip(texts, extents, strict=True) if not text.get_gid()]  # title, legend, counts
+    assert apart([*outlines.values(), *loose])
+    assert apart(extents, slack), "two lines of text"
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_nothing_overlaps_and_nothing_is_cut(seed: int) -> None:
+    nodes, states, reasons = scattered(seed)
+    dice = random.Random(seed)
+    through = set(dice.sample(sorted(nodes), len(nodes) // 3))
+    for level in ("call", LEVELS[seed % len(LEVELS)]):
+        labels = dice.choice(["short", "full", "name", ("short", "time"), ("full", "time", "size")])
+        figure = draw(nodes, states, reasons=reasons, through=through, level=level, labels=labels)
+        check(figure, figure.bbox)
+
+
+@pytest.mark.parametrize("seed", range(0, 50, 10))
+def test_nothing_overlaps_in_axes_of_the_user(seed: int) -> None:
+    nodes, states, reasons = scattered(seed)
+    figure = Figure(figsize=(14, 9))
+    FigureCanvasAgg(figure)
+    axes = figure.add_axes((0.1, 0.1, 0.8, 0.8))
+    draw(nodes, states, reasons=reasons, ax=axes, level="function")
+    check(figure, axes.bbox, slack=1.0)  # the height of small text is rounded to pixels
+
+
+# ---------------------------------------------------------------- rows
+
+
+def chain(length: int) -> tuple[dict[str, tuple[float, float]], list[tuple[str, str, str]]]:
+    names = [f"n{i}" for i in range(length)]
+    return dict.fromkeys(names, (70.0, 32.0)), [(a, b, "call") for a, b in pairwise(names)]
+
+
+@pytest.mark.parametrize("length", [20, 31, 46, 60])
+def test_a_long_chain_is_set_in_full_rows(length: int) -> None:
+    sizes, edges = chain(length)
+    layout = arrange(sizes, edges)
+    assert 1 < layout.width / layout.height < FLAT
+    rows: dict[float, list[str]] = {}
+    for name, box in layout.boxes.items():
+        rows.setdefault(box[1], []).append(name)
+    counts = [len(row) for row in rows.values()]
+    assert len(set(counts[:-1])) == 1, "all rows but the last are alike"
+    assert [name for row in rows.values() for name in row] == list(sizes), "read like a text"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_lines_in_rows_keep_clear_of_boxes_and_of_each_other(seed: int) -> None:
+    dice = random.Random(seed)
+    sizes, edges = chain(40)
+    edges += [(f"n{a}", f"n{a + dice.randint(2, 5)}", "call") for a in dice.sample(range(35), 3)]
+    files = {f"f{i}": (90.0, 26.0) for i in range(5)}
+    edges += [(f"n{dice.randint(0, 39)}", name, "file") for name in files]
+    layout = arrange(sizes | files, edges, set(files))
+    assert layout.width < LONG * 1.3
+    for (a, b, _), route in zip(edges, layout.routes, strict=True):
+        assert all(0 <= x <= layout.width and 0 <= y <= layout.height for x, y in route)
+        for (x0, y0), (x1, y1) in pairwise(route):
+            if x0 != x1 and y0 != y1:
+                continue  # between two layers: no boxes there
+            for name, (left, top, width, height) in layout.boxes.items():
+                inside = (
+                    max(x0, x1) > left
+                    and min(x0, x1) < left + width
+                    and max(y0, y1) > top
+                    and min(y0, y1) < top + height
+                )
+                assert name in (a, b) or not inside
+
+
+def test_parted_lines_have_lanes_of_their_own() -> None:
+    sizes, edges = chain(40)
+    edges += [(f"n{i}", f"n{i + 4}", "call") for i in range(36)]
+    lanes: dict[float, list[tuple[float, float, float, float]]] = {}
+    for route in arrange(sizes, edges).routes:
+        for i, ((x0, y0), (x1, y1)) in enumerate(pairwise(route)):
+            if x1 < x0 and y0 == y1:
+                lanes.setdefault(y0, []).append((route[i - 1][1], x0, x1, route[i + 2][1]))
+    assert lanes, "the drawing is in rows"
+    assert all(b - a >= LANE - 0.01 for a, b in pairwise(sorted(lanes)))
+    for lines in lanes.values():
+        starts, rights, lefts, ends = (set(place) for place in zip(*lines, strict=True))
+        assert len(rights) == len(lefts) == 1
+        assert len(starts) == 1 or len(ends) == 1, "only lines that start or end together share a lane"
+
+
+def test_short_and_square_drawings_stay_as_they_are() -> None:
+    for length in (2, 8):
+        assert len({y for _, y, _, _ in arrange(*chain(length)).boxes.values()}) == 1
+
+
+# ---------------------------------------------------------------- colours
+
+# Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB
+BLINDNESS = {
+    "none": np.eye(3),
+    "protan": np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]),
+    "deutan": np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]),
+    "tritan": np.array([[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]),
+}  # fmt: skip
+
+
+def luminance(colour: str, blindness: str = "none") -> float:
+    """Relative luminance (WCAG): what is left of a colour in greyscale."""
+    rgb = np.array(to_rgb(colour))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return float(np.array([0.2126, 0.7152, 0.0722]) @ np.clip(BLINDNESS[blindness] @ linear, 0, 1))
+
+
+def contrast(a: str, b: str, blindness: str = "none") -> float:
+    low, high = sorted((luminance(a, blindness), luminance(b, blindness)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("blindness", BLINDNESS)
+def test_states_are_told_apart_in_greyscale_and_by_the_colour_blind(blindness: str) -> None:
+    fresh, stale, missing = (LOOKS[kind].fill for kind in (FRESH, STALE, MISSING))
+    assert contrast(fresh, stale, blindness) > 4.5
+    assert contrast(fresh, missing, blindness) > 4.5
+    assert contrast(stale, missing, blindness) > 1.4
+
+
+def test_what_greyscale_does_not_tell_apart_is_told_by_shape() -> None:
+    for (_, a), (_, b) in combinations(LOOKS.items(), 2):
+        same_shape = (a.dashed, a.fold, a.radius) == (b.dashed, b.fold, b.radius)
+        assert contrast(a.fill, b.fill) > 1.4 or not same_shape or a.fill == b.fill
+
+
+@pytest.mark.parametrize("blindness", BLINDNESS)
+def test_all_text_and_lines_can_be_read(blindness: str) -> None:
+    for look in LOOKS.values():
+        assert contrast(look.ink, look.fill, blindness) >= 7
+        assert contrast(look.soft, look.fill, blindness) >= 4.5
+        assert contrast(look.edge, "white", blindness) >= 2.9
+    assert all(contrast(colour, "white", blindness) >= 2.9 for colour in (LINE, FLOW))
+    assert all(contrast(colour, "white", blindness) >= 4.5 for colour in (INK, SOFT))
+
+
+# ---------------------------------------------------------------- bytes
+
+
+DRAW = """
+import sys
+sys.path.insert(0, {tests!r})
+from test_plot_measured import scattered
+from cachepy.plot import draw
+for seed in (11,):
+    nodes, states, reasons = scattered(seed)
+    nodes = dict(sorted(nodes.items(), key=lambda item: hash(item[0])))
+    for node in nodes.values():
+        node["children"], node["files"] = set(node["children"]), set(node["files"])
+    for level in ("call", "function"):
+        for suffix in ("svg", "png", "pdf"):
+            draw(nodes, states, f"{{sys.argv[1]}}/{{seed}}-{{level}}.{{suffix}}", reasons=reasons, level=level)
+"""
+
+
+def test_two_processes_with_different_hash_seeds_write_the_same_bytes(tmp_path: Path) -> None:
+    found = []
+    for seed in ("1", "2"):
+        (tmp_path / seed).mkdir()
+        code = DRAW.format(tests=str(Path(__file__).parent))
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)}
+        subprocess.run([sys.executable, "-c", code, str(tmp_path / seed)], check=True, env=environment, cwd=tmp_path)
+        files = sorted((tmp_path / seed).iterdir())
+        found.append({path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files})
+    assert len(found[0]) == 6
+    assert found[0] == found[1]
+
+
+def test_pictures_hold_no_dates_and_no_versions(tmp_path: Path) -> None:
+    nodes = scattered(3)[0]
+    for suffix in ("svg", "png", "pdf"):
+        draw(nodes, {}, tmp_path / f"g.{suffix}")
+        data = (tmp_path / f"g.{suffix}").read_bytes()
+        assert not any(word in data for word in (b"<dc:date>", b"CreationDate", b"Software", b"Matplotlib v"))
+
+
+def test_hostile_names_leave_an_svg_that_parses_and_holds_no_script(tmp_path: Path) -> None:
+    nodes: Nodes = {
+        f"{name}:{i}": {
+            "fname": name,
+            "module": name,
+            "label": {name: name},
+            "files": [Path("d" + name.replace("\x00", ""))],
+        }
+        for i, name in enumerate(HOSTILE)
+    }
+    reasons = {i: nodes[i]["fname"] for i in nodes}
+    for labels in ("short", "full", "name"):
+        draw(nodes, dict.fromkeys(nodes, "stale"), tmp_path / "g.svg", reasons=reasons, labels=labels)
+        tags = {element.tag.rpartition("}")[2] for element in ET.parse(tmp_path / "g.svg").iter()}
+        assert "script" not in tags
+        assert {"svg", "path"} <= tags
+    for suffix in ("png", "pdf"):
+        draw(nodes, dict.fromkeys(nodes, "stale"), tmp_path / f"g.{suffix}", reasons=reasons, labels="full")
