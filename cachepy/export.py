@@ -2,6 +2,7 @@
 
 Works on plain nodes, as ``cache_tree_nodes()`` returns them, so that a graph from a file, a cluster
 or a test exports alike.  The same graph gives the same text, whatever the order of its records.
+DOT and Mermaid also colour calls by their states, if they are told them: id -> "stale" or "missing".
 Imports nothing of cachepy; networkx only inside `to_networkx`.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -17,10 +19,14 @@ if TYPE_CHECKING:
     import networkx as nx  # type: ignore[import-untyped]
 
 Nodes = Mapping[str, Mapping[str, Any]]
+States = Mapping[str, str]
 
 SCHEMA = "cachepy-graph"
 VERSION = 1
 UNORDERED = ("children", "files", "parents")  # sets by meaning: in a fixed order in every form
+_UNWRITABLE = re.compile(r"[^\n\t\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+SHOWN = 80  # characters of one line in a box
+SAYS = {"stale": "stale", "missing": "value missing"}  # so that nobody has to go by colours
 
 
 # ---------------------------------------------------------------- what all forms share
@@ -61,14 +67,39 @@ def _title(node_id: str, node: Mapping[str, Any]) -> str:
     return str(node.get("fname") or node_id)
 
 
-def _clean(text: str) -> str:
+def clean_text(text: str) -> str:
     r"""Text that every file format can hold: control characters and lone surrogates as ``\x07``."""
-    return "".join(c if c in "\n\t" or _writable(c) else ascii(c)[1:-1] for c in text)
+    return _UNWRITABLE.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
-def _writable(char: str) -> bool:
-    code = ord(char)
-    return 0x20 <= code < 0x7F or 0xA0 <= code < 0xD800 or 0xE000 <= code < 0xFFFE or code > 0xFFFF
+def _short(text: str) -> str:
+    """A line that fits into a box."""
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+
+
+def _lines(node_id: str, node: Mapping[str, Any], states: States) -> list[str]:
+    """What a box says of a call."""
+    lines = [_title(node_id, node), _arguments(node), SAYS.get(states.get(node_id, ""), "")]
+    return [_short(line) for i, line in enumerate(lines) if line or not i]
+
+
+def _ids(texts: Iterable[str]) -> dict[str, str]:
+    """A clean name for each text; two that look alike when cleaned stay two."""
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    for text in sorted(texts):
+        clean = name = clean_text(text)
+        count = 2
+        while name in taken:
+            name, count = f"{clean} #{count}", count + 1
+        found[text] = name
+        taken.add(name)
+    return found
+
+
+def _all_ids(nodes: Nodes) -> dict[str, str]:
+    """Clean names for all calls and files."""
+    return _ids({*nodes, *(file_id(path) for _, path in file_edges(nodes))})
 
 
 # ---------------------------------------------------------------- JSON
@@ -106,39 +137,46 @@ def _json_value(value: Any) -> Any:
 # ---------------------------------------------------------------- Graphviz
 
 
-def to_dot(nodes: Nodes) -> str:
+def to_dot(nodes: Nodes, states: States | None = None) -> str:
     """A digraph: boxes are calls, notes are files; solid edges are calls, dashed ones results."""
+    ids = {text: _dot_id(name) for text, name in _all_ids(nodes).items()}
     lines = [
         "digraph cachepy {",
-        "  rankdir=LR;",
-        '  node [shape=box, style="rounded,filled", fillcolor="#1D3557", fontcolor=white, fontname="Helvetica"];',
-        '  edge [color="#868E96", fontname="Helvetica", fontsize=10];',
+        "  graph [rankdir=LR, ranksep=0.7, nodesep=0.3];",
+        '  node [shape=box, style="rounded,filled", margin="0.16,0.09", fontname="Helvetica", fontsize=11];',
+        '  edge [color="#868E96", fontname="Helvetica", fontsize=10, fontcolor="#495057"];',
     ]
-    lines += [_dot_call(node_id, nodes[node_id]) for node_id in sorted(nodes)]
-    lines += [_dot_file(path) for path in sorted({path for _, path in file_edges(nodes)})]
-    lines += [f"  {_dot_id(a)} -> {_dot_id(b)};" for a, b in call_edges(nodes)]
-    lines += [f"  {_dot_id(a)} -> {_dot_id(file_id(p))} [arrowhead=none];" for a, p in file_edges(nodes)]
+    lines += [f"  {ids[i]} [{_dot_call(i, nodes[i], states or {})}];" for i in sorted(nodes)]
+    lines += [f"  {ids[file_id(p)]} [{_dot_file(p)}];" for p in sorted({path for _, path in file_edges(nodes)})]
+    lines += [f"  {ids[a]} -> {ids[b]};" for a, b in call_edges(nodes)]
+    lines += [f"  {ids[a]} -> {ids[file_id(p)]} [arrowhead=none];" for a, p in file_edges(nodes)]
     lines += [
-        f"  {_dot_id(a)} -> {_dot_id(b)} [style=dashed, constraint=false, label={_dot_text(args)}];"
-        for a, b, args in flow_edges(nodes)
+        f"  {ids[a]} -> {ids[b]} [style=dashed, label={_dot_text(_short(args))}];" for a, b, args in flow_edges(nodes)
     ]
     return "\n".join([*lines, "}", ""])
 
 
-def _dot_call(node_id: str, node: Mapping[str, Any]) -> str:
-    arguments = _arguments(node)
-    label = _title(node_id, node) + (f"\n{arguments}" if arguments else "")
-    return f"  {_dot_id(node_id)} [label={_dot_text(label)}];"
+_DOT_FRESH = 'fillcolor="#1D3557", color="#1D3557", fontcolor=white'
+_DOT_LOOKS = {
+    "stale": 'fillcolor="#FBBC04", color="#D99E00", fontcolor="#212529"',
+    "missing": 'style="rounded,filled,dashed", fillcolor="#F1F3F5", color="#868E96", fontcolor="#343A40"',
+}
+
+
+def _dot_call(node_id: str, node: Mapping[str, Any], states: States) -> str:
+    label = "\n".join(_lines(node_id, node, states))
+    hint = f"{_title(node_id, node)}({_arguments(node)})"
+    look = _DOT_LOOKS.get(states.get(node_id, ""), _DOT_FRESH)
+    return f"label={_dot_text(label)}, tooltip={_dot_text(hint)}, {look}"
 
 
 def _dot_file(path: str) -> str:
-    look = 'shape=note, style=filled, fillcolor="#E8F0FE", fontcolor="#1D3557"'
-    label, hint = _dot_text(PurePath(path).name or path), _dot_text(path)
-    return f"  {_dot_id(file_id(path))} [label={label}, tooltip={hint}, {look}];"
+    look = 'shape=note, style=filled, fillcolor="#E8F0FE", color="#A8C0EE", fontcolor="#1D3557"'
+    return f"label={_dot_text(_short(PurePath(path).name or path))}, tooltip={_dot_text(path)}, {look}"
 
 
 def _dot_id(text: str) -> str:
-    escaped = _clean(text).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    escaped = clean_text(text).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
 
 
@@ -150,39 +188,53 @@ def _dot_text(text: str) -> str:
 # ---------------------------------------------------------------- Mermaid
 
 
-def to_mermaid(nodes: Nodes) -> str:
+def to_mermaid(nodes: Nodes, states: States | None = None) -> str:
     """A flowchart, to paste into Markdown.  Ids are made up, so no name can be a reserved word."""
+    states = states or {}
     calls = {node_id: f"c{i}" for i, node_id in enumerate(sorted(nodes))}
     paths = sorted({path for _, path in file_edges(nodes)})
     files = {path: f"f{i}" for i, path in enumerate(paths)}
     lines = ["flowchart LR"]
-    lines += [f"  {calls[i]}{_mermaid_call(i, nodes[i])}:::cachedCall" for i in calls]
-    lines += [f'  {files[p]}[/"{_mermaid_text(PurePath(p).name or p)}"/]:::inputFile' for p in paths]
+    lines += [f"  {calls[i]}{_mermaid_call(i, nodes[i], states)}" for i in calls]
+    lines += [f'  {files[p]}[/"{_mermaid_text(_short(PurePath(p).name or p))}"/]:::inputFile' for p in paths]
     lines += [f"  {calls[a]} --> {calls[b]}" for a, b in call_edges(nodes)]
     lines += [f"  {calls[a]} --- {files[p]}" for a, p in file_edges(nodes)]
-    lines += [f'  {calls[a]} -. "{_mermaid_text(args)}" .-> {calls[b]}' for a, b, args in flow_edges(nodes)]
-    lines += [
-        "  classDef cachedCall fill:#1D3557,stroke:#1D3557,color:#FFFFFF",
-        "  classDef inputFile fill:#E8F0FE,stroke:#9DB7E8,color:#1D3557",
-    ]
+    lines += [f"  {calls[a]} {_mermaid_flow(args)} {calls[b]}" for a, b, args in flow_edges(nodes)]
+    used = {"cachedCall", "inputFile", *(_MERMAID_CLASSES[s] for s in states.values() if s in _MERMAID_CLASSES)}
+    lines += [f"  classDef {name} {look}" for name, look in _MERMAID_LOOKS.items() if name in used]
     return "\n".join([*lines, ""])
 
 
-def _mermaid_call(node_id: str, node: Mapping[str, Any]) -> str:
-    arguments = _mermaid_text(_arguments(node))
-    title = _mermaid_text(_title(node_id, node))
-    return f'["{title}<br/>{arguments}"]' if arguments else f'["{title}"]'
+_MERMAID_CLASSES = {"stale": "staleCall", "missing": "missingValue"}
+_MERMAID_LOOKS = {
+    "cachedCall": "fill:#1D3557,stroke:#1D3557,color:#FFFFFF",
+    "staleCall": "fill:#FBBC04,stroke:#D99E00,color:#212529",
+    "missingValue": "fill:#F1F3F5,stroke:#868E96,color:#343A40,stroke-dasharray:4 3",
+    "inputFile": "fill:#E8F0FE,stroke:#9DB7E8,color:#1D3557",
+}
+
+
+def _mermaid_call(node_id: str, node: Mapping[str, Any], states: States) -> str:
+    text = "<br/>".join(_mermaid_text(line) for line in _lines(node_id, node, states))
+    return f'["{text}"]:::{_MERMAID_CLASSES.get(states.get(node_id, ""), "cachedCall")}'
+
+
+def _mermaid_flow(arguments: str) -> str:
+    """A dashed arrow; Mermaid refuses an empty text on it."""
+    text = _mermaid_text(_short(arguments))
+    return f'-. "{text}" .->' if text.strip() else "-.->"
 
 
 def _mermaid_text(text: str) -> str:
     """Entity codes for all ASCII that Mermaid, Markdown or HTML might read as their own."""
-    text = _clean(text).replace("\n", " ").replace("\t", " ")
+    text = clean_text(text).replace("\n", " ").replace("\t", " ")
     # A dot before a space is how Markdown starts a numbered list.
-    return "".join(c if _mermaid_safe(c) and text[i : i + 2] != ". " else f"#{ord(c)};" for i, c in enumerate(text))
+    keeps = [_mermaid_safe(c) and text[i : i + 2] != ". " for i, c in enumerate(text)]
+    return "".join(c if keep else f"#{ord(c)};" for c, keep in zip(text, keeps, strict=True))
 
 
 def _mermaid_safe(char: str) -> bool:
-    return char.isalnum() or ord(char) > 0x7F or char in " _.,/="
+    return char.isalnum() or (ord(char) > 0x7F and char not in "\u2028\u2029") or char in " _.,/="
 
 
 # ---------------------------------------------------------------- networkx
@@ -196,25 +248,28 @@ def to_networkx(nodes: Nodes) -> nx.DiGraph:
     """
     import networkx as nx
 
-    graph = nx.DiGraph(schema=SCHEMA, version=VERSION)
+    graph, ids = nx.DiGraph(schema=SCHEMA, version=VERSION), _all_ids(nodes)
     for node_id in sorted(nodes):
-        graph.add_node(_clean(node_id), kind="call", **_attributes(node_id, nodes[node_id]))
+        graph.add_node(ids[node_id], kind="call", **_attributes(node_id, nodes[node_id]))
     for path in sorted({path for _, path in file_edges(nodes)}):
-        graph.add_node(_clean(file_id(path)), kind="file", path=_clean(path), label=_clean(PurePath(path).name))
+        name = PurePath(path).name or path
+        graph.add_node(ids[file_id(path)], kind="file", path=clean_text(path), label=clean_text(name))
     for a, b, argument in flow_edges(nodes):
-        graph.add_edge(_clean(a), _clean(b), kind="flow", argument=_clean(argument))
+        graph.add_edge(ids[a], ids[b], kind="flow", argument=clean_text(argument))
     for a, b in call_edges(nodes):
-        graph.add_edge(_clean(a), _clean(b), kind="call")
+        graph.add_edge(ids[a], ids[b], kind="call")
     for a, path in file_edges(nodes):
-        graph.add_edge(_clean(a), _clean(file_id(path)), kind="file")
+        digest = (nodes[a].get("file_hashes") or {}).get(path)
+        graph.add_edge(ids[a], ids[file_id(path)], kind="file", **({"digest": digest} if digest else {}))
     return graph
 
 
 def _attributes(node_id: str, node: Mapping[str, Any]) -> dict[str, str | float]:
-    """The scalar fields; None is left out, since GraphML has no such value."""
+    """The scalar fields; None, nan and infinity are left out, since GraphML has no such values."""
     texts = {key: node.get(key) for key in ("fname", "module", "hash", "outfile")}
-    found: dict[str, str | float] = {k: _clean(str(v)) for k, v in texts.items() if v is not None}
+    found: dict[str, str | float] = {k: clean_text(str(v)) for k, v in texts.items() if v is not None}
     numbers = {key: node.get(key) for key in ("created", "elapsed")}
-    found |= {k: float(v) for k, v in numbers.items() if v is not None}
+    found |= {k: float(v) for k, v in numbers.items() if v is not None and math.isfinite(v)}
     arguments = _arguments(node)
-    return found | {"label": _clean(f"{_title(node_id, node)} · {arguments}" if arguments else _title(node_id, node))}
+    label = f"{_title(node_id, node)} · {arguments}" if arguments else _title(node_id, node)
+    return found | {"label": clean_text(label)}

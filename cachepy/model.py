@@ -76,6 +76,15 @@ class Record:
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self.astuple()
 
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """What a notebook shows."""
+        from cachepy.notebook import bundle_of
+
+        return bundle_of(self)
+
+    def _repr_html_(self) -> str:
+        return self._repr_mimebundle_()["text/html"]
+
     def replace(self, **changes: Any) -> Self:
         return type(self)(**{f: changes.get(f, getattr(self, f)) for f in self._fields})
 

@@ -1,66 +1,19 @@
-"""The text forms of the graph, read back by the tools that are to read them."""
+"""The text forms of the graph, piece by piece; test_export_readers.py has them read by the tools they are for."""
 
 from __future__ import annotations
 
 import json
 import math
-import random
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from export_cases import nasty, node, pipeline, shuffled
 
-from cachepy.export import to_dot, to_json, to_mermaid, to_networkx
-
-NASTY = [
-    'quote " in it', "back\\slash", "ends in backslash\\", "two\nlines", "tab\there", "<script>alert(1)</script>",
-    "a;b", "a]b[c", "#35;", "#quot;", "&lt;", "end", "subgraph", "graph", "größe", "数据", "🦊", "\x07bell", "\x00",
-    "{a|b}", "`code`", "1. list", "- list", "style: #a;", "%%comment", "--> x", "\udc80 surrogate", "", " ", "x" * 300,
-]  # fmt: skip
-
-
-def node(fname: str, key: str = "0a", **more: Any) -> dict[str, Any]:
-    plain: dict[str, Any] = {
-        "id": f"{fname}:{key}", "fname": fname, "module": "jobs", "hash": key, "parents": [], "children": [],
-        "files": [], "file_hashes": {}, "outfile": Path("c/x.pkl"), "created": 1.5, "elapsed": 0.25, "inputs": {},
-        "label": {},
-    }  # fmt: skip
-    return plain | more
-
-
-def pipeline() -> dict[str, dict[str, Any]]:
-    file = Path("data/raw.csv")
-    load = node("load", files=[file], file_hashes={str(file): "ff"}, label={"path": "raw.csv"}, parents=["report:0c"])
-    clean = node("clean", "0b", inputs={"frame": "load:0a"}, parents=["report:0c"])
-    report = node("report", "0c", children=["load:0a", "clean:0b"], outfile=None)
-    return {n["id"]: n for n in (report, load, clean)}
-
-
-def nasty() -> dict[str, dict[str, Any]]:
-    nodes = {}
-    for i, text in enumerate(NASTY):
-        made = node(text, f"{i:02x}", label={text: text}, files=[Path("dir") / f"{i}{text}".replace("\x00", "0")])
-        made["inputs"] = {text: f"{NASTY[i - 1]}:{i - 1:02x}"} if i else {}
-        made["children"] = [f"{NASTY[0]}:00"] if i else []
-        nodes[made["id"]] = made
-    return nodes
-
-
-def shuffled(nodes: dict[str, dict[str, Any]], seed: int) -> dict[str, dict[str, Any]]:
-    dice = random.Random(seed)
-    names = list(nodes)
-    dice.shuffle(names)
-    found = {}
-    for name in names:
-        found[name] = dict(nodes[name])
-        for key in ("children", "parents", "files"):
-            found[name][key] = dice.sample(nodes[name][key], len(nodes[name][key]))
-    return found
-
+from cachepy.export import clean_text, to_dot, to_json, to_mermaid, to_networkx
 
 # ---------------------------------------------------------------- all forms
 
@@ -79,6 +32,17 @@ def test_any_text_can_be_written_as_utf8(export: Any) -> None:
     export(nasty()).encode("utf-8")
 
 
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("a\nb\tc ~", "a\nb\tc ~"), ("\x00\x1f\x7f", r"\x00\x1f\x7f"), ("\x80\x9f\xa0é", "\\x80\\x9f\xa0é"),
+        ("\ud7ff\ud800\udfff\ue000", "\ud7ff\\ud800\\udfff\ue000"), ("\ufffd\ufffe\uffff🦊", "\ufffd\\ufffe\\uffff🦊"),
+    ],
+)  # fmt: skip
+def test_what_no_file_can_hold_is_spelt_out(text: str, clean: str) -> None:
+    assert clean_text(text) == clean
+
+
 def test_edges_to_unknown_calls_are_left_out() -> None:
     nodes = {"a:1": node("a", "1", children=["gone:2"], parents=["gone:3"], inputs={"x": "gone:4"})}
     assert "->" not in to_dot(nodes)
@@ -94,6 +58,24 @@ def test_an_edge_known_at_one_end_only_is_drawn() -> None:
 def test_import_does_not_load_networkx() -> None:
     code = "import sys, cachepy.export; sys.exit('networkx' in sys.modules or 'matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_states_are_told_by_colour_and_by_word() -> None:
+    states = {"load:0a": "stale", "report:0c": "missing"}
+    dot = {line.split(" ")[0]: line for line in map(str.strip, to_dot(pipeline(), states).splitlines()) if "tooltip" in line}
+    assert "#FBBC04" in dot['"load:0a"'] and "stale" in dot['"load:0a"']
+    assert "dashed" in dot['"report:0c"'] and "value missing" in dot['"report:0c"']
+    assert "#1D3557" in dot['"clean:0b"'] and "stale" not in dot['"clean:0b"']
+    mermaid = to_mermaid(pipeline(), states)
+    assert 'c1["load<br/>raw.csv<br/>stale"]:::staleCall' in mermaid
+    assert 'c2["report<br/>value missing"]:::missingValue' in mermaid
+    assert "classDef staleCall fill:#FBBC04" in mermaid and "classDef staleCall" not in to_mermaid(pipeline())
+
+
+def test_boxes_hold_no_endless_lines() -> None:
+    nodes = {"a:1": node("a" * 5000, "1", label={"p": "b" * 5000})}
+    assert re.search(r'label="a{79}…\\nb{79}…"', to_dot(nodes))
+    assert len(to_mermaid(nodes)) < 500
 
 
 # ---------------------------------------------------------------- JSON
@@ -164,33 +146,17 @@ def test_dot_shows_entities_literally() -> None:
     assert 'label="&amp;lt;"' in text
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning:pydot")
-def test_dot_is_read_by_pydot() -> None:
-    pydot = pytest.importorskip("pydot")
-    (graph,) = pydot.graph_from_dot_data(to_dot(nasty()))
-    names = {n.get_name() for n in graph.get_nodes()} - {"node", "edge", "graph", '"\\n"'}
-    assert len(names) == 2 * len(NASTY)
-    assert len(graph.get_edges()) == len(NASTY) + 2 * (len(NASTY) - 1)
-
-
-@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
-@pytest.mark.parametrize("make", [pipeline, nasty, dict])
-def test_dot_is_read_by_graphviz(make: Any) -> None:
-    done = subprocess.run(["dot", "-Tsvg"], input=to_dot(make()).encode(), capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert b"syntax error" not in done.stderr
-
-
 # ---------------------------------------------------------------- Mermaid
 
 
 MERMAID_LINE = re.compile(
     r"""flowchart\ LR
-    |\ \ c\d+\["[^"]*"\]:::cachedCall
+    |\ \ c\d+\["[^"]*"\]:::(cachedCall|staleCall|missingValue)
     |\ \ f\d+\[/"[^"]*"/\]:::inputFile
     |\ \ c\d+\ -->\ c\d+
     |\ \ c\d+\ ---\ f\d+
     |\ \ c\d+\ -\.\ "[^"]*"\ \.->\ c\d+
+    |\ \ c\d+\ -\.->\ c\d+
     |\ \ classDef\ \w+\ [\w:,\#]+""",
     re.VERBOSE,
 )
@@ -234,6 +200,7 @@ def test_networkx_has_kinds_and_arguments() -> None:
         ("load:0a", "clean:0b", "flow"),
         ("load:0a", file, "file"),
     }
+    assert graph.edges["load:0a", file]["digest"] == "ff"
     assert graph.edges["load:0a", "clean:0b"]["argument"] == "frame"
     assert graph.nodes["load:0a"]["label"] == "load · raw.csv"
 
@@ -243,12 +210,12 @@ def test_networkx_keeps_the_argument_where_call_and_flow_fall_together() -> None
     assert to_networkx(nodes).edges["a:1", "b:2"] == {"kind": "call", "argument": "x, y"}
 
 
-@pytest.mark.parametrize("make", [pipeline, nasty, dict])
-def test_graphml_reads_back(make: Any, tmp_path: Path) -> None:
-    import networkx as nx  # type: ignore[import-untyped]
+def test_networkx_keeps_names_apart_that_look_alike() -> None:
+    files = [Path("d/a\x07"), Path("d/a\\x07")]
+    graph = to_networkx({"f:1": node("f", "1", files=files)})
+    assert sorted(graph) == ["f:1", "file://d/a\\x07", "file://d/a\\x07 #2"]
 
-    graph = to_networkx(make())
-    nx.write_graphml(graph, tmp_path / "g.graphml")
-    back = nx.read_graphml(tmp_path / "g.graphml")
-    assert set(back.edges) == set(graph.edges)
-    assert {n: d["kind"] for n, d in back.nodes(data=True)} == {n: d["kind"] for n, d in graph.nodes(data=True)}
+
+def test_networkx_leaves_out_what_is_no_number() -> None:
+    graph = to_networkx({"a:1": node("a", "1", elapsed=math.nan, created=None, outfile=None)})
+    assert graph.nodes["a:1"].keys() == {"kind", "fname", "module", "hash", "label"}
