@@ -1,0 +1,114 @@
+// The graph in memory. Items are calls, then files; groups are functions, then folders. Each edge leads from what
+// depends (left) to what it depends on (right), so a result that is taken leads back to the call that gave it.
+
+const DATA = JSON.parse(document.getElementById("data").textContent);
+const FIELDS = ["fn", "hash", "args", "files", "created", "elapsed", "outfile", "state", "reasons", "causes"];
+const STALE = 1,
+  MISSING = 2,
+  FILE = 3; // states; 0 is fresh
+const CALLS = 0,
+  FLOWS = 1,
+  READS = 2; // kinds of edges
+
+function telling(text) {
+  // of a path its last part
+  const plain = text.replace(/^['"]|['"]$/g, "");
+  return plain.includes("/") && !plain.includes(" ") ? plain.replace(/\/+$/, "").split("/").pop() || plain : plain;
+}
+
+function addGroup(model, name, detail, isFile) {
+  model.groups.push({ id: model.groups.length, name, detail, isFile, items: [] });
+  return model.groups.length - 1;
+}
+
+function addItem(model, group, item) {
+  const id = model.items.length;
+  model.items.push({ id, group, ...item });
+  model.groups[group].items.push(id);
+  return id;
+}
+
+function addCalls(model) {
+  for (const [name, module] of DATA.functions) addGroup(model, name, module, false);
+  for (const row of DATA.calls) {
+    const call = Object.fromEntries(FIELDS.map((field, i) => [field, row[i]]));
+    const words = call.args.map(([, text]) => telling(text)).join(", ");
+    addItem(model, call.fn, { call, name: DATA.functions[call.fn][0], words, state: call.state });
+  }
+  const seen = new Map(); // where two calls would look alike, a bit of the key tells them apart
+  for (const item of model.items) {
+    const look = item.group + "\n" + item.words;
+    if (seen.has(look)) for (const twin of [seen.get(look), item]) twin.alike = true;
+    seen.set(look, item);
+  }
+  for (const item of model.items) if (item.alike) item.words = (item.words + " #" + item.call.hash.slice(0, 6)).trim();
+}
+
+function addFiles(model) {
+  const folders = new Map();
+  for (const path of DATA.files) {
+    const cut = path.lastIndexOf("/"),
+      folder = cut < 0 ? "" : path.slice(0, cut) || "/";
+    if (!folders.has(folder)) folders.set(folder, addGroup(model, telling(folder) || "/", folder, true));
+    addItem(model, folders.get(folder), { path, name: path.slice(cut + 1) || path, words: "", state: FILE });
+  }
+}
+
+function addEdges(model) {
+  const join = (a, b, kind, names) => model.edges.push({ a, b, kind, names });
+  for (const [a, b] of DATA.edges) join(a, b, CALLS);
+  for (const [a, b, names] of DATA.flows) join(b, a, FLOWS, names);
+  DATA.calls.forEach((row, i) => row[3].forEach(([file]) => join(i, DATA.calls.length + file, READS)));
+  model.right = model.items.map(() => []);
+  model.left = model.items.map(() => []);
+  model.edges.forEach(({ a, b }, i) => {
+    model.right[a].push(i);
+    model.left[b].push(i);
+  });
+}
+
+function buildModel() {
+  const model = { items: [], groups: [], edges: [], calls: DATA.calls.length };
+  addCalls(model);
+  addFiles(model);
+  addEdges(model);
+  for (const item of model.items) item.text = (item.name + " " + item.words + " " + (item.path || "")).toLowerCase();
+  return model;
+}
+
+// What a set of items depends on (bit 1), and what depends on them (bit 2); they themselves have both.
+function closure(model, starts, which) {
+  const marks = new Uint8Array(model.items.length);
+  for (const [bit, lists, end] of [
+    [1, model.right, "b"],
+    [2, model.left, "a"],
+  ]) {
+    if (!(which & bit)) continue;
+    const todo = [...starts];
+    while (todo.length) {
+      const item = todo.pop();
+      if (marks[item] & bit) continue;
+      marks[item] |= bit;
+      for (const i of lists[item]) todo.push(model.edges[i][end]);
+    }
+  }
+  for (const item of starts) marks[item] |= 3;
+  return marks;
+}
+
+function countStates(model, ids) {
+  const counts = [0, 0, 0, 0];
+  for (const id of ids) counts[model.items[id].state]++;
+  return counts;
+}
+
+const number = (n) => n.toLocaleString("en-US");
+const plural = (n, word) => number(n) + " " + word + (n === 1 ? "" : "s");
+
+function seconds(s) {
+  if (s === null || s === undefined) return "not known";
+  if (s < 0.0995) return (s * 1000).toFixed(s < 0.00995 ? 1 : 0) + " ms";
+  if (s < 99.5) return (s < 9.95 ? s.toFixed(2) : s.toFixed(1)) + " s";
+  const minutes = Math.round(s / 60);
+  return minutes < 120 ? minutes + " min" : number(Math.round(s / 3600)) + " h";
+}

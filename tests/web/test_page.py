@@ -1,0 +1,159 @@
+"""The text of the page: what is in it, what cannot get out of it, and how it is asked for.  No browser."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from graphs import add, many, pipeline
+
+from cachepy import cache_file
+from cachepy.errors import UsageError
+from cachepy.page import MOST_REASONS, as_json, cache_tree_to_html, page, shown
+from cachepy.session import Session, use_session
+
+HOSTILE = [
+    "</script><script>alert(1)</script>", "<!--<script>", "]]>", "'\"`", "a\nb", "\0", "\ud800", "\u2028\u2029", "&lt;&amp;",
+    "${alert(1)}", "\\u003cscript", "@@SCRIPT@@", "\u202egnp", "x" * 5000,
+]  # fmt: skip
+
+
+def data_of(text: str) -> dict:
+    found = re.findall(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
+    assert len(found) == 1
+    return json.loads(found[0])
+
+
+def hostile_page() -> str:
+    nodes, stale = {}, {}
+    for bad in HOSTILE:
+        add(nodes, bad, module=bad, label={bad: bad}, files=[Path(f"/d/{bad}")] if "\0" not in bad else [], file_hashes={bad: bad})
+    return page(nodes, stale, title=HOSTILE[0])
+
+
+def test_nothing_of_the_data_is_markup():
+    text = hostile_page()
+    assert text.count("<script") == 2 and text.count("</script>") == 2 and text.count("<!--") == 0
+    body = re.search(r'id="data">(.*?)</script>', text, re.DOTALL)[1]
+    assert not re.search(r"[<>&\u2028\u2029\x00-\x1f\ud800-\udfff]|[^\x00-\x7f]", body)
+    assert "<title>&lt;/script&gt;" in text
+    text.encode("utf-8")
+
+
+def test_all_of_it_is_there_as_text():
+    functions = [name for name, _ in data_of(hostile_page())["functions"]]
+    assert functions == [shown(bad) for bad in sorted(HOSTILE)] or set(functions) == {shown(bad) for bad in HOSTILE}
+
+
+@pytest.mark.parametrize(("text", "seen"), [
+    ("größe 読 🙂", "größe 読 🙂"), ("a\nb\t", r"a\nb\t"), ("\0", r"\x00"), ("\ud800", r"\ud800"), ("\u202e", r"\u202e"), ("👩\u200d🔬", "👩\u200d🔬"),
+])  # fmt: skip
+def test_shown(text, seen):
+    assert shown(text) == seen
+
+
+def test_json_is_read_back_equal():
+    assert json.loads(as_json(HOSTILE)) == HOSTILE
+
+
+def test_the_policy_allows_this_script_and_style_only():
+    text = hostile_page()
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)[1]
+    script = text[text.rindex("<script>") + 8 : text.rindex("</script>")]
+    style = re.search(r"<style>(.*?)</style>", text, re.DOTALL)[1]
+    for kind, code in (("script", script), ("style", style)):
+        digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}';" in policy
+    assert policy.startswith("default-src 'none';") and "unsafe" not in policy
+    assert not re.search(r"https?://|//[a-z]+\.|@import|url\(|innerHTML|eval\(|style=", text)
+
+
+def test_what_the_page_says_of_a_call():
+    nodes, stale = pipeline()
+    data = data_of(page(nodes, stale, title="t"))
+    rows = {data["functions"][row[0]][0] + row[1][-1]: row for row in data["calls"]}
+    merge = rows["merge2"]
+    assert merge[2] == [["a", "Frame 3×2"], ["b", "Frame 4×2"], ["n", "7"]]
+    assert (merge[4], merge[5], merge[7], merge[9]) == (1.7e9, 0.25, 1, 2)
+    assert data["folders"][merge[6][0]] + "/" + merge[6][1] == "/cache/entries/" + nodes["merge:" + f"{2:032x}"]["hash"]
+    assert data["reasons"][merge[8][0]] == ["code of jobs:merge changed (jobs.py:12)", "-    return a\n+    return a + b"]
+    assert rows["load0"][3] == [[data["files"].index("/data/01.csv"), "ab" * 16]]
+    assert [rows["alone4"][7], rows["report3"][7]] == [2, 0]
+    index = {name: data["calls"].index(row) for name, row in rows.items()}
+    assert data["edges"] == [[index["report3"], index["merge2"]]]
+    assert [index["load0"], index["merge2"], "a"] in data["flows"] and data["asked"] is True
+
+
+def test_without_a_look_at_files_no_state_is_claimed():
+    nodes, _ = pipeline()
+    assert data_of(page(nodes, None, title="t"))["asked"] is False
+
+
+def test_reasons_without_end_are_counted():
+    nodes, stale = pipeline()
+    first = next(iter(stale))
+    stale[first]["reasons"] *= 500
+    row = next(row for row in data_of(page(nodes, stale, title="t"))["calls"] if row[9] == 500)
+    assert len(row[8]) == MOST_REASONS
+
+
+def test_numbers_that_json_lacks():
+    nodes = {}
+    add(nodes, "f", created=float("nan"), elapsed=None)
+    assert data_of(page(nodes, None, title="t"))["calls"][0][4:6] == [None, None]
+
+
+def test_the_same_graph_gives_the_same_page():
+    nodes, stale = pipeline()
+    turned = dict(reversed(nodes.items())), dict(reversed(stale.items()))
+    assert page(nodes, stale, title="t") == page(*turned, title="t")
+
+
+def test_a_real_graph(tmp_path):
+    source = tmp_path / "in <1>.csv"
+    source.write_text("1")
+    with use_session(Session()):
+
+        @cache_file(tmp_path / "cache")
+        def load(path):
+            return [path.read_text(), "something that is no short string"]
+
+        @cache_file(tmp_path / "cache")
+        def shout(text):
+            return [each.upper() for each in text]
+
+        shout(load(source))
+        fresh = data_of(cache_tree_to_html())
+        source.write_text("2")
+        text = cache_tree_to_html(tmp_path / "page.html", title="Mine & yours")
+        unasked = data_of(cache_tree_to_html(highlight_stale=False))
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == text
+    assert "<h1>Mine &amp; yours</h1>" in text and data_of(text)["title"] == "Mine & yours"
+    assert [row[7] for row in fresh["calls"]] == [0, 0]
+    assert [row[7] for row in data_of(text)["calls"]] == [1, 1]
+    assert [row[7] for row in unasked["calls"]] == [0, 0] and not unasked["asked"]
+    assert len(fresh["flows"]) == 1 and fresh["files"] == [str(source)]
+
+
+@pytest.mark.parametrize(("arguments", "named"), [
+    ({"path": 3}, "path must be a path (str or os.PathLike) to write the page to, not 3"),
+    ({"title": None}, "title must be a str, the heading of the page, not None"),
+])  # fmt: skip
+def test_wrong_arguments(arguments, named):
+    with pytest.raises(UsageError, match=re.escape(named)):
+        cache_tree_to_html(**arguments)
+
+
+def test_ten_thousand_calls_are_packed_small():
+    assert len(page(many(10_000), None, title="t")) < 5_000_000
+
+
+def test_importing_it_is_light():
+    code = "import sys, cachepy.page; sys.exit(bool({'json', 'html', 'matplotlib', 'importlib.resources'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0
