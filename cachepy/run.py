@@ -99,6 +99,8 @@ class Run:
         leave(self.token)
         try:
             finish(self.frame)
+            if isinstance(error, BaseException):
+                self.session.on_failure(self.request.call.target.identity, error)
             if kind is not None and isinstance(self.parent, Frame):
                 self.parent.hopeless |= {self.request.id, *self.frame.hopeless}
             if kind is not None or not self._keep(elapsed):

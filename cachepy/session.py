@@ -78,6 +78,8 @@ class Session:
         self.couriers: list[Callable[[Frame], Iterable[Dep]]] = [read_mailbox]
         self.remote_frame: Callable[[str, str], Caller | None] = RemoteFrame
         self.on_wait: Callable[[], None] = lambda: None
+        self.on_waited: Callable[[str, float], None] = lambda identity, seconds: None
+        self.on_failure: Callable[[str, BaseException], None] = lambda identity, error: None
         self.runners: list[Callable[[Any], Any]] = []  # client -> what makes jobs there (see `jobs`), or None
         self.refreshers: list[Callable[[], None]] = [self._drain]
         self._stores: dict[str, Store] = {}

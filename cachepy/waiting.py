@@ -6,6 +6,7 @@ Imports deadlock, trace.
 from __future__ import annotations
 
 import os
+from time import perf_counter
 
 from cachepy.deadlock import waits_for_me
 from cachepy.trace import Frame, caller
@@ -24,7 +25,7 @@ def attempts(request: Request, flags: Flags) -> Iterator[float]:
     """Yields pauses until there is a hit, or this call is ours to run; after `take` failed."""
     frame = caller()
     mine = set(frame.lineage()) if isinstance(frame, Frame) else set()
-    pause = _FIRST_PAUSE
+    pause, began = _FIRST_PAUSE, perf_counter()
     try:
         while True:
             request.session.waiting[request] = mine, request.id
@@ -38,6 +39,8 @@ def attempts(request: Request, flags: Flags) -> Iterator[float]:
                 return
     finally:
         request.session.waiting.pop(request, None)
+        if pause > _FIRST_PAUSE:
+            request.session.on_waited(request.call.target.identity, perf_counter() - began)
 
 
 def take(request: Request, flags: Flags) -> bool:

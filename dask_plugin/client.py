@@ -43,6 +43,12 @@ class ClusterGraph:
         self.errors = 0
         self._seq: int | None = None
 
+    @property
+    def page(self) -> str:
+        """The address of the page on Dask's dashboard that shows the cluster's graph and counts; empty if unknown."""
+        link = self.client.dashboard_link
+        return f"{link.removesuffix('/status')}/cachepy" if link else ""
+
     async def _open(self) -> ClusterGraph:
         await self.client._register_plugin(SchedulerPart(), SchedulerPart.name, True)
         self.client.subscribe_topic(TOPIC, self._on_records)
@@ -191,7 +197,8 @@ def connect(client: Client) -> ClusterGraph:
     Returns
     -------
     ClusterGraph
-        With ``nodes()``, ``sync()`` and ``close()``; also a context manager.
+        With ``nodes()``, ``sync()``, ``close()`` and ``page`` (the address of the page on the dashboard that shows
+        the graph by function and counts of runs, hits, waits and failures); also a context manager.
 
     Examples
     --------

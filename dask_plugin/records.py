@@ -4,8 +4,9 @@
     ("hit", id, run, root)                                       a call that was reused
     ("of", task, id, root)                                       which call a task was made for
     ("told", caller's run, kind, name, digest)                   for a caller that runs elsewhere
+    ("count", function, {what: how much})                        since the last such record (see tally)
 
-Imports cachepy.model and cachepy.wire.
+Imports tally, cachepy.model and cachepy.wire.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 from cachepy import wire
 from cachepy.model import CALL, Dep, Event
+from dask_plugin.tally import is_amounts
 
 TOPIC = "cachepy"
 OP = "cachepy-records"
@@ -28,6 +30,7 @@ _SHAPES: dict[str, tuple[Any, ...]] = {
     "hit": (str, str, str, str),
     "of": (str, Hashable, str, str),
     "told": (str, str, str, str, (str, type(None))),
+    "count": (str, str, dict),
 }
 
 
@@ -69,7 +72,9 @@ def is_record(record: Any) -> bool:
     if not isinstance(record, (list, tuple)) or not record:
         return False
     kinds = _SHAPES.get(record[0]) if isinstance(record[0], str) else None
-    return kinds is not None and len(record) == len(kinds) and all(map(isinstance, record, kinds))
+    if kinds is None or len(record) != len(kinds) or not all(map(isinstance, record, kinds)):
+        return False
+    return record[0] != "count" or is_amounts(record[2])
 
 
 def size_of(record: Record) -> int:

@@ -2,11 +2,12 @@
 
 `Ledger` holds one record a node, numbered, so that a client which missed something can ask for all
 since a number; it outlives clients.  `SchedulerPart` connects it to the streams.  Records are whole
-calls, so a worker that dies leaves nothing half-made.  Imports mail, records and worker.
+calls, so a worker that dies leaves nothing half-made.  Imports dashboard, mail, records, tally and worker.
 """
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict, deque
 from collections.abc import Iterable
 from itertools import takewhile
@@ -16,10 +17,13 @@ from distributed import Scheduler
 from distributed.diagnostics.plugin import SchedulerPlugin
 from distributed.protocol.pickle import dumps
 
+from dask_plugin.dashboard import Dashboard
 from dask_plugin.mail import PLUGIN
 from dask_plugin.records import OP, TOPIC, Record, batches, is_record
+from dask_plugin.tally import Tally
 from dask_plugin.worker import WorkerPart
 
+logger = logging.getLogger("cachepy.dask")
 _HITS = 100_000  # remembered, for clients that ask what they missed
 _CALLERS = 10_000  # callers whose mail is kept; one that never asks was killed
 
@@ -29,6 +33,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self.seq = 0
+        self.tally = Tally()
         self._hits: deque[tuple[int, str, str]] = deque(maxlen=_HITS)
         self._tasks: dict[Any, dict[str, str]] = {}
         self._rows: OrderedDict[str, tuple[int, Record]] = OrderedDict()
@@ -41,6 +46,9 @@ class Ledger:
             self._mail.setdefault(record[1], []).append(record[2:])
             while len(self._mail) > _CALLERS:
                 self._mail.popitem(last=False)
+            return False
+        if kind == "count":
+            self.tally.add(record[1], record[2])
             return False
         if kind == "of":
             self._tasks.setdefault(record[1], {})[record[2]] = record[3]
@@ -103,17 +111,32 @@ class SchedulerPart(SchedulerPlugin):
     def __init__(self) -> None:
         self.ledger = Ledger()
         self.scheduler: Scheduler | None = None
+        self.dashboard: Dashboard | None = None
 
     async def start(self, scheduler: Scheduler) -> None:
         if OP in scheduler.stream_handlers:  # two clients may connect at once: the first one's part serves both
             return
         self.scheduler = scheduler
+        self._open_dashboard(scheduler)
         scheduler.stream_handlers[OP] = self.receive
         scheduler.handlers["cachepy_since"] = self.since
         scheduler.handlers["cachepy_subtree"] = self.subtree
         scheduler.handlers["cachepy_mail"] = self.mail
         part = WorkerPart()
         await scheduler.register_worker_plugin(comm=None, plugin=dumps(part), name=part.name, idempotent=True)
+
+    def _open_dashboard(self, scheduler: Scheduler) -> None:
+        """The graph is recorded also where the page cannot be shown."""
+        try:
+            self.dashboard = Dashboard(scheduler, self.ledger)
+        except Exception:
+            logger.exception("the page /cachepy could not be added to the dashboard")
+
+    async def close(self) -> None:
+        """The scheduler closes."""
+        if self.dashboard is not None:
+            self.dashboard.close()
+            self.dashboard = None
 
     def receive(self, records: list[Record], **_: Any) -> None:
         """From a worker's stream, before the message that its task has finished.

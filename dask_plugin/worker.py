@@ -1,8 +1,8 @@
 """The worker's part: ships what its cached calls record, ahead of the task's own result.
 
 Task threads put records into a queue; the worker's loop empties it into the stream to the scheduler
-when a task changes its state, which is before the message that the task has finished.  Imports
-mail, records and the public parts of cachepy.
+when a task changes its state, which is before the message that the task has finished.  What is only
+counted is added up meanwhile.  Imports mail, records, tally and the public parts of cachepy.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
+from threading import local
 from typing import Any
 
 from distributed import Worker, get_worker, secede
@@ -23,6 +25,7 @@ from cachepy.sink import GraphSink
 from cachepy.trace import Frame, caller, enter
 from dask_plugin.mail import mail_of
 from dask_plugin.records import OP, Record, batches, event_record, hit_record, task_record, told_record
+from dask_plugin.tally import Tally, function_name
 
 NAME = "cachepy-worker"
 _OVER = Era(is_over=True)
@@ -35,18 +38,28 @@ class Shipper:
     def __init__(self, worker: Worker) -> None:
         self.worker = worker
         self._queue: deque[Record] = deque()
+        self._counts: deque[tuple[str, str, dict[str, float]]] = deque()
+        self._tally = Tally()
 
     def put(self, record: Record) -> None:
         """From any thread."""
         self._queue.append(record)
 
+    def count(self, module: str, qualname: str, amounts: dict[str, float]) -> None:
+        """From any thread; it is added up on the worker's loop."""
+        self._counts.append((module, qualname, amounts))
+
     def flush(self) -> None:
         """On the worker's loop: hand everything to the stream."""
-        if not self._queue:
+        if not self._queue and not self._counts:
             return
         records: list[Record] = []
         while self._queue:
             records.append(self._queue.popleft())
+        while self._counts:
+            module, qualname, amounts = self._counts.popleft()
+            self._tally.add(function_name(module, qualname), amounts)
+        records += [("count", function, amounts) for function, amounts in self._tally.take()]
         for batch in batches(records):
             self.worker.batched_send({"op": OP, "records": batch})
 
@@ -57,6 +70,7 @@ class ClusterSink(GraphSink):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self.shippers: dict[str, Shipper] = {}
+        self._thread = local()  # `folds`: what looks like a hit is none, see `fold_below`
 
     @property
     def era(self) -> Era:
@@ -71,12 +85,43 @@ class ClusterSink(GraphSink):
     def record(self, event: Event) -> None:
         super().record(event)
         self._ship_task(event)
+        took, size = event.elapsed, _size_of(event)
+        self._count(event, {"runs": 1, "run_seconds": took, "bytes": size, "last": event.created})
+
+    def fold_below(self, event: Event, *, anew: bool) -> None:
+        """Calls below that ran in other processes are told of as if they were hits here, but nobody asked for them."""
+        self._thread.folds = True
+        try:
+            super().fold_below(event, anew=anew)
+        finally:
+            self._thread.folds = False
 
     def hit(self, event: Event, chosen: dict[str, Event], several: set[str]) -> None:
         """The clients may not know of it, even if this process does."""
         super().hit(event, chosen, several)
         self.ship(hit_record(event))
         self._ship_task(event)
+        if not getattr(self._thread, "folds", False):
+            self._count(event, {"hits": 1, "saved_seconds": event.elapsed})
+
+    def raised(self, function: str, error: BaseException) -> None:
+        """A body ended with an error; an interrupt or a cancelled coroutine is no failure of the function."""
+        shipper = self.here() if isinstance(error, Exception) else None
+        if shipper is not None:
+            module, _, qualname = function.partition(":")
+            shipper.count(module, qualname, {"failures": 1})
+
+    def waited(self, function: str, seconds: float) -> None:
+        """A call waited for somebody else who ran it."""
+        shipper = self.here()
+        if shipper is not None:
+            module, _, qualname = function.partition(":")
+            shipper.count(module, qualname, {"waits": 1, "wait_seconds": seconds})
+
+    def _count(self, event: Event, amounts: dict[str, float]) -> None:
+        shipper = self.here()
+        if shipper is not None:
+            shipper.count(event.module, event.qualname, amounts)
 
     def _ship_task(self, event: Event) -> None:
         """A call that no other call of this process made is what its task is for."""
@@ -164,6 +209,7 @@ def install(session: Session) -> ClusterSink:
     session.remote_frame = lambda run, box: None if run.startswith("outbox-") else ClusterFrame(run, box, sink)
     session.couriers.append(fetch_mail)
     session.on_wait = make_room
+    session.on_failure, session.on_waited = sink.raised, sink.waited
     return sink
 
 
@@ -174,7 +220,16 @@ def uninstall(sink: ClusterSink) -> None:
         fresh = Session()
         session.sink, session.remote_frame, session.on_wait = GraphSink(session), fresh.remote_frame, fresh.on_wait
         session.era = object()
+        session.on_failure, session.on_waited = fresh.on_failure, fresh.on_waited
         session.couriers.remove(fetch_mail)
+
+
+def _size_of(event: Event) -> int:
+    """The bytes on disk of what a run stored."""
+    try:
+        return Path(event.root, event.outfile).stat().st_size if event.outfile else 0
+    except OSError:  # pruned meanwhile
+        return 0
 
 
 def fetch_mail(frame: Frame) -> Iterable[Dep]:

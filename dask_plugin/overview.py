@@ -1,0 +1,136 @@
+"""The cluster's graph by function, for the page: counts of calls and edges, brought up to date when somebody looks.
+
+Nothing is worked out while nobody does.  What is stale is told from the records alone, which say what each run
+used: newer code of its function, or a call below that gives another result now.  Files that changed since are not
+looked at: the scheduler may not see them.  Imports records and tally.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from cachepy.model import CODE, FILE, Event
+from dask_plugin.records import event_of
+from dask_plugin.tally import function_name, label_of
+
+logger = logging.getLogger("cachepy.dask")
+
+Edge = tuple[str, str, str]  # the caller or taker, the function below or giver, "call" or "flow"
+
+
+# What is kept of a call: its function, the digest of its code, its effect, the calls below it with theirs, the calls
+# whose results it was given, its edges, its files.  Plain tuples: the garbage collector does not go through them again
+# and again, which would hold up the scheduler.
+_Below = tuple[tuple[str, str | None], ...]
+_Call = tuple[str, str | None, str, _Below, tuple[str, ...], tuple[Edge, ...], tuple[str, ...]]
+
+
+class Overview:
+    """Counts by function of the newest run of each call."""
+
+    def __init__(self) -> None:
+        self._calls: dict[str, _Call] = {}
+        self._givers: dict[str, str] = {}  # digest of a result -> the call that gave it
+        self._numbers: Counter[str] = Counter()
+        self._edges: Counter[Edge] = Counter()
+        self._files: dict[str, Counter[str]] = {}
+        self._codes: dict[str, tuple[float, str | None]] = {}  # the newest code of each function
+        self._stale: Counter[str] = Counter()
+        self._labels: dict[str, str] = {}
+
+    def update(self, payloads: Iterable[bytes]) -> None:
+        """Take in what was recorded since the last time."""
+        events = sorted(_events(payloads), key=lambda event: event.created)  # who gave a result before who took it
+        for event in events:
+            self._remove(event.id)
+            self._add(event)
+        if events:
+            self._stale = Counter(self._calls[call][0] for call in self._find_stale())
+
+    def _add(self, event: Event) -> None:
+        function = function_name(event.module, event.qualname)
+        deps = event.trace.deps
+        own = f"{event.module}:{event.qualname}"
+        code = next((d.digest for d in deps if d.kind == CODE and d.name == own), None)
+        if event.seen >= self._codes.get(function, (0.0, None))[0]:
+            self._codes[function] = event.seen, code
+        self._labels[function] = label_of(event.qualname)
+        self._givers[event.trace.result] = event.id
+        below = tuple((c.name, c.digest) for c in event.trace.calls)
+        taken = tuple(g for g in map(self._givers.get, event.args.values()) if g is not None and g in self._calls)
+        files = tuple(d.name for d in deps if d.kind == FILE)
+        edges = tuple(self._edges_of(function, below, taken))
+        self._calls[event.id] = (function, code, event.trace.effect, below, taken, edges, files)
+        self._numbers[function] += 1
+        self._edges.update(edges)
+        self._files.setdefault(function, Counter()).update(files)
+
+    def _edges_of(self, function: str, below: _Below, taken: Iterable[str]) -> Iterator[Edge]:
+        for call, _ in below:
+            if call in self._calls:
+                yield function, self._calls[call][0], "call"
+        for call in taken:
+            if self._calls[call][0] != function:
+                yield function, self._calls[call][0], "flow"
+
+    def _remove(self, call: str) -> None:
+        known = self._calls.pop(call, None)
+        if known is not None:
+            function, *_, edges, files = known
+            self._numbers[function] -= 1
+            self._edges.subtract(edges)
+            self._files[function].subtract(files)
+
+    def _find_stale(self) -> list[str]:
+        """The calls whose code is newer now or that used what a call below does not give any more, and all above."""
+        found = [name for name, call in self._calls.items() if self._is_outdated(call)]
+        if not found:
+            return found
+        takers: dict[str, list[str]] = {}
+        for name, (*_, below, taken, _, _) in self._calls.items():
+            for other in (*[call for call, _ in below], *taken):
+                takers.setdefault(other, []).append(name)
+        stale = set(found)
+        for name in found:  # grows while it is read
+            more = [taker for taker in takers.get(name, ()) if taker not in stale]
+            stale.update(more)
+            found += more
+        return found
+
+    def _is_outdated(self, call: _Call) -> bool:
+        """By itself: what is above such a call is not looked at here."""
+        function, code, _, below, *_ = call
+        if code != self._codes[function][1]:
+            return True
+        for name, effect in below:
+            known = self._calls.get(name)
+            if known is not None and known[2] != effect:
+                return True
+        return False
+
+    def functions(self) -> dict[str, dict[str, Any]]:
+        """By name: how many calls, how many of them stale, how many files of their own."""
+        return {
+            name: {
+                "label": self._labels[name],
+                "calls": number,
+                "stale": self._stale[name],
+                "files": sum(count > 0 for count in self._files.get(name, {}).values()),
+            }
+            for name, number in self._numbers.items()
+        }
+
+    def edges(self) -> list[tuple[Edge, int]]:
+        return sorted((edge, number) for edge, number in self._edges.items() if number > 0)
+
+
+def _events(payloads: Iterable[bytes]) -> Iterator[Event]:
+    """The events of payloads; one that is damaged does not hide the others."""
+    for payload in payloads:
+        try:
+            yield event_of(payload)
+        except ValueError:
+            logger.exception("a record is damaged; the page /cachepy misses one call")

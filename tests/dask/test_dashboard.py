@@ -1,0 +1,590 @@
+"""The page `/cachepy`, its data, and our part of `/metrics`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+import time
+from base64 import b64encode
+from hashlib import sha256
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import pipeline_module as pm
+import pytest
+from distributed import Client, LocalCluster
+from prometheus_client.parser import text_string_to_metric_families
+
+from cachepy import cache_file, cache_tree_nodes
+from cachepy.model import Dep, Event, Trace
+from cachepy.session import Session, current_session
+from dask_plugin import connect, delayed
+from dask_plugin import dashboard as dashboard_module
+from dask_plugin import scheduler as scheduler_module
+from dask_plugin.dashboard import Live, page
+from dask_plugin.metrics import exposition
+from dask_plugin.overview import Overview
+from dask_plugin.records import event_record, is_record
+from dask_plugin.scheduler import Ledger, SchedulerPart
+from dask_plugin.tally import Tally
+
+pytestmark = pytest.mark.dask
+ROOT = Path(__file__).parents[2]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+HOSTILE = [
+    "</script><script>document.title='run'</script>",
+    "<img src=x onerror=\"document.title='run'\">",
+    "a\"b'c\\d{e}=1",
+    "two\nlines\r\tand \0 null",
+    "ünï – 漢字 \U0001f600",
+    "lone \ud800 surrogate",
+    "\u202eright to left",
+    "x" * 5000,
+]
+needs_hooks = pytest.mark.skipif(not hasattr(Session(), "on_failure"), reason="the session does not tell of failures yet")
+
+
+@pytest.fixture
+def local(session):
+    """A client of a cluster inside this process, connected."""
+    with LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0") as made:
+        with Client(made) as client, connect(client):
+            yield client
+
+
+def wait_for(path):
+    """Bodies wait for files: events cannot be sent to workers."""
+    import os
+    import time
+
+    for _ in range(600):
+        if os.path.exists(path):
+            return
+        time.sleep(0.05)
+    raise TimeoutError(path)
+
+
+def address(client):
+    return client.dashboard_link.removesuffix("/status")
+
+
+def read(client, path):
+    with urlopen(address(client) + path, timeout=30) as answer:
+        return answer.read().decode()
+
+
+def data_of(client):
+    """The data of the page, surely new."""
+    part = client.cluster.scheduler.plugins["cachepy-scheduler"]
+    part.dashboard.live._next = float("-inf")
+    return json.loads(read(client, "/cachepy/graph.json"))
+
+
+def functions(client):
+    return {row["label"]: row for row in data_of(client)["functions"]}
+
+
+def links(client):
+    found = data_of(client)
+    names = [row["label"] for row in found["functions"]]
+    return {(names[a], names[b], kind): n for a, b, kind, n in found["edges"]}
+
+
+def metrics(client):
+    """(metric, function) -> value, of ours only; the whole text has to be valid."""
+    families = list(text_string_to_metric_families(read(client, "/metrics")))
+    assert len({f.name for f in families}) == len(families), "a metric is there twice"
+    samples = [(f, s) for f in families for s in f.samples if s.name.startswith("cachepy_")]
+    for family, sample in samples:
+        assert family.documentation and family.type == ("counter" if sample.name.endswith("_total") else "gauge")
+    return {(s.name, s.labels.get("function", "").rpartition(".")[2]): s.value for _, s in samples}
+
+
+# -- while a job runs
+
+
+def test_page_and_metrics_while_a_job_runs(local, tmp_path):
+    begun, gate = str(tmp_path / "begun"), str(tmp_path / "gate")
+
+    @cache_file(tmp_path / "cache")
+    def quick(n):
+        return ["quick", n]
+
+    @cache_file(tmp_path / "cache")
+    def slow(n):
+        first = quick(n)
+        open(begun, "w").close()
+        wait_for(gate)
+        return ["slow", first]
+
+    future = local.submit(slow, 1)
+    wait_for(begun)
+    for _ in range(100):  # what a running task made is sent five times a second
+        if "quick" in functions(local):
+            break
+        time.sleep(0.05)
+    assert functions(local)["quick"]["runs"] == 1
+    assert metrics(local)["cachepy_runs_total", "quick"] == 1
+    assert "slow" not in functions(local)
+    assert "<title>cachepy" in read(local, "/cachepy")
+    Path(gate).touch()
+    future.result()
+    assert functions(local)["slow"]["runs"] == 1
+    assert metrics(local)["cachepy_runs_total", "slow"] == 1
+    assert links(local) == {("slow", "quick", "call"): 1}
+
+
+def test_counts_of_runs_and_hits(local, tmp_path):
+    @cache_file(tmp_path / "cache")
+    def load(path):
+        return Path(path).read_text().split() * 50
+
+    @cache_file(tmp_path / "cache")
+    def count(words):
+        return {"words": len(words)}
+
+    files = [tmp_path / f"{n}.txt" for n in range(3)]
+    for n, path in enumerate(files):
+        path.write_text(f"some words {n}")
+    for _ in range(3):  # not pure: Dask itself must not answer
+        [delayed(count, pure=False)(delayed(load, pure=False)(str(p))).compute() for p in files]
+    shown = functions(local)
+    took = sum(node["elapsed"] for node in cache_tree_nodes().values() if node["fname"] == "load")
+    size = sum(node["outfile"].stat().st_size for node in cache_tree_nodes().values() if node["fname"] == "load")
+    row = shown["load"]
+    assert (row["calls"], row["runs"], row["hits"], row["failures"], row["files"]) == (3, 3, 6, 0, 3)
+    assert row["saved_seconds"] == pytest.approx(2 * took)
+    assert row["run_seconds"] == pytest.approx(took)
+    assert row["bytes"] == size > 0
+    assert row["last"] == max(n["created"] for n in cache_tree_nodes().values() if n["fname"] == "load")
+    assert links(local) == {("count", "load", "flow"): 3}
+    totals = data_of(local)["totals"]
+    assert (totals["runs"], totals["hits"], totals["bytes"]) == (6, 12, size + shown["count"]["bytes"])
+    ours = metrics(local)
+    assert ours["cachepy_hits_total", "load"] == 6
+    assert ours["cachepy_written_bytes_total", "load"] == size
+    assert ours["cachepy_saved_seconds_total", "load"] == pytest.approx(2 * took)
+    assert ours["cachepy_last_run_timestamp_seconds", "load"] == row["last"]
+    assert ours["cachepy_graph_calls", ""] == 6
+
+
+def test_a_hit_stands_for_all_below_it_once(local, tmp_path):
+    @cache_file(tmp_path / "cache")
+    def inner(n):
+        return ["inner", n]
+
+    @cache_file(tmp_path / "cache")
+    def outer(n):
+        return ["outer", inner(n), inner(n + 1)]
+
+    for _ in range(2):
+        local.submit(outer, 1, pure=False).result()
+    shown = functions(local)
+    assert (shown["outer"]["hits"], shown["inner"]["hits"]) == (1, 0)
+    assert shown["inner"]["saved_seconds"] == 0
+    assert shown["outer"]["saved_seconds"] == shown["outer"]["run_seconds"] >= shown["inner"]["run_seconds"]
+
+
+def test_calls_that_a_caller_sent_to_workers_are_no_hits(client, data):
+    client.submit(pm.orchestrate, "get_client", [str(p) for p in data.paths]).result()
+    shown = functions(client)
+    assert shown["orchestrate"]["runs"] == 1
+    assert sum(row["hits"] for row in shown.values()) == 0
+
+
+@needs_hooks
+def test_failures_are_counted(local, tmp_path):
+    @cache_file(tmp_path / "cache")
+    def bad(n):
+        raise OSError(f"no network {n}")
+
+    @cache_file(tmp_path / "cache")
+    def brave(n):
+        try:
+            return bad(n)
+        except OSError:
+            return ["went on", n]
+
+    assert local.submit(brave, 1).result() == ["went on", 1]
+    assert isinstance(local.submit(bad, 2).exception(), OSError)
+    shown = functions(local)
+    assert (shown["bad"]["failures"], shown["bad"]["runs"], shown["bad"]["calls"]) == (2, 0, 0)
+    assert (shown["brave"]["failures"], shown["brave"]["runs"]) == (0, 1)
+    assert shown["bad"]["last"] is None
+    ours = metrics(local)
+    assert ours["cachepy_failures_total", "bad"] == 2
+    assert ("cachepy_last_run_timestamp_seconds", "bad") not in ours
+
+
+@needs_hooks
+def test_waits_are_counted(local, tmp_path):
+    begun, gate = str(tmp_path / "begun"), str(tmp_path / "gate")
+
+    @cache_file(tmp_path / "cache")
+    def slow(n):
+        open(begun, "w").close()
+        wait_for(gate)
+        return ["slow", n]
+
+    first = local.submit(slow, 1, pure=False)
+    wait_for(begun)
+    second = local.submit(slow, 1, pure=False)
+    for _ in range(600):
+        if current_session().waiting:
+            break
+        time.sleep(0.05)
+    time.sleep(0.1)
+    Path(gate).touch()
+    assert first.result() == second.result()
+    row = functions(local)["slow"]
+    assert (row["runs"], row["hits"], row["waits"]) == (1, 1, 1)
+    assert 0.05 < row["wait_seconds"] < 30
+    assert metrics(local)["cachepy_waits_total", "slow"] == 1
+
+
+# -- the scheduler's own part
+
+
+def test_the_own_metrics_of_the_scheduler_stay(local):
+    text = read(local, "/metrics")
+    assert "dask_scheduler_workers" in text and "# TYPE cachepy_hits_total counter" in text
+    with urlopen(address(local) + "/metrics") as answer:
+        assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+
+
+def test_a_link_leads_to_the_page(local):
+    assert connect(local).page == address(local) + "/cachepy"
+    assert 'href="cachepy"' in read(local, "/status")
+
+
+def test_connecting_again_adds_nothing_and_closing_takes_it_away(session):
+    with LocalCluster(n_workers=1, processes=False, dashboard_address=":0") as cluster:
+        rules = cluster.scheduler.http_application.default_router.rules
+        before = list(rules)
+        with Client(cluster) as client:
+            connect(client)
+            once = list(rules)
+            with Client(cluster, set_as_default=False) as other:
+                connect(client)
+                connect(other)
+                assert rules == once and len(once) == len(before) + 1
+                assert read(client, "/status").count('href="cachepy"') == 1
+            part = cluster.scheduler.plugins["cachepy-scheduler"]
+            client.sync(part.close)
+            assert rules == before
+            assert 'href="cachepy"' not in read(client, "/status")
+            assert "cachepy_" not in read(client, "/metrics") and "dask_scheduler" in read(client, "/metrics")
+            with pytest.raises(HTTPError, match="404"):
+                read(client, "/cachepy")
+            client.sync(part.close)
+
+
+def test_two_schedulers_in_one_process_show_their_own(local, tmp_path):
+    @cache_file(tmp_path / "cache")
+    def here(n):
+        return ["here", n]
+
+    local.submit(here, 1).result()
+    with LocalCluster(n_workers=1, processes=False, dashboard_address=":0") as other:
+        with Client(other, set_as_default=False) as client, connect(client):
+            assert metrics(client)["cachepy_graph_calls", ""] == 0
+            assert metrics(local)["cachepy_graph_calls", ""] == 1
+
+
+def test_a_late_client_and_a_restart(client, data):
+    client.submit(pm.leaf, str(data.paths[0]), 1).result()
+    before = functions(client)["leaf"]
+    with Client(client.cluster, set_as_default=False) as late, connect(late):
+        assert functions(late)["leaf"] == before
+        client.restart()
+        assert functions(client)["leaf"] == before
+        client.submit(pm.leaf, str(data.paths[0]), 1, pure=False).result()
+        row = functions(late)["leaf"]
+        assert (row["calls"], row["runs"]) == (before["calls"], before["runs"])
+        assert row["hits"] == before["hits"] + 1
+
+
+def test_behind_a_prefix(session):
+    options = {"http_prefix": "/some/where"}
+    with LocalCluster(
+        n_workers=1, processes=False, dashboard_address=":0", scheduler_kwargs=options
+    ) as cluster:
+        port = cluster.scheduler.http_server.port
+        with Client(cluster) as client, connect(client):
+            base = f"http://127.0.0.1:{port}/some/where"
+            for path, sign in [("cachepy", "<title>"), ("cachepy/graph.json", '"functions"'), ("metrics", "cachepy_")]:
+                assert sign in urlopen(f"{base}/{path}").read().decode()
+            with pytest.raises(HTTPError, match="404"):
+                urlopen(f"http://127.0.0.1:{port}/cachepy")
+
+
+def test_without_bokeh_and_prometheus_client(tmp_path):
+    script = tmp_path / "plain.py"
+    script.write_text(textwrap.dedent("""
+        import sys
+        sys.modules["bokeh"] = sys.modules["prometheus_client"] = None
+        from urllib.request import urlopen
+        from distributed import Client, LocalCluster
+        from dask_plugin import connect
+        if __name__ == "__main__":
+            with LocalCluster(n_workers=1, processes=False, dashboard_address=":0") as cluster, Client(cluster) as client:
+                connect(client)
+                base = f"http://127.0.0.1:{cluster.scheduler.http_server.port}"
+                for path in ("/cachepy", "/cachepy/graph.json", "/metrics"):
+                    print(urlopen(base + path).read().decode())
+    """))
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, script], env=env, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "<title>cachepy" in done.stdout and '"functions": []' in done.stdout
+    assert "metrics are not available" in done.stdout, "the scheduler's own answer comes first"
+    assert "\n# TYPE cachepy_runs_total counter\n" in done.stdout
+
+
+def test_a_page_that_cannot_be_shown_costs_nothing_else(session, monkeypatch, tmp_path, caplog):
+    def fail(*_):
+        raise RuntimeError("another HTTP server")
+
+    monkeypatch.setattr(scheduler_module, "Dashboard", fail)
+
+    @cache_file(tmp_path / "cache")
+    def work(n):
+        return ["work", n]
+
+    with LocalCluster(n_workers=1, processes=False, dashboard_address=":0") as cluster:
+        with Client(cluster) as client, connect(client):
+            client.submit(work, 1).result()
+            assert [n["fname"] for n in cache_tree_nodes().values()] == ["work"]
+            assert "could not be added" in caplog.text
+            part = cluster.scheduler.plugins["cachepy-scheduler"]
+            client.sync(part.close)
+
+
+# -- what names may contain
+
+
+def hostile_ledger():
+    ledger = Ledger()
+    for i, name in enumerate(HOSTILE):
+        ledger.add(event_record(event(f"f{i}", qualname=name, module="m<&>")))
+        ledger.tally.add(f"m<&>.{name}".encode("utf-8", "backslashreplace").decode(), {"hits": 1})
+    return ledger
+
+
+def test_hostile_names_in_metrics():
+    ledger = hostile_ledger()
+    text = exposition(ledger.tally, len(ledger)).encode().decode()
+    names = {s.labels["function"] for f in text_string_to_metric_families(text) for s in f.samples if s.labels}
+    assert names == set(ledger.tally.rows)
+
+
+def test_hostile_names_in_the_data():
+    ledger = hostile_ledger()
+    shown = json.loads(asyncio.run(Live(ledger).json()))
+    assert {row["name"] for row in shown["functions"]} == set(ledger.tally.rows)
+    assert all(row["hits"] == row["calls"] == 1 for row in shown["functions"])
+
+
+def test_hostile_names_travel(local, tmp_path):
+    def make(name):
+        def body(n):
+            return ["body", n]
+
+        body.__qualname__ = body.__name__ = name
+        return cache_file(tmp_path)(body)
+
+    named = [name for name in HOSTILE if name.isprintable() and len(name) < 100]
+    for name in named:
+        local.submit(make(name), 1, pure=False).result()
+    assert set(functions(local)) == set(named)
+    read(local, "/metrics")
+
+
+@pytest.mark.skipif(
+    CHROMIUM is None and not os.environ.get("CACHEPY_NEEDS_BROWSER"), reason="needs Chromium (Debian: chromium)"
+)
+def test_hostile_names_in_the_browser(local, tmp_path):
+    part = local.cluster.scheduler.plugins["cachepy-scheduler"]
+    part.ledger = part.dashboard.live.records = hostile_ledger()
+    assert CHROMIUM is not None, "CACHEPY_NEEDS_BROWSER is set, and there is no Chromium"
+    options = ["--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}"]
+    command = [CHROMIUM, *options, "--virtual-time-budget=4000", "--dump-dom", f"{address(local)}/cachepy"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    dom = done.stdout
+    assert "<title>" in dom, done.stderr
+    assert "<title>cachepy on this cluster</title>" in dom, "a name was run as code"
+    assert dom.count("<script") == 1 and "<img" not in dom
+    body = dom.partition("<tbody>")[2].partition("</tbody>")[0]
+    assert body.count("<tr") == len(HOSTILE)
+    assert "title=\"m&lt;&amp;&gt;.&lt;/script&gt;&lt;script&gt;document.title='run'&lt;/script&gt;\"" in body
+    assert dom.count('class="box ') == len(HOSTILE)
+
+
+# -- the page
+
+
+def test_the_page_is_in_one_piece_and_runs_no_other_script(local):
+    text, _ = page()
+    with urlopen(address(local) + "/cachepy") as answer:
+        policy = answer.headers["Content-Security-Policy"]
+    script = re.search(r"<script>(.*?)</script>", text, re.DOTALL)[1]
+    assert f"script-src 'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'" in policy
+    assert "unsafe" not in policy and "default-src 'none'" in policy
+    assert not re.search(r"""(src|href)=["']?(https?:)?//""", text)
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(", script)
+    assert script.count("arrange(") >= 2 and "prefers-color-scheme" in script
+
+
+def test_one_answer_serves_all_who_look(monkeypatch):
+    ledger = Ledger()
+    ledger.add(event_record(event("f")))
+    live = Live(ledger)
+    asked = []
+    monkeypatch.setattr(ledger, "since", lambda seq: asked.append(seq) or Ledger.since(ledger, seq))
+
+    async def look():
+        return await asyncio.gather(*[live.json() for _ in range(5)])
+
+    assert len(set(asyncio.run(look()))) == 1
+    assert asked == [0]
+    live._next = 0
+    asyncio.run(live.json())
+    assert asked == [0, 1], "what was taken in is not asked for again"
+
+
+def test_many_records_are_taken_in_by_parts_in_their_order(monkeypatch):
+    monkeypatch.setattr(dashboard_module, "_PART", 2)
+    ledger = Ledger()
+    for each in [*pipeline(), event("load", result="another", at=5.0)]:
+        ledger.add(event_record(each))
+    live = Live(ledger)
+    behind, shown = [], {}
+    for _ in range(3):
+        live._next = 0
+        shown = json.loads(asyncio.run(live.json()))
+        behind.append(shown["behind"])
+    assert behind == [2, 0, 0]
+    assert sum(row["calls"] for row in shown["functions"]) == shown["calls"] == 4
+    assert {row["label"] for row in shown["functions"] if row["stale"]} == {"clean", "report"}
+    assert len(shown["edges"]) == 1, "of clean and report; load came after clean"
+
+
+# -- the graph by function
+
+
+def event(
+    name, *, qualname=None, module="m", code="c1", result=None, calls=(), args=(), files=(), at=1.0, key="0" * 32
+):
+    qualname = qualname or name
+    deps = (Dep("code", f"{module}:{qualname}", code), *[Dep("file", f, "1") for f in files])
+    trace = Trace(deps, tuple(Dep("call", f"{n}:{'0' * 32}", r) for n, r in calls), result or f"result of {name}")
+    return Event(
+        f"{name}:{key}", name, module, qualname, key, f"run {at}", trace, {f"a{i}": d for i, d in enumerate(args)}, {},
+        "/cache", None, "/", at, 0.5, at, "here",
+    )  # fmt: skip
+
+
+def overview(*events):
+    made = Overview()
+    made.update([event_record(e)[4] for e in events])
+    return made
+
+
+def add(made, *events):
+    made.update([event_record(e)[4] for e in events])
+
+
+def stale(made):
+    return {row["label"] for row in made.functions().values() if row["stale"]}
+
+
+def pipeline():
+    return [
+        event("load", files=["a", "b"], at=1.0),
+        event("clean", calls=[("load", "result of load")], at=2.0),
+        event("report", args=["result of clean"], at=3.0),
+        event("other", at=4.0),
+    ]
+
+
+def test_the_order_of_records_does_not_matter():
+    made, other = overview(*pipeline()), overview(*pipeline()[::-1])
+    assert made.functions() == other.functions()
+    expected = [(("m.clean", "m.load", "call"), 1), (("m.report", "m.clean", "flow"), 1)]
+    assert made.edges() == other.edges() == expected
+    assert made.functions()["m.load"] == {"label": "load", "calls": 1, "stale": 0, "files": 2}
+
+
+def test_records_in_parts_give_the_same():
+    made = Overview()
+    for each in pipeline():
+        add(made, each)
+    assert made.functions() == overview(*pipeline()).functions()
+
+
+def test_another_result_below_makes_all_above_stale_until_they_ran_again():
+    made = overview(*pipeline())
+    assert stale(made) == set()
+    add(made, event("load", result="another", files=["c"], at=5.0))
+    assert stale(made) == {"clean", "report"}
+    assert made.functions()["m.load"] == {"label": "load", "calls": 1, "stale": 0, "files": 1}
+    add(made, event("clean", calls=[("load", "another")], result="another clean", at=6.0))
+    add(made, event("report", args=["another clean"], at=7.0))
+    assert stale(made) == set()
+    assert made.edges() == [(("m.clean", "m.load", "call"), 1), (("m.report", "m.clean", "flow"), 1)]
+
+
+def test_newer_code_makes_the_other_calls_stale():
+    made = overview(*pipeline(), event("load", key="1" * 32, at=1.5))
+    add(made, event("load", key="1" * 32, code="c2", at=5.0))
+    assert stale(made) == {"load", "clean", "report"}
+    assert made.functions()["m.load"]["stale"] == 1
+
+
+def test_functions_of_one_name_in_two_modules_are_two():
+    made = overview(event("load"), event("load", module="n", key="1" * 32))
+    assert sorted(made.functions()) == ["m.load", "n.load"]
+
+
+def test_a_damaged_record_does_not_hide_the_others(caplog):
+    made = Overview()
+    made.update([b"no record", event_record(event("load"))[4]])
+    assert list(made.functions()) == ["m.load"]
+    assert "damaged" in caplog.text
+
+
+# -- counts
+
+
+@pytest.mark.parametrize(
+    "amounts",
+    [{"hits": float("nan")}, {"hits": -1}, {"hits": "1"}, {"hits": True}, {"hats": 1}, {"hits": 1 << 64}, [1], None],
+)
+def test_what_is_no_count_is_left_out(amounts):
+    part = SchedulerPart()
+    assert not is_record(("count", "f", amounts))
+    part.receive([("count", "f", amounts), ("count", "g", {"hits": 1})])
+    assert part.ledger.tally.rows == {"g": {"hits": 1}}
+
+
+def test_counts_add_up_and_the_last_is_the_latest():
+    tally = Tally()
+    for amounts in [{"runs": 1, "last": 5.0}, {"runs": 2, "last": 4.0}, {"hits": 1}]:
+        tally.add("f", amounts)
+    assert tally.rows == {"f": {"runs": 3, "last": 5.0, "hits": 1}}
+    assert tally.totals()["runs"] == 3
+    assert tally.take() == [("f", {"runs": 3, "last": 5.0, "hits": 1})] and not tally.rows
+
+
+def test_counts_are_told_to_no_client():
+    part, sent = SchedulerPart(), []
+    part.scheduler = type("Fake", (), {"log_event": lambda self, topic, message: sent.append(message)})()
+    part.receive([("count", "f", {"hits": 1})])
+    assert sent == [] and part.ledger.seq == 0
