@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from cachepy.maintain import cache_info, cache_list, cache_prune, cache_stats
     from cachepy.model import Reason, Verdict
     from cachepy.options import cache_default_dir
+    from cachepy.page import cache_tree_to_html
     from cachepy.plan import Plan, PlannedCall, cache_tree_plan
     from cachepy.refresh import Refreshed, cache_tree_refresh
     from cachepy.repair import Repaired, cache_repair
@@ -52,9 +53,12 @@ if TYPE_CHECKING:
         cache_tree_to_json,
         cache_tree_to_mermaid,
         cache_tree_to_networkx,
+        cache_tree_to_prov,
+        cache_tree_to_rocrate,
         plot_cache_graph,
     )
     from cachepy.stale import cache_tree_stale
+    from cachepy.view import GraphView, NodeView, cache_tree_view
 
 _HOMES = {
     "api": "cache_tree_changed_files cache_tree_files cache_tree_for_file cache_tree_load cache_tree_nodes "
@@ -69,12 +73,15 @@ _HOMES = {
     "maintain": "cache_info cache_list cache_prune cache_stats",
     "model": "Reason Verdict",
     "options": "cache_default_dir",
+    "page": "cache_tree_to_html",
     "plan": "Plan PlannedCall cache_tree_plan",
     "refresh": "Refreshed cache_tree_refresh",
     "repair": "Repaired cache_repair",
-    "show": "cache_tree_to_dot cache_tree_to_json cache_tree_to_mermaid cache_tree_to_networkx plot_cache_graph",
+    "show": "cache_tree_to_dot cache_tree_to_json cache_tree_to_mermaid cache_tree_to_networkx cache_tree_to_prov "
+    "cache_tree_to_rocrate plot_cache_graph",
     "stale": "cache_tree_stale",
     "session": "Session current_session use_session",
+    "view": "GraphView NodeView cache_tree_view",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
@@ -88,6 +95,8 @@ __all__ = [
     "CheapCallWarning",
     "Checked",
     "GraphFileError",
+    "GraphView",
+    "NodeView",
     "OpaqueGlobalWarning",
     "Plan",
     "PlannedCall",
@@ -120,9 +129,13 @@ __all__ = [
     "cache_tree_summary",
     "cache_tree_sync",
     "cache_tree_to_dot",
+    "cache_tree_to_html",
     "cache_tree_to_json",
     "cache_tree_to_mermaid",
     "cache_tree_to_networkx",
+    "cache_tree_to_prov",
+    "cache_tree_to_rocrate",
+    "cache_tree_view",
     "cache_verify",
     "current_session",
     "load_config",

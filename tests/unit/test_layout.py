@@ -24,6 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "guard": set(),
     "shape": set(),
     "layers": set(),
+    "bands": set(),
     "modules": set(),
     "trust": set(),
     "progress": set(),
@@ -36,10 +37,10 @@ ALLOWED: dict[str, set[str]] = {
     "entryfile": {"modules", "trust"},
     "kept": {"entryfile", "modules", "wire"},
     "journal": {"intake", "packed", "plainfile", "shape", "wire"},
-    "table": {"intake", "journal", "links", "model", "packed", "shape", "wire"},
-    "layout": {"layers"},
+    "table": {"guard", "intake", "journal", "links", "model", "packed", "shape", "wire"},
+    "layout": {"bands", "layers"},
     # the table of the design, from the bottom up
-    "model": set(),
+    "model": {"notebook"},
     "packed": {"model", "wire"},
     "links": {"model", "packed"},
     "intake": {"model", "packed", "shape"},
@@ -68,22 +69,22 @@ ALLOWED: dict[str, set[str]] = {
     "outputs": {"files", "model"},
     "verify": {"model"},
     "hot": {"code", "files", "flat", "guard", "key", "model", "modules", "probe", "trace", "verify"},
-    "graph": {"journal", "packed", "plainfile", "table", "wire"},
+    "graph": {"guard", "journal", "packed", "plainfile", "table", "wire"},
     "holding": {"model", "packed"},
     "session": {
-        "claims", "code", "files", "graph", "hot", "miss", "model", "modules", "outbox", "sink", "source", "store",
-        "trace", "trust",
+        "claims", "code", "files", "graph", "guard", "hot", "miss", "model", "modules", "outbox", "sink", "source",
+        "store", "trace", "trust",
     },
     "request": {"code", "label", "model", "probe", "session", "store", "trace", "verify"},
     "outbox": {"journal", "model", "shape"},
     "again": {"code", "kept", "session", "wire"},
     "carry": {"options", "session", "trace"},
     "probe": {"changes", "code", "digest", "model", "source"},
-    "sink": {"packed", "probe"},
+    "sink": {"guard", "packed", "probe"},
     "revive": {"again", "model", "probe", "trace", "verify"},
     "run": {
-        "again", "code", "digest", "entryfile", "flat", "flows", "kept", "label", "model", "outputs", "paths", "probe",
-        "session", "trace", "verify",
+        "again", "code", "digest", "entryfile", "flat", "flows", "kept", "label", "model", "outputs", "paths",
+        "probe", "session", "trace", "verify",
     },
     "waiting": {"deadlock", "trace"},
     "miss": {
@@ -94,7 +95,7 @@ ALLOWED: dict[str, set[str]] = {
     "maintain": {"claims", "entryfile", "journal", "model", "options", "packed", "session", "store"},
     "examine": {"entryfile", "files", "graph", "model", "source", "store", "table", "wire"},
     "aside": {"examine", "model", "trust"},
-    "trial": {"again", "claims", "entryfile", "files", "model", "session", "store", "trace"},
+    "trial": {"again", "claims", "entryfile", "files", "guard", "model", "session", "store", "trace"},
     "check": {"examine", "maintain", "model", "store", "trial"},
     "repair": {
         "aside", "check", "claims", "entryfile", "examine", "files", "graph", "journal", "maintain", "model",
@@ -102,15 +103,20 @@ ALLOWED: dict[str, set[str]] = {
     },
     "decorator": {"engine", "guard", "maintain", "options", "request", "session", "trace"},
     "export": set(),
-    "scene": {"export"},
-    "canvas": {"layout", "scene"},
-    "plot": {"canvas", "export", "layout", "scene"},
+    "provenance": {"__init__", "export"},
+    "crate": {"export", "provenance"},
+    "captions": {"export"},
+    "scene": {"captions", "export"},
+    "canvas": {"captions", "layout", "scene"},
+    "plot": {"canvas", "captions", "export", "layout", "scene"},
+    "view": {"api", "captions", "model", "notebook", "plot", "scene", "stale"},
     "api": {"session"},
     "page": {"api", "export", "stale"},
     "stale": {"api", "graph", "holding", "model", "packed", "probe", "progress", "session", "verify"},
-    "show": {"api", "export", "plot", "stale"},
+    "show": {"api", "captions", "crate", "export", "notebook", "plot", "provenance", "stale"},
     # the command line
     "plan": {"model", "progress", "session", "stale", "verify"},
+    "notebook": {"export", "plan"},
     "jobs": {"again", "code", "model", "session"},
     "refresh": {"again", "jobs", "model", "plan", "probe", "progress", "session", "stale", "verify"},
     "__main__": {"cli"},
@@ -127,6 +133,8 @@ ALLOWED: dict[str, set[str]] = {
 LATE = {
     ("rules", "recipes"),  # reached only through a value whose type comes from numpy, pandas, ...
     ("session", "miss"),  # loaded when there is something to run
+    ("model", "notebook"),  # reached only when a notebook shows a record
+    ("provenance", "__init__"),  # for the version
 }
 
 # the parts of cachepy that dask_plugin may use
