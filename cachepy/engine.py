@@ -10,6 +10,7 @@ goes on from there; it is imported when there is something to run.  Imports requ
 
 from __future__ import annotations
 
+from cachepy import session as sessions
 from cachepy.code import Target
 from cachepy.disk import safe_name
 from cachepy.errors import CheapCallWarning, UndigestableError
@@ -189,8 +190,8 @@ class CachedCall:
 
     def quick(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The value of a hot call with short arguments, else `MISSING`: the shortest of all ways."""
-        session = current_session()
-        if session.era is not self._era:
+        session = sessions._default  # what `current_session` gives, without a call
+        if session is None or session.era is not self._era:
             return MISSING
         try:
             if kwargs and not _FLAGS.isdisjoint(kwargs):

@@ -23,7 +23,7 @@ from cachepy.key import LONG
 from cachepy.model import CODE, ENV, FILE, NAME, OUTPUT, PACKAGE, ROOT
 from cachepy.modules import MAIN, canonical
 from cachepy.probe import env_digest, exists
-from cachepy.trace import caller
+from cachepy.trace import caller, here
 from cachepy.verify import ANCHOR
 
 TYPE_CHECKING = False
@@ -91,8 +91,7 @@ class Hot:
             value = loads(data) if data is not None else self._load(session)
         except Exception:  # the long way says what is wrong, or that nothing is: unpickling runs code of any class
             return MISSING
-        frame = caller()
-        if frame is not None:
+        if here() is not None and (frame := caller()) is not None:
             session.tell(frame, self.event)
         if self.shown.is_over:
             session.sink.hit(self.event, self.chosen, self.several)

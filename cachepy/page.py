@@ -132,9 +132,11 @@ class Packer:
     """The graph as small lists: what many calls share is written once, and goes by its number."""
 
     def __init__(self, nodes: Nodes, stale: Mapping[str, Any] | None) -> None:
+        from cachepy.captions import in_order
+
         self._nodes = nodes
         self._stale = stale
-        self._number = {call: i for i, call in enumerate(sorted(nodes))}
+        self._number = {call: i for i, call in enumerate(in_order(nodes))}
         self._tables: dict[str, dict[Any, int]] = {"functions": {}, "files": {}, "folders": {}, "reasons": {}}
 
     def data(self) -> dict[str, Any]:

@@ -174,9 +174,8 @@ def leave(token: Any) -> None:
         _current.set(None)
 
 
-def here() -> Caller | None:
-    """What is set as the caller here, open or not: for `back_to`."""
-    return _current.get()
+here = _current.get
+"""What is set as the caller here, open or not: for `back_to`."""
 
 
 def back_to(frame: Caller | None) -> None:

@@ -111,7 +111,7 @@ ALLOWED: dict[str, set[str]] = {
     "plot": {"canvas", "captions", "export", "layout", "scene"},
     "view": {"api", "captions", "model", "notebook", "plot", "scene", "stale"},
     "api": {"session"},
-    "page": {"api", "export", "stale"},
+    "page": {"api", "captions", "export", "stale"},
     "stale": {"api", "graph", "holding", "model", "packed", "probe", "progress", "session", "verify"},
     "show": {"api", "captions", "crate", "export", "notebook", "plot", "provenance", "stale"},
     # the command line
