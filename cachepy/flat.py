@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 MARSHAL = 2  # the last version without references, the first with binary floats
-LEAVES = frozenset({int, float, complex, bool, str, bytes, type(None)})
+NUMBERS = frozenset({int, float, complex, bool, type(None)})
+TEXTS = frozenset({str, bytes})
+LEAVES = NUMBERS | TEXTS
 _ORDERED = LEAVES - {complex}
 _MOST = 64  # parts; of more, pickling costs less than looking at their types
 _SHORT = 4096  # bytes that are searched sooner than `re` is imported

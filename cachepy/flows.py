@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-NUMBERS = frozenset({int, float, complex, bool, type(None)})
-TEXTS = frozenset({str, bytes})
 SHORT = 64  # a shorter str or bytes is too common to tell where it came from
 _ITEMS = 1000  # of a longer list nobody looks where each item came from
 

@@ -17,7 +17,7 @@ from time import perf_counter
 
 from cachepy.code import cached_target
 from cachepy.files import identity_of
-from cachepy.flat import LEAVES, MARSHAL
+from cachepy.flat import LEAVES, MARSHAL, TEXTS
 from cachepy.guard import MISSING, Era, Guard
 from cachepy.key import LONG
 from cachepy.model import CODE, ENV, FILE, NAME, OUTPUT, PACKAGE, ROOT
@@ -150,7 +150,7 @@ class Hots:
             data = _with_paths(values)
             if len(data) > LONG:
                 return
-            row = LEAVES.issuperset(kinds), dict[bytes, Hot](), [kind in (str, bytes) for kind in kinds]
+            row = LEAVES.issuperset(kinds), dict[bytes, Hot](), [kind in TEXTS for kind in kinds]
             self._short.setdefault(kinds, row)[1][data] = hot
             if not self._finds:
                 self._finds = True

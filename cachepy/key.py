@@ -9,7 +9,7 @@ from xxhash import xxh3_128, xxh3_128_hexdigest
 
 from cachepy.digest import Digester, Found
 from cachepy.errors import UndigestableError, UsageValueError
-from cachepy.flat import MARSHAL, flat_stream
+from cachepy.flat import MARSHAL, NUMBERS, flat_stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 _VARARGS, _VARKEYWORDS = 4, 8
-_NO_FILES = frozenset({int, float, complex, bool, type(None)})
 LONG = 4096  # characters of an argument that is no short one
 _SMALL = 1 << 12  # bytes that are copied sooner than digested in two steps
 
@@ -152,14 +151,10 @@ class Binder:
         found: dict[str, tuple[str, bool]] = {}
         if self.file_args is not None and not self.file_args:
             return found
-        from cachepy.paths import could_be, paths_in
+        from cachepy.paths import paths_in
 
         for name, value in self.named(values):
-            if type(value) in _NO_FILES:
-                continue
-            if type(value) is str and self.file_args is None:
-                if could_be(value):
-                    found.setdefault(value, (name, False))
+            if type(value) in NUMBERS:
                 continue
             base = name.partition("[")[0]
             more = self.signature.var_keyword

@@ -23,8 +23,8 @@ from cachepy.errors import (
     OpaqueGlobalWarning,
     UndigestableError,
 )
-from cachepy.flat import flat_stream
-from cachepy.flows import NUMBERS, SHORT, TEXTS, flowing
+from cachepy.flat import NUMBERS, TEXTS, flat_stream
+from cachepy.flows import SHORT, flowing
 from cachepy.kept import keep
 from cachepy.label import label_of
 from cachepy.model import CODE, ENV, FILE, NAME, PACKAGE, Dep, Event, Trace

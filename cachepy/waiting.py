@@ -5,7 +5,6 @@ Imports deadlock, trace.
 
 from __future__ import annotations
 
-import os
 from time import perf_counter
 
 from cachepy.deadlock import waits_for_me
@@ -59,8 +58,7 @@ def take(request: Request, flags: Flags) -> bool:
         return True
     if request.claim is None:
         return False
-    is_stored = request.stored is not None or os.access(request.path, os.F_OK)
-    if flags.may_hit and is_stored and request.find_hit() is not None:
+    if flags.may_hit and request.store.may_have(request.id, request.path) and request.find_hit() is not None:
         request.release()
     return True
 
