@@ -22,9 +22,12 @@ if TYPE_CHECKING:
         cache_tree_summary,
         cache_tree_sync,
     )
-    from cachepy.carry import with_caller
-    from cachepy.check import Checked, Problem, cache_verify
-    from cachepy.config import load_config
+    from cachepy.asking.plan import Plan, PlannedCall, cache_tree_plan
+    from cachepy.asking.refresh import Refreshed, cache_tree_refresh
+    from cachepy.asking.stale import cache_tree_stale
+    from cachepy.calls.carry import with_caller
+    from cachepy.calls.config import load_config
+    from cachepy.calls.options import cache_default_dir
     from cachepy.decorator import cache_file, track_file
     from cachepy.errors import (
         CachepyError,
@@ -40,15 +43,8 @@ if TYPE_CHECKING:
         UsageError,
         UsageValueError,
     )
-    from cachepy.maintain import cache_info, cache_list, cache_prune, cache_stats
-    from cachepy.model import Reason, Verdict
-    from cachepy.options import cache_default_dir
-    from cachepy.page import cache_tree_to_html
-    from cachepy.plan import Plan, PlannedCall, cache_tree_plan
-    from cachepy.refresh import Refreshed, cache_tree_refresh
-    from cachepy.repair import Repaired, cache_repair
-    from cachepy.session import Session, current_session, use_session
-    from cachepy.show import (
+    from cachepy.forms.page import cache_tree_to_html
+    from cachepy.forms.show import (
         cache_tree_to_dot,
         cache_tree_to_json,
         cache_tree_to_mermaid,
@@ -57,31 +53,34 @@ if TYPE_CHECKING:
         cache_tree_to_rocrate,
         plot_cache_graph,
     )
-    from cachepy.stale import cache_tree_stale
-    from cachepy.view import GraphView, NodeView, cache_tree_view
+    from cachepy.forms.view import GraphView, NodeView, cache_tree_view
+    from cachepy.model import Reason, Verdict
+    from cachepy.session import Session, current_session, use_session
+    from cachepy.upkeep.check import Checked, Problem, cache_verify
+    from cachepy.upkeep.maintain import cache_info, cache_list, cache_prune, cache_stats
+    from cachepy.upkeep.repair import Repaired, cache_repair
 
 _HOMES = {
     "api": "cache_tree_changed_files cache_tree_files cache_tree_for_file cache_tree_load cache_tree_nodes "
     "cache_tree_reset cache_tree_save cache_tree_summary cache_tree_sync",
-    "carry": "with_caller",
-    "check": "Checked Problem cache_verify",
-    "config": "load_config",
+    "calls.carry": "with_caller",
+    "upkeep.check": "Checked Problem cache_verify",
+    "calls.config": "load_config",
     "decorator": "cache_file track_file",
     "errors": "CachepyError CacheReadWarning CacheWarning CacheWriteWarning ChangedGlobalWarning ChangedInputWarning "
-    "CheapCallWarning "
-    "GraphFileError OpaqueGlobalWarning UncachedCallWarning UsageError UsageValueError",
-    "maintain": "cache_info cache_list cache_prune cache_stats",
+    "CheapCallWarning GraphFileError OpaqueGlobalWarning UncachedCallWarning UsageError UsageValueError",
+    "upkeep.maintain": "cache_info cache_list cache_prune cache_stats",
     "model": "Reason Verdict",
-    "options": "cache_default_dir",
-    "page": "cache_tree_to_html",
-    "plan": "Plan PlannedCall cache_tree_plan",
-    "refresh": "Refreshed cache_tree_refresh",
-    "repair": "Repaired cache_repair",
-    "show": "cache_tree_to_dot cache_tree_to_json cache_tree_to_mermaid cache_tree_to_networkx cache_tree_to_prov "
-    "cache_tree_to_rocrate plot_cache_graph",
-    "stale": "cache_tree_stale",
+    "calls.options": "cache_default_dir",
+    "forms.page": "cache_tree_to_html",
+    "asking.plan": "Plan PlannedCall cache_tree_plan",
+    "asking.refresh": "Refreshed cache_tree_refresh",
+    "upkeep.repair": "Repaired cache_repair",
+    "forms.show": "cache_tree_to_dot cache_tree_to_json cache_tree_to_mermaid cache_tree_to_networkx "
+    "cache_tree_to_prov cache_tree_to_rocrate plot_cache_graph",
+    "asking.stale": "cache_tree_stale",
     "session": "Session current_session use_session",
-    "view": "GraphView NodeView cache_tree_view",
+    "forms.view": "GraphView NodeView cache_tree_view",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

@@ -3,7 +3,7 @@
 `CodeReader` remembers each digest together with a guard, so that a warm call does not walk code
 again.  A cached function is a boundary: its caller's code counts only which function it is.
 
-Imports reach (the walk), digest, guard, modules, model, pieces.
+Imports walk, digest, guard, modules, model, pieces.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from __future__ import annotations
 import sys
 from _thread import get_ident
 
-from cachepy.bytecode import code_bytes
 from cachepy.digest import Digester, digest_bytes, name_of
-from cachepy.facts import CodeFacts, scan
-from cachepy.guard import MISSING
 from cachepy.model import Record
-from cachepy.modules import MAIN, PYTHON, Origins, canonical, find
-from cachepy.pieces import Piece
-from cachepy.reach import Walk
+from cachepy.reach.bytecode import code_bytes
+from cachepy.reach.facts import CodeFacts, scan
+from cachepy.reach.guard import MISSING
+from cachepy.reach.pieces import Piece
+from cachepy.reach.walk import Walk
+from cachepy.values.modules import MAIN, PYTHON, Origins, canonical, find
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

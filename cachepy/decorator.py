@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 
+from cachepy.calls.options import Options
+from cachepy.calls.request import Hit
 from cachepy.engine import CachedCall
 from cachepy.errors import UsageError
-from cachepy.guard import MISSING
-from cachepy.options import Options
-from cachepy.request import Hit
+from cachepy.reach.guard import MISSING
 from cachepy.session import current_session
 from cachepy.trace import observe_file
 
@@ -298,7 +298,7 @@ class Questions:
 
 def _calls_of(call: CachedCall) -> list[str]:
     """The ids of all stored calls of one function."""
-    from cachepy.maintain import scan
+    from cachepy.upkeep.maintain import scan
 
     store = current_session().store(call.options.root())
     identity = call.target.module, call.target.qualname

@@ -17,17 +17,17 @@ from marshal import dumps
 from xxhash import xxh3_128_hexdigest
 
 from cachepy.errors import UndigestableError
-from cachepy.flat import LEAVES, MARSHAL, flat_stream, has_no_nan, may_have_nan
-from cachepy.modules import Origins
-from cachepy.rules import Found, digest_bytes, find_rule, form, mark, name_of
-from cachepy.sharing import LARGE, Folder, is_small
+from cachepy.values.flat import LEAVES, MARSHAL, flat_stream, has_no_nan, may_have_nan
+from cachepy.values.modules import Origins
+from cachepy.values.rules import Found, digest_bytes, find_rule, form, mark, name_of
+from cachepy.values.sharing import LARGE, Folder, is_small
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from cachepy.rules import Rule
+    from cachepy.values.rules import Rule
 
 __all__ = ["Digester", "Found", "ValuePickler", "digest_bytes", "flat_stream", "form", "name_of"]
 

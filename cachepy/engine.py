@@ -11,14 +11,14 @@ goes on from there; it is imported when there is something to run.  Imports requ
 from __future__ import annotations
 
 from cachepy import session as sessions
+from cachepy.calls.options import Options
+from cachepy.calls.request import Hit, Request
 from cachepy.code import Target
-from cachepy.disk import safe_name
+from cachepy.disk.handling import safe_name
 from cachepy.errors import CheapCallWarning, UndigestableError
-from cachepy.guard import MISSING
 from cachepy.key import Binder, make_key
 from cachepy.model import Reason, Verdict
-from cachepy.options import Options
-from cachepy.request import Hit, Request
+from cachepy.reach.guard import MISSING
 from cachepy.session import Session, current_session
 
 TYPE_CHECKING = False
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from cachepy.calls.miss import Miss, Uncached
     from cachepy.digest import Found
     from cachepy.hot import Hot, Hots
-    from cachepy.miss import Miss, Uncached
     from cachepy.store import Store, Stored
     from cachepy.verify import Verifier
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 import os
 from _thread import RLock
 
-from cachepy import journal, wire
+from cachepy.disk import journal
+from cachepy.disk.plainfile import read_plain
 from cachepy.errors import GraphFileError
-from cachepy.guard import Era
-from cachepy.packed import Quiet, absolute, args_in, part_of, payload_of, run_in, times, unpack
-from cachepy.plainfile import read_plain
-from cachepy.table import HEADER, Reading, Table
+from cachepy.reach.guard import Era
+from cachepy.recording.table import HEADER, Reading, Table
+from cachepy.rows import wire
+from cachepy.rows.packed import Quiet, absolute, args_in, part_of, payload_of, run_in, times, unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachepy.model import Event
-    from cachepy.packed import Row
+    from cachepy.rows.packed import Row
 
     Node = dict[str, Any]
 

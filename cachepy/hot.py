@@ -16,14 +16,14 @@ from os import F_OK, access, stat
 from time import perf_counter
 
 from cachepy.code import cached_target
-from cachepy.files import identity_of
-from cachepy.flat import LEAVES, MARSHAL, TEXTS
-from cachepy.guard import MISSING, Era, Guard
+from cachepy.disk.files import identity_of
 from cachepy.key import LONG
 from cachepy.model import CODE, ENV, FILE, NAME, OUTPUT, PACKAGE, ROOT
-from cachepy.modules import MAIN, canonical
 from cachepy.probe import env_digest, exists
+from cachepy.reach.guard import MISSING, Era, Guard
 from cachepy.trace import caller, here
+from cachepy.values.flat import LEAVES, MARSHAL, TEXTS
+from cachepy.values.modules import MAIN, canonical
 from cachepy.verify import ANCHOR
 
 TYPE_CHECKING = False
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
+    from cachepy.calls.request import Request
+    from cachepy.disk.entryfile import Stamp
+    from cachepy.disk.files import Identity
     from cachepy.engine import CachedCall
-    from cachepy.entryfile import Stamp
-    from cachepy.files import Identity
     from cachepy.model import Dep, Event
-    from cachepy.request import Request
     from cachepy.session import Session
     from cachepy.store import Stored
     from cachepy.verify import Verifier

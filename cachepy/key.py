@@ -9,7 +9,7 @@ from xxhash import xxh3_128, xxh3_128_hexdigest
 
 from cachepy.digest import Digester, Found
 from cachepy.errors import UndigestableError, UsageValueError
-from cachepy.flat import MARSHAL, NUMBERS, flat_stream
+from cachepy.values.flat import MARSHAL, NUMBERS, flat_stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

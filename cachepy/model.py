@@ -78,7 +78,7 @@ class Record:
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         """What a notebook shows."""
-        from cachepy.notebook import bundle_of
+        from cachepy.forms.notebook import bundle_of
 
         return bundle_of(self)
 

@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import captions as say
-from . import scene as sc
-from .canvas import FONTS, INK, LOOKS, PAD_X, PAD_Y, SOFT, Canvas, Ruler, along, collides, curve, font_of
-from .errors import UsageValueError
-from .export import Nodes
-from .layout import Layout, Point, arrange
+from cachepy.drawing import captions as say
+from cachepy.drawing import scene as sc
+from cachepy.drawing.canvas import FONTS, INK, LOOKS, PAD_X, PAD_Y, SOFT, Canvas, Ruler, along, collides, curve, font_of
+from cachepy.drawing.layout import Layout, Point, arrange
+from cachepy.errors import UsageValueError
+from cachepy.export import Nodes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachepy.model import Dep, Event
-    from cachepy.pieces import Piece
+    from cachepy.reach.pieces import Piece
     from cachepy.session import Session
 
 
@@ -100,7 +100,7 @@ class LiveProbe:
         return call.rpartition(":")[0] if event is None else event.title
 
     def code_reasons(self, dep: Dep) -> list[Reason]:
-        from cachepy.changes import reasons_of, where_in
+        from cachepy.reach.changes import reasons_of, where_in
 
         found = self.found(dep.name)
         if not found:
@@ -114,7 +114,7 @@ class LiveProbe:
 
     def _pieces(self, digest: str) -> list[tuple[Piece, str]]:
         """What a code digest was made of, each piece with its source; nothing if that is not known."""
-        from cachepy.source import loaded
+        from cachepy.reach.source import loaded
 
         kept = (loaded(data) for store in self.session.stores() if (data := store.get_code(digest)) is not None)
         return next((rows for rows in kept if rows), [])

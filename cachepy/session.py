@@ -13,14 +13,14 @@ from _thread import RLock
 from _weakref import ref
 
 from cachepy.code import CodeReader, Target
+from cachepy.disk.trust import Trust
 from cachepy.errors import CacheReadWarning, EntryError, UntrustedEntryError
-from cachepy.guard import Era
 from cachepy.model import CALL, FILE, NAME, ROOT, Dep
-from cachepy.modules import Origins
-from cachepy.sink import GraphSink
+from cachepy.reach.guard import Era
+from cachepy.recording.sink import GraphSink
 from cachepy.store import Store
 from cachepy.trace import Frame, RemoteFrame, read_mailbox, working_dir
-from cachepy.trust import Trust
+from cachepy.values.modules import Origins
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from types import ModuleType, TracebackType
     from typing import Any
 
-    from cachepy.claims import Claims
-    from cachepy.files import Files
+    from cachepy.disk.claims import Claims
+    from cachepy.disk.files import Files
     from cachepy.graph import Graph
     from cachepy.hot import Watch
     from cachepy.model import Event
-    from cachepy.outbox import Outbox
-    from cachepy.pieces import Piece
+    from cachepy.reach.pieces import Piece
+    from cachepy.recording.outbox import Outbox
     from cachepy.trace import Caller, Sink
 
 
@@ -121,7 +121,7 @@ class Session:
         self._early_era.is_over = True
 
     def _make_files(self) -> None:
-        from cachepy.files import Files, StatMemo
+        from cachepy.disk.files import Files, StatMemo
 
         files = Files(StatMemo())
         files.memo.trusts, files.memo.on_disk = self._trusts, not self._signs
@@ -129,21 +129,21 @@ class Session:
         self.files = files
 
     def _make_claims(self) -> None:
-        from cachepy.claims import Claims
+        from cachepy.disk.claims import Claims
 
         opens_up = None if self.trust.umask is None else self.trust.open_up
         self.claims = Claims(opens_up, self.trust.make_folder, self.inherited)
 
     def _make_outbox(self) -> None:
-        from cachepy.outbox import Outbox
+        from cachepy.recording.outbox import Outbox
 
         self.outbox = Outbox(self)
 
     def _make_miss(self) -> None:
+        import cachepy.calls.miss
         import cachepy.hot
-        import cachepy.miss
 
-        self.hot, self.miss = cachepy.hot, cachepy.miss
+        self.hot, self.miss = cachepy.hot, cachepy.calls.miss
 
     def _drain(self) -> None:
         if "outbox" in vars(self):
@@ -266,7 +266,7 @@ class Session:
         if (store.root, digest) not in self._code_kept:
             self._code_kept.add((store.root, digest))
             if not os.path.exists(os.path.join(store.root, "code", digest)):  # to read the source takes time
-                from cachepy.source import code_record
+                from cachepy.reach.source import code_record
 
                 store.put_code(digest, code_record(pieces, self.reader.code_digest))
 

@@ -10,7 +10,7 @@
     code/<digest>                            pieces of a code digest, to name what changed
     broken/<time>/...                        what `cache_repair` put aside
 
-A reader sees whole files only: each is written beside its place and renamed.  Imports disk, entryfile,
+A reader sees whole files only: each is written beside its place and renamed.  Imports handling, entryfile,
 errors, files, journal, model, trust, wire.
 """
 
@@ -22,25 +22,25 @@ from itertools import count
 
 from xxhash import xxh3_64_hexdigest
 
-from cachepy import wire
-from cachepy.disk import for_readers, keep_aside, listed, safe_name, unlink, write_all
-from cachepy.entryfile import SMALL, EntryFile, Payload, assemble, load_value
+from cachepy.disk.entryfile import SMALL, EntryFile, Payload, assemble, load_value
+from cachepy.disk.handling import for_readers, keep_aside, listed, safe_name, unlink, write_all
+from cachepy.disk.plainfile import read_plain
+from cachepy.disk.trust import Trust
 from cachepy.errors import EntryError, EntryReplacedError
-from cachepy.intake import payload_event
 from cachepy.model import Event
-from cachepy.packed import PACKED, pack
-from cachepy.plainfile import read_plain
-from cachepy.shape import is_event
-from cachepy.trust import Trust
+from cachepy.rows import wire
+from cachepy.rows.intake import payload_event
+from cachepy.rows.packed import PACKED, pack
+from cachepy.rows.shape import is_event
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from cachepy.claims import Claim
-    from cachepy.entryfile import Mapped, Stamp
-    from cachepy.journal import Journal
+    from cachepy.disk.claims import Claim
+    from cachepy.disk.entryfile import Mapped, Stamp
+    from cachepy.disk.journal import Journal
 
 MAX_TRACES = 16  # stored per key; the oldest goes first
 _TINY = 1 << 12  # bytes of an entry whose value is kept as soon as it is read
@@ -86,7 +86,7 @@ class Store:
     def journal(self) -> Journal:
         """Its part of the graph on disk."""
         if self._journal is None:
-            from cachepy.journal import Journal
+            from cachepy.disk.journal import Journal
 
             self._journal = Journal(os.path.join(self.root, "graph.pkl"), self.open_up)
         return self._journal
@@ -386,7 +386,7 @@ class Store:
 
     def others(self, name: str = "") -> list[str]:
         """The paths in ``code`` or ``runs``; without a name: of all that is ours at the top."""
-        from cachepy.files import OWN_NAMES
+        from cachepy.disk.files import OWN_NAMES
 
         folder = os.path.join(self.root, name)
         if name and os.path.islink(folder):
@@ -470,7 +470,7 @@ def _is_row(row: Any) -> bool:
 
 def _tag(path: str, trust: Trust) -> None:
     """Mark the directory, best effort, also one that the user made."""
-    from cachepy.files import OWN_TAG
+    from cachepy.disk.files import OWN_TAG
 
     try:
         with open(path, "xb", buffering=0, opener=for_readers) as file:

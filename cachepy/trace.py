@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any, Protocol
 
-    from cachepy.files import Files
-    from cachepy.guard import Era
+    from cachepy.disk.files import Files
     from cachepy.model import Event
+    from cachepy.reach.guard import Era
 
     class Sink(Protocol):
         """Takes each ended call: into the graph in a serial run, onto the wire on a worker."""
@@ -118,7 +118,7 @@ class Frame:
 
 def read_mailbox(frame: Frame) -> list[Dep]:
     """What other processes left for a frame in its mailbox."""
-    from cachepy.journal import is_dep, read
+    from cachepy.disk.journal import is_dep, read
 
     try:
         records, damaged = read(frame.mailbox)
@@ -138,7 +138,7 @@ class RemoteFrame:
     def __init__(self, run: str, mailbox: str) -> None:
         self.run = run
         self.mailbox = mailbox
-        from cachepy.journal import Journal
+        from cachepy.disk.journal import Journal
 
         self._box = Journal(mailbox)
 

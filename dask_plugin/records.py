@@ -6,7 +6,7 @@
     ("told", caller's run, kind, name, digest)                   for a caller that runs elsewhere
     ("count", function, {what: how much})                        since the last such record (see tally)
 
-Imports tally, cachepy.model and cachepy.wire.
+Imports tally, cachepy.model and cachepy.rows.wire.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any
 
-from cachepy import wire
 from cachepy.model import CALL, Dep, Event
+from cachepy.rows import wire
 from dask_plugin.tally import is_amounts
 
 TOPIC = "cachepy"

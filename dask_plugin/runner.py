@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from distributed import Client, as_completed
 
+from cachepy.asking.jobs import Job
 from cachepy.errors import UsageError
-from cachepy.jobs import Job
 from dask_plugin.wrapper import with_caller
 
 if TYPE_CHECKING:

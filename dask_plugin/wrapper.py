@@ -14,7 +14,7 @@ from dask.delayed import Delayed, DelayedLeaf, call_function
 from dask.delayed import delayed as _delayed
 from dask.tokenize import tokenize
 
-from cachepy.carry import with_caller as _with_caller
+from cachepy.calls.carry import with_caller as _with_caller
 from cachepy.engine import CachedCall
 from cachepy.errors import CacheWarning
 from cachepy.session import current_session

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
+    from cachepy.asking.plan import Plan, PlannedCall
+    from cachepy.asking.stale import Finding, Survey
     from cachepy.model import Reason
-    from cachepy.plan import Plan, PlannedCall
-    from cachepy.stale import Finding, Survey
 
 _MODULES = 5  # that a message names
 
@@ -33,7 +33,7 @@ def look(cache: Opened, tell: Tell, import_code: bool, roots: Iterable[str] = ()
 
     roots: the calls that are asked for, if not all are: only what they need is imported.
     """
-    from cachepy.stale import Survey
+    from cachepy.asking.stale import Survey
 
     with importing(import_code):
         if import_code:
@@ -60,7 +60,7 @@ def code_of(cache: Opened, is_stale: bool = False) -> int:
 
 
 def _watched(calls: list[str]) -> Iterable[str]:
-    from cachepy.progress import watched
+    from cachepy.asking.progress import watched
 
     return watched("looking at calls")(calls)
 
@@ -234,7 +234,7 @@ def plan(
     functions) only what those need. A state is stale, missing, or unknown: below a stale call that decides while it
     runs what it calls, nobody can know. Exits with 1 if anything would run.
     """
-    from cachepy.plan import plan_of
+    from cachepy.asking.plan import plan_of
 
     with opened(cache_dir, tell.say) as cache:
         tops = [i for name in roots for i in cache.find(name)]

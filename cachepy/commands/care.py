@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any, Self
 
-    from cachepy.check import Checked
-    from cachepy.maintain import Stock
-    from cachepy.repair import Repaired
+    from cachepy.upkeep.check import Checked
+    from cachepy.upkeep.maintain import Stock
+    from cachepy.upkeep.repair import Repaired
 
 _DAYS = 30.0
 _DAY = 86400.0  # s
@@ -91,7 +91,7 @@ def prune(
     record of the graph stays: calls that went are shown as missing, and run when they are needed. Asks before it
     deletes; without a terminal it wants --yes.
     """
-    from cachepy.maintain import cache_prune, stock
+    from cachepy.upkeep.maintain import cache_prune, stock
 
     root = place(cache_dir)
     days = days if days is not None else _DAYS if most is None else math.inf
@@ -113,7 +113,7 @@ def prune(
 
 def _prune(root: str, days: float, most: int | None) -> list[str]:
     """Entries that came of age while the question stood are not among those that were shown."""
-    from cachepy.maintain import cache_prune
+    from cachepy.upkeep.maintain import cache_prune
 
     return [str(path) for path in cache_prune(root, days, most)]
 
@@ -175,7 +175,7 @@ def verify(tell: Tell, cache_dir: str | None, *, rerun: int, seed: int | None) -
     --rerun it imports the modules of the functions, from here first, and runs a sample of calls again: one that gives
     something else depends on more than cachepy can see. Exits with 1 if there is a problem or a differing result.
     """
-    from cachepy.check import cache_verify
+    from cachepy.upkeep.check import cache_verify
 
     root = place(cache_dir)
     with session_at(root), importing(rerun > 0), _Progress(tell) as progress:
@@ -288,7 +288,7 @@ def repair(tell: Tell, cache_dir: str | None, *, yes: bool, dry_run: bool) -> in
 
 
 def _repaired(root: str, *, dry_run: bool) -> Repaired:
-    from cachepy.repair import cache_repair
+    from cachepy.upkeep.repair import cache_repair
 
     return cache_repair(root, dry_run=dry_run)
 

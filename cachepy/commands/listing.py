@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from cachepy.maintain import Stock
     from cachepy.model import Event
+    from cachepy.upkeep.maintain import Stock
 
 _SORTS: dict[str, tuple[Callable[[Stock], Any], bool]] = {  # key, largest first
     "age": (lambda e: e.written, True),
@@ -57,7 +57,7 @@ def ls(tell: Tell, cache_dir: str | None, *, pattern: str, sort: str, reverse: b
     size with all older runs, age, stored runs, call. In a pipe the id is whole, the size is in bytes and the age is
     the time when it was stored.
     """
-    from cachepy.maintain import stock
+    from cachepy.upkeep.maintain import stock
 
     root = place(cache_dir)
     with session_at(root):
@@ -121,7 +121,7 @@ def stats(tell: Tell, cache_dir: str | None) -> int:
     Columns: stored calls, size, recorded time of their newest runs together, function. The last line is the sum; the
     size there counts all files in the cache directory, also those of the graph.
     """
-    from cachepy.maintain import cache_info, cache_stats
+    from cachepy.upkeep.maintain import cache_info, cache_stats
 
     root = place(cache_dir)
     with session_at(root):

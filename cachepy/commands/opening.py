@@ -11,10 +11,10 @@ import os
 from contextlib import contextmanager
 from functools import cached_property
 
+from cachepy.calls.options import cache_default_dir
 from cachepy.commands import words
 from cachepy.commands.tell import WrongUse
-from cachepy.files import OWN_NAMES, Files, StatMemo
-from cachepy.options import cache_default_dir
+from cachepy.disk.files import OWN_NAMES, Files, StatMemo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def _read(session: Session, root: str, say: Callable[[str], None]) -> None:
         text = f"graph.pkl is damaged; {whole} and the entries were read: `cachepy repair` makes it anew"
     if taken and not damaged:
         return
-    from cachepy.maintain import scan
+    from cachepy.upkeep.maintain import scan
 
     stored = [event for _, event in scan(root) if event is not None]
     if damaged or stored:

@@ -101,7 +101,7 @@ def _nodes(tops: list[str]) -> dict[str, dict[str, Any]]:
 
 
 def _draw(tell: Tell, cache: Opened, output: str, root: str | None) -> None:
-    from cachepy.show import plot_cache_graph
+    from cachepy.forms.show import plot_cache_graph
 
     plot_cache_graph(_writable(output), root=root)
     _say_written(tell, output, {"nodes": len(cache.events)})

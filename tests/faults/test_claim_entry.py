@@ -19,8 +19,9 @@ import pytest
 from faulty_child import Child
 
 import cachepy
-from cachepy import cache_file, cache_list, cache_prune, cache_repair, cache_verify, claims, entryfile
-from cachepy.entryfile import EntryFile
+from cachepy import cache_file, cache_list, cache_prune, cache_repair, cache_verify
+from cachepy.disk import claims, entryfile
+from cachepy.disk.entryfile import EntryFile
 from cachepy.session import Session, current_session, use_session
 
 LARGE = 400_000  # bytes: a mapped value

@@ -21,14 +21,13 @@ from cachepy import (
     cache_tree_stale,
     cache_tree_sync,
     cache_verify,
-    entryfile,
-    files,
 )
-from cachepy.claims import Owner
-from cachepy.entryfile import EntryFile
+from cachepy.disk import entryfile, files
+from cachepy.disk.claims import Owner
+from cachepy.disk.entryfile import EntryFile
+from cachepy.disk.trust import Trust
 from cachepy.errors import EntryError
 from cachepy.session import Session, use_session
-from cachepy.trust import Trust
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from cachepy import claims
+from cachepy.disk import claims
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -106,7 +106,8 @@ def test_death_at_200_random_moments(tmp_path: Path) -> None:
 
 OWNER = """
 import os, sys, time
-from cachepy import cache_file, claims
+from cachepy import cache_file
+from cachepy.disk import claims
 HOST, ROLE = sys.argv[1:3]
 if HOST != "here":
     claims.host_id = lambda: HOST

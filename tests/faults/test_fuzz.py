@@ -32,10 +32,10 @@ from cachepy import (
     journal,
     wire,
 )
-from cachepy.entryfile import _CHECK, _HEAD, _ROW, START, EntryFile, _header_check
-from cachepy.intake import payload_event
-from cachepy.journal import is_dep, is_event
-from cachepy.packed import PACKED
+from cachepy.disk.entryfile import _CHECK, _HEAD, _ROW, START, EntryFile, _header_check
+from cachepy.disk.journal import is_dep, is_event
+from cachepy.rows.intake import payload_event
+from cachepy.rows.packed import PACKED
 from cachepy.session import Session, use_session
 from cachepy.store import _rows_in
 
@@ -241,7 +241,7 @@ def mutated(target: Target, kind: str, data: st.DataObject) -> bytes:
         )
     if kind == "memo":
         numbers = data.draw(st.lists(st.integers(-(1 << 63), (1 << 63) - 1), min_size=5, max_size=5))
-        from cachepy import statmemo
+        from cachepy.disk import statmemo
 
         digest = data.draw(st.binary(min_size=16, max_size=16))
         row = statmemo._ROW.pack(*numbers, digest, statmemo.xxh3_64_intdigest(repr(tuple(numbers)).encode() + digest))
@@ -257,7 +257,7 @@ def attack(target: Target, kind: str, data: st.DataObject) -> None:
         target.path("claim").unlink()
         return target.judge()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cachepy.claims.LEASE", 0.01)
+        patch.setattr("cachepy.disk.claims.LEASE", 0.01)
         target.judge()
     return None
 

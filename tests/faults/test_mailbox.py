@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cachepy import Session, cache_file, use_session
-from cachepy.journal import frame as record
+from cachepy.disk.journal import frame as record
 from cachepy.trace import caller
 
 

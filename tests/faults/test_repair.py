@@ -32,13 +32,13 @@ from cachepy import (
     repair,
     store,
 )
-from cachepy.aside import Aside
-from cachepy.entryfile import MAGIC, START, pack
+from cachepy.disk.entryfile import MAGIC, START, pack
 from cachepy.errors import UsageError
 from cachepy.graph import read_events
 from cachepy.model import Dep, Event, Trace
 from cachepy.session import Session, use_session
 from cachepy.store import Store
+from cachepy.upkeep.aside import Aside
 
 REPO = Path(__file__).parents[2]
 LATE = {"id": "late:" + "1" * 32, "fname": "late", "hash": "1" * 32, "outfile": None, "run": "9" * 32}
@@ -587,7 +587,7 @@ def test_a_record_that_waits_for_the_lock_is_not_lost(program, root):
     store.journal.append(event.wire())  # open from now on
     script = f"""
     import sys
-    from cachepy.journal import Journal
+    from cachepy.disk.journal import Journal
     mine = Journal({str(path)!r})
     mine._open()
     print("open", flush=True)
@@ -679,7 +679,7 @@ def wait_until_blocked(pid):
 
 WRITER = """
 import os, sys, time
-from cachepy.journal import Journal
+from cachepy.disk.journal import Journal
 number = int(sys.argv[1])
 mine = Journal(PATH)
 event = EVENT

@@ -33,12 +33,12 @@ from cachepy import (
     use_session,
     wire,
 )
-from cachepy.entryfile import EntryFile, Payload, assemble, pack
+from cachepy.disk.entryfile import EntryFile, Payload, assemble, pack
+from cachepy.disk.journal import MARK, frame
+from cachepy.disk.trust import SEAL, Trust
 from cachepy.errors import UntrustedEntryError
-from cachepy.journal import MARK, frame
-from cachepy.packed import pack as packed
+from cachepy.rows.packed import pack as packed
 from cachepy.store import meta_of, rows_of
-from cachepy.trust import SEAL, Trust
 
 ROOT = Path(cachepy.__file__).parents[1]
 KEY, OTHER = "a key that nobody guesses", "a key of somebody else"
@@ -518,7 +518,7 @@ def test_one_explanation_for_each_stranger(cache):
 @as_root
 def test_a_strangers_memo_is_not_believed(cache, tmp_path):
     """A false row would hide that a file changed."""
-    from cachepy.files import StatMemo, identity_of
+    from cachepy.disk.files import StatMemo, identity_of
 
     big = tmp_path / "big"
     big.write_bytes(b"1" * 20_000)
@@ -671,9 +671,9 @@ USERS = """
     import fcntl, hmac, hashlib, mmap, pwd, shutil, linecache, ast, zlib, threading
     import numpy as np
     import cachepy
-    for each in pkgutil.iter_modules(cachepy.__path__):  # those who are not root cannot read where Python is
-        if each.name not in ("__main__", "commands"):
-            importlib.import_module("cachepy." + each.name)
+    for each in pkgutil.walk_packages(cachepy.__path__, "cachepy."):  # who is not root cannot read where Python is
+        if "__main__" not in each.name and "commands" not in each.name:
+            importlib.import_module(each.name)
     from cachepy import Session, use_session, cache_file, cache_tree_sync, cache_tree_nodes, track_file
     from pathlib import Path
 
@@ -825,7 +825,7 @@ def test_the_claim_of_a_dead_stranger():
         import time
 
         def die():
-            from cachepy.claims import Claims
+            from cachepy.disk.claims import Claims
             store = cachepy.current_session().store(str(CACHE))
             call = "load:" + load.key(1)
             store.prepare(call)
@@ -849,7 +849,7 @@ def test_a_claim_that_cannot_be_removed_is_not_waited_for(mode):
     users(
         f"""
         def die():
-            from cachepy.claims import Claims
+            from cachepy.disk.claims import Claims
             store = cachepy.current_session().store(str(CACHE))
             call = "load:" + load.key(1)
             store.prepare(call)
@@ -1026,7 +1026,7 @@ def test_a_link_goes_but_not_what_it_names(cache, tmp_path):
 
 def test_a_link_to_a_file_of_mine_is_not_written_through(cache, tmp_path):
     """In a shared directory somebody else may have put it there."""
-    from cachepy.files import StatMemo
+    from cachepy.disk.files import StatMemo
 
     victim = tmp_path / "victim"
     victim.write_text("mine")
@@ -1044,7 +1044,7 @@ def test_a_link_to_a_file_of_mine_is_not_written_through(cache, tmp_path):
 
 def test_the_memo_is_writable_by_its_owner_alone(tmp_path):
     """Its rows speak for its owner: who else can write one can hide a change."""
-    from cachepy.files import StatMemo
+    from cachepy.disk.files import StatMemo
 
     before = os.umask(0)
     try:
@@ -1148,7 +1148,7 @@ def test_secret_globals_and_variables_are_kept_as_digests(cache, tmp_path, monke
 
 def _found(top):
     """Files below that hold the secret, packed ones too."""
-    from cachepy.source import loaded
+    from cachepy.reach.source import loaded
 
     files = [p for p in top.rglob("*") if p.is_file()]
     assert files

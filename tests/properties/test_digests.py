@@ -10,9 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cachepy import digest as module
-from cachepy import flat
 from cachepy.digest import CanonicalPickler, Digester, Found, flat_stream
-from cachepy.modules import Origins
+from cachepy.values import flat
+from cachepy.values.modules import Origins
 
 
 class Text(str):

@@ -547,9 +547,9 @@ def warm_cachepy() -> None:
     """Load what the first call would load, but make no call: each child starts as a fresh process does."""
     import cachepy
 
-    for found in pkgutil.iter_modules(cachepy.__path__):
-        if not found.name.endswith(("__main__", "cli", "commands")):
-            importlib.import_module(f"cachepy.{found.name}")
+    for found in pkgutil.walk_packages(cachepy.__path__, "cachepy."):
+        if not found.name.endswith(("__main__", "cli")) and "commands" not in found.name:
+            importlib.import_module(found.name)
 
 
 def serve() -> None:

@@ -18,9 +18,9 @@ from types import CodeType, FunctionType
 import cloudpickle
 import pytest
 
-from cachepy import bytecode
-from cachepy.bytecode import code_bytes
-from cachepy.facts import scan
+from cachepy.reach import bytecode
+from cachepy.reach.bytecode import code_bytes
+from cachepy.reach.facts import scan
 
 try:
     from _ast_unparse import Unparser  # 3.14
@@ -483,7 +483,7 @@ def test_every_mutation_in_the_corpus_changes_the_bytes():
 
 SEEDED = """
 import hashlib, sys
-from cachepy.bytecode import code_bytes
+from cachepy.reach.bytecode import code_bytes
 source = open(sys.argv[1], encoding="utf-8").read() + "\\nx in {'a', 'b', 'c', 'd', ('e', 'f'), None, 1.5}\\n"
 print(hashlib.sha256(code_bytes(compile(source, "x", "exec"))).hexdigest())
 """

@@ -13,11 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cachepy import Checked, cache_file, cache_tree_sync, cache_verify, check, examine, journal, wire
-from cachepy.entryfile import MAGIC
+from cachepy import Checked, cache_file, cache_tree_sync, cache_verify
+from cachepy.disk import journal
+from cachepy.disk.entryfile import MAGIC
 from cachepy.errors import UsageError, UsageValueError
+from cachepy.rows import wire
 from cachepy.session import Session, use_session
 from cachepy.store import ENTRY, OLD, Store
+from cachepy.upkeep import check, examine
 
 
 @pytest.fixture(autouse=True)
@@ -277,9 +280,9 @@ def test_no_value_is_unpickled(used, monkeypatch):
     def load(*_, **__):
         raise AssertionError("a value was loaded")
 
-    monkeypatch.setattr("cachepy.entryfile.load_value", load)
+    monkeypatch.setattr("cachepy.disk.entryfile.load_value", load)
     monkeypatch.setattr("cachepy.store.load_value", load)
-    monkeypatch.setattr("cachepy.entryfile._loads", load)
+    monkeypatch.setattr("cachepy.disk.entryfile._loads", load)
     assert cache_verify(used).is_good
 
 

@@ -12,8 +12,9 @@ import time
 
 import pytest
 
-from cachepy import claims, entryfile, wire
-from cachepy.claims import Claims, process_start
+from cachepy.disk import claims, entryfile
+from cachepy.disk.claims import Claims, process_start
+from cachepy.rows import wire
 
 REAL = claims.LEASE, claims.HEARTBEAT
 LEASE = 0.4  # s, instead of 4

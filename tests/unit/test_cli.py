@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from cachepy import journal
 from cachepy.cli import main
-from cachepy.entryfile import MAGIC
+from cachepy.disk import journal
+from cachepy.disk.entryfile import MAGIC
 
 PROGRAM = """
 import os, sys
@@ -375,7 +375,7 @@ def aged(tmp_path_factory):
 
 @pytest.mark.parametrize("command", READING, ids=" ".join)
 def test_asking_changes_nothing(run, aged, command, monkeypatch):
-    monkeypatch.setattr("cachepy.files.YOUNG", -(10**18))  # what is read now is remembered
+    monkeypatch.setattr("cachepy.disk.files.YOUNG", -(10**18))  # what is read now is remembered
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     before = tree(aged)
     assert run(aged, *command)[0] in {0, 1}

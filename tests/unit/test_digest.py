@@ -16,10 +16,10 @@ import pandas as pd
 import pytest
 
 from cachepy import digest as module
-from cachepy import flat
 from cachepy.digest import Digester, Found, flat_stream
-from cachepy.modules import Origins
-from cachepy.sharing import is_small
+from cachepy.values import flat
+from cachepy.values.modules import Origins
+from cachepy.values.sharing import is_small
 
 
 def digester():
@@ -135,7 +135,7 @@ def test_sets_anywhere():
 
 SEEDS = """
 from cachepy.digest import Digester
-from cachepy.modules import Origins
+from cachepy.values.modules import Origins
 words = [f"w{i}" for i in range(30)]
 small = [set(words), frozenset(words[:9]), {None, 1.5, True, 7, b"x", "y"}, {("a", 1), "b", 2}, [{"k": set(words[:7])}]]
 print([Digester(Origins(), lambda obj: "").digest(value) for value in [*small, small, small * 20, tuple(map(str, small[:0]))]])

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from cachepy.digest import Digester
-from cachepy.modules import Origins
+from cachepy.values.modules import Origins
 
 DAY = dt.datetime(2020, 1, 1)
 KINDS = {

@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cachepy import entryfile, wire
-from cachepy.entryfile import EntryFile, assemble, load_value, pack
+from cachepy.disk import entryfile
+from cachepy.disk.entryfile import EntryFile, assemble, load_value, pack
+from cachepy.disk.trust import SEAL, Trust
 from cachepy.errors import EntryError, UntrustedEntryError
+from cachepy.rows import wire
 from cachepy.store import rows_of
-from cachepy.trust import SEAL, Trust
 
 META = b"what the store says of a call"
 
@@ -283,7 +284,7 @@ def test_interrupting_a_load_is_no_damage(monkeypatch):
 
 SCRIPT = """
 import sys
-from cachepy.entryfile import EntryFile, assemble, pack
+from cachepy.disk.entryfile import EntryFile, assemble, pack
 
 class Thing:
     class Inner:
@@ -314,7 +315,7 @@ def test_classes_and_functions_of_main(tmp_path, local):
 
     for how in ("write", "read"):
         assert run("script.py", how, "x", *local) == ["1", "2", "4", "True", "[2]" if local else "[]"]
-    look = "from cachepy.entryfile import EntryFile as E; v = E('x').value(); print(v[0].x, v[2](3))"
+    look = "from cachepy.disk.entryfile import EntryFile as E; v = E('x').value(); print(v[0].x, v[2](3))"
     assert run("-c", look) == ["1", "6"]
 
 
@@ -325,7 +326,7 @@ def test_a_lambda_travels_by_value():
 
 def test_code_of_main_that_its_name_does_not_mean_any_more(tmp_path):
     script = """
-from cachepy.entryfile import load_value, pack
+from cachepy.disk.entryfile import load_value, pack
 def f(): return 1
 old = f
 def f(): return 2

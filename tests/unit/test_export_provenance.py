@@ -17,9 +17,9 @@ import pytest
 from export_cases import NASTY, nasty, node, package, pipeline, real, shuffled  # noqa: F401
 
 import cachepy
-from cachepy.crate import to_rocrate
-from cachepy.provenance import to_prov
-from cachepy.show import cache_tree_to_prov, cache_tree_to_rocrate
+from cachepy.forms.crate import to_rocrate
+from cachepy.forms.provenance import to_prov
+from cachepy.forms.show import cache_tree_to_prov, cache_tree_to_rocrate
 
 MAKES = pytest.mark.parametrize("make", [pipeline, nasty, dict])
 ABOUT = {"name": "Rain", "description": "Means of stations", "license_url": "https://spdx.org/licenses/CC-BY-4.0"}

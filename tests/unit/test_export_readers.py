@@ -19,7 +19,7 @@ from export_cases import NASTY, nasty, needed, node, package, pipeline, program,
 
 import cachepy
 from cachepy.export import call_edges, clean_text, file_edges, flow_edges, to_dot, to_json, to_mermaid, to_networkx
-from cachepy.show import cache_tree_to_dot, cache_tree_to_json, cache_tree_to_mermaid, cache_tree_to_prov
+from cachepy.forms.show import cache_tree_to_dot, cache_tree_to_json, cache_tree_to_mermaid, cache_tree_to_prov
 
 HERE = Path(__file__).resolve().parent
 SCHEMA = HERE.parents[1] / "docs" / "schema" / "cachepy-graph-1.json"

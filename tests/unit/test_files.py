@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from cachepy import files
-from cachepy.files import OWN_NAMES, OWN_TAG, Files, StatMemo
+from cachepy.disk import files
+from cachepy.disk.files import OWN_NAMES, OWN_TAG, Files, StatMemo
 
 BIG = b"x" * 20_000  # large enough for the memo on disk
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 import cachepy
-from cachepy import files
+from cachepy.disk import files
 from cachepy.engine import CachedCall
 from cachepy.session import Session, use_session
 from cachepy.trace import Frame, enter, leave

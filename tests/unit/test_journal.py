@@ -10,9 +10,10 @@ import threading
 
 import pytest
 
-from cachepy import graph, journal
+from cachepy import graph
+from cachepy.disk import journal
+from cachepy.disk.journal import MARK, Journal, frame, is_dep, is_event, read
 from cachepy.errors import GraphFileError
-from cachepy.journal import MARK, Journal, frame, is_dep, is_event, read
 from cachepy.model import CALL, FILE, Dep, Event, Trace
 
 RECORDS = [("a", 1), {"b": (None, 2.5)}, "c" * 1000, ["d"], MARK * 3]
@@ -89,7 +90,7 @@ def test_noise_between_records(path, noise):
 
 WRITER = """
 import sys
-from cachepy.journal import Journal
+from cachepy.disk.journal import Journal
 mine = Journal(sys.argv[1])
 for i in range(300):
     mine.append((sys.argv[2], i, "x" * (i * 37 % 9000)))

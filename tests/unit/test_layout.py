@@ -54,17 +54,17 @@ ALLOWED: dict[str, set[str]] = {
     "facts": {"bytecode"},
     "notes": {"bytecode", "digest", "modules"},
     "imports": {"guard", "modules"},
-    "reach": {"digest", "facts", "guard", "imports", "modules", "notes", "pieces"},
-    "code": {"bytecode", "digest", "facts", "guard", "model", "modules", "pieces", "reach"},
+    "walk": {"digest", "facts", "guard", "imports", "modules", "notes", "pieces"},
+    "code": {"bytecode", "digest", "facts", "guard", "model", "modules", "pieces", "walk"},
     "label": set(),
     "pieces": {"digest", "label", "model"},
     "source": {"bytecode", "digest", "pieces", "wire"},
     "changes": {"model", "pieces", "source"},
     "key": {"digest", "flat", "paths"},
     "trace": {"journal", "model"},
-    "disk": {"trust"},
+    "handling": {"trust"},
     "store": {
-        "disk", "entryfile", "files", "intake", "journal", "model", "packed", "plainfile", "shape", "trust", "wire",
+        "handling", "entryfile", "files", "intake", "journal", "model", "packed", "plainfile", "shape", "trust", "wire",
     },
     "outputs": {"files", "model"},
     "verify": {"model"},
@@ -91,7 +91,7 @@ ALLOWED: dict[str, set[str]] = {
         "changes", "claims", "graph", "key", "model", "paths", "revive", "run", "session", "source", "trace",
         "waiting",
     },
-    "engine": {"code", "disk", "guard", "key", "model", "options", "request", "session"},
+    "engine": {"code", "guard", "handling", "key", "model", "options", "request", "session"},
     "maintain": {"claims", "entryfile", "journal", "model", "options", "packed", "session", "store"},
     "examine": {"entryfile", "files", "graph", "model", "source", "store", "table", "wire"},
     "aside": {"examine", "model", "trust"},
@@ -174,21 +174,39 @@ def imports(source: str, package: str, *, typing_too: bool = False) -> set[Impor
 
 
 def modules(package: str) -> dict[str, Path]:
-    """All modules of a package, dotted."""
+    """All modules of a package, dotted; the `__init__` of a folder in it holds a docstring only, as a test says."""
     folder = ROOT / package
-    return {".".join(p.relative_to(folder).with_suffix("").parts): p for p in sorted(folder.rglob("*.py"))}
+    found = {".".join(p.relative_to(folder).with_suffix("").parts): p for p in sorted(folder.rglob("*.py"))}
+    return {name: path for name, path in found.items() if not is_folder(name)}
+
+
+def is_folder(name: str) -> bool:
+    return name.endswith(".__init__") and not name.startswith("commands.")
 
 
 def part_of(name: str) -> str:
-    """A subpackage has one rule for all its modules."""
+    """The commands have one rule for all their modules, every other module has its own, by its name alone."""
+    return "commands" if name.startswith("commands.") else name.rpartition(".")[2]
+
+
+def folder_of(name: str) -> str:
+    """The folder of a module; one on the top level stands for itself."""
     return name.partition(".")[0]
 
 
+def module_of(dotted: str) -> str:
+    """Which module an import means; a name that is no module comes from `__init__`."""
+    parts = dotted.split(".")[1:]
+    ends = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
+    return next((name for name in ends if name in CACHEPY or name == "commands"), "__init__")
+
+
+def modules_meant(names: set[Import]) -> set[str]:
+    return {module_of(name) for name, _ in names if name.split(".")[0] == "cachepy"}
+
+
 def parts_of_cachepy(names: set[Import]) -> set[str]:
-    """Which modules of cachepy are meant; a name that is no module comes from `__init__`."""
-    known = {part_of(name) for name in modules("cachepy")} | ALLOWED.keys()
-    dotted = [name.split(".") for name, _ in names if name.split(".")[0] == "cachepy"]
-    return {parts[1] if len(parts) > 1 and parts[1] in known else "__init__" for parts in dotted}
+    return {part_of(name) for name in modules_meant(names)}
 
 
 def without_late(graph: dict[str, set[str]]) -> dict[str, set[str]]:
@@ -218,6 +236,30 @@ def test_imports_run_one_way():
         TopologicalSorter(without_late(used)).prepare()
     except CycleError as error:
         pytest.fail(f"modules import each other: {' -> '.join(error.args[1])}")
+
+
+def test_imports_between_folders_run_one_way():
+    used: dict[str, set[str]] = {}
+    for name, path in CACHEPY.items():
+        meant = modules_meant(imports(path.read_text(encoding="utf-8"), "cachepy"))
+        found = {folder_of(other) for other in meant if (part_of(name), part_of(other)) not in LATE}
+        used.setdefault(folder_of(name), set()).update(found - {folder_of(name)})
+    try:
+        TopologicalSorter(used).prepare()
+    except CycleError as error:
+        pytest.fail(f"folders import each other: {' -> '.join(error.args[1])}")
+
+
+def test_a_name_is_used_for_one_module():
+    names = [part_of(name) for name in CACHEPY if not name.startswith("commands.")]
+    assert sorted(names) == sorted(set(names))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "cachepy").glob("*/__init__.py")), ids=lambda path: path.parent.name)
+def test_a_folder_says_what_it_holds(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree)
+    assert path.parent.name == "commands" or len(tree.body) == 1, "importing one module must not load its neighbours"
 
 
 def test_the_rules_themselves_run_one_way():

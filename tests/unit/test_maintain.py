@@ -10,13 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from cachepy import cache_file, cache_info, cache_list, cache_prune, claims, journal, maintain, wire
-from cachepy.entryfile import MAGIC, assemble, pack
+from cachepy import cache_file, cache_info, cache_list, cache_prune
+from cachepy.disk import claims, journal
+from cachepy.disk.entryfile import MAGIC, assemble, pack
 from cachepy.errors import UsageError, UsageValueError
 from cachepy.model import CODE, Dep, Event, Trace
-from cachepy.packed import pack as packed
+from cachepy.rows import wire
+from cachepy.rows.packed import pack as packed
 from cachepy.session import Session, use_session
 from cachepy.store import Store
+from cachepy.upkeep import maintain
 
 DAY = 86400
 

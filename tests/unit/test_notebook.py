@@ -13,12 +13,12 @@ import pytest
 from export_cases import NASTY
 
 import cachepy
-from cachepy import notebook
-from cachepy.check import Checked, Problem
+from cachepy.asking.plan import Plan, PlannedCall
+from cachepy.asking.refresh import Refreshed
+from cachepy.forms import notebook
+from cachepy.forms.view import GraphView, NodeView, cache_tree_view
 from cachepy.model import Dep, Reason, Verdict
-from cachepy.plan import Plan, PlannedCall
-from cachepy.refresh import Refreshed
-from cachepy.view import GraphView, NodeView, cache_tree_view
+from cachepy.upkeep.check import Checked, Problem
 
 TAGS = {"div", "span", "strong", "code", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "img"}
 ATTRIBUTES = {"class", "style", "title", "alt", "src"}
@@ -260,10 +260,10 @@ def cachepy_node(name):
 
 
 def test_records_do_not_load_the_forms_until_they_are_shown():
-    code = "import sys, cachepy.model, cachepy.plan; sys.exit('cachepy.notebook' in sys.modules)"
+    code = "import sys, cachepy.model, cachepy.asking.plan; sys.exit('cachepy.forms.notebook' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_without_a_notebook_nothing_is_set_up_for_figures():
-    code = "import sys, cachepy.notebook as n; n.show_figures(); sys.exit('matplotlib' in sys.modules)"
+    code = "import sys, cachepy.forms.notebook as n; n.show_figures(); sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cachepy import journal, wire
+from cachepy.disk import journal
 from cachepy.graph import Graph, read_events
-from cachepy.intake import Intake, payload_event
 from cachepy.model import CALL, FILE, Dep, Event, Trace
-from cachepy.packed import PACKED, pack, payload_of, rank, row_of, run_in, unpack
-from cachepy.shape import is_event
+from cachepy.rows import wire
+from cachepy.rows.intake import Intake, payload_event
+from cachepy.rows.packed import PACKED, pack, payload_of, rank, row_of, run_in, unpack
+from cachepy.rows.shape import is_event
 
 KEYS = st.text("0123456789abcdef", min_size=32, max_size=32)
 TEXTS = st.one_of(

@@ -19,12 +19,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, PathPatch
 from matplotlib.text import Text
 
-from cachepy.captions import View
+from cachepy.drawing.captions import View
+from cachepy.drawing.layers import back_edges
+from cachepy.drawing.layout import arrange
+from cachepy.drawing.scene import below, build, choose, direct_files
 from cachepy.errors import UsageValueError
-from cachepy.layers import back_edges
-from cachepy.layout import arrange
 from cachepy.plot import draw
-from cachepy.scene import below, build, choose, direct_files
 
 if TYPE_CHECKING:
     from matplotlib.transforms import Bbox, BboxBase

@@ -18,10 +18,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from cachepy.bands import FLAT, LANE, LONG
-from cachepy.canvas import FLOW, INK, LINE, LOOKS, SOFT
-from cachepy.captions import FRESH, MISSING, STALE
-from cachepy.layout import arrange
+from cachepy.drawing.bands import FLAT, LANE, LONG
+from cachepy.drawing.canvas import FLOW, INK, LINE, LOOKS, SOFT
+from cachepy.drawing.captions import FRESH, MISSING, STALE
+from cachepy.drawing.layout import arrange
 from cachepy.plot import draw
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from cachepy.captions import clean, natural, octets, packed, seconds, shorten, why, wrap
+from cachepy.drawing.captions import clean, natural, octets, packed, seconds, shorten, why, wrap
 from cachepy.model import Reason
 
 

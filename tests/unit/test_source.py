@@ -14,14 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from cachepy import source, wire
-from cachepy.changes import LINES, difference, reasons_of, where_of
-from cachepy.label import label_of, text_of
 from cachepy.model import Dep
-from cachepy.pieces import Piece
 from cachepy.probe import LiveProbe
+from cachepy.reach import source
+from cachepy.reach.changes import LINES, difference, reasons_of, where_of
+from cachepy.reach.pieces import Piece
+from cachepy.reach.source import CUT, FUNCTION_LIMIT, RECORD_LIMIT, code_record, loaded, source_of
+from cachepy.rows import wire
 from cachepy.session import Session, use_session
-from cachepy.source import CUT, FUNCTION_LIMIT, RECORD_LIMIT, code_record, loaded, source_of
+from cachepy.values.label import label_of, text_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -456,7 +457,7 @@ def test_record_is_made_once_and_never_breaks_a_call(project, monkeypatch):
     project.write(m="def f(x):\n    return x\n")
     pieces = project.pieces()
     made = []
-    monkeypatch.setattr("cachepy.source.code_record", lambda *given: made.append(given) or code_record(*given))
+    monkeypatch.setattr("cachepy.reach.source.code_record", lambda *given: made.append(given) or code_record(*given))
     session.keep_code(store, "d" * 32, pieces)
     Session().keep_code(store, "d" * 32, pieces)
     assert len(made) == 1

@@ -9,14 +9,16 @@ import threading
 import numpy as np
 import pytest
 
-from cachepy import maintain, store, wire
-from cachepy.entryfile import EntryFile, assemble, pack
+from cachepy import store
+from cachepy.disk.entryfile import EntryFile, assemble, pack
+from cachepy.disk.files import OWN_TAG
 from cachepy.errors import EntryError
-from cachepy.files import OWN_TAG
 from cachepy.model import CODE, FILE, Dep, Event, Trace
-from cachepy.packed import PACKED
-from cachepy.packed import pack as packed
+from cachepy.rows import wire
+from cachepy.rows.packed import PACKED
+from cachepy.rows.packed import pack as packed
 from cachepy.store import MAX_TRACES, Store, meta_of, rows_of
+from cachepy.upkeep import maintain
 
 KEY = "0123456789abcdef0123456789abcdef"
 
@@ -430,7 +432,7 @@ def test_a_small_file_is_checked_each_time(mine, checks):
 
 
 def test_a_large_file_is_checked_on_demand(mine, checks, monkeypatch):
-    monkeypatch.setattr("cachepy.entryfile._CHECKED", 1 << 19)
+    monkeypatch.setattr("cachepy.disk.entryfile._CHECKED", 1 << 19)
     put(mine, np.zeros(100_000))
     values(mine)
     monkeypatch.setenv("CACHEPY_VERIFY", "1")

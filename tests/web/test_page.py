@@ -15,7 +15,7 @@ from graphs import add, many, pipeline
 
 from cachepy import cache_file
 from cachepy.errors import UsageError
-from cachepy.page import MOST_REASONS, as_json, cache_tree_to_html, page, shown
+from cachepy.forms.page import MOST_REASONS, as_json, cache_tree_to_html, page, shown
 from cachepy.session import Session, use_session
 
 HOSTILE = [
@@ -155,5 +155,5 @@ def test_ten_thousand_calls_are_packed_small():
 
 
 def test_importing_it_is_light():
-    code = "import sys, cachepy.page; sys.exit(bool({'json', 'html', 'matplotlib', 'importlib.resources'} & set(sys.modules)))"
+    code = "import sys, cachepy.forms.page; sys.exit(bool({'json', 'html', 'matplotlib', 'importlib.resources'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0

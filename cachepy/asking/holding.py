@@ -1,0 +1,74 @@
+"""Which calls of a graph surely hold, told by its rows: nothing is unpacked that many calls have in common.
+
+A call that is not among them may hold all the same, by an older run of itself or of a call below.  Imports
+model, packed.
+"""
+
+from __future__ import annotations
+
+from cachepy.model import OUTPUT
+from cachepy.rows.packed import ITEM, PART, TEXT, decoded, fields_in, times, unpack
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+    from cachepy.rows.packed import Row
+
+_NEWLINE = ord("\n")
+_OUTPUT = f"{ITEM}{OUTPUT}{ITEM}".encode()
+
+
+class Holding:
+    """The calls that are stored, whose own deps hold, and whose calls below all hold and gave what they did then.
+
+    listing: the entries in a cache directory; holds: whether the deps in the second part of a row hold;
+    each: wraps the list of calls, to show progress.
+    """
+
+    def __init__(
+        self,
+        rows: Mapping[str, Row],
+        listing: Callable[[str], Collection[str]],
+        holds: Callable[[bytes], bool],
+        each: Callable[[list[str]], Iterable[str]] = iter,
+    ) -> None:
+        self.effects: dict[str, str] = {}
+        self._listing = listing
+        places: dict[bytes, tuple[str, Collection[str]]] = {}
+        parts: dict[bytes, bool] = {}
+        callers: list[tuple[float, str, bytes]] = []
+        for call in each(list(rows)):
+            row = rows[call]
+            if not isinstance(row, bytes):
+                continue
+            own, part, rest = row.split(PART, 2)
+            is_same = parts.get(part)
+            if is_same is None:
+                is_same = parts[part] = holds(part)
+            stem, stored = places.get(rest[TEXT]) or places.setdefault(rest[TEXT], self._place(rest[TEXT]))
+            key = call[-32:]
+            if not is_same or f"entries/{key[:2]}{stem}-{key}.entry" not in stored:
+                continue
+            if own[-1] != _NEWLINE:
+                callers.append((times(row)[1], call, row))
+            else:
+                self.effects[call] = decoded(own.split(b"\n", 3)[2]) if _OUTPUT not in part else _effect(row)
+        for _, call, row in sorted(callers):  # nearly always those below come first
+            self._add_caller(call, row)
+
+    def _place(self, shared: bytes) -> tuple[str, Collection[str]]:
+        """How the names of entries begin, and those that are there."""
+        *_, root, _, stem = fields_in(shared)
+        return stem, self._listing(root) if stem else ()
+
+    def _add_caller(self, call: str, row: bytes) -> None:
+        own, part, _ = row.split(PART, 2)
+        _, _, result, _, _, calls = fields_in(own)
+        items = calls.split(ITEM)
+        if list(map(self.effects.get, items[2::3])) == items[3::3]:
+            self.effects[call] = result if _OUTPUT not in part else _effect(row)
+
+
+def _effect(row: Row) -> str:
+    return unpack(row).trace.effect

@@ -1,0 +1,278 @@
+"""Runs what is stale, and only that: bottom up, side by side where there are workers.
+
+Each round looks at the graph, makes the stale calls whose own inputs are settled, and goes up as long as
+results change.  Where a call is made is a runner's business: here, or wherever a plugin of the session
+knows how to (`Session.runners`).  Imports again, errors, jobs, model, plan, probe, session, stale, verify.
+"""
+
+from __future__ import annotations
+
+from cachepy.asking.jobs import HereRunner, Job
+from cachepy.asking.plan import roots_of
+from cachepy.asking.stale import Survey
+from cachepy.calls.again import Again
+from cachepy.errors import RerunError, UsageError
+from cachepy.model import Event, Record
+from cachepy.probe import LiveProbe
+from cachepy.session import Session, current_session
+from cachepy.verify import Verifier
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from cachepy.asking.jobs import Place, Runner
+    from cachepy.asking.plan import Roots
+
+_ROUNDS = 100  # after each, calls that changed themselves have shown what they call now
+
+
+class Refreshed(Record):
+    """What a refresh did; ``str()`` gives one sentence.
+
+    ``ran`` are the ids of the calls that ran, in the order in which they ended; ``cut`` those that did not have to,
+    since all they go by gave what it gave; ``failed`` maps ids to what they raised; ``left`` maps ids of calls that
+    are stale still to why.
+    """
+
+    __slots__ = ("ran", "cut", "failed", "left")
+    ran: tuple[str, ...]
+    cut: tuple[str, ...]
+    failed: dict[str, BaseException]
+    left: dict[str, str]
+
+    def __str__(self) -> str:
+        counts = {
+            "ran": self.ran, "did not have to run": self.cut, "failed": self.failed, "could not be made": self.left,
+        }  # fmt: skip
+        parts = [f"{len(calls):,} {text}" for text, calls in counts.items() if calls]
+        return ", ".join(parts) or "nothing was stale"
+
+
+class Refresh:
+    """One refresh: rounds of looking and running, until nothing is stale that can be helped."""
+
+    def __init__(self, session: Session, runner: Runner, roots: Roots, tell: Callable[[int, int], None]) -> None:
+        self.session = session
+        self.runner = runner
+        self.roots = roots
+        self.tell = tell
+        self.cut: dict[str, None] = {}
+        self.failed: dict[str, BaseException] = {}
+        self.left: dict[str, str] = {}
+        self.became: dict[str, Place] = {}  # a call that was fed with new results -> the call that this was
+
+    def run(self) -> Refreshed:
+        """Do it."""
+        before: dict[str, Event] | None = None
+        for _ in range(_ROUNDS):
+            now = Round(self)
+            if before is None:
+                before = now.events
+            if not now.run():
+                break
+        return self._result(before or {}, now.survey)
+
+    def _result(self, before: dict[str, Event], last: Survey) -> Refreshed:
+        after = self.session.graph.events()
+        ran = sorted((e.created, e.id) for e in after if _is_newer(e, before.get(e.id)))
+        done = {call for _, call in ran}
+        cut = tuple(c for c in self.cut if c not in done and c not in last.found)
+        left = {c: text for c, text in self.left.items() if c in last.found or c in last.history}
+        return Refreshed(tuple(call for _, call in ran), cut, self.failed, left)
+
+
+def _is_newer(event: Event, before: Event | None) -> bool:
+    """Whether a call ran since; it may also be an older run of it that holds again."""
+    return before is None or (event.run != before.run and event.created > before.created)
+
+
+class Round:
+    """The calls that are stale now, each made when what it goes by is settled."""
+
+    def __init__(self, refresh: Refresh) -> None:
+        self.refresh = refresh
+        self.session = refresh.session
+        self.graph = refresh.session.graph
+        self.survey = Survey(self.session, import_code=True)
+        self.events = self.survey.events
+        self.runs = {event.id: event.run for event in self.events.values()}
+        self.inputs: dict[str, dict[str, str]] = {}
+        self.unclear: dict[str, set[str]] = {}  # arguments whose value several calls gave
+        wanted = self._wanted(roots_of(self.survey, refresh.roots) if self.events else [])
+        self.waits = {call: {c for c in self._goes_by(call) if c in wanted} for call in wanted}
+        self.above: dict[str, list[str]] = {}
+        for call, below in self.waits.items():
+            for each in below:
+                self.above.setdefault(each, []).append(call)
+
+    def _inputs(self, call: str) -> dict[str, str]:
+        """Argument -> producer, as it is before this round changes results."""
+        if call not in self.inputs:
+            event = self.events[call]
+            self.inputs[call] = self.graph.inputs_of(event)
+            self.unclear[call] = {n for n in self.inputs[call] if len(self.graph.with_result(event.args[n])) > 1}
+        return self.inputs[call]
+
+    def _goes_by(self, call: str) -> list[str]:
+        """The calls that decide whether a call has to run; one that changed itself has to, whatever is below."""
+        found = self.survey.found.get(call)
+        calls = () if found is not None and found.own else self.events[call].trace.calls
+        named = [*self._inputs(call).values(), *(d.name for d in calls)]
+        return [c for c in dict.fromkeys(named) if c in self.events]
+
+    def _wanted(self, roots: Iterable[str]) -> dict[str, None]:
+        """The stale calls that are asked for: what is below one that changed itself, that one decides."""
+        wanted: dict[str, None] = {}
+        todo = list(roots)
+        seen = set(todo)
+        while todo:
+            call = todo.pop()
+            if call in self.survey.found and call not in self.refresh.failed and call not in self.refresh.left:
+                wanted[call] = None
+            below = [c for c in self._goes_by(call) if c not in seen]
+            seen.update(below)
+            todo += below
+        return wanted
+
+    def run(self) -> bool:
+        """Make them; whether any was made, so that there may be more to see."""
+        ready = [call for call, below in self.waits.items() if not below]
+        under_way, made, total = 0, 0, len(self.waits)
+        while ready or under_way:
+            while ready:
+                call = ready.pop()
+                if self._start(call):
+                    under_way += 1
+                else:
+                    ready += self._settled(call)
+            if under_way:
+                call, outcome = self.refresh.runner.wait()
+                under_way, made = under_way - 1, made + 1
+                self.refresh.tell(made, total)
+                self._ended(call, outcome)
+                ready += self._settled(call)
+        return made > 0
+
+    def _settled(self, call: str) -> list[str]:
+        """The calls that waited for this one last."""
+        free = []
+        for above in self.above.get(call, ()):
+            self.waits[above].discard(call)
+            if not self.waits[above]:
+                free.append(above)
+        return free
+
+    def _start(self, call: str) -> bool:
+        """Begin with a call; False if it need not or cannot be made."""
+        event, failed = self.events[call], self.refresh.failed
+        blocked = next((c for c in self._goes_by(call) if c in failed), None)
+        if blocked is not None:
+            self.refresh.left[call] = f"{self.events[blocked].title}, which it goes by, failed"
+            return False
+        fed = self._fed(event)
+        if fed and self.graph.parents_of(call):
+            return False  # its caller knows best what to pass on
+        unclear = sorted(self.unclear[call] & fed.keys())
+        if unclear:
+            self.refresh.left[call] = f"several calls gave what it took as {unclear[0]}; call it as your program does"
+            return False
+        if not fed and self._is_fresh(call):
+            self.refresh.cut[call] = None
+            return False
+        try:
+            self.refresh.runner.start(self._job(event, fed))
+        except RerunError as error:  # if it has a caller, that is made instead
+            self.refresh.left[call] = str(error)
+            return False
+        return True
+
+    def _job(self, event: Event, fed: dict[str, Place]) -> Job:
+        sources: dict[str, Place | None] = {
+            event.args[name]: None if name in fed else (self.events[producer].root, producer)
+            for name, producer in self._inputs(event.id).items()
+        }
+        again = Again(self.session, event, sources)
+        call = again.call() if fed else again.ready()[0]
+        return Job(event.id, call.wrapper, event, sources, fed)
+
+    def _fed(self, event: Event) -> dict[str, Place]:
+        """The arguments whose producers give something else now, or have become other calls."""
+        fed: dict[str, Place] = {}
+        for name, producer in self._inputs(event.id).items():
+            became = self.refresh.became.get(producer)
+            now = self.graph.event(producer)
+            if became is not None:
+                fed[name] = became
+            elif now is not None and now.trace.result != event.args[name]:
+                fed[name] = now.root, producer
+        return fed
+
+    def _is_fresh(self, call: str) -> bool:
+        verifier = Verifier(LiveProbe(self.session))
+        return any(verifier.holds(event.trace) for event in self.session.events(call))
+
+    def _ended(self, call: str, outcome: str | BaseException) -> None:
+        self.session.refresh()
+        if isinstance(outcome, RerunError):
+            self.refresh.left[call] = str(outcome)
+        elif isinstance(outcome, BaseException):
+            self.refresh.failed[call] = outcome
+        elif outcome != call:
+            self.refresh.became[call] = self.events[call].root, outcome
+        elif self.graph.run_of(call) == self.runs[call]:
+            if self._is_fresh(call):
+                self.refresh.cut[call] = None
+            else:
+                self.refresh.left[call] = "it ran, but its result was not stored: see the warnings"
+
+
+def cache_tree_refresh(client: Any = None, roots: Roots = None) -> Refreshed:
+    """Run what is stale, and only that.
+
+    Stale calls are made again from the bottom up, with the arguments that were kept beside their results. A call
+    above does not run if the results below it turn out equal; one that takes the result of another call gets
+    the new one.
+
+    Parameters
+    ----------
+    client : distributed.Client, optional
+        Make the calls on its cluster, side by side; it has to be connected by ``dask_plugin.connect(client)``.
+    roots : str or iterable of str, optional
+        Ids of calls or names of functions: only what is stale below these; by default everything.
+
+    Returns
+    -------
+    Refreshed
+        ``ran, cut, failed, left``. Nothing is raised for a call that fails or whose function cannot be found: it is
+        told, and so is the way out.
+
+    Raises
+    ------
+    UsageError
+        If nobody knows how to run calls on the client.
+
+    Examples
+    --------
+    >>> from cachepy import cache_tree_reset
+    >>> cache_tree_reset()
+    >>> print(cache_tree_refresh())
+    nothing was stale
+    """
+    from cachepy.asking.progress import Bar
+
+    session = current_session()
+    with Bar("refreshing") as bar:
+        return Refresh(session, runner_of(session, client), roots, bar.tell).run()
+
+
+def runner_of(session: Session, client: Any) -> Runner:
+    """What makes calls on a client; without one, here."""
+    if client is None:
+        return HereRunner()
+    for make in session.runners:
+        runner: Runner | None = make(client)
+        if runner is not None:
+            return runner
+    raise UsageError(f"nobody knows how to run calls on {client!r}; connect it first: dask_plugin.connect(client)")

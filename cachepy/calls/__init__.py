@@ -1,0 +1,1 @@
+"""The steps of one call: options, request, miss, run, waiting, early cutoff, and callers carried along."""

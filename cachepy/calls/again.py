@@ -1,0 +1,144 @@
+"""A stored call as something that can be called again: its function found by name, its arguments as kept.
+
+Imports code, errors, graph, kept, modules, session, store, wire.
+"""
+
+from __future__ import annotations
+
+from cachepy.code import cached_call, resolve
+from cachepy.disk import kept
+from cachepy.errors import EntryError, RerunError
+from cachepy.rows import wire
+from cachepy.session import Session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cachepy.disk.kept import Arguments
+    from cachepy.engine import CachedCall
+
+    Sources = dict[str, tuple[str, str] | None]
+    from cachepy.model import Event
+    from cachepy.store import Stored
+
+
+def how(shared: bool, arguments: bytes | None) -> bytes:
+    """What an entry keeps of the way its call was made.
+
+    shared: whether calls below it were made in other processes.
+    """
+    return wire.dumps((shared, arguments))
+
+
+class Again:
+    """One stored run of a call, to be made again.
+
+    sources: digest of a result -> the cache directory and the call that gave it; None: it is not needed, since it
+    will be replaced. By default any call of the graph is taken that gave it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from cachepy import cache_file, current_session
+    >>> @cache_file(tempfile.mkdtemp())
+    ... def double(x):
+    ...     return 2 * x
+    >>> double(4)
+    8
+    >>> event = current_session().graph.event("double:" + double.key(4))
+    >>> Again(current_session(), event).arguments()
+    ((4,), {})
+    """
+
+    def __init__(self, session: Session, event: Event, sources: Sources | None = None) -> None:
+        self.session = session
+        self.event = event
+        self._sources = sources or {}
+        self.shared, self._kept = self._how()
+
+    def _how(self) -> tuple[bool, bytes | None]:
+        try:
+            store = self.session.store(self.event.root)
+            stored, index = self._stored(self.event)
+            shared, data = wire.loads(store.how(self.event.id, stored, index))
+        except (EntryError, OSError, TypeError, ValueError):
+            return False, None
+        return shared is True, data if isinstance(data, bytes) else None
+
+    def _stored(self, event: Event) -> tuple[Stored, int]:
+        """Where a run is stored; EntryError if it is not."""
+        stored = self.session.store(event.root).look(event.id)
+        for index, each in enumerate(stored.events if stored is not None else ()):
+            if each.run == event.run:
+                return stored, index  # type: ignore[return-value]  # it has events, so it is one
+        raise EntryError(f"this run of {event.title} is not stored any more")
+
+    def arguments(self) -> Arguments:
+        """The arguments, fresh objects; RerunError if they were not kept or cannot be loaded."""
+        title = self.event.title
+        if self._kept is None:
+            raise RerunError(
+                f"the arguments of {title} were not kept (keep_args=False, more than {kept.LIMIT >> 10} KB, or nothing "
+                f"that can be pickled); call it as your program does"
+            )
+        try:
+            return kept.load(self._kept, self._value_of)
+        except Exception as error:  # unpickling runs code of any class
+            raise RerunError(f"the arguments of {title} cannot be loaded: {error}") from error
+
+    def _value_of(self, digest: str) -> Any:
+        """A large argument: the result of another call, if that is still stored."""
+        if digest in self._sources and self._sources[digest] is None:
+            return None
+        known = [(e.root, e.id) for e in self.session.graph.with_result(digest)]
+        for root, call in filter(None, [self._sources.get(digest), *known]):
+            store = self.session.store(root)
+            try:
+                stored = store.look(call)
+                for index, event in enumerate(stored.events if stored is not None else ()):
+                    if event.trace.result == digest:
+                        return store.value(call, stored, index)  # type: ignore[arg-type]  # it has events
+            except (EntryError, OSError):
+                continue
+        raise EntryError("the result of another call that it was given is not stored any more")
+
+    def call(self, *, import_code: bool = True) -> CachedCall:
+        """The cached function; RerunError if its name means nothing, or another one, in this process."""
+        event = self.event
+        if import_code:
+            _import(event)
+        live = self.session.live_calls(f"{event.module}:{event.qualname}")
+        named = None if "<" in event.qualname else cached_call(resolve(event.module, event.qualname))
+        if named is not None:
+            return named  # type: ignore[no-any-return]  # the mark of a cached function is untyped
+        if live and "<" in event.qualname:
+            return live[0]  # type: ignore[no-any-return]
+        raise RerunError(
+            f"{event.module}:{event.qualname} is no cached function in this process: import its module first, or, "
+            f"if it was renamed or is local to another function, call it as your program does"
+        )
+
+    def ready(self, *, import_code: bool = True) -> tuple[CachedCall, Arguments]:
+        """The function and its arguments, checked to be this very call."""
+        call, arguments = self.call(import_code=import_code), self.arguments()
+        try:
+            same = call.request(*arguments).id == self.event.id
+        except Exception as error:  # binding and digesting look into the user's objects
+            raise RerunError(f"{self.event.title} cannot be made again: {error}") from error
+        if not same:
+            raise RerunError(
+                f"{self.event.title} would be another call now: its arguments read otherwise, or the function takes "
+                f"other ones; call it as your program does"
+            )
+        return call, arguments
+
+
+def _import(event: Event) -> None:
+    from importlib import import_module
+
+    try:
+        if resolve(event.module, "*") is None:
+            import_module(event.module)
+    except Exception as error:
+        raise RerunError(f"the module {event.module} of {event.title} cannot be imported: {error!r}") from error

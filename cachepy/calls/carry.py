@@ -1,0 +1,105 @@
+"""`with_caller`: carries the running call where Python does not, into thread and process pools.
+
+Imports options, session, trace.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cachepy.calls.options import cache_default_dir
+from cachepy.errors import UsageError
+from cachepy.session import current_session
+from cachepy.trace import Frame, caller, enter, leave
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from cachepy.session import Session
+    from cachepy.trace import Caller
+
+
+class with_caller:  # noqa: N801 - used as a function: pool.submit(with_caller(f), x)
+    """A callable that runs `fn` with the caller of the place where this was made.
+
+    Python carries the caller into asyncio tasks and ``asyncio.to_thread``; for thread and process
+    pools wrap the function: ``pool.submit(cachepy.with_caller(load), path)``.
+
+    Parameters
+    ----------
+    fn : callable
+        Anything; picklable if it is to cross a process border.
+
+    Examples
+    --------
+    >>> with_caller(len)("abc")
+    3
+    """
+
+    def __init__(self, fn: Callable[..., Any]) -> None:
+        if not callable(fn):
+            raise UsageError(f"with_caller takes a function or another callable, not {fn!r}")
+        self.fn = fn
+        self.frame = caller()
+        self.__wrapped__ = fn
+        self.__name__ = getattr(fn, "__name__", type(fn).__name__)
+        self.__doc__ = getattr(fn, "__doc__", None)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        token = enter(self.open_frame())
+        try:
+            return self.fn(*args, **kwargs)
+        finally:
+            leave(token)
+
+    def open_frame(self) -> Caller | None:
+        """The call in which this was made, while it is running."""
+        return self.frame if self.frame is not None and self.frame.is_open() else None
+
+    def caller(self) -> Caller | None:
+        """Who called: where this was made, else here, where it is sent off."""
+        return self.open_frame() or caller()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self.fn, *self.ticket())
+
+    def ticket(self) -> tuple[str, str]:
+        """The caller as run and mailbox, for another process."""
+        session, frame = current_session(), self.caller()
+        if frame is None:
+            run, mailbox = session.outbox.run, session.outbox.mailbox(_root_of(self.fn))
+            _make_room(session, mailbox)
+            return run, mailbox
+        if isinstance(frame, Frame):
+            if not frame.shared:
+                _make_room(session, frame.mailbox)
+            frame.shared = True
+            session.shared[frame.run] = frame
+        return frame.run, frame.mailbox
+
+
+def _make_room(session: Session, mailbox: str) -> None:
+    """Make the folder of a mailbox as private, or as shared, as its cache directory is; best effort."""
+    folder = os.path.dirname(mailbox)
+    try:
+        session.store(os.path.dirname(folder)).trust.make_folder(folder)
+    except OSError:  # whoever writes into it will say so
+        pass
+
+
+def _root_of(fn: Any) -> str:
+    """The cache directory of a cached function, else the default one."""
+    call = getattr(fn, "__cachepy__", None)
+    return cache_default_dir() if call is None else str(call.options.root())
+
+
+def _restore(kind: type[with_caller], fn: Any, run: str, mailbox: str) -> with_caller:
+    made = kind(fn)
+    session = current_session()
+    if run == session.outbox.run:
+        made.frame = None
+    else:
+        made.frame = session.shared.get(run) or session.remote_frame(run, mailbox)
+    return made

@@ -1,0 +1,92 @@
+"""Options from a file: cachepy.toml, cachepy.yaml, or [tool.cachepy] in pyproject.toml.
+
+Imports errors and options.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cachepy.calls.options import NAMES
+from cachepy.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
+_CANDIDATES = ("cachepy.toml", "cachepy.yaml", "cachepy.yml", "pyproject.toml")
+
+
+def load_config(path: str | Path | None = None) -> dict[str, Any]:
+    """Read the options of `cache_file` from a file.
+
+    Parameters
+    ----------
+    path : path, optional
+        A TOML or YAML file.  Without it, ``cachepy.toml``, ``cachepy.yaml`` and ``pyproject.toml``
+        (there the table ``[tool.cachepy]``) are looked for here and in the folders above.
+
+    Returns
+    -------
+    dict
+        Ready for the decorator: ``cf = cache_file(**load_config())``.  A relative ``cache_dir``
+        is taken from the folder of the file.  Empty if there is no file.
+
+    Raises
+    ------
+    UsageError
+        If the file cannot be read or names an option that does not exist.
+    """
+    found = os.fspath(path) if path is not None else _search(os.getcwd())
+    if found is None:
+        return {}
+    options = _checked(found, _table(found, _parsed(found)))
+    if "cache_dir" in options:
+        options["cache_dir"] = os.path.join(os.path.dirname(os.path.abspath(found)), options["cache_dir"])
+    return options
+
+
+def _search(folder: str) -> str | None:
+    while True:
+        for name in _CANDIDATES:
+            path = os.path.join(folder, name)
+            if os.path.isfile(path) and (name != "pyproject.toml" or _table(path, _parsed(path))):
+                return path
+        above = os.path.dirname(folder)
+        if above == folder:
+            return None
+        folder = above
+
+
+def _parsed(path: str) -> Any:
+    try:
+        with open(path, "rb") as file:
+            if path.endswith((".yaml", ".yml")):
+                import yaml
+
+                return yaml.safe_load(file) or {}
+            import tomllib
+
+            return tomllib.load(file)
+    except OSError as error:
+        raise UsageError(f"cannot read the configuration {path}: {error.strerror}") from error
+    except Exception as error:  # each parser has errors of its own
+        raise UsageError(f"the configuration {path} cannot be parsed: {error}") from error
+
+
+def _table(path: str, data: Any) -> Any:
+    if os.path.basename(path) == "pyproject.toml":
+        return data.get("tool", {}).get("cachepy", {})
+    if isinstance(data, dict) and isinstance(data.get("cachepy"), dict):
+        return data["cachepy"]
+    return data
+
+
+def _checked(path: str, options: Any) -> dict[str, Any]:
+    if not isinstance(options, dict):
+        raise UsageError(f"the configuration {path} must hold a table of options, not {type(options).__name__}")
+    unknown = sorted(set(options) - set(NAMES))
+    if unknown:
+        raise UsageError(f"the configuration {path} has no option {unknown[0]!r}; options are {', '.join(NAMES)}")
+    return dict(options)

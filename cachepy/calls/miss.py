@@ -1,0 +1,177 @@
+"""How a call that is no hit goes on (design 4): claim, look again, make fresh what is below it, or run.
+
+Also the way without the cache, and what is said about it.  Imports errors, key, revive, run, session, trace, waiting.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+import cachepy.disk.claims
+import cachepy.graph
+import cachepy.paths
+import cachepy.reach.changes
+import cachepy.reach.source  # noqa: F401 - what a miss may need is loaded here, in one go that no fork can interrupt
+from cachepy.calls.revive import Revival
+from cachepy.calls.run import Run, finish
+from cachepy.calls.waiting import attempts, take
+from cachepy.errors import UncachedCallWarning, UndigestableError
+from cachepy.key import culprit
+from cachepy.model import CODE, Dep
+from cachepy.session import current_session
+from cachepy.trace import Frame, back_to, caller, enter, here, leave, working_dir
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cachepy.calls.request import Request
+    from cachepy.engine import CachedCall, Flags
+
+
+class Miss:
+    """A call for which nothing that is stored holds, as far as was seen without a claim."""
+
+    __slots__ = ("flags", "request")
+
+    def __init__(self, request: Request, flags: Flags) -> None:
+        self.request = request
+        self.flags = flags
+
+    def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The value, by whoever is first to run the body."""
+        request, flags = self.request, self.flags
+        before = here()
+        try:
+            if not take(request, flags):
+                for pause in attempts(request, flags):
+                    time.sleep(pause)
+            if request.hit is not None or (request.stored is not None and _revives(request, flags)):
+                return request.hit.value  # type: ignore[union-attr]
+            run = Run(request, flags)
+            with run:
+                run.value = request.call.fn(*args, **kwargs)
+            return run.value
+        finally:  # an interrupt may come between any two steps
+            back_to(before)
+            request.release()
+
+    async def run_async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The same for ``async def``: waits without blocking the loop."""
+        from asyncio import sleep, to_thread
+
+        request, flags = self.request, self.flags
+        before = here()
+        try:
+            if not take(request, flags):
+                for pause in attempts(request, flags):
+                    await sleep(pause)
+            if request.hit is not None or (_may_revive(request, flags) and await to_thread(_revives, request, flags)):
+                return request.hit.value  # type: ignore[union-attr]
+            run = Run(request, flags)
+            with run:
+                run.value = await request.call.fn(*args, **kwargs)
+            return run.value
+        finally:
+            back_to(before)
+            request.release()
+
+
+def _may_revive(request: Request, flags: Flags) -> bool:
+    """Whether there is a stored run that calls below may make fresh; only who holds the claim tries."""
+    return request.claim is not None and flags.may_hit and request.stored is not None
+
+
+def _revives(request: Request, flags: Flags) -> bool:
+    """Make stale calls below again; whether there is a hit then."""
+    if not _may_revive(request, flags):
+        return False
+    revival = Revival(request)
+    if not revival.succeeds():
+        request.hopeless = revival.frame.hopeless
+        return False
+    return request.find_hit() is not None
+
+
+class Uncached:
+    """A call that has to go without the cache; error: why it has no key, None if there is nothing to be said."""
+
+    __slots__ = ("call", "error")
+
+    def __init__(self, call: CachedCall, error: Exception | None) -> None:
+        self.call = call
+        self.error = error
+
+    def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run the body; it tells what is wrong with arguments that do not fit."""
+        self._warn(args, kwargs)
+        with _Transparent(self.call):
+            value = self.call.fn(*args, **kwargs)
+        self._warn_unbound(args, kwargs)
+        return value
+
+    async def run_async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The same for ``async def``."""
+        self._warn(args, kwargs)
+        with _Transparent(self.call):
+            value = await self.call.fn(*args, **kwargs)
+        self._warn_unbound(args, kwargs)
+        return value
+
+    def _warn(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        call, session = self.call, current_session()
+        if not isinstance(self.error, UndigestableError):
+            return
+        if call.lacks_key:
+            session.warn(
+                UncachedCallWarning,
+                f"{call.fname} runs without the cache: its signing_key does not travel to other processes. Set "
+                f"CACHEPY_SIGNING_KEY there, or give signing_key='@file' with a file that they can read",
+                "key",
+                call.target.identity,
+            )
+        else:
+            name = culprit(call.binder, call.binder.bind(*args, **kwargs), session.digester)
+            session.warn(
+                UncachedCallWarning,
+                f"{call.fname} runs without the cache: argument {name}. Pass something that can be "
+                f"pickled, or leave the parameter out with ignore_args=[...]",
+                call.target.identity,
+                name.partition(" (")[0],
+            )
+
+    def _warn_unbound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """The function took arguments that do not fit what it shows: a decorator below adds some."""
+        try:
+            self.call.binder.bind(*args, **kwargs)
+        except TypeError as error:
+            current_session().warn(
+                UncachedCallWarning,
+                f"{self.call.fname} runs without the cache: a decorator below cache_file takes other arguments than "
+                f"the function shows ({error}). Put cache_file below that decorator",
+                "unbound",
+                self.call.target.identity,
+            )
+
+
+class _Transparent:
+    """A body that runs without the cache: its caller takes over all that it depends on."""
+
+    def __init__(self, call: CachedCall) -> None:
+        parent = caller()
+        self.frame = None
+        if parent is not None:
+            self.frame = Frame("", os.urandom(16).hex(), parent, parent.mailbox + "+", working_dir())
+            reach = current_session().reader.reach(call.target)
+            self.frame.add(Dep(CODE, call.target.identity, reach.digest))
+        self.token = enter(self.frame)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        leave(self.token)
+        if self.frame is not None:
+            finish(self.frame)
+            self.frame.hand_over()

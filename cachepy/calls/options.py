@@ -1,0 +1,152 @@
+"""The options of the decorator, checked when it is applied.  Imports errors, trust."""
+
+from __future__ import annotations
+
+import os
+
+from cachepy.disk.trust import key_of, number_of, umask_of
+from cachepy.errors import UsageError, UsageValueError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+NAMES = (
+    "cache_dir", "version", "env_vars", "depends_on_files", "depends_on_vars",
+    "file_args", "ignore_args", "ignore_globals", "keep_args", "trusted_owners", "signing_key", "umask", "verbose",
+    "warn_cheap",
+)  # fmt: skip
+
+
+def cache_default_dir() -> str:
+    """The cache directory of functions that name none: ``$CACHEPY_DIR``, else ``.cachepy`` here.
+
+    Examples
+    --------
+    >>> cache_default_dir()[-8:] in (".cachepy", os.environ.get("CACHEPY_DIR", "")[-8:])
+    True
+    """
+    return os.path.abspath(os.environ.get("CACHEPY_DIR") or ".cachepy")
+
+
+class Options:
+    """What the decorator was told; every problem is an error that names the option."""
+
+    __slots__ = ("_root", "key_file", *NAMES)
+
+    def __init__(self, **given: Any) -> None:
+        unknown = sorted(set(given) - set(NAMES))
+        if unknown:
+            raise UsageError(f"cache_file() takes no option {unknown[0]!r}; it takes {', '.join(NAMES)}")
+        self.cache_dir = _path("cache_dir", given.get("cache_dir"))
+        self.version = _version(given.get("version"))
+        self.env_vars = _names("env_vars", given.get("env_vars"))
+        self.depends_on_files = tuple(_paths("depends_on_files", given.get("depends_on_files")))
+        self.depends_on_vars = _names("depends_on_vars", given.get("depends_on_vars"))
+        files = given.get("file_args")
+        self.file_args = None if files is None else frozenset(_names("file_args", files))
+        self.ignore_args = frozenset(_names("ignore_args", given.get("ignore_args")))
+        self.ignore_globals = frozenset(_names("ignore_globals", given.get("ignore_globals")))
+        self.keep_args = _flag("keep_args", given.get("keep_args", True))
+        self.trusted_owners = _owners(given.get("trusted_owners"))
+        key, umask = given.get("signing_key"), given.get("umask")
+        self.signing_key = None if key is None else key_of("signing_key", key)
+        self.key_file = key if isinstance(key, str) and key[:1] == "@" else None
+        self.umask = None if umask is None else umask_of("umask", umask)
+        self.verbose = _flag("verbose", given.get("verbose", False))
+        self.warn_cheap = _flag("warn_cheap", given.get("warn_cheap", True))
+        self._root = None if self.cache_dir is None else os.path.abspath(self.cache_dir)
+
+    def root(self) -> str:
+        """The absolute cache directory; a default one is fixed at the first call."""
+        if self._root is None:
+            self._root = cache_default_dir()
+        return self._root
+
+    def declared(self) -> tuple[tuple[str, str], ...]:
+        """What counts as part of the function, as (name, text)."""
+        return (
+            ("version", repr(self.version)),
+            ("env_vars", repr(sorted(self.env_vars))),
+            ("depends_on_files", repr(sorted(self.depends_on_files))),
+            ("file_args", repr(None if self.file_args is None else sorted(self.file_args))),
+            ("ignore_args", repr(sorted(self.ignore_args))),
+            ("ignore_globals", repr(sorted(self.ignore_globals))),
+        )
+
+    def given(self) -> dict[str, Any]:
+        """The options as they could be given again, elsewhere too; of a key only the name of its file."""
+        return {name: getattr(self, name) for name in NAMES} | {"signing_key": self.key_file}
+
+
+def _path(option: str, value: Any) -> str | None:
+    if value is None:
+        return None
+    try:
+        path = os.fspath(value)
+    except TypeError:
+        raise UsageError(f"{option} must be a path (str or os.PathLike), not {value!r}") from None
+    if isinstance(path, bytes):
+        path = os.fsdecode(path)
+    if not path:
+        raise UsageValueError(f"{option} is empty; name a directory, or leave it out for {cache_default_dir()}")
+    if "\0" in path:
+        raise UsageValueError(f"{option} must be a path, but {path!r} has a null character in it")
+    return str(path)
+
+
+def path_text(option: str, value: Any) -> str:
+    """A path as text; UsageError for what is none."""
+    if value is None:
+        raise UsageError(f"{option} must be a path (str or os.PathLike), not None")
+    return _path(option, value) or ""
+
+
+def _items(option: str, value: Any, what: str) -> tuple[Any, ...]:
+    if isinstance(value, (str, bytes)):
+        text = f"{option} must be a list of {what}, not the single text {value!r}; write {option}=[{value!r}]"
+        raise UsageError(text)
+    try:
+        return tuple(value)
+    except TypeError:
+        raise UsageError(f"{option} must be a list of {what}, not {value!r}") from None
+
+
+def _version(value: Any) -> Any:
+    if value is not None and not isinstance(value, (str, int, float, tuple)):
+        raise UsageError(f"version must be a str or a number, not {value!r}")
+    return value
+
+
+def _owners(value: Any) -> tuple[int | str, ...]:
+    if value is None:
+        return ()
+    if isinstance(value, int):
+        raise UsageError(f"trusted_owners must be a list of users, not {value!r}; write trusted_owners=[{value!r}]")
+    owners = _items("trusted_owners", value, "users")
+    for owner in owners:
+        if owner != "*":
+            number_of(owner)
+    return owners
+
+
+def _flag(option: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise UsageError(f"{option} must be True or False, not {value!r}")
+    return value
+
+
+def _names(option: str, value: Any) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    names = _items(option, value, "names")
+    wrong = [n for n in names if not isinstance(n, str) or not n]
+    if wrong:
+        raise UsageError(f"{option} must hold names (str), not {wrong[0]!r}")
+    return names
+
+
+def _paths(option: str, value: Any) -> list[str]:
+    if value is None:
+        return []
+    return [path_text(option, v) for v in _items(option, value, "paths")]

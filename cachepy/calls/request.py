@@ -1,0 +1,177 @@
+"""One call on its way to a stored value: look up, verify, load (design 4).
+
+Imports code, errors, model, probe, session, store, trace, verify.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cachepy.code import identity_of
+from cachepy.errors import CacheWriteWarning, EntryError, EntryReplacedError
+from cachepy.model import Event, title_of
+from cachepy.probe import LiveProbe
+from cachepy.session import Session
+from cachepy.store import CLAIM, ENTRY, Stored
+from cachepy.trace import caller
+from cachepy.values.label import label_of
+from cachepy.verify import Verifier
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cachepy.code import Reach
+    from cachepy.digest import Found
+    from cachepy.disk.claims import Claim
+    from cachepy.disk.kept import Arguments
+    from cachepy.engine import CachedCall, Flags
+
+_LOOKS = 5  # at an entry that others replace all the time
+
+
+class Hit:
+    """A stored value that was verified and loaded."""
+
+    __slots__ = ("event", "value")
+
+    def __init__(self, event: Event, value: Any) -> None:
+        self.event = event
+        self.value = value
+
+
+class Request:
+    """One call: its key, and the way to its value."""
+
+    __slots__ = (
+        "arguments", "call", "claim", "claim_path", "found", "hash", "hit", "hopeless", "id", "path", "reach",
+        "session", "store", "stored", "values",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        call: CachedCall,
+        session: Session,
+        arguments: Arguments,
+        values: tuple[Any, ...],
+        key: str,
+        found: Found | None,
+    ) -> None:
+        self.call = call
+        self.arguments = arguments
+        self.found = found
+        self.session = session
+        self.values = values
+        self.hash = key
+        self.id = f"{call.fname}:{key}"
+        self.store = store = call.store(session)
+        stem = f"{store.entries}{key[:2]}{os.sep}{call.safe_name}-{key}"
+        self.path, self.claim_path = stem + ENTRY, stem + CLAIM
+        self.reach: Reach = session.reader.reach(call.target)
+        self.hit: Hit | None = None
+        self.claim: Claim | None = None
+        self.hopeless: set[str] = set()
+        self.stored: Stored | None = None  # as it was at the last look for a hit
+
+    @property
+    def title(self) -> str:
+        return title_of(self.call.fname, [label_of(value) for _, value in self.call.binder.named(self.values)])
+
+    def verifier(self) -> Verifier:
+        self.session.use_memo(self.store.memo_file)
+        own = self.call.target.identity, self.reach.digest
+        code = {identity_of(c): c for c in self.found.code} if self.found is not None else None
+        return Verifier(LiveProbe(self.session, own, code), own)
+
+    def prepare(self) -> None:
+        """Make the folder of the entry."""
+        self.store.prepare(self.id)
+
+    def look(self) -> Stored | None:
+        try:
+            return self.store.look(self.id, self.path)
+        except EntryReplacedError:
+            return None
+        except (EntryError, OSError) as error:
+            self.session.warn_unread(error, f"{self.call.fname} runs again", "entry", self.id)
+            return None
+
+    def fast_hit(self, flags: Flags) -> Hit | None:
+        """Look up and verify, without a claim."""
+        return self.find_hit() if flags.may_hit and self.store.may_have(self.id, self.path) else None
+
+    def release(self) -> None:
+        """Give the claim back, whatever ended the call."""
+        if self.claim is not None:
+            self.session.claims.release(self.claim)
+            self.claim = None  # last: an interrupt in between must not lose it
+
+    def find_hit(self) -> Hit | None:
+        for _ in range(_LOOKS):
+            try:
+                return self._hit_once()
+            except EntryReplacedError:  # another process stored a newer run meanwhile
+                continue
+        return None
+
+    def _hit_once(self) -> Hit | None:
+        stored = self.stored = self.look()
+        if stored is None:
+            return None
+        verifier = self.verifier()
+        for index, event in enumerate(stored.events):
+            if verifier.holds(event.trace):
+                if len(stored.events) > 1:
+                    verifier.several.add(self.id)
+                return self._load(stored, index, verifier)
+        return None
+
+    def _load(self, stored: Stored, index: int, verifier: Verifier) -> Hit | None:
+        event = stored.events[index]
+        try:
+            value = self.store.value(self.id, stored, index)
+        except (EntryReplacedError, FileNotFoundError) as error:
+            raise EntryReplacedError(str(error)) from None
+        except (EntryError, OSError) as error:
+            self.session.warn_unread(error, f"{self.call.fname} runs again", "value", self.id)
+            return None
+        self.hit = Hit(event, value)
+        frame = caller()
+        if frame is not None:
+            self.session.tell(frame, event)
+        self.session.sink.hit(event, verifier.chosen, verifier.several)
+        self.session.flush_memo(self.store.memo_file)
+        if self.call.options.verbose:
+            self.log("hit", "")
+        elif self.found is None or not self.found.code:  # what came as an argument is no code that a name leads to
+            self.call.warm(self, stored, index, verifier)
+        return self.hit
+
+    def cannot_write(self, error: OSError) -> None:
+        self.session.warn(
+            CacheWriteWarning,
+            f"the cache at {self.store.root} cannot be written ({error.strerror or error}); results are "
+            f"returned, but not stored. Make it writable, or name another directory",
+            "write",
+            self.store.root,
+            error.errno,
+        )
+
+    def log(self, outcome: str, cause: str) -> None:
+        """One line for each decision, if the function is verbose."""
+        if not self.call.options.verbose:
+            return
+        import logging
+
+        extra = {"cachepy_outcome": outcome, "cachepy_id": self.id}
+        labels = ", ".join(f"{n}={label_of(v)}" for n, v in self.call.binder.named(self.values))
+        logging.getLogger("cachepy").info("%s %s(%s)%s", outcome, self.call.fname, labels, cause, extra=extra)
+
+    def cause(self) -> str:
+        """Why this call runs, for the log."""
+        if not self.call.options.verbose:
+            return ""
+        stored = self.look()
+        if stored is None:
+            return ": not run before"
+        return ": " + "; ".join(map(str, self.verifier().reasons(stored.events[0].trace)))

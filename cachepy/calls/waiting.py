@@ -1,0 +1,80 @@
+"""Whose turn it is to run a call: take the claim, or wait for whoever has it, but never in a circle.
+
+Imports deadlock, trace.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+from cachepy.calls.deadlock import waits_for_me
+from cachepy.trace import Frame, caller
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cachepy.calls.request import Request
+    from cachepy.engine import Flags
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.05  # s between two looks at somebody else's claim
+
+
+def attempts(request: Request, flags: Flags) -> Iterator[float]:
+    """Yields pauses until there is a hit, or this call is ours to run; after `take` failed."""
+    frame = caller()
+    mine = set(frame.lineage()) if isinstance(frame, Frame) else set()
+    pause, began = _FIRST_PAUSE, perf_counter()
+    try:
+        while True:
+            request.session.waiting[request] = mine, request.id
+            if _would_deadlock(request, mine, pause):
+                return
+            if pause >= _LONGEST_PAUSE:
+                request.session.on_wait()
+            yield pause
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+            if take(request, flags):
+                return
+    finally:
+        request.session.waiting.pop(request, None)
+        if pause > _FIRST_PAUSE:
+            request.session.on_waited(request.call.target.identity, perf_counter() - began)
+
+
+def take(request: Request, flags: Flags) -> bool:
+    """Take the claim and look again; True when there is nothing to wait for any more."""
+    if not flags.save:
+        return True
+    claims, path = request.session.claims, request.claim_path
+    if request in request.session.waiting and claims.is_held(path):
+        return False
+    try:
+        if not request.store.is_ready:
+            request.prepare()
+        request.claim = claims.acquire(path, request.prepare)
+    except OSError as error:
+        request.cannot_write(error)
+        return True
+    if request.claim is None:
+        return False
+    if flags.may_hit and request.store.may_have(request.id, request.path) and request.find_hit() is not None:
+        request.release()
+    return True
+
+
+def _would_deadlock(request: Request, mine: set[str], pause: float) -> bool:
+    """Whether whoever runs this call waits, through others, for one of my callers."""
+    session = request.session
+    owner = session.owners.get(request.id)
+    if owner is not None and pause >= _LONGEST_PAUSE and waits_for_me(owner.thread):
+        return True
+    blocked = set() if owner is None else {owner.run}
+    while True:
+        if blocked & mine:
+            return True
+        waiting = list(session.waiting.values())
+        more = {session.owners[w].run for line, w in waiting if line & blocked and w in session.owners}
+        if more <= blocked:
+            return False
+        blocked |= more

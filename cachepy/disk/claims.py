@@ -1,0 +1,401 @@
+"""Claims: who runs a call right now, so that others wait and load instead of running it too.
+
+A claim is a small file made with O_EXCL beside the entry.  Its owner is known by host, boot,
+process and start time, so on one host a dead owner is noticed at once; on another host by its
+heartbeat: the owner touches the file, and a waiter that sees no touch for a while (by the waiter's
+own clock) takes the claim over.  Whoever removes the claim of a process that died here removes its
+half-written files too.  No lock of the file system is relied on.
+
+A claim is the start of an entry: magic, length, owner as text.  The rest is written behind it (see `Store.put`).
+Imports entryfile.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from _thread import allocate_lock
+from errno import ENOSPC
+from itertools import count
+
+from cachepy.disk.entryfile import MAGIC, START
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+HEARTBEAT = 1.0  # s between touches
+LEASE = 4.0  # s without a touch after which an owner on another host counts as dead
+BREAK = ".break"  # beside a claim while a waiter removes it
+_IDLE = 10  # beats without any claim after which the thread ends
+_TEMPORARY = ".tmp"
+_PIDS = 1 << 31
+_OPEN_CLAIMS = 64  # that keep their file open: a deep chain of calls must not use up all descriptors
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+
+
+if hasattr(time, "CLOCK_BOOTTIME"):
+
+    def _now() -> float:
+        """Seconds, by a clock that goes on while the machine sleeps, where there is one."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+else:
+    _now = time.monotonic
+
+
+def process_start(pid: int) -> str | None:
+    """When a process started, in the kernel's ticks; None if there is no such process."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+        return None if fields[0] in (b"Z", b"X") else fields[19].decode()
+    except (FileNotFoundError, ProcessLookupError):
+        return None if os.path.exists("/proc/self/stat") else _alive(pid)
+    except OSError:
+        return _alive(pid)
+
+
+def _alive(pid: int) -> str | None:
+    """Without /proc: whether the process exists."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except OSError:
+        pass
+    return "?"
+
+
+def host_id() -> str:
+    """Names this machine since its last start: processes are comparable only within it."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            boot = file.read().strip()
+        return f"{os.uname().nodename}:{boot}:{os.stat('/proc/self/ns/pid').st_ino}"
+    except OSError:
+        return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "?")
+
+
+class Owner:
+    """The process, as written into its claims; made anew after a fork."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.host = host_id()
+        self.start = process_start(self.pid)
+
+        self.origin = f"{self.host.partition(':')[0]}:{self.pid}:{self.start}"  # as events have it
+        self._token = f"{self.pid}-{self.start}-"
+        self._text = f"{self.host}\n{self.pid}\n{self.start or ''}\n".encode()
+
+    def claim(self, path: str, mark: str) -> Claim:
+        """A claim to be made; mark: no other claim of this process has it."""
+        token = self._token + mark
+        text = self._text + token.encode()
+        return Claim(path, token, START.pack(MAGIC, len(text)) + text, self.pid)
+
+    def is_dead(self, other: tuple[Any, ...]) -> bool:
+        """Whether the owner of a claim is certainly gone (only ever known on the same host)."""
+        host, pid, start, _ = other
+        return bool(host == self.host and process_start(pid) != start)
+
+
+class Claim:
+    """A claim that this process holds.
+
+    fd: of its file, for as long as that is kept open; block: what is in it.
+    """
+
+    __slots__ = ("block", "fd", "path", "pid", "since", "token")
+
+    def __init__(self, path: str, token: str, block: bytes, pid: int) -> None:
+        self.path = path
+        self.pid = pid
+        self.token = token
+        self.block = block
+        self.fd: int | None = None
+        self.since = float("-inf")  # until it is there
+
+    def is_surely_mine(self) -> bool:
+        """Whether nobody can have taken it over: that takes a lease without a sign of life."""
+        return _now() - self.since < LEASE / 2
+
+    def take_file(self) -> int | None:
+        """The descriptor, to be closed by whoever asks; it is given once."""
+        fd, self.fd = self.fd, None
+        return fd
+
+
+class Claims:
+    """All claims of one session.
+
+    `acquire` tries once; while it returns None, somebody else holds the claim.
+    """
+
+    def __init__(
+        self,
+        made: Callable[[int], None] | None = None,
+        make_folder: Callable[[str], None] | None = None,
+        inherited: set[str] | None = None,
+    ) -> None:
+        self._made = made  # is told the descriptor of each new claim
+        self._make_folder = make_folder or _make_private
+        self._owner: Owner | None = None
+        self._held: dict[str, Claim] = {}
+        # claims of the dead that we removed: their last steps may be missing
+        self.inherited: set[str] = set() if inherited is None else inherited
+        self._seen: dict[str, tuple[Any, float]] = {}
+        self._lock = allocate_lock()
+        self._beating = False
+        self._count = count()
+
+    def owner(self) -> Owner:
+        if self._owner is None or self._owner.pid != os.getpid():
+            self._owner = Owner()
+            self._held = {}
+            self._lock = allocate_lock()
+            self._beating = False
+        return self._owner
+
+    def acquire(self, path: str, prepare: Callable[[], None] | None = None) -> Claim | None:
+        """Take the claim if nobody alive has it; OSError if claims cannot be written there.
+
+        prepare: makes the folder if it is missing.
+        """
+        owner = self.owner()
+        claim = owner.claim(path, f"{next(self._count)}-{id(self):x}")
+        for _ in range(3):
+            try:
+                _create(claim, self._made, keep=len(self._held) < _OPEN_CLAIMS)
+                if self._seen:
+                    self._seen.pop(path, None)
+                self._held[path] = claim
+                if not self._beating:
+                    self._beat_on()
+                return claim
+            except FileExistsError:
+                if not self._break_dead(path):
+                    return None
+            except (FileNotFoundError, NotADirectoryError):  # a prune removed the empty folder
+                prepare() if prepare is not None else self._make_folder(os.path.dirname(path))
+            except BaseException:  # an interrupt after it was made: nobody else would give it back
+                self.release(claim)
+                raise
+        return None
+
+    def release(self, claim: Claim) -> None:
+        """Give the claim back, unless somebody took it over meanwhile."""
+        self._held.pop(claim.path, None)
+        try:
+            _close(claim)
+        except OSError:  # what was written there is not needed
+            pass
+        if claim.pid != os.getpid():  # a forked child that leaves its parent's body
+            return
+        try:
+            if claim.is_surely_mine() or claim.block in _bytes_of(claim.path):
+                os.unlink(claim.path)
+        except OSError:
+            return
+
+    def is_held(self, path: str) -> bool:
+        """Whether somebody alive holds the claim; breaks that of a dead owner."""
+        try:
+            return os.path.exists(path) and not self._break_dead(path)
+        except OSError:  # `acquire` says what is wrong
+            return False
+
+    def is_of_here(self, path: str) -> bool:
+        """Whether the owner is a process of this host: then `is_held` is certain."""
+        content = _read(path)
+        return content is not None and bool(content[0] == self.owner().host)
+
+    def _break_dead(self, path: str) -> bool:
+        """Remove the claim if its owner is dead; True if it is gone."""
+        content = _read(path)
+        if content is None:
+            if not os.path.exists(path):
+                return True
+            return self._unchanged_for(path, None) > _patience(path) and self._remove(path, None)
+        if content[0] == self.owner().host:
+            return self.owner().is_dead(content) and self._remove(path, content) and _sweep(path, content[1])
+        return self._unchanged_for(path, content) > LEASE and self._remove(path, content)
+
+    def _unchanged_for(self, path: str, content: Any) -> float:
+        """Seconds, by our own clock, since we first saw the claim in its present state."""
+        try:
+            state = content, os.stat(path).st_mtime_ns
+        except OSError:
+            return 0.0
+        seen, since = self._seen.get(path, (None, 0.0))
+        if seen != state:
+            since = time.monotonic()
+            self._seen[path] = state, since
+        return time.monotonic() - since
+
+    def _remove(self, path: str, content: Any) -> bool:
+        """Remove a dead owner's claim: one waiter at a time, who looks once more whose claim it is.
+
+        Without the turn, a slow waiter could remove the claim that a quick one has just taken.
+        """
+        turn = f"{path}{BREAK}"
+        try:
+            os.close(os.open(turn, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666))
+        except FileExistsError:
+            if self._unchanged_for(turn, None) > _patience(turn):  # whose turn it was died in it
+                _unlink(turn)
+            return False
+        except OSError:
+            if os.path.exists(path):
+                raise  # the dead owner's claim cannot be removed from here: whoever waits for it waits for ever
+            return True
+        try:
+            if _read(path) == content:
+                os.unlink(path)
+                self.inherited.add(path)
+            return not os.path.exists(path)
+        except FileNotFoundError:
+            return True
+        finally:
+            _unlink(turn)
+
+    def _beat_on(self) -> None:
+        """See that a thread touches what is held; it ends by itself when nothing is held any more."""
+        with self._lock:
+            if self._beating:
+                return
+            self._beating = True
+        import threading
+
+        try:
+            threading.Thread(target=self._beat, args=(os.getpid(),), name="cachepy-heartbeat", daemon=True).start()
+        except RuntimeError:  # no threads any more: the claim holds on this host, and for a while elsewhere
+            self._beating = False
+
+    def _beat(self, pid: int) -> None:
+        idle = 0
+        while os.getpid() == pid and (idle < _IDLE or not self._stop()):
+            time.sleep(HEARTBEAT)
+            idle = 0 if self._held else idle + 1
+            for claim in list(self._held.values()):
+                if _now() - claim.since >= HEARTBEAT:
+                    _touch(claim)
+
+    def _stop(self) -> bool:
+        """Whether nothing was taken meanwhile; under the lock, so that a new claim starts a new thread."""
+        with self._lock:
+            self._beating = bool(self._held)
+            return not self._beating
+
+
+def _make_private(path: str) -> None:
+    os.makedirs(path, mode=0o700, exist_ok=True)
+
+
+def _create(claim: Claim, made: Callable[[int], None] | None, *, keep: bool) -> None:
+    """Make the file, whole or not at all: an empty one would be waited for."""
+    try:
+        claim.fd = os.open(claim.path, _NEW, 0o644)  # it may become an entry, which speaks for its owner
+    except OSError:
+        raise
+    except BaseException:  # an interrupt as the file was made: it is there, and empty
+        _unlink_empty(claim.path)
+        raise
+    try:
+        if made is not None:
+            made(claim.fd)
+        if os.write(claim.fd, claim.block) < len(claim.block):
+            raise OSError(ENOSPC, os.strerror(ENOSPC), claim.path)
+        claim.since = _now()
+        if not keep:
+            _close(claim)
+    except BaseException:
+        _close(claim)
+        _unlink(claim.path)
+        raise
+
+
+def _close(claim: Claim) -> None:
+    fd = claim.take_file()
+    if fd is not None:
+        os.close(fd)
+
+
+def _patience(path: str) -> float:
+    """Seconds that something without an owner is left alone; an empty file is there for the time of one write."""
+    try:
+        return LEASE if os.path.getsize(path) else LEASE / 8
+    except OSError:
+        return LEASE
+
+
+def _unlink_empty(path: str) -> None:
+    """Should it be another's, made a moment ago: two run the same call, which is a waste and no more."""
+    try:
+        if os.stat(path).st_size == 0:
+            os.unlink(path)
+    except OSError:
+        pass
+
+
+def _touch(claim: Claim) -> None:
+    """Show that we live; a claim that was taken over is not ours to keep alive."""
+    content = _read(claim.path)
+    if content is not None and content[3] == claim.token:
+        try:
+            os.utime(claim.path)
+        except OSError:
+            pass
+
+
+def _sweep(path: str, pid: int) -> bool:
+    """Remove what a process that died was writing beside its claim."""
+    folder, name = os.path.split(path)
+    start = f"{name.rpartition('.')[0]}.{pid}."
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return True
+    for each in names:
+        if each.startswith(start) and each.endswith(_TEMPORARY):
+            _unlink(os.path.join(folder, each))
+    return True
+
+
+def _bytes_of(path: str) -> bytes:
+    """The beginning of a file; without waiting for a fifo, and in few frames: the stack may be near its end."""
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    try:
+        return os.read(fd, 4096)
+    finally:
+        os.close(fd)
+
+
+def _read(path: str) -> Any:
+    """Who holds a claim; None while it is being written, or if it is gone."""
+    try:
+        return owner_in(_bytes_of(path))
+    except OSError:
+        return None
+
+
+def owner_in(data: bytes) -> tuple[str, int, str | None, str] | None:
+    """Host, process, start and token in the beginning of a claim, or of an entry; None if they are not there."""
+    if len(data) < START.size:
+        return None
+    magic, length = START.unpack_from(data)
+    text = data[START.size : START.size + length]
+    fields = text.decode("utf-8", "replace").split("\n")
+    if magic != MAGIC or len(text) != length or len(fields) != 4 or not fields[1].isdecimal():
+        return None
+    pid = int(fields[1]) if len(fields[1]) < 12 else 0
+    return (fields[0], pid, fields[2] or None, fields[3]) if 0 < pid < _PIDS else None
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass

@@ -1,0 +1,357 @@
+"""The format of one entry: header, meta, value, buffers; each part with its checksum.
+
+    magic, length, text: who made it                           as in its claim (see `claims`); may be empty
+    number of buffers, lengths, checksums      fixed header
+    offset, length, checksum of each buffer                    table
+    meta: which call, and its older runs                       see `store`
+    value: a pickle, protocol 5
+    call: how the call was made (see `store`), to make it again; may be empty
+    buffers: large arrays, each at a multiple of 64 bytes
+    seal: a signature of all but the buffers and one of the buffers, if there is a key (see `trust`)
+
+A large file is loaded by mapping it privately: changes stay in memory.  What is read is checked in
+full at each load.  Of a mapped file the header, meta and the value's pickle are, and the buffers in
+full when this process first sees the file in its present state (inode, time, size; the caller says
+so by `verify`); more than 64 MB of buffers by their places and lengths only, since reading them
+would undo the mapping.  In full, always: `EntryFile.check`, and every load with the environment
+variable CACHEPY_VERIFY=1.  Imports errors, modules, wire.
+"""
+
+from __future__ import annotations
+
+import os
+import stat as stats
+from _pickle import Pickler, PicklingError, dumps
+from _pickle import loads as _loads
+from _struct import Struct
+from errno import EISDIR
+from io import BytesIO
+
+from xxhash import xxh3_64_digest, xxh3_64_intdigest
+
+from cachepy.disk.trust import SEAL, Trust
+from cachepy.errors import EntryError, EntryReplacedError
+from cachepy.values.modules import MAIN, canonical, find
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pickle import PickleBuffer
+    from typing import Any
+
+    Stamp = tuple[int, int, int]  # inode, mtime_ns, size
+    # place, length and check of the value; length and check of the call; the table and its place
+    _Layout = tuple[tuple[int, int, int], tuple[int, int], bytes, int]
+
+_ALL = Trust(owners="*")
+MAGIC = b"cachepy\x03"
+START = Struct("<8sH")  # magic, length of the text that says who made it
+NOBODY = START.pack(MAGIC, 0)
+_HEAD = Struct("<IQQQQQQ")  # buffers, lengths: meta value call file, checks: value call
+_CHECK = 8  # bytes: the check of all that comes before the value, in its own place empty
+_ROW = Struct("<QQQ")
+_ALIGN = 64
+_OUT_OF_BAND = 1 << 15  # bytes; smaller buffers are copied into the pickle
+PROTOCOL = 5
+SMALL = 1 << 14  # bytes of a pickle that may be kept in memory
+_MAP = 1 << 18  # bytes; a larger file is mapped instead of read
+_CHECKED = 1 << 26  # bytes; mapped buffers of more than this in total are not read just to check them
+
+
+class Payload:
+    """A value as it will be stored: its pickle and its large buffers (not copied)."""
+
+    __slots__ = ("buffers", "pickle")
+
+    def __init__(self, pickle: bytes, buffers: Sequence[memoryview]) -> None:
+        self.pickle = pickle
+        self.buffers = buffers
+
+    @property
+    def size(self) -> int:
+        return len(self.pickle) + sum(b.nbytes for b in self.buffers)
+
+
+def format_of(head: bytes) -> int | None:
+    """The number of the format of an entry or a claim that begins so; None if it is no such file."""
+    is_ours = len(head) >= len(MAGIC) and head.startswith(MAGIC[:-1]) and head[len(MAGIC) - 1] < ord(" ")
+    return head[len(MAGIC) - 1] if is_ours else None
+
+
+def pack_flat(value: object) -> Payload:
+    """Pickle a value that holds numbers and texts only."""
+    return Payload(dumps(value, PROTOCOL), ())
+
+
+def pack(value: object) -> Payload:
+    """Pickle a value; with cloudpickle if it holds code that has no importable name."""
+    buffers: list[memoryview] = []
+
+    def keep(buffer: PickleBuffer) -> bool:
+        view = buffer.raw()
+        if view.nbytes < _OUT_OF_BAND:
+            return True
+        buffers.append(view)
+        return False
+
+    file = BytesIO()
+    try:
+        Pickler(file, PROTOCOL, buffer_callback=keep).dump(value)
+        data = file.getvalue()
+        if b"__main__" in data or b"__mp_main__" in data:
+            file = BytesIO()
+            buffers.clear()
+            _MainPickler(file, PROTOCOL, buffer_callback=keep).dump(value)
+    except (PicklingError, AttributeError, TypeError):
+        file = BytesIO()
+        buffers.clear()
+        _by_value(file, keep).dump(value)
+    return Payload(file.getvalue(), buffers)
+
+
+class _MainPickler(Pickler):
+    """Writes code of ``__main__`` under the script's name, so that importing it finds it too."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        return main_by_name(obj)
+
+
+def main_by_name(obj: Any) -> Any:
+    """What a ``reducer_override`` gives for code of ``__main__``."""
+    if not _is_of_main(obj):
+        return NotImplemented
+    if not _has_name(obj):
+        raise PicklingError(f"{obj.__qualname__} is local")
+    return by_name, (canonical(obj.__module__), obj.__qualname__)
+
+
+def _by_value(file: BytesIO, keep: Callable[[PickleBuffer], bool]) -> Any:
+    """A pickler for code that has no importable name; what has one still goes by it, or ``isinstance`` would fail."""
+    import cloudpickle  # type: ignore[import-untyped]
+
+    class ByValue(cloudpickle.CloudPickler):  # type: ignore[misc]
+        def reducer_override(self, obj: Any) -> Any:
+            if _is_of_main(obj) and _has_name(obj):
+                return by_name, (canonical(obj.__module__), obj.__qualname__)
+            return super().reducer_override(obj)
+
+    return ByValue(file, PROTOCOL, buffer_callback=keep)
+
+
+def _is_of_main(obj: Any) -> bool:
+    return callable(obj) and getattr(obj, "__module__", None) in MAIN and hasattr(obj, "__qualname__")
+
+
+def _has_name(obj: Any) -> bool:
+    """Whether the name of the code means this code, and not another that was defined since."""
+    try:
+        return "<" not in obj.__qualname__ and by_name(canonical(obj.__module__), obj.__qualname__) is obj
+    except (AttributeError, ImportError):
+        return False
+
+
+def by_name(module: str, qualname: str) -> Any:
+    """Find code of a script by the script's name, run or imported."""
+    obj: Any = find(module)
+    if obj is None:
+        from importlib import import_module
+
+        obj = import_module(module)
+    for part in qualname.split("."):
+        obj = getattr(obj, part)
+    return obj
+
+
+def assemble(
+    meta: bytes, payload: Payload, call: bytes = b"", trust: Trust = _ALL, start: bytes = NOBODY
+) -> list[Any]:
+    """The parts of the file in order, ready to be written; signed if there is a key."""
+    count = len(payload.buffers)
+    at = len(start) + _HEAD.size + _CHECK + count * _ROW.size + len(meta) + len(payload.pickle) + len(call)
+    table, tail, at = _placed(payload.buffers, at) if count else (b"", (), at)
+    lengths = len(meta), len(payload.pickle), len(call), at
+    fields = (count, *lengths, xxh3_64_intdigest(payload.pickle), xxh3_64_intdigest(call))
+    head = start + _HEAD.pack(*fields)
+    parts = [head + _header_check(head, table, meta), table, meta, payload.pickle, call]
+    return [*parts, *tail, trust.sign(parts, payload.buffers)]
+
+
+def _placed(buffers: Sequence[memoryview], at: int) -> tuple[bytes, list[Any], int]:
+    """The table of buffers that are written from a place on, the parts to write, and where they end."""
+    rows, tail = [], []
+    for buffer in buffers:
+        padding = -at % _ALIGN
+        rows.append(_ROW.pack(at + padding, buffer.nbytes, xxh3_64_intdigest(buffer)))
+        tail += [b"\0" * padding, buffer]
+        at += padding + buffer.nbytes
+    return b"".join(rows), tail, at
+
+
+def _header_check(head: bytes, table: bytes, meta: bytes) -> bytes:
+    return xxh3_64_digest(head + table + meta)
+
+
+class EntryFile:
+    """An open entry: header and meta are checked; they and the value are loaded on request.
+
+    trust: whose files are opened, and with which signature; by default everybody's.
+    """
+
+    __slots__ = ("_data", "_layout", "_path", "_seal", "_trust", "meta", "size", "stamp")
+
+    def __init__(self, path: str, trust: Trust = _ALL) -> None:
+        self._path, self._trust = path, trust
+        data, self.stamp = _read(path, trust)
+        self._data = memoryview(data)
+        self.size = len(self._data)
+        self._seal = b""
+        self.meta, self._layout = self._open(path)
+
+    def _open(self, path: str) -> tuple[bytes, _Layout]:
+        version = format_of(bytes(self._data[: len(MAGIC)]))
+        if version is None or self.size < START.size:
+            raise EntryError(f"{path} is not an entry of cachepy")
+        if version != MAGIC[-1]:
+            raise EntryError(f"{path} has format {version}; this cachepy reads {MAGIC[-1]}")
+        head = START.size + START.unpack_from(self._data)[1]
+        rows = head + _HEAD.size + _CHECK
+        if self.size < rows:
+            raise EntryError(f"{path} is torn: it ends within its header")
+        fields = _HEAD.unpack_from(self._data, head)
+        count, meta_length, value_length, call_length, size, value_check, call_check = fields
+        if self.size == size + SEAL:
+            self._seal, self.size = bytes(self._data[size:]), size
+        if size != self.size:
+            raise EntryError(f"{path} is torn: {self.size} bytes of {size}")
+        start = rows + count * _ROW.size
+        table, meta = bytes(self._data[rows:start]), bytes(self._data[start : start + meta_length])
+        if _header_check(bytes(self._data[: rows - _CHECK]), table, meta) != self._data[rows - _CHECK : rows]:
+            raise EntryError(f"{path} is damaged: its header does not check")
+        return meta, ((start + meta_length, value_length, value_check), (call_length, call_check), table, rows)
+
+    def pickle(self) -> bytes | memoryview:
+        """The checked pickle of the value."""
+        start, length, check = self._layout[0]
+        data = self._data[start : start + length]
+        if len(data) != length or xxh3_64_intdigest(data) != check:
+            raise EntryError(f"{self._path} is damaged: the stored value does not check")
+        self._trust.check_seal(self._path, self._seal, self._parts())
+        return data
+
+    def _parts(self) -> list[Any]:
+        """What is signed, as `assemble` had it: all but the buffers."""
+        (start, length, _), (call_length, _), table, rows = self._layout
+        ends = [0, rows, rows + len(table), start, start + length, start + length + call_length]
+        return [self._data[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+
+    def call(self) -> bytes:
+        """The checked bytes that say how the call was made."""
+        start, (length, check) = sum(self._layout[0][:2]), self._layout[1]
+        data = bytes(self._data[start : start + length])
+        if len(data) != length or xxh3_64_intdigest(data) != check:
+            raise EntryError(f"{self._path} is damaged: what is stored of the call's arguments does not check")
+        self._trust.check_seal(self._path, self._seal, self._parts())
+        return data
+
+    @property
+    def is_signed(self) -> bool:
+        return bool(self._seal)
+
+    @property
+    def has_buffers(self) -> bool:
+        return bool(self._layout[2])
+
+    def value(self, *, verify: bool = True) -> Any:
+        """Load the value; its buffers are private to the caller.
+
+        verify: whether this process has not yet seen the file in this state.
+        """
+        pickle = self.pickle()
+        buffers = self._buffers(self._in_full(verify))
+        if verify or self.size < _MAP or isinstance(self._data.obj, bytearray):
+            self._trust.check_buffers(self._path, self._seal, buffers)
+        return load_value(pickle, buffers)
+
+    def again(self) -> Mapped | None:
+        """What loads the value again as long as the file stays as it was checked; None if it is not mapped."""
+        if isinstance(self._data.obj, bytearray) or self._layout[0][1] > SMALL:
+            return None
+        places = [(offset, offset + length) for offset, length, _ in _ROW.iter_unpack(self._layout[2])]
+        return Mapped(self.stamp, bytes(self.pickle()), places)
+
+    def _in_full(self, first: bool) -> bool:
+        if self.size < _MAP or os.environ.get("CACHEPY_VERIFY") == "1":
+            return True
+        return first and sum(length for _, length, _ in _ROW.iter_unpack(self._layout[2])) <= _CHECKED
+
+    def _buffers(self, verify: bool) -> list[memoryview]:
+        (start, length, _), (call_length, _), table, _ = self._layout
+        found, end = [], start + length + call_length
+        for offset, length, check in _ROW.iter_unpack(table):
+            view = self._data[offset : offset + length]
+            if len(view) != length or (verify and xxh3_64_intdigest(view) != check):
+                raise EntryError(f"{self._path} is damaged: a buffer of the stored value does not check")
+            if verify and any(self._data[end:offset]):
+                raise EntryError(f"{self._path} is damaged: there is something between the buffers of the stored value")
+            found.append(view)
+            end = offset + length
+        return found
+
+    def check(self) -> None:
+        """Compare everything against its checksum; EntryError if anything differs."""
+        self.pickle()
+        self.call()
+        self._trust.check_buffers(self._path, self._seal, self._buffers(verify=True))
+
+
+class Mapped:
+    """The checked pickle of a value and the places of its buffers in a file that is mapped at each load."""
+
+    __slots__ = ("pickle", "places", "stamp")
+
+    def __init__(self, stamp: Stamp, pickle: bytes, places: list[tuple[int, int]]) -> None:
+        self.stamp = stamp
+        self.pickle = pickle
+        self.places = places
+
+    def load(self, path: str, trust: Trust) -> Any:
+        """The value; EntryReplacedError if the file is in another state than it was."""
+        if os.environ.get("CACHEPY_VERIFY") == "1":
+            raise EntryReplacedError(f"{path} has to be checked in full")
+        data, stamp = _read(path, trust)
+        if stamp != self.stamp:
+            raise EntryReplacedError(f"{path} was replaced")
+        view = memoryview(data)
+        return load_value(self.pickle, [view[start:end] for start, end in self.places])
+
+
+def load_value(pickle: bytes | memoryview, buffers: Sequence[memoryview] = ()) -> Any:
+    """Unpickle; whatever goes wrong (a class that moved, a package that is gone) is an EntryError."""
+    try:
+        return _loads(pickle, buffers=buffers)
+    except Exception as error:  # unpickling runs code of any class
+        raise EntryError(f"the stored value cannot be loaded: {type(error).__name__}: {error}") from error
+
+
+def _read(path: str, trust: Trust) -> tuple[Any, Stamp]:
+    """The content, read if small, else mapped copy-on-write; and the state that the file is in."""
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0))  # it may be a fifo
+    try:
+        st = os.fstat(fd)
+        if stats.S_ISDIR(st.st_mode):
+            raise IsADirectoryError(EISDIR, os.strerror(EISDIR), path)
+        if not stats.S_ISREG(st.st_mode):
+            raise EntryError(f"{path} is no file; remove it")
+        trust.check_owner(path, st.st_uid)
+        size, stamp = st.st_size, (st.st_ino, st.st_mtime_ns, st.st_size)
+        may_map = trust.key is None or st.st_uid == os.geteuid()  # whose it is could alter it after a check
+        if size >= _MAP and may_map:
+            import mmap
+
+            return mmap.mmap(fd, size, access=mmap.ACCESS_COPY), stamp
+        data = os.read(fd, size + 1)
+        while len(data) < size and (more := os.read(fd, size)):
+            data += more
+        return bytearray(data), stamp  # writable, as a mapping is: arrays loaded from it may be changed
+    finally:
+        os.close(fd)

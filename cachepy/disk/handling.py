@@ -1,0 +1,85 @@
+"""Small things that the store does to files, safe for names and owners that it does not know.
+
+Imports errors, trust.
+"""
+
+from __future__ import annotations
+
+import os
+
+from xxhash import xxh3_64_hexdigest
+
+from cachepy.disk.trust import Trust
+from cachepy.errors import EntryError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_LONGEST = 60  # characters of a function's name in a file name
+
+
+def for_readers(path: str, flags: int) -> int:
+    """Only its owner may write into a file that speaks for its owner, whatever the umask of the process."""
+    return os.open(path, flags, 0o644)
+
+
+def safe_name(fname: str) -> str:
+    """A file name for a function name: readable if it can be, bounded, unambiguous by the digest."""
+    text = "".join(c if c.isascii() and (c.isalnum() or c in "_.") else "_" for c in fname)
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[: _LONGEST - 17]}.{xxh3_64_hexdigest(fname.encode('utf-8', 'replace'))}"
+
+
+def write_all(fd: int, data: Any) -> None:
+    """Write all of it."""
+    written = os.write(fd, data)
+    if written < len(data):
+        view = memoryview(data).cast("B")[written:]
+        while view:
+            view = view[os.write(fd, view) :]
+
+
+def keep_aside(path: str, aside: str, trust: Trust) -> bool:
+    """Give a file a second name, or a copy under it where there are no hard links; whether that worked."""
+    try:
+        os.link(path, aside)
+    except FileExistsError:
+        return True
+    except OSError:  # no hard links here, or none to files of others
+        try:
+            _copy(path, aside, trust)
+        except FileExistsError:
+            return True
+        except (EntryError, OSError):
+            unlink(aside)
+            return False
+    return True
+
+
+def _copy(path: str, aside: str, trust: Trust) -> None:
+    """The copy will be ours: so what is copied has to be of somebody who is trusted, at this very moment."""
+    import shutil
+
+    with open(path, "rb") as source:
+        trust.check_owner(path, os.fstat(source.fileno()).st_uid)
+        with open(aside, "xb", opener=for_readers) as file:
+            trust.open_up(file.fileno())
+            shutil.copyfileobj(source, file)
+
+
+def listed(folder: str) -> list[str]:
+    """The names in a folder, sorted; none if it cannot be read."""
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
+
+
+def unlink(path: str) -> None:
+    """Remove a file, best effort."""
+    try:
+        os.unlink(path)
+    except OSError:
+        pass

@@ -1,0 +1,210 @@
+"""An append-only file of records, safe against torn writes: graph.pkl and the mailboxes of runs.
+
+A record is a mark, its length, a checksum and a payload: a packed event, or a pickle of builtins.  One `write`
+with O_APPEND adds it, under a lock where the file system has locks, so that processes lose nothing of each
+other.  A reader takes every whole record and finds the next mark behind a damaged one.  Imports intake,
+packed, plainfile, shape, wire.
+"""
+
+from __future__ import annotations
+
+import os
+from struct import Struct
+from time import monotonic
+
+from xxhash import xxh32_intdigest
+
+from cachepy.disk.plainfile import read_plain
+from cachepy.rows import wire
+from cachepy.rows.intake import payload_event
+from cachepy.rows.packed import PACKED
+from cachepy.rows.shape import is_dep, is_event
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any
+
+__all__ = [
+    "MARK", "Journal", "frame", "framed", "is_dep", "is_event", "payloads", "read", "scan", "write", "write_packed",
+]  # fmt: skip
+
+MARK = b"\xc5cpj"
+_HEAD = Struct("<4sII")
+_LOCK, _UNLOCK = 2, 8  # as everywhere in fcntl
+_LOOK_AGAIN = 1.0  # s
+
+_NEVER = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # through a link, or waiting for a fifo's reader
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | _NEVER
+
+
+_process = 0  # how many forks lie between this process and the one that imported this
+
+
+def _count_fork() -> None:
+    global _process
+    _process += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_count_fork)
+
+
+def frame(value: object) -> bytes:
+    """One record as bytes."""
+    return framed(wire.dumps(value))
+
+
+def framed(payload: bytes) -> bytes:
+    """One record as bytes, of what `wire.dumps` or `packed.pack` made."""
+    return _HEAD.pack(MARK, len(payload), xxh32_intdigest(payload)) + payload
+
+
+def scan(data: bytes) -> Iterator[Any]:
+    """Every whole record; None for each stretch of damage in between or at the end."""
+    return map(_value, payloads(data))
+
+
+def _value(payload: bytes | None) -> Any:
+    """What a payload holds: an event in the wire form, or what was pickled; None if it is damaged."""
+    if payload is None:
+        return None
+    try:
+        return payload_event(payload).wire() if payload[:1] == PACKED else wire.loads(payload)
+    except ValueError:
+        return None
+
+
+def payloads(data: bytes) -> Iterator[bytes | None]:
+    """What the whole records hold, as bytes; None for each stretch of damage."""
+    at, last = 0, len(data) - _HEAD.size
+    while at <= last:
+        mark, length, check = _HEAD.unpack_from(data, at)
+        start = at + _HEAD.size
+        payload = data[start : start + length]
+        if mark == MARK and len(payload) == length and xxh32_intdigest(payload) == check:
+            yield payload
+            at = start + length
+        else:
+            yield None
+            at = data.find(MARK, at + 1)
+            if at < 0:
+                return
+    if at < len(data):
+        yield None
+
+
+class _File:
+    """An open file; closed when nobody uses it any more: another thread may be writing."""
+
+    __slots__ = ("fd", "process")
+
+    def __init__(self, path: str) -> None:
+        self.fd = os.open(path, _APPEND, 0o666)
+        self.process = _process
+
+    def __del__(self) -> None:
+        if os is not None and hasattr(self, "fd"):  # at interpreter shutdown; it may not have been opened
+            os.close(self.fd)
+
+
+class Journal:
+    """One journal file, kept open for appending; made: is told the descriptor of a file that is empty yet."""
+
+    def __init__(self, path: str, made: Callable[[int], None] | None = None) -> None:
+        self.path = path
+        self._made = made
+        self._file: _File | None = None
+        self._looked = 0.0
+        self._flock: Callable[[int, int], None] | None = None
+
+    def append(self, value: object) -> None:
+        """Add one record; OSError if it cannot be written."""
+        self.append_packed(wire.dumps(value))
+
+    def append_packed(self, payload: bytes) -> None:
+        """Likewise, of what `packed.pack` made."""
+        data = _HEAD.pack(MARK, len(payload), xxh32_intdigest(payload)) + payload
+        file = self._file
+        if file is None or file.process != _process or not self._add(file.fd, data):
+            for last in (False, False, True):
+                file = self._open()
+                if self._add(file.fd, data, anyway=last):
+                    break
+
+    def _add(self, fd: int, data: bytes, *, anyway: bool = False) -> bool:
+        """Write, unless the file has been deleted, or replaced by a repair while we waited for its lock."""
+        lock = self._flock
+        try:
+            if lock is not None:
+                lock(fd, _LOCK)
+        except OSError:  # no locks here: O_APPEND alone has to do
+            lock = None
+        try:
+            st = os.fstat(fd)
+            is_time = monotonic() - self._looked > _LOOK_AGAIN
+            if not anyway and (st.st_nlink == 0 or (is_time and self._is_moved(st))):
+                return False
+            written = os.write(fd, data)
+            while written < len(data):
+                written += os.write(fd, data[written:])
+        finally:
+            if lock is not None:
+                lock(fd, _UNLOCK)
+        return True
+
+    def _is_moved(self, st: os.stat_result) -> bool:
+        """Whether the file has another name now, which is looked for now and then."""
+        self._looked = monotonic()
+        try:
+            return not os.path.samestat(st, os.stat(self.path))
+        except FileNotFoundError:
+            return True
+
+    def look_again(self) -> None:
+        """The directory may have been moved away: look for that before the next record."""
+        self._looked = 0.0
+
+    def _open(self) -> _File:
+        """Open it for the first time, or again after a fork, or since the file is gone."""
+        self._file = file = _File(self.path)
+        try:
+            from fcntl import flock
+
+            self._flock = flock
+        except ImportError:  # Windows
+            pass
+        self._looked = 0.0
+        if self._made is not None and not os.fstat(file.fd).st_size:
+            self._made(file.fd)
+        return file
+
+    def close(self) -> None:
+        self._file = None
+
+
+def read(path: str) -> tuple[list[Any], bool]:
+    """All whole records of a file, and whether anything in it was damaged."""
+    values = list(scan(read_plain(path)))
+    whole = [v for v in values if v is not None]
+    return whole, len(whole) != len(values)
+
+
+def write(path: str, values: Iterable[object]) -> None:
+    """Write a whole file at once: a temporary file that replaces it."""
+    write_packed(path, map(wire.dumps, values))
+
+
+def write_packed(path: str, payloads: Iterable[bytes]) -> None:
+    """Likewise, of what `packed.pack` made."""
+    temporary = f"{path}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
+    try:
+        with open(temporary, "xb") as file:
+            file.writelines(map(framed, payloads))
+        os.replace(temporary, path)
+    except BaseException:
+        try:
+            os.unlink(temporary)
+        except OSError:
+            pass
+        raise

@@ -1,0 +1,1 @@
+"""The layout of a graph and the words on it, for plots."""

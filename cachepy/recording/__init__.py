@@ -1,0 +1,1 @@
+"""Where ended calls go: rows folded by id, the edges between them, the sinks."""

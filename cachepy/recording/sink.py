@@ -1,0 +1,109 @@
+"""Where ended calls go in a serial run: into the session's graph, and into the journal of their cache.
+
+Imports errors, packed, probe.
+"""
+
+from __future__ import annotations
+
+import time
+
+from cachepy.errors import CacheWriteWarning
+from cachepy.probe import exists
+from cachepy.reach.guard import Era
+from cachepy.rows.packed import pack
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cachepy.model import Event
+    from cachepy.session import Session
+
+
+class GraphSink:
+    """Folds ended calls into the session's graph and appends them to the journal of their cache."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._settled: dict[str, str] = {}  # the run that this process last saw hold, of calls with several
+
+    @property
+    def era(self) -> Era:
+        """In which no node goes from the graph, or shows another run."""
+        return self.session.graph_era
+
+    def record(self, event: Event) -> None:
+        """A call has run and is stored."""
+        self.apply(event)
+        self._append(event)
+        self.fold_below(event, anew=False)
+
+    def fold_below(self, event: Event, *, anew: bool) -> None:
+        """Bring in calls below that ran in other processes; `anew`: also those that the graph knows already."""
+        for call in event.trace.calls:
+            if anew or not self.session.knows(call.name):
+                found = [e for e in self.session.events(call.name) if e.trace.effect == call.digest]
+                for each in found[:1]:
+                    if self.session.run_of(each.id) != each.run:
+                        self.hit(each, {}, set())
+
+    def hit(self, event: Event, chosen: dict[str, Event], several: set[str]) -> None:
+        """A call was a hit: its subtree belongs to the graph; the journal has it already.
+
+        Only a hit of an older run (a file was changed back) adds a record, which says that this run
+        is the valid one again.
+
+        chosen: the runs of the calls below that hold; several: the calls that have more than one run.
+        """
+        unsettled = [c for c in several if self._settled.get(c) != chosen.get(c, event).run] if several else None
+        if not unsettled and self._shows(event):
+            return
+        unsettled = unsettled or []
+        self._make_up_for(event)
+        for each in self.session.subtree(event, chosen):
+            self.apply(self._settle(each) if each.id in unsettled else each)
+
+    def _shows(self, event: Event) -> bool:
+        """Whether the graph has this run, and the calls below it."""
+        run_of = self.session.run_of
+        if run_of(event.id) != event.run:
+            return False
+        for call in event.trace.calls:  # noqa: SIM110 - on the path of each hit: a generator costs more than the loop
+            if not self.session.knows(call.name):
+                return False
+        return True
+
+    def _make_up_for(self, event: Event) -> None:
+        """Write the record of a run whose process died before it did: then its claim is there, or we removed it."""
+        path, inherited = self.session.store(event.root).claim_path(event.id), self.session.inherited
+        if path in inherited or (exists(path) and not self.session.claims.is_held(path)):
+            inherited.discard(path)
+            self._append(event)
+
+    def _settle(self, event: Event) -> Event:
+        """The event as seen last; says in the journal that it holds again if another run did since."""
+        store = self.session.store(event.root)
+        self._settled[event.id] = event.run
+        newest = next(iter(self.session.events(event.id)), event)
+        run, seen = max((newest.seen, newest.run), store.valid(event.id) or (0.0, ""))[::-1]
+        if run == event.run:
+            return event.replace(seen=seen)
+        event = event.replace(seen=time.time())
+        store.set_valid(event.id, event.seen, event.run)
+        self._append(event)
+        return event
+
+    def apply(self, event: Event) -> None:
+        """Every event that is new to this process comes through here."""
+        self.session.fold(event)
+
+    def _append(self, event: Event) -> None:
+        store = self.session.store(event.root)
+        try:
+            store.journal.append_packed(pack(event))
+        except OSError as error:
+            self.session.warn(
+                CacheWriteWarning,
+                f"cannot write {store.journal.path}: {error.strerror or error}; the graph of this run "
+                f"is in memory only",
+                "journal",
+                store.root,
+            )

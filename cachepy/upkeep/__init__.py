@@ -1,0 +1,1 @@
+"""Care for a cache directory: sizes, pruning, verification, repair."""

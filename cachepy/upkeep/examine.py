@@ -1,0 +1,243 @@
+"""One look at one file of a cache directory: whole, broken, or not ours.
+
+Reads everything against its checksums and loads no value, so no code of anybody runs.  Changes nothing.
+A file that is replaced or removed while it is read is looked at again.  Imports entryfile, files,
+graph, model, source, store, table, wire, errors.
+"""
+
+from __future__ import annotations
+
+import os
+import stat as stats
+import time
+
+from cachepy.disk import files
+from cachepy.disk.entryfile import MAGIC, EntryFile
+from cachepy.errors import EntryError, UntrustedEntryError
+from cachepy.graph import unpacked
+from cachepy.model import Event, Record
+from cachepy.reach.source import _unpacked
+from cachepy.recording.table import Reading
+from cachepy.rows import wire
+from cachepy.store import CLAIM, ENTRY, OLD, TEMPORARY, VALID, Store, rows_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cachepy.disk.entryfile import Stamp
+
+WHOLE, BROKEN, FOREIGN = "whole", "broken", "foreign"  # foreign: not ours to judge or to move
+_LOOKS = 5  # at a file that others replace all the time
+_PLAIN = b"\x80\x05"  # how data in the wire form begins
+_PATIENCE = 5.0  # s; a writer holds the lock of the graph for the time of one write
+
+
+class Look(Record):
+    """One file as it was: its state, what is wrong, and the events that it vouches for."""
+
+    __slots__ = ("path", "stamp", "state", "what", "events", "older", "missing")
+    path: str
+    stamp: Stamp
+    state: str
+    what: str  # empty if it is whole
+    events: tuple[Event, ...]  # newest first; also of a file of which only the value is broken
+    older: tuple[str, ...]  # the files with the values of the older events
+    missing: tuple[str, ...]  # those of them that are not there
+
+
+def stamp_of(path: str) -> Stamp | None:
+    """The state that a file is in; None if it is gone."""
+    try:
+        st = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return st.st_ino, st.st_mtime_ns, st.st_size
+
+
+def look(store: Store, path: str) -> Look | None:
+    """Look at a file until it stays the same meanwhile; None if it went, or changes all the time."""
+    for _ in range(_LOOKS):
+        before = stamp_of(path)
+        if before is None or _is_being_made(path):
+            return None
+        try:
+            found = _look_once(store, path, before)
+        except FileNotFoundError:
+            return None
+        if not (found.what or found.missing) or stamp_of(path) == before:
+            return found
+    return None
+
+
+def _look_once(store: Store, path: str, stamp: Stamp) -> Look:
+    seen = _Seen(stamp)
+    try:
+        if not stats.S_ISREG(os.stat(path).st_mode):
+            state, what = FOREIGN, "is no regular file"
+        else:
+            state, what = WHOLE, ""
+            if path.endswith((ENTRY, OLD)):
+                _check_entry(store, path, seen)
+            else:
+                _check_plain(path)
+    except FileNotFoundError:
+        raise
+    except OSError as error:  # no rights, or a bad disk: moving it would not help
+        state, what = FOREIGN, f"cannot be read: {error.strerror}"
+    except UntrustedEntryError as error:  # a stranger's, not damage: it is left alone
+        state, what = FOREIGN, str(error).removeprefix(f"{path} ")
+    except (EntryError, ValueError) as error:
+        state, what = BROKEN if _is_ours(path) else FOREIGN, str(error).removeprefix(f"{path} ")
+    missing = [each for each in seen.older if state == WHOLE and path.endswith(ENTRY) and not os.path.exists(each)]
+    return Look(path, seen.stamp, state, what, seen.events, seen.older, tuple(missing))
+
+
+def _is_being_made(path: str) -> bool:
+    """An older value is copied into its place where there are no hard links; its writer holds the claim."""
+    return path.endswith(OLD) and os.path.exists(path[: -len(OLD)].rpartition(".")[0] + CLAIM)
+
+
+class _Seen:
+    """What is known of a file before the first thing that is wrong in it."""
+
+    def __init__(self, stamp: Stamp) -> None:
+        self.stamp = stamp
+        self.events: tuple[Event, ...] = ()
+        self.older: tuple[str, ...] = ()
+
+
+def _check_entry(store: Store, path: str, seen: _Seen) -> None:
+    """EntryError for the first thing that is wrong."""
+    opened = EntryFile(path, store.trust)
+    rows = rows_of(path, opened)
+    seen.stamp = opened.stamp
+    seen.events = tuple(event.replace(root=store.root) for event, _ in rows)
+    seen.older = tuple(os.path.join(os.path.dirname(path), name) for _, name in rows[1:])
+    _check_name(store, path, seen.events)
+    opened.check()
+
+
+def _check_name(store: Store, path: str, events: tuple[Event, ...]) -> None:
+    """EntryError if a file holds another call, or another run of it, than its name says."""
+    first = events[0]
+    want = store.path_of(first.id)
+    if path.endswith(OLD):
+        want = f"{want[: -len(ENTRY)]}.{first.run[:16]}{OLD}"
+    if path != want or any(event.id != first.id for event in events):
+        raise EntryError(f"{path} holds {first.title}, another call than its name says")
+
+
+def _check_plain(path: str) -> None:
+    """ValueError if a note or a description of code is not what it should be."""
+    with open(path, "rb") as file:
+        data = file.read()
+    try:
+        record = wire.loads(data)
+        if path.endswith(VALID):
+            good = type(record) is tuple and tuple(map(type, record)) == (float, str)
+        else:
+            good = type(record) is list or bool(_unpacked(data))  # a list: without source
+    except Exception as error:  # damage raises almost anything
+        raise ValueError(f"is damaged: {error}") from error
+    if not good:
+        raise ValueError("is damaged: it holds something else than it should")
+
+
+def _is_ours(path: str) -> bool:
+    """Whether cachepy wrote a file, by how it begins; a format of another version is not ours to judge."""
+    start = MAGIC if path.endswith((ENTRY, OLD)) else _PLAIN
+    with open(path, "rb") as file:
+        head = file.read(len(start))
+    return head.startswith(start) or start.startswith(head)
+
+
+class Records:
+    """The whole records of a graph file and how much of it is damaged."""
+
+    def __init__(self, data: bytes, root: str) -> None:
+        reading = Reading(data, root)
+        self.events = unpacked([row for _, rows in reading for row in rows])
+        self.damaged = reading.damaged
+        self.is_ours = bool(reading.taken or reading.has_header) or not data
+
+
+def read_graph(store: Store) -> Records | None:
+    """The graph file as it is between two writes of others; None if there is none."""
+    try:
+        with open(store.journal.path, "rb") as file:
+            with_lock(file.fileno(), shared=True)
+            return Records(file.read(), store.root)
+    except FileNotFoundError:
+        return None
+
+
+def with_lock(fd: int, *, shared: bool) -> bool:
+    """Lock an open file until it is closed, if that can be had in time."""
+    try:
+        import fcntl
+    except ImportError:
+        return False
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.001)
+        except OSError:  # no locks here
+            return False
+        else:
+            return True
+
+
+def unlock(fd: int) -> None:
+    """Give a lock back before the file is closed."""
+    try:
+        import fcntl
+
+        fcntl.flock(fd, fcntl.LOCK_UN)
+    except (ImportError, OSError):
+        pass
+
+
+def read_memo(store: Store) -> tuple[list[bytes], int] | None:
+    """The rows of the memo that check, and how many do not; None if there is none."""
+    try:
+        with open(store.memo_file, "rb") as file:
+            data = file.read()
+    except FileNotFoundError:
+        return None
+    rows = [files._row(*row) for row in files._rows(data)]
+    return rows, -(-len(data) // files._ROW.size) - len(rows)
+
+
+def entry_files(store: Store) -> list[str]:
+    """All that holds a value or speaks of one, sorted; entries before what belongs to them."""
+    code = [path for path in store.others("code") if not path.endswith(TEMPORARY)]
+    return [*store.files(ENTRY), *store.files(OLD, VALID), *code]
+
+
+def looks(store: Store, progress: Callable[[int, int], None] | None = None) -> Iterator[Look]:
+    """A look at each file, as they are listed now."""
+    paths = entry_files(store)
+    for done, path in enumerate(paths, 1):
+        found = look(store, path)
+        if found is not None:
+            yield found
+        if progress is not None:
+            progress(done, len(paths))
+
+
+def call_of(found: Look) -> str:
+    """The id of the call that a file is about, if need be by its name."""
+    if found.events:
+        return found.events[0].id
+    name = os.path.basename(found.path)
+    for suffix in (ENTRY, VALID, OLD):
+        if name.endswith(suffix):
+            stem = name[: -len(suffix)]
+            fname, _, key = (stem.rpartition(".")[0] if suffix == OLD else stem).rpartition("-")
+            return f"{fname}:{key}" if fname else ""
+    return ""

@@ -1,0 +1,314 @@
+"""`cache_repair`: makes the graph anew from the entries and puts broken files aside.  Deletes nothing.
+
+The graph is replaced under its lock; who waits for that lock finds that the file was replaced and opens
+the new one (`Journal`), and what was still added to the old one is carried over.  A file is put aside only
+in the state in which it was looked at.  Imports aside, check, claims, entryfile, examine, files, journal,
+maintain, model, store, errors.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from cachepy.disk import claims, journal
+from cachepy.disk.entryfile import EntryFile, Payload, assemble
+from cachepy.disk.files import OWN_TAG
+from cachepy.errors import CachepyError, EntryError
+from cachepy.graph import HEADER
+from cachepy.model import Event, Record
+from cachepy.rows.packed import pack
+from cachepy.store import CLAIM, ENTRY, OLD, TEMPORARY, VALID, Store, meta_of, rows_of
+from cachepy.upkeep.aside import Aside, Moved
+from cachepy.upkeep.check import Problem, count
+from cachepy.upkeep.examine import (
+    BROKEN,
+    FOREIGN,
+    WHOLE,
+    Records,
+    call_of,
+    looks,
+    read_graph,
+    read_memo,
+    stamp_of,
+    unlock,
+    with_lock,
+)
+from cachepy.upkeep.maintain import _is_abandoned, _is_orphan, root_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+    from typing import Any
+
+    from cachepy.upkeep.examine import Look
+
+_TRIES = 5  # at a graph file that others replace meanwhile
+
+
+class Repaired(Record):
+    """What `cache_repair` did, or with ``dry_run`` would do.
+
+    ``entries`` are whole; ``events`` are the runs in the graph file, which was made anew if ``rebuilt``.
+    ``moved`` were put aside, ``mended`` are entries that do not list a lost older value any more. ``foreign``
+    were left alone since cachepy did not write them (or another version of it did). ``leftovers`` belong to
+    nobody any more: `cache_prune` removes them.
+    """
+
+    __slots__ = ("entries", "events", "rebuilt", "moved", "mended", "foreign", "leftovers", "dry_run")
+    entries: int
+    events: int
+    rebuilt: bool
+    moved: tuple[Moved, ...]
+    mended: tuple[str, ...]
+    foreign: tuple[Problem, ...]
+    leftovers: tuple[str, ...]
+    dry_run: bool
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether there was anything to do."""
+        return bool(self.rebuilt or self.moved or self.mended)
+
+    def __str__(self) -> str:
+        would, lost = ("would be ", "would lose") if self.dry_run else ("", "lost")
+        graph = f"graph of {count(self.events, 'run', 'runs')} {f'{would}made anew' if self.rebuilt else 'kept'}"
+        lines = [f"{count(self.entries, 'whole entry', 'whole entries')}; {graph}"]
+        for title, each in (
+            (f"{would}put aside", self.moved),
+            (f"{lost} the mention of an older value that is gone", self.mended),
+            ("not written by this cachepy, left alone", self.foreign),
+        ):
+            lines += [f"{title}:", *(f"  {item}" for item in each)] if each else []
+        if self.leftovers:
+            lines.append(
+                f"{count(len(self.leftovers), 'left-over file', 'left-over files')}; cache_prune() removes them"
+            )
+        return "\n".join(lines)
+
+
+def cache_repair(cache_dir: str | Path | None = None, *, dry_run: bool = False) -> Repaired:
+    """Make the graph of a cache directory anew from its entries, and put broken files aside.
+
+    ``graph.pkl`` gets every stored run, and keeps its own whole records: calls whose values are gone show as
+    missing. Broken files go to ``broken/<time>/`` in the cache directory under the path that they had; their calls
+    run again when they are next made. Nothing is deleted, and calls may be running meanwhile.
+
+    Parameters
+    ----------
+    cache_dir : path, optional
+        By default `cache_default_dir`.
+    dry_run : bool
+        Only say what would be done.
+
+    Returns
+    -------
+    Repaired
+        Its ``str`` tells all of it.
+
+    Raises
+    ------
+    CachepyError
+        If the directory cannot be written.
+    UsageError
+        If the directory is a file.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from cachepy import cache_file
+    >>> root = tempfile.mkdtemp()
+    >>> @cache_file(root)
+    ... def double(x):
+    ...     return 2 * x
+    >>> double(4)
+    8
+    >>> os.unlink(os.path.join(root, "graph.pkl"))
+    >>> print(cache_repair(root))
+    1 whole entry; graph of 1 run made anew
+    """
+    root = root_of(cache_dir)
+    repair = _Repair(Store(root), dry_run=dry_run)
+    try:
+        return repair.run()
+    except OSError as error:
+        raise CachepyError(
+            f"cannot repair the cache at {root}: {error.strerror or error} ({error.filename or root}). "
+            f"Whoever may write there has to do it; dry_run=True shows what"
+        ) from error
+
+
+class _Repair:
+    """One repair; the graph first, so that what broken files still tell is in it before they are moved."""
+
+    def __init__(self, store: Store, *, dry_run: bool) -> None:
+        self.store = store
+        self.dry_run = dry_run
+        self.aside = Aside(store.root, dry_run=dry_run)
+        self.claims = claims.Claims()
+        self.looks = list(looks(store))
+        self.foreign = [Problem(each.path, call_of(each), each.what) for each in self.looks if each.state == FOREIGN]
+
+    def run(self) -> Repaired:
+        events, rebuilt = self._graph()
+        self._memo()
+        for each in self.looks:
+            if each.state == BROKEN:
+                self.aside.move(each.path, each.stamp, each.what)
+        mended = tuple(each.path for each in self.looks if self._lost(each) and (self.dry_run or self._mend(each)))
+        whole = sum(each.state == WHOLE and each.path.endswith(ENTRY) for each in self.looks)
+        moved, left = tuple(self.aside.moved), tuple(self._leftovers())
+        return Repaired(whole, events, rebuilt, moved, mended, tuple(self.foreign), left, self.dry_run)
+
+    # -- the graph
+
+    def _graph(self) -> tuple[int, bool]:
+        """How many events it has now, and whether it was made anew."""
+        stored = list(_events(self.store, self.looks))
+        old = read_graph(self.store)
+        if old is not None and not old.is_ours and not self._is_ours():
+            self.foreign.append(Problem(self.store.journal.path, "", "is no graph of cachepy"))
+            return 0, False
+        new, rebuilt = _merged(old, stored)
+        if not rebuilt or self.dry_run:
+            if old is not None and old.damaged:
+                self.aside.copy(self.store.journal.path, b"", _damage(old))
+            return len(new), rebuilt
+        return self._replace_graph(stored), True
+
+    def _is_ours(self) -> bool:
+        """Whether this is a cache directory, and not a folder of the user's that has a graph.pkl of its own."""
+        try:
+            with open(os.path.join(self.store.root, "CACHEDIR.TAG"), "rb") as file:
+                tag = file.read(len(OWN_TAG))
+        except OSError:
+            tag = b""
+        return tag == OWN_TAG or any(each.events for each in self.looks)
+
+    def _replace_graph(self, stored: list[Event]) -> int:
+        """Under the lock: nobody adds a record between reading the old file and putting the new one in its place."""
+        path = self.store.journal.path
+        for _ in range(_TRIES):
+            with open(path, "a+b") as file:
+                with_lock(file.fileno(), shared=False)
+                if not os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
+                    continue
+                file.seek(0)
+                data = file.read()
+                old = Records(data, self.store.root)
+                if old.damaged:
+                    self.aside.copy(path, data, _damage(old))
+                new, _ = _merged(old, stored)
+                self._write(path, new, os.fstat(file.fileno()).st_mode)
+                unlock(file.fileno())
+                return len(new) + self._carry_over(file, len(data))
+        raise CachepyError(f"cannot repair {path}: another process replaces it all the time; try again later")
+
+    def _write(self, path: str, events: list[Event], mode: int) -> None:
+        journal.write(path, [e.wire() for e in events] or [HEADER])
+        try:
+            os.chmod(path, mode & 0o7777)
+        except OSError:  # that of the user who repairs
+            pass
+
+    def _carry_over(self, old: Any, end: int) -> int:
+        """What was added to the old file meanwhile, where there are no locks."""
+        time.sleep(0.05)
+        old.seek(end)
+        late = Records(old.read(), self.store.root).events
+        for event in late:
+            self.store.journal.append_packed(pack(event))
+        self.store.journal.close()
+        return len(late)
+
+    # -- other files
+
+    def _memo(self) -> None:
+        """The memo with the rows that check; what is appended at this very moment is only looked up again."""
+        memo, path = read_memo(self.store), self.store.memo_file
+        if memo is None or not memo[1]:
+            return
+        if not memo[0] and not self._is_ours():
+            self.foreign.append(Problem(path, "", "is no memo of cachepy"))
+            return
+        with open(path, "rb") as file:
+            self.aside.copy(path, file.read(), f"{memo[1]} of its rows are damaged")
+        if not self.dry_run:
+            self.store._write(path, memo[0])
+
+    def _lost(self, entry: Look) -> set[str]:
+        """The older values that an entry lists but that are gone, or are now."""
+        moved = {each.path for each in self.aside.moved}
+        is_entry = entry.state == WHOLE and entry.path.endswith(ENTRY)
+        return {*entry.missing, *moved.intersection(entry.older)} if is_entry else set()
+
+    def _mend(self, entry: Look) -> bool:
+        """Write an entry without the older values that are gone; not while its call is being run."""
+        claim = self.claims.acquire(entry.path[: -len(ENTRY)] + CLAIM)
+        if claim is None:
+            return False
+        try:
+            trust = self.store.trust
+            opened = EntryFile(entry.path, trust)  # written anew it is ours, and signed: nobody else's may become so
+            if opened.is_signed and trust.key is None:
+                return False
+            folder = os.path.dirname(entry.path)
+            (event, _), *older = rows_of(entry.path, opened)
+            rows = [(pack(e), name) for e, name in older if os.path.exists(os.path.join(folder, name))]
+            opened.check()
+            payload = Payload(bytes(opened.pickle()), opened._buffers(verify=True))
+            parts = assemble(meta_of(event, rows), payload, opened.call(), trust)
+            if stamp_of(entry.path) != entry.stamp:
+                return False
+            self.store._write(entry.path, parts)
+        except (EntryError, FileNotFoundError):  # replaced or removed meanwhile
+            return False
+        finally:
+            self.claims.release(claim)
+        return True
+
+    def _leftovers(self) -> Iterator[str]:
+        """What belongs to nobody any more."""
+        yield from (p for p in self.store.files(OLD, VALID) if _is_orphan(p))
+        yield from (p for p in self.store.files(TEMPORARY, claims.BREAK) if _is_abandoned(p))
+        owner = self.claims.owner()
+        for path in self.store.files(CLAIM):
+            content = claims._read(path)
+            if content is not None and owner.is_dead(content):
+                yield path
+
+
+def _events(store: Store, found: Iterable[Look]) -> Iterator[Event]:
+    """All runs that the files tell of; of several, the one that was last seen to hold says so."""
+    for each in found:
+        if not each.path.endswith(ENTRY):
+            continue
+        seen, run = 0.0, ""
+        if each.state == WHOLE:
+            newest = each.events[0]
+            seen, run = max((newest.seen, newest.run), store.valid(newest.id) or (seen, run))
+        for event in each.events:
+            yield event.replace(seen=seen) if event.run == run else event
+
+
+def _merged(old: Records | None, stored: list[Event]) -> tuple[list[Event], bool]:
+    """Each run once, as it was last seen to hold; and whether the old file has to be replaced for that."""
+    known = _latest(old.events if old is not None else ())
+    merged = _latest([*known.values(), *stored])
+    is_new = any(key not in known or known[key].seen != event.seen for key, event in merged.items())
+    events = sorted(merged.values(), key=lambda e: (e.created, e.id, e.run))
+    return events, is_new or (old is not None and bool(old.damaged))
+
+
+def _latest(events: Iterable[Event]) -> dict[tuple[str, str], Event]:
+    found: dict[tuple[str, str], Event] = {}
+    for event in events:
+        known = found.get((event.id, event.run))
+        if known is None or known.seen < event.seen:
+            found[event.id, event.run] = event
+    return found
+
+
+def _damage(old: Records) -> str:
+    return f"damaged in {count(old.damaged, 'place', 'places')}"
