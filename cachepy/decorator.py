@@ -29,7 +29,27 @@ if TYPE_CHECKING:
     R_co = TypeVar("R_co", covariant=True)
     T = TypeVar("T")
 
-    class CachedFunction(Protocol[P, R_co]):
+    class CachedCallable(Protocol[P, R_co]):
+        """What is called with the arguments of a function, and with the three keywords of every cached one.
+
+        Typing cannot add keywords to a ParamSpec: beside one of the three the other arguments are not checked.
+        """
+
+        @overload
+        def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
+
+        @overload
+        def __call__(
+            self, *args: Any, _force: bool, _skip_save: bool = ..., _load: bool = ..., **kwargs: Any
+        ) -> R_co: ...
+
+        @overload
+        def __call__(self, *args: Any, _skip_save: bool, _load: bool = ..., **kwargs: Any) -> R_co: ...
+
+        @overload
+        def __call__(self, *args: Any, _load: bool, **kwargs: Any) -> R_co: ...
+
+    class CachedFunction(CachedCallable[P, R_co], Protocol[P, R_co]):
         """A function with its signature, and questions about its cache."""
 
         @property
@@ -38,15 +58,13 @@ if TYPE_CHECKING:
         @property
         def __name__(self) -> str: ...
 
-        def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
-
         @overload
         def __get__(self, obj: None, owner: type | None = None) -> CachedFunction[P, R_co]: ...
 
         @overload
         def __get__(
             self: CachedFunction[Concatenate[Any, Q], T], obj: object, owner: type | None = None
-        ) -> Callable[Q, T]: ...
+        ) -> CachedCallable[Q, T]: ...
 
         def key(self, *args: P.args, **kwargs: P.kwargs) -> str: ...
 
@@ -156,7 +174,8 @@ def cache_file(cache_dir: Any = None, /, **options: Any) -> Any:
         Share the cache directory on purpose: ``"007"`` with its group. By default it is private. Also
         ``CACHEPY_UMASK``.
     verbose : bool
-        Log each decision with its cause on the logger ``cachepy``, at level INFO.
+        Say each decision with its cause: on the logger ``cachepy``, at level INFO, or, where nobody set logging up,
+        on stderr.
     warn_cheap : bool
         Warn, once, if the function runs faster than its stored result is checked and loaded.
 
@@ -298,7 +317,7 @@ class Questions:
 
 def _calls_of(call: CachedCall) -> list[str]:
     """The ids of all stored calls of one function."""
-    from cachepy.upkeep.maintain import scan
+    from cachepy.upkeep.stock import scan
 
     store = current_session().store(call.options.root())
     identity = call.target.module, call.target.qualname

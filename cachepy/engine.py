@@ -152,11 +152,11 @@ class CachedCall:
         hit = request.fast_hit(flags)
         if hit is not None:
             return hit
-        return session.miss.Miss(request, flags)  # type: ignore[no-any-return]
+        return session.miss.Miss(request, flags)  # type: ignore[no-any-return]  # the module is loaded late
 
     def uncached(self, error: Exception | None = None) -> Uncached:
         """The way without the cache."""
-        return current_session().miss.Uncached(self, error)  # type: ignore[no-any-return]
+        return current_session().miss.Uncached(self, error)  # type: ignore[no-any-return]  # likewise
 
     def hot_hit(self, session: Session, key: str) -> Hit | None:
         """A hit of what was one before in this process, if nothing at all has changed."""

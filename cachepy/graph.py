@@ -12,7 +12,7 @@ import os
 from _thread import RLock
 
 from cachepy.disk import journal
-from cachepy.disk.plainfile import read_plain
+from cachepy.disk.handling import read_plain
 from cachepy.errors import GraphFileError
 from cachepy.reach.guard import Era
 from cachepy.recording.table import HEADER, Reading, Table

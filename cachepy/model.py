@@ -44,7 +44,7 @@ class Record:
         cls._defaults = dict(zip(fields[len(fields) - len(defaults) :], defaults, strict=True))
         cls._values = staticmethod(attrgetter(*fields))
         if quick:
-            cls.__setattr__ = object.__setattr__  # type: ignore[assignment, method-assign]
+            cls.__setattr__ = object.__setattr__  # type: ignore[assignment, method-assign]  # records are frozen for type checkers only
 
     if not TYPE_CHECKING:
 
@@ -190,8 +190,8 @@ class Event(Record, quick=True):
     if not TYPE_CHECKING:
 
         def __init__(
-            self, id, fname, module, qualname, hash, run, trace, args, label,  # noqa: A002, ANN001
-            root, outfile, cwd, created, elapsed, seen, origin,  # noqa: ANN001
+            self, id, fname, module, qualname, hash, run, trace, args, label,  # noqa: A002, ANN001 - the fields
+            root, outfile, cwd, created, elapsed, seen, origin,  # noqa: ANN001 - the fields
         ) -> None:  # fmt: skip
             self.id = id
             self.fname = fname

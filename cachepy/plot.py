@@ -163,7 +163,7 @@ class _Picture:
         else:
             canvas.text(MARGIN, MARGIN + HEADER, NOTHING, "legend", SOFT)
         self._legend(canvas, MARGIN, height - MARGIN)
-        figure: Figure = canvas.axes.get_figure(root=True)  # type: ignore[assignment]
+        figure: Figure = canvas.axes.get_figure(root=True)  # type: ignore[assignment]  # these axes are in no subfigure
         return figure
 
     def _canvas(self, ax: Axes | None, width: float, height: float) -> Canvas:
@@ -178,7 +178,7 @@ class _Picture:
             ax = figure.add_axes((0, 0, 1, 1))
         else:  # all text shrinks with the drawing, so that it still fits its boxes
             room = ax.get_window_extent()
-            scale = 72 / ax.get_figure(root=True).dpi * min(room.width / width, room.height / height)  # type: ignore[union-attr]
+            scale = 72 / ax.get_figure(root=True).dpi * min(room.width / width, room.height / height)  # type: ignore[union-attr]  # it has a figure
         ax.set(xlim=(0, width), ylim=(height, 0), aspect="equal")
         ax.set_axis_off()
         return Canvas(ax, self.ruler, scale)

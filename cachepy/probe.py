@@ -107,7 +107,7 @@ class LiveProbe:
             return [Reason("unknown", dep.name, dep.digest, None)]
         reach = self.session.reader.reach(found[0])
         old = self._pieces(dep.digest or "")
-        reasons = reasons_of(dep.name, old, reach.pieces) if old else []
+        reasons = reasons_of(dep.name, old, reach.pieces, self.session.sources) if old else []
         if reasons:
             return reasons
         return [Reason("code", dep.name, dep.digest, reach.digest, where=where_in(reach.pieces, dep.name))]

@@ -34,10 +34,11 @@ if TYPE_CHECKING:
     from cachepy.hot import Watch
     from cachepy.model import Event
     from cachepy.reach.pieces import Piece
+    from cachepy.reach.source import Sources
     from cachepy.recording.outbox import Outbox
     from cachepy.trace import Caller, Sink
 
-
+_LATER = frozenset({"claims", "files", "graph", "hot", "miss", "outbox", "sources"})  # made by `later`
 _LIVE = 128  # functions of one name that are remembered
 _EARLY = 256  # calls that are kept as they are; a graph takes less memory for each
 
@@ -96,54 +97,18 @@ class Session:
         files: Files
         graph: Graph
         outbox: Outbox
+        sources: Sources
 
     def __getattr__(self, name: str) -> Any:
         """Make what was not needed before; two threads get the same."""
-        make = _LATER.get(name)
-        if make is None:
+        if name not in _LATER:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         with _making:
             if name not in vars(self):
-                make(self)
+                import cachepy.later
+
+                getattr(cachepy.later, f"make_{name}")(self)
             return vars(self)[name]
-
-    def _make_graph(self) -> None:
-        """What another thread folds in meanwhile is not lost: see `fold`."""
-        from cachepy.graph import Graph
-
-        graph = Graph()
-        for event in list(self._early.values()):
-            graph.apply(event)
-        self.graph = self._graph = graph
-        for event in list(self._early.values()):
-            graph.apply(event)
-        self._early = {}
-        self._early_era.is_over = True
-
-    def _make_files(self) -> None:
-        from cachepy.disk.files import Files, StatMemo
-
-        files = Files(StatMemo())
-        files.memo.trusts, files.memo.on_disk = self._trusts, not self._signs
-        files.memo_file = self._memo_file
-        self.files = files
-
-    def _make_claims(self) -> None:
-        from cachepy.disk.claims import Claims
-
-        opens_up = None if self.trust.umask is None else self.trust.open_up
-        self.claims = Claims(opens_up, self.trust.make_folder, self.inherited)
-
-    def _make_outbox(self) -> None:
-        from cachepy.recording.outbox import Outbox
-
-        self.outbox = Outbox(self)
-
-    def _make_miss(self) -> None:
-        import cachepy.calls.miss
-        import cachepy.hot
-
-        self.hot, self.miss = cachepy.hot, cachepy.calls.miss
 
     def _drain(self) -> None:
         if "outbox" in vars(self):
@@ -268,7 +233,7 @@ class Session:
             if not os.path.exists(os.path.join(store.root, "code", digest)):  # to read the source takes time
                 from cachepy.reach.source import code_record
 
-                store.put_code(digest, code_record(pieces, self.reader.code_digest))
+                store.put_code(digest, code_record(pieces, self.sources))
 
     def events(self, call: str) -> list[Event]:
         """The stored events of a call, from whichever cache directory has it, newest first."""
@@ -315,16 +280,6 @@ class Session:
         for store in self.stores():
             store.close()
             self.flush_memo(store.memo_file)
-
-
-_LATER: dict[str, Callable[[Session], None]] = {
-    "claims": Session._make_claims,
-    "files": Session._make_files,
-    "graph": Session._make_graph,
-    "hot": Session._make_miss,
-    "miss": Session._make_miss,
-    "outbox": Session._make_outbox,
-}
 
 
 def _user_level() -> int:

@@ -1,17 +1,7 @@
-"""Entries on disk: one file per call with its newest value and all its traces.
+"""Entries on disk: one file per call with its newest value and all its traces (see `places`).
 
-    CACHEDIR.TAG   marks the directory for backup programs
-    graph.pkl      the journal of the graph
-    stat.memo      digests of files by their stat
-    entries/ab/<name>-<digest>.entry         newest value; its meta lists the older ones
-    entries/ab/<name>-<digest>.<run>.old     the value of an older trace
-    entries/ab/<name>-<digest>.valid         which of several runs was last seen to hold
-    entries/ab/<name>-<digest>.claim         somebody is running this call
-    code/<digest>                            pieces of a code digest, to name what changed
-    broken/<time>/...                        what `cache_repair` put aside
-
-A reader sees whole files only: each is written beside its place and renamed.  Imports handling, entryfile,
-errors, files, journal, model, trust, wire.
+A reader sees whole files only: each is written beside its place and renamed.  Imports entryfile, errors,
+handling, journal, meta, model, packed, places, trust, wire.
 """
 
 from __future__ import annotations
@@ -20,27 +10,24 @@ import os
 from errno import EACCES, EINVAL, EMLINK, ENOSYS, ENOTSUP, EPERM, EXDEV
 from itertools import count
 
-from xxhash import xxh3_64_hexdigest
-
-from cachepy.disk.entryfile import SMALL, EntryFile, Payload, assemble, load_value
-from cachepy.disk.handling import for_readers, keep_aside, listed, safe_name, unlink, write_all
-from cachepy.disk.plainfile import read_plain
+from cachepy.disk.entryfile import SMALL, EntryFile, assemble, joined, load_value
+from cachepy.disk.handling import keep_aside, mark, read_plain, unlink, write_all
+from cachepy.disk.meta import meta_of, rows_of
+from cachepy.disk.places import ENTRY, OLD, TEMPORARY, Places
 from cachepy.disk.trust import Trust
 from cachepy.errors import EntryError, EntryReplacedError
 from cachepy.model import Event
 from cachepy.rows import wire
-from cachepy.rows.intake import payload_event
-from cachepy.rows.packed import PACKED, pack
-from cachepy.rows.shape import is_event
+from cachepy.rows.packed import pack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
     from cachepy.disk.claims import Claim
     from cachepy.disk.entryfile import Mapped, Stamp
     from cachepy.disk.journal import Journal
+    from cachepy.disk.payload import Payload
 
 MAX_TRACES = 16  # stored per key; the oldest goes first
 _TINY = 1 << 12  # bytes of an entry whose value is kept as soon as it is read
@@ -48,7 +35,6 @@ _HOT_TOTAL = 1 << 26  # bytes of such pickles in memory
 _PARSED = 50_000  # entries remembered in memory
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 _NO_LINKS = (EPERM, EACCES, ENOTSUP, EMLINK, EXDEV, ENOSYS, EINVAL)
-ENTRY, OLD, CLAIM, TEMPORARY, VALID = ".entry", ".old", ".claim", ".tmp", ".valid"
 
 
 class Stored:
@@ -65,16 +51,12 @@ class Stored:
         self.mapped: dict[int, Mapped] = {}  # of these, what loads them again
 
 
-class Store:
+class Store(Places):
     """One cache directory."""
 
     def __init__(self, root: str, trust: Trust | None = None) -> None:
-        self.root = root
+        super().__init__(root)
         self.trust = Trust.of_environment() if trust is None else trust
-        self.memo_file = os.path.join(root, "stat.memo")
-        self.entries = os.path.join(root, "entries", "")
-        self.runs = os.path.join(root, "runs", "")
-        self._names: dict[str, str] = {}
         self._parsed: dict[str, Stored] = {}
         self._hot_bytes = 0
         self._count = count()
@@ -96,19 +78,6 @@ class Store:
         if self._journal is not None:
             self._journal.close()
 
-    def path_of(self, call: str) -> str:
-        """Where the entry of a call is; bounded and safe whatever the function is called."""
-        fname, _, digest = call.rpartition(":")
-        safe = self._names.get(fname)
-        if safe is None:
-            safe = self._names[fname] = safe_name(fname)
-        if not digest.isalnum():  # read from a file that somebody made: it must not lead elsewhere
-            digest = xxh3_64_hexdigest(call.encode("utf-8", "replace"))
-        return f"{self.entries}{digest[:2]}{os.sep}{safe}-{digest}{ENTRY}"
-
-    def claim_path(self, call: str) -> str:
-        return self.path_of(call)[: -len(ENTRY)] + CLAIM
-
     def prepare(self, call: str) -> None:
         """Make the folders that an entry needs; OSError if that cannot be done."""
         folder = os.path.dirname(self.path_of(call))
@@ -117,7 +86,7 @@ class Store:
         if self._journal is not None:
             self._journal.look_again()
         self.trust.make_folder(self.root)
-        _tag(os.path.join(self.root, "CACHEDIR.TAG"), self.trust)
+        mark(os.path.join(self.root, "CACHEDIR.TAG"), self.trust)
         self.is_ready = True
         self.trust.make_folder(self.entries)
         self.trust.make_folder(folder)
@@ -241,12 +210,12 @@ class Store:
         path = path or self.path_of(event.id)
         if event.outfile is None:
             event = event.replace(root=self.root, outfile=self.outfile(path))
-        is_mine = claim is not None and self._can_link and claim.pid == os.getpid()  # not a child's that goes on
-        fd = claim.take_file() if is_mine else None  # type: ignore[union-attr]
-        if fd is not None and self._put_claimed(fd, claim, path, event, payload, call):  # type: ignore[arg-type]
-            return event
+        if claim is not None and self._can_link and claim.pid == os.getpid():  # not a child's that goes on
+            fd = claim.take_file()
+            if fd is not None and self._put_claimed(fd, claim, path, event, payload, call):
+                return event
         older, dropped = self._older(event, path)
-        parts = _joined(assemble(meta_of(event, older), payload, call, self.trust))
+        parts = joined(assemble(meta_of(event, older), payload, call, self.trust))
         try:
             if not self.is_ready:
                 self.prepare(event.id)
@@ -258,16 +227,12 @@ class Store:
             unlink(os.path.join(os.path.dirname(path), name))
         return event
 
-    def outfile(self, path: str) -> str:
-        """The path of an entry as events have it."""
-        return "entries/" + path[len(self.entries) :].replace(os.sep, "/")
-
     def _put_claimed(self, fd: int, claim: Claim, path: str, event: Event, payload: Payload, call: bytes) -> bool:
         """Write the entry behind the claim, whose file then gets the name of the entry too: one file is made, not two.
 
         False if somebody stored something meanwhile, or took the claim over, or there are no hard links here.
         """
-        parts = _joined(assemble(pack(event), payload, call, self.trust, claim.block))
+        parts = joined(assemble(pack(event), payload, call, self.trust, claim.block))
         parts[0] = memoryview(parts[0])[len(claim.block) :]
         try:
             try:
@@ -329,7 +294,7 @@ class Store:
     def valid(self, call: str) -> tuple[float, str] | None:
         """Which of several stored runs was last seen to hold: (seconds since the epoch, run)."""
         try:
-            seen, run = wire.loads(read_plain(self._valid_path(call), 4096))
+            seen, run = wire.loads(read_plain(self.valid_path(call), 4096))
             return float(seen), str(run)
         except (OSError, OverflowError, TypeError, ValueError):
             return None
@@ -337,12 +302,9 @@ class Store:
     def set_valid(self, call: str, seen: float, run: str) -> None:
         """Note it, best effort: without the note, each process adds one more record to the journal."""
         try:
-            self._write(self._valid_path(call), [wire.dumps((seen, run))])
+            self._write(self.valid_path(call), [wire.dumps((seen, run))])
         except OSError:
             pass
-
-    def _valid_path(self, call: str) -> str:
-        return self.path_of(call)[: -len(ENTRY)] + VALID
 
     def forget(self, call: str) -> None:
         """Remove all that is stored for a call."""
@@ -353,45 +315,8 @@ class Store:
         folder = os.path.dirname(self.path_of(call))
         for name in stored.files if stored else [os.path.basename(self.path_of(call))]:
             unlink(os.path.join(folder, name))
-        unlink(self._valid_path(call))
+        unlink(self.valid_path(call))
         self._parsed.pop(call, None)
-
-    def listing(self) -> set[str]:
-        """The files of the entries that are there, named as in `Event.outfile`."""
-        top = os.path.basename(os.path.dirname(self.entries))
-        found: set[str] = set()
-        for folder in self.folders():
-            start = f"{top}/{os.path.basename(folder)}/"
-            found.update([start + name for name in listed(folder)])
-        return found
-
-    def calls(self) -> Iterator[str]:
-        """The paths of all entries."""
-        return self.files(ENTRY)
-
-    def files(self, *suffixes: str) -> Iterator[str]:
-        """The paths of all files below ``entries`` with one of the suffixes, sorted; no link leads out of there."""
-        if os.path.islink(self.entries.rstrip(os.sep)):
-            return
-        for folder in self.folders():
-            if os.path.islink(folder):
-                continue
-            for name in listed(folder):
-                if name.endswith(suffixes):
-                    yield os.path.join(folder, name)
-
-    def folders(self) -> list[str]:
-        """The folders that hold the entries."""
-        return [self.entries + name for name in listed(self.entries)]
-
-    def others(self, name: str = "") -> list[str]:
-        """The paths in ``code`` or ``runs``; without a name: of all that is ours at the top."""
-        from cachepy.disk.files import OWN_NAMES
-
-        folder = os.path.join(self.root, name)
-        if name and os.path.islink(folder):
-            return []
-        return [os.path.join(folder, each) for each in (listed(folder) if name else sorted(OWN_NAMES))]
 
     def put_code(self, digest: str, wire: bytes) -> None:
         """Keep the pieces of a code digest, best effort: they only make reasons more exact."""
@@ -411,72 +336,3 @@ class Store:
             return read_plain(os.path.join(self.root, "code", digest))
         except OSError:
             return None
-
-
-def _joined(parts: list[Any]) -> list[Any]:
-    """A small entry is one write."""
-    if len(parts) == 6:
-        return [b"".join(parts)]
-    return [b"".join(parts[:5]), *(part for part in parts[5:] if len(part))]
-
-
-def meta_of(event: Event, older: list[tuple[bytes, str]]) -> bytes:
-    """The meta of an entry: its event, and the packed older ones with the names of their files."""
-    if not older:
-        return pack(event)
-    return wire.dumps([(pack(event), None), *older])
-
-
-def rows_of(path: str, file: EntryFile) -> list[tuple[Event, str]]:
-    """The checked meta of an entry: each event with the name of the file of its value."""
-    rows = _rows_in(path, file.meta)
-    if type(rows) is not list or not rows or not all(_is_row(row) for row in rows):
-        raise EntryError(f"{path} is damaged: its meta is not that of a call")
-    try:
-        events = [_event_in(payload) for payload, _ in rows]
-    except ValueError as error:
-        raise EntryError(f"{path} is damaged: its meta is not that of a call ({error})") from error
-    names = [os.path.basename(name or "") for _, name in rows]
-    if any(not name.endswith(OLD) for name in names[1:]):
-        raise EntryError(f"{path} is damaged: it names older values that cannot be its own")
-    names[0] = os.path.basename(path)
-    return list(zip(events, names, strict=True))
-
-
-def _rows_in(path: str, meta: bytes) -> Any:
-    """The rows of a meta; a single one stands there as it is."""
-    if meta[:1] == PACKED:
-        return [(meta, None)]
-    try:
-        found = wire.loads(meta)
-    except ValueError as error:
-        raise EntryError(f"{path} is damaged: {error}") from error
-    return [(meta, None)] if type(found) is tuple else found
-
-
-def _event_in(payload: bytes) -> Event:
-    """The event that `pack` wrote; ValueError if it is none."""
-    if payload[:1] == PACKED:
-        return payload_event(payload)
-    record = wire.loads(payload)
-    if not is_event(record):
-        raise ValueError("not an event")
-    return Event.unwire(record)
-
-
-def _is_row(row: Any) -> bool:
-    return type(row) is tuple and len(row) == 2 and type(row[0]) is bytes and type(row[1]) in (str, type(None))
-
-
-def _tag(path: str, trust: Trust) -> None:
-    """Mark the directory, best effort, also one that the user made."""
-    from cachepy.disk.files import OWN_TAG
-
-    try:
-        with open(path, "xb", buffering=0, opener=for_readers) as file:
-            trust.open_up(file.fileno())
-            file.write(OWN_TAG)
-    except FileExistsError:
-        pass
-    except OSError:
-        unlink(path)

@@ -145,7 +145,7 @@ def _navigation(scheduler: Scheduler) -> list[str]:
 def _metrics(base: type[RequestHandler], records: Records) -> type[RequestHandler]:
     """The scheduler's own metrics, followed by ours."""
 
-    class Metrics(base):  # type: ignore[misc, valid-type]
+    class Metrics(base):  # type: ignore[misc, valid-type]  # a class that is found at run time
         async def get(self) -> None:
             if base is not RequestHandler:
                 answer = super().get()

@@ -120,7 +120,7 @@ class CallerLeaf(DelayedLeaf):  # noqa: D101 - it shows the docstring of its fun
         return call_function(bound, key, args, kwargs, pure=self._pure, nout=self._nout)
 
     @property
-    def __doc__(self) -> Any:  # type: ignore[override]
+    def __doc__(self) -> Any:  # type: ignore[override]  # as in dask
         return self._obj.__doc__
 
     @property

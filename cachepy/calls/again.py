@@ -113,7 +113,7 @@ class Again:
         if named is not None:
             return named  # type: ignore[no-any-return]  # the mark of a cached function is untyped
         if live and "<" in event.qualname:
-            return live[0]  # type: ignore[no-any-return]
+            return live[0]  # type: ignore[no-any-return]  # likewise
         raise RerunError(
             f"{event.module}:{event.qualname} is no cached function in this process: import its module first, or, "
             f"if it was renamed or is local to another function, call it as your program does"

@@ -19,7 +19,7 @@ _ITEMS = 1000  # of a longer list nobody looks where each item came from
 
 def is_short(value: object) -> bool:
     """A short text."""
-    return issubclass(type(value), (str, bytes)) and len(value) < SHORT  # type: ignore[arg-type]
+    return issubclass(type(value), (str, bytes)) and len(value) < SHORT  # type: ignore[arg-type]  # it has a length: str or bytes
 
 
 def is_trivial(value: object) -> bool:

@@ -48,7 +48,7 @@ class Miss:
                 for pause in attempts(request, flags):
                     time.sleep(pause)
             if request.hit is not None or (request.stored is not None and _revives(request, flags)):
-                return request.hit.value  # type: ignore[union-attr]
+                return request.hit.value  # type: ignore[union-attr]  # a request that is not taken has a hit
             run = Run(request, flags)
             with run:
                 run.value = request.call.fn(*args, **kwargs)
@@ -68,7 +68,7 @@ class Miss:
                 for pause in attempts(request, flags):
                     await sleep(pause)
             if request.hit is not None or (_may_revive(request, flags) and await to_thread(_revives, request, flags)):
-                return request.hit.value  # type: ignore[union-attr]
+                return request.hit.value  # type: ignore[union-attr]  # a request that is not taken has a hit
             run = Run(request, flags)
             with run:
                 run.value = await request.call.fn(*args, **kwargs)

@@ -6,13 +6,15 @@ Imports code, errors, model, probe, session, store, trace, verify.
 from __future__ import annotations
 
 import os
+import sys
 
 from cachepy.code import identity_of
+from cachepy.disk.places import CLAIM, ENTRY
 from cachepy.errors import CacheWriteWarning, EntryError, EntryReplacedError
 from cachepy.model import Event, title_of
 from cachepy.probe import LiveProbe
 from cachepy.session import Session
-from cachepy.store import CLAIM, ENTRY, Stored
+from cachepy.store import Stored
 from cachepy.trace import caller
 from cachepy.values.label import label_of
 from cachepy.verify import Verifier
@@ -158,14 +160,18 @@ class Request:
         )
 
     def log(self, outcome: str, cause: str) -> None:
-        """One line for each decision, if the function is verbose."""
+        """One line for each decision, if the function is verbose; where nobody set logging up, on stderr."""
         if not self.call.options.verbose:
             return
         import logging
 
-        extra = {"cachepy_outcome": outcome, "cachepy_id": self.id}
         labels = ", ".join(f"{n}={label_of(v)}" for n, v in self.call.binder.named(self.values))
-        logging.getLogger("cachepy").info("%s %s(%s)%s", outcome, self.call.fname, labels, cause, extra=extra)
+        line = f"{outcome} {self.call.fname}({labels}){cause}"
+        logger = logging.getLogger("cachepy")
+        if logger.hasHandlers():
+            logger.info("%s", line, extra={"cachepy_outcome": outcome, "cachepy_id": self.id})
+        else:
+            print(line, file=sys.stderr)  # noqa: T201 - who asks for it means to see it
 
     def cause(self) -> str:
         """Why this call runs, for the log."""

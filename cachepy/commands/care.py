@@ -27,8 +27,12 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from cachepy.upkeep.check import Checked
-    from cachepy.upkeep.maintain import Stock
     from cachepy.upkeep.repair import Repaired
+    from cachepy.upkeep.stock import Stock
+
+    _Type = click.ParamType[float]
+else:
+    _Type = click.ParamType  # before click 8.4 it takes no parameter
 
 _DAYS = 30.0
 _DAY = 86400.0  # s
@@ -37,7 +41,7 @@ _yes = click.option("-y", "--yes", is_flag=True, help="Do it without asking.")
 _dry_run = click.option("-n", "--dry-run", is_flag=True, help="Only show what would be done.")
 
 
-class _Typed(click.ParamType[float]):
+class _Typed(_Type):
     """A value that people type with a unit."""
 
     def __init__(self, name: str, parse: Callable[[str], float]) -> None:
@@ -91,7 +95,8 @@ def prune(
     record of the graph stays: calls that went are shown as missing, and run when they are needed. Asks before it
     deletes; without a terminal it wants --yes.
     """
-    from cachepy.upkeep.maintain import cache_prune, stock
+    from cachepy.upkeep.maintain import cache_prune
+    from cachepy.upkeep.stock import stock
 
     root = place(cache_dir)
     days = days if days is not None else _DAYS if most is None else math.inf

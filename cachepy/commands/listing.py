@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachepy.model import Event
-    from cachepy.upkeep.maintain import Stock
+    from cachepy.upkeep.stock import Stock
 
 _SORTS: dict[str, tuple[Callable[[Stock], Any], bool]] = {  # key, largest first
     "age": (lambda e: e.written, True),
@@ -57,7 +57,7 @@ def ls(tell: Tell, cache_dir: str | None, *, pattern: str, sort: str, reverse: b
     size with all older runs, age, stored runs, call. In a pipe the id is whole, the size is in bytes and the age is
     the time when it was stored.
     """
-    from cachepy.upkeep.maintain import stock
+    from cachepy.upkeep.stock import stock
 
     root = place(cache_dir)
     with session_at(root):

@@ -14,7 +14,8 @@ from functools import cached_property
 from cachepy.calls.options import cache_default_dir
 from cachepy.commands import words
 from cachepy.commands.tell import WrongUse
-from cachepy.disk.files import OWN_NAMES, Files, StatMemo
+from cachepy.disk.files import Files, StatMemo
+from cachepy.disk.handling import OWN_NAMES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ def _read(session: Session, root: str, say: Callable[[str], None]) -> None:
         text = f"graph.pkl is damaged; {whole} and the entries were read: `cachepy repair` makes it anew"
     if taken and not damaged:
         return
-    from cachepy.upkeep.maintain import scan
+    from cachepy.upkeep.stock import scan
 
     stored = [event for _, event in scan(root) if event is not None]
     if damaged or stored:

@@ -191,7 +191,7 @@ def _exported(form: str, nodes: dict[str, Any]) -> str:
     from cachepy import export as forms
 
     if form == "graphml":
-        import networkx as nx  # type: ignore[import-untyped]
+        import networkx as nx
 
         return "\n".join(nx.generate_graphml(forms.to_networkx(nodes))) + "\n"
     made = {"dot": forms.to_dot, "mermaid": forms.to_mermaid, "json": forms.to_json}[form](nodes)

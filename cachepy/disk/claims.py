@@ -7,7 +7,7 @@ own clock) takes the claim over.  Whoever removes the claim of a process that di
 half-written files too.  No lock of the file system is relied on.
 
 A claim is the start of an entry: magic, length, owner as text.  The rest is written behind it (see `Store.put`).
-Imports entryfile.
+Imports handling, owner.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from _thread import allocate_lock
 from errno import ENOSPC
 from itertools import count
 
-from cachepy.disk.entryfile import MAGIC, START
+from cachepy.disk.handling import unlink
+from cachepy.disk.owner import Owner, read_claim, start_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ LEASE = 4.0  # s without a touch after which an owner on another host counts as 
 BREAK = ".break"  # beside a claim while a waiter removes it
 _IDLE = 10  # beats without any claim after which the thread ends
 _TEMPORARY = ".tmp"
-_PIDS = 1 << 31
 _OPEN_CLAIMS = 64  # that keep their file open: a deep chain of calls must not use up all descriptors
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 
@@ -43,63 +43,6 @@ if hasattr(time, "CLOCK_BOOTTIME"):
 
 else:
     _now = time.monotonic
-
-
-def process_start(pid: int) -> str | None:
-    """When a process started, in the kernel's ticks; None if there is no such process."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-        return None if fields[0] in (b"Z", b"X") else fields[19].decode()
-    except (FileNotFoundError, ProcessLookupError):
-        return None if os.path.exists("/proc/self/stat") else _alive(pid)
-    except OSError:
-        return _alive(pid)
-
-
-def _alive(pid: int) -> str | None:
-    """Without /proc: whether the process exists."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    except OSError:
-        pass
-    return "?"
-
-
-def host_id() -> str:
-    """Names this machine since its last start: processes are comparable only within it."""
-    try:
-        with open("/proc/sys/kernel/random/boot_id") as file:
-            boot = file.read().strip()
-        return f"{os.uname().nodename}:{boot}:{os.stat('/proc/self/ns/pid').st_ino}"
-    except OSError:
-        return os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "?")
-
-
-class Owner:
-    """The process, as written into its claims; made anew after a fork."""
-
-    def __init__(self) -> None:
-        self.pid = os.getpid()
-        self.host = host_id()
-        self.start = process_start(self.pid)
-
-        self.origin = f"{self.host.partition(':')[0]}:{self.pid}:{self.start}"  # as events have it
-        self._token = f"{self.pid}-{self.start}-"
-        self._text = f"{self.host}\n{self.pid}\n{self.start or ''}\n".encode()
-
-    def claim(self, path: str, mark: str) -> Claim:
-        """A claim to be made; mark: no other claim of this process has it."""
-        token = self._token + mark
-        text = self._text + token.encode()
-        return Claim(path, token, START.pack(MAGIC, len(text)) + text, self.pid)
-
-    def is_dead(self, other: tuple[Any, ...]) -> bool:
-        """Whether the owner of a claim is certainly gone (only ever known on the same host)."""
-        host, pid, start, _ = other
-        return bool(host == self.host and process_start(pid) != start)
 
 
 class Claim:
@@ -165,7 +108,8 @@ class Claims:
         prepare: makes the folder if it is missing.
         """
         owner = self.owner()
-        claim = owner.claim(path, f"{next(self._count)}-{id(self):x}")
+        token, block = owner.sign(f"{next(self._count)}-{id(self):x}")
+        claim = Claim(path, token, block, owner.pid)
         for _ in range(3):
             try:
                 _create(claim, self._made, keep=len(self._held) < _OPEN_CLAIMS)
@@ -195,7 +139,7 @@ class Claims:
         if claim.pid != os.getpid():  # a forked child that leaves its parent's body
             return
         try:
-            if claim.is_surely_mine() or claim.block in _bytes_of(claim.path):
+            if claim.is_surely_mine() or claim.block in start_of(claim.path):
                 os.unlink(claim.path)
         except OSError:
             return
@@ -209,12 +153,12 @@ class Claims:
 
     def is_of_here(self, path: str) -> bool:
         """Whether the owner is a process of this host: then `is_held` is certain."""
-        content = _read(path)
+        content = read_claim(path)
         return content is not None and bool(content[0] == self.owner().host)
 
     def _break_dead(self, path: str) -> bool:
         """Remove the claim if its owner is dead; True if it is gone."""
-        content = _read(path)
+        content = read_claim(path)
         if content is None:
             if not os.path.exists(path):
                 return True
@@ -245,21 +189,21 @@ class Claims:
             os.close(os.open(turn, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666))
         except FileExistsError:
             if self._unchanged_for(turn, None) > _patience(turn):  # whose turn it was died in it
-                _unlink(turn)
+                unlink(turn)
             return False
         except OSError:
             if os.path.exists(path):
                 raise  # the dead owner's claim cannot be removed from here: whoever waits for it waits for ever
             return True
         try:
-            if _read(path) == content:
+            if read_claim(path) == content:
                 os.unlink(path)
                 self.inherited.add(path)
             return not os.path.exists(path)
         except FileNotFoundError:
             return True
         finally:
-            _unlink(turn)
+            unlink(turn)
 
     def _beat_on(self) -> None:
         """See that a thread touches what is held; it ends by itself when nothing is held any more."""
@@ -313,7 +257,7 @@ def _create(claim: Claim, made: Callable[[int], None] | None, *, keep: bool) -> 
             _close(claim)
     except BaseException:
         _close(claim)
-        _unlink(claim.path)
+        unlink(claim.path)
         raise
 
 
@@ -342,7 +286,7 @@ def _unlink_empty(path: str) -> None:
 
 def _touch(claim: Claim) -> None:
     """Show that we live; a claim that was taken over is not ours to keep alive."""
-    content = _read(claim.path)
+    content = read_claim(claim.path)
     if content is not None and content[3] == claim.token:
         try:
             os.utime(claim.path)
@@ -360,42 +304,5 @@ def _sweep(path: str, pid: int) -> bool:
         return True
     for each in names:
         if each.startswith(start) and each.endswith(_TEMPORARY):
-            _unlink(os.path.join(folder, each))
+            unlink(os.path.join(folder, each))
     return True
-
-
-def _bytes_of(path: str) -> bytes:
-    """The beginning of a file; without waiting for a fifo, and in few frames: the stack may be near its end."""
-    fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
-    try:
-        return os.read(fd, 4096)
-    finally:
-        os.close(fd)
-
-
-def _read(path: str) -> Any:
-    """Who holds a claim; None while it is being written, or if it is gone."""
-    try:
-        return owner_in(_bytes_of(path))
-    except OSError:
-        return None
-
-
-def owner_in(data: bytes) -> tuple[str, int, str | None, str] | None:
-    """Host, process, start and token in the beginning of a claim, or of an entry; None if they are not there."""
-    if len(data) < START.size:
-        return None
-    magic, length = START.unpack_from(data)
-    text = data[START.size : START.size + length]
-    fields = text.decode("utf-8", "replace").split("\n")
-    if magic != MAGIC or len(text) != length or len(fields) != 4 or not fields[1].isdecimal():
-        return None
-    pid = int(fields[1]) if len(fields[1]) < 12 else 0
-    return (fields[0], pid, fields[2] or None, fields[3]) if 0 < pid < _PIDS else None
-
-
-def _unlink(path: str) -> None:
-    try:
-        os.unlink(path)
-    except OSError:
-        pass

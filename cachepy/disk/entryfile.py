@@ -14,30 +14,28 @@ full at each load.  Of a mapped file the header, meta and the value's pickle are
 full when this process first sees the file in its present state (inode, time, size; the caller says
 so by `verify`); more than 64 MB of buffers by their places and lengths only, since reading them
 would undo the mapping.  In full, always: `EntryFile.check`, and every load with the environment
-variable CACHEPY_VERIFY=1.  Imports errors, modules, wire.
+variable CACHEPY_VERIFY=1.  Imports errors, trust.
 """
 
 from __future__ import annotations
 
 import os
 import stat as stats
-from _pickle import Pickler, PicklingError, dumps
 from _pickle import loads as _loads
 from _struct import Struct
 from errno import EISDIR
-from io import BytesIO
 
 from xxhash import xxh3_64_digest, xxh3_64_intdigest
 
 from cachepy.disk.trust import SEAL, Trust
 from cachepy.errors import EntryError, EntryReplacedError
-from cachepy.values.modules import MAIN, canonical, find
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pickle import PickleBuffer
+    from collections.abc import Sequence
     from typing import Any
+
+    from cachepy.disk.payload import Payload
 
     Stamp = tuple[int, int, int]  # inode, mtime_ns, size
     # place, length and check of the value; length and check of the call; the table and its place
@@ -51,115 +49,15 @@ _HEAD = Struct("<IQQQQQQ")  # buffers, lengths: meta value call file, checks: va
 _CHECK = 8  # bytes: the check of all that comes before the value, in its own place empty
 _ROW = Struct("<QQQ")
 _ALIGN = 64
-_OUT_OF_BAND = 1 << 15  # bytes; smaller buffers are copied into the pickle
-PROTOCOL = 5
 SMALL = 1 << 14  # bytes of a pickle that may be kept in memory
 _MAP = 1 << 18  # bytes; a larger file is mapped instead of read
 _CHECKED = 1 << 26  # bytes; mapped buffers of more than this in total are not read just to check them
-
-
-class Payload:
-    """A value as it will be stored: its pickle and its large buffers (not copied)."""
-
-    __slots__ = ("buffers", "pickle")
-
-    def __init__(self, pickle: bytes, buffers: Sequence[memoryview]) -> None:
-        self.pickle = pickle
-        self.buffers = buffers
-
-    @property
-    def size(self) -> int:
-        return len(self.pickle) + sum(b.nbytes for b in self.buffers)
 
 
 def format_of(head: bytes) -> int | None:
     """The number of the format of an entry or a claim that begins so; None if it is no such file."""
     is_ours = len(head) >= len(MAGIC) and head.startswith(MAGIC[:-1]) and head[len(MAGIC) - 1] < ord(" ")
     return head[len(MAGIC) - 1] if is_ours else None
-
-
-def pack_flat(value: object) -> Payload:
-    """Pickle a value that holds numbers and texts only."""
-    return Payload(dumps(value, PROTOCOL), ())
-
-
-def pack(value: object) -> Payload:
-    """Pickle a value; with cloudpickle if it holds code that has no importable name."""
-    buffers: list[memoryview] = []
-
-    def keep(buffer: PickleBuffer) -> bool:
-        view = buffer.raw()
-        if view.nbytes < _OUT_OF_BAND:
-            return True
-        buffers.append(view)
-        return False
-
-    file = BytesIO()
-    try:
-        Pickler(file, PROTOCOL, buffer_callback=keep).dump(value)
-        data = file.getvalue()
-        if b"__main__" in data or b"__mp_main__" in data:
-            file = BytesIO()
-            buffers.clear()
-            _MainPickler(file, PROTOCOL, buffer_callback=keep).dump(value)
-    except (PicklingError, AttributeError, TypeError):
-        file = BytesIO()
-        buffers.clear()
-        _by_value(file, keep).dump(value)
-    return Payload(file.getvalue(), buffers)
-
-
-class _MainPickler(Pickler):
-    """Writes code of ``__main__`` under the script's name, so that importing it finds it too."""
-
-    def reducer_override(self, obj: Any) -> Any:
-        return main_by_name(obj)
-
-
-def main_by_name(obj: Any) -> Any:
-    """What a ``reducer_override`` gives for code of ``__main__``."""
-    if not _is_of_main(obj):
-        return NotImplemented
-    if not _has_name(obj):
-        raise PicklingError(f"{obj.__qualname__} is local")
-    return by_name, (canonical(obj.__module__), obj.__qualname__)
-
-
-def _by_value(file: BytesIO, keep: Callable[[PickleBuffer], bool]) -> Any:
-    """A pickler for code that has no importable name; what has one still goes by it, or ``isinstance`` would fail."""
-    import cloudpickle  # type: ignore[import-untyped]
-
-    class ByValue(cloudpickle.CloudPickler):  # type: ignore[misc]
-        def reducer_override(self, obj: Any) -> Any:
-            if _is_of_main(obj) and _has_name(obj):
-                return by_name, (canonical(obj.__module__), obj.__qualname__)
-            return super().reducer_override(obj)
-
-    return ByValue(file, PROTOCOL, buffer_callback=keep)
-
-
-def _is_of_main(obj: Any) -> bool:
-    return callable(obj) and getattr(obj, "__module__", None) in MAIN and hasattr(obj, "__qualname__")
-
-
-def _has_name(obj: Any) -> bool:
-    """Whether the name of the code means this code, and not another that was defined since."""
-    try:
-        return "<" not in obj.__qualname__ and by_name(canonical(obj.__module__), obj.__qualname__) is obj
-    except (AttributeError, ImportError):
-        return False
-
-
-def by_name(module: str, qualname: str) -> Any:
-    """Find code of a script by the script's name, run or imported."""
-    obj: Any = find(module)
-    if obj is None:
-        from importlib import import_module
-
-        obj = import_module(module)
-    for part in qualname.split("."):
-        obj = getattr(obj, part)
-    return obj
 
 
 def assemble(
@@ -174,6 +72,13 @@ def assemble(
     head = start + _HEAD.pack(*fields)
     parts = [head + _header_check(head, table, meta), table, meta, payload.pickle, call]
     return [*parts, *tail, trust.sign(parts, payload.buffers)]
+
+
+def joined(parts: list[Any]) -> list[Any]:
+    """The parts as they are written: those of a small entry as one."""
+    if len(parts) == 6:
+        return [b"".join(parts)]
+    return [b"".join(parts[:5]), *(part for part in parts[5:] if len(part))]
 
 
 def _placed(buffers: Sequence[memoryview], at: int) -> tuple[bytes, list[Any], int]:

@@ -6,7 +6,7 @@ so young that the file could change again within the clock's tick is not trusted
 whose page is dirty already leaves no trace in the times.
 A cache directory of ours inside a digested one counts only by what the user keeps
 beside our files; with nothing beside them it counts as if it were not there.  Paths in, hex digests
-out.  Imports statmemo.
+out.  Imports handling, statmemo.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from errno import EAGAIN
 
 from xxhash import xxh3_128, xxh3_128_hexdigest
 
+from cachepy.disk.handling import OWN_NAMES, OWN_TAG
 from cachepy.disk.statmemo import _ROW, REMEMBER, StatMemo, _row, _rows, identity_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cachepy.disk.statmemo import Identity
 
-__all__ = ["OWN_NAMES", "OWN_TAG", "_ROW", "Files", "Identity", "StatMemo", "_row", "_rows", "identity_of"]
+__all__ = ["_ROW", "Files", "Identity", "StatMemo", "_row", "_rows", "identity_of"]
 
 YOUNG = 2_000_000_000  # ns; the coarsest common clock of a file system (FAT) ticks every 2 s
 _CHUNK = 1 << 20
@@ -32,9 +33,6 @@ _TRIES = 3
 _OPEN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)  # it may be a fifo by now
 _HARMLESS_SIGNAL = 23  # SIGURG on Linux, the only system with leases: ignored unless a program asks for it
 _NETWORK = ("nfs", "cifs", "smb", "ceph", "fuse", "9p", "lustre", "gpfs", "beegfs", "afs", "gfs", "ocfs")
-_TAG = b"Signature: 8a477f597d28d172789f06886806bc55"  # bford.info/cachedir
-OWN_TAG = _TAG + b"\n# This is a cache directory of cachepy.\n"
-OWN_NAMES = frozenset({"CACHEDIR.TAG", "broken", "code", "entries", "graph.pkl", "runs", "stat.memo"})
 
 
 def _open(path: str, flags: int) -> int:

@@ -1,4 +1,4 @@
-"""Small things that the store does to files, safe for names and owners that it does not know.
+"""Small things done to files, safe for names, owners and kinds of files that are not known.
 
 Imports errors, trust.
 """
@@ -6,6 +6,8 @@ Imports errors, trust.
 from __future__ import annotations
 
 import os
+import stat
+from errno import EINVAL
 
 from xxhash import xxh3_64_hexdigest
 
@@ -16,6 +18,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+_TAG = b"Signature: 8a477f597d28d172789f06886806bc55"  # bford.info/cachedir
+OWN_TAG = _TAG + b"\n# This is a cache directory of cachepy.\n"
+OWN_NAMES = frozenset({"CACHEDIR.TAG", "broken", "code", "entries", "graph.pkl", "runs", "stat.memo"})
 _LONGEST = 60  # characters of a function's name in a file name
 
 
@@ -83,3 +88,34 @@ def unlink(path: str) -> None:
         os.unlink(path)
     except OSError:
         pass
+
+
+def mark(path: str, trust: Trust) -> None:
+    """Mark the directory, best effort, also one that the user made."""
+    try:
+        with open(path, "xb", buffering=0, opener=for_readers) as file:
+            trust.open_up(file.fileno())
+            file.write(OWN_TAG)
+    except FileExistsError:
+        pass
+    except OSError:
+        unlink(path)
+
+
+def open_plain(path: str, flags: int = os.O_RDONLY) -> int:
+    """The descriptor of a regular file; OSError for anything else, a fifo, a device.  Also an ``opener`` for `open`."""
+    fd = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    os.close(fd)
+    raise OSError(EINVAL, "it is no regular file", path)
+
+
+def read_plain(path: str, most: int = -1) -> bytes:
+    """The content of a regular file, or its beginning.
+
+    >>> read_plain(__file__, 3)
+    b'\"\"\"'
+    """
+    with open(path, "rb", opener=open_plain) as file:
+        return file.read(most)

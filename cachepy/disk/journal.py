@@ -14,7 +14,7 @@ from time import monotonic
 
 from xxhash import xxh32_intdigest
 
-from cachepy.disk.plainfile import read_plain
+from cachepy.disk.handling import read_plain
 from cachepy.rows import wire
 from cachepy.rows.intake import payload_event
 from cachepy.rows.packed import PACKED

@@ -10,7 +10,7 @@ from __future__ import annotations
 from _pickle import Pickler, Unpickler, dumps
 from io import BytesIO
 
-from cachepy.disk.entryfile import main_by_name
+from cachepy.disk.payload import main_by_name
 from cachepy.rows.wire import PROTOCOL
 from cachepy.values.modules import MAIN
 

@@ -11,7 +11,7 @@ from struct import Struct
 
 from xxhash import xxh3_64_intdigest
 
-from cachepy.disk.plainfile import open_plain
+from cachepy.disk.handling import open_plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

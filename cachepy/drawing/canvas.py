@@ -75,7 +75,7 @@ class Ruler:
         self._measure: TextToPath = TextToPath()
         self._widths: dict[tuple[str, str], float] = {}
         self.fonts: dict[str, FontProperties] = {
-            role: FontProperties(family=families, size=size, weight=weight, style=style)  # type: ignore[arg-type]
+            role: FontProperties(family=families, size=size, weight=weight, style=style)  # type: ignore[arg-type]  # matplotlib's stubs want literals
             for role, (size, weight, style, _) in FONTS.items()
         }
 
@@ -122,10 +122,10 @@ class Canvas:
         """Make a font smaller until the text has its width: of small text, glyphs as wide as whole pixels run wide."""
         from matplotlib.backends.backend_agg import RendererAgg
 
-        dpi = self.axes.get_figure(root=True).dpi  # type: ignore[union-attr]
-        pen = RendererAgg(1, 1, dpi)  # type: ignore[no-untyped-call]
+        dpi = self.axes.get_figure(root=True).dpi  # type: ignore[union-attr]  # it has a figure
+        pen = RendererAgg(1, 1, dpi)  # type: ignore[no-untyped-call]  # matplotlib leaves it untyped
         for _ in range(8):
-            if pen.get_text_width_height_descent(text, font, ismath=False)[0] <= most * dpi / 72:  # type: ignore[no-untyped-call]
+            if pen.get_text_width_height_descent(text, font, ismath=False)[0] <= most * dpi / 72:  # type: ignore[no-untyped-call]  # likewise
                 return
             font.set_size(font.get_size_in_points() * 0.94)
 

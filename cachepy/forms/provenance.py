@@ -67,7 +67,7 @@ def times_of(node: Mapping[str, Any]) -> tuple[str, str] | None:
     if end is None or not math.isfinite(end) or not math.isfinite(length):
         return None
     try:
-        return tuple(datetime.fromtimestamp(t, UTC).isoformat(timespec="milliseconds") for t in (end - length, end))  # type: ignore[return-value]
+        return tuple(datetime.fromtimestamp(t, UTC).isoformat(timespec="milliseconds") for t in (end - length, end))  # type: ignore[return-value]  # two items: a generator has no length to mypy
     except (OverflowError, OSError, ValueError):
         return None  # a clock that was far off
 

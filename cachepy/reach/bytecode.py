@@ -108,7 +108,7 @@ def _plain(code: CodeType, name: str, op: int, arg: int) -> Iterable[tuple[str, 
         shift = _NAME_SHIFT.get(name, 0)
         return [(name, code.co_names[arg >> shift], arg & (1 << shift) - 1)]
     if op in _LOCALS:
-        local = code._varname_from_oparg  # type: ignore[attr-defined]
+        local = code._varname_from_oparg  # type: ignore[attr-defined]  # the inverse of co_varnames, which typeshed leaves out
         first, _, second = name.partition("_FAST_")
         if second in ("LOAD_FAST", "STORE_FAST"):
             return [(first + "_FAST", local(arg >> 4), 0), (second, local(arg & 15), 0)]

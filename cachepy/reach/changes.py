@@ -12,7 +12,7 @@ import os
 
 from cachepy.model import Reason
 from cachepy.reach.pieces import Piece
-from cachepy.reach.source import source_of
+from cachepy.reach.source import Sources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ _ORDER = (
 )  # fmt: skip
 
 
-def reasons_of(name: str, old: Iterable[Row], new: Iterable[Piece]) -> list[Reason]:
+def reasons_of(
+    name: str, old: Iterable[Row], new: Iterable[Piece], sources: Sources | None = None
+) -> list[Reason]:
     """Why the code of that name is not what it was; empty if no piece differs.
 
     Examples
@@ -38,9 +40,9 @@ def reasons_of(name: str, old: Iterable[Row], new: Iterable[Piece]) -> list[Reas
     >>> print(*reasons_of("m:f", old, [Piece("global", "m.LIMIT", "d2", "", "4")]))
     global m.LIMIT changed from 3 to 4
     """
-    new = tuple(new)
+    new, sources = tuple(new), sources or Sources()
     pairs = list(_pairs(old, new))
-    found = [_changed(before, after) for before, after in pairs if before and after]
+    found = [_changed(before, after, sources) for before, after in pairs if before and after]
     moved = [(before[0] if before else None, after) for before, after in pairs if not (before and after)]
     if not any(piece.cue == "declared" for piece in new):  # it is no cached function any more: not six reasons but one
         moved = [pair for pair in moved if _either(pair).cue != "declared"]
@@ -94,10 +96,10 @@ def _place(piece: Piece) -> tuple[int, str]:
     return int(line) if line.isdecimal() else 0, piece.digest
 
 
-def _changed(row: Row, now: Piece) -> Reason:
+def _changed(row: Row, now: Piece, sources: Sources) -> Reason:
     before, source = row
     if now.cue == "code":
-        diff = difference(_shown(before, source), _shown(now, source_of(now)))
+        diff = difference(_shown(before, source), _shown(now, sources.of(now)))
         return Reason("code", now.name, before.digest, now.digest, where=where_of(now), diff=diff)
     if now.cue == "package":
         return Reason("package", now.name, before.digest, now.digest)

@@ -31,8 +31,6 @@ _LOADED_LIMIT = 1 << 24  # of a damaged record
 _MODULES, _TEXTS = 32, 1024  # remembered
 _TOP_LEVEL_AWAIT = 0x2000  # ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 _NEWLINE = "\n"  # a backslash in an f-string is an error before Python 3.12
-_modules: dict[str, Module] = {}
-_texts: dict[tuple[str, ...], str] = {}
 
 
 class Module:
@@ -69,19 +67,17 @@ def digest_of(code: CodeType) -> str:
     return digest_bytes(code_bytes(code))
 
 
-def code_record(pieces: Iterable[Piece], digest: Callable[[CodeType], str] = digest_of) -> bytes:
+def code_record(pieces: Iterable[Piece], sources: Sources | None = None) -> bytes:
     """What is stored of a code digest; never an error.
-
-    digest: as `digest_of`, of somebody who knows the digests of most code.
 
     >>> loaded(code_record([Piece("global", "m.LIMIT", "d1", "", "3")]))
     [(Piece(cue='global', name='m.LIMIT', digest='d1', where='', text='3'), '')]
     """
-    pieces = tuple(pieces)
+    sources = sources or Sources()
     rows: list[tuple[tuple[str, ...], str]] = []
     left = RECORD_LIMIT
     for piece in pieces:
-        source = source_of(piece, digest) if left > 0 else ""
+        source = sources.of(piece) if left > 0 else ""
         rows.append((piece.astuple(), source if len(source) <= left else ""))
         left -= len(source)
     try:
@@ -117,36 +113,62 @@ def _is_text(piece: Piece, source: str) -> bool:
     return all(type(value) is str for value in (*piece.astuple(), source))
 
 
-def source_of(piece: Piece, digest: Callable[[CodeType], str] = digest_of) -> str:
-    """The normalised source of a code piece; empty if there is none that is proven to be its own."""
-    if piece.cue != "code" or not piece.where:
-        return ""
-    key = piece.astuple()
-    known = _texts.get(key)
-    if known is None:
-        try:
-            known = _source(piece, digest)
-        except Exception:  # a file that does not compile, is not text, cannot be read, nests too deep
-            known = ""
-        if len(_texts) >= _TEXTS:
-            _texts.clear()
-        if known:
-            _texts[key] = known
-    return known
+class Sources:
+    """The source of code pieces as it is now; each file is compiled once for each of its states.
 
+    digest: as `digest_of`, of somebody who knows the digests of most code.
+    """
 
-def _source(piece: Piece, digest: Callable[[CodeType], str]) -> str:
-    filename, _, line = piece.where.rpartition(":")
-    module = _module(filename)
-    if module is None:
+    __slots__ = ("_digest", "_modules", "_texts")
+
+    def __init__(self, digest: Callable[[CodeType], str] = digest_of) -> None:
+        self._digest = digest
+        self._modules: dict[str, Module] = {}
+        self._texts: dict[tuple[str, ...], str] = {}
+
+    def of(self, piece: Piece) -> str:
+        """The normalised source of a code piece; empty if there is none that is proven to be its own."""
+        if piece.cue != "code" or not piece.where:
+            return ""
+        key = piece.astuple()
+        known = self._texts.get(key)
+        if known is None:
+            try:
+                known = self._find(piece)
+            except Exception:  # a file that does not compile, is not text, cannot be read, nests too deep
+                known = ""
+            if len(self._texts) >= _TEXTS:
+                self._texts.clear()
+            if known:
+                self._texts[key] = known
+        return known
+
+    def _find(self, piece: Piece) -> str:
+        filename, _, line = piece.where.rpartition(":")
+        module = self._module(filename)
+        if module is None:
+            return ""
+        wanted = piece.digest.partition(".")[0]
+        same = module.codes.get(piece.name.partition(":")[2], [])
+        for code in sorted(same, key=lambda c: c.co_firstlineno != int(line)):
+            if self._digest(code) == wanted:
+                node = _node(module, code)
+                return "" if node is None else _cut(_normal(node, piece.text))
         return ""
-    wanted = piece.digest.partition(".")[0]
-    same = module.codes.get(piece.name.partition(":")[2], [])
-    for code in sorted(same, key=lambda c: c.co_firstlineno != int(line)):
-        if digest(code) == wanted:
-            node = _node(module, code)
-            return "" if node is None else _cut(_normal(node, piece.text))
-    return ""
+
+    def _module(self, filename: str) -> Module | None:
+        """The file as it is now."""
+        known = self._modules.pop(filename, None)
+        read = _read_file(filename) or _read_lines(filename)
+        if read is None:
+            return None
+        text, stamp, flags = read
+        if known is None or known.stamp != stamp:
+            known = Module(text or _decoded(filename), stamp, filename, flags)
+        while len(self._modules) >= _MODULES:
+            self._modules.pop(next(iter(self._modules)), None)
+        self._modules[filename] = known
+        return known
 
 
 def _cut(text: str) -> str:
@@ -154,21 +176,6 @@ def _cut(text: str) -> str:
 
 
 # -- files
-
-
-def _module(filename: str) -> Module | None:
-    """The file as it is now, compiled once for each of its states."""
-    read = _read_file(filename) or _read_lines(filename)
-    known = _modules.pop(filename, None)
-    if read is None:
-        return None
-    text, stamp, flags = read
-    if known is None or known.stamp != stamp:
-        known = Module(text or _decoded(filename), stamp, filename, flags)
-    while len(_modules) >= _MODULES:
-        _modules.pop(next(iter(_modules)), None)
-    _modules[filename] = known
-    return known
 
 
 def _read_file(filename: str) -> tuple[str, object, int] | None:

@@ -7,22 +7,23 @@ closures), never by source text, so it is the same on every worker.
 
 It is longer than its neighbours because describing an object and visiting it call each other: one walk, one file.
 
-Imports digest, facts, guard, imports, modules, notes, pieces.  `code` drives it.
+Imports digest, facts, guard, imports, kinds, modules, notes, pieces.  `code` drives it.
 """
 
 from __future__ import annotations
 
 import gc
 import sys
-from _collections import deque  # type: ignore[import-not-found]
+from _collections import deque  # type: ignore[import-not-found]  # loaded already, and collections is not
 from _contextvars import ContextVar
-from _functools import _lru_cache_wrapper, partial  # type: ignore[import-not-found]
+from _functools import _lru_cache_wrapper, partial  # type: ignore[import-not-found]  # likewise
 
 from cachepy.digest import Digester, Found, name_of
 from cachepy.errors import UndigestableError
 from cachepy.reach.facts import CodeFacts
 from cachepy.reach.guard import MISSING, Guard
 from cachepy.reach.imports import visit_imports
+from cachepy.reach.kinds import FUNCTION, IMMUTABLE, METHOD, MODULE, is_harmless, is_immutable, members_of
 from cachepy.reach.notes import notes_of
 from cachepy.reach.pieces import Piece, bound_piece, code_piece, defaults_of, value_piece
 from cachepy.values.modules import PACKAGE, STDLIB, USER, canonical, home_of
@@ -34,37 +35,17 @@ if TYPE_CHECKING:
 
     Chains = Iterable[tuple[str, ...]]
 
-FUNCTION = type(lambda: None)
-METHOD = type(Digester.digest.__get__(0))
-MODULE = type(sys)
 CELL_EMPTY = "empty"
 ANY: Chains = ((),)
-_IMMUTABLE = frozenset({int, float, str, bytes, bool, complex, type(None), type(...), range})
 _DYNAMIC = frozenset({"globals", "eval", "exec", "vars"})
-_CLASS_NOISE = frozenset({
-    "__doc__", "__module__", "__qualname__", "__dict__", "__weakref__", "__slotnames__", "__firstlineno__",
-    "__static_attributes__",
-    "__annotations__", "__annotations_cache__", "__annotate_func__", "__dataclass_fields__", "__dataclass_params__",
-    "__parameters__", "__orig_bases__", "__abstractmethods__", "_abc_impl", "__classcell__", "__type_params__",
-})  # fmt: skip
 _WRAPPERS = frozenset({"__wrapped__", "__cachepy__"})
 _QUESTIONS = frozenset({"key", "is_cached", "explain", "clear"})
-_HARMLESS = frozenset({
-    "_thread", "threading", "logging", "_contextvars", "concurrent", "weakref", "_weakref", "asyncio", "_asyncio",
-})  # fmt: skip
-
-
-def is_immutable(obj: object) -> bool:
-    """Whether the value can only change by being replaced."""
-    if type(obj) is tuple or type(obj) is frozenset:
-        return all(map(is_immutable, obj))
-    return type(obj) in _IMMUTABLE
 
 
 def _is_plain(obj: Any) -> bool:
     """Code, constants and containers, as a decorator of a library keeps them."""
     kinds = (type, FUNCTION, METHOD, list, tuple, dict, set, frozenset)
-    is_known = type(obj) in _IMMUTABLE or type(obj) in _DESCRIPTIONS or _of_functools(type(obj)) is not None
+    is_known = type(obj) in IMMUTABLE or type(obj) in _DESCRIPTIONS or _of_functools(type(obj)) is not None
     return is_known or isinstance(obj, kinds)
 
 
@@ -232,8 +213,7 @@ class Walk:
 
     def _opaque(self, label: str, obj: Any) -> str:
         cls = type(obj)
-        harmless = cls.__module__.partition(".")[0] in _HARMLESS or label.rpartition(".")[2][:1] == "_"
-        if not harmless:
+        if not is_harmless(cls) and label.rpartition(".")[2][:1] != "_":
             self.opaque.append(label)
         inside = [r for r in gc.get_referents(obj) if isinstance(r, (FUNCTION, METHOD, type)) and r is not cls]
         code = [self.describe(label, each) for each in inside]
@@ -322,9 +302,7 @@ class Walk:
     def _visit_class(self, cls: type) -> None:
         self.guard.cls(cls)
         label = ":".join(name_of(cls))
-        members = {n: v for n, v in vars(cls).items() if n not in _CLASS_NOISE and not n.startswith("__pydantic")}
-        if hasattr(cls, "__members__"):
-            members = _enum_members(cls, members)
+        members = members_of(cls)
         notes = [f"{name}: {note}" for name, note in notes_of(cls)]  # in their order, which dataclasses go by
         self.pieces.append(code_piece(label, "class", "", [*sorted(members), *notes]))
         self.lines.append(f"class {label}")
@@ -339,14 +317,6 @@ class Walk:
         for name, field in vars(cls).get("__dataclass_fields__", {}).items():
             if field.metadata:
                 self.bind(f"{label}.{name}.metadata", dict(field.metadata))
-
-
-def _enum_members(cls: Any, members: dict[str, Any]) -> dict[str, Any]:
-    """Of an enum: the members' values, and what the user wrote beside them, not the tables enum makes."""
-    values = {f"member {name}": member._value_ for name, member in cls.__members__.items()}
-    kinds = (FUNCTION, staticmethod, classmethod)
-    own = {n: v for n, v in members.items() if n not in cls.__members__ and (n[:1] != "_" or isinstance(v, kinds))}
-    return values | own
 
 
 def _of_functools(cls: type) -> Callable[[Walk, str, Any, Chains], str] | None:

@@ -94,7 +94,7 @@ def row_of(event: Event) -> Row:
 
 def payload_of(row: Row) -> bytes:
     """What a record holds for a row."""
-    return row if type(row) is bytes else pack(row)  # type: ignore[arg-type]
+    return row if type(row) is bytes else pack(row)  # type: ignore[arg-type]  # what is not bytes is an event
 
 
 # ---------------------------------------------------------------- reading

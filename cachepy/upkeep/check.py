@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 
+from cachepy.disk.places import ENTRY, OLD
 from cachepy.errors import UsageError, UsageValueError
 from cachepy.model import Record
-from cachepy.store import ENTRY, OLD, Store
+from cachepy.store import Store
 from cachepy.upkeep.examine import FOREIGN, call_of, looks, read_graph, read_memo
-from cachepy.upkeep.maintain import root_of
+from cachepy.upkeep.stock import root_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

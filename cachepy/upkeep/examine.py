@@ -13,13 +13,15 @@ import time
 
 from cachepy.disk import files
 from cachepy.disk.entryfile import MAGIC, EntryFile
+from cachepy.disk.meta import rows_of
+from cachepy.disk.places import CLAIM, ENTRY, OLD, TEMPORARY, VALID
 from cachepy.errors import EntryError, UntrustedEntryError
 from cachepy.graph import unpacked
 from cachepy.model import Event, Record
 from cachepy.reach.source import _unpacked
 from cachepy.recording.table import Reading
 from cachepy.rows import wire
-from cachepy.store import CLAIM, ENTRY, OLD, TEMPORARY, VALID, Store, rows_of
+from cachepy.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

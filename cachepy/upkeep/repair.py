@@ -12,13 +12,17 @@ import os
 import time
 
 from cachepy.disk import claims, journal
-from cachepy.disk.entryfile import EntryFile, Payload, assemble
-from cachepy.disk.files import OWN_TAG
+from cachepy.disk.entryfile import EntryFile, assemble
+from cachepy.disk.handling import OWN_TAG
+from cachepy.disk.meta import meta_of, rows_of
+from cachepy.disk.owner import read_claim
+from cachepy.disk.payload import Payload
+from cachepy.disk.places import CLAIM, ENTRY, OLD, TEMPORARY, VALID
 from cachepy.errors import CachepyError, EntryError
 from cachepy.graph import HEADER
 from cachepy.model import Event, Record
 from cachepy.rows.packed import pack
-from cachepy.store import CLAIM, ENTRY, OLD, TEMPORARY, VALID, Store, meta_of, rows_of
+from cachepy.store import Store
 from cachepy.upkeep.aside import Aside, Moved
 from cachepy.upkeep.check import Problem, count
 from cachepy.upkeep.examine import (
@@ -34,7 +38,8 @@ from cachepy.upkeep.examine import (
     unlock,
     with_lock,
 )
-from cachepy.upkeep.maintain import _is_abandoned, _is_orphan, root_of
+from cachepy.upkeep.leftovers import is_abandoned, is_orphan
+from cachepy.upkeep.stock import root_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -270,11 +275,11 @@ class _Repair:
 
     def _leftovers(self) -> Iterator[str]:
         """What belongs to nobody any more."""
-        yield from (p for p in self.store.files(OLD, VALID) if _is_orphan(p))
-        yield from (p for p in self.store.files(TEMPORARY, claims.BREAK) if _is_abandoned(p))
+        yield from (p for p in self.store.files(OLD, VALID) if is_orphan(p))
+        yield from (p for p in self.store.files(TEMPORARY, claims.BREAK) if is_abandoned(p))
         owner = self.claims.owner()
         for path in self.store.files(CLAIM):
-            content = claims._read(path)
+            content = read_claim(path)
             if content is not None and owner.is_dead(content):
                 yield path
 

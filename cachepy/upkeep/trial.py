@@ -12,8 +12,8 @@ import random
 
 from cachepy.calls.again import Again
 from cachepy.disk.claims import Claim, Claims
-from cachepy.disk.entryfile import pack
 from cachepy.disk.files import Files, StatMemo
+from cachepy.disk.payload import pack
 from cachepy.errors import RerunError, UndigestableError
 from cachepy.model import Record
 from cachepy.reach.guard import Era

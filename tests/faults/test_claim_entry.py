@@ -21,6 +21,7 @@ from faulty_child import Child
 import cachepy
 from cachepy import cache_file, cache_list, cache_prune, cache_repair, cache_verify
 from cachepy.disk import claims, entryfile
+from cachepy.disk import owner as owners
 from cachepy.disk.entryfile import EntryFile
 from cachepy.session import Session, current_session, use_session
 
@@ -114,8 +115,8 @@ def test_one_file_is_made(place, size, monkeypatch):
     place.call(size)
     ((one, other),) = seen
     assert os.path.samestat(one, other)
-    owner = claims.owner_in(place.entry().read_bytes()[:4096])
-    assert owner is not None and owner[:2] == (claims.host_id(), os.getpid())
+    owner = owners.owner_in(place.entry().read_bytes()[:4096])
+    assert owner is not None and owner[:2] == (owners.host_id(), os.getpid())
     assert place.entry().stat().st_nlink == 1
     place.is_good(size)
     assert open_files() == set()
@@ -158,7 +159,7 @@ def test_taken_over_by_another_host(place, size, age):
 
     place.during = taken_over
     assert len(place.call(size)) == size
-    assert claims.owner_in(place.entry().read_bytes()[:4096]) is None  # no entry of the other's file
+    assert owners.owner_in(place.entry().read_bytes()[:4096]) is None  # no entry of the other's file
     EntryFile(str(place.entry())).check()
     if age:
         assert place.claim().read_bytes().startswith(entryfile.MAGIC)  # the other's claim stays
@@ -485,7 +486,7 @@ def left_behind(place: Place, size: int, text: str) -> Path:
     place.call(size)
     entry = place.entry()
     data = entry.read_bytes()
-    owner = claims.owner_in(data[:4096])
+    owner = owners.owner_in(data[:4096])
     was = "\n".join((owner[0], str(owner[1]), owner[2], owner[3])).encode()
     assert len(was) == entryfile.START.unpack_from(data)[1]
     now = text.format(*owner).encode()

@@ -23,8 +23,8 @@ from cachepy import (
     cache_verify,
 )
 from cachepy.disk import entryfile, files
-from cachepy.disk.claims import Owner
 from cachepy.disk.entryfile import EntryFile
+from cachepy.disk.owner import Owner
 from cachepy.disk.trust import Trust
 from cachepy.errors import EntryError
 from cachepy.session import Session, use_session
@@ -70,7 +70,7 @@ class Cache:
         claim = next(self.root.rglob("array*.entry")).with_suffix(".claim")
         dead = Owner()
         dead._text = dead._text.replace(f"\n{dead.start}\n".encode(), b"\n1\n")
-        claim.write_bytes(dead.claim(str(claim), "token").block)
+        claim.write_bytes(dead.sign("token")[1])
         known = files.StatMemo()
         known.put(files.identity_of(self.large.stat()), files.Files(known).digest(str(self.large)) or "", 20_000)
         known.flush(str(self.root / "stat.memo"))

@@ -107,10 +107,10 @@ def test_death_at_200_random_moments(tmp_path: Path) -> None:
 OWNER = """
 import os, sys, time
 from cachepy import cache_file
-from cachepy.disk import claims
+from cachepy.disk import owner as owners
 HOST, ROLE = sys.argv[1:3]
 if HOST != "here":
-    claims.host_id = lambda: HOST
+    owners.host_id = lambda: HOST
 
 @cache_file("cache", ignore_globals=["ROLE"])
 def slow(x):

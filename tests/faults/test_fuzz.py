@@ -28,16 +28,15 @@ from cachepy import (
     cache_tree_to_dot,
     cache_tree_to_json,
     cache_tree_to_mermaid,
-    entryfile,
-    journal,
-    wire,
 )
+from cachepy.disk import entryfile, journal
 from cachepy.disk.entryfile import _CHECK, _HEAD, _ROW, START, EntryFile, _header_check
 from cachepy.disk.journal import is_dep, is_event
+from cachepy.disk.meta import _rows_in
+from cachepy.rows import wire
 from cachepy.rows.intake import payload_event
 from cachepy.rows.packed import PACKED
 from cachepy.session import Session, use_session
-from cachepy.store import _rows_in
 
 sys.path.insert(0, str(Path(__file__).parent))
 import victims

@@ -26,18 +26,18 @@ from cachepy import (
     cache_tree_reset,
     cache_tree_sync,
     cache_verify,
-    claims,
-    examine,
-    journal,
-    repair,
     store,
 )
-from cachepy.disk.entryfile import MAGIC, START, pack
+from cachepy.disk import claims, journal
+from cachepy.disk import owner as owners
+from cachepy.disk.entryfile import MAGIC, START
+from cachepy.disk.payload import pack
 from cachepy.errors import UsageError
 from cachepy.graph import read_events
 from cachepy.model import Dep, Event, Trace
 from cachepy.session import Session, use_session
 from cachepy.store import Store
+from cachepy.upkeep import examine, repair
 from cachepy.upkeep.aside import Aside
 
 REPO = Path(__file__).parents[2]
@@ -446,7 +446,7 @@ def test_not_a_directory(tmp_path):
 def test_leftovers_are_named_only(program, root):
     folder = only(root, "report-*.entry").parent
     claim = folder / "report-x.claim"
-    text = f"{claims.host_id()}\n{2**22 + 1}\n1\nt".encode()
+    text = f"{owners.host_id()}\n{2**22 + 1}\n1\nt".encode()
     claim.write_bytes(START.pack(MAGIC, len(text)) + text)
     orphan = folder / f"gone-{'0' * 32}.{'1' * 16}.old"
     orphan.write_bytes(first(root, "*.old").read_bytes())

@@ -33,7 +33,8 @@ import cachepy
 from cachepy import cache_file, cache_tree_changed_files, cache_tree_nodes, cache_tree_sync, track_file
 from cachepy.disk import files, journal
 from cachepy.disk.claims import Claims
-from cachepy.disk.entryfile import load_value, pack
+from cachepy.disk.entryfile import load_value
+from cachepy.disk.payload import pack
 from cachepy.session import Session, current_session, use_session
 
 if TYPE_CHECKING:

@@ -31,14 +31,15 @@ from cachepy import (
     cache_tree_sync,
     cache_verify,
     use_session,
-    wire,
 )
-from cachepy.disk.entryfile import EntryFile, Payload, assemble, pack
+from cachepy.disk.entryfile import EntryFile, assemble
 from cachepy.disk.journal import MARK, frame
+from cachepy.disk.meta import meta_of, rows_of
+from cachepy.disk.payload import Payload, pack
 from cachepy.disk.trust import SEAL, Trust
 from cachepy.errors import UntrustedEntryError
+from cachepy.rows import wire
 from cachepy.rows.packed import pack as packed
-from cachepy.store import meta_of, rows_of
 
 ROOT = Path(cachepy.__file__).parents[1]
 KEY, OTHER = "a key that nobody guesses", "a key of somebody else"
@@ -893,7 +894,7 @@ def test_no_id_leads_outside(tmp_path, call):
 
     store = Store(str(tmp_path / "cache"))
     inside = os.path.join(store.root, "entries", "")
-    for path in (store.path_of(call), store.claim_path(call), store._valid_path(call)):
+    for path in (store.path_of(call), store.claim_path(call), store.valid_path(call)):
         assert os.path.normpath(path).startswith(inside), path
         assert "\0" not in path
     assert store.look(call) is None

@@ -16,10 +16,11 @@ import pytest
 from cachepy import Checked, cache_file, cache_tree_sync, cache_verify
 from cachepy.disk import journal
 from cachepy.disk.entryfile import MAGIC
+from cachepy.disk.places import ENTRY, OLD
 from cachepy.errors import UsageError, UsageValueError
 from cachepy.rows import wire
 from cachepy.session import Session, use_session
-from cachepy.store import ENTRY, OLD, Store
+from cachepy.store import Store
 from cachepy.upkeep import check, examine
 
 

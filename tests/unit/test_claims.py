@@ -13,7 +13,9 @@ import time
 import pytest
 
 from cachepy.disk import claims, entryfile
-from cachepy.disk.claims import Claims, process_start
+from cachepy.disk import owner as owners
+from cachepy.disk.claims import Claims
+from cachepy.disk.owner import process_start
 from cachepy.rows import wire
 
 REAL = claims.LEASE, claims.HEARTBEAT
@@ -393,5 +395,5 @@ def test_owners_whose_names_are_strange(path):
         mine = host(name)
         mine.owner()._text = f"{name}\n{os.getpid()}\n{mine.owner().start}\n".encode()
         claim = mine.acquire(path)
-        assert claims._read(path) == (name, os.getpid(), mine.owner().start, claim.token)
+        assert owners.read_claim(path) == (name, os.getpid(), mine.owner().start, claim.token)
         mine.release(claim)

@@ -14,11 +14,12 @@ import pandas as pd
 import pytest
 
 from cachepy.disk import entryfile
-from cachepy.disk.entryfile import EntryFile, assemble, load_value, pack
+from cachepy.disk.entryfile import EntryFile, assemble, load_value
+from cachepy.disk.meta import rows_of
+from cachepy.disk.payload import pack
 from cachepy.disk.trust import SEAL, Trust
 from cachepy.errors import EntryError, UntrustedEntryError
 from cachepy.rows import wire
-from cachepy.store import rows_of
 
 META = b"what the store says of a call"
 
@@ -284,7 +285,8 @@ def test_interrupting_a_load_is_no_damage(monkeypatch):
 
 SCRIPT = """
 import sys
-from cachepy.disk.entryfile import EntryFile, assemble, pack
+from cachepy.disk.entryfile import EntryFile, assemble
+from cachepy.disk.payload import pack
 
 class Thing:
     class Inner:
@@ -326,7 +328,8 @@ def test_a_lambda_travels_by_value():
 
 def test_code_of_main_that_its_name_does_not_mean_any_more(tmp_path):
     script = """
-from cachepy.disk.entryfile import load_value, pack
+from cachepy.disk.entryfile import load_value
+from cachepy.disk.payload import pack
 def f(): return 1
 old = f
 def f(): return 2

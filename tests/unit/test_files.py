@@ -9,7 +9,8 @@ import time
 import pytest
 
 from cachepy.disk import files
-from cachepy.disk.files import OWN_NAMES, OWN_TAG, Files, StatMemo
+from cachepy.disk.files import Files, StatMemo
+from cachepy.disk.handling import OWN_NAMES, OWN_TAG
 
 BIG = b"x" * 20_000  # large enough for the memo on disk
 
@@ -401,7 +402,7 @@ def test_files_beside_ours_count(tree, below):
     assert digest(tree) in seen
 
 
-@pytest.mark.parametrize("tag", [b"", files._TAG, b"something else"])
+@pytest.mark.parametrize("tag", [b"", OWN_TAG.partition(b"\n")[0], b"something else"])
 def test_the_cache_of_another_program_counts(tree, tag):
     make_cache(tree / "cache", tag)
     before = digest(tree)

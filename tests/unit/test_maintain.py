@@ -12,7 +12,9 @@ import pytest
 
 from cachepy import cache_file, cache_info, cache_list, cache_prune
 from cachepy.disk import claims, journal
-from cachepy.disk.entryfile import MAGIC, assemble, pack
+from cachepy.disk.entryfile import MAGIC, assemble
+from cachepy.disk.owner import Owner
+from cachepy.disk.payload import pack
 from cachepy.errors import UsageError, UsageValueError
 from cachepy.model import CODE, Dep, Event, Trace
 from cachepy.rows import wire
@@ -163,7 +165,7 @@ def test_an_older_value_that_no_entry_lists(root):
     stray.write_bytes(next(folder.glob("*.entry")).read_bytes())
     before = files(root)
     claim = Path(str(next(folder.glob("*.entry")))[:-6] + ".claim")
-    claim.write_bytes(claims.Owner().claim(str(claim), "t").block)
+    claim.write_bytes(Owner().sign("t")[1])
     maintain.remove_leftovers(str(root))
     assert stray.exists()  # a run may be about to list it
     claim.unlink()
@@ -197,13 +199,13 @@ def test_what_dead_writers_left(root, start):
 def test_claims_of_the_dead(root):
     put(root, 1)
     folder = next((root / "entries").iterdir())
-    me, other = claims.Owner(), claims.Owner()
+    me, other = Owner(), Owner()
     other._text = other._text.replace(other.host.encode(), b"elsewhere")
-    gone = claims.Owner()
+    gone = Owner()
     gone._text = gone._text.replace(f"\n{gone.start}\n".encode(), b"\n1\n")
     for name, owner, age in [("a", me, 9e9), ("b", other, 10), ("c", other, 4000), ("d", gone, 0)]:
         path = folder / f"{name}.claim"
-        path.write_bytes(owner.claim(str(path), "t").block)
+        path.write_bytes(owner.sign("t")[1])
         old(path, min(age, time.time()))
     maintain.remove_leftovers(str(root))
     assert sorted(p.stem for p in folder.glob("*.claim")) == ["a", "b"]
@@ -215,12 +217,12 @@ def test_a_claim_with_its_entry_behind_it(root, of_dead):
     event = put(root, 1)
     entry = root / event.outfile
     claim = entry.with_suffix(".claim")
-    owner = claims.Owner()
+    owner = Owner()
     if of_dead:
         owner._text = owner._text.replace(f"\n{owner.start}\n".encode(), b"\n1\n")
-    made = owner.claim(str(claim), "t")
+    _, block = owner.sign("t")
     entry.unlink()
-    entry.write_bytes(b"".join(map(bytes, assemble(packed(event), pack("x"), b"", start=made.block))))
+    entry.write_bytes(b"".join(map(bytes, assemble(packed(event), pack("x"), b"", start=block))))
     os.link(entry, claim)
     (root / "graph.pkl").unlink(missing_ok=True)
     maintain.remove_leftovers(str(root))

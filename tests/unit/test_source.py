@@ -19,7 +19,7 @@ from cachepy.probe import LiveProbe
 from cachepy.reach import source
 from cachepy.reach.changes import LINES, difference, reasons_of, where_of
 from cachepy.reach.pieces import Piece
-from cachepy.reach.source import CUT, FUNCTION_LIMIT, RECORD_LIMIT, code_record, loaded, source_of
+from cachepy.reach.source import CUT, FUNCTION_LIMIT, RECORD_LIMIT, Sources, code_record, loaded
 from cachepy.rows import wire
 from cachepy.session import Session, use_session
 from cachepy.values.label import label_of, text_of
@@ -40,8 +40,6 @@ class Project:
     def load(self, name: str = "m"):
         for path in self.root.glob("*.py"):
             sys.modules.pop(path.stem, None)
-        source._modules.clear()
-        source._texts.clear()
         importlib.invalidate_caches()
         return importlib.import_module(name)
 
@@ -319,7 +317,7 @@ def test_file_edited_after_the_import_gives_no_source(project):
     project.write(m="def h(x):\n    return x + 1\ndef f(x):\n    return h(x)\n")
     module = project.load()
     project.write(m="def h(x):\n    return x + 2\ndef f(x):\n    return h(x)\n")
-    found = {p.name: source_of(p) for p in Session().reader.reach(module.f).pieces if p.cue == "code"}
+    found = {p.name: Sources().of(p) for p in Session().reader.reach(module.f).pieces if p.cue == "code"}
     assert found == {"m:h": "", "m:f": "def f(x):\n    return h(x)"}
 
 
@@ -327,7 +325,7 @@ def test_what_no_digest_proves_is_not_shown(project):
     project.write(m="def f(x, y=1):\n    return x\n")
     module = project.load()
     project.write(m="@print\ndef f(x: str, y=2):\n    return x\n")
-    found = {p.name: source_of(p) for p in Session().reader.reach(module.f).pieces if p.cue == "code"}
+    found = {p.name: Sources().of(p) for p in Session().reader.reach(module.f).pieces if p.cue == "code"}
     assert found == {"m:f": "def f(x, y=...):\n    return x"}
 
 
@@ -355,7 +353,7 @@ def test_source_of_notebooks_and_doctests(monkeypatch):
     scope = {"__name__": "nowhere"}
     exec(compile(text, name, "exec", dont_inherit=True), scope)
     (piece,) = Session().reader.reach(scope["h"]).pieces
-    assert source_of(piece) == "def h(x):\n    return x + 1"
+    assert Sources().of(piece) == "def h(x):\n    return x + 1"
     assert where_of(piece) == f"{name}:1"
 
 
@@ -368,21 +366,22 @@ def test_no_warning_of_the_compiler_is_shown_twice(project, recwarn):
     project.write(m="def f(x):\n    return x, '\\d', 1 is 1\n")
     pieces = project.pieces()
     recwarn.clear()
-    assert source_of(next(p for p in pieces if p.cue == "code"))
+    assert Sources().of(next(p for p in pieces if p.cue == "code"))
     assert len(recwarn) == 0
 
 
 def test_each_file_is_compiled_once(project, monkeypatch):
     project.write(m="def h(x):\n    return x\ndef g(x):\n    return h(x)\ndef f(x):\n    return g(x)\n")
     pieces = project.pieces()
-    compiled = []
+    compiled, sources = [], Sources()
     real = source._compiled
     monkeypatch.setattr(source, "_compiled", lambda *given: compiled.append(given[1]) or real(*given))
-    assert sum(bool(text) for _, text in loaded(code_record(pieces))) == 3
+    assert sum(bool(text) for _, text in loaded(code_record(pieces, sources))) == 3
     project.root.joinpath("m.py").write_text("def f(x:\n")
-    assert code_record(pieces)
-    source._texts.clear()
-    assert code_record(pieces)
+    sources._texts.clear()
+    assert code_record(pieces, sources)
+    sources._texts.clear()
+    assert code_record(pieces, sources)
     assert [name for name in compiled if name != "?"] == [str(project.root / "m.py")] * 2
 
 
@@ -462,8 +461,8 @@ def test_record_is_made_once_and_never_breaks_a_call(project, monkeypatch):
     Session().keep_code(store, "d" * 32, pieces)
     assert len(made) == 1
     assert [p for p, _ in loaded(store.get_code("d" * 32))] == list(pieces)
-    monkeypatch.setattr(source, "_source", lambda *_: 1 / 0)
-    source._texts.clear()
+    monkeypatch.setattr(source.Sources, "_find", lambda *_: 1 / 0)
+    session.sources._texts.clear()
     session.keep_code(store, "e" * 32, pieces)
     assert [text for _, text in loaded(store.get_code("e" * 32))] == [""] * len(pieces)
 

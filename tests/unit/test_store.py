@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 
 from cachepy import store
-from cachepy.disk.entryfile import EntryFile, assemble, pack
-from cachepy.disk.files import OWN_TAG
+from cachepy.disk.entryfile import EntryFile, assemble
+from cachepy.disk.handling import OWN_TAG
+from cachepy.disk.meta import meta_of, rows_of
+from cachepy.disk.payload import pack
 from cachepy.errors import EntryError
 from cachepy.model import CODE, FILE, Dep, Event, Trace
 from cachepy.rows import wire
 from cachepy.rows.packed import PACKED
 from cachepy.rows.packed import pack as packed
-from cachepy.store import MAX_TRACES, Store, meta_of, rows_of
+from cachepy.store import MAX_TRACES, Store
 from cachepy.upkeep import maintain
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -358,7 +360,7 @@ def test_notes(mine):
     mine.set_valid("f:" + KEY, 2.5, "r")
     assert Store(mine.root).valid("f:" + KEY) == (2.5, "r")
     for data in (b"", b"x", wire.dumps(3), wire.dumps(("x", "y"))):
-        with open(mine._valid_path("f:" + KEY), "wb") as file:
+        with open(mine.valid_path("f:" + KEY), "wb") as file:
             file.write(data)
         assert mine.valid("f:" + KEY) is None
 

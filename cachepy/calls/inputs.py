@@ -1,0 +1,190 @@
+"""What a run depends on before its body runs: code, declared values, arguments and the files that they name.
+
+Arguments are digested before the body may change them.  Afterwards `Inputs.hold` says whether all is as it was: a
+result is never stored under deps that changed while it was made.  Imports session, probe and what lies below them.
+"""
+
+from __future__ import annotations
+
+from cachepy.calls.flows import SHORT, flowing
+from cachepy.calls.outputs import Outputs
+from cachepy.code import cached_target, identity_of, resolve
+from cachepy.disk.kept import keep
+from cachepy.errors import ChangedGlobalWarning, ChangedInputWarning, OpaqueGlobalWarning
+from cachepy.model import CODE, ENV, FILE, NAME, PACKAGE, Dep
+from cachepy.paths import could_be
+from cachepy.probe import LiveProbe, exists
+from cachepy.values.flat import NUMBERS, TEXTS
+from cachepy.verify import ANCHOR
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cachepy.calls.request import Request
+    from cachepy.digest import Found
+    from cachepy.engine import Flags
+    from cachepy.trace import Frame
+
+
+class Inputs:
+    """What is known of a run before its body; all of it is told to the frame.
+
+    args: digests of arguments that may be results of other calls; arg_files: path -> the parameter that names it;
+    kept: what makes the call again; reaches: all code that the trace names; outputs: what earlier runs left behind.
+    """
+
+    __slots__ = ("arg_files", "args", "frame", "kept", "outputs", "reaches", "request", "session")
+
+    def __init__(self, request: Request, frame: Frame, flags: Flags) -> None:
+        self.request = request
+        self.session = request.session
+        self.frame = frame
+        self.args: dict[str, str] = {}
+        self.arg_files: dict[str, str] = {}
+        self.kept: bytes | None = None
+        self.reaches = [request.reach]
+        self.outputs: Outputs | None = None
+        self._observe()
+        stored = request.stored or (request.look() if flags.save and not flags.may_hit else None)
+        if stored is not None:
+            self.outputs = Outputs(stored.events, frame.cwd, self.session.files)
+
+    def _observe(self) -> None:
+        call, reach = self.request.call, self.request.reach
+        add = self.frame.add
+        self.frame.deps[CODE, call.target.identity] = reach.digest
+        if "<" in call.target.qualname:
+            self._anchor()
+        for label in reach.opaque:
+            self.session.warn(
+                OpaqueGlobalWarning,
+                f"{call.fname} reads the global {label.rpartition(':')[2]}, whose value has no digest: changes of it "
+                f"go unseen. Name it in ignore_globals=[...] if that is right",
+                call.target.identity,
+                label,
+            )
+        for name in call.options.env_vars:
+            add(Dep(ENV, name, LiveProbe(self.session).env(name)))
+        for path in call.options.depends_on_files:
+            add(Dep(FILE, path, self.session.files.digest(path)))
+        self._observe_arguments()
+
+    def _anchor(self) -> None:
+        """A local function is found again by the function around it (see `verify`)."""
+        target = self.request.call.target
+        if "<locals>" in target.qualname:
+            outer = target.qualname.partition(".<locals>")[0]
+            found = resolve(target.module, outer)
+            if isinstance(found, type) or hasattr(found, "__code__"):
+                self.reaches.append(self.session.reader.reach(cached_target(found) or found))
+                self.frame.add(Dep(ANCHOR, f"{target.module}:{outer}", self.reaches[-1].digest))
+
+    def _observe_arguments(self) -> None:
+        """The parts that may come from other calls, what makes the call again, files, code and packages."""
+        request = self.request
+        found = request.found
+        is_short = found is None and self._are_short(request.values)
+        flows = {} if is_short else self._observe_flows(found)
+        if request.call.options.keep_args:
+            self.kept = keep(*request.arguments, flows, is_flat=is_short and not request.call.options.ignore_args)
+        self._observe_files(is_short)
+        if found is None:
+            return
+        for obj in found.code:
+            reach = self.session.reader.reach(cached_target(obj) or obj)
+            self.reaches.append(reach)
+            self.frame.add(Dep(CODE, identity_of(obj), reach.digest))
+        for package in found.packages:
+            self.frame.add(Dep(PACKAGE, package, self.session.origins.version(package)))
+
+    def _are_short(self, values: tuple[Any, ...]) -> bool:
+        """Whether there are only numbers and texts, too common to say where they are from."""
+        for value in values:  # on the path of each run: a generator takes three times as long
+            if type(value) not in NUMBERS and (type(value) not in TEXTS or len(value) >= SHORT):
+                return False
+        return True
+
+    def _observe_flows(self, found: Found | None) -> dict[int, str]:
+        flows: dict[int, str] = {}
+        for name, value in self.request.call.binder.named(self.request.values):
+            parts = list(flowing(name, value))
+            for part, item in parts:
+                digest = self.args[part] = self.session.digester.digest(item, found)
+                if item is not value or len(parts) == 1:  # of a list of results each item is found by itself
+                    flows[id(item)] = digest
+        return flows
+
+    def _observe_files(self, is_short: bool) -> None:
+        request = self.request
+        binder, deps = request.call.binder, self.frame.deps
+        if is_short and binder.file_args is None:
+            self._observe_texts()
+            return
+        for path, (name, sure) in binder.files(request.values, self.session.digester, request.found).items():
+            self.arg_files[path] = name
+            if not sure and not exists(path):
+                deps[NAME, path] = None
+                continue
+            digest = self.session.files.digest(path)
+            self.frame.add(Dep(FILE if digest is not None or sure else NAME, path, digest))
+
+    def _observe_texts(self) -> None:
+        """What short arguments may name."""
+        deps = self.frame.deps
+        for name, value in self.request.call.binder.named(self.request.values):
+            if type(value) is not str or not could_be(value) or value in self.arg_files:
+                continue
+            self.arg_files[value] = name
+            if exists(value):
+                self.frame.add(Dep(FILE, value, self.session.files.digest(value)))
+            else:
+                deps[NAME, value] = None
+
+    def hold(self) -> bool:
+        """Whether all of it is as it was; warns of what is not."""
+        return self._deps_hold() and self._globals_hold()
+
+    def _deps_hold(self) -> bool:
+        """Whether each file and environment variable is as it was when it was digested."""
+        changed = list(self.frame.changed)
+        for (kind, path), before in list(self.frame.deps.items()):
+            if kind == CODE:
+                continue
+            if exists(path) if kind == NAME else kind == FILE and self.session.files.digest(path) != before:
+                changed.append(path)
+            elif kind == ENV and LiveProbe(self.session).env(path) != before:
+                changed.append(f"the environment variable {path}")
+        for name in changed:
+            self._warn_changed(name)
+        return not changed
+
+    def _warn_changed(self, name: str) -> None:
+        fname = self.request.call.fname
+        if name in self.arg_files:
+            text = (
+                f"{fname} changed the file {name!r} that its argument {self.arg_files[name]!r} names, so its result "
+                f"was not stored. If the file is an output, leave the parameter out with "
+                f"ignore_args=[{self.arg_files[name]!r}] and call track_file() on it after writing"
+            )
+        else:
+            text = f"{name} changed while {fname} ran, so the result was not stored; it will run again"
+        self.session.warn(ChangedInputWarning, text, self.request.call.target.identity, name)
+
+    def _globals_hold(self) -> bool:
+        """Whether the code and the globals it reads are as they were."""
+        before = self.request.reach
+        if before.guard():
+            return True
+        after = self.session.reader.reach(self.request.call.target)
+        if after.digest == before.digest:
+            return True
+        changed = sorted({p.name for p in set(before.pieces) ^ set(after.pieces)})
+        self.session.warn(
+            ChangedGlobalWarning,
+            f"{', '.join(changed)} changed while {self.request.call.fname} ran, so the result was not stored and every "
+            f"such call runs again. If the value does not matter to the result, name it in ignore_globals=[...]",
+            self.request.call.target.identity,
+            *changed,
+        )
+        return False

@@ -1,0 +1,94 @@
+"""Where things lie in a cache directory.
+
+    CACHEDIR.TAG   marks the directory for backup programs
+    graph.pkl      the journal of the graph
+    stat.memo      digests of files by their stat
+    entries/ab/<name>-<digest>.entry         newest value; its meta lists the older ones
+    entries/ab/<name>-<digest>.<run>.old     the value of an older trace
+    entries/ab/<name>-<digest>.valid         which of several runs was last seen to hold
+    entries/ab/<name>-<digest>.claim         somebody is running this call
+    code/<digest>                            pieces of a code digest, to name what changed
+    broken/<time>/...                        what `cache_repair` put aside
+
+Imports handling.
+"""
+
+from __future__ import annotations
+
+import os
+
+from xxhash import xxh3_64_hexdigest
+
+from cachepy.disk.handling import OWN_NAMES, listed, safe_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ENTRY, OLD, CLAIM, TEMPORARY, VALID = ".entry", ".old", ".claim", ".tmp", ".valid"
+
+
+class Places:
+    """The paths of one cache directory; names from files that somebody made lead nowhere else."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.memo_file = os.path.join(root, "stat.memo")
+        self.entries = os.path.join(root, "entries", "")
+        self.runs = os.path.join(root, "runs", "")
+        self._names: dict[str, str] = {}
+
+    def path_of(self, call: str) -> str:
+        """Where the entry of a call is; bounded and safe whatever the function is called."""
+        fname, _, digest = call.rpartition(":")
+        safe = self._names.get(fname)
+        if safe is None:
+            safe = self._names[fname] = safe_name(fname)
+        if not digest.isalnum():  # read from a file that somebody made: it must not lead elsewhere
+            digest = xxh3_64_hexdigest(call.encode("utf-8", "replace"))
+        return f"{self.entries}{digest[:2]}{os.sep}{safe}-{digest}{ENTRY}"
+
+    def claim_path(self, call: str) -> str:
+        return self.path_of(call)[: -len(ENTRY)] + CLAIM
+
+    def valid_path(self, call: str) -> str:
+        return self.path_of(call)[: -len(ENTRY)] + VALID
+
+    def outfile(self, path: str) -> str:
+        """The path of an entry as events have it."""
+        return "entries/" + path[len(self.entries) :].replace(os.sep, "/")
+
+    def listing(self) -> set[str]:
+        """The files of the entries that are there, named as in `Event.outfile`."""
+        top = os.path.basename(os.path.dirname(self.entries))
+        found: set[str] = set()
+        for folder in self.folders():
+            start = f"{top}/{os.path.basename(folder)}/"
+            found.update([start + name for name in listed(folder)])
+        return found
+
+    def calls(self) -> Iterator[str]:
+        """The paths of all entries."""
+        return self.files(ENTRY)
+
+    def files(self, *suffixes: str) -> Iterator[str]:
+        """The paths of all files below ``entries`` with one of the suffixes, sorted; no link leads out of there."""
+        if os.path.islink(self.entries.rstrip(os.sep)):
+            return
+        for folder in self.folders():
+            if os.path.islink(folder):
+                continue
+            for name in listed(folder):
+                if name.endswith(suffixes):
+                    yield os.path.join(folder, name)
+
+    def folders(self) -> list[str]:
+        """The folders that hold the entries."""
+        return [self.entries + name for name in listed(self.entries)]
+
+    def others(self, name: str = "") -> list[str]:
+        """The paths in ``code`` or ``runs``; without a name: of all that is ours at the top."""
+        folder = os.path.join(self.root, name)
+        if name and os.path.islink(folder):
+            return []
+        return [os.path.join(folder, each) for each in (listed(folder) if name else sorted(OWN_NAMES))]

@@ -1,0 +1,68 @@
+"""What a session makes when somebody asks for it: a program whose calls are all hits never loads these parts.
+
+Called by `Session.__getattr__` only, under its lock.  Imports claims, files, graph, hot, miss, outbox,
+source, each when it is asked for.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cachepy.session import Session
+
+
+def make_graph(session: Session) -> None:
+    """The graph, with what ended before; what another thread folds in meanwhile is not lost: see `Session.fold`."""
+    from cachepy.graph import Graph
+
+    graph = Graph()
+    for event in list(session._early.values()):
+        graph.apply(event)
+    session.graph = session._graph = graph
+    for event in list(session._early.values()):
+        graph.apply(event)
+    session._early = {}
+    session._early_era.is_over = True
+
+
+def make_files(session: Session) -> None:
+    """Digests of files, remembered as far as the session's trust goes."""
+    from cachepy.disk.files import Files, StatMemo
+
+    files = Files(StatMemo())
+    files.memo.trusts, files.memo.on_disk = session._trusts, not session._signs
+    files.memo_file = session._memo_file
+    session.files = files
+
+
+def make_claims(session: Session) -> None:
+    """Claims, with the modes that the session's trust asks for."""
+    from cachepy.disk.claims import Claims
+
+    opens_up = None if session.trust.umask is None else session.trust.open_up
+    session.claims = Claims(opens_up, session.trust.make_folder, session.inherited)
+
+
+def make_outbox(session: Session) -> None:
+    """The mailbox of work that is sent to other processes."""
+    from cachepy.recording.outbox import Outbox
+
+    session.outbox = Outbox(session)
+
+
+def make_miss(session: Session) -> None:
+    """The modules of what a call that is no hit goes through."""
+    import cachepy.calls.miss
+    import cachepy.hot
+
+    session.hot, session.miss = cachepy.hot, cachepy.calls.miss
+
+
+make_hot = make_miss
+
+
+def make_sources(session: Session) -> None:
+    """The source of code as it is now, for reasons that show what changed."""
+    from cachepy.reach.source import Sources
+
+    session.sources = Sources(session.reader.code_digest)

@@ -1,0 +1,107 @@
+"""What belongs to nobody any more: claims of the dead, values without an entry, half-written files, old mailboxes.
+
+Safe beside running calls.  Imports claims, handling, model, owner, packed, places,
+session, stock, store.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cachepy.disk import claims
+from cachepy.disk.handling import unlink
+from cachepy.disk.owner import process_start
+from cachepy.disk.places import CLAIM, ENTRY, OLD, TEMPORARY, VALID
+from cachepy.model import CODE
+from cachepy.rows.packed import pack
+from cachepy.session import current_session
+from cachepy.store import Store
+from cachepy.upkeep.stock import Stock, age_of, is_ours, stock
+
+_DAY = 86400.0  # s
+
+_STALE = 3600.0  # s; nobody who is alive leaves a file that is being written, or a claim, untouched for longer
+_MINUTE = 60.0  # s
+
+
+def remove_leftovers(root: str) -> int:
+    """Remove what belongs to nobody any more, values, notes, code and mailboxes too; returns how many files."""
+    store = Store(root)
+    count = remove_claims(store)
+    is_busy = next(store.files(CLAIM), None) is not None
+    unneeded = [p for p in store.files(OLD, VALID) if is_orphan(p)]
+    unneeded += [p for p in (*store.files(TEMPORARY, claims.BREAK), *store.others("code")) if is_abandoned(p)]
+    if not is_busy:  # a run may need its mailbox however long it takes, and has not stored yet what code it needs
+        unneeded += [p for p in store.others("runs") if age_of(p) > _DAY and is_ours(p)]
+        unneeded += _unneeded_code(store)
+    for path in unneeded:
+        unlink(path)
+    for folder in (*store.folders(), os.path.join(root, "code")):
+        _remove_empty(folder)
+    return count + len(unneeded)
+
+
+def _remove_empty(folder: str) -> None:
+    try:
+        os.rmdir(folder)
+    except OSError:  # there is something in it, or it is gone
+        pass
+
+
+def remove_claims(store: Store) -> int:
+    """Remove claims of the dead; one of another host counts as such if it was not touched for long."""
+    owner = claims.Claims()
+    count = 0
+    for path in filter(is_ours, store.files(CLAIM)):
+        if owner.is_held(path):
+            if owner.is_of_here(path) or age_of(path) < _STALE:
+                continue
+            unlink(path)
+        _record_again(store, path[: -len(CLAIM)] + ENTRY)
+        count += 1
+    return count
+
+
+def _record_again(store: Store, path: str) -> None:
+    """Who had the claim may have died between storing and recording; twice does no harm."""
+    try:
+        for event in Stock(path, store.root).events[:1]:
+            store.journal.append_packed(pack(event))
+    except OSError:
+        pass
+
+
+def _unneeded_code(store: Store) -> list[str]:
+    """Descriptions of code that no stored trace names."""
+    records = [p for p in store.others("code") if not p.endswith(TEMPORARY)]
+    if not records:
+        return []
+    needed = {d.digest for e in stock(store.root) for event in e.events for d in event.trace.deps if d.kind == CODE}
+    current_session()._code_kept.clear()  # written again when a call needs them again
+    return [p for p in records if os.path.basename(p) not in needed and is_ours(p)]
+
+
+def is_orphan(path: str) -> bool:
+    """An older value or a note whose entry is gone, or does not list it any more."""
+    stem = path[: -len(VALID)] if path.endswith(VALID) else path[: -len(OLD)].rpartition(".")[0]
+    if not is_ours(path) or os.path.exists(stem + CLAIM):  # its entry is being written
+        return False
+    if not os.path.exists(stem + ENTRY):
+        return age_of(path) > 1.0
+    try:
+        entry = Stock(stem + ENTRY, "")
+    except OSError:
+        return False
+    return path.endswith(OLD) and bool(entry.events) and path not in entry.files
+
+
+def is_abandoned(path: str) -> bool:
+    """A temporary file that nobody writes any more: old, or of a process that is gone from this host."""
+    if not path.endswith((TEMPORARY, claims.BREAK)) or not is_ours(path):
+        return False
+    if path.endswith(claims.BREAK):
+        return age_of(path) > _MINUTE
+    parts = os.path.basename(path).split(".")
+    pid = parts[-4] if len(parts) >= 4 else ""
+    is_dead = pid.isdigit() and process_start(int(pid)) is None and age_of(path) > _MINUTE
+    return is_dead or age_of(path) > _STALE

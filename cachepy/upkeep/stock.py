@@ -1,0 +1,105 @@
+"""What lies in a cache directory: each entry as it was when it was looked at, and which files are cachepy's.
+
+A file is cachepy's by its content, never by its name.  Imports entryfile, errors, journal, model, options, store.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from cachepy.calls.options import Options, cache_default_dir
+from cachepy.disk.entryfile import MAGIC, EntryFile, format_of
+from cachepy.disk.journal import MARK
+from cachepy.disk.meta import rows_of
+from cachepy.errors import EntryError, UsageError
+from cachepy.store import Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from cachepy.disk.entryfile import Stamp
+    from cachepy.model import Event
+
+_STARTS = (MARK, b"\x80\x05")  # of our files: records, other data in the wire form
+
+
+class Stock:
+    """One entry as it was when it was looked at; `events` is empty if it is damaged."""
+
+    __slots__ = ("events", "files", "path", "size", "stamp", "written")
+
+    def __init__(self, path: str, root: str) -> None:
+        rows: list[tuple[Event | None, str]] = [(None, os.path.basename(path))]
+        try:
+            opened = EntryFile(path)
+            rows[:], self.stamp = rows_of(path, opened), opened.stamp
+        except EntryError:
+            self.stamp = state_of(path)
+        self.path = path
+        self.events = [event.replace(root=root) for event, _ in rows if event is not None]
+        self.files = [os.path.join(os.path.dirname(path), name) for _, name in rows]
+        self.size = sum(map(size_of, self.files))
+        self.written = self.events[0].created if self.events else self.stamp[1] / 1e9
+
+
+def stock(root: str) -> Iterator[Stock]:
+    """All entries that cachepy wrote, sorted by their paths."""
+    for path in Store(root).calls():
+        try:
+            entry = Stock(path, root)
+        except OSError:
+            continue  # removed meanwhile, or not ours to read
+        if entry.events or is_ours(path):
+            yield entry
+
+
+def scan(root: str) -> Iterator[tuple[str, Event | None]]:
+    """Each entry's path with its newest event; None for one that is damaged."""
+    return ((each.path, next(iter(each.events), None)) for each in stock(root))
+
+
+def root_of(cache_dir: str | Path | None) -> str:
+    """The absolute path of a cache directory; UsageError if it is none."""
+    if cache_dir is not None:
+        Options(cache_dir=cache_dir)  # complains
+    root = cache_default_dir() if cache_dir is None else os.path.abspath(os.fspath(cache_dir))
+    if os.path.exists(root) and not os.path.isdir(root):
+        raise UsageError(f"{root} is a file, not a cache directory")
+    return root
+
+
+def is_ours(path: str) -> bool:
+    """Whether cachepy wrote a file, by its content; also if the writer died after the first bytes."""
+    try:
+        with open(path, "rb", opener=_open_itself) as file:
+            head = file.read(len(MAGIC))
+    except OSError:
+        return False
+    return head == MAGIC[: len(head)] or head.startswith(_STARTS) or format_of(head) is not None
+
+
+def _open_itself(path: str, flags: int) -> int:
+    """No link to a file elsewhere, and no waiting for the other end of a fifo."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+
+
+def state_of(path: str) -> Stamp:
+    """The state of a file; what is not there has no age and no size."""
+    try:
+        st = os.stat(path)
+    except OSError:
+        return 0, time.time_ns(), 0
+    return st.st_ino, st.st_mtime_ns, st.st_size
+
+
+def size_of(path: str) -> int:
+    """Bytes."""
+    return state_of(path)[2]
+
+
+def age_of(path: str) -> float:
+    """Seconds since it was written."""
+    return time.time() - state_of(path)[1] / 1e9
