@@ -1,47 +1,62 @@
-# `make demo` and `make test` need python3 (3.11 or later, with venv) and nothing else: each makes .venv first.
+# Every target but `help` and `clean` needs python3 (3.11 or later, with venv) and nothing else: it makes .venv first.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-for-cachepy
 DEMO := examples/flights.py --dask
 PYTEST_ARGS ?= -n 2 --dist loadfile
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+SCHEMA := @$(BIN)/check-jsonschema --quiet --builtin-schema
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit stress bench clean
+.PHONY: help demo test lint unit docs stress bench build hooks clean
 
-help:
-	@echo "make demo    the example pipeline over a year of flights"
-	@echo "make test    lint, types and all tests"
-	@echo "make lint    ruff and mypy only"
-	@echo "make stress  long random runs"
-	@echo "make bench   against joblib, diskcache and hand-written floors; five minutes"
-	@echo "make clean   delete .venv, caches and the example's files"
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
+		printf 'make %-7s %s\n' "$$name" "$$what"; done
 
-demo: $(READY)
+demo: $(READY) ## the example pipeline over a year of flights
 	$(BIN)/python $(DEMO)
 
-test: lint unit
+test: lint unit docs ## lint, types, all tests, and the documentation
 
-lint: $(READY)
+lint: $(READY) ## ruff, mypy, pyright's engine, and the schemas of the GitHub and citation files
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
+	$(BIN)/basedpyright
+	$(BIN)/yamllint --strict .
+	$(SCHEMA) vendor.github-workflows .github/workflows/*.yml
+	$(SCHEMA) vendor.github-issue-forms .github/ISSUE_TEMPLATE/[!c]*.yml
+	$(SCHEMA) vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(SCHEMA) vendor.dependabot .github/dependabot.yml
+	$(SCHEMA) vendor.citation-file-format --default-filetype yaml CITATION.cff
 
-unit: $(READY)
+unit: $(READY) ## the tests alone; PYTEST_ARGS="tests/unit -x" for some of them
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-stress: $(READY)
+docs: $(READY) ## the documentation as a site, in site/; a broken link is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+stress: $(READY) ## long random runs
 	$(BIN)/python -m pytest -m stress --timeout 3600 $(PYTEST_ARGS)
 
-bench: $(READY)
-	@$(BIN)/python -c "import diskcache, joblib" 2>/dev/null \
-		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[bench]"
+bench: $(READY) ## against joblib, diskcache and hand-written floors; five minutes
+	@$(BIN)/python -c "import diskcache, joblib" 2>/dev/null || $(PIP) install --editable ".[bench]"
 	$(BIN)/python benchmarks/run.py
+
+build: $(READY) ## sdist and wheel, in dist/
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/twine check --strict dist/*
+
+hooks: $(READY) ## checks before each commit, by pre-commit
+	$(BIN)/pre-commit install
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"
+	$(PIP) install --editable ".[test]"
 	touch $@
 
-clean:
-	rm -rf $(VENV) build dist examples/out .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	find cachepy dask_plugin tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+clean: ## delete .venv, caches, site, build, dist and the example's files
+	rm -rf $(VENV) build dist site examples/out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find cachepy dask_plugin tests examples benchmarks .ci -name __pycache__ -type d -prune -exec rm -rf {} +

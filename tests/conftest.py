@@ -1,0 +1,11 @@
+"""What holds for all tests."""
+
+from __future__ import annotations
+
+import signal
+
+# A shell that starts a command in the background (`make test &`, some CI services) lets it ignore Ctrl-C, and every
+# process started from here inherits that: tests that interrupt a running call would see nothing happen and fail.
+# pytest loads this file in each of its worker processes too, in the main thread, before any test is collected.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
