@@ -1,0 +1,32 @@
+"""Links between files of the project lead somewhere; those between pages of the site are MkDocs' business too."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from tests.docs.pages import ROOT, Page, all_pages
+
+ALONE = ["ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
+PAGES = [*all_pages(), *map(Page, ALONE)]
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def local(text: str) -> list[str]:
+    links = [link.partition("#")[0] for link in LINK.findall(text) if "://" not in link]
+    return [link for link in links if link]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+def test_relative_links_lead_somewhere(page):
+    folder = (ROOT / page.name).parent
+    assert [link for link in local(page.prose) if not (folder / link).exists()] == []
+
+
+def test_links_of_the_tutorial_lead_somewhere():
+    cells = json.loads((ROOT / "docs/tutorial.ipynb").read_text(encoding="utf-8"))["cells"]
+    links = [link for cell in cells for link in local("".join(cell["source"]))]
+    assert links
+    assert [link for link in links if not (ROOT / "docs" / link).exists()] == []
