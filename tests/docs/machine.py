@@ -52,7 +52,6 @@ def settings(folder: Path) -> dict[str, str]:
     return kept | {
         "PATH": f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ.get('PATH', '')}",
         "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}",
-        "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",  # two edits within a second are two edits
         "MPLBACKEND": "agg",
         "PYTHONWARNINGS": "ignore:Port 8787 is already in use:UserWarning",  # by another dashboard on this machine
