@@ -16,6 +16,7 @@ from cachepy.model import Record
 from cachepy.reach.bytecode import code_bytes
 from cachepy.reach.facts import CodeFacts, scan
 from cachepy.reach.guard import MISSING
+from cachepy.reach.imports import import_or_none
 from cachepy.reach.pieces import Piece
 from cachepy.reach.walk import Walk
 from cachepy.values.modules import MAIN, PYTHON, Origins, canonical, find
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from types import CodeType
     from typing import Any
 
+UNBOUND = "unbound"  # the digest of a declared variable that is not there
 _REMEMBER = 4096  # digests of functions and classes of modules
 _LOCAL = 1  # of local functions and lambdas: a guard keeps alive all that they close over
 ModuleType = type(sys)
@@ -207,16 +209,23 @@ class CodeReader:
 
     def _declared_var(self, walk: Walk, target: Target, name: str) -> None:
         module, _, attribute = name.rpartition(".")
-        scope = vars(find(module)) if module and find(module) else target.fn.__globals__
+        scope = target.fn.__globals__ if module in ("", target.module) else self._scope_of(walk, module)
         walk.guard.item(scope, attribute, scope.get(attribute, MISSING))
         if attribute not in scope:
             walk.lines.append(f"declared {name} unbound")
+            walk.pieces.append(Piece("declared", name, UNBOUND, "", ""))
             return
         before = len(walk.pieces)
         walk.bind(f"declared {name}", scope[attribute])
         walk.pieces[before:] = [
             Piece("declared", name, p.digest, "", p.text) if p.cue == "global" else p for p in walk.pieces[before:]
         ]
+
+    def _scope_of(self, walk: Walk, module: str) -> dict[str, Any]:
+        """The globals of a module that the code may name by a string only: so it is loaded here, to see its value."""
+        loaded = find(module) or import_or_none(module)
+        walk.guard.item(sys.modules, module, sys.modules.get(module, MISSING))
+        return {} if loaded is None else vars(loaded)
 
     def _boundary(self, walk: Walk, obj: Any) -> str | None:
         """A cached function counts by its name if it can be found by it, else by its code."""

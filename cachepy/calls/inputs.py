@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from cachepy.calls.flows import SHORT, flowing
 from cachepy.calls.outputs import Outputs
-from cachepy.code import cached_target, identity_of, resolve
+from cachepy.code import UNBOUND, cached_target, identity_of, resolve
 from cachepy.disk.kept import keep
 from cachepy.errors import ChangedGlobalWarning, ChangedInputWarning, OpaqueGlobalWarning
 from cachepy.model import CODE, ENV, FILE, NAME, PACKAGE, Dep
@@ -64,11 +64,24 @@ class Inputs:
                 call.target.identity,
                 label,
             )
+        for name in self._unbound() if call.options.depends_on_vars else ():
+            self.session.warn(
+                OpaqueGlobalWarning,
+                f"{call.fname} declares depends_on_vars=[{name!r}], but there is no such variable. Name a global of "
+                f"its module, or one of another as 'module.name'",
+                call.target.identity,
+                name,
+            )
         for name in call.options.env_vars:
             add(Dep(ENV, name, LiveProbe(self.session).env(name)))
         for path in call.options.depends_on_files:
             add(Dep(FILE, path, self.session.files.digest(path)))
         self._observe_arguments()
+
+    def _unbound(self) -> list[str]:
+        """Declared variables that are not there: most likely their names are wrong."""
+        pieces = self.request.reach.pieces
+        return [p.name for p in pieces if p.cue == "declared" and p.digest == UNBOUND]
 
     def _anchor(self) -> None:
         """A local function is found again by the function around it (see `verify`)."""

@@ -32,7 +32,7 @@ def visit_imports(walk: Walk, fn: Any, facts: CodeFacts) -> None:
 
 
 def _imported(walk: Walk, name: str, wanted: tuple[str, ...]) -> None:
-    module = _import_module(name)
+    module = import_or_none(name)
     walk.guard.item(sys.modules, name, sys.modules.get(name, MISSING))
     if module is None:
         walk.lines.append(f"import {name} fails")
@@ -41,12 +41,13 @@ def _imported(walk: Walk, name: str, wanted: tuple[str, ...]) -> None:
     if wanted and "*" not in wanted:
         for each in wanted:
             if each not in vars(module):
-                _import_module(f"{name}.{each}")
+                import_or_none(f"{name}.{each}")
         chains = [(each,) for each in wanted]
     walk.bind(f"import {name}", module, chains)
 
 
-def _import_module(name: str) -> Any:
+def import_or_none(name: str) -> Any:
+    """The module of a name; None if it cannot be imported."""
     from importlib import import_module
 
     try:
