@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from cachepy.calls.carry import with_caller
     from cachepy.calls.config import load_config
     from cachepy.calls.options import cache_default_dir
-    from cachepy.decorator import cache_file, track_file
+    from cachepy.calls.track import track_file
+    from cachepy.decorator import cache_file
     from cachepy.errors import (
         CachepyError,
         CacheReadWarning,
@@ -56,17 +57,21 @@ if TYPE_CHECKING:
     from cachepy.forms.view import GraphView, NodeView, cache_tree_view
     from cachepy.model import Reason, Verdict
     from cachepy.session import Session, current_session, use_session
+    from cachepy.upkeep.aside import Moved
     from cachepy.upkeep.check import Checked, Problem, cache_verify
     from cachepy.upkeep.maintain import cache_info, cache_list, cache_prune, cache_stats
     from cachepy.upkeep.repair import Repaired, cache_repair
+    from cachepy.upkeep.trial import Differing, Unable
 
 _HOMES = {
     "api": "cache_tree_changed_files cache_tree_files cache_tree_for_file cache_tree_load cache_tree_nodes "
     "cache_tree_reset cache_tree_save cache_tree_summary cache_tree_sync",
     "calls.carry": "with_caller",
+    "upkeep.aside": "Moved",
     "upkeep.check": "Checked Problem cache_verify",
     "calls.config": "load_config",
-    "decorator": "cache_file track_file",
+    "calls.track": "track_file",
+    "decorator": "cache_file",
     "errors": "CachepyError CacheReadWarning CacheWarning CacheWriteWarning ChangedGlobalWarning ChangedInputWarning "
     "CheapCallWarning GraphFileError OpaqueGlobalWarning UncachedCallWarning UsageError UsageValueError",
     "upkeep.maintain": "cache_info cache_list cache_prune cache_stats",
@@ -80,6 +85,7 @@ _HOMES = {
     "cache_tree_to_prov cache_tree_to_rocrate plot_cache_graph",
     "asking.stale": "cache_tree_stale",
     "session": "Session current_session use_session",
+    "upkeep.trial": "Differing Unable",
     "forms.view": "GraphView NodeView cache_tree_view",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
@@ -93,8 +99,10 @@ __all__ = [
     "ChangedInputWarning",
     "CheapCallWarning",
     "Checked",
+    "Differing",
     "GraphFileError",
     "GraphView",
+    "Moved",
     "NodeView",
     "OpaqueGlobalWarning",
     "Plan",
@@ -104,6 +112,7 @@ __all__ = [
     "Refreshed",
     "Repaired",
     "Session",
+    "Unable",
     "UncachedCallWarning",
     "UsageError",
     "UsageValueError",
@@ -155,4 +164,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

@@ -22,21 +22,41 @@ if TYPE_CHECKING:
 
 
 def cache_tree_nodes() -> dict[str, Node]:
-    """Every call of the graph in memory: id -> node.
+    """Every call of the graph in memory.
+
+    The graph has the calls that this process made, those that other processes made for them, and what
+    `cache_tree_sync` and `cache_tree_load` read. In a new process it is empty.
 
     Returns
     -------
-    dict
-        Plain dicts with ``id, fname, module, hash, parents, children, files`` (list of Path)``,
-        file_hashes`` (path -> digest, None for a missing file)``, outfile`` (Path)``, created``
-        (seconds since the epoch)``, elapsed`` (s)``, inputs`` (argument -> id of the call whose
-        result it is)``, label``. A copy: changing it changes nothing.
+    dict of str to dict
+        The id of each call, ``"load:3ea47914..."``, with its node. A node is a plain dict with
+
+        - ``id``, ``fname``, ``qualname``, ``module``, ``hash`` (the key's digest): texts
+        - ``parents``, ``children``: ids of the calls that made it, and of those that it made
+        - ``inputs``: argument -> id of the call whose result it is
+        - ``files``: list of pathlib.Path; ``file_hashes``: path -> digest, None for a file that was missing
+        - ``outfile``: pathlib.Path of the stored value, None if it was not stored
+        - ``created``: end of the run, in seconds since the epoch; ``elapsed``: its length, in seconds
+        - ``label``: argument -> a short text of its value
+
+        It is a copy: changing it changes nothing.
+
+    See Also
+    --------
+    cache_tree_sync : Read the graph of a cache directory first.
+    cache_tree_view : The same for eyes, in a notebook.
 
     Examples
     --------
-    >>> cache_tree_reset()
-    >>> cache_tree_nodes()
-    {}
+    >>> from cachepy import cache_file, cache_tree_nodes
+    >>> @cache_file("cache")
+    ... def square(x):
+    ...     return x * x
+    >>> square(3)
+    9
+    >>> [(node["fname"], node["label"]) for node in cache_tree_nodes().values()]
+    [('square', {'x': '3'})]
     """
     return graph_now().nodes()
 
@@ -51,9 +71,14 @@ def graph_now(session: Session | None = None) -> Graph:
 def cache_tree_reset() -> None:
     """Empty the graph in memory; nothing on disk changes.
 
+    Results stay stored, and calls that were hits before are hits again.
+
     Examples
     --------
+    >>> from cachepy import cache_tree_nodes, cache_tree_reset
     >>> cache_tree_reset()
+    >>> cache_tree_nodes()
+    {}
     """
     graph_now().clear()
 
@@ -61,48 +86,95 @@ def cache_tree_reset() -> None:
 def cache_tree_save(path: AnyPath) -> None:
     """Write the graph in memory to a file, whole or not at all.
 
+    The graph of a cache directory is kept there by itself, in ``graph.pkl``; this is for a copy elsewhere.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The file, which is replaced if it exists.
+
+    Raises
+    ------
+    UsageValueError
+        If `path` is a folder, or its folder does not exist.
+
+    See Also
+    --------
+    cache_tree_load : Read it again.
+    cache_tree_to_json : The graph for other programs.
+
     Examples
     --------
-    >>> import tempfile
-    >>> cache_tree_save(tempfile.mktemp())
+    >>> from cachepy import cache_tree_load, cache_tree_save
+    >>> cache_tree_save("yesterday.graph")
+    >>> cache_tree_load("yesterday.graph")
     """
-    graph_now().save(_path_text("path", path))
+    graph_now().save(output_path("path", path))
 
 
 def cache_tree_load(path: AnyPath) -> None:
     """Replace the graph in memory by a saved one.
+
+    Loading never executes code from the file.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        A file of `cache_tree_save`, or a cache directory.
 
     Raises
     ------
     GraphFileError
         If the file is missing or damaged; the graph in memory is then as it was.
 
+    See Also
+    --------
+    cache_tree_sync : Add to the graph in memory instead.
+
     Examples
     --------
-    >>> import tempfile
-    >>> name = tempfile.mktemp()
-    >>> cache_tree_save(name)
-    >>> cache_tree_load(name)
+    >>> from cachepy import cache_tree_load, cache_tree_nodes, cache_tree_save
+    >>> cache_tree_save("empty.graph")
+    >>> cache_tree_load("empty.graph")
+    >>> cache_tree_nodes()
+    {}
     """
-    name, root = os.path.abspath(_path_text("path", path)), None
+    name, root = os.path.abspath(path_text("path", path)), None
     if os.path.isdir(name):
         name, root = os.path.join(name, "graph.pkl"), name
     current_session().graph.load(name, root)
 
 
 def cache_tree_sync(cache_dir: AnyPath) -> None:
-    """Merge the graph of a cache directory (or a saved graph file) into the graph in memory.
+    """Merge the graph of a cache directory into the graph in memory.
 
-    The newer run of a node wins; order and repetition do not matter. Never raises on what it finds:
-    damage gives a `CacheReadWarning`, and what is whole is taken.
+    The newer run of a call wins and edges unite; order and repetition do not matter.
+
+    Parameters
+    ----------
+    cache_dir : str or os.PathLike
+        A cache directory, or a file of `cache_tree_save`. One that does not exist yet adds nothing.
+
+    Warns
+    -----
+    CacheReadWarning
+        If the graph cannot be read, or only in parts; what is whole is taken.
 
     Examples
     --------
-    >>> import tempfile
-    >>> cache_tree_sync(tempfile.mkdtemp())
+    >>> from cachepy import cache_file, cache_tree_nodes, cache_tree_reset, cache_tree_sync
+    >>> @cache_file("cache")
+    ... def square(x):
+    ...     return x * x
+    >>> square(3)
+    9
+    >>> cache_tree_reset()  # as in a new process
+    >>> cache_tree_sync("cache")
+    >>> [node["fname"] for node in cache_tree_nodes().values()]
+    ['square']
     """
     session = current_session()
-    path = os.path.abspath(_path_text("cache_dir", cache_dir))
+    path = os.path.abspath(path_text("cache_dir", cache_dir))
     root = path if os.path.isdir(path) else None
     name = os.path.join(path, "graph.pkl") if root is not None else path
     try:
@@ -118,53 +190,115 @@ def cache_tree_sync(cache_dir: AnyPath) -> None:
 
 
 def cache_tree_for_file(path: AnyPath) -> dict[str, Node]:
-    """The calls whose own trace holds a file: id -> node.
+    """The calls that read a file themselves, not only through calls below them.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        A file or directory that an argument or `track_file` named; relative to the working directory.
+
+    Returns
+    -------
+    dict of str to dict
+        Ids with their nodes, as of `cache_tree_nodes`.
+
+    See Also
+    --------
+    cache_tree_files : All files at once.
 
     Examples
     --------
-    >>> cache_tree_for_file("no.csv")
-    {}
+    >>> from pathlib import Path
+    >>> from cachepy import cache_file, cache_tree_for_file
+    >>> @cache_file("cache")
+    ... def load(path):
+    ...     return path.read_text()
+    >>> _ = Path("a.txt").write_text("one"), load(Path("a.txt"))
+    >>> [node["label"] for node in cache_tree_for_file("a.txt").values()]
+    [{'path': 'a.txt'}]
     """
     graph = graph_now()
-    return {call: node for call in graph.for_file(_path_text("path", path)) if (node := graph.node(call)) is not None}
+    return {call: node for call in graph.for_file(path_text("path", path)) if (node := graph.node(call)) is not None}
 
 
 def cache_tree_files() -> dict[str, list[str]]:
-    """Every file of the graph: path -> ids of the calls that depend on it.
+    """Every file of the graph, with the calls that read it themselves.
+
+    Returns
+    -------
+    dict of str to list of str
+        Absolute paths with the ids of calls.
+
+    See Also
+    --------
+    cache_tree_for_file : The calls of one file.
 
     Examples
     --------
-    >>> cache_tree_reset()
-    >>> cache_tree_files()
-    {}
+    >>> import os
+    >>> from pathlib import Path
+    >>> from cachepy import cache_file, cache_tree_files
+    >>> @cache_file("cache")
+    ... def load(path):
+    ...     return path.read_text()
+    >>> _ = Path("a.txt").write_text("one"), load(Path("a.txt"))
+    >>> [(os.path.basename(path), len(calls)) for path, calls in cache_tree_files().items()]
+    [('a.txt', 1)]
     """
     return graph_now().files()
 
 
 def cache_tree_summary() -> dict[str, Any]:
-    """Counts: ``nodes, edges, flows, files, roots`` (calls without a caller)``, elapsed`` (s)``, functions``.
+    """How many calls, edges and files the graph has.
 
-    ``functions`` maps each name to its number of calls.
+    Returns
+    -------
+    dict
+        ``nodes`` (calls), ``edges`` (caller to callee), ``flows`` (results that are arguments of other calls) and
+        ``files`` are numbers; ``roots`` are the ids of the calls without a caller; ``elapsed`` is the length of all
+        runs, in seconds, calls below counted again in their callers; ``functions`` maps each name to its number
+        of calls.
 
     Examples
     --------
-    >>> cache_tree_reset()
-    >>> cache_tree_summary()["nodes"]
-    0
+    >>> from cachepy import cache_file, cache_tree_summary
+    >>> @cache_file("cache")
+    ... def square(x):
+    ...     return x * x
+    >>> square(3), square(4)
+    (9, 16)
+    >>> summary = cache_tree_summary()
+    >>> summary["nodes"], summary["edges"], summary["functions"]
+    (2, 0, {'square': 2})
     """
     return graph_now().summary()
 
 
 def cache_tree_changed_files() -> dict[str, dict[str, Any]]:
-    """The calls whose own files changed or vanished since: id -> ``{"node", "changed_files"}``.
+    """The calls whose own files have changed or vanished since.
 
     Each file is looked at once. After the calls have been made again, the answer is empty.
 
+    Returns
+    -------
+    dict of str to dict
+        Ids with ``{"node": node, "changed_files": list of pathlib.Path}``.
+
+    See Also
+    --------
+    cache_tree_stale : Every cause, not only files, and the calls above too.
+
     Examples
     --------
-    >>> cache_tree_reset()
-    >>> cache_tree_changed_files()
-    {}
+    >>> from pathlib import Path
+    >>> from cachepy import cache_file, cache_tree_changed_files
+    >>> @cache_file("cache")
+    ... def load(path):
+    ...     return path.read_text()
+    >>> _ = Path("a.txt").write_text("one"), load(Path("a.txt")), Path("a.txt").write_text("two")
+    >>> for call in cache_tree_changed_files().values():
+    ...     print(call["node"]["fname"], "read", call["changed_files"][0].name)
+    load read a.txt
     """
     from pathlib import Path
 
@@ -178,11 +312,30 @@ def cache_tree_changed_files() -> dict[str, dict[str, Any]]:
     }
 
 
-def _path_text(name: str, path: Any) -> str:
+def path_text(name: str, path: Any) -> str:
     """A path as text; an error that names the argument for what is none."""
     if not isinstance(path, (str, os.PathLike)):
         raise UsageError(f"{name} must be a path (str or os.PathLike), not {path!r}")
     text = os.fsdecode(path)
     if not text or "\0" in text:
         raise UsageValueError(f"{name} must be a path, but {text!r} can name no file")
+    return text
+
+
+def output_path(name: str, path: Any) -> str:
+    """The path of a file that can be written, as far as its place goes; an error says what is in the way."""
+    text = path_text(name, path)
+    folder = os.path.dirname(os.path.abspath(text))
+    if os.path.isdir(text):
+        raise UsageValueError(f"{name}={text!r} is a folder; name a file in it")
+    if not os.path.isdir(folder):
+        raise UsageValueError(f"cannot write {name}={text!r}: there is no folder {folder}; make it first")
+    return text
+
+
+def written(text: str, path: AnyPath | None) -> str:
+    """The text, after writing it to a file if one is given."""
+    if path is not None:
+        with open(output_path("path", path), "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
     return text

@@ -5,6 +5,7 @@ Imports exits; commands inside `main`, so that even an error there is no 1.
 
 from __future__ import annotations
 
+import os
 import sys
 
 from cachepy.exits import guarded
@@ -30,4 +31,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     from cachepy.commands import cachepy
 
     given = list(sys.argv[1:] if arguments is None else arguments)
-    return int(cachepy.main(given, prog_name="cachepy", standalone_mode=False) or 0)
+    try:
+        return int(cachepy.main(given, prog_name="cachepy", standalone_mode=False) or 0)
+    except SystemExit as end:
+        if "_CACHEPY_COMPLETE" not in os.environ:
+            raise
+        return int(end.code or 0)  # the shell asked how a line goes on: click answers, and ends the program itself

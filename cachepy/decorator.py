@@ -1,19 +1,18 @@
 """`cache_file`, the decorator, and what it hangs on a function.
 
-Imports engine, options, session, trace, errors.
+Imports engine, guard, options, questions, request, session.
 """
 
 from __future__ import annotations
 
 import os
 
+from cachepy.asking.questions import Questions, check_function
 from cachepy.calls.options import Options
 from cachepy.calls.request import Hit
 from cachepy.engine import CachedCall
-from cachepy.errors import UsageError
 from cachepy.reach.guard import MISSING
 from cachepy.session import current_session
-from cachepy.trace import observe_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,7 +80,6 @@ else:
 
 
 MethodType: Any = type(Options().root)
-_GENERATOR, _ASYNC_GENERATOR = 0x20, 0x200
 _WORN = "__module__", "__name__", "__qualname__", "__doc__", "__annotations__", "__type_params__"
 
 
@@ -135,67 +133,132 @@ def cache_file(
 ) -> CacheFile: ...
 
 
-def cache_file(cache_dir: Any = None, /, **options: Any) -> Any:
-    """Cache a function's results on disk, and reuse one only if nothing it depended on has changed.
+def cache_file(
+    cache_dir: Any = None,
+    *,
+    version: Any = None,
+    env_vars: Any = (),
+    depends_on_files: Any = (),
+    depends_on_vars: Any = (),
+    file_args: Any = None,
+    ignore_args: Any = (),
+    ignore_globals: Any = (),
+    keep_args: Any = True,
+    trusted_owners: Any = (),
+    signing_key: Any = None,
+    umask: Any = None,
+    verbose: Any = False,
+    warn_cheap: Any = True,
+    **unknown: Any,
+) -> Any:
+    """Cache a function's results on disk, and use one again only if nothing that it depended on has changed.
 
-    What counts: the arguments, the function's code and all user code it reaches, the globals that
-    code reads, files named by arguments or by `track_file`, declared environment variables,
-    versions of packages, and the same for every cached call below it.
+    Call it for a decorator, ``cached = cache_file("cache")``, and use that for as many functions as you like. A
+    decorated function is called as before, and takes three more keywords: ``f(x, _force=True)`` runs again and
+    stores, ``f(x, _skip_save=True)`` runs and does not store, ``f(x, _load=False)`` runs instead of
+    loading. It also answers questions; see ``help(f.explain)``, ``help(f.is_cached)``, ``help(f.key)`` and
+    ``help(f.clear)``.
 
     Parameters
     ----------
-    cache_dir : path, optional
-        Where results are stored; by default `cache_default_dir`.  Many functions share one.
+    cache_dir : str or os.PathLike, optional
+        Where results are stored; made if it does not exist. Many functions share one. By default
+        `cache_default_dir`: ``CACHEPY_DIR``, else ``.cachepy`` in the working directory.
     version : str or number, optional
-        Change it to say that the function's meaning changed.
-    env_vars : list of str
+        Change it to say that the function's meaning has changed.
+    env_vars : list of str, default ()
         Environment variables whose values count.
-    depends_on_files : list of path
+    depends_on_files : list of str or os.PathLike, default ()
         Files and directories whose contents count at each call.
-    depends_on_vars : list of str
-        Names of globals (or ``"module.name"``) whose values count although the code does not name them.
+    depends_on_vars : list of str, default ()
+        Globals whose values count although the code does not name them; of another module as ``"module.name"``.
     file_args : list of str, optional
-        The only parameters that are looked at for files; by default all are.
-    ignore_args : list of str
+        The only parameters that are looked at for files. By default all are.
+    ignore_args : list of str, default ()
         Parameters that do not count at all: a logger, the path of an output.
-    ignore_globals : list of str
-        Globals that the code reads but whose values do not matter.
-    keep_args : bool
-        Keep the arguments (up to 256 KB; results of other calls count nothing) beside the result, so that a stale
+    ignore_globals : list of str, default ()
+        Globals that the code reads but whose values do not matter: a counter, a memo.
+    keep_args : bool, default True
+        Keep the arguments beside the result (up to 256 KB; results of other calls count nothing), so that a stale
         call can be made again by itself: then its callers need not run if its result is what it was. Turn it off
-        for arguments that must not be written to disk: passwords.
-    trusted_owners : list of str or int
-        Other users (names or numbers) whose entries in this cache directory are loaded; ``["*"]``: anybody's. By
-        default only one's own are: loading an entry can run code. Also ``CACHEPY_TRUSTED_OWNERS=alice,bob``.
+        for arguments that must not be written to disk, such as passwords.
+    trusted_owners : list of str or int, default ()
+        Other users (names or numbers) whose entries in this cache directory are loaded; ``["*"]``: anybody's.
+        Without it only one's own are, since loading an entry can run code. Also ``CACHEPY_TRUSTED_OWNERS=ann,bob``.
     signing_key : str or bytes, optional
         Sign entries with this key (16 characters or more; ``"@file"`` reads it from a file), and load none that is
         not signed with it. Better kept out of the source, in ``CACHEPY_SIGNING_KEY``.
     umask : str or int, optional
         Share the cache directory on purpose: ``"007"`` with its group. By default it is private. Also
         ``CACHEPY_UMASK``.
-    verbose : bool
+    verbose : bool, default False
         Say each decision with its cause: on the logger ``cachepy``, at level INFO, or, where nobody set logging up,
         on stderr.
-    warn_cheap : bool
+    warn_cheap : bool, default True
         Warn, once, if the function runs faster than its stored result is checked and loaded.
+    **unknown
+        There are no others: an option that is none of these is an error.
 
     Returns
     -------
     decorator or function
-        A function with the same signature, and with ``key``, ``is_cached``, ``explain`` and ``clear``.
-        It takes three more keywords: ``_force=True`` runs again and stores, ``_skip_save=True``
-        runs without storing, ``_load=False`` runs instead of loading.
+        A decorator; used as ``@cache_file``, without parentheses, the decorated function. It has the signature and
+        the docstring of the function, which itself is ``f.__wrapped__``. A decorator can be called with options
+        for one with these changed: ``@cached(version="2")``.
 
     Raises
     ------
     UsageError
-        For options that do not exist or have the wrong type, and for generator functions.
+        For an option that does not exist or has a wrong type, and for what cannot be cached: a generator function,
+        a class, a function that is not written in Python.
+    UsageValueError
+        For an option whose value cannot be: an empty directory, a parameter that the function does not have.
+
+    Warns
+    -----
+    CacheWarning
+        When the cache cannot do its part; the value is right all the same. `UncachedCallWarning`,
+        `CacheReadWarning`, `CacheWriteWarning`, `ChangedInputWarning`, `ChangedGlobalWarning`,
+        `OpaqueGlobalWarning` and `CheapCallWarning` say which.
+
+    See Also
+    --------
+    track_file : Name a file that the body finds by itself.
+    load_config : Options from a file.
+    cache_prune : Delete old results.
+    with_caller : Calls in thread and process pools.
+
+    Notes
+    -----
+    *What counts as a change.* The arguments, by value, name the call; ``f(1)`` and ``f(1.0)`` are two. A stored
+    result holds as long as these are what they were: the function's code and all code of yours that it reaches,
+    the globals that this code reads, its files, `env_vars`, `depends_on_files` and `depends_on_vars`, `version`,
+    the versions of the packages that it uses and of Python (3.11 to 3.12), and all of that for each cached call that
+    it made. Comments, docstrings and formatting do not count. The newest 16 results of a call are kept, so going
+    back to an earlier state of files or code is a hit.
+
+    *Files.* An argument that is a path, or a text that names an existing file or directory, counts by the content
+    of the file. A file that the body finds by itself is named by `track_file`. A file that the body writes is no
+    input: leave its parameter out with `ignore_args`, and call `track_file` on it after writing, so that a lost
+    output is written again.
+
+    *What can be cached.* Functions, ``async def`` functions, and methods (``self`` counts by its state; put
+    ``@classmethod`` or ``@staticmethod`` above). Arguments and results have to be picklable; else the body runs, with a
+    warning. What a body does besides returning and writing tracked files (printing, sending) does not happen at a hit.
+    Exceptions go through, and nothing is stored.
+
+    *Threads, processes, Dask.* Calls may be made from all of them at once, in one cache directory: one runs a call,
+    the others wait for it. On a Dask cluster use ``dask_plugin``.
+
+    *Cost.* A hit takes about five microseconds when it is repeated in a process, and some more for each file, call
+    below and megabyte of arguments; a run about a tenth of a millisecond more than the body. So cache what takes
+    milliseconds or more.
 
     Examples
     --------
-    >>> import tempfile
-    >>> cf = cache_file(tempfile.mkdtemp())
-    >>> @cf
+    >>> from cachepy import cache_file
+    >>> cached = cache_file("cache")
+    >>> @cached
     ... def square(x):
     ...     print("computing")
     ...     return x * x
@@ -204,11 +267,26 @@ def cache_file(cache_dir: Any = None, /, **options: Any) -> Any:
     (9, 9)
     >>> square.is_cached(3), square.is_cached(4)
     (True, False)
+    >>> square(3, _force=True)
+    computing
+    9
+
+    Leave out what does not matter:
+
+    >>> @cached(ignore_args=["log"])
+    ... def scaled(x, log):
+    ...     log("computing")
+    ...     return 10 * x
+    >>> scaled(3, print), scaled(3, None)
+    computing
+    (30, 30)
     """
+    given = dict(locals())
+    defaults = cache_file.__kwdefaults__ or {}
+    options = {k: v for k, v in given.items() if k != "unknown" and v is not defaults.get(k, MISSING)} | unknown
     if callable(cache_dir) or isinstance(cache_dir, (classmethod, staticmethod)):
+        del options["cache_dir"]
         return wrap(cache_dir, Options(**options))
-    if cache_dir is not None or "cache_dir" not in options:
-        options["cache_dir"] = cache_dir
     return CacheFile(**options)
 
 
@@ -218,7 +296,7 @@ def wrap(fn: Any, options: Options) -> Any:
         return type(fn)(wrap(fn.__func__, options))
     if isinstance(fn, MethodType):  # its object counts by its state, as `self` does
         return MethodType(wrap(fn.__func__, options), fn.__self__)
-    _check_function(fn)
+    check_function(fn)
     call = CachedCall(fn, options)
     wrapper = _async_wrapper(call) if call.is_async else _wrapper(call)
     return attach(wrapper, call)
@@ -264,89 +342,3 @@ def _async_wrapper(call: CachedCall) -> Any:
         return found.value if isinstance(found, Hit) else await found.run_async(args, kwargs)
 
     return cached
-
-
-def _check_function(fn: Any) -> None:
-    code = getattr(fn, "__code__", None)
-    name = getattr(fn, "__qualname__", repr(fn))
-    if isinstance(fn, type):
-        raise UsageError(f"cache_file decorates functions, not the class {name}; decorate its methods")
-    if code is None:
-        raise UsageError(f"cache_file decorates functions written in Python, not {name}; wrap it in a def")
-    if code.co_flags & (_GENERATOR | _ASYNC_GENERATOR):
-        raise UsageError(
-            f"{name} is a generator function: its items exist only once and cannot be stored. "
-            f"Return a list instead, or cache the function that makes one item"
-        )
-
-
-class Questions:
-    """What can be asked of a cached function: ``f.key``, ``f.is_cached``, ``f.explain``, ``f.clear``."""
-
-    def __init__(self, call: CachedCall) -> None:
-        self._call = call
-
-    def key(self, *args: Any, **kwargs: Any) -> str:
-        """The digest that names the call with these arguments: ``node["hash"]``."""
-        return self._call.request(args, kwargs).hash
-
-    def is_cached(self, *args: Any, **kwargs: Any) -> bool:
-        """Whether the call would be a hit now."""
-        return self._call.explain(args, kwargs).state == "fresh"
-
-    def explain(self, *args: Any, **kwargs: Any) -> Verdict:
-        """Why the call would run or not; runs nothing."""
-        return self._call.explain(args, kwargs)
-
-    def clear(self, *args: Any, **kwargs: Any) -> int:
-        """Forget the call with these arguments; without any, all calls. Returns how many."""
-        call = self._call
-        if args or kwargs:
-            requests = [call.request(args, kwargs)]
-            found = [r.id for r in requests if r.look() is not None]
-        else:
-            found = _calls_of(call)
-        store = current_session().store(call.options.root())
-        for each in found:
-            store.forget(each)
-        return len(found)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Questions, (self._call,)
-
-
-def _calls_of(call: CachedCall) -> list[str]:
-    """The ids of all stored calls of one function."""
-    from cachepy.upkeep.stock import scan
-
-    store = current_session().store(call.options.root())
-    identity = call.target.module, call.target.qualname
-    return [e.id for _, e in scan(store.root) if e is not None and (e.module, e.qualname) == identity]
-
-
-def track_file(path: str | os.PathLike[str]) -> Path:
-    """Note that the running cached call depends on a file, and return the path.
-
-    Parameters
-    ----------
-    path : path
-        A file or directory; it may be missing, which counts too. Relative to the working directory.
-
-    Returns
-    -------
-    pathlib.Path
-        The path as given: ``open(track_file("data.csv"))``. Outside of a cached call nothing else happens.
-
-    Examples
-    --------
-    >>> track_file("data.csv").name
-    'data.csv'
-    """
-    from pathlib import Path
-
-    if not isinstance(path, (str, os.PathLike)):
-        raise UsageError(f"track_file takes a path (str or os.PathLike), not {path!r}")
-    text = os.fspath(path)
-    text = os.fsdecode(text) if isinstance(text, bytes) else str.__str__(text)  # of a subclass: the plain text
-    observe_file(text, current_session().files)
-    return Path(text)

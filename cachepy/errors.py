@@ -5,21 +5,72 @@ Each message names the thing, the cause, and what to do.  Imports nothing of cac
 
 from __future__ import annotations
 
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 
 class CachepyError(Exception):
-    """Base of all exceptions that cachepy raises by itself."""
+    """Base of all exceptions that cachepy raises by itself.
+
+    An exception of a cached function goes through as it is, and none of the cache's own troubles stops a call: these
+    are warnings. So this comes from wrong usage and from `cache_tree_load` only.
+
+    Examples
+    --------
+    >>> from cachepy import CachepyError, cache_prune
+    >>> try:
+    ...     cache_prune("cache", days_old=-1)
+    ... except CachepyError as error:
+    ...     print(error)
+    days_old must be 0 or more, not -1
+    """
 
 
 class UsageError(CachepyError, TypeError):
-    """The decorator or a function was called with something it does not take."""
+    """An argument or option is of a wrong type, or there is no such option.
+
+    Examples
+    --------
+    >>> from cachepy import cache_file
+    >>> cache_file("cache", env_vars="REGION")
+    Traceback (most recent call last):
+    cachepy.errors.UsageError: env_vars must be a list of names, not the single text 'REGION'; write env_vars=['REGION']
+    """
 
 
 class UsageValueError(CachepyError, ValueError):
-    """A value is of the right type but out of range: a negative age, an unknown option."""
+    """An argument is of the right type, but cannot be: a negative age, the name of no call.
+
+    Examples
+    --------
+    >>> from cachepy import plot_cache_graph
+    >>> plot_cache_graph("graph.bmp")
+    Traceback (most recent call last):
+    cachepy.errors.UsageValueError: output='graph.bmp' must end in .png, .svg or .pdf
+    """
 
 
 class GraphFileError(CachepyError):
-    """A graph file cannot be read; the graph in memory is as it was."""
+    """A graph file is missing or damaged; the graph in memory is as it was.
+
+    See Also
+    --------
+    cachepy.cache_tree_sync : Takes what is whole in a damaged file.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from cachepy import GraphFileError, cache_tree_load
+    >>> _ = Path("graph.pkl").write_bytes(b"not a graph")
+    >>> try:
+    ...     cache_tree_load("graph.pkl")
+    ... except GraphFileError as error:
+    ...     print(str(error).partition("; ")[2])
+    the graph in memory is unchanged. cache_tree_sync() takes what is whole in it
+    """
 
 
 class EntryError(CachepyError):
@@ -47,32 +98,177 @@ class EntryReplacedError(EntryError):
 
 
 class CacheWarning(UserWarning):
-    """Base of all warnings of cachepy: the value is right, the cache could not do its part."""
+    """Base of all warnings of cachepy: the value is right, the cache could not do its part.
+
+    Examples
+    --------
+    In a test, make an error of each:
+
+    >>> import warnings
+    >>> from cachepy import CacheWarning
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", CacheWarning)
+    """
 
 
 class CacheReadWarning(CacheWarning):
-    """An entry or a graph file was unreadable; the value was computed instead."""
+    """An entry or a graph was not used: unreadable, damaged, or of a user who is not trusted.
+
+    The call runs again; of a graph what is whole is taken.
+
+    See Also
+    --------
+    cachepy.cache_repair : Puts broken files aside.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from pathlib import Path
+    >>> from cachepy import cache_tree_sync
+    >>> _ = Path("graph.pkl").write_bytes(b"not a graph")
+    >>> with warnings.catch_warnings(record=True) as seen:
+    ...     warnings.simplefilter("always")
+    ...     cache_tree_sync("graph.pkl")
+    >>> seen[0].category.__name__
+    'CacheReadWarning'
+    """
 
 
 class CacheWriteWarning(CacheWarning):
-    """A result could not be stored; it was returned all the same."""
+    """A result could not be stored; it was returned all the same.
+
+    It cannot be pickled, or the disk is full or read-only.
+
+    Examples
+    --------
+    >>> import threading, warnings
+    >>> from cachepy import cache_file
+    >>> @cache_file("cache")
+    ... def lock():
+    ...     return threading.Lock()
+    >>> with warnings.catch_warnings(record=True) as seen:
+    ...     warnings.simplefilter("always")
+    ...     _ = lock()
+    >>> print(seen[0].message)  # doctest: +ELLIPSIS
+    the result of lock cannot be pickled (...), so it was not stored; return plain data to have it cached
+    """
 
 
 class UncachedCallWarning(CacheWarning):
-    """A call ran without the cache: an argument has no digest."""
+    """A call ran without the cache: one of its arguments cannot be digested.
+
+    Examples
+    --------
+    >>> import threading, warnings
+    >>> from cachepy import cache_file
+    >>> @cache_file("cache")
+    ... def double(x, lock):
+    ...     return 2 * x
+    >>> with warnings.catch_warnings(record=True) as seen:
+    ...     warnings.simplefilter("always")
+    ...     double(4, threading.Lock())
+    8
+    >>> seen[0].category.__name__
+    'UncachedCallWarning'
+
+    Leave such a parameter out, if the result does not depend on it:
+
+    >>> @cache_file("cache", ignore_args=["lock"])
+    ... def triple(x, lock):
+    ...     return 3 * x
+    >>> triple(4, threading.Lock()), triple.is_cached(4, threading.Lock())
+    (12, True)
+    """
 
 
 class ChangedInputWarning(CacheWarning):
-    """Something the call read changed while it ran, so its result was not stored."""
+    """A file that the call read changed while it ran, so its result was not stored.
+
+    Mostly the call itself wrote it: then it is an output. Leave its parameter out with ``ignore_args``, and call
+    `track_file` after writing, so that a lost output is written again.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from cachepy import cache_file, track_file
+    >>> @cache_file("cache", ignore_args=["out"])
+    ... def write(text, out):
+    ...     out.write_text(text)
+    ...     track_file(out)
+    >>> write("one", Path("a.txt"))
+    >>> write.is_cached("one", Path("a.txt"))
+    True
+    >>> Path("a.txt").unlink()
+    >>> write.is_cached("one", Path("a.txt"))
+    False
+    """
 
 
 class ChangedGlobalWarning(CacheWarning):
-    """The body changes a global that it reads, so every call runs again."""
+    """The body changes a global that its code reads, so every call runs again.
+
+    Name a counter or a memo whose value does not matter in ``ignore_globals``.
+
+    Examples
+    --------
+    >>> from cachepy import cache_file
+    >>> CALLS = []
+    >>> @cache_file("cache", ignore_globals=["CALLS"])
+    ... def double(x):
+    ...     CALLS.append(x)
+    ...     return 2 * x
+    >>> double(4), double(4), CALLS
+    (8, 8, [4])
+    """
 
 
 class CheapCallWarning(CacheWarning):
-    """A function runs faster than its result is found again: caching makes it slower."""
+    """A function runs faster than its stored result is checked and loaded: caching makes it slower.
+
+    Given once for a function. ``warn_cheap=False`` turns it off.
+
+    Examples
+    --------
+    >>> from cachepy import cache_file
+    >>> @cache_file("cache", warn_cheap=False)
+    ... def add(a, b):
+    ...     return a + b
+    >>> add(1, 2)
+    3
+
+    For all functions:
+
+    >>> import warnings
+    >>> from cachepy import CheapCallWarning
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", CheapCallWarning)
+    """
 
 
 class OpaqueGlobalWarning(CacheWarning):
-    """A global that the code reads has no digest: changes of its value go unseen."""
+    """A global that the code reads has no digest, so changes of its value go unseen.
+
+    Name it in ``ignore_globals`` if that is right, as for the connection to a database.
+
+    Examples
+    --------
+    >>> import sqlite3
+    >>> from cachepy import cache_file
+    >>> DATABASE = sqlite3.connect(":memory:")
+    >>> @cache_file("cache", ignore_globals=["DATABASE"])
+    ... def ask(query):
+    ...     return DATABASE.execute(query).fetchall()
+    >>> ask("select 6 * 7")
+    [(42,)]
+    >>> DATABASE.close()
+    """
+
+
+def user_level() -> int:
+    """How many frames up the user's code is."""
+    frame: Any = sys._getframe(1)
+    level = 1
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("cachepy", "dask_plugin"):
+        frame = frame.f_back
+        level += 1
+    return level

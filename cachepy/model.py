@@ -1,7 +1,7 @@
 """The words of the design as types: Dep, Trace, Event, Reason, Verdict, and their wire form.
 
 Everything here is immutable and made of builtins, so that it can cross a process border in any
-carrier.  Imports nothing of cachepy but errors, and no dataclasses or typing at run time, because a program that
+carrier.  Imports nothing of cachepy but sentences, and no dataclasses or typing at run time, because a program that
 merely wants a hit should not pay their import.
 """
 
@@ -10,6 +10,8 @@ from __future__ import annotations
 from _operator import attrgetter
 
 from xxhash import xxh3_128_hexdigest
+
+from cachepy.values.sentences import sentence
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +22,16 @@ else:
     def dataclass_transform(**_: object) -> Any:
         """Tells type checkers only."""
         return lambda cls: cls
+
+
+class _Signature:
+    """What `help` shows of a record: its fields. Made when asked for, since `inspect` costs more than a hit."""
+
+    def __get__(self, _: object, cls: type[Record]) -> Any:
+        from inspect import Parameter, Signature
+
+        kind, none = Parameter.POSITIONAL_OR_KEYWORD, Parameter.empty
+        return Signature([Parameter(name, kind, default=cls._defaults.get(name, none)) for name in cls._fields])
 
 
 @dataclass_transform(frozen_default=True, eq_default=True)
@@ -35,6 +47,7 @@ class Record:
     _effect: Any  # of one trace, once it has been asked for; likewise
     _packed: Any  # of one event (see `packed`); likewise
     _wire: Any  # of one event
+    __signature__ = _Signature()
     _fields: ClassVar[tuple[str, ...]] = ()
     _defaults: ClassVar[dict[str, Any]] = {}
     _values: ClassVar[Any] = None
@@ -248,11 +261,34 @@ def _last_part(label: str) -> str:
 
 
 class Reason(Record, defaults=("", "", "", "")):
-    """Why a call is not fresh: the cue, what it is about, and its digest or value then and now.
+    """Why a call is not fresh; ``str()`` gives a sentence.
 
-    ``cue`` is one of `CUES`. A cause that lies in another call names that call in ``call``, and in ``link``
-    how it is reached: ``"below"`` or ``"input"``. Of code, ``where`` is ``"file:line"`` of the function as it
-    is now, and ``diff`` its changed lines (normalised source, ``-`` old, ``+`` new; empty if the old is not known).
+    Attributes
+    ----------
+    cue : str
+        What kind of cause: ``"file"``, ``"file gone"``, ``"code"``, ``"global"``, ``"env"``, ``"package"``,
+        ``"declared"``, ``"value"`` (it is not on disk), ``"result"`` (of a call below), ``"first"`` (never run), ...
+    name : str
+        What it is about: a path, a function, a variable, a package, a call.
+    old, new : str or None
+        Its digest, or of small things its value, then and now.
+    call : str, default ""
+        The call that has the cause, if it is another one.
+    link : {"", "below", "input"}, default ""
+        How that call is reached: as a call below, or as one whose result is an argument.
+    where : str, default ""
+        Of code: ``"file:line"`` of the function as it is now.
+    diff : str, default ""
+        Of code: the changed lines of its normalised source, ``-`` old, ``+`` new; empty if the old is not known.
+
+    Examples
+    --------
+    >>> from cachepy import Reason
+    >>> reason = Reason("global", "flow:LIMIT", "100", "500")
+    >>> str(reason)
+    'global flow:LIMIT changed from 100 to 500'
+    >>> reason.as_dict()["cue"]
+    'global'
     """
 
     __slots__ = ("cue", "name", "old", "new", "call", "link", "where", "diff")
@@ -279,53 +315,27 @@ class Reason(Record, defaults=("", "", "", "")):
         return {**dict(zip(self._fields, self.astuple(), strict=True)), "text": str(self)}
 
 
-CUES = {
-    "file": "file {name} changed",
-    "file gone": "file {name} is gone",
-    "file new": "file {name} exists now",
-    "directory": "directory {name} changed",
-    "directory gone": "directory {name} is gone",
-    "code": "code of {name} changed",
-    "code new": "code of {name} is reached now",
-    "code gone": "code of {name} is not reached any more",
-    "global": "global {name} changed{values}",
-    "global new": "global {name} exists now",
-    "global gone": "global {name} does not exist any more",
-    "variable": "variable {name} changed{values}",
-    "default": "default of {name} changed{values}",
-    "package": "package {name} changed{values}",
-    "env": "environment variable {name} changed",
-    "env gone": "environment variable {name} is not set any more",
-    "env new": "environment variable {name} is set now",
-    "declared": "declared {name} changed{values}",
-    "value": "the stored value of {name} is missing",
-    "result": "{name} gives another result now",
-    "call": "{name} below it is not fresh",
-    "input": "its input {name} is not fresh",
-    "unknown": "{name} cannot be found in this process",
-    "first": "no result of {name} is stored for these arguments",
-}
-_LINKS = {"below": "{} below it is stale: ", "input": "its input {} is stale: "}
-_VALUES = ("global", "variable", "default", "package", "declared")  # cues whose old and new can be read by people
-
-
-def sentence(reason: Reason) -> str:
-    """One reason in words."""
-    values = ""
-    if reason.cue in _VALUES and reason.old and reason.new:
-        values = f" from {reason.old} to {reason.new}"
-    text = CUES[reason.cue].format(name=reason.name, values=values)
-    where = f" ({reason.where})" if reason.where else ""
-    return _LINKS.get(reason.link, "").format(reason.call) + text + where
-
-
 class Verdict(Record):
-    """Whether a stored call can be reused: state is ``fresh``, ``stale`` or ``missing``; root causes first.
+    """Whether a call can be reused, as ``f.explain(*args)`` answers; ``str()`` gives a sentence.
+
+    Attributes
+    ----------
+    state : {"fresh", "stale", "missing"}
+        "missing" says that nothing is stored for these arguments.
+    reasons : tuple of Reason
+        Why it is not fresh, root causes first.
 
     Examples
     --------
-    >>> print(Verdict("stale", (Reason("file", "a.csv", "1", "2"),)))
-    stale: file a.csv changed
+    >>> from cachepy import cache_file
+    >>> @cache_file("cache")
+    ... def square(x):
+    ...     return x * x
+    >>> verdict = square.explain(3)
+    >>> verdict.state, verdict.reasons[0].cue
+    ('missing', 'first')
+    >>> print(verdict)
+    missing: no result of square(3) is stored for these arguments
     """
 
     __slots__ = ("state", "reasons")

@@ -68,7 +68,7 @@ class LiveProbe:
 
     def may_import(self) -> bool:
         """Whether the module of a function below may be imported, as running it would."""
-        return self.session.import_modules
+        return self.session.import_code
 
     def found(self, identity: str) -> list[Any]:
         """The targets, functions or classes of an identity."""

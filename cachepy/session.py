@@ -8,13 +8,12 @@ below the engine.
 from __future__ import annotations
 
 import os
-import sys
 from _thread import RLock
 from _weakref import ref
 
 from cachepy.code import CodeReader, Target
 from cachepy.disk.trust import Trust
-from cachepy.errors import CacheReadWarning, EntryError, UntrustedEntryError
+from cachepy.errors import CacheReadWarning, EntryError, UntrustedEntryError, UsageError, user_level
 from cachepy.model import CALL, FILE, NAME, ROOT, Dep
 from cachepy.reach.guard import Era
 from cachepy.recording.sink import GraphSink
@@ -46,21 +45,24 @@ _EARLY = 256  # calls that are kept as they are; a graph takes less memory for e
 class Session:
     """The state behind cached functions and the ``cache_tree_*`` functions.
 
+    A program has one, and never has to think of it. Make one for a test, so that it sees no graph of another one.
+
     Parameters
     ----------
     sink : Sink, optional
-        Takes each ended call; by default it goes into `graph` and into the journal on disk.
-    import_modules : bool
-        Whether verifying a call may import the module of a function below it, as running would.
+        Takes each ended call. By default it goes into the graph in memory, and into ``graph.pkl`` on disk.
+    import_code : bool, default True
+        Whether verifying a call may import the modules of functions below it, as running it would.
 
     Examples
     --------
-    >>> with use_session(Session()) as session:
-    ...     len(session.graph)
-    0
+    >>> from cachepy import Session, cache_tree_nodes, use_session
+    >>> with use_session(Session()):
+    ...     cache_tree_nodes()
+    {}
     """
 
-    def __init__(self, sink: Sink | None = None, *, import_modules: bool = True) -> None:
+    def __init__(self, sink: Sink | None = None, *, import_code: bool = True) -> None:
         self.origins = Origins()
         self.reader = CodeReader(self.origins)
         self.digester = self.reader.digester
@@ -72,7 +74,7 @@ class Session:
         self._early: dict[str, Event] = {}  # as long as nobody asked for the graph
         self._early_era = Era()
         self.sink: Sink = sink if sink is not None else GraphSink(self)
-        self.import_modules = import_modules
+        self.import_code = import_code
         self.owners: dict[str, Frame] = {}
         self.waiting: dict[object, tuple[set[str], str]] = {}
         self.shared: dict[str, Frame] = {}
@@ -216,7 +218,7 @@ class Session:
         self._warned.add(mark)
         import warnings
 
-        warnings.warn(message, category, stacklevel=_user_level())
+        warnings.warn(message, category, stacklevel=user_level())
 
     def warn_unread(self, error: Exception, outcome: str, *once: object) -> None:
         """Warn that something stored was not used; of a stranger's entries once, whatever their number."""
@@ -282,16 +284,6 @@ class Session:
             self.flush_memo(store.memo_file)
 
 
-def _user_level() -> int:
-    """How many frames up the user's code is."""
-    frame: Any = sys._getframe(1)
-    level = 1
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("cachepy", "dask_plugin"):
-        frame = frame.f_back
-        level += 1
-    return level
-
-
 _default: Session | None = None
 _making = RLock()
 if hasattr(os, "register_at_fork"):
@@ -300,7 +292,19 @@ if hasattr(os, "register_at_fork"):
 
 
 def current_session() -> Session:
-    """The session that cached functions use now."""
+    """The session that cached functions use now.
+
+    Returns
+    -------
+    Session
+        The one of `use_session`, else the one of the program, made at the first call.
+
+    Examples
+    --------
+    >>> from cachepy import Session, current_session
+    >>> isinstance(current_session(), Session)
+    True
+    """
     global _default
     if _default is None:
         with _making:
@@ -312,14 +316,22 @@ def current_session() -> Session:
 class use_session:  # noqa: N801 - reads as a verb: with use_session(s)
     """Make a session the default inside a ``with`` block, for all threads.
 
+    Parameters
+    ----------
+    session : Session
+        The one to use; ``as`` gives it. At the end of the block the one before is used again.
+
     Examples
     --------
+    >>> from cachepy import Session, current_session, use_session
     >>> with use_session(Session()) as mine:
     ...     current_session() is mine
     True
     """
 
     def __init__(self, session: Session) -> None:
+        if not isinstance(session, Session):
+            raise UsageError(f"use_session takes a Session, not {session!r}; write use_session(Session())")
         self.session = session
         self._before: Session | None = None
 
@@ -332,5 +344,3 @@ class use_session:  # noqa: N801 - reads as a verb: with use_session(s)
         global _default
         _default = self._before
         self.session.close()
-
-

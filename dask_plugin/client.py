@@ -8,8 +8,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Self
 
-from distributed.client import FutureCancelledError
+from distributed.client import Client, FutureCancelledError
 
+from cachepy.errors import UsageError
 from cachepy.graph import Graph
 from cachepy.model import Dep
 from cachepy.session import Session, current_session
@@ -21,8 +22,6 @@ from dask_plugin.scheduler import SchedulerPart
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
-    from distributed import Client
-
     from cachepy.model import Event
     from cachepy.trace import Frame
 
@@ -31,10 +30,31 @@ _NOTHING_YET = 1 << 62  # asks for no record, only for the number reached
 
 
 class ClusterGraph:
-    """The connection of one client to the graph of its cluster.
+    """The connection of one client to the graph of its cluster, made by `connect`.
 
-    Made by `connect`. The graph in memory is kept up to date by itself; ask here for what happened
-    before, or for the graph of all clients.
+    The graph in memory is kept up to date by itself; ask here for what happened before, or for the graph of all
+    clients: ``nodes()`` returns it, ``sync()`` merges it into the graph in memory, and ``close()`` stops listening.
+    On an asynchronous client these two are awaited. Also a context manager, which closes.
+
+    Attributes
+    ----------
+    client : distributed.Client
+        The client.
+    session : Session
+        Whose graph is kept.
+    errors : int
+        How many messages could not be read; the log has them. ``sync()`` repeats what they told.
+    page : str
+        The address of the page on Dask's dashboard that shows the cluster's graph and counts; empty if unknown.
+
+    Examples
+    --------
+    >>> from distributed import Client
+    >>> from dask_plugin import connect
+    >>> with Client(n_workers=1, processes=False, dashboard_address=None) as client:
+    ...     with connect(client) as cluster:
+    ...         len(cluster.nodes()), cluster.errors
+    (0, 0)
     """
 
     def __init__(self, client: Client, session: Session) -> None:
@@ -45,7 +65,7 @@ class ClusterGraph:
 
     @property
     def page(self) -> str:
-        """The address of the page on Dask's dashboard that shows the cluster's graph and counts; empty if unknown."""
+        """The address of the page on Dask's dashboard; empty if unknown."""
         link = self.client.dashboard_link
         return f"{link.removesuffix('/status')}/cachepy" if link else ""
 
@@ -200,14 +220,27 @@ def connect(client: Client) -> ClusterGraph:
         With ``nodes()``, ``sync()``, ``close()`` and ``page`` (the address of the page on the dashboard that shows
         the graph by function and counts of runs, hits, waits and failures); also a context manager.
 
+    Raises
+    ------
+    UsageError
+        If `client` is no client of Dask's.
+
+    See Also
+    --------
+    delayed : Lazy calls that keep the graph.
+    with_caller : For ``submit``, ``map`` and bags.
+
     Examples
     --------
     >>> from distributed import Client
+    >>> from dask_plugin import connect
     >>> with Client(n_workers=1, processes=False, dashboard_address=None) as client:
     ...     with connect(client) as cluster:
     ...         len(cluster.nodes())
     0
     """
+    if not isinstance(client, Client):
+        raise UsageError(f"connect takes a distributed.Client, not {client!r}; write connect(Client(...))")
     graph = ClusterGraph(client, current_session())
     known = getattr(client._event_handlers.get(TOPIC), "__self__", None)
     if isinstance(known, ClusterGraph) and known.session is graph.session:

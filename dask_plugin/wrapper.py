@@ -24,24 +24,55 @@ _COROUTINE = 0x80
 
 
 class OtherCodeWarning(CacheWarning):
-    """A worker has other code than the client: its result was not stored."""
+    """A worker has other code than the client: its result was returned, but not stored.
+
+    It is told on the client. Restart the workers, or bring the code to them.
+
+    Examples
+    --------
+    To stop instead of going on with results of old code:
+
+    >>> import warnings
+    >>> from dask_plugin import OtherCodeWarning
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("error", OtherCodeWarning)
+    """
 
 
 class with_caller(_with_caller):  # noqa: N801 - used as a function: client.submit(with_caller(f), x)
     """A callable that runs `fn` as called by the cached call in which it is made or sent off.
 
-    For ``client.submit``, ``client.map``, ``bag.map``, ``map_partitions``, executors; picklable.
-    Also tells the worker which code the client has: a worker with another version says so.
+    For ``client.submit``, ``client.map``, ``bag.map``, ``map_partitions`` and executors. It also tells the worker
+    which code the client has: a worker with another version says so (`OtherCodeWarning`) and does not store.
 
     Parameters
     ----------
     fn : callable
-        A cached function, or any other that calls cached functions; ``async def`` too.
+        A cached function, or any other that calls cached functions; ``async def`` too. It must be picklable.
+
+    Raises
+    ------
+    UsageError
+        If `fn` cannot be called.
+
+    See Also
+    --------
+    delayed : The same for lazy calls.
 
     Examples
     --------
-    >>> with_caller(len)([1, 2])
-    2
+    >>> from distributed import Client
+    >>> from cachepy import cache_file, cache_tree_nodes
+    >>> from dask_plugin import connect, with_caller
+    >>> @cache_file("cache")
+    ... def square(x):
+    ...     return x * x
+    >>> with Client(n_workers=1, processes=False, dashboard_address=None) as client:
+    ...     with connect(client):
+    ...         client.gather(client.map(with_caller(square), [1, 2, 3]))
+    [1, 4, 9]
+    >>> len(cache_tree_nodes())
+    3
     """
 
     def __init__(self, fn: Any) -> None:
@@ -135,19 +166,35 @@ def delayed(
 
     Parameters
     ----------
-    obj : callable or any other object
-        What becomes lazy; only functions carry a caller.
-    name, pure, nout, traverse
-        As in `dask.delayed`.
+    obj : object
+        What becomes lazy: a cached function, or whatever `dask.delayed` takes. Only functions carry a caller.
+    name : str, optional
+        The key in Dask's graph; as in `dask.delayed`.
+    pure : bool, optional
+        Whether equal arguments give one task; as in `dask.delayed`.
+    nout : int, optional
+        How many results can be unpacked; as in `dask.delayed`.
+    traverse : bool, default True
+        Whether lazy objects are looked for inside containers; as in `dask.delayed`.
 
     Returns
     -------
     dask.delayed.Delayed
+        Its ``compute()`` runs it on the cluster, or by a local scheduler.
+
+    See Also
+    --------
+    with_caller : The same for ``submit``, ``map`` and bags.
 
     Examples
     --------
-    >>> delayed(sum)([1, 2]).compute(scheduler="sync")
-    3
+    >>> from cachepy import cache_file
+    >>> from dask_plugin import delayed
+    >>> @cache_file("cache")
+    ... def square(x):
+    ...     return x * x
+    >>> delayed(sum)([delayed(square)(x) for x in (1, 2, 3)]).compute(scheduler="sync")
+    14
     """
     if not callable(obj) or isinstance(obj, (Delayed, type)):
         return _delayed(obj, name=name, pure=pure, nout=nout, traverse=traverse)

@@ -1,15 +1,16 @@
 """What would run if the roots were called again, in order, with its cause and its recorded time.
 
 Nothing runs.  A call that changed itself may call other things than it did, so what is not fresh below
-it is `unknown`, not guessed.  Imports model, progress, session, stale.
+it is `unknown`, not guessed.  Imports amounts, model, progress, session, stale, verify.
 """
 
 from __future__ import annotations
 
 from cachepy.asking.stale import Survey
-from cachepy.errors import UsageValueError
+from cachepy.errors import UsageError, UsageValueError
 from cachepy.model import Event, Reason, Record
 from cachepy.session import current_session
+from cachepy.values import amounts
 from cachepy.verify import roots_of as trace_roots
 
 TYPE_CHECKING = False
@@ -23,12 +24,42 @@ HIT, STALE, MISSING, UNKNOWN = "hit", "stale", "missing", "unknown"
 
 
 class PlannedCall(Record):
-    """One call of a plan.
+    """One call of a `Plan`.
 
-    ``state`` is ``"hit"``, ``"stale"`` or ``"missing"`` (it would run), or ``"unknown"`` (not fresh, but a call
-    above it decides at run time whether it is made). ``elapsed`` is the recorded length of its run in seconds,
-    ``own`` the part that is not in calls below. ``certain`` is False for a call that may be spared: if the
-    results that it goes by turn out equal, it is a hit after all, and if one does not, its caller may go another way.
+    Attributes
+    ----------
+    id : str
+        As in `cache_tree_nodes`.
+    label : str
+        The call for people: ``load('03.csv')``.
+    fname : str
+        The function's name.
+    state : {"hit", "stale", "missing", "unknown"}
+        A stale or missing call would run. "unknown" is not fresh, but a call above it decides at run time whether
+        it is made.
+    reasons : tuple of Reason
+        Why it is not a hit, root causes first.
+    elapsed : float
+        The recorded length of its run, in seconds.
+    own : float
+        The part of it that is not in calls below, in seconds.
+    certain : bool
+        False for a call that may be spared: if the results that it goes by turn out equal, it is a hit after all,
+        and if one does not, its caller may go another way.
+    runs : bool
+        Whether the plan names it as one that would run.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from cachepy import cache_file, cache_tree_plan
+    >>> @cache_file("cache")
+    ... def load(path):
+    ...     return path.read_text()
+    >>> _ = Path("a.txt").write_text("one"), load(Path("a.txt")), Path("a.txt").write_text("two")
+    >>> call, = cache_tree_plan()
+    >>> call.label, call.state, call.runs, call.reasons[0].cue
+    ('load(a.txt)', 'stale', True, 'file')
     """
 
     __slots__ = ("id", "label", "fname", "state", "reasons", "elapsed", "own", "certain")
@@ -48,7 +79,32 @@ class PlannedCall(Record):
 
 
 class Plan(Record):
-    """The calls below some roots, in the order in which they would end; ``str()`` gives the sum."""
+    """What would run, made by `cache_tree_plan`; ``str()`` gives the sum.
+
+    Takes ``len``, and a loop over its calls.
+
+    Attributes
+    ----------
+    calls : tuple of PlannedCall
+        In the order in which they would end.
+    unseen : tuple of str
+        Modules whose code was not looked at, since they are not loaded here, and counts as unchanged.
+    running : tuple of PlannedCall
+        The calls that would run.
+    counts : dict of str to int
+        How many calls are in each state.
+    seconds : float
+        The recorded time of what would run, one after another, in seconds.
+    saved : float
+        The recorded time of what is reused, in seconds.
+
+    Examples
+    --------
+    >>> from cachepy import cache_tree_plan
+    >>> plan = cache_tree_plan()
+    >>> len(plan), plan.counts
+    (0, {'hit': 0, 'stale': 0, 'missing': 0, 'unknown': 0})
+    """
 
     __slots__ = ("calls", "unseen")
     calls: tuple[PlannedCall, ...]
@@ -85,9 +141,9 @@ class Plan(Record):
             return "no calls recorded"
         counts, total = self.counts, len(self.calls)
         runs = len(self.running)
-        text = f"{runs:,} of {total:,} call{'s' * (total != 1)} would run"
-        text += f", about {duration(self.seconds)}" if runs else ""
-        text += f"; {counts[HIT]:,} {'is' if counts[HIT] == 1 else 'are'} reused, {duration(self.saved)} saved"
+        text = f"{runs:,} of {amounts.count(total, 'call')} would run"
+        text += f", about {amounts.span(self.seconds)}" if runs else ""
+        text += f"; {counts[HIT]:,} {'is' if counts[HIT] == 1 else 'are'} reused, {amounts.span(self.saved)} saved"
         if counts[UNKNOWN]:
             text += f"; {counts[UNKNOWN]:,} unknown until then"
         return text
@@ -101,53 +157,47 @@ class Plan(Record):
         return {"calls": calls, **sums, "unseen": list(self.unseen)}
 
 
-def duration(seconds: float) -> str:
-    """A length of time for people.
-
-    >>> duration(0.0123), duration(4.2), duration(250), duration(11520), duration(200000)
-    ('12 ms', '4.2 s', '4 min 10 s', '3 h 12 min', '2 d 7 h')
-    """
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
-
-
 def cache_tree_plan(root: Roots = None, *, import_code: bool = False) -> Plan:
-    """What would run if the roots were called again: which calls, why, and for about how long.
+    """What would run if the program ran again: which calls, why, and for about how long.
+
+    Nothing runs and nothing is changed by asking. Only calls of the graph in memory are known: in a new process
+    call `cache_tree_sync` first.
 
     Parameters
     ----------
     root : str or iterable of str, optional
-        Ids of calls or names of functions; by default every call that no other made.
-    import_code : bool
+        Ids of calls or names of functions: only these and what they depend on. By default every call that no
+        other made.
+    import_code : bool, default False
         Import the modules of functions that are not loaded here, to see whether their code changed; that runs user
-        code. By default code that is not loaded is taken as unchanged.
+        code. Without it code that is not loaded is taken as unchanged.
 
     Returns
     -------
     Plan
-        ``calls`` (`PlannedCall`: id, label, state, reasons, elapsed (s), ...) in the order in which they would
-        end, ``counts``, ``seconds`` (that would run), ``saved`` (s). A run of the program that changes nothing else
-        runs the calls that are ``certain``, those that are not if a result below them changed, and maybe
-        some that are ``unknown``, or new.
+        A run of the program that changes nothing else runs the calls that are ``certain``, those that are not if a
+        result below them changed, and maybe some that are ``unknown``, or new.
 
     Raises
     ------
     UsageValueError
         If a root is neither an id nor the name of a function in the graph.
 
+    See Also
+    --------
+    cache_tree_stale : The stale calls, in no order.
+    cache_tree_refresh : Run them.
+
     Examples
     --------
-    >>> from cachepy import cache_tree_reset
-    >>> cache_tree_reset()
-    >>> print(cache_tree_plan())
-    no calls recorded
+    >>> from pathlib import Path
+    >>> from cachepy import cache_file, cache_tree_plan
+    >>> @cache_file("cache")
+    ... def load(path):
+    ...     return path.read_text()
+    >>> _ = Path("a.txt").write_text("one"), load(Path("a.txt")), Path("a.txt").write_text("two")
+    >>> print(cache_tree_plan())  # doctest: +ELLIPSIS
+    1 of 1 call would run, about ...; 0 are reused, 0 ms saved
     """
     from cachepy.asking.progress import watched
 
@@ -165,12 +215,16 @@ def roots_of(survey: Survey, root: Roots) -> list[str]:
     if root is None:
         called = {d.name for e in survey.events.values() for d in e.trace.calls}
         return [c for c in survey.events if c not in survey.history and c not in called]
+    names = [root] if isinstance(root, str) else list(root) if hasattr(root, "__iter__") else [root]
     found: list[str] = []
-    for name in [root] if isinstance(root, str) else root:
+    for name in names:
+        if not isinstance(name, str):
+            raise UsageError(f"root must be the id of a call, the name of a function, or several, not {name!r}")
         calls = [name] if name in survey.events else [c for c, e in survey.events.items() if e.fname == name]
         if not calls:
             known = sorted({e.fname for e in survey.events.values()})
-            raise UsageValueError(f"root {name!r} is no call of the graph; its functions are {', '.join(known)}")
+            there = f"its functions are {', '.join(known)}" if known else "it is empty, cache_tree_sync() reads one"
+            raise UsageValueError(f"root={name!r} is no call of this graph: give an id or a function's name; {there}")
         found += calls
     return found
 

@@ -29,11 +29,25 @@ _ROUNDS = 100  # after each, calls that changed themselves have shown what they 
 
 
 class Refreshed(Record):
-    """What a refresh did; ``str()`` gives one sentence.
+    """What `cache_tree_refresh` did; ``str()`` gives one sentence.
 
-    ``ran`` are the ids of the calls that ran, in the order in which they ended; ``cut`` those that did not have to,
-    since all they go by gave what it gave; ``failed`` maps ids to what they raised; ``left`` maps ids of calls that
-    are stale still to why.
+    Attributes
+    ----------
+    ran : tuple of str
+        Ids of the calls that ran, in the order in which they ended.
+    cut : tuple of str
+        Those that did not have to run, since all that they go by gave what it gave before.
+    failed : dict of str to BaseException
+        Ids of calls with what they raised.
+    left : dict of str to str
+        Ids of calls that are stale still, with why.
+
+    Examples
+    --------
+    >>> from cachepy import cache_tree_refresh
+    >>> done = cache_tree_refresh()
+    >>> done.ran, done.cut, done.failed, done.left
+    ((), (), {}, {})
     """
 
     __slots__ = ("ran", "cut", "failed", "left")
@@ -53,10 +67,10 @@ class Refreshed(Record):
 class Refresh:
     """One refresh: rounds of looking and running, until nothing is stale that can be helped."""
 
-    def __init__(self, session: Session, runner: Runner, roots: Roots, tell: Callable[[int, int], None]) -> None:
+    def __init__(self, session: Session, runner: Runner, root: Roots, tell: Callable[[int, int], None]) -> None:
         self.session = session
         self.runner = runner
-        self.roots = roots
+        self.root = root
         self.tell = tell
         self.cut: dict[str, None] = {}
         self.failed: dict[str, BaseException] = {}
@@ -100,7 +114,7 @@ class Round:
         self.runs = {event.id: event.run for event in self.events.values()}
         self.inputs: dict[str, dict[str, str]] = {}
         self.unclear: dict[str, set[str]] = {}  # arguments whose value several calls gave
-        wanted = self._wanted(roots_of(self.survey, refresh.roots) if self.events else [])
+        wanted = self._wanted(roots_of(self.survey, refresh.root) if self.events else [])
         self.waits = {call: {c for c in self._goes_by(call) if c in wanted} for call in wanted}
         self.above: dict[str, list[str]] = {}
         for call, below in self.waits.items():
@@ -228,43 +242,57 @@ class Round:
                 self.refresh.left[call] = "it ran, but its result was not stored: see the warnings"
 
 
-def cache_tree_refresh(client: Any = None, roots: Roots = None) -> Refreshed:
+def cache_tree_refresh(client: Any = None, *, root: Roots = None) -> Refreshed:
     """Run what is stale, and only that.
 
-    Stale calls are made again from the bottom up, with the arguments that were kept beside their results. A call
-    above does not run if the results below it turn out equal; one that takes the result of another call gets
-    the new one.
+    Stale calls are made again from the bottom up, with the arguments that were kept beside their results (see
+    `keep_args` of `cache_file`); the modules of their functions are imported. A call above does not run if the
+    results below it turn out equal; one that takes the result of another call gets the new one.
 
     Parameters
     ----------
     client : distributed.Client, optional
         Make the calls on its cluster, side by side; it has to be connected by ``dask_plugin.connect(client)``.
-    roots : str or iterable of str, optional
-        Ids of calls or names of functions: only what is stale below these; by default everything.
+        By default they are made here, one after another.
+    root : str or iterable of str, optional
+        Ids of calls or names of functions: only what is stale of these and of what they depend on. By default
+        everything.
 
     Returns
     -------
     Refreshed
-        ``ran, cut, failed, left``. Nothing is raised for a call that fails or whose function cannot be found: it is
-        told, and so is the way out.
+        What ran, and what did not. Nothing is raised for a call that fails or whose function cannot be found: it is
+        told there, and so is the way out.
 
     Raises
     ------
     UsageError
         If nobody knows how to run calls on the client.
+    UsageValueError
+        If a root is neither an id nor the name of a function in the graph.
+
+    See Also
+    --------
+    cache_tree_plan : What would run, and for how long.
 
     Examples
     --------
-    >>> from cachepy import cache_tree_reset
-    >>> cache_tree_reset()
+    >>> from pathlib import Path
+    >>> from cachepy import cache_file, cache_tree_refresh
+    >>> @cache_file("cache")
+    ... def load(path):
+    ...     return path.read_text()
+    >>> _ = Path("a.txt").write_text("one"), load(Path("a.txt")), Path("a.txt").write_text("two")
     >>> print(cache_tree_refresh())
-    nothing was stale
+    1 ran
+    >>> load.is_cached(Path("a.txt"))
+    True
     """
     from cachepy.asking.progress import Bar
 
     session = current_session()
     with Bar("refreshing") as bar:
-        return Refresh(session, runner_of(session, client), roots, bar.tell).run()
+        return Refresh(session, runner_of(session, client), root, bar.tell).run()
 
 
 def runner_of(session: Session, client: Any) -> Runner:

@@ -280,25 +280,37 @@ class Blame:
 def cache_tree_stale(*, import_code: bool = False) -> dict[str, dict[str, Any]]:
     """Every call of the graph that would not be a hit now, with every cause.
 
+    Calls above a stale call, and calls that take its result as an argument, are stale too. Nothing runs and nothing
+    is changed by asking. Only calls of the graph in memory are known: in a new process call `cache_tree_sync` first.
+
     Parameters
     ----------
-    import_code : bool
-        Import the modules of the functions that are not loaded here, to see whether their code changed; that runs
-        user code. By default code that is not loaded is taken as unchanged.
+    import_code : bool, default False
+        Import the modules of functions that are not loaded here, to see whether their code changed; that runs user
+        code. Without it code that is not loaded is taken as unchanged.
 
     Returns
     -------
-    dict
-        id -> ``{"node", "state", "reasons"}``; state is ``"stale"`` or ``"missing"`` (the value is
-        not on disk), reasons are `Reason` with the root causes first. Calls above a stale call, and
-        calls that take its result as an argument, are stale too. Nothing runs and nothing is changed by asking.
+    dict of str to dict
+        Ids with ``{"node": node, "state": "stale" or "missing", "reasons": list of Reason}``. "missing" says that
+        the value is not on disk. Root causes come first.
+
+    See Also
+    --------
+    cache_tree_changed_files : Only files, and only of the calls that read them.
+    cache_tree_plan : What would run, in order, and for how long.
 
     Examples
     --------
-    >>> from cachepy import cache_tree_reset
-    >>> cache_tree_reset()
-    >>> cache_tree_stale()
-    {}
+    >>> from pathlib import Path
+    >>> from cachepy import cache_file, cache_tree_stale
+    >>> @cache_file("cache")
+    ... def load(path):
+    ...     return path.read_text()
+    >>> _ = Path("a.txt").write_text("one"), load(Path("a.txt")), Path("a.txt").write_text("two")
+    >>> for call in cache_tree_stale().values():
+    ...     print(call["node"]["fname"], call["state"], *call["reasons"])  # doctest: +ELLIPSIS
+    load stale file ...a.txt changed
     """
     from cachepy.asking.progress import watched
 

@@ -39,9 +39,9 @@ class Again:
 
     Examples
     --------
-    >>> import tempfile
     >>> from cachepy import cache_file, current_session
-    >>> @cache_file(tempfile.mkdtemp())
+    >>> from cachepy.calls.again import Again
+    >>> @cache_file("cache")
     ... def double(x):
     ...     return 2 * x
     >>> double(4)

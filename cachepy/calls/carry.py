@@ -22,20 +22,40 @@ if TYPE_CHECKING:
 
 
 class with_caller:  # noqa: N801 - used as a function: pool.submit(with_caller(f), x)
-    """A callable that runs `fn` with the caller of the place where this was made.
+    """A callable that runs `fn` as called by the cached call in which this was made.
 
-    Python carries the caller into asyncio tasks and ``asyncio.to_thread``; for thread and process
-    pools wrap the function: ``pool.submit(cachepy.with_caller(load), path)``.
+    So what it calls becomes part of that call's trace, and an edge of the graph. Python itself carries the caller
+    into asyncio tasks and ``asyncio.to_thread``; for thread and process pools wrap the function. For tasks of a
+    Dask cluster take ``dask_plugin.with_caller``.
 
     Parameters
     ----------
     fn : callable
-        Anything; picklable if it is to cross a process border.
+        A cached function, or any other that calls cached functions. It must be picklable if it is to cross a
+        process border.
+
+    Raises
+    ------
+    UsageError
+        If `fn` cannot be called.
 
     Examples
     --------
-    >>> with_caller(len)("abc")
-    3
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> from cachepy import cache_file, cache_tree_nodes, with_caller
+    >>> cached = cache_file("cache")
+    >>> @cached
+    ... def square(x):
+    ...     return x * x
+    >>> @cached
+    ... def total(numbers):
+    ...     with ThreadPoolExecutor(2) as pool:
+    ...         return sum(pool.map(with_caller(square), numbers))
+    >>> total([1, 2, 3])
+    14
+    >>> nodes = cache_tree_nodes().values()
+    >>> [len(node["children"]) for node in nodes if node["fname"] == "total"]
+    [3]
     """
 
     def __init__(self, fn: Callable[..., Any]) -> None:

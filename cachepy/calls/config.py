@@ -7,38 +7,48 @@ from __future__ import annotations
 
 import os
 
-from cachepy.calls.options import NAMES
+from cachepy.calls.options import NAMES, path_text
 from cachepy.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pathlib import Path
     from typing import Any
 
 _CANDIDATES = ("cachepy.toml", "cachepy.yaml", "cachepy.yml", "pyproject.toml")
 
 
-def load_config(path: str | Path | None = None) -> dict[str, Any]:
+def load_config(path: str | os.PathLike[str] | None = None) -> dict[str, Any]:
     """Read the options of `cache_file` from a file.
 
     Parameters
     ----------
-    path : path, optional
-        A TOML or YAML file.  Without it, ``cachepy.toml``, ``cachepy.yaml`` and ``pyproject.toml``
-        (there the table ``[tool.cachepy]``) are looked for here and in the folders above.
+    path : str or os.PathLike, optional
+        A TOML or YAML file. Without it, ``cachepy.toml``, ``cachepy.yaml`` (or ``.yml``) and ``pyproject.toml``
+        (there the table ``[tool.cachepy]``) are looked for here and in the folders above; the first one found counts.
 
     Returns
     -------
     dict
-        Ready for the decorator: ``cf = cache_file(**load_config())``.  A relative ``cache_dir``
-        is taken from the folder of the file.  Empty if there is no file.
+        Ready for the decorator: ``cf = cache_file(**load_config())``. A relative ``cache_dir``
+        is taken from the folder of the file. Empty if there is no file.
 
     Raises
     ------
     UsageError
         If the file cannot be read or names an option that does not exist.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from cachepy import cache_file, load_config
+    >>> _ = Path("cachepy.toml").write_text('version = "2"')
+    >>> load_config()
+    {'version': '2'}
+    >>> @cache_file(**load_config())
+    ... def square(x):
+    ...     return x * x
     """
-    found = os.fspath(path) if path is not None else _search(os.getcwd())
+    found = path_text("path", path) if path is not None else _search(os.getcwd())
     if found is None:
         return {}
     options = _checked(found, _table(found, _parsed(found)))

@@ -19,12 +19,23 @@ NAMES = (
 
 
 def cache_default_dir() -> str:
-    """The cache directory of functions that name none: ``$CACHEPY_DIR``, else ``.cachepy`` here.
+    """The cache directory of functions that name none: ``CACHEPY_DIR``, else ``.cachepy`` here.
+
+    Returns
+    -------
+    str
+        The absolute path. A function keeps the one that it has at its first call.
 
     Examples
     --------
-    >>> cache_default_dir()[-8:] in (".cachepy", os.environ.get("CACHEPY_DIR", "")[-8:])
-    True
+    >>> import os
+    >>> from cachepy import cache_default_dir
+    >>> os.environ["CACHEPY_DIR"] = "results"
+    >>> os.path.basename(cache_default_dir())
+    'results'
+    >>> del os.environ["CACHEPY_DIR"]
+    >>> os.path.basename(cache_default_dir())
+    '.cachepy'
     """
     return os.path.abspath(os.environ.get("CACHEPY_DIR") or ".cachepy")
 

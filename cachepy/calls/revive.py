@@ -133,7 +133,7 @@ class Revival:
         if not self._is_safe(run, event):
             return False
         try:
-            call, (args, kwargs) = Again(self.session, run).ready(import_code=self.session.import_modules)
+            call, (args, kwargs) = Again(self.session, run).ready(import_code=self.session.import_code)
         except RerunError:  # it cannot be made here, or another process has made it just now
             pass
         else:

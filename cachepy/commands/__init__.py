@@ -96,6 +96,9 @@ def cachepy() -> None:
     \b
     In a job script:
       cachepy status -q || sbatch job.sh
+    \b
+    Completion of commands and options, in bash (or zsh, fish):
+      eval "$(_CACHEPY_COMPLETE=bash_source cachepy)"
     """  # noqa: D301 - \b is how click keeps lines as they are
 
 

@@ -15,6 +15,7 @@ from cachepy.commands.opening import Opened, opened
 from cachepy.commands.options import command, everything, imports, limit
 from cachepy.commands.tell import Tell, complain, short_ids
 from cachepy.exits import ERROR, STALE
+from cachepy.values import amounts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _say_unseen(tell: Tell, unseen: list[str], import_code: bool) -> None:
         if import_code:
             tell.say(f"some functions of {names} could not be found by their names; their code counts as unchanged")
         else:
-            tell.say(f"code of {words.count(len(unseen), 'module')} was not looked at ({names}): add --import")
+            tell.say(f"code of {amounts.count(len(unseen), 'module')} was not looked at ({names}): add --import")
 
 
 def _as_dict(cache: Opened, call: str, state: str, reasons: Iterable[Reason]) -> dict[str, Any]:
@@ -135,11 +136,11 @@ def _tell_status(tell: Tell, cache: Opened, number: int, found: dict[str, Findin
         tell.line("nothing is stale as far as could be seen", "unknown")
         return
     if not found:
-        tell.line(f"all {words.count(number, 'call')} are fresh" if number > 1 else "the 1 call is fresh", "fresh")
+        tell.line(f"all {amounts.count(number, 'call')} are fresh" if number > 1 else "the 1 call is fresh", "fresh")
         return
     counts = _counts(number, found)
     states = ", ".join(f"{counts[s]:,} {s}" for s in ("stale", "missing", "fresh") if counts[s])
-    tell.line(f"{words.count(number, 'call')}: {states}", "head")
+    tell.line(f"{amounts.count(number, 'call')}: {states}", "head")
     grouped = folded(causes({i: f.reasons for i, f in found.items()}), most)
     for cause in grouped[:most]:
         tell.parts(("cause", "cause"), ("  ", ""), (str(cause), ""))
@@ -168,7 +169,7 @@ def first_reason(reasons: Iterable[Reason]) -> str:
 
 def _say_more(tell: Tell, number: int, most: int | None, noun: str) -> None:
     if most is not None and number > most:
-        tell.say(f"and {words.count(number - most, f'more {noun}')}: --all lists them, --limit N lists N")
+        tell.say(f"and {amounts.count(number - most, f'more {noun}')}: --all lists them, --limit N lists N")
 
 
 # ---------------------------------------------------------------- explain
@@ -249,7 +250,7 @@ def plan(
 
 def _tell_plan(tell: Tell, made: Plan, calls: list[PlannedCall], most: int | None) -> None:
     names = short_ids(c.id for c in calls) if tell.is_terminal else {c.id: c.id for c in calls}
-    rows = [(c.state, words.span(c.own), names[c.id], c.label, _why(c)) for c in calls[:most]]
+    rows = [(c.state, amounts.span(c.own), names[c.id], c.label, _why(c)) for c in calls[:most]]
     tell.table(("state", "time", "id", "call", "cause"), rows, right="time", fixed="state id")
     _say_more(tell, len(calls), most, "call")
     tell.line(str(made), "head")

@@ -20,6 +20,7 @@ from cachepy.commands.opening import place, session_at
 from cachepy.commands.options import command, everything, limit
 from cachepy.commands.tell import Tell, WrongUse, short_ids
 from cachepy.exits import STALE
+from cachepy.values import amounts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def prune(
     days = days if days is not None else _DAYS if most is None else math.inf
     with session_at(root):
         began = time.time()
-        paths = cache_prune(root, days, most, dry_run=True)
+        paths = cache_prune(root, days, max_bytes=most, dry_run=True)
         known = {each.path: each for each in stock(root)}
         going = [known[str(p)] for p in paths if str(p) in known]
         total = sum(each.size for each in going)
@@ -120,11 +121,11 @@ def _prune(root: str, days: float, most: int | None) -> list[str]:
     """Entries that came of age while the question stood are not among those that were shown."""
     from cachepy.upkeep.maintain import cache_prune
 
-    return [str(path) for path in cache_prune(root, days, most)]
+    return [str(path) for path in cache_prune(root, days, max_bytes=most)]
 
 
 def _of(going: list[Stock], total: int) -> str:
-    return f"{words.count(len(going), 'entry')} ({words.size(total)})"
+    return f"{amounts.count(len(going), 'entry')} ({amounts.size(total)})"
 
 
 def _call(each: Stock) -> tuple[str, str]:
@@ -136,12 +137,12 @@ def _tell_going(tell: Tell, going: list[Stock], most: int | None) -> None:
     now = time.time()
     names = short_ids(_call(e)[0] for e in going) if tell.is_terminal else {}
     rows: Sequence[Sequence[str]] = [
-        (names.get(i, i), words.size(e.size), words.age(e.written, now), text)
+        (names.get(i, i), amounts.size(e.size), words.age(e.written, now), text)
         for e, (i, text) in ((e, _call(e)) for e in islice(going, most))
     ]
     tell.table(("id", "size", "age", "call"), rows, right="size age", fixed="id")
     if most is not None and len(going) > most:
-        tell.say(f"and {words.count(len(going) - most, 'more entry')}: --all lists them")
+        tell.say(f"and {amounts.count(len(going) - most, 'more entry')}: --all lists them")
 
 
 def _tell_pruned(tell: Tell, root: str, going: list[Stock], gone: list[str], dry_run: bool) -> None:
@@ -157,7 +158,7 @@ def _tell_pruned(tell: Tell, root: str, going: list[Stock], gone: list[str], dry
     elif dry_run:
         tell.say(f"would delete {_of(going, sum(sizes.values()))}")
     elif gone:
-        tell.say(f"deleted {words.count(len(gone), 'entry')} ({words.size(sum(sizes.get(p, 0) for p in gone))})")
+        tell.say(f"deleted {amounts.count(len(gone), 'entry')} ({amounts.size(sum(sizes.get(p, 0) for p in gone))})")
 
 
 # ---------------------------------------------------------------- verify
@@ -214,15 +215,15 @@ def _tell_checked(tell: Tell, checked: Checked) -> None:
         text = f"  {each.label}  gave {each.now}, before {each.before}"
         tell.parts(("differs", "missing"), (text, ""), (_behind(each.call), "faint"))
     for unable in checked.unable:
-        text = f"  {unable.function}, {words.count(unable.calls, 'call')}: {unable.why}"
+        text = f"  {unable.function}, {amounts.count(unable.calls, 'call')}: {unable.why}"
         tell.parts(("not run", "stale"), (text, ""))
     _say_graph(tell, checked)
-    found = words.count(len(checked.problems), "problem") if checked.problems else "all whole"
+    found = amounts.count(len(checked.problems), "problem") if checked.problems else "all whole"
     again = (
-        f"; {words.count(checked.reran, 'call')} run again, {len(checked.differing)} differ" if checked.reran else ""
+        f"; {amounts.count(checked.reran, 'call')} run again, {len(checked.differing)} differ" if checked.reran else ""
     )
     skipped = f"; {checked.stale} not compared, being stale" if checked.stale else ""
-    text = f"{words.count(checked.entries, 'entry')}, {words.size(checked.bytes)} read: {found}{again}{skipped}"
+    text = f"{amounts.count(checked.entries, 'entry')}, {amounts.size(checked.bytes)} read: {found}{again}{skipped}"
     tell.line(text, "fresh" if checked.is_good else "head")
     if checked.problems:
         tell.say("`cachepy repair` puts broken files aside and makes the graph anew; their calls run again when needed")
@@ -234,10 +235,10 @@ def _behind(call: str) -> str:
 
 def _say_graph(tell: Tell, checked: Checked) -> None:
     if checked.unrecorded:
-        number = words.count(len(checked.unrecorded), "stored call")
+        number = amounts.count(len(checked.unrecorded), "stored call")
         tell.say(f"{number} not in the graph: `cachepy repair` adds them")
     if checked.missing:
-        number = words.count(len(checked.missing), "call")
+        number = amounts.count(len(checked.missing), "call")
         tell.say(f"{number} of the graph without a stored value, to be run again when needed")
 
 
@@ -302,7 +303,7 @@ def _tell_repair(tell: Tell, root: str, found: Repaired) -> None:
     """What is to be done."""
     if found.rebuilt:
         path = words.near(os.path.join(root, "graph.pkl"))
-        tell.line(f"graph    {path}: made anew, of {words.count(found.events, 'run')}")
+        tell.line(f"graph    {path}: made anew, of {amounts.count(found.events, 'run')}")
     for moved in found.moved:
         tell.line(f"aside    {words.near(moved.path)} -> {words.near(moved.to)}: {moved.why}")
     for path in found.mended:
@@ -310,6 +311,6 @@ def _tell_repair(tell: Tell, root: str, found: Repaired) -> None:
     for each in found.foreign:
         tell.line(f"left     {words.near(each.path)}: {each.what}")
     if found.leftovers:
-        tell.say(f"{words.count(len(found.leftovers), 'left-over file')}: `cachepy prune` removes them")
+        tell.say(f"{amounts.count(len(found.leftovers), 'left-over file')}: `cachepy prune` removes them")
     if not found.is_changed:
-        tell.say(f"nothing to repair: {words.count(found.entries, 'entry')} whole")
+        tell.say(f"nothing to repair: {amounts.count(found.entries, 'entry')} whole")

@@ -9,6 +9,7 @@ import os
 
 from cachepy.commands import words
 from cachepy.model import Reason
+from cachepy.values import amounts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,9 +35,9 @@ class Cause:
 
     def __str__(self) -> str:
         """As a sentence: what changed, and what it makes stale."""
-        calls = words.count(len(self.direct), "call")
+        calls = amounts.count(len(self.direct), "call")
         if not self.direct:
-            return f"{self.text}: {words.count(len(self.above), 'call')}"
+            return f"{self.text}: {amounts.count(len(self.above), 'call')}"
         return f"{self.text}: {calls}{f' and {len(self.above):,} above' if self.above else ''}"
 
     def as_dict(self) -> dict[str, Any]:
@@ -76,7 +77,7 @@ def folded(found: list[Cause], most: int | None) -> list[Cause]:
 def _folder(place: str, found: list[Cause]) -> Cause:
     """The causes of one folder as one."""
     reason = found[0].reason
-    text = f"{words.count(len(found), 'file')} in {words.near(place)} {_MANY[reason.cue]}"
+    text = f"{amounts.count(len(found), 'file')} in {words.near(place)} {_MANY[reason.cue]}"
     cause = Cause(reason.replace(name=place), text)
     cause.direct = list(dict.fromkeys(call for each in found for call in each.direct))
     known = set(cause.direct)

@@ -18,6 +18,7 @@ from cachepy.commands.opening import Opened, opened, place, session_at
 from cachepy.commands.options import command, imports
 from cachepy.commands.tell import Tell, short_ids
 from cachepy.model import ENV, PACKAGE
+from cachepy.values import amounts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,9 +73,10 @@ def ls(tell: Tell, cache_dir: str | None, *, pattern: str, sort: str, reverse: b
     if not listed:
         tell.say(f"nothing is stored in {root}")
     elif not entries:
-        tell.say(f"none of the {words.count(len(listed), 'stored call')} matches {pattern!r}")
+        tell.say(f"none of the {amounts.count(len(listed), 'stored call')} matches {pattern!r}")
     if len(found) > len(listed):
-        tell.say(f"warning: {words.count(len(found) - len(listed), 'entry')} cannot be read; `cachepy verify` says why")
+        number = amounts.count(len(found) - len(listed), "entry")
+        tell.say(f"warning: {number} cannot be read; `cachepy verify` says why")
     return 0
 
 
@@ -101,7 +103,7 @@ def _tell_entries(tell: Tell, entries: list[Stock]) -> None:
         event, runs = entry.events[0], str(len(entry.files))
         name = names.get(event.id, event.id)
         if tell.is_terminal:
-            rows.append((name, words.size(entry.size), words.age(entry.written, now), runs, event.title))
+            rows.append((name, amounts.size(entry.size), words.age(entry.written, now), runs, event.title))
         else:
             rows.append((name, str(entry.size), words.moment(entry.written), runs, event.title))
     tell.table(("id", "size", "age", "runs", "call"), rows, right="size age runs", fixed="id")
@@ -143,7 +145,7 @@ def stats(tell: Tell, cache_dir: str | None) -> int:
 
 def _sum(tell: Tell, name: str, entries: int, size: int, elapsed: float) -> tuple[str, ...]:
     if tell.is_terminal:
-        return f"{entries:,}", words.size(size), words.span(elapsed), name
+        return f"{entries:,}", amounts.size(size), amounts.span(elapsed), name
     return str(entries), str(size), f"{elapsed:.3f}", name
 
 
@@ -237,7 +239,7 @@ def _value(cache: Opened, call: str) -> str:
         )
     size = os.path.getsize(store.path_of(call))
     if size > _VALUE_BYTES:
-        raise click.ClickException(f"the value of {cache.label(call)} is {words.size(size)}, too large to show")
+        raise click.ClickException(f"the value of {cache.label(call)} is {amounts.size(size)}, too large to show")
     limits = reprlib.Repr()
     limits.maxstring = limits.maxother = _REPR
     limits.maxlist = limits.maxtuple = limits.maxdict = limits.maxset = limits.maxarray = 50
@@ -253,12 +255,12 @@ def _tell_facts(tell: Tell, cache: Opened, f: dict[str, Any]) -> None:
     tell.parts((f"{tell.mark(f['state'])} {f['state']}  ", f["state"]), (f["label"], "head"))
     for reason in telling(f["reasons"]):
         tell.line(sentence(reason), indent=4)
-    place = f"{words.near(f['path'])} ({words.size(f['size'] or 0)})" if f["path"] else "nothing is stored"
+    place = f"{words.near(f['path'])} ({amounts.size(f['size'] or 0)})" if f["path"] else "nothing is stored"
     lines = [
         ("id", f["id"]),
         ("function", f"{f['module']}.{f['function']}"),
         *(("argument", f"{name} = {text}") for name, text in f["arguments"].items()),
-        ("ran", f"{words.moment(f['created'])}, {words.span(f['elapsed'])}, in {f['cwd']}"),
+        ("ran", f"{words.moment(f['created'])}, {amounts.span(f['elapsed'])}, in {f['cwd']}"),
         ("value", place),
         ("runs", f"{f['runs']} stored"),
         *(("file", _file_line(each)) for each in f["files"]),

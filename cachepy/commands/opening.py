@@ -16,6 +16,7 @@ from cachepy.commands import words
 from cachepy.commands.tell import WrongUse
 from cachepy.disk.files import Files, StatMemo
 from cachepy.disk.handling import OWN_NAMES
+from cachepy.values import amounts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Opened:
         """The call that a name means; a usage error lists them if they are several."""
         found = self.find(name)
         if len(found) > 1:
-            number = words.count(len(found), "call")
+            number = amounts.count(len(found), "call")
             raise WrongUse(f"{name!r} is {number}; name one of them:{self._list(found)}")
         return found[0]
 
@@ -74,7 +75,7 @@ class Opened:
             return []
         found = [i for i, e in self.events.items() if e.hash.startswith(start) and fname in ("", e.fname)]
         if len(found) > 1:
-            raise WrongUse(f"{name!r} is ambiguous, {words.count(len(found), 'call')} start so:{self._list(found)}")
+            raise WrongUse(f"{name!r} is ambiguous, {amounts.count(len(found), 'call')} start so:{self._list(found)}")
         return found
 
     def _unknown(self, name: str) -> str:
@@ -169,7 +170,7 @@ def _read(session: Session, root: str, say: Callable[[str], None]) -> None:
         taken, damaged = 0, False
         text = "there is no graph.pkl; the calls were read from the entries: `cachepy repair` makes it anew"
     else:
-        whole = words.count(taken, "whole record")
+        whole = amounts.count(taken, "whole record")
         text = f"graph.pkl is damaged; {whole} and the entries were read: `cachepy repair` makes it anew"
     if taken and not damaged:
         return

@@ -22,7 +22,12 @@ if TYPE_CHECKING:
     from typing import Any
 
 _PICTURES = (".png", ".svg", ".pdf")
-_SUFFIXES = {".dot": "dot", ".gv": "dot", ".mmd": "mermaid", ".json": "json", ".graphml": "graphml", ".txt": "text"}
+_SUFFIXES = {
+    ".graphml": "graphml", ".dot": "dot", ".gv": "dot", ".mmd": "mermaid", ".json": "json", ".html": "html",
+    ".prov.json": "prov", "ro-crate-metadata.json": "rocrate", ".txt": "text",
+}  # fmt: skip
+_CRATE = "ro-crate-metadata.json"
+_EXPORTS = ("graphml", "dot", "mermaid", "json", "html", "prov", "rocrate")
 _MOST = 10  # calls shown below one caller
 _output = click.option("-o", "--output", metavar="FILE", type=click.Path(dir_okay=False), help="Write it there.")
 
@@ -72,7 +77,7 @@ def graph(
 
 def _form(form: str | None, output: str | None, default: str, known: tuple[str, ...]) -> str:
     """The form that is meant: as told, or as the file's name ends."""
-    suffix = os.path.splitext(output or "")[1].lower()
+    suffix = _ending(output or "")
     if suffix in _PICTURES and "text" in known:
         if form is not None:
             raise WrongUse(f"--format {form} and a file that ends in {suffix} do not go together")
@@ -80,8 +85,16 @@ def _form(form: str | None, output: str | None, default: str, known: tuple[str, 
     if form is None and suffix and _SUFFIXES.get(suffix) not in known:
         pictures = ", .png, .svg, .pdf" if "text" in known else ""
         ends = ", ".join(s for s, f in _SUFFIXES.items() if f in known)
-        raise WrongUse(f"what to write to {output}? Say --format, or end its name in {ends}{pictures}")
+        draws = f"; `cachepy graph -o {output}` draws it" if suffix in _PICTURES else ""
+        raise WrongUse(f"what to write to {output}? Say --format, or end its name in {ends}{pictures}{draws}")
     return form or _SUFFIXES.get(suffix, default)
+
+
+def _ending(path: str) -> str:
+    """The longest ending that says which form a file has, else its suffix."""
+    name = os.path.basename(path).lower()
+    known = [end for end in _SUFFIXES if name.endswith(end) and (end[0] == "." or name == end)]
+    return max(known, key=len, default=os.path.splitext(name)[1])
 
 
 def _nodes(tops: list[str]) -> dict[str, dict[str, Any]]:
@@ -156,25 +169,40 @@ def _in_order(cache: Opened, call: str, children: list[str]) -> list[str]:
 
 @command(
     "export",
-    "cachepy export -o graph.graphml\ncachepy export --format dot | dot -Tsvg > graph.svg",
+    "cachepy export -o graph.html\ncachepy export --format dot | dot -Tsvg > graph.svg\n"
+    "cachepy export -o crate/ro-crate-metadata.json --name Rain --description 'Daily means' \\\n"
+    "    --license https://spdx.org/licenses/CC-BY-4.0",
     "format nodes content path",
 )
-@click.option(
-    "--format", "form", type=click.Choice(["graphml", "dot", "mermaid", "json"]), help="[default: as FILE ends]"
-)
+@click.option("--format", "form", type=click.Choice(_EXPORTS), help="[default: as FILE ends]")
 @_output
-def export(tell: Tell, cache_dir: str | None, *, form: str | None, output: str | None) -> int:
+@click.option("--name", metavar="TEXT", help="Of a crate: its name.")
+@click.option("--description", metavar="TEXT", help="Of a crate: what it is about.")
+@click.option("--license", "license_url", metavar="URL", help="Of a crate: the licence of the data.")
+@click.option("--author", metavar="TEXT", help="Of a crate: who made the calls, a name or the URL of an ORCID.")
+@imports
+def export(
+    tell: Tell, cache_dir: str | None, *, form: str | None, output: str | None, import_code: bool, **about: str | None
+) -> int:
     """Write the graph for other tools.
 
-    All calls and files, as GraphML, or for Graphviz or Mermaid, or as JSON, to stdout or to FILE. Without states:
-    those are of now, the graph is of what ran; `cachepy graph` has them.
+    All calls and files, to stdout or to FILE: as GraphML; for Graphviz (dot) or Mermaid; as JSON; as one HTML page to
+    explore in a browser; as provenance for publishing, PROV-JSON (prov) or the metadata of an RO-Crate (rocrate), which
+    wants --name, --description and --license. The end of FILE says which: .graphml, .dot, .gv, .mmd, .json, .html,
+    .prov.json, or ro-crate-metadata.json. Without states, but for the page: those are of now, the graph is of what ran;
+    `cachepy graph` has them, and draws pictures.
     """
     if form is None and output is None and not tell.as_json:
-        raise WrongUse("say --format graphml, dot, mermaid or json, or name a file: -o graph.graphml")
-    form = _form(form, output, "json", ("graphml", "dot", "mermaid", "json"))
+        raise WrongUse(f"say --format {', '.join(_EXPORTS[:-1])} or {_EXPORTS[-1]}, or name a file: -o graph.html")
+    form = _form(form, output, "json", _EXPORTS)
+    _check_crate(form, output, about)
+    if output is not None:
+        _writable(output)
     with opened(cache_dir, tell.say) as cache:
         nodes = _nodes([])
-        text = _exported(form, nodes)
+        if not nodes:
+            tell.say(f"no calls recorded in {cache.root}")
+        text = _page(cache, tell, nodes, import_code) if form == "html" else _exported(form, nodes, about)
         if output is not None:
             _write(output, text)
         if tell.as_json:
@@ -184,12 +212,46 @@ def export(tell: Tell, cache_dir: str | None, *, form: str | None, output: str |
             tell.raw(text)
         else:
             _say_written(tell, output, {})
-    return 0
+    return code_of(cache)
 
 
-def _exported(form: str, nodes: dict[str, Any]) -> str:
+def _check_crate(form: str, output: str | None, about: Mapping[str, str | None]) -> None:
+    """A crate cannot do without some texts, and has a name of its own; nothing else takes them."""
+    options = {"name": "--name", "description": "--description", "license_url": "--license", "author": "--author"}
+    given = [options[key] for key, text in about.items() if text]
+    if form != "rocrate":
+        if given:
+            raise WrongUse(f"{given[0]} is for --format rocrate")
+        return
+    lacking = [option for option in options.values() if option != "--author" and option not in given]
+    if lacking:
+        raise WrongUse(f"a crate cannot do without {', '.join(lacking)}")
+    if "://" not in (about["license_url"] or ""):
+        text = "--license must be the URL of a licence, such as https://spdx.org/licenses/CC-BY-4.0"
+        raise WrongUse(f"{text}, not {about['license_url']!r}")
+    if output is not None and os.path.basename(output) != _CRATE:
+        raise WrongUse(f"the file that describes a crate is called {_CRATE}, not {os.path.basename(output)}")
+
+
+def _page(cache: Opened, tell: Tell, nodes: dict[str, Any], import_code: bool) -> str:
+    from cachepy.forms.page import page
+
+    found = look(cache, tell, import_code).found
+    stale = {call: {"state": each.state, "reasons": each.reasons} for call, each in found.items()}
+    return page(nodes, stale, title=f"cachepy graph of {os.path.basename(cache.root)}")
+
+
+def _exported(form: str, nodes: dict[str, Any], about: Mapping[str, Any] | None = None) -> str:
     from cachepy import export as forms
 
+    if form == "prov":
+        from cachepy.forms.provenance import to_prov
+
+        return to_prov(nodes)
+    if form == "rocrate":
+        from cachepy.forms.crate import to_rocrate
+
+        return to_rocrate(nodes, **(about or {}))
     if form == "graphml":
         import networkx as nx
 
@@ -217,7 +279,7 @@ def _say_written(tell: Tell, output: str, fields: dict[str, Any]) -> None:
 
 
 def _write(output: str, text: str) -> None:
-    with open(_writable(output), "w", encoding="utf-8") as file:
+    with open(_writable(output), "w", encoding="utf-8", newline="\n") as file:
         file.write(text)
 
 

@@ -1,4 +1,4 @@
-"""Numbers, times and names as people read and type them: for the command line.
+"""Times and names as people read them, sizes and ages as they type them: for the command line.
 
 Imports nothing of cachepy.
 """
@@ -10,40 +10,9 @@ import re
 import time
 from unicodedata import east_asian_width
 
-_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _SIZE = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([kmgtp]?)(i?)b?\s*", re.IGNORECASE)
 _AGE = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([hdw]?)\s*", re.IGNORECASE)
 _DAYS = {"h": 1 / 24, "d": 1.0, "": 1.0, "w": 7.0}
-
-
-def size(count: float) -> str:
-    """Bytes in decimal units.
-
-    >>> size(999), size(1_250_000)
-    ('999 B', '1.2 MB')
-    """
-    at = 0
-    while at < len(_UNITS) - 1 and count >= (1000 if at == 0 else 999.5):
-        count, at = count / 1000, at + 1
-    return f"{count:.1f} {_UNITS[at]}" if at and count < 99.5 else f"{count:.0f} {_UNITS[at]}"
-
-
-def span(seconds: float) -> str:
-    """A length of time in its two largest units.
-
-    >>> span(0.0213), span(250), span(11_520)
-    ('21 ms', '4 min 10 s', '3 h 12 min')
-    """
-    if seconds < 0.9995:
-        return f"{max(seconds, 0) * 1000:.0f} ms"
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    for unit, name, below, small in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
-        if whole >= unit:
-            rest = whole % unit // below
-            return f"{whole // unit} {name} {rest} {small}" if rest else f"{whole // unit} {name}"
-    return f"{whole} s"
 
 
 def age(created: float, now: float) -> str:
@@ -66,17 +35,6 @@ def moment(seconds: float) -> str:
     19
     """
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(seconds))
-
-
-def count(number: int, noun: str) -> str:
-    """A number with its noun.
-
-    >>> count(1, "call"), count(12_000, "call"), count(2, "entry")
-    ('1 call', '12,000 calls', '2 entries')
-    """
-    if number == 1:
-        return f"1 {noun}"
-    return f"{number:,} {noun[:-1]}ies" if noun.endswith("y") else f"{number:,} {noun}s"
 
 
 def parse_size(text: str) -> int:

@@ -1,7 +1,7 @@
 """What the boxes of a drawing say: names, arguments, time and size, reasons, in few words.
 
 Also the `View`: what is known of a graph, and how much of it is to be told.  Pure Python; imports only export.py, for
-the edges.
+the edges, and amounts.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from cachepy.export import Nodes, file_edges
+from cachepy.values import amounts
 
 if TYPE_CHECKING:
     from cachepy.model import Reason
@@ -101,30 +102,6 @@ def natural(text: str) -> tuple[tuple[int, str], ...]:
     return tuple((len(part.lstrip("0")) if i % 2 else 0, part) for i, part in enumerate(parts))
 
 
-def plural(count: int, word: str) -> str:
-    """1 call, 2 calls."""
-    return f"{count:,} {word}" + ("" if count == 1 else "s")
-
-
-def seconds(span: float) -> str:
-    """A length of time in one unit."""
-    if span < 0.9995:
-        return "<1 ms" if 0 < span < 0.0005 else f"{max(span, 0) * 1000:.0f} ms"
-    for unit, name in ((86400, "d"), (3600, "h"), (60, "min")):
-        if span >= unit:
-            return f"{span / unit:.1f} {name}"
-    return f"{span:.1f} s"
-
-
-def octets(count: float) -> str:
-    """A number of bytes in decimal units."""
-    units = ("B", "kB", "MB", "GB", "TB", "PB")
-    at = 0
-    while at + 1 < len(units) and count >= (1000 if at == 0 else 999.5):
-        count, at = count / 1000, at + 1
-    return f"{count:.{int(at > 0 and count < 99.5)}f} {units[at]}"
-
-
 # ---------------------------------------------------------------- why
 
 
@@ -141,6 +118,12 @@ def why(reasons: Sequence[Reason]) -> tuple[str, bool]:
         name = name.rpartition(":")[2]
     text = "its stored value is missing" if first.cue == "value" else str(first.replace(name=name, where=""))
     return text + more, False
+
+
+def told(reasons: Mapping[str, Sequence[Reason]]) -> tuple[dict[str, str], set[str]]:
+    """Per call its cause in few words, and which calls have theirs in other calls."""
+    found = {call: why(each) for call, each in reasons.items()}
+    return {call: text for call, (text, _) in found.items()}, {call for call, (_, far) in found.items() if far}
 
 
 # ---------------------------------------------------------------- a call
@@ -206,8 +189,8 @@ def cost(view: View, ids: Iterable[str]) -> str:
     ids = list(ids)
     spans = [float(span) for i in ids if (span := view.nodes[i].get("elapsed")) is not None]
     sizes = [view.sizes[i] for i in ids if i in view.sizes]
-    parts = [seconds(sum(spans))] if "time" in view.extras and spans else []
-    parts += [octets(sum(sizes))] if "size" in view.extras and sizes else []
+    parts = [amounts.span(sum(spans))] if "time" in view.extras and spans else []
+    parts += [amounts.size(sum(sizes))] if "size" in view.extras and sizes else []
     return " · ".join(parts)
 
 
@@ -218,14 +201,14 @@ def title(view: View, level: str, groups: int) -> str:
     """What the drawing holds, in one line."""
     if not view.nodes:
         return "No cached call to draw"
-    calls = plural(len(view.nodes), "call")
+    calls = amounts.count(len(view.nodes), "call")
     if level in ("function", "module"):
-        calls += f" of {plural(groups, level)}"
+        calls += f" of {amounts.count(groups, level)}"
     if level == "file":
         calls += " with files"
     files = len({path for _, path in file_edges(view.nodes)})
     states = counts(view, view.nodes) or (["all fresh"] if view.states else [])
-    return " · ".join([calls, *([plural(files, "file")] if files else []), *states])
+    return " · ".join([calls, *([amounts.count(files, "file")] if files else []), *states])
 
 
 def counts(view: View, ids: Iterable[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 HTML with inline styles only, since notebooks cut away style sheets; it takes its text colour and background from
 the page, so that it is readable in light and dark.  All that comes from the user is escaped.  Works by the names of
-classes, so that the records, which come here for their looks, need not be imported.  Imports export.
+classes, so that the records, which come here for their looks, need not be imported.  Imports amounts, export.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import sys
 from html import escape
 
 from cachepy.export import clean_text
+from cachepy.values import amounts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -127,13 +128,6 @@ def folded(title: str, made: str) -> str:
     return f'<details><summary style="{look}">{text(title)}</summary>{made}</details>'
 
 
-def seconds(value: float) -> str:
-    """A length of time."""
-    from cachepy.asking.plan import duration
-
-    return duration(value)
-
-
 # ---------------------------------------------------------------- records
 
 
@@ -170,7 +164,7 @@ def _verdict(thing: Any) -> str:
 def _plan(thing: Any) -> str:
     chips = [chip(state, f"{n:,} {state}") for state, n in thing.counts.items() if n]
     rows = [
-        [chip(c.state), code(c.label), seconds(c.own), reasons(c.reasons[:1]) + _perhaps(c)]
+        [chip(c.state), code(c.label), amounts.span(c.own), reasons(c.reasons[:1]) + _perhaps(c)]
         for c in sorted(thing.calls, key=lambda c: not c.runs)  # what would run first, each in its order
     ]
     made = heading("Plan", *chips) + f'<div style="margin-bottom:6px">{text(thing)}</div>'

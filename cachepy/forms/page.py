@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 
-from cachepy.api import cache_tree_nodes
+from cachepy.api import cache_tree_nodes, written
 from cachepy.asking.stale import cache_tree_stale
 from cachepy.errors import UsageError
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 # in the order in which they use each other
 SCRIPTS = ("model", "layers", "layout", "scene", "ruler", "paint", "lines", "view", "panel", "search", "app", "input")
+TABLES = ("functions", "files", "folders", "reasons", "whys")  # whys: a call's reasons in few words, as in plots
 STATES = {"fresh": 0, "stale": 1, "missing": 2}
 MOST_REASONS = 12  # of one call: behind them, a call with 10,000 stale inputs says the same again and again
 JOINERS = "\u200c\u200d"  # invisible, but part of how emoji and some scripts are written
@@ -41,11 +42,11 @@ def cache_tree_to_html(
 
     Parameters
     ----------
-    path : path, optional
-        Also write it there.
-    highlight_stale : bool
-        Look at the files and at the stored values, and tell in the page which calls are stale or missing, and why.
-    title : str
+    path : str or os.PathLike, optional
+        Also write it to this file, which is replaced if it exists.
+    highlight_stale : bool, default True
+        Look at what the calls depended on, and tell in the page which calls are stale or missing, and why.
+    title : str, default "cachepy graph"
         The heading of the page.
 
     Returns
@@ -53,23 +54,23 @@ def cache_tree_to_html(
     str
         The text of the page.
 
+    See Also
+    --------
+    plot_cache_graph : A picture.
+
+    Notes
+    -----
+    The page contains paths, digests and short texts of arguments: share it as you would share those.
+
     Examples
     --------
-    >>> from cachepy import cache_tree_reset
-    >>> cache_tree_reset()
-    >>> cache_tree_to_html().splitlines()[0]
+    >>> from cachepy import cache_tree_to_html
+    >>> cache_tree_to_html("graph.html").splitlines()[0]
     '<!doctype html>'
     """
-    if path is not None and not isinstance(path, (str, os.PathLike)):
-        raise UsageError(f"path must be a path (str or os.PathLike) to write the page to, not {path!r}")
     if not isinstance(title, str):
         raise UsageError(f"title must be a str, the heading of the page, not {title!r}")
-    nodes = cache_tree_nodes()
-    text = page(nodes, cache_tree_stale() if highlight_stale else None, title=title)
-    if path is not None:
-        with open(os.fspath(path), "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-    return text
+    return written(page(cache_tree_nodes(), cache_tree_stale() if highlight_stale else None, title=title), path)
 
 
 def page(nodes: Nodes, stale: Mapping[str, Any] | None, *, title: str) -> str:
@@ -137,7 +138,7 @@ class Packer:
         self._nodes = nodes
         self._stale = stale
         self._number = {call: i for i, call in enumerate(in_order(nodes))}
-        self._tables: dict[str, dict[Any, int]] = {"functions": {}, "files": {}, "folders": {}, "reasons": {}}
+        self._tables: dict[str, dict[Any, int]] = {name: {} for name in TABLES}
 
     def data(self) -> dict[str, Any]:
         """What the page reads; ``model.js`` has the other half of this."""
@@ -145,8 +146,8 @@ class Packer:
 
         calls = [self._call(call, self._nodes[call]) for call in self._number]
         number = self._number
-        edges = [(number[a], number[b]) for a, b in call_edges(self._nodes)]
-        flows = [(number[a], number[b], shown(names)) for a, b, names in flow_edges(self._nodes)]
+        edges = sorted((number[a], number[b]) for a, b in call_edges(self._nodes))  # siblings by argument
+        flows = sorted((number[a], number[b], shown(names)) for a, b, names in flow_edges(self._nodes))
         tables = {name: list(table) for name, table in self._tables.items()}
         return {"asked": self._stale is not None, "calls": calls, "edges": edges, "flows": flows, **tables}
 
@@ -156,6 +157,8 @@ class Packer:
 
     def _call(self, call: str, node: Mapping[str, Any]) -> list[Any]:
         """One call; the order of the list is that of ``FIELDS`` in ``model.js``."""
+        from cachepy.drawing.captions import why
+
         name, module = (shown(node.get(key) or "") for key in ("fname", "module"))
         found = (self._stale or {}).get(call) or {}
         reasons = list(found.get("reasons") or ())
@@ -169,6 +172,7 @@ class Packer:
             STATES.get(str(found.get("state")), 0),
             [self._index("reasons", _reason(reason)) for reason in reasons[:MOST_REASONS]],
             len(reasons),
+            self._index("whys", shown(why(reasons)[0])),
         ]
 
     def _files(self, node: Mapping[str, Any]) -> list[Any]:

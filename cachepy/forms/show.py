@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 
-from cachepy.api import _path_text, cache_tree_nodes
+from cachepy.api import cache_tree_nodes, output_path, path_text, written
 from cachepy.asking.stale import cache_tree_stale
-from cachepy.errors import UsageValueError
+from cachepy.errors import UsageError, UsageValueError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,16 +25,28 @@ if TYPE_CHECKING:
 def cache_tree_to_json(path: AnyPath | None = None) -> str:
     """The graph as JSON with a versioned schema, sorted; also written to `path`.
 
+    The same graph gives the same text. The schema is ``docs/schema/cachepy-graph-1.json``.
+
+    Parameters
+    ----------
+    path : str or os.PathLike, optional
+        Also write it to this file, which is replaced if it exists.
+
+    Returns
+    -------
+    str
+        The text.
+
     Examples
     --------
-    >>> from cachepy import cache_tree_reset
-    >>> cache_tree_reset()
-    >>> "cachepy-graph" in cache_tree_to_json()
-    True
+    >>> import json
+    >>> from cachepy import cache_tree_to_json
+    >>> json.loads(cache_tree_to_json("graph.json"))["schema"]
+    'cachepy-graph'
     """
     from cachepy.export import to_json
 
-    return _written(to_json(cache_tree_nodes()), path)
+    return written(to_json(cache_tree_nodes()), path)
 
 
 def cache_tree_to_dot(path: AnyPath | None = None, *, highlight_stale: bool = False) -> str:
@@ -42,20 +54,30 @@ def cache_tree_to_dot(path: AnyPath | None = None, *, highlight_stale: bool = Fa
 
     Parameters
     ----------
-    path : path, optional
-        A file, which is replaced if it exists.
-    highlight_stale : bool
-        Look at the files and at the stored values, and mark stale and missing calls. By default the text tells of
-        what ran only, so that it stays the same as long as nothing runs.
+    path : str or os.PathLike, optional
+        Also write it to this file, which is replaced if it exists.
+    highlight_stale : bool, default False
+        Look at what the calls depended on, and mark stale and missing calls. Without it the text tells of what ran
+        only, so that it stays the same as long as nothing runs.
+
+    Returns
+    -------
+    str
+        The text.
+
+    See Also
+    --------
+    plot_cache_graph : A picture without Graphviz.
 
     Examples
     --------
-    >>> cache_tree_to_dot().startswith("digraph")
-    True
+    >>> from cachepy import cache_tree_to_dot
+    >>> cache_tree_to_dot("graph.dot").split()[0]
+    'digraph'
     """
     from cachepy.export import to_dot
 
-    return _written(to_dot(cache_tree_nodes(), _states(highlight_stale)), path)
+    return written(to_dot(cache_tree_nodes(), _states(highlight_stale)), path)
 
 
 def cache_tree_to_mermaid(path: AnyPath | None = None, *, highlight_stale: bool = False) -> str:
@@ -65,20 +87,25 @@ def cache_tree_to_mermaid(path: AnyPath | None = None, *, highlight_stale: bool 
 
     Parameters
     ----------
-    path : path, optional
-        A file, which is replaced if it exists.
-    highlight_stale : bool
-        Look at the files and at the stored values, and mark stale and missing calls. By default the text tells of
-        what ran only, so that it stays the same as long as nothing runs.
+    path : str or os.PathLike, optional
+        Also write it to this file, which is replaced if it exists.
+    highlight_stale : bool, default False
+        Look at what the calls depended on, and mark stale and missing calls; see `cache_tree_to_dot`.
+
+    Returns
+    -------
+    str
+        The text.
 
     Examples
     --------
-    >>> cache_tree_to_mermaid().splitlines()[0].split()[0]
+    >>> from cachepy import cache_tree_to_mermaid
+    >>> cache_tree_to_mermaid().split()[0]
     'flowchart'
     """
     from cachepy.export import to_mermaid
 
-    return _written(to_mermaid(cache_tree_nodes(), _states(highlight_stale)), path)
+    return written(to_mermaid(cache_tree_nodes(), _states(highlight_stale)), path)
 
 
 def cache_tree_to_prov(path: AnyPath | None = None) -> str:
@@ -87,20 +114,33 @@ def cache_tree_to_prov(path: AnyPath | None = None) -> str:
     Calls are activities, files and results entities, functions plans. The paths of files and the short texts of
     arguments are in it; values are not.
 
+    Parameters
+    ----------
+    path : str or os.PathLike, optional
+        Also write it to this file, which is replaced if it exists.
+
+    Returns
+    -------
+    str
+        The text.
+
+    See Also
+    --------
+    cache_tree_to_rocrate : A research object with its data.
+
     Examples
     --------
-    >>> from cachepy import cache_tree_reset
-    >>> cache_tree_reset()
+    >>> from cachepy import cache_tree_to_prov
     >>> '"prov:SoftwareAgent"' in cache_tree_to_prov()
     True
     """
     from cachepy.forms.provenance import to_prov
 
-    return _written(to_prov(cache_tree_nodes()), path)
+    return written(to_prov(cache_tree_nodes()), path)
 
 
 def cache_tree_to_rocrate(
-    folder: AnyPath | None = None, *, name: str, description: str, license_url: str, author: str | None = None
+    path: AnyPath | None = None, *, name: str, description: str, license_url: str, author: str | None = None
 ) -> str:
     """The graph as a research object for publishing, RO-Crate by the profile Process Run Crate.
 
@@ -109,8 +149,8 @@ def cache_tree_to_rocrate(
 
     Parameters
     ----------
-    folder : path, optional
-        Where to write ``ro-crate-metadata.json``; made if it does not exist.
+    path : str or os.PathLike, optional
+        Also write it into this folder, as ``ro-crate-metadata.json``; the folder is made if it does not exist.
     name, description : str
         What the crate is about.
     license_url : str
@@ -128,10 +168,15 @@ def cache_tree_to_rocrate(
     UsageValueError
         If one of the texts that every crate must have is empty, or the licence is no URL.
 
+    See Also
+    --------
+    cache_tree_to_prov : Provenance alone.
+
     Examples
     --------
+    >>> from cachepy import cache_tree_to_rocrate
     >>> cc = "https://spdx.org/licenses/CC-BY-4.0"
-    >>> text = cache_tree_to_rocrate(name="Rain", description="Means of three stations", license_url=cc)
+    >>> text = cache_tree_to_rocrate("crate", name="Rain", description="Means of three stations", license_url=cc)
     >>> "https://w3id.org/ro/wfrun/process/0.5" in text
     True
     """
@@ -143,20 +188,31 @@ def cache_tree_to_rocrate(
     if "://" not in license_url:
         raise UsageValueError(f"license_url must be the URL of a licence, not {license_url!r}")
     crate = to_rocrate(cache_tree_nodes(), name=name, description=description, license_url=license_url, author=author)
-    if folder is None:
+    if path is None:
         return crate
-    os.makedirs(_path_text("folder", folder), exist_ok=True)
-    return _written(crate, os.path.join(_path_text("folder", folder), FILE_NAME))
+    folder = path_text("path", path)
+    if os.path.lexists(folder) and not os.path.isdir(folder):
+        raise UsageValueError(f"path={folder!r} is a file; a crate is a folder")
+    os.makedirs(folder, exist_ok=True)
+    return written(crate, os.path.join(folder, FILE_NAME))
 
 
 def cache_tree_to_networkx() -> Any:
     """The graph as a ``networkx.DiGraph`` of calls and files; also the way to GraphML.
 
+    Returns
+    -------
+    networkx.DiGraph
+        Its nodes are the ids of calls and the paths of files, with their facts as attributes of plain types; edges
+        have a ``kind``.
+
     Examples
     --------
-    >>> from cachepy import cache_tree_reset
-    >>> cache_tree_reset()
-    >>> len(cache_tree_to_networkx())
+    >>> import networkx
+    >>> from cachepy import cache_tree_to_networkx
+    >>> graph = cache_tree_to_networkx()
+    >>> networkx.write_graphml(graph, "graph.graphml")
+    >>> len(graph)
     0
     """
     from cachepy.export import to_networkx
@@ -166,13 +222,6 @@ def cache_tree_to_networkx() -> Any:
 
 def _states(highlight_stale: bool) -> dict[str, str]:
     return {call: found["state"] for call, found in cache_tree_stale().items()} if highlight_stale else {}
-
-
-def _written(text: str, path: AnyPath | None) -> str:
-    if path is not None:
-        with open(_path_text("path", path), "w", encoding="utf-8") as file:
-            file.write(text)
-    return text
 
 
 def plot_cache_graph(
@@ -187,62 +236,82 @@ def plot_cache_graph(
 ) -> Figure:
     """Draw the graph: callers left, calls below them to the right, files at the far right.
 
+    Dashed lines are results that go into other calls as arguments. The user's matplotlib backend is not changed. The
+    same graph gives the same picture.
+
     Parameters
     ----------
-    output : path, optional
-        Also write it there: PNG, SVG or PDF by the suffix.
-    highlight_stale : bool
-        Look at the files and at the stored values, and colour stale and missing calls.
-    level : {"auto", "call", "function", "module", "file"}
-        What a box is; "file" draws the calls that read files only.  "auto" takes calls as long as there are no more
+    output : str or os.PathLike, optional
+        Also write it to this file: PNG, SVG or PDF by the suffix.
+    highlight_stale : bool, default True
+        Look at what the calls depended on, and colour stale and missing calls, with the cause in a few words.
+    level : {"auto", "call", "function", "module", "file"}, default "auto"
+        What a box is; "file" draws the calls that read files only. "auto" takes calls as long as there are no more
         than `max_nodes` boxes, and no long column of calls that look alike; then functions, with counts.
     root : str, optional
         The id of a call or the name of a function: draw only it and what it depended on.
     ax : matplotlib.axes.Axes, optional
         Draw there instead of into a new figure.
-    labels : str or several
+    labels : str or iterable of str, default "short"
         "short": name and arguments that no arrow shows, "full": modules, all arguments and their names, "name": the
-        name only.  Beside it "time" (how long the call ran) and "size" (of its stored value), as in
+        name only. Beside it "time" (how long the call ran) and "size" (of its stored value), as in
         ``labels=("short", "time", "size")``; of several calls in one box: the sum.
-    max_nodes : int
+    max_nodes : int, default 60
         See `level`.
 
     Returns
     -------
     matplotlib.figure.Figure
-        The user's matplotlib backend is not changed.  The same graph gives the same picture.
+        The drawing.
 
     Raises
     ------
     UsageValueError
         An argument is none of the above; the message names it.
 
+    See Also
+    --------
+    cache_tree_to_html : A page to explore, for large graphs.
+    cache_tree_view : In a notebook, with a table.
+
     Examples
     --------
-    >>> from cachepy import cache_tree_reset
-    >>> cache_tree_reset()
-    >>> type(plot_cache_graph()).__name__
+    >>> from cachepy import cache_file, plot_cache_graph
+    >>> @cache_file("cache")
+    ... def square(x):
+    ...     return x * x
+    >>> square(3)
+    9
+    >>> type(plot_cache_graph("graph.png")).__name__
     'Figure'
     """
-    from cachepy.drawing.captions import why
+    from cachepy.drawing.captions import told
     from cachepy.forms.notebook import show_figures
     from cachepy.plot import draw
 
+    _check_drawing(labels, max_nodes)
     show_figures()
     nodes = cache_tree_nodes()
     stale = cache_tree_stale() if highlight_stale else {}
     states = {call: stale[call]["state"] if call in stale else "fresh" for call in nodes}
-    told = {call: why(item["reasons"]) for call, item in stale.items()}
+    reasons, through = told({call: item["reasons"] for call, item in stale.items()})
     return draw(
         nodes,
         states,
-        None if output is None else os.fspath(output),
+        None if output is None else output_path("output", output),
         highlight_stale,
-        reasons={call: text for call, (text, _) in told.items()},
-        through={call for call, (_, elsewhere) in told.items() if elsewhere},
+        reasons=reasons,
+        through=through,
         level=level,
         root=root,
         ax=ax,
         labels=labels,
         max_nodes=max_nodes,
     )
+
+
+def _check_drawing(labels: Any, max_nodes: Any) -> None:
+    if not hasattr(labels, "__iter__"):
+        raise UsageError(f"labels must be a str or several, such as ('short', 'time'), not {labels!r}")
+    if isinstance(max_nodes, bool) or not isinstance(max_nodes, (int, float)):
+        raise UsageError(f"max_nodes must be a number of boxes, not {max_nodes!r}")

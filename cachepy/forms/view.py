@@ -14,6 +14,7 @@ from cachepy.asking.stale import cache_tree_stale
 from cachepy.drawing.scene import below
 from cachepy.errors import UsageValueError
 from cachepy.forms import notebook as nb
+from cachepy.values import amounts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,13 +31,15 @@ ORDER = ("missing", "stale", "fresh")  # what there is to do comes first
 def cache_tree_view(root: str | None = None, *, highlight_stale: bool = True, level: str = "auto") -> GraphView:
     """The graph in memory for a notebook: its picture, counts, and a table of its calls.
 
+    It shows the moment in which it was asked for.
+
     Parameters
     ----------
     root : str, optional
-        The id of a call, or the name of a function: only it and what is below it.
-    highlight_stale : bool
-        Look at the files and at the stored values, and mark stale and missing calls.
-    level : str
+        The id of a call or the name of a function: only it and what it depended on.
+    highlight_stale : bool, default True
+        Look at what the calls depended on, and mark stale and missing calls.
+    level : {"auto", "call", "function", "module", "file"}, default "auto"
         What a box of the picture is; see `plot_cache_graph`.
 
     Returns
@@ -45,12 +48,26 @@ def cache_tree_view(root: str | None = None, *, highlight_stale: bool = True, le
         Maps ids to `NodeView`; ``view["load"]`` also takes the name of a function with one call. ``str(view)`` is a
         few lines of text.
 
+    Raises
+    ------
+    UsageValueError
+        If `root` is no call of the graph.
+
+    See Also
+    --------
+    cache_tree_nodes : The same as plain dicts, for programs.
+    plot_cache_graph : The picture alone, also as a file.
+
     Examples
     --------
-    >>> from cachepy import cache_tree_reset
-    >>> cache_tree_reset()
+    >>> from cachepy import cache_file, cache_tree_view
+    >>> @cache_file("cache")
+    ... def square(x):
+    ...     return x * x
+    >>> square(3)
+    9
     >>> cache_tree_view()
-    no calls recorded
+    1 call, 0 files: 1 fresh
     """
     nodes = cache_tree_nodes()
     if root is not None:
@@ -65,7 +82,31 @@ def cache_tree_view(root: str | None = None, *, highlight_stale: bool = True, le
 
 
 class NodeView:
-    """One call of a view: ``node`` is its dict, ``state`` and ``reasons`` as `cache_tree_stale` tells them."""
+    """One call of a `GraphView`; shows itself in a notebook.
+
+    Attributes
+    ----------
+    node : dict
+        As of `cache_tree_nodes`.
+    state : {"fresh", "stale", "missing", ""}
+        Empty if the view was made without asking.
+    reasons : tuple of Reason
+        Why it is not fresh, root causes first.
+    title : str
+        The call for people.
+
+    Examples
+    --------
+    >>> from cachepy import cache_file, cache_tree_view
+    >>> @cache_file("cache")
+    ... def square(x):
+    ...     return x * x
+    >>> square(3)
+    9
+    >>> call = cache_tree_view()["square"]
+    >>> call.title, call.state, call.reasons
+    ('square(3)', 'fresh', ())
+    """
 
     def __init__(self, node: Node, state: str = "", reasons: Sequence[Reason] = ()) -> None:
         self.node = node
@@ -93,7 +134,7 @@ class NodeView:
         facts += [("called by", call) for call in node["parents"]]
         facts += [("calls", call) for call in node["children"]]
         facts += [("file", f"{path}  {digest or 'missing'}") for path, digest in node["file_hashes"].items()]
-        return [*facts, ("ran", f"{_when(node['created'])}, {nb.seconds(node['elapsed'])}"), ("value", _value(node))]
+        return [*facts, ("ran", f"{_when(node['created'])}, {amounts.span(node['elapsed'])}"), ("value", _value(node))]
 
     def _repr_html_(self) -> str:
         chips = [nb.chip(self.state)] if self.state else []
@@ -109,7 +150,37 @@ class NodeView:
 
 
 class GraphView:
-    """The graph of one moment: id -> `NodeView`."""
+    """The graph of one moment, made by `cache_tree_view`; shows itself in a notebook.
+
+    Takes ``len``, ``in``, a loop over the ids, and ``view[id]``, which is a `NodeView`.
+
+    Attributes
+    ----------
+    nodes : dict of str to dict
+        Ids with their nodes, as of `cache_tree_nodes`.
+    states : dict of str to str
+        Ids with ``"fresh"``, ``"stale"`` or ``"missing"``; empty if the view was made without asking.
+    reasons : dict of str to list of Reason
+        The calls that are not fresh, with why.
+    level : str
+        What a box of the picture is; see `plot_cache_graph`.
+    counts : dict of str to int
+        How many calls are in each state, as far as that was asked for.
+
+    Examples
+    --------
+    >>> from cachepy import cache_file, cache_tree_view
+    >>> @cache_file("cache")
+    ... def square(x):
+    ...     return x * x
+    >>> square(3)
+    9
+    >>> view = cache_tree_view()
+    >>> len(view), view.counts
+    (1, {'fresh': 1})
+    >>> view["square"]._repr_html_()[:4]
+    '<div'
+    """
 
     def __init__(
         self, nodes: Mapping[str, Node], states: Mapping[str, str], reasons: Mapping[str, list[Reason]], level: str
@@ -153,7 +224,7 @@ class GraphView:
 
     def _sizes(self) -> str:
         files = {path for node in self.nodes.values() for path in node["file_hashes"]}
-        return f"{_count(len(self.nodes), 'call')}, {_count(len(files), 'file')}"
+        return f"{amounts.count(len(self.nodes), 'call')}, {amounts.count(len(files), 'file')}"
 
     def _repr_html_(self) -> str:
         if not self.nodes:
@@ -164,16 +235,16 @@ class GraphView:
     def _picture(self) -> str:
         from base64 import b64encode
 
-        from cachepy.drawing.captions import why
+        from cachepy.drawing.captions import told
         from cachepy.plot import draw
 
-        told = {call: why(found) for call, found in self.reasons.items() if found}
+        reasons, through = told(self.reasons)
         figure = draw(
             self.nodes,
             self.states or dict.fromkeys(self.nodes, "fresh"),
             highlight_stale=bool(self.states),
-            reasons={call: words for call, (words, _) in told.items()},
-            through={call for call, (_, elsewhere) in told.items() if elsewhere},
+            reasons=reasons,
+            through=through,
             level=self.level,
         )
         data, width = b64encode(nb.png_of(figure)).decode(), round(figure.get_figwidth() * 96)
@@ -188,14 +259,10 @@ class GraphView:
         view = self[call]
         files = nb.text(", ".join(path.name or str(path) for path in view.node["files"]))
         state = nb.chip(view.state) if view.state else ""
-        return [state, nb.code(view.title), nb.seconds(view.node["elapsed"]), files, nb.reasons(view.reasons[:1])]
+        return [state, nb.code(view.title), amounts.span(view.node["elapsed"]), files, nb.reasons(view.reasons[:1])]
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         return nb.both(repr(self), self._repr_html_())
-
-
-def _count(number: int, name: str) -> str:
-    return f"{number:,} {name}{'s' * (number != 1)}"
 
 
 def _when(created: float) -> str:

@@ -20,7 +20,32 @@ BROKEN_DIR = "broken"
 
 
 class Moved(Record):
-    """A broken file: where it was, where it is, and what is wrong with it."""
+    """A broken file that `cache_repair` put aside.
+
+    Attributes
+    ----------
+    path : str
+        Where it was.
+    to : str
+        Where it is now.
+    why : str
+        What is wrong with it.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from cachepy import cache_file, cache_repair
+    >>> @cache_file("cache")
+    ... def double(x):
+    ...     return 2 * x
+    >>> double(4)
+    8
+    >>> entry, = Path("cache").rglob("double-*.entry")
+    >>> _ = entry.write_bytes(entry.read_bytes()[:-9])
+    >>> moved, = cache_repair("cache").moved
+    >>> Path(moved.path) == entry.resolve(), Path(moved.to).exists()
+    (True, True)
+    """
 
     __slots__ = ("path", "to", "why")
     path: str

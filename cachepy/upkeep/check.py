@@ -1,7 +1,7 @@
 """`cache_verify`: whether a cache directory is whole, and whether calls give again what they gave.
 
-Reads only.  With ``rerun`` it has a sample of calls run again by `trial`.  Imports examine, maintain,
-model, store, trial.
+Reads only.  With ``rerun`` it has a sample of calls run again by `trial`.  Imports amounts,
+examine, maintain, model, store, trial.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from cachepy.model import Record
 from cachepy.store import Store
 from cachepy.upkeep.examine import FOREIGN, call_of, looks, read_graph, read_memo
 from cachepy.upkeep.stock import root_of
+from cachepy.values import amounts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
     from typing import Any
 
     from cachepy.model import Event
@@ -27,11 +27,31 @@ if TYPE_CHECKING:
 
 
 class Problem(Record):
-    """Something that is not as cachepy wrote it: the file, the call that it is about, and what is wrong."""
+    """A file that is not as cachepy wrote it.
+
+    Attributes
+    ----------
+    path : str
+        The file.
+    call : str
+        The id of the call that it is about; empty if it is about none.
+    what : str
+        What is wrong.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from cachepy import cache_verify
+    >>> Path("cache").mkdir()
+    >>> _ = Path("cache/graph.pkl").write_bytes(b"not a graph")
+    >>> problem, = cache_verify("cache").problems
+    >>> Path(problem.path).name, problem.what
+    ('graph.pkl', 'is damaged in 1 place; cache_repair() makes it anew from the entries')
+    """
 
     __slots__ = ("path", "call", "what")
     path: str
-    call: str  # an id; empty if the file speaks of no call
+    call: str
     what: str
 
     def __str__(self) -> str:
@@ -39,12 +59,34 @@ class Problem(Record):
 
 
 class Checked(Record):
-    """What `cache_verify` found.
+    """What `cache_verify` found; ``str()`` tells all of it.
 
-    ``entries`` and ``bytes`` are how much was read. Of the graph, ``unrecorded`` are calls that it does not
-    know although they are stored, ``missing`` those that it knows but whose value is gone: both may well be,
-    after a prune for example, and are no problems. ``is_good`` says that there is no problem and no differing
-    result.
+    Attributes
+    ----------
+    entries, bytes : int
+        How much was read.
+    problems : tuple of Problem
+        The files that are not whole.
+    unrecorded : tuple of str
+        Ids of calls that are stored but not in the graph. No problem: `cache_repair` adds them.
+    missing : tuple of str
+        Ids of calls in the graph whose value is not stored any more. No problem: after a prune it is so.
+    reran : int
+        How many calls were run again and compared.
+    stale : int
+        How many were not compared, being stale.
+    unable : tuple of Unable
+        Those that could not be run again.
+    differing : tuple of Differing
+        Those that gave something else.
+    is_good : bool
+        Whether there is no problem and no differing result.
+
+    Examples
+    --------
+    >>> from cachepy import cache_verify
+    >>> print(cache_verify("cache"))
+    0 entries, 0 B read: all whole
     """
 
     __slots__ = ("entries", "bytes", "problems", "unrecorded", "missing", "reran", "stale", "unable", "differing")
@@ -63,19 +105,19 @@ class Checked(Record):
         return not self.problems and not self.differing
 
     def __str__(self) -> str:
-        lines = [f"{count(self.entries, 'entry', 'entries')}, {size_text(self.bytes)} read: {self._verdict()}"]
+        lines = [f"{amounts.count(self.entries, 'entry')}, {amounts.size(self.bytes)} read: {self._verdict()}"]
         lines += [f"  {problem}" for problem in self.problems]
         if self.unrecorded:
             lines.append(f"{len(self.unrecorded)} stored but not in the graph; cache_repair() adds them")
         if self.missing:
             lines.append(f"{len(self.missing)} in the graph whose value is not stored any more")
         if self.reran or self.stale or self.unable:
-            lines.append(f"{count(self.reran, 'call', 'calls')} run again: {self._rerun()}")
+            lines.append(f"{amounts.count(self.reran, 'call')} run again: {self._rerun()}")
         lines += [f"  {each}" for each in (*self.differing, *self.unable)]
         return "\n".join(lines)
 
     def _verdict(self) -> str:
-        return count(len(self.problems), "problem", "problems") if self.problems else "all whole"
+        return amounts.count(len(self.problems), "problem") if self.problems else "all whole"
 
     def _rerun(self) -> str:
         told = f"{len(self.differing)} gave something else" if self.differing else "each gave the same result"
@@ -84,7 +126,7 @@ class Checked(Record):
 
 
 def cache_verify(
-    cache_dir: str | Path | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
     *,
     rerun: int = 0,
     seed: int | None = None,
@@ -97,9 +139,9 @@ def cache_verify(
 
     Parameters
     ----------
-    cache_dir : path, optional
-        By default `cache_default_dir`.
-    rerun : int
+    cache_dir : str or os.PathLike, optional
+        The cache directory; by default `cache_default_dir`.
+    rerun : int, default 0
         How many calls to run again, to compare their results. Their modules are imported and their bodies run,
         with all their side effects, but nothing is stored; meanwhile no other thread of this process should make
         cached calls. Only calls that are fresh here and now can be compared; calls below them are taken from the cache.
@@ -111,28 +153,32 @@ def cache_verify(
     Returns
     -------
     Checked
-        Its ``str`` tells all of it.
+        Whether it is whole, and what is not.
 
     Raises
     ------
-    UsageError, UsageValueError
-        If the directory is a file, or ``rerun`` is no number of calls.
+    UsageError
+        If the directory is a file, or another argument is of a wrong type.
+    UsageValueError
+        If `rerun` is negative.
+
+    See Also
+    --------
+    cache_repair : Puts broken files aside.
 
     Examples
     --------
-    >>> import tempfile
-    >>> from cachepy import cache_file
-    >>> root = tempfile.mkdtemp()
-    >>> @cache_file(root)
+    >>> from cachepy import cache_file, cache_verify
+    >>> @cache_file("cache")
     ... def double(x):
     ...     return 2 * x
     >>> double(4)
     8
-    >>> checked = cache_verify(root)
+    >>> checked = cache_verify("cache")
     >>> checked.entries, checked.problems, checked.is_good
     (1, (), True)
     """
-    _check_count(rerun)
+    _check(rerun, seed, progress)
     store = Store(root_of(cache_dir))
     reading = _Reading(store)
     for found in looks(store, progress):
@@ -148,11 +194,15 @@ def _try_again(root: str, events: dict[str, tuple[Event, ...]], rerun: int, seed
     return try_again(root, events, rerun, seed)
 
 
-def _check_count(rerun: Any) -> None:
+def _check(rerun: Any, seed: Any, progress: Any) -> None:
     if isinstance(rerun, bool) or not isinstance(rerun, int):
         raise UsageError(f"rerun must be a number of calls (int), not {rerun!r}")
     if rerun < 0:
         raise UsageValueError(f"rerun must be 0 or more, not {rerun!r}")
+    if seed is not None and not isinstance(seed, int):
+        raise UsageError(f"seed must be a whole number, not {seed!r}")
+    if progress is not None and not callable(progress):
+        raise UsageError(f"progress must be a function of two numbers (files done, files in all), not {progress!r}")
 
 
 class _Reading:
@@ -200,34 +250,10 @@ class _Reading:
         self.missing = sorted(i for i in known - self.events.keys() if not os.path.exists(self.store.path_of(i)))
         if records is None or not records.damaged:
             return ""
-        places = count(records.damaged, "place", "places")
+        places = amounts.count(records.damaged, "place")
         return f"is damaged in {places}; cache_repair() makes it anew from the entries"
 
     def checked(self, tried: Tried | None) -> Checked:
         rerun = (0, 0, (), ()) if tried is None else tried.astuple()
         known = self.entries, self.bytes, tuple(self.problems), tuple(self.unrecorded), tuple(self.missing)
         return Checked(*known, *rerun)
-
-
-def count(number: int, one: str, many: str) -> str:
-    """A number with its noun.
-
-    >>> count(1, "entry", "entries"), count(0, "entry", "entries")
-    ('1 entry', '0 entries')
-    """
-    return f"{number} {one if number == 1 else many}"
-
-
-def size_text(size: float) -> str:
-    """Bytes for people.
-
-    >>> size_text(12), size_text(3_400_000)
-    ('12 B', '3.2 MB')
-    """
-    if size < 1024:
-        return f"{size:.0f} B"
-    for unit in ("KB", "MB", "GB"):
-        size /= 1024
-        if size < 1024:
-            return f"{size:.1f} {unit}"
-    return f"{size / 1024:.1f} TB"

@@ -25,25 +25,37 @@ if TYPE_CHECKING:
 _DAY = 86400.0  # s
 
 
-def cache_list(cache_dir: str | Path | None = None) -> list[dict[str, Any]]:
+def cache_list(cache_dir: str | os.PathLike[str] | None = None) -> list[dict[str, Any]]:
     """What is stored, one dict a call, oldest first.
+
+    No value is loaded, and no code runs.
 
     Parameters
     ----------
-    cache_dir : path, optional
-        By default `cache_default_dir`.
+    cache_dir : str or os.PathLike, optional
+        The cache directory; by default `cache_default_dir`. One that does not exist has nothing in it.
 
     Returns
     -------
     list of dict
-        ``id, fname, module, label, path, size`` (bytes, all its values), ``created`` (seconds
-        since the epoch), ``elapsed`` (s), ``traces`` (how many are stored).
+        ``id``, ``fname`` and ``module``: texts; ``label``: argument -> a short text of its value; ``path``: of the
+        entry, a pathlib.Path; ``size``: of all its values, in bytes; ``created``: end of the newest run, in seconds
+        since the epoch; ``elapsed``: its length, in seconds; ``traces``: how many runs are stored.
+
+    See Also
+    --------
+    cache_tree_nodes : The graph, with the calls whose values are gone too.
 
     Examples
     --------
-    >>> import tempfile
-    >>> cache_list(tempfile.mkdtemp())
-    []
+    >>> from cachepy import cache_file, cache_list
+    >>> @cache_file("cache")
+    ... def square(x):
+    ...     return x * x
+    >>> square(3)
+    9
+    >>> [(call["fname"], call["label"], call["traces"]) for call in cache_list("cache")]
+    [('square', {'x': '3'}, 1)]
     """
     rows = [_row(each) for each in stock(root_of(cache_dir)) if each.events]
     return sorted(rows, key=lambda r: (r["created"], r["id"]))
@@ -66,17 +78,36 @@ def _row(entry: Stock) -> dict[str, Any]:
     }
 
 
-def cache_info(cache_dir: str | Path | None = None) -> dict[str, Any]:
-    """One summary of a cache directory: ``path, entries, size`` (bytes)``, functions, oldest, newest``.
+def cache_info(cache_dir: str | os.PathLike[str] | None = None) -> dict[str, Any]:
+    """How much a cache directory holds.
 
-    ``size`` counts all files of cachepy there, also the graph's. ``oldest`` and ``newest`` are seconds since the
-    epoch, None if there is no entry.
+    Parameters
+    ----------
+    cache_dir : str or os.PathLike, optional
+        The cache directory; by default `cache_default_dir`. One that does not exist has nothing in it.
+
+    Returns
+    -------
+    dict
+        ``path``: pathlib.Path, absolute; ``entries``: number of stored calls; ``size``: of all files of cachepy
+        there, also the graph's, in bytes; ``functions``: list of their names; ``oldest`` and ``newest``: end of the
+        oldest and the newest run, in seconds since the epoch, None if there is no entry.
+
+    See Also
+    --------
+    cache_stats : The same by function.
 
     Examples
     --------
-    >>> import tempfile
-    >>> cache_info(tempfile.mkdtemp())["entries"]
-    0
+    >>> from cachepy import cache_file, cache_info
+    >>> @cache_file("cache")
+    ... def square(x):
+    ...     return x * x
+    >>> square(3)
+    9
+    >>> info = cache_info("cache")
+    >>> info["entries"], info["functions"]
+    (1, ['square'])
     """
     from pathlib import Path
 
@@ -101,14 +132,34 @@ def _all_files(root: str) -> Iterator[str]:
             yield from (os.path.join(folder, name) for name in names)
 
 
-def cache_stats(cache_dir: str | Path | None = None) -> dict[str, dict[str, Any]]:
-    """Per function: ``entries, size`` (bytes)``, elapsed`` (s, of all recorded runs together).
+def cache_stats(cache_dir: str | os.PathLike[str] | None = None) -> dict[str, dict[str, Any]]:
+    """How much each function has in a cache directory.
+
+    Parameters
+    ----------
+    cache_dir : str or os.PathLike, optional
+        The cache directory; by default `cache_default_dir`. One that does not exist has nothing in it.
+
+    Returns
+    -------
+    dict of str to dict
+        Names of functions with ``entries``: number of stored calls; ``size``: of all their values, in bytes;
+        ``elapsed``: length of their newest runs together, in seconds.
+
+    See Also
+    --------
+    cache_info : One summary.
 
     Examples
     --------
-    >>> import tempfile
-    >>> cache_stats(tempfile.mkdtemp())
-    {}
+    >>> from cachepy import cache_file, cache_stats
+    >>> @cache_file("cache")
+    ... def square(x):
+    ...     return x * x
+    >>> square(3)
+    9
+    >>> cache_stats("cache")["square"]["entries"]
+    1
     """
     found: dict[str, dict[str, Any]] = {}
     for row in cache_list(cache_dir):
@@ -120,22 +171,27 @@ def cache_stats(cache_dir: str | Path | None = None) -> dict[str, dict[str, Any]
 
 
 def cache_prune(
-    cache_dir: str | Path | None = None, days_old: float = 30, max_bytes: int | None = None, *, dry_run: bool = False
+    cache_dir: str | os.PathLike[str] | None = None,
+    days_old: float = 30,
+    *,
+    max_bytes: int | None = None,
+    dry_run: bool = False,
 ) -> list[Path]:
     """Delete old entries, and what dead writers left behind.
 
     With the entries go their notes, and the descriptions of code that no entry needs any more. The record of the
-    graph, ``graph.pkl``, stays: it is history, in which calls that went are shown as missing.
+    graph, ``graph.pkl``, stays: it is history, in which calls that went are shown as missing. Only files that
+    cachepy wrote are touched, and calls may be running meanwhile.
 
     Parameters
     ----------
-    cache_dir : path, optional
-        By default `cache_default_dir`.
-    days_old : float
-        Entries last written longer ago than this go; 0: all.
+    cache_dir : str or os.PathLike, optional
+        The cache directory; by default `cache_default_dir`. One that does not exist has nothing in it.
+    days_old : float, default 30
+        Entries last written longer ago than this go, in days; 0: all.
     max_bytes : int, optional
-        After that the oldest go until the entries that remain have no more than this.
-    dry_run : bool
+        After that the oldest go until the entries that remain have no more than this, in bytes.
+    dry_run : bool, default False
         Only say what would go.
 
     Returns
@@ -145,14 +201,27 @@ def cache_prune(
 
     Raises
     ------
+    UsageError
+        For an age or size that is no number, and for a file instead of a directory.
     UsageValueError
         For a negative or nan age or size.
 
+    See Also
+    --------
+    cache_repair : Puts broken files aside, and deletes nothing.
+
     Examples
     --------
-    >>> import tempfile
-    >>> cache_prune(tempfile.mkdtemp(), days_old=0)
-    []
+    >>> from cachepy import cache_file, cache_prune
+    >>> @cache_file("cache")
+    ... def square(x):
+    ...     return x * x
+    >>> square(3)
+    9
+    >>> len(cache_prune("cache", days_old=30)), len(cache_prune("cache", days_old=0))
+    (0, 1)
+    >>> square.is_cached(3)
+    False
     """
     from pathlib import Path
 

@@ -24,7 +24,7 @@ from cachepy.model import Event, Record
 from cachepy.rows.packed import pack
 from cachepy.store import Store
 from cachepy.upkeep.aside import Aside, Moved
-from cachepy.upkeep.check import Problem, count
+from cachepy.upkeep.check import Problem
 from cachepy.upkeep.examine import (
     BROKEN,
     FOREIGN,
@@ -40,11 +40,11 @@ from cachepy.upkeep.examine import (
 )
 from cachepy.upkeep.leftovers import is_abandoned, is_orphan
 from cachepy.upkeep.stock import root_of
+from cachepy.values import amounts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
     from typing import Any
 
     from cachepy.upkeep.examine import Look
@@ -53,12 +53,35 @@ _TRIES = 5  # at a graph file that others replace meanwhile
 
 
 class Repaired(Record):
-    """What `cache_repair` did, or with ``dry_run`` would do.
+    """What `cache_repair` did, or with ``dry_run`` would do; ``str()`` tells all of it.
 
-    ``entries`` are whole; ``events`` are the runs in the graph file, which was made anew if ``rebuilt``.
-    ``moved`` were put aside, ``mended`` are entries that do not list a lost older value any more. ``foreign``
-    were left alone since cachepy did not write them (or another version of it did). ``leftovers`` belong to
-    nobody any more: `cache_prune` removes them.
+    Attributes
+    ----------
+    entries : int
+        How many entries are whole.
+    events : int
+        How many runs are in the graph file.
+    rebuilt : bool
+        Whether the graph file was made anew.
+    moved : tuple of Moved
+        Broken files that were put aside.
+    mended : tuple of str
+        Paths of entries that do not list a lost older value any more.
+    foreign : tuple of Problem
+        Files that were left alone, since cachepy did not write them (or another version of it did).
+    leftovers : tuple of str
+        Paths of files that belong to nobody any more: `cache_prune` removes them.
+    dry_run : bool
+        Whether this only says what would be done.
+    is_changed : bool
+        Whether there was anything to do.
+
+    Examples
+    --------
+    >>> from cachepy import cache_repair
+    >>> done = cache_repair("cache", dry_run=True)
+    >>> done.entries, done.is_changed
+    (0, False)
     """
 
     __slots__ = ("entries", "events", "rebuilt", "moved", "mended", "foreign", "leftovers", "dry_run")
@@ -78,8 +101,8 @@ class Repaired(Record):
 
     def __str__(self) -> str:
         would, lost = ("would be ", "would lose") if self.dry_run else ("", "lost")
-        graph = f"graph of {count(self.events, 'run', 'runs')} {f'{would}made anew' if self.rebuilt else 'kept'}"
-        lines = [f"{count(self.entries, 'whole entry', 'whole entries')}; {graph}"]
+        graph = f"graph of {amounts.count(self.events, 'run')} {f'{would}made anew' if self.rebuilt else 'kept'}"
+        lines = [f"{amounts.count(self.entries, 'whole entry')}; {graph}"]
         for title, each in (
             (f"{would}put aside", self.moved),
             (f"{lost} the mention of an older value that is gone", self.mended),
@@ -87,13 +110,11 @@ class Repaired(Record):
         ):
             lines += [f"{title}:", *(f"  {item}" for item in each)] if each else []
         if self.leftovers:
-            lines.append(
-                f"{count(len(self.leftovers), 'left-over file', 'left-over files')}; cache_prune() removes them"
-            )
+            lines.append(f"{amounts.count(len(self.leftovers), 'left-over file')}; cache_prune() removes them")
         return "\n".join(lines)
 
 
-def cache_repair(cache_dir: str | Path | None = None, *, dry_run: bool = False) -> Repaired:
+def cache_repair(cache_dir: str | os.PathLike[str] | None = None, *, dry_run: bool = False) -> Repaired:
     """Make the graph of a cache directory anew from its entries, and put broken files aside.
 
     ``graph.pkl`` gets every stored run, and keeps its own whole records: calls whose values are gone show as
@@ -102,15 +123,15 @@ def cache_repair(cache_dir: str | Path | None = None, *, dry_run: bool = False) 
 
     Parameters
     ----------
-    cache_dir : path, optional
-        By default `cache_default_dir`.
-    dry_run : bool
+    cache_dir : str or os.PathLike, optional
+        The cache directory; by default `cache_default_dir`.
+    dry_run : bool, default False
         Only say what would be done.
 
     Returns
     -------
     Repaired
-        Its ``str`` tells all of it.
+        What was done.
 
     Raises
     ------
@@ -119,18 +140,22 @@ def cache_repair(cache_dir: str | Path | None = None, *, dry_run: bool = False) 
     UsageError
         If the directory is a file.
 
+    See Also
+    --------
+    cache_verify : Only looks.
+    cache_prune : Deletes what is old, and what is left over.
+
     Examples
     --------
-    >>> import os, tempfile
-    >>> from cachepy import cache_file
-    >>> root = tempfile.mkdtemp()
-    >>> @cache_file(root)
+    >>> from pathlib import Path
+    >>> from cachepy import cache_file, cache_repair
+    >>> @cache_file("cache")
     ... def double(x):
     ...     return 2 * x
     >>> double(4)
     8
-    >>> os.unlink(os.path.join(root, "graph.pkl"))
-    >>> print(cache_repair(root))
+    >>> Path("cache/graph.pkl").unlink()
+    >>> print(cache_repair("cache"))
     1 whole entry; graph of 1 run made anew
     """
     root = root_of(cache_dir)
@@ -316,4 +341,4 @@ def _latest(events: Iterable[Event]) -> dict[tuple[str, str], Event]:
 
 
 def _damage(old: Records) -> str:
-    return f"damaged in {count(old.damaged, 'place', 'places')}"
+    return f"damaged in {amounts.count(old.damaged, 'place')}"

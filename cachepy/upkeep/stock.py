@@ -18,7 +18,6 @@ from cachepy.store import Store
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from cachepy.disk.entryfile import Stamp
     from cachepy.model import Event
@@ -61,7 +60,7 @@ def scan(root: str) -> Iterator[tuple[str, Event | None]]:
     return ((each.path, next(iter(each.events), None)) for each in stock(root))
 
 
-def root_of(cache_dir: str | Path | None) -> str:
+def root_of(cache_dir: str | os.PathLike[str] | None) -> str:
     """The absolute path of a cache directory; UsageError if it is none."""
     if cache_dir is not None:
         Options(cache_dir=cache_dir)  # complains

@@ -34,7 +34,28 @@ _COROUTINE = 0x80
 
 
 class Differing(Record):
-    """A call that gave something else when it ran again; ``now`` is a digest, or the text of an exception."""
+    """A call that gave something else when `cache_verify` ran it again.
+
+    Attributes
+    ----------
+    call : str
+        Its id.
+    label : str
+        The call for people: ``load('03.csv')``.
+    before, now : str
+        The digest of its result; now it may also be the text of an exception.
+
+    Examples
+    --------
+    >>> import random
+    >>> from cachepy import cache_file, cache_verify
+    >>> @cache_file("cache", ignore_globals=["random"])
+    ... def draw(most):
+    ...     return random.randrange(most)
+    >>> _ = draw(10**20)
+    >>> [each.label for each in cache_verify("cache", rerun=1).differing]
+    ['draw(100000000000000000000)']
+    """
 
     __slots__ = ("call", "label", "before", "now")
     call: str
@@ -47,7 +68,28 @@ class Differing(Record):
 
 
 class Unable(Record):
-    """Calls of a function that could not be run again, and why."""
+    """Calls of a function that `cache_verify` could not run again.
+
+    Attributes
+    ----------
+    function : str
+        The function, with its module.
+    calls : int
+        How many.
+    why : str
+        The reason, and the way out.
+
+    Examples
+    --------
+    >>> from cachepy import cache_file, cache_verify
+    >>> @cache_file("cache", keep_args=False)
+    ... def double(x):
+    ...     return 2 * x
+    >>> double(4)
+    8
+    >>> [each.calls for each in cache_verify("cache", rerun=1).unable]
+    [1]
+    """
 
     __slots__ = ("function", "calls", "why")
     function: str

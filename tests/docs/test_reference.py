@@ -9,7 +9,7 @@ import pytest
 import cachepy
 import dask_plugin
 from cachepy.commands import cachepy as program
-from cachepy.model import CUES
+from cachepy.values.sentences import CUES
 from tests.docs.pages import ROOT, Page
 
 NAMES = {f"cachepy.{name}" for name in cachepy.__all__} | {f"dask_plugin.{name}" for name in dask_plugin.__all__}

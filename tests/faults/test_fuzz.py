@@ -132,7 +132,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Target:
 def _importing_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a graph names may be imported to be verified, as running it would; not in this test."""
     real = Session.__init__
-    monkeypatch.setattr(Session, "__init__", lambda self, *args: real(self, *args, import_modules=False))
+    monkeypatch.setattr(Session, "__init__", lambda self, *args: real(self, *args, import_code=False))
 
 
 # -- what somebody may write

@@ -21,7 +21,7 @@ from cachepy.errors import UsageError, UsageValueError
 from cachepy.rows import wire
 from cachepy.session import Session, use_session
 from cachepy.store import Store
-from cachepy.upkeep import check, examine
+from cachepy.upkeep import examine
 
 
 @pytest.fixture(autouse=True)
@@ -609,12 +609,6 @@ def test_a_large_argument_comes_from_the_call_that_made_it(root, tmp_path, monke
     with use_session(Session()):
         checked = cache_verify(root, rerun=5)
     assert (checked.reran, checked.unable, checked.differing) == (2, (), ())
-
-
-def test_sizes():
-    assert [check.size_text(n) for n in (0, 1023, 1024, 1 << 20, 1 << 30, 1 << 40)] == [
-        "0 B", "1023 B", "1.0 KB", "1.0 MB", "1.0 GB", "1.0 TB",
-    ]  # fmt: skip
 
 
 def test_a_broken_entry_is_no_reason_for_sync_to_fail(used):

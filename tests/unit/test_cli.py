@@ -61,6 +61,9 @@ def rerun(folder, program="flows.py"):
     subprocess.run([sys.executable, "-B", program], cwd=folder, env=env, check=True, stdout=subprocess.DEVNULL)
 
 
+CRATE = ("--name", "Rain", "--description", "Daily means", "--license", "https://spdx.org/licenses/CC-BY-4.0")
+
+
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory):
     return build(tmp_path_factory.mktemp("cli") / "fresh")
@@ -528,7 +531,13 @@ def test_the_graph_as_a_file(run, stale, tmp_path, name, start):
         (("graph", "--format", "dot", "-o", "x.png"), "do not go together"),
         (("graph", "-o", "no/x.dot"), "there is no folder"),
         (("export",), "say --format"),
-        (("export", "-o", "x.png"), "what to write to x.png"),
+        (("export", "-o", "x.png"), "`cachepy graph -o x.png` draws it"),
+        (("export", "-o", "no/x.html"), "there is no folder"),
+        (("export", "--format", "pdf"), "'rocrate'"),
+        (("export", "--format", "rocrate", "--name", "Rain"), "cannot do without --description, --license"),
+        (("export", "--format", "rocrate", "--name", "R", "--description", "d", "--license", "CC"), "the URL of a licence"),
+        (("export", "-o", "x.dot", "--author", "Ann"), "--author is for --format rocrate"),
+        (("export", "-o", "x.json", "--format", "rocrate", *CRATE), "is called ro-crate-metadata.json, not x.json"),
         (("prune", "--older-than", "old"), "'old' is not an age"),
         (("prune", "--max-size", "10 horses"), "'10 horses' is not a size"),
         (("verify", "--rerun", "-1"), "--rerun"),
@@ -546,7 +555,7 @@ def test_wrong_usage(run, fresh, args, text):
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("form", ["graphml", "dot", "mermaid", "json"])
+@pytest.mark.parametrize("form", ["graphml", "dot", "mermaid", "json", "prov"])
 def test_export(run, ask, fresh, tmp_path, form):
     _, lines, _ = run(fresh, "export", "--format", form)
     path = tmp_path / "out"
@@ -555,6 +564,35 @@ def test_export(run, ask, fresh, tmp_path, form):
     doc = ask(fresh, "export", "--format", form)[1]
     assert doc["content"].splitlines() == lines
     assert doc["nodes"] == 10
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [("g.graphml", "<graphml"), ("g.dot", "digraph"), ("g.gv", "digraph"), ("g.mmd", "flowchart"), ("g.json", '{\n  "'),
+     ("g.html", "<!doctype html>"), ("g.prov.json", '{\n  "activity"')],
+)  # fmt: skip
+def test_the_end_of_the_file_says_the_form(run, fresh, tmp_path, name, start):
+    assert run(fresh, "export", "-o", str(tmp_path / name))[0] == 0
+    assert (tmp_path / name).read_text(encoding="utf-8").startswith(start)
+
+
+def test_a_crate_is_described_in_a_file_of_its_own_name(run, fresh, tmp_path):
+    path = tmp_path / "ro-crate-metadata.json"
+    assert run(fresh, "export", "-o", str(path), *CRATE, "--author", "Ann")[0] == 0
+    names = {thing.get("name") for thing in json.loads(path.read_text())["@graph"]}
+    assert {"Rain", "Ann"} <= names
+
+
+def test_the_page_has_the_states(run, stale, tmp_path):
+    code, _, err = run(stale, "export", "-o", str(tmp_path / "g.html"))
+    assert (code, "add --import" in err) == (0, True)
+    assert "file 3.csv changed" in (tmp_path / "g.html").read_text(encoding="utf-8")
+
+
+def test_an_export_of_nothing_says_so(run, tmp_path):
+    code, lines, err = run(tmp_path, "--cache-dir", str(tmp_path), "export", "--format", "json")
+    assert (code, json.loads("\n".join(lines))["nodes"]) == (0, [])
+    assert "no calls recorded" in err
 
 
 def test_graphml_is_read_back(run, fresh, tmp_path):

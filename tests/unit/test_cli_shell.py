@@ -367,3 +367,17 @@ def test_version(stale):
 def test_dask_lists_it():
     done = run(ROOT, "--help", program=[sys.executable, "-m", "dask"])
     assert re.search(r"^ +cachepy +Look at a cache directory", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("words", "wanted"), [("cachepy st", "status"), ("cachepy export --fo", "--format")])
+def test_the_shell_completes(stale, words, wanted):
+    done = run(stale, _CACHEPY_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=str(words.count(" ")))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"plain,{wanted}" in done.stdout.splitlines()
+
+
+def test_the_shell_is_told_how_to_complete(stale):
+    done = run(stale, _CACHEPY_COMPLETE="bash_source")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "complete " in done.stdout
+    assert "_CACHEPY_COMPLETE=bash_source" in run(stale, "--help").stdout

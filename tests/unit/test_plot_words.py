@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import random
 
-import pytest
-
-from cachepy.drawing.captions import clean, natural, octets, packed, seconds, shorten, why, wrap
+from cachepy.drawing.captions import clean, natural, packed, shorten, why, wrap
 from cachepy.model import Reason
 
 
@@ -53,22 +51,6 @@ def test_natural_order() -> None:
     assert sorted(names[3:5], key=natural) == ["a10b2", "a10b10"]
     backwards = names[::-1]
     assert sorted(names, key=natural) == sorted(backwards, key=natural)
-
-
-@pytest.mark.parametrize(
-    ("span", "text"),
-    [(0.0, "0 ms"), (0.0001, "<1 ms"), (0.0213, "21 ms"), (0.9999, "1.0 s"), (59.0, "59.0 s"), (90, "1.5 min"),
-     (5400, "1.5 h"), (129600, "1.5 d"), (-1.0, "0 ms")],
-)  # fmt: skip
-def test_seconds(span: float, text: str) -> None:
-    assert seconds(span) == text
-
-
-@pytest.mark.parametrize(
-    ("count", "text"), [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (1_250_000, "1.2 MB"), (99_600, "100 kB")]
-)
-def test_octets(count: int, text: str) -> None:
-    assert octets(count) == text
 
 
 FILE = Reason("file", "/data/in/03.csv", "1", "2")

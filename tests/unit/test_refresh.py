@@ -176,11 +176,11 @@ def test_roots_limit_it(program):
     (program.folder / "a").write_text("9 9")
     (program.folder / "b").write_text("8 8")
     program.start()
-    cache_tree_refresh(roots="nested")
+    cache_tree_refresh(root="nested")
     assert program.ran() == ["clean", "load b", "nested", "total"]
     assert {v["node"]["fname"] for v in cache_tree_stale().values()} == {"load", "clean", "total", "report"}
     with pytest.raises(UsageValueError, match="'nothing' is no call"):
-        cache_tree_refresh(roots=["nothing"])
+        cache_tree_refresh(root=["nothing"])
 
 
 def test_old_inputs_are_history(program):

@@ -16,6 +16,7 @@ from graphs import add, many, pipeline
 from cachepy import cache_file
 from cachepy.errors import UsageError
 from cachepy.forms.page import MOST_REASONS, as_json, cache_tree_to_html, page, shown
+from cachepy.model import Reason
 from cachepy.session import Session, use_session
 
 HOSTILE = [
@@ -142,7 +143,7 @@ def test_a_real_graph(tmp_path):
 
 
 @pytest.mark.parametrize(("arguments", "named"), [
-    ({"path": 3}, "path must be a path (str or os.PathLike) to write the page to, not 3"),
+    ({"path": 3}, "path must be a path (str or os.PathLike), not 3"),
     ({"title": None}, "title must be a str, the heading of the page, not None"),
 ])  # fmt: skip
 def test_wrong_arguments(arguments, named):
@@ -157,3 +158,26 @@ def test_ten_thousand_calls_are_packed_small():
 def test_importing_it_is_light():
     code = "import sys, cachepy.forms.page; sys.exit(bool({'json', 'html', 'matplotlib', 'importlib.resources'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0
+
+
+def test_a_cause_is_told_in_the_words_of_the_plot():
+    nodes: dict = {}
+    load, clean, _ = (add(nodes, name) for name in ("load", "clean", "mean"))
+    own = Reason("file", "/d/02.csv", "1", "2")
+    below = own.replace(call="load(02.csv)", link="below")
+    stale = {load: {"state": "stale", "reasons": [own]}, clean: {"state": "stale", "reasons": [below]}}
+    data = data_of(page(nodes, stale, title=""))
+    said = {data["functions"][row[0]][0]: data["whys"][row[-1]] for row in data["calls"]}
+    assert said == {"load": "file 02.csv changed", "clean": "because of load(02.csv)", "mean": ""}
+
+
+def test_what_a_call_made_stands_by_argument():
+    nodes: dict = {}
+    top = add(nodes, "total")
+    for number in (1, 10, 2):
+        add(nodes, "load", label={"path": f"{number}.csv"}, parents=[top])
+    data = data_of(page(nodes, None, title=""))
+    names = [row[2][0][1] if row[2] else "total" for row in data["calls"]]
+    assert [(names[a], names[b]) for a, b in data["edges"]] == [
+        ("total", "1.csv"), ("total", "2.csv"), ("total", "10.csv"),
+    ]  # fmt: skip

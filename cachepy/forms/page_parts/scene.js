@@ -20,8 +20,7 @@ const STYLES = {
 };
 
 function reasonInShort(item) {
-  const reasons = item.call ? item.call.reasons : [];
-  return reasons.length ? DATA.reasons[reasons[0]][0].replace(/[^\s(]*\/(?=[^\s/])/g, "").slice(0, 200) : "";
+  return item.call ? DATA.whys[item.call.why].slice(0, 200) : "";
 }
 
 function wrapped(text, room, measure) {

@@ -1,0 +1,133 @@
+"""What can be asked of a cached function, and what can be one.
+
+Imports key, session, stock, errors.
+"""
+
+from __future__ import annotations
+
+from cachepy.errors import UndigestableError, UsageError
+from cachepy.key import culprit
+from cachepy.session import current_session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cachepy.calls.request import Request
+    from cachepy.engine import CachedCall
+    from cachepy.model import Verdict
+
+_GENERATOR, _ASYNC_GENERATOR = 0x20, 0x200
+
+
+def check_function(fn: Any) -> None:
+    """Complain about what cannot be cached."""
+    code = getattr(fn, "__code__", None)
+    name = getattr(fn, "__qualname__", repr(fn))
+    if isinstance(fn, type):
+        raise UsageError(f"cache_file decorates functions, not the class {name}; decorate its methods")
+    if code is None:
+        raise UsageError(f"cache_file decorates functions written in Python, not {name}; wrap it in a def")
+    if code.co_flags & (_GENERATOR | _ASYNC_GENERATOR):
+        raise UsageError(
+            f"{name} is a generator function: its items exist only once and cannot be stored. "
+            f"Return a list instead, or cache the function that makes one item"
+        )
+
+
+class Questions:
+    """What can be asked of a cached function: ``f.key``, ``f.is_cached``, ``f.explain``, ``f.clear``."""
+
+    def __init__(self, call: CachedCall) -> None:
+        self._call = call
+
+    def key(self, *args: Any, **kwargs: Any) -> str:
+        """The digest that names the call with these arguments.
+
+        The same in every process and on every machine, and in the graph ``node["hash"]``; the id of a call is the
+        name of the function, a colon and this. Nothing runs.
+
+        Raises
+        ------
+        TypeError
+            If the arguments do not fit the function.
+        UsageError
+            If an argument cannot be digested; such a call runs without the cache.
+        """
+        return self._request(args, kwargs).hash
+
+    def is_cached(self, *args: Any, **kwargs: Any) -> bool:
+        """Whether the call with these arguments would be a hit now.
+
+        All that it depended on is looked at, as in a call; nothing runs. False for arguments that cannot be digested.
+
+        Raises
+        ------
+        TypeError
+            If the arguments do not fit the function.
+        """
+        try:
+            return self._call.explain(args, kwargs).state == "fresh"
+        except UndigestableError:
+            return False
+
+    def explain(self, *args: Any, **kwargs: Any) -> Verdict:
+        """Why the call with these arguments would run, or not.
+
+        Nothing runs. The answer, a `cachepy.Verdict`, has ``state`` (``"fresh"``, ``"stale"`` or ``"missing"``) and
+        ``reasons``; ``print(f.explain(3))`` tells both in a sentence.
+
+        Raises
+        ------
+        TypeError
+            If the arguments do not fit the function.
+        UsageError
+            If an argument cannot be digested; such a call runs without the cache.
+        """
+        self._request(args, kwargs)
+        return self._call.explain(args, kwargs)
+
+    def clear(self, *args: Any, **kwargs: Any) -> int:
+        """Delete the stored results of the call with these arguments; without any, of all calls.
+
+        Returns how many calls were deleted. A function without parameters has one call at most.
+
+        Raises
+        ------
+        TypeError
+            If the arguments do not fit the function.
+        """
+        call = self._call
+        found = self._stored(args, kwargs) if args or kwargs else _calls_of(call)
+        store = current_session().store(call.options.root())
+        for each in found:
+            store.forget(each)
+        return len(found)
+
+    def _request(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
+        call = self._call
+        try:
+            return call.request(args, kwargs)
+        except UndigestableError:
+            name = culprit(call.binder, call.binder.bind(*args, **kwargs), current_session().digester)
+            text = f"{call.fname} has no key for these arguments and would run without the cache: argument {name}"
+            raise UsageError(f"{text}. Leave it out with ignore_args=[...] if it does not matter") from None
+
+    def _stored(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
+        try:
+            request = self._call.request(args, kwargs)
+        except UndigestableError:
+            return []
+        return [request.id] if request.look() is not None else []
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Questions, (self._call,)
+
+
+def _calls_of(call: CachedCall) -> list[str]:
+    """The ids of all stored calls of one function."""
+    from cachepy.upkeep.stock import scan
+
+    store = current_session().store(call.options.root())
+    identity = call.target.module, call.target.qualname
+    return [e.id for _, e in scan(store.root) if e is not None and (e.module, e.qualname) == identity]

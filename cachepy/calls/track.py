@@ -1,0 +1,65 @@
+"""`track_file`: names a file that the body of a cached call finds by itself.
+
+Imports session, trace, errors.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cachepy.errors import UsageError
+from cachepy.session import current_session
+from cachepy.trace import observe_file
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def track_file(path: str | os.PathLike[str]) -> Path:
+    """Note that the running cached call depends on a file, and return the path.
+
+    For files that the body finds by itself; those that its arguments name count anyway. Call it before reading: then
+    a change of the file makes the call stale. Called after the body has written the file, it makes that an
+    output: if it is deleted or damaged, the call runs again.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        A file or directory, relative to the working directory. It may be missing, which counts too; a directory
+        counts by the names and contents of all that is below it.
+
+    Returns
+    -------
+    pathlib.Path
+        The path as given. Outside of a cached call nothing else happens.
+
+    Raises
+    ------
+    UsageError
+        If `path` is no path.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from cachepy import cache_file, track_file
+    >>> @cache_file("cache")
+    ... def limit():
+    ...     return int(track_file("settings.ini").read_text())
+    >>> _ = Path("settings.ini").write_text("100")
+    >>> limit()
+    100
+    >>> _ = Path("settings.ini").write_text("500")
+    >>> print(limit.explain())
+    stale: file settings.ini changed
+    >>> limit()
+    500
+    """
+    from pathlib import Path
+
+    if not isinstance(path, (str, os.PathLike)):
+        raise UsageError(f"track_file takes a path (str or os.PathLike), not {path!r}")
+    text = os.fspath(path)
+    text = os.fsdecode(text) if isinstance(text, bytes) else str.__str__(text)  # of a subclass: the plain text
+    observe_file(text, current_session().files)
+    return Path(text)

@@ -1,0 +1,49 @@
+"""Reasons in words: why a call is not fresh.
+
+Imports nothing of cachepy.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cachepy.model import Reason
+
+CUES = {
+    "file": "file {name} changed",
+    "file gone": "file {name} is gone",
+    "file new": "file {name} exists now",
+    "directory": "directory {name} changed",
+    "directory gone": "directory {name} is gone",
+    "code": "code of {name} changed",
+    "code new": "code of {name} is reached now",
+    "code gone": "code of {name} is not reached any more",
+    "global": "global {name} changed{values}",
+    "global new": "global {name} exists now",
+    "global gone": "global {name} does not exist any more",
+    "variable": "variable {name} changed{values}",
+    "default": "default of {name} changed{values}",
+    "package": "package {name} changed{values}",
+    "env": "environment variable {name} changed",
+    "env gone": "environment variable {name} is not set any more",
+    "env new": "environment variable {name} is set now",
+    "declared": "declared {name} changed{values}",
+    "value": "the stored value of {name} is missing",
+    "result": "{name} gives another result now",
+    "call": "{name} below it is not fresh",
+    "input": "its input {name} is not fresh",
+    "unknown": "{name} cannot be found in this process",
+    "first": "no result of {name} is stored for these arguments",
+}
+_LINKS = {"below": "{} below it is stale: ", "input": "its input {} is stale: "}
+_VALUES = ("global", "variable", "default", "package", "declared")  # cues whose old and new can be read by people
+
+
+def sentence(reason: Reason) -> str:
+    """One reason in words."""
+    values = ""
+    if reason.cue in _VALUES and reason.old and reason.new:
+        values = f" from {reason.old} to {reason.new}"
+    text = CUES[reason.cue].format(name=reason.name, values=values)
+    where = f" ({reason.where})" if reason.where else ""
+    return _LINKS.get(reason.link, "").format(reason.call) + text + where
