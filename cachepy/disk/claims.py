@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 HEARTBEAT = 1.0  # s between touches
+UNSURE = 60.0  # s without a touch after which an owner of whom only the number is known counts as dead
 LEASE = 4.0  # s without a touch after which an owner on another host counts as dead
 BREAK = ".break"  # beside a claim while a waiter removes it
 _IDLE = 10  # beats without any claim after which the thread ends
@@ -35,14 +36,19 @@ _OPEN_CLAIMS = 64  # that keep their file open: a deep chain of calls must not u
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 
 
-if hasattr(time, "CLOCK_BOOTTIME"):
+def _clock() -> Callable[[], float]:
+    """Seconds, by a clock that goes on while the machine sleeps, where there is one: macOS has it by another name."""
+    for name in ("CLOCK_BOOTTIME", "CLOCK_MONOTONIC"):
+        try:
+            clock: int = getattr(time, name)
+            time.clock_gettime(clock)
+        except (AttributeError, OSError):  # unknown to Python, or to the kernel
+            continue
+        return lambda: time.clock_gettime(clock)
+    return time.monotonic
 
-    def _now() -> float:
-        """Seconds, by a clock that goes on while the machine sleeps, where there is one."""
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
 
-else:
-    _now = time.monotonic
+_now = _clock()
 
 
 class Claim:
@@ -163,9 +169,12 @@ class Claims:
             if not os.path.exists(path):
                 return True
             return self._unchanged_for(path, None) > _patience(path) and self._remove(path, None)
-        if content[0] == self.owner().host:
-            return self.owner().is_dead(content) and self._remove(path, content) and _sweep(path, content[1])
-        return self._unchanged_for(path, content) > LEASE and self._remove(path, content)
+        owner = self.owner()
+        lives = owner.lives(content)
+        if lives is None:
+            lease = UNSURE if content[0] == owner.host else LEASE
+            return self._unchanged_for(path, content) > lease and self._remove(path, content)
+        return not lives and self._remove(path, content) and _sweep(path, content[1])
 
     def _unchanged_for(self, path: str, content: Any) -> float:
         """Seconds, by our own clock, since we first saw the claim in its present state."""

@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+ALIVE = "?"  # a process exists; whether it is the one that was meant is not known
 _PIDS = 1 << 31
 
 
@@ -23,20 +24,34 @@ def process_start(pid: int) -> str | None:
             fields = file.read().rpartition(b")")[2].split()
         return None if fields[0] in (b"Z", b"X") else fields[19].decode()
     except (FileNotFoundError, ProcessLookupError):
-        return None if os.path.exists("/proc/self/stat") else _alive(pid)
+        return _exists(pid) if os.path.exists("/proc/self/stat") else _alive(pid)  # it may be hidden from us
     except OSError:
         return _alive(pid)
 
 
 def _alive(pid: int) -> str | None:
-    """Without /proc: whether the process exists."""
+    """Without /proc: when the process started, as psutil knows it, else ALIVE if there is one of this number."""
+    try:
+        from psutil import STATUS_ZOMBIE, NoSuchProcess, Process  # type: ignore[import-untyped]
+    except ImportError:
+        return _exists(pid)
+    try:
+        process = Process(pid)
+        return None if process.status() == STATUS_ZOMBIE else f"{process.create_time():.2f}"
+    except NoSuchProcess:
+        return None
+    except Exception:  # of another user, or whatever a strange system says
+        return _exists(pid)
+
+
+def _exists(pid: int) -> str | None:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return None
     except OSError:
         pass
-    return "?"
+    return ALIVE
 
 
 def host_id() -> str:
@@ -68,8 +83,15 @@ class Owner:
 
     def is_dead(self, other: tuple[Any, ...]) -> bool:
         """Whether the owner of a claim is certainly gone (only ever known on the same host)."""
+        return self.lives(other) is False
+
+    def lives(self, other: tuple[Any, ...]) -> bool | None:
+        """Whether the owner of a claim is there; None if that is not known, as of another host."""
         host, pid, start, _ = other
-        return bool(host == self.host and process_start(pid) != start)
+        now = process_start(pid) if host == self.host else ALIVE
+        if now is None:
+            return False
+        return None if ALIVE in (now, start) else now == start
 
 
 def start_of(path: str) -> bytes:

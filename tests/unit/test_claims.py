@@ -169,6 +169,113 @@ def test_zombie_is_dead(path):
         process.wait()
 
 
+# ---- systems without /proc: macOS, the BSDs; and processes that /proc hides
+
+
+@pytest.fixture
+def no_proc(monkeypatch):
+    """Nothing below /proc is there, as on macOS."""
+    real, exists = open, os.path.exists
+
+    def opened(name, *args, **kwargs):
+        if str(name).startswith("/proc"):
+            raise FileNotFoundError(errno.ENOENT, "no such file", name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(owners, "open", opened, raising=False)
+    monkeypatch.setattr(os.path, "exists", lambda name: not str(name).startswith("/proc") and exists(name))
+
+
+@pytest.fixture
+def no_psutil(monkeypatch):
+    monkeypatch.setitem(sys.modules, "psutil", None)
+
+
+def test_without_proc_a_start_is_known(no_proc):
+    mine = process_start(os.getpid())
+    assert mine == process_start(os.getpid()) and float(mine) > 0
+    assert process_start(os.getppid()) is not None
+    assert process_start(dead_process()) is None
+
+
+def test_without_proc_a_zombie_is_dead(no_proc, path):
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    mine = Claims()
+    write(path, mine.owner().host, process.pid, process_start(process.pid), "t")
+    try:
+        assert wait_for(mine, path, 10)[0] is not None
+    finally:
+        process.wait()
+
+
+def test_without_proc_a_reused_pid_is_noticed_at_once(no_proc, path):
+    mine = Claims()
+    write(path, mine.owner().host, os.getppid(), "12.50", "t")
+    assert mine.acquire(path) is not None
+
+
+def test_without_proc_a_live_process_needs_no_heartbeat(no_proc, path):
+    mine = Claims()
+    write(path, mine.owner().host, os.getppid(), process_start(os.getppid()), "t")
+    assert wait_for(mine, path, 2 * LEASE)[0] is None
+
+
+@pytest.mark.parametrize("start", [owners.ALIVE, "12.50"], ids=["neither knew", "the other one knew"])
+def test_if_only_the_number_is_known_its_owner_has_to_show_that_it_lives(no_proc, no_psutil, path, monkeypatch, start):
+    """Else a number that was given again, after a restart of the machine, would be waited for for ever."""
+    monkeypatch.setattr(claims, "UNSURE", 2 * LEASE)
+    mine = Claims()
+    assert process_start(os.getppid()) == owners.ALIVE
+    write(path, mine.owner().host, os.getppid(), start, "t")
+    for _ in range(4):
+        os.utime(path)
+        assert wait_for(mine, path, LEASE)[0] is None
+    assert wait_for(mine, path, 10)[0] is not None
+
+
+def test_if_only_the_number_is_known_the_dead_are_noticed_at_once(no_proc, no_psutil, path):
+    mine = Claims()
+    write(path, mine.owner().host, dead_process(), owners.ALIVE, "t")
+    assert mine.acquire(path) is not None
+
+
+def test_a_process_that_proc_hides_is_not_taken_for_dead(path, monkeypatch):
+    """With `hidepid`, the processes of other users are not in /proc."""
+    real = open
+
+    def opened(name, *args, **kwargs):
+        if name == f"/proc/{os.getppid()}/stat":
+            raise FileNotFoundError(errno.ENOENT, "hidden", name)
+        return real(name, *args, **kwargs)
+
+    mine = Claims()
+    write(path, mine.owner().host, os.getppid(), process_start(os.getppid()), "t")
+    monkeypatch.setattr(owners, "open", opened, raising=False)
+    assert process_start(os.getppid()) == owners.ALIVE
+    assert wait_for(mine, path, 2 * LEASE)[0] is None
+
+
+@pytest.mark.parametrize("missing", [("CLOCK_BOOTTIME",), ("CLOCK_BOOTTIME", "CLOCK_MONOTONIC"), ("clock_gettime",)])
+def test_a_clock_that_is_missing(monkeypatch, missing):
+    for name in missing:
+        monkeypatch.delattr(time, name)
+    clock = claims._clock()
+    assert clock() <= clock()
+
+
+def test_a_clock_that_the_kernel_does_not_know(monkeypatch):
+    real = time.clock_gettime
+
+    def refuse(clock):
+        if clock == time.CLOCK_BOOTTIME:
+            raise OSError(errno.EINVAL, "no such clock")
+        return real(clock)
+
+    monkeypatch.setattr(time, "clock_gettime", refuse)
+    clock = claims._clock()
+    assert clock() <= clock()
+
+
 NOT_OWNERS = {
     "garbage": b"garbage",
     "of an older version": wire.dumps(("host", 1, "1", "t")),
