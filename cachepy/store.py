@@ -11,7 +11,7 @@ from errno import EACCES, EINVAL, EMLINK, ENOSYS, ENOTSUP, EPERM, EXDEV
 from itertools import count
 
 from cachepy.disk.entryfile import SMALL, EntryFile, assemble, joined, load_value
-from cachepy.disk.handling import keep_aside, mark, read_plain, unlink, write_all
+from cachepy.disk.handling import hard_link, keep_aside, mark, read_plain, unlink, write_all
 from cachepy.disk.meta import meta_of, rows_of
 from cachepy.disk.places import ENTRY, OLD, TEMPORARY, Places
 from cachepy.disk.trust import Trust
@@ -243,7 +243,7 @@ class Store(Places):
             finally:
                 os.close(fd)  # on a network file system only now it is seen that all has been written
             if st.st_nlink and (claim.is_surely_mine() or os.path.samestat(st, os.stat(claim.path))):
-                os.link(claim.path, path)
+                hard_link(claim.path, path)
                 return True
         except (FileExistsError, FileNotFoundError, NotADirectoryError):
             pass

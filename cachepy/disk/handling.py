@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from errno import EINVAL
+from errno import EINVAL, ENOTSUP
 
 from xxhash import xxh3_64_hexdigest
 
@@ -46,10 +46,17 @@ def write_all(fd: int, data: Any) -> None:
             view = view[os.write(fd, view) :]
 
 
+def hard_link(path: str, name: str) -> None:
+    """Give a file a second name; OSError if that cannot be, also on a system that knows no hard links."""
+    if not hasattr(os, "link"):
+        raise OSError(ENOTSUP, os.strerror(ENOTSUP), name)
+    os.link(path, name)
+
+
 def keep_aside(path: str, aside: str, trust: Trust) -> bool:
     """Give a file a second name, or a copy under it where there are no hard links; whether that worked."""
     try:
-        os.link(path, aside)
+        hard_link(path, aside)
     except FileExistsError:
         return True
     except OSError:  # no hard links here, or none to files of others

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 
+from cachepy.disk.handling import hard_link
 from cachepy.disk.trust import Trust
 from cachepy.model import Record
 from cachepy.upkeep.examine import stamp_of
@@ -116,8 +117,13 @@ class Aside:
     def _give_back(self, to: str, path: str) -> bool:
         """A writer was quicker: what was moved is its whole new file, unless there is a newer one by now."""
         try:
-            os.link(to, path)
+            hard_link(to, path)
         except FileExistsError:
             return False
+        except OSError:  # no hard links here
+            if os.path.lexists(path):
+                return False
+            os.rename(to, path)
+            return True
         os.unlink(to)
         return True

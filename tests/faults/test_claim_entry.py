@@ -221,6 +221,17 @@ def test_no_links_here(place, size, monkeypatch, error):
     place.is_good(size)
 
 
+def test_a_system_that_knows_no_links(place, size, monkeypatch):
+    monkeypatch.delattr(os, "link")
+    for _ in range(3):
+        place.call(size)
+        place.call.clear(size)
+    place.call(size)
+    place.call(size, _force=True)
+    assert open_files() == set()
+    place.is_good(size)
+
+
 @pytest.mark.parametrize("moment", ["write", "second write", "short write", "close", "link"])
 def test_the_disk_is_full(place, size, monkeypatch, moment):
     """As it was before; and the call is stored when there is room again."""

@@ -561,6 +561,11 @@ def test_what_was_replaced_at_the_last_moment_is_given_back(program, root, monke
     assert done.moved == () and path.read_bytes() == good
 
 
+def test_it_is_given_back_where_there_are_no_links(program, root, monkeypatch):
+    monkeypatch.delattr(os, "link")
+    test_what_was_replaced_at_the_last_moment_is_given_back(program, root, monkeypatch)
+
+
 def test_a_newer_one_than_what_was_moved_by_mistake_stays(program, root, monkeypatch):
     path = only(root, "report-*.entry")
     good = path.read_bytes()
