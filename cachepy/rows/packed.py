@@ -49,7 +49,7 @@ def pack(event: Event) -> bytes:
     if made is None:
         try:
             made = _packed(event)
-        except (TypeError, ValueError, struct.error):  # a part that is no text or no number
+        except (LookupError, TypeError, ValueError, struct.error):  # a part that is no text or no number
             made = None
         if made is None:
             made = wire.dumps(event.wire())
