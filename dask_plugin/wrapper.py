@@ -12,7 +12,7 @@ from typing import Any
 from dask.base import normalize_token
 from dask.delayed import Delayed, DelayedLeaf, call_function
 from dask.delayed import delayed as _delayed
-from dask.tokenize import tokenize
+from dask.base import tokenize
 
 from cachepy.calls.carry import with_caller as _with_caller
 from cachepy.engine import CachedCall
