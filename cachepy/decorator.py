@@ -80,7 +80,7 @@ else:
 
 
 MethodType: Any = type(Options().root)
-_WORN = "__module__", "__name__", "__qualname__", "__doc__", "__annotations__", "__type_params__"
+_WORN = "__module__", "__name__", "__qualname__", "__doc__", "__type_params__"
 
 
 class CacheFile:
@@ -319,6 +319,10 @@ def _dress(wrapper: Any, fn: Any) -> None:
     for name in _WORN:
         if hasattr(fn, name):
             setattr(wrapper, name, getattr(fn, name))
+    if getattr(fn, "__annotate__", None) is not None:  # Python 3.14: evaluated when somebody asks
+        wrapper.__annotate__ = fn.__annotate__
+    elif hasattr(fn, "__annotations__"):
+        wrapper.__annotations__ = fn.__annotations__
     wrapper.__dict__.update(fn.__dict__)
     wrapper.__wrapped__ = fn
 

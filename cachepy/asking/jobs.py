@@ -5,6 +5,8 @@ Imports again, code, errors, model, session.
 
 from __future__ import annotations
 
+import sys
+
 from cachepy.calls.again import Again
 from cachepy.code import cached_call
 from cachepy.errors import RerunError
@@ -55,10 +57,8 @@ class Job(Record):
 
 def fed(wrapper: Any, args: Any, kwargs: Any, inputs: dict[str, Place]) -> tuple[Any, dict[str, Any]]:
     """The arguments with the present results of other calls in place of the old ones."""
-    from inspect import signature
-
     session = current_session()
-    bound = signature(wrapper).bind(*args, **kwargs)
+    bound = _signature(wrapper).bind(*args, **kwargs)
     bound.apply_defaults()
     for name, (root, call) in inputs.items():
         store = session.store(root)
@@ -67,6 +67,17 @@ def fed(wrapper: Any, args: Any, kwargs: Any, inputs: dict[str, Place]) -> tuple
             raise RerunError(f"the result of {call}, which {name} takes, is not stored")
         _put(bound.arguments, name, store.value(call, stored, 0))
     return bound.args, bound.kwargs
+
+
+def _signature(wrapper: Any) -> Any:
+    """Its annotations are not asked for: from Python 3.14 on, they may name what is only there for mypy."""
+    from inspect import signature
+
+    if sys.version_info >= (3, 14):
+        from annotationlib import Format
+
+        return signature(wrapper, annotation_format=Format.FORWARDREF)
+    return signature(wrapper)
 
 
 def _put(arguments: dict[str, Any], name: str, value: Any) -> None:

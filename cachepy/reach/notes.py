@@ -5,8 +5,6 @@ Imports bytecode, digest, modules.
 
 from __future__ import annotations
 
-import sys
-
 from cachepy.digest import digest_bytes, name_of
 from cachepy.reach.bytecode import code_bytes
 from cachepy.values.modules import MAIN, canonical
@@ -15,17 +13,41 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-
-def notes_of(obj: Any) -> list[tuple[str, str]]:
-    """(name, text) of a function's or class's annotations, in their order."""
-    notes = vars(obj).get("__annotations__") if isinstance(obj, type) else _notes_of_function(obj)
-    return [(name, _note(note)) for name, note in (notes or {}).items()]
+UNEVALUATED = "annotate"  # stands for the names, where all that is known is the code that makes the annotations
 
 
-def _notes_of_function(fn: Any) -> Any:
-    if sys.version_info >= (3, 14):  # evaluating them may run anything
-        return {"annotate": digest_bytes(code_bytes(fn.__annotate__.__code__))} if fn.__annotate__ else {}
-    return fn.__annotations__
+def notes_of(obj: Any, values: Any) -> list[tuple[str, str]]:
+    """(name, text) of a function's or class's annotations, in their order; values: as `annotations_of` has them."""
+    if values is None:
+        code = getattr(_annotate_of(obj), "__code__", None)
+        return [] if code is None else [(UNEVALUATED, digest_bytes(code_bytes(code)))]
+    return [(name, _note(note)) for name, note in values.items()]
+
+
+def annotations_of(obj: Any) -> Any:
+    """The annotations by name; None where Python 3.14 cannot evaluate them, as they name what is only there for mypy.
+
+    Before 3.14 they were evaluated when the function was made.  Their values count, not the code that makes them:
+    a function that is sent to a worker by value arrives with the values alone.
+    """
+    try:
+        return _evaluated(obj) or {}
+    except Exception:
+        return None
+
+
+def _evaluated(obj: Any) -> Any:
+    if not isinstance(obj, type):
+        return obj.__annotations__
+    scope = vars(obj)
+    if scope.get("__annotate_func__") is not None:
+        return vars(type)["__annotations__"].__get__(obj)  # past whatever a metaclass says
+    return scope.get("__annotations__") or scope.get("__annotations_cache__")
+
+
+def _annotate_of(obj: Any) -> Any:
+    """What makes the annotations, from Python 3.14 on."""
+    return vars(obj).get("__annotate_func__") if isinstance(obj, type) else getattr(obj, "__annotate__", None)
 
 
 def _note(note: Any) -> str:

@@ -48,7 +48,7 @@ def code_piece(name: str, digest: str, where: str, notes: list[str]) -> Piece:
     if not notes:
         return Piece("code", name, digest, where)
     whole = "\n".join(notes)
-    text = "" if notes[0].startswith("annotate: ") else whole[:_TEXT]  # a digest, from Python 3.14 on
+    text = "" if notes[0].startswith("annotate: ") else whole[:_TEXT]  # a digest, see `notes_of`
     return Piece("code", name, f"{digest}.{digest_bytes(whole.encode('utf-8', 'surrogatepass'))}", where, text)
 
 

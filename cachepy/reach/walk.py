@@ -7,7 +7,7 @@ closures), never by source text, so it is the same on every worker.
 
 It is longer than its neighbours because describing an object and visiting it call each other: one walk, one file.
 
-Imports digest, facts, guard, imports, kinds, modules, notes, pieces.  `code` drives it.
+Imports digest, facts, guard, hints, imports, kinds, modules, notes, pieces.  `code` drives it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from cachepy.reach.facts import CodeFacts
 from cachepy.reach.guard import MISSING, Guard
 from cachepy.reach.imports import visit_imports
 from cachepy.reach.kinds import FUNCTION, IMMUTABLE, METHOD, MODULE, is_harmless, is_immutable, members_of
-from cachepy.reach.notes import notes_of
+from cachepy.reach.notes import annotations_of, notes_of
 from cachepy.reach.pieces import Piece, bound_piece, code_piece, defaults_of, value_piece
 from cachepy.values.modules import PACKAGE, STDLIB, USER, canonical, home_of
 
@@ -242,20 +242,25 @@ class Walk:
 
     def _own_code(self, fn: Any, label: str, digest: str) -> None:
         code = fn.__code__
-        notes = [f"{name}: {note}" for name, note in sorted(notes_of(fn))]
+        annotations = annotations_of(fn)
+        notes = [f"{name}: {note}" for name, note in sorted(notes_of(fn, annotations))]
         where = f"{code.co_filename}:{code.co_firstlineno}"
         self.pieces.append(code_piece(label, digest, where, notes))
         self.lines += [f"code {digest}", *notes]
-        if sys.version_info < (3, 14):
-            self._annotated(label, fn.__annotations__)
+        self._annotated(label, annotations)
         if "__wrapped__" in fn.__dict__:
             self.bind(f"{label}.__wrapped__", fn.__dict__["__wrapped__"])
 
     def _annotated(self, label: str, annotations: Any) -> None:
-        """What ``Annotated`` carries may be read by a validator: it counts by its value."""
+        """What ``Annotated`` carries and what an alias stands for may be read by a validator: they count by value."""
         for name, note in (annotations or {}).items():
             if hasattr(note, "__metadata__"):
                 self.bind(f"{label}.{name} annotated", note.__metadata__)
+            elif type(note).__module__ == "typing":
+                from cachepy.values.hints import is_named_hint
+
+                if is_named_hint(note):
+                    self.bind(f"{label}.{name} annotated", note)
 
     def _cells(self, fn: Any, label: str, facts: CodeFacts, skip: Iterable[str] = ()) -> None:
         """What a closure holds; of a library's closure (with `skip`) only code and constants, not its caches."""
@@ -300,10 +305,11 @@ class Walk:
             self.bind(f"builtins.{name}", obj)
 
     def _visit_class(self, cls: type) -> None:
+        annotations = annotations_of(cls)  # may leave them in the class: before the guard looks at it
         self.guard.cls(cls)
         label = ":".join(name_of(cls))
         members = members_of(cls)
-        notes = [f"{name}: {note}" for name, note in notes_of(cls)]  # in their order, which dataclasses go by
+        notes = [f"{name}: {note}" for name, note in notes_of(cls, annotations)]  # dataclasses go by their order
         self.pieces.append(code_piece(label, "class", "", [*sorted(members), *notes]))
         self.lines.append(f"class {label}")
         for i, base in enumerate(cls.__bases__):
@@ -311,7 +317,8 @@ class Walk:
         if type(cls) is not type:
             self.bind(f"{label}.metaclass", type(cls))
         self.lines += notes
-        self._annotated(label, vars(cls).get("__annotations__"))
+        self._annotated(label, annotations)
+        self._annotated(label, {each.__name__: each for each in vars(cls).get("__type_params__", ())})  # class C[T]
         for name, obj in sorted(members.items()):
             self.bind(f"{label}.{name}", obj)
         for name, field in vars(cls).get("__dataclass_fields__", {}).items():
@@ -329,7 +336,11 @@ def _parts(*names: str) -> Callable[[Walk, str, Any, Chains], str]:
     return lambda walk, label, obj, _: walk.describe_parts(label, obj, names)
 
 
-_FUNCTOOLS = {"cached_property": _parts("func"), "partialmethod": _parts("func", "args", "keywords")}
+_FUNCTOOLS = {
+    "cached_property": _parts("func"),
+    "partialmethod": _parts("func", "args", "keywords"),
+    "singledispatchmethod": _parts("dispatcher"),  # from Python 3.13 on it also keeps what it was called for
+}
 _BUILTINS = vars(sys.modules["builtins"])
 _STANDARD = frozenset(_BUILTINS)  # before the user could put anything there
 _DESCRIPTIONS: dict[type, Callable[[Walk, str, Any, Chains], str]] = {

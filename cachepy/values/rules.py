@@ -1,7 +1,7 @@
 """Rules: one for each kind of object of Python's own that pickle would not write canonically.
 
 A rule returns a `form`, which is written instead of the object, and notes in `Found` what it came
-across.  Imports modules; never the libraries whose values it digests (see `recipes`).
+across.  Imports modules; never the libraries whose values it digests (see `recipes`, `hints`).
 """
 
 from __future__ import annotations
@@ -284,6 +284,12 @@ def find_rule(cls: type) -> Rule | None:
     named = _BY_NAME.get((cls.__module__, cls.__name__))
     if named is not None:
         return named
+    if cls.__module__ in ("typing", "annotationlib"):
+        from cachepy.values.hints import hint_rule
+
+        named = hint_rule(cls)
+        if named is not None:
+            return named
     if issubclass(cls, type):
         return _class_rule
     if issubclass(cls, _MODULE):

@@ -184,7 +184,6 @@ def test_field_of_a_class_gets_another_type(project):
     assert found.diff.splitlines() == [" a: builtins.int", "-b: builtins.int", "+b: builtins.str"]
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 14), reason="annotations are code of their own")
 def test_annotation_of_a_helper(project):
     code = "def h(x: int, *a: str) -> int:\n    return x\ndef f(x):\n    return h(x)\n"
     (found,) = project.reasons(code, code.replace("x: int", "x: float"))
