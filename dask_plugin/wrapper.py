@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from dask.base import normalize_token
+from dask.base import normalize_token, tokenize
 from dask.delayed import Delayed, DelayedLeaf, call_function
 from dask.delayed import delayed as _delayed
-from dask.base import tokenize
 
 from cachepy.calls.carry import with_caller as _with_caller
 from cachepy.engine import CachedCall
