@@ -93,9 +93,11 @@ def cachepy() -> None:
       2    wrong usage
       3    any other error
       130  interrupted; 141: nobody reads the output any more
+
     \b
     In a job script:
       cachepy status -q || sbatch job.sh
+
     \b
     Completion of commands and options, in bash (or zsh, fish):
       eval "$(_CACHEPY_COMPLETE=bash_source cachepy)"

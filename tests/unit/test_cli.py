@@ -865,5 +865,7 @@ def test_every_command_has_a_help_with_an_example(run, fresh):
         assert f"Example:\n    cachepy {name}" in text or f"Example:\n  cachepy {name}" in text
         for option in ("--cache-dir DIR", "--json", "-q, --quiet"):
             assert option in text
+        assert "\b" not in text  # click's mark, where it stands in the wrong place
     listing = run(fresh, "--help")[1]
+    assert "\b" not in "\n".join(listing)
     assert not [line for line in listing[1:] if line.endswith("...")]

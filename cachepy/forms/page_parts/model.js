@@ -107,8 +107,12 @@ const plural = (n, word) => number(n) + " " + word + (n === 1 ? "" : "s");
 
 function seconds(s) {
   if (s === null || s === undefined) return "not known";
-  if (s < 0.0995) return (s * 1000).toFixed(s < 0.00995 ? 1 : 0) + " ms";
-  if (s < 99.5) return (s < 9.95 ? s.toFixed(2) : s.toFixed(1)) + " s";
-  const minutes = Math.round(s / 60);
-  return minutes < 120 ? minutes + " min" : number(Math.round(s / 3600)) + " h";
+  if (s < 0.9995) return (Math.max(s, 0) * 1000).toFixed(0) + " ms";
+  if (s < 9.95) return s.toFixed(1) + " s";
+  const whole = Math.round(s);
+  for (const [unit, name, below, small] of [[86400, "d", 3600, "h"], [3600, "h", 60, "min"], [60, "min", 1, "s"]]) {
+    const rest = Math.floor((whole % unit) / below);
+    if (whole >= unit) return number(Math.floor(whole / unit)) + " " + name + (rest ? " " + rest + " " + small : "");
+  }
+  return whole + " s";
 }
