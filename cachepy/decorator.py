@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 
-from cachepy.asking.questions import Questions, check_function
 from cachepy.calls.options import Options
 from cachepy.calls.request import Hit
 from cachepy.engine import CachedCall
+from cachepy.questions import Questions, check_function
 from cachepy.reach.guard import MISSING
 from cachepy.session import current_session
 
@@ -173,9 +173,10 @@ def cache_file(
     depends_on_vars : list of str, default ()
         Globals whose values count although the code does not name them; of another module as ``"module.name"``.
     file_args : list of str, optional
-        The only parameters that are looked at for files. By default all are.
+        The only parameters that are looked at for files; by default all are. If the body writes a file that an
+        argument names, list its inputs here, ``[]`` if there are none.
     ignore_args : list of str, default ()
-        Parameters that do not count at all: a logger, the path of an output.
+        Parameters that do not count at all: a logger, but not the path of an output, which says which file to write.
     ignore_globals : list of str, default ()
         Globals that the code reads but whose values do not matter: a counter, a memo.
     keep_args : bool, default True
@@ -239,8 +240,8 @@ def cache_file(
 
     *Files.* An argument that is a path, or a text that names an existing file or directory, counts by the content
     of the file. A file that the body finds by itself is named by `track_file`. A file that the body writes is no
-    input: leave its parameter out with `ignore_args`, and call `track_file` on it after writing, so that a lost
-    output is written again.
+    input: name only the inputs in `file_args`, so that its path counts as a plain argument, and call `track_file` on
+    it after writing, so that a lost output is written again.
 
     *What can be cached.* Functions, ``async def`` functions, and methods (``self`` counts by its state; put
     ``@classmethod`` or ``@staticmethod`` above). Arguments and results have to be picklable; else the body runs, with a

@@ -21,7 +21,7 @@ from cachepy.rows.packed import Quiet, absolute, args_in, part_of, payload_of, r
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable
+    from collections.abc import Callable, Container, Iterable, Mapping
     from pathlib import Path
     from typing import Any
 
@@ -148,11 +148,11 @@ class Graph:
             "label": dict(event.label),
         }
 
-    def history(self) -> set[str]:
+    def history(self, given: Mapping[str, str]) -> set[str]:
         """The calls that nothing makes any more (see `Links.history`)."""
         with self._lock:
             table = self._table
-            return table.links.history(table.past) if table.past else set()
+            return table.links.history(table.past, given) if table.past or given else set()
 
     def summary(self) -> dict[str, Any]:
         """How many there are of what; see `cache_tree_summary`."""

@@ -11,8 +11,6 @@ from _operator import attrgetter
 
 from xxhash import xxh3_128_hexdigest
 
-from cachepy.values.sentences import sentence
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -308,6 +306,8 @@ class Reason(Record, defaults=("", "", "", "")):
         diff: str
 
     def __str__(self) -> str:
+        from cachepy.values.sentences import sentence  # most programs never ask why
+
         return sentence(self)
 
     def as_dict(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from cachepy.disk.trust import Trust
 from cachepy.errors import CacheReadWarning, EntryError, UntrustedEntryError, UsageError, user_level
 from cachepy.model import CALL, FILE, NAME, ROOT, Dep
 from cachepy.reach.guard import Era
-from cachepy.recording.sink import GraphSink
+from cachepy.sink import GraphSink
 from cachepy.store import Store
 from cachepy.trace import Frame, RemoteFrame, read_mailbox, working_dir
 from cachepy.values.modules import Origins

@@ -316,6 +316,7 @@ class Store(Places):
         for name in stored.files if stored else [os.path.basename(self.path_of(call))]:
             unlink(os.path.join(folder, name))
         unlink(self.valid_path(call))
+        unlink(self.unended_path(call))
         self._parsed.pop(call, None)
 
     def put_code(self, digest: str, wire: bytes) -> None:

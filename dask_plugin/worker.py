@@ -20,8 +20,8 @@ from tornado.ioloop import PeriodicCallback
 
 from cachepy.model import Dep, Event
 from cachepy.reach.guard import Era
-from cachepy.recording.sink import GraphSink
 from cachepy.session import Session, current_session
+from cachepy.sink import GraphSink
 from cachepy.trace import Frame, caller, enter
 from dask_plugin.mail import mail_of
 from dask_plugin.records import OP, Record, batches, event_record, hit_record, task_record, told_record

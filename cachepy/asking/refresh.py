@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cachepy.asking.jobs import Place, Runner
     from cachepy.asking.plan import Roots
 
+_TIMES = 2  # that one call is made: once more if what it goes by was made again meanwhile
 _ROUNDS = 100  # after each, calls that changed themselves have shown what they call now
 
 
@@ -75,6 +76,7 @@ class Refresh:
         self.cut: dict[str, None] = {}
         self.failed: dict[str, BaseException] = {}
         self.left: dict[str, str] = {}
+        self.made: dict[str, int] = {}  # how often each call was made
         self.became: dict[str, Place] = {}  # a call that was fed with new results -> the call that this was
 
     def run(self) -> Refreshed:
@@ -195,11 +197,15 @@ class Round:
         if not fed and self._is_fresh(call):
             self.refresh.cut[call] = None
             return False
+        if self.refresh.made.get(call, 0) >= _TIMES:
+            self.refresh.left[call] = "it is stale again after it ran: another call may write the same file"
+            return False
         try:
             self.refresh.runner.start(self._job(event, fed))
         except RerunError as error:  # if it has a caller, that is made instead
             self.refresh.left[call] = str(error)
             return False
+        self.refresh.made[call] = self.refresh.made.get(call, 0) + 1
         return True
 
     def _job(self, event: Event, fed: dict[str, Place]) -> Job:

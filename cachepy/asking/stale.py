@@ -165,12 +165,28 @@ class Survey:
             self.verifier.take(holding)
         broken = [event for event in doubtful if not self._holds(event)]
         self.found: dict[str, Finding] = {}
-        self.history = session.graph.history()
-        for event in broken:
-            found = None if event.id in self.history else self._finding(event)
-            if found is not None:
-                self.found[event.id] = found
+        self.history = self._findings(broken)
         self._add_inputs()
+
+    def _findings(self, broken: list[Event]) -> set[str]:
+        """Find out about each call that does not hold by its row, but for those that are history, which it returns.
+
+        A call may hold by an older run, as when a file was changed back: then it gives the result of that run, and
+        what takes this one is history no more.
+        """
+        older: dict[str, str] = {}
+        todo = {event.id: event for event in broken}
+        while True:
+            history = self.session.graph.history(older)
+            known = len(older)
+            for call in [call for call in todo if call not in history]:
+                found = self._finding(todo.pop(call))
+                if isinstance(found, Finding):
+                    self.found[call] = found
+                else:
+                    older[call] = found.trace.result
+            if len(older) == known:
+                return history
 
     @property
     def events(self) -> dict[str, Event]:
@@ -199,14 +215,15 @@ class Survey:
             return self.verifier.call_holds((event.id, event.trace.effect), (event.root,))
         return self.probe.is_stored(event) and self.verifier.own_holds(placed(event).trace)
 
-    def _finding(self, event: Event) -> Finding | None:
-        """Why a call is not fresh; None if an older run of it is."""
+    def _finding(self, event: Event) -> Finding | Event:
+        """Why a call is not fresh; if an older run of it is, that one."""
         here = placed(event)
         if not self.probe.is_stored(event) or not self._is_readable(event):
             missing = Reason("value", event.title, event.id, None)
             return Finding("missing", (missing, *self.verifier.reasons(here.trace)), own=True)
-        if any(self.verifier.holds(each.trace) for each in self.probe.events(event.id, ())):
-            return None
+        for each in self.probe.events(event.id, ()):
+            if self.verifier.holds(each.trace):
+                return each
         own = bool(self.verifier.own_broken(here.trace))
         return Finding("stale", tuple(self.verifier.reasons(here.trace)), own)
 

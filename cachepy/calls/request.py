@@ -10,7 +10,7 @@ import sys
 
 from cachepy.code import identity_of
 from cachepy.disk.places import CLAIM, ENTRY
-from cachepy.errors import CacheWriteWarning, EntryError, EntryReplacedError
+from cachepy.errors import CacheWriteWarning, EntryError, EntryReplacedError, unwritable
 from cachepy.model import Event, title_of
 from cachepy.probe import LiveProbe
 from cachepy.session import Session
@@ -102,10 +102,10 @@ class Request:
         """Look up and verify, without a claim."""
         return self.find_hit() if flags.may_hit and self.store.may_have(self.id, self.path) else None
 
-    def release(self) -> None:
-        """Give the claim back, whatever ended the call."""
+    def release(self, *, is_unended: bool = False) -> None:
+        """Give the claim back, whatever ended the call; of one that will have to run again its file stays as a sign."""
         if self.claim is not None:
-            self.session.claims.release(self.claim)
+            self.session.claims.release(self.claim, self.store.unended_path(self.id) if is_unended else "")
             self.claim = None  # last: an interrupt in between must not lose it
 
     def find_hit(self) -> Hit | None:
@@ -152,8 +152,7 @@ class Request:
     def cannot_write(self, error: OSError) -> None:
         self.session.warn(
             CacheWriteWarning,
-            f"the cache at {self.store.root} cannot be written ({error.strerror or error}); results are "
-            f"returned, but not stored. Make it writable, or name another directory",
+            unwritable(self.store.root, error),
             "write",
             self.store.root,
             error.errno,

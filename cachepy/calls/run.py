@@ -80,6 +80,7 @@ class Run:
     def __exit__(self, kind: object, error: object, tb: object) -> None:
         elapsed = time.perf_counter() - self.began
         leave(self.token)
+        is_unended = self.flags.save and self.parent is None
         try:
             finish(self.frame)
             if isinstance(error, BaseException):
@@ -88,11 +89,13 @@ class Run:
                 self.parent.hopeless |= {self.request.id, *self.frame.hopeless}
             if kind is not None or not self._keep(elapsed):
                 self._hand_over()
+            else:
+                is_unended = False
         except BaseException:  # an interrupt, maybe between the entry and its record
             self._make_up()
             raise
         finally:
-            self._release()
+            self._release(is_unended=is_unended and self.request.stored is None)
 
     def _make_up(self) -> None:
         """Record what has been stored; twice does no harm."""
@@ -109,10 +112,10 @@ class Run:
                 pass
             self.frame.hand_over()
 
-    def _release(self) -> None:
+    def _release(self, *, is_unended: bool = False) -> None:
         if self.session.owners.get(self.request.id) is self.frame:
             del self.session.owners[self.request.id]
-        self.request.release()
+        self.request.release(is_unended=is_unended)
 
     def _keep(self, elapsed: float) -> bool:
         """Store and record the result; False if it must not or cannot be stored."""

@@ -45,7 +45,10 @@ def look(cache: Opened, tell: Tell, import_code: bool, roots: Iterable[str] = ()
     for name, why in cache.unimported.items():
         complain(f"cachepy: error: code of {name} could not be looked at: {why}")
     if cache.unimported:
-        tell.say("run this where the program is run, or name the calls that matter, to leave out what is gone for good")
+        tell.say(
+            "run this in the folder where the program runs; if a module no longer exists, ask only about the others: "
+            "status --root NAME, plan NAME"
+        )
     _say_unseen(tell, [name for name in found.unseen if name not in cache.unimported], import_code)
     return found
 
@@ -70,7 +73,7 @@ def _say_unseen(tell: Tell, unseen: list[str], import_code: bool) -> None:
     if unseen:
         names = ", ".join(unseen[:_MODULES]) + (", …" if len(unseen) > _MODULES else "")
         if import_code:
-            tell.say(f"some functions of {names} could not be found by their names; their code counts as unchanged")
+            tell.say(f"code of {names} that is not found under its name (renamed, local) counts as unchanged")
         else:
             tell.say(f"code of {amounts.count(len(unseen), 'module')} was not looked at ({names}): add --import")
 
@@ -84,8 +87,8 @@ def _as_dict(cache: Opened, call: str, state: str, reasons: Iterable[Reason]) ->
 
 @command(
     "status",
-    "cachepy status\ncachepy status -q --root report || sbatch job.sh",
-    "state counts causes calls unseen unimported",
+    "cachepy status --import\ncachepy status -q --import --root report || sbatch job.sh",
+    "state counts causes calls unended unknown unseen unimported",
 )
 @click.option("--root", "roots", metavar="CALL", multiple=True, help="Only this call or function, and what it needs.")
 @limit
@@ -98,19 +101,44 @@ def status(
 
     A call is stale if something that it depended on has changed (a file, code, a variable, a package, a call below
     it), and missing if its value is not on disk. First come the causes, with the number of calls that each reaches,
-    then the calls. Exits with 1 if any call is stale or missing, or if nothing is recorded yet, so that a job script
-    submits its first job too; with 0 if all are fresh.
+    then the calls. Without --import code is not looked at, and counts as unchanged.
+
+    Exits with 1 if any call is stale or missing, if a topmost call began and left no result, or if nothing is recorded
+    yet, so that a job script submits its first job too; with 0 if all are fresh. That speaks of calls that were made
+    before: a program with new arguments has nothing stale, so start it, or ask f.is_cached(...).
     """
     with opened(cache_dir, tell.say, may_be_new=True) as cache:
-        tops = [i for name in roots for i in cache.find(name)]
-        calls = cache.below(tops) if roots else cache.session.graph.rows().keys()
+        broken, unknown = _unended(cache, roots), [name for name in roots if not cache.has(name)]
+        tops = [i for name in roots if name not in unknown for i in cache.find(name)]
         survey = look(cache, tell, import_code, tops)
+        calls = (cache.below(tops) if roots else cache.session.graph.rows().keys()) - survey.history
         found = {i: f for i, f in survey.found.items() if i in calls}
+        if survey.history and not roots:
+            tell.say(f"{amounts.count(len(survey.history), 'call')} left out that took what nothing gives any more")
         if tell.as_json:
-            tell.document(**_status_fields(cache, len(calls), found), **seen(cache, survey))
+            fields = _status_fields(cache, len(calls), found, is_open=bool(broken or unknown))
+            tell.document(**fields, unended=broken, unknown=unknown, **seen(cache, survey))
         elif not tell.is_silent:
-            _tell_status(tell, cache, len(calls), found, None if show_all else limit)
-    return code_of(cache, bool(found) or not cache.session.graph)
+            _tell_open(tell, cache, broken, unknown)
+            if calls or not (broken or unknown):
+                _tell_status(tell, cache, len(calls), found, None if show_all else limit)
+    return code_of(cache, bool(found or broken or unknown) or not cache.session.graph)
+
+
+def _unended(cache: Opened, roots: Sequence[str]) -> dict[str, float]:
+    """The calls that began and did not end; of some functions only, if they are named."""
+    from cachepy.asking.unended import unended
+
+    names = {name.partition(":")[0].partition("(")[0] for name in roots}
+    found = unended(cache.session.store(cache.root))
+    return {call: when for call, when in found.items() if not roots or call.rpartition(":")[0] in names}
+
+
+def _tell_open(tell: Tell, cache: Opened, broken: Mapping[str, float], unknown: Sequence[str]) -> None:
+    for call, when in broken.items():
+        tell.parts(("unended", "stale"), ("  ", ""), (f"{call}  began, and left no result: {words.moment(when)}", ""))
+    for name in unknown:
+        tell.line(f"no call {words.clean(name)!r} is recorded yet{cache.near(name)}", "head")
 
 
 def _counts(number: int, found: Mapping[str, Finding]) -> dict[str, int]:
@@ -118,10 +146,11 @@ def _counts(number: int, found: Mapping[str, Finding]) -> dict[str, int]:
     return {"calls": number, "fresh": number - len(states)} | {s: states.count(s) for s in ("stale", "missing")}
 
 
-def _status_fields(cache: Opened, number: int, found: dict[str, Finding]) -> dict[str, Any]:
+def _status_fields(cache: Opened, number: int, found: dict[str, Finding], *, is_open: bool) -> dict[str, Any]:
+    state = "unknown" if cache.unimported else "fresh" if cache.events else "empty"
     return {
         "cache_dir": cache.root,
-        "state": "stale" if found else "unknown" if cache.unimported else "fresh" if cache.events else "empty",
+        "state": "stale" if found else "unended" if is_open else state,
         "counts": _counts(number, found),
         "causes": [c.as_dict() for c in causes({i: f.reasons for i, f in found.items()})],
         "calls": [_as_dict(cache, i, f.state, f.reasons) for i, f in found.items()],
@@ -136,7 +165,7 @@ def _tell_status(tell: Tell, cache: Opened, number: int, found: dict[str, Findin
         tell.line("nothing is stale as far as could be seen", "unknown")
         return
     if not found:
-        tell.line(f"all {amounts.count(number, 'call')} are fresh" if number > 1 else "the 1 call is fresh", "fresh")
+        tell.line(f"all {amounts.count(number, 'call')} are fresh" if number > 1 else "the only call is fresh", "fresh")
         return
     counts = _counts(number, found)
     states = ", ".join(f"{counts[s]:,} {s}" for s in ("stale", "missing", "fresh") if counts[s])
@@ -177,7 +206,7 @@ def _say_more(tell: Tell, number: int, most: int | None, noun: str) -> None:
 
 @command(
     "explain",
-    "cachepy explain report\ncachepy explain load:59c1f00d --import",
+    "cachepy explain report --import\ncachepy explain load:59c1f00d --import",
     "calls unseen unimported",
 )
 @click.argument("call")
@@ -219,7 +248,7 @@ def _tell_reasons(tell: Tell, cache: Opened, call: str, state: str, reasons: Ite
 
 @command(
     "plan",
-    "cachepy plan\ncachepy plan report --import --json",
+    "cachepy plan --import\ncachepy plan report --import --json",
     "calls counts seconds saved text unseen unimported",
 )
 @click.argument("roots", nargs=-1, metavar="[CALL]...")

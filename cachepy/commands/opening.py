@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import gc
 import os
+import stat
 from contextlib import contextmanager
 from functools import cached_property
 
@@ -16,6 +17,7 @@ from cachepy.commands import words
 from cachepy.commands.tell import WrongUse
 from cachepy.disk.files import Files, StatMemo
 from cachepy.disk.handling import OWN_NAMES
+from cachepy.errors import CachepyError
 from cachepy.values import amounts
 
 TYPE_CHECKING = False
@@ -50,6 +52,10 @@ class Opened:
             raise WrongUse(self._unknown(name))
         return found
 
+    def has(self, name: str) -> bool:
+        """Whether a name means any call."""
+        return bool(self._exact(name) or self._by_digest(name))
+
     def find_one(self, name: str) -> str:
         """The call that a name means; a usage error lists them if they are several."""
         found = self.find(name)
@@ -78,12 +84,13 @@ class Opened:
             raise WrongUse(f"{name!r} is ambiguous, {amounts.count(len(found), 'call')} start so:{self._list(found)}")
         return found
 
+    def near(self, name: str) -> str:
+        """A question after functions of similar names; empty if there are none."""
+        near = difflib.get_close_matches(name, sorted({e.fname for e in self.events.values()}), n=3)
+        return f"; did you mean {' or '.join(near)}?" if near else ""
+
     def _unknown(self, name: str) -> str:
-        names = sorted({e.fname for e in self.events.values()})
-        near = difflib.get_close_matches(name, names, n=3)
-        hint = f"; did you mean {' or '.join(near)}?" if near else ""
-        if not names:
-            hint = ": no calls are recorded there"
+        hint = self.near(name) if self.events else ": no calls are recorded there"
         way = "A call is named by its id, the start of its digest, or its function."
         return f"no call {name!r} in {self.root}{hint}\n{way}"
 
@@ -112,15 +119,50 @@ class _ReadMemo(StatMemo):
 
 def place(cache_dir: str | None, *, may_be_new: bool = False) -> str:
     """The absolute path of a cache directory that exists and can be read."""
+    if cache_dir == "":
+        raise WrongUse("--cache-dir is empty: is a shell variable not set? Name a directory, . for this one")
     root = cache_default_dir() if cache_dir is None else os.path.abspath(cache_dir)
+    _check_open(root)
     if may_be_new and not os.path.lexists(root):
         return root
     if not os.path.exists(root):
         raise WrongUse(f"there is no cache directory {root}; {_HOW}")
     if not os.path.isdir(root):
         raise WrongUse(f"{root} is a file, not a cache directory; {_HOW}")
-    os.listdir(root)  # PermissionError, which says why, rather than an empty answer
     return root
+
+
+def _check_open(root: str) -> None:
+    """CachepyError if it, or a folder above, is closed to this user: it would look as if nothing were there."""
+    above = [folder for folder in _above(root) if os.path.isdir(folder) and not _may(folder, os.X_OK)]
+    if above or (os.path.isdir(root) and not _may(root, os.R_OK | os.X_OK)):
+        folder = above[-1] if above else root
+        st = os.stat(folder)
+        raise CachepyError(
+            f"{folder} belongs to {_name_of(st.st_uid)} and is closed to you (mode {stat.S_IMODE(st.st_mode):04o}). "
+            f"Ask for the right to read it (to share a cache, its folders are made with CACHEPY_UMASK set: 002 for a "
+            f"group), or {_HOW}"
+        )
+
+
+def _above(path: str) -> Iterator[str]:
+    while path != os.path.dirname(path):
+        path = os.path.dirname(path)
+        yield path
+
+
+def _may(path: str, mode: int) -> bool:
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
+
+
+def _name_of(uid: int) -> str:
+    """Of a user."""
+    try:
+        from pwd import getpwuid
+
+        return getpwuid(uid).pw_name
+    except (ImportError, KeyError):
+        return f"user {uid}"
 
 
 @contextmanager

@@ -135,8 +135,8 @@ class Claims:
                 raise
         return None
 
-    def release(self, claim: Claim) -> None:
-        """Give the claim back, unless somebody took it over meanwhile."""
+    def release(self, claim: Claim, aside: str = "") -> None:
+        """Give the claim back, unless somebody took it over meanwhile; aside: the name that its file gets then."""
         self._held.pop(claim.path, None)
         try:
             _close(claim)
@@ -146,7 +146,7 @@ class Claims:
             return
         try:
             if claim.is_surely_mine() or claim.block in start_of(claim.path):
-                os.unlink(claim.path)
+                os.replace(claim.path, aside) if aside else os.unlink(claim.path)
         except OSError:
             return
 

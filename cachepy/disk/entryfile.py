@@ -131,7 +131,7 @@ class EntryFile:
         start = rows + count * _ROW.size
         table, meta = bytes(self._data[rows:start]), bytes(self._data[start : start + meta_length])
         if _header_check(bytes(self._data[: rows - _CHECK]), table, meta) != self._data[rows - _CHECK : rows]:
-            raise EntryError(f"{path} is damaged: its header does not check")
+            raise EntryError(f"{path} is damaged: its header fails its checksum")
         return meta, ((start + meta_length, value_length, value_check), (call_length, call_check), table, rows)
 
     def pickle(self) -> bytes | memoryview:
@@ -139,7 +139,7 @@ class EntryFile:
         start, length, check = self._layout[0]
         data = self._data[start : start + length]
         if len(data) != length or xxh3_64_intdigest(data) != check:
-            raise EntryError(f"{self._path} is damaged: the stored value does not check")
+            raise EntryError(f"{self._path} is damaged: the stored value fails its checksum")
         self._trust.check_seal(self._path, self._seal, self._parts())
         return data
 
@@ -154,7 +154,7 @@ class EntryFile:
         start, (length, check) = sum(self._layout[0][:2]), self._layout[1]
         data = bytes(self._data[start : start + length])
         if len(data) != length or xxh3_64_intdigest(data) != check:
-            raise EntryError(f"{self._path} is damaged: what is stored of the call's arguments does not check")
+            raise EntryError(f"{self._path} is damaged: what is stored of the call's arguments fails its checksum")
         self._trust.check_seal(self._path, self._seal, self._parts())
         return data
 
@@ -195,7 +195,7 @@ class EntryFile:
         for offset, length, check in _ROW.iter_unpack(table):
             view = self._data[offset : offset + length]
             if len(view) != length or (verify and xxh3_64_intdigest(view) != check):
-                raise EntryError(f"{self._path} is damaged: a buffer of the stored value does not check")
+                raise EntryError(f"{self._path} is damaged: a buffer of the stored value fails its checksum")
             if verify and any(self._data[end:offset]):
                 raise EntryError(f"{self._path} is damaged: there is something between the buffers of the stored value")
             found.append(view)

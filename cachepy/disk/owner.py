@@ -32,7 +32,7 @@ def process_start(pid: int) -> str | None:
 def _alive(pid: int) -> str | None:
     """Without /proc: when the process started, as psutil knows it, else ALIVE if there is one of this number."""
     try:
-        from psutil import STATUS_ZOMBIE, NoSuchProcess, Process  # type: ignore[import-untyped]
+        from psutil import STATUS_ZOMBIE, NoSuchProcess, Process
     except ImportError:
         return _exists(pid)
     try:

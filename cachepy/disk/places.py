@@ -7,6 +7,7 @@
     entries/ab/<name>-<digest>.<run>.old     the value of an older trace
     entries/ab/<name>-<digest>.valid         which of several runs was last seen to hold
     entries/ab/<name>-<digest>.claim         somebody is running this call
+    entries/ab/<name>-<digest>.unended       a topmost call that began and did not end: the claim it had
     code/<digest>                            pieces of a code digest, to name what changed
     broken/<time>/...                        what `cache_repair` put aside
 
@@ -25,7 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ENTRY, OLD, CLAIM, TEMPORARY, VALID = ".entry", ".old", ".claim", ".tmp", ".valid"
+ENTRY, OLD, CLAIM, TEMPORARY, VALID, UNENDED = ".entry", ".old", ".claim", ".tmp", ".valid", ".unended"
 
 
 class Places:
@@ -53,6 +54,9 @@ class Places:
 
     def valid_path(self, call: str) -> str:
         return self.path_of(call)[: -len(ENTRY)] + VALID
+
+    def unended_path(self, call: str) -> str:
+        return self.path_of(call)[: -len(ENTRY)] + UNENDED
 
     def outfile(self, path: str) -> str:
         """The path of an entry as events have it."""

@@ -1,6 +1,6 @@
 """Annotations as text: they count as code, and may be objects of any kind.
 
-Imports bytecode, digest, modules.
+Imports bytecode, digest, hints (late), modules.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from cachepy.values.modules import MAIN, canonical
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from cachepy.reach.walk import Walk
 
 UNEVALUATED = "annotate"  # stands for the names, where all that is known is the code that makes the annotations
 
@@ -59,3 +61,15 @@ def _note(note: Any) -> str:
     for main in MAIN:
         text = text.replace(f"{main}.", f"{canonical(main)}.")
     return type(note).__name__ if " at 0x" in text else text
+
+
+def bind_annotated(walk: Walk, label: str, annotations: Any) -> None:
+    """What ``Annotated`` carries and what an alias stands for may be read by a validator: they count by value."""
+    for name, note in (annotations or {}).items():
+        if hasattr(note, "__metadata__"):
+            walk.bind(f"{label}.{name} annotated", note.__metadata__)
+        elif type(note).__module__ == "typing":
+            from cachepy.values.hints import is_named_hint
+
+            if is_named_hint(note):
+                walk.bind(f"{label}.{name} annotated", note)

@@ -24,7 +24,7 @@ from cachepy.reach.facts import CodeFacts
 from cachepy.reach.guard import MISSING, Guard
 from cachepy.reach.imports import visit_imports
 from cachepy.reach.kinds import FUNCTION, IMMUTABLE, METHOD, MODULE, is_harmless, is_immutable, members_of
-from cachepy.reach.notes import annotations_of, notes_of
+from cachepy.reach.notes import annotations_of, bind_annotated, notes_of
 from cachepy.reach.pieces import Piece, bound_piece, code_piece, defaults_of, value_piece
 from cachepy.values.modules import PACKAGE, STDLIB, USER, canonical, home_of
 
@@ -247,20 +247,9 @@ class Walk:
         where = f"{code.co_filename}:{code.co_firstlineno}"
         self.pieces.append(code_piece(label, digest, where, notes))
         self.lines += [f"code {digest}", *notes]
-        self._annotated(label, annotations)
+        bind_annotated(self, label, annotations)
         if "__wrapped__" in fn.__dict__:
             self.bind(f"{label}.__wrapped__", fn.__dict__["__wrapped__"])
-
-    def _annotated(self, label: str, annotations: Any) -> None:
-        """What ``Annotated`` carries and what an alias stands for may be read by a validator: they count by value."""
-        for name, note in (annotations or {}).items():
-            if hasattr(note, "__metadata__"):
-                self.bind(f"{label}.{name} annotated", note.__metadata__)
-            elif type(note).__module__ == "typing":
-                from cachepy.values.hints import is_named_hint
-
-                if is_named_hint(note):
-                    self.bind(f"{label}.{name} annotated", note)
 
     def _cells(self, fn: Any, label: str, facts: CodeFacts, skip: Iterable[str] = ()) -> None:
         """What a closure holds; of a library's closure (with `skip`) only code and constants, not its caches."""
@@ -317,8 +306,8 @@ class Walk:
         if type(cls) is not type:
             self.bind(f"{label}.metaclass", type(cls))
         self.lines += notes
-        self._annotated(label, annotations)
-        self._annotated(label, {each.__name__: each for each in vars(cls).get("__type_params__", ())})  # class C[T]
+        bind_annotated(self, label, annotations)
+        bind_annotated(self, label, {t.__name__: t for t in vars(cls).get("__type_params__", ())})  # class C[T]
         for name, obj in sorted(members.items()):
             self.bind(f"{label}.{name}", obj)
         for name, field in vars(cls).get("__dataclass_fields__", {}).items():

@@ -1,1 +1,1 @@
-"""Where ended calls go: rows folded by id, the edges between them, the sinks."""
+"""Ended calls, kept: rows folded by id, the edges between them, work that was sent elsewhere."""

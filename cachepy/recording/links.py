@@ -104,17 +104,27 @@ class Links:
             self._places[caller] = row, places
         return places
 
-    def history(self, past: set[str]) -> set[str]:
+    def history(self, past: set[str], given: Mapping[str, str]) -> set[str]:
         """The calls that nothing makes any more: they took a result of an earlier run, which no call gives now.
 
         A call whose input came from history is history too. One that is called by others is only if they all are.
+        given: what calls give that hold by an older run than the one in their row.
         """
+        again: dict[str, set[str]] = {}
+        for call, digest in given.items():
+            again.setdefault(digest, set()).add(call)
+        past = past.union(result_in(self._rows[call]) for call in given)
+
+        def givers(digest: str) -> set[str]:
+            by_row = {call for call in self.results.get(digest, ()) if given.get(call, digest) == digest}
+            return by_row | again.get(digest, set())
+
         takers: dict[str, list[str]] = {}
         for call, row in self._rows.items():
             for digest in args_in(row).values():
                 takers.setdefault(digest, []).append(call)
         found: set[str] = set()
-        taken = {call for d in past if not self.results.get(d) for call in takers.get(d, ())}
+        taken = {call for d in past if not givers(d) for call in takers.get(d, ())}
         todo = list(taken)
         while todo:
             call = todo.pop()
@@ -123,7 +133,7 @@ class Links:
             found.add(call)
             row = self._rows[call]
             result = result_in(row)
-            if found.issuperset(self.results.get(result, ())):
+            if found.issuperset(givers(result)):
                 taken.update(takers.get(result, ()))
                 todo += takers.get(result, ())
             todo += [name for name in calls_in(row) if name in taken]

@@ -49,7 +49,7 @@ def shown(graph: Graph) -> Any:
     """All that can be asked."""
     nodes = graph.nodes()
     return (
-        nodes, graph.files(), graph.summary(), graph.history(), graph.events(), sorted(graph.snapshot()),
+        nodes, graph.files(), graph.summary(), graph.history({}), graph.events(), sorted(graph.snapshot()),
         {path: graph.for_file(path) for path in ("/data/x.csv", "/other/x.csv", "/data/y.csv")},
         {call: (graph.parents_of(call), graph.run_of(call), graph.node(call)) for call in IDS},
         {digest: sorted(e.id for e in graph.with_result(digest)) for digest in RESULTS[1:]},

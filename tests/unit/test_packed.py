@@ -102,7 +102,7 @@ def judge(payload: bytes) -> None:
         graph = Graph()
         graph.apply(EVENT)
         graph.apply(event)
-        graph.nodes(), graph.files(), graph.for_file("x"), graph.summary(), graph.history(), graph.run_of(event.id)
+        graph.nodes(), graph.files(), graph.for_file("x"), graph.summary(), graph.history({}), graph.run_of(event.id)
 
 
 @settings(max_examples=500, deadline=None)

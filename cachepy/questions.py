@@ -97,9 +97,10 @@ class Questions:
         TypeError
             If the arguments do not fit the function.
         """
-        call = self._call
-        found = self._stored(args, kwargs) if args or kwargs else _calls_of(call)
-        store = current_session().store(call.options.root())
+        if args or kwargs:
+            return self._clear_one(args, kwargs)
+        found = _calls_of(self._call)
+        store = current_session().store(self._call.options.root())
         for each in found:
             store.forget(each)
         return len(found)
@@ -113,12 +114,14 @@ class Questions:
             text = f"{call.fname} has no key for these arguments and would run without the cache: argument {name}"
             raise UsageError(f"{text}. Leave it out with ignore_args=[...] if it does not matter") from None
 
-    def _stored(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
+    def _clear_one(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
         try:
             request = self._call.request(args, kwargs)
         except UndigestableError:
-            return []
-        return [request.id] if request.look() is not None else []
+            return 0
+        is_stored = request.look() is not None
+        request.store.forget(request.id)  # also the sign of a run that did not end
+        return int(is_stored)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Questions, (self._call,)

@@ -1,0 +1,119 @@
+"""A topmost call that began and left no result makes `cachepy status` say so: its program has to run again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PROGRAM = """
+import os, signal, sys
+from cachepy import cache_file
+cached = cache_file("cache", warn_cheap=False)
+HOW = sys.argv[1] if len(sys.argv) > 1 else ""
+
+@cached(ignore_globals=["HOW"])
+def step(i):
+    if HOW == "below":
+        raise ValueError("below")
+    return i
+
+@cached(ignore_globals=["HOW"])
+def report(day):
+    try:
+        step(1)
+    except ValueError:
+        pass
+    if HOW == "raise":
+        raise RuntimeError("feed down")
+    if HOW in ("SIGINT", "SIGKILL"):
+        os.kill(os.getpid(), getattr(signal, HOW))
+    return (lambda: day) if HOW == "odd" else day
+
+if __name__ == "__main__":
+    report("monday")
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    (tmp_path / "job.py").write_text(textwrap.dedent(PROGRAM))
+    return tmp_path
+
+
+def python(project: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    env = {k: v for k, v in os.environ.items() if k != "CACHEPY_DIR"} | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run([sys.executable, *args], cwd=project, env=env, capture_output=True, text=True)
+
+
+def status(project: Path, *args: str) -> tuple[int, dict[str, object]]:
+    done = python(project, "-m", "cachepy", "status", "--import", "--json", "--cache-dir", "cache", *args)
+    return done.returncode, json.loads(done.stdout)
+
+
+@pytest.mark.parametrize(("how", "code"), [("raise", 1), ("SIGINT", -signal.SIGINT), ("SIGKILL", -signal.SIGKILL)])
+def test_a_run_that_did_not_end_is_not_fresh(project, how, code):
+    assert python(project, "job.py", how).returncode == code
+    found, document = status(project)
+    assert found == 1
+    assert document["state"] == "unended"
+    assert [call.partition(":")[0] for call in document["unended"]] == ["report"]
+    assert python(project, "job.py").returncode == 0
+    found, document = status(project)
+    assert (found, document["state"], document["unended"]) == (0, "fresh", {})
+
+
+def test_a_failure_that_a_caller_caught_is_no_matter(project):
+    assert python(project, "job.py", "below").returncode == 0
+    assert status(project)[0] == 0
+
+
+def test_asking_for_one_function(project):
+    python(project, "job.py", "raise")
+    assert status(project, "--root", "step")[0] == 0
+    found, document = status(project, "--root", "report")
+    assert (found, document["unknown"]) == (1, ["report"])
+    found, document = status(project, "--root", "stepp")
+    assert (found, document["unknown"], document["unended"]) == (1, ["stepp"], {})
+
+
+def test_nothing_recorded_yet_is_a_one_also_for_a_function(project):
+    found, document = status(project, "--root", "report")
+    assert (found, document["unknown"]) == (1, ["report"])
+
+
+def test_clear_takes_the_sign_away(project):
+    python(project, "job.py", "raise")
+    assert python(project, "-c", "import job; job.report.clear('monday')").returncode == 0
+    assert status(project)[0] == 0
+
+
+def test_what_it_says(project):
+    python(project, "job.py", "raise")
+    done = python(project, "-m", "cachepy", "status", "--import", "--cache-dir", "cache")
+    assert done.stdout.startswith("unended  report:")
+    assert "began, and left no result: 2" in done.stdout
+
+
+def test_prune_takes_old_signs_away(project):
+    python(project, "job.py", "raise")
+    python(project, "-c", "import cachepy; cachepy.cache_prune('cache', days_old=30)")
+    assert status(project)[1]["state"] == "unended"
+    python(project, "-c", "import cachepy; cachepy.cache_prune('cache', days_old=0, forget=True)")
+    assert not list((project / "cache").rglob("*.unended"))
+
+
+def test_prune_takes_the_sign_of_a_call_that_ended_since_away(project):
+    python(project, "job.py", "raise")
+    python(project, "job.py")
+    assert list((project / "cache").rglob("*.unended"))
+    python(project, "-c", "import cachepy; cachepy.cache_prune('cache', days_old=30)")
+    assert not list((project / "cache").rglob("*.unended"))
+    assert status(project)[0] == 0
