@@ -184,20 +184,22 @@ class UncachedCallWarning(CacheWarning):
 class ChangedInputWarning(CacheWarning):
     """A file that the call read changed while it ran, so its result was not stored.
 
-    Mostly the call itself wrote it: then it is an output. Leave its parameter out with ``ignore_args``, and call
-    `track_file` after writing, so that a lost output is written again.
+    Mostly the call itself wrote it: then it is an output. Name only the inputs in ``file_args`` (``[]`` if there are
+    none) and call `track_file` after writing: then its path is an argument like any other, and a lost output is
+    written again. With ``ignore_args`` the path would not count: a call that names another file would be a hit, and
+    write nothing.
 
     Examples
     --------
     >>> from pathlib import Path
     >>> from cachepy import cache_file, track_file
-    >>> @cache_file("cache", ignore_args=["out"])
+    >>> @cache_file("cache", file_args=[])
     ... def write(text, out):
     ...     out.write_text(text)
     ...     track_file(out)
     >>> write("one", Path("a.txt"))
-    >>> write.is_cached("one", Path("a.txt"))
-    True
+    >>> write.is_cached("one", Path("a.txt")), write.is_cached("one", Path("b.txt"))
+    (True, False)
     >>> Path("a.txt").unlink()
     >>> write.is_cached("one", Path("a.txt"))
     False
@@ -262,6 +264,14 @@ class OpaqueGlobalWarning(CacheWarning):
     [(42,)]
     >>> DATABASE.close()
     """
+
+
+def unwritable(root: str, error: OSError) -> str:
+    """What a warning says of a cache directory in which nothing can be stored."""
+    return (
+        f"the cache at {root} cannot be written ({error.strerror or error}); results are returned, but not stored. "
+        f"Make it writable, or name another directory"
+    )
 
 
 def user_level() -> int:

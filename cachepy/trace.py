@@ -14,7 +14,7 @@ from cachepy.model import BELOW, CALL, FILE, Dep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Any, Protocol
 
     from cachepy.disk.files import Files
@@ -52,12 +52,16 @@ def working_dir() -> str:
         return ""
 
 
+LOST = "the mailbox for calls that other processes make"
+"""The name of what changed where a dep may be missing."""
+
+
 class Frame:
     """One running body: its deps in the order they came, the calls below, and who called it."""
 
     __slots__ = (
-        "__weakref__", "calls", "changed", "closed", "cwd", "deps", "hopeless", "id", "mailbox", "parent", "pid", "run",
-        "shared", "thread",
+        "__weakref__", "calls", "changed", "closed", "cwd", "deps", "hopeless", "id", "is_posted", "mailbox", "parent",
+        "pid", "run", "shared", "thread", "unwritten",
     )  # fmt: skip
 
     def __init__(self, call: str, run: str, parent: Caller | None, mailbox: str, cwd: str) -> None:
@@ -74,6 +78,8 @@ class Frame:
         self.hopeless: set[str] = set()  # calls that raised when they were made for this one (see `revive`)
         self.closed = False
         self.shared = False  # handed to another process, which may leave deps in the mailbox
+        self.is_posted = False  # the mailbox was made here, with its first record
+        self.unwritten: OSError | None = None  # why what another process told could not be written
 
     def add(self, dep: Dep) -> None:
         """Note a dep; one that is met again with another digest changed while the body ran."""
@@ -102,11 +108,26 @@ class Frame:
         for dep in self.calls.values():
             yield Dep(BELOW, dep.name, dep.digest)
 
+    def lose(self, error: OSError | None) -> None:
+        """A dep may be missing, so nothing may be stored."""
+        self.unwritten = error
+        self.changed.append(LOST)
+
     def hand_over(self) -> None:
         """Give the caller all deps: this run leaves no node that could speak for them."""
         if self.parent is not None:
             for dep in self.absorbed():
                 self.parent.add(dep)
+            if LOST in self.changed:
+                self._lose_of(self.parent)
+
+    def _lose_of(self, parent: Caller) -> None:
+        """The caller lacks the same dep."""
+        if isinstance(parent, Frame):
+            parent.lose(self.unwritten)
+            return
+        for digest in ("", None):  # two that contradict each other: whoever reads them stores nothing
+            parent.add(Dep(FILE, LOST, digest))
 
     def lineage(self) -> Iterable[str]:
         """The runs of this frame and of its callers, as far as they are in this process."""
@@ -122,31 +143,93 @@ def read_mailbox(frame: Frame) -> list[Dep]:
 
     try:
         records, damaged = read(frame.mailbox)
-        os.unlink(frame.mailbox)
     except OSError:
-        return []
-    if damaged or not all(map(is_dep, records)):  # a dep may be lost: nothing may be stored without it
-        frame.changed.append("the mailbox for calls that other processes make")
+        records, damaged = [], False
+    head = [_HEAD] if frame.is_posted else []
+    if _take_sign(frame.run) or records[: len(head)] != head:
+        frame.lose(OSError("a process that it started could not write there"))
+    elif damaged or not all(map(is_dep, records[len(head) :])):
+        frame.lose(None)
+    _unlink(frame.mailbox)
     return [Dep(*record) for record in records if is_dep(record)]
+
+
+_HEAD = "mailbox"  # the first record
+
+
+def post(frame: Frame) -> None:
+    """Make the mailbox, in a folder that is there; OSError if that cannot be.
+
+    Its first record makes a loss known without anything being written: a process that cannot append removes the file.
+    If another one makes it again, the first record is missing.
+    """
+    from cachepy.disk.journal import Journal
+
+    Journal(frame.mailbox).append(_HEAD)
+    frame.is_posted = True
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
+
+
+def _sign(run: str) -> str:
+    """Where a process of this host says that it could neither write into the mailbox nor remove it."""
+    from tempfile import gettempdir
+
+    return os.path.join(gettempdir(), f"cachepy-{run}.lost")
+
+
+def _take_sign(run: str) -> bool:
+    path = _sign(run)
+    is_there = os.path.lexists(path)
+    if is_there:
+        _unlink(path)
+    return is_there
 
 
 class RemoteFrame:
     """A caller in another process, which reads its mailbox when its body has ended."""
 
-    __slots__ = ("_box", "mailbox", "run")
+    __slots__ = ("_box", "mailbox", "on_loss", "run")
 
     def __init__(self, run: str, mailbox: str) -> None:
         self.run = run
-        self.mailbox = mailbox
+        self.mailbox = mailbox  # none if the caller could not make it: it knows that it will not be told
+        self.on_loss: Callable[[OSError], None] = lambda error: None
         from cachepy.disk.journal import Journal
 
         self._box = Journal(mailbox)
 
     def add(self, dep: Dep) -> None:
         """Written through at once: the caller looks as soon as it has the result."""
-        os.makedirs(os.path.dirname(self.mailbox), mode=0o700, exist_ok=True)  # `with_caller` made it
-        self._box.append(dep.astuple())
-        self._box.close()
+        if not self.mailbox:
+            return
+        try:
+            os.makedirs(os.path.dirname(self.mailbox), mode=0o700, exist_ok=True)  # `with_caller` made it
+            self._box.append(dep.astuple())
+        except OSError as error:
+            self._lose(error)
+        finally:
+            self._box.close()
+
+    def _lose(self, error: OSError) -> None:
+        """See that the caller stores nothing: a trace without this dep would hold where it must not.
+
+        Taking the mailbox away needs no room on a full disk. Where even that is refused, the caller looks for a sign
+        among the temporary files; if that cannot be left either, the error goes through: better than a stale value.
+        """
+        self.on_loss(error)
+        try:
+            os.unlink(self.mailbox)
+        except FileNotFoundError:  # somebody has said so already
+            pass
+        except OSError:
+            flags = os.O_CREAT | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0)
+            os.close(os.open(_sign(self.run), flags, 0o600))
 
     def is_open(self) -> bool:
         return True

@@ -6,11 +6,12 @@ Imports options, session, trace.
 from __future__ import annotations
 
 import os
+from functools import partial
 
 from cachepy.calls.options import cache_default_dir
-from cachepy.errors import UsageError
+from cachepy.errors import CacheWriteWarning, UsageError, unwritable
 from cachepy.session import current_session
-from cachepy.trace import Frame, caller, enter, leave
+from cachepy.trace import Frame, RemoteFrame, caller, enter, leave, post
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,23 +91,36 @@ class with_caller:  # noqa: N801 - used as a function: pool.submit(with_caller(f
         session, frame = current_session(), self.caller()
         if frame is None:
             run, mailbox = session.outbox.run, session.outbox.mailbox(_root_of(self.fn))
-            _make_room(session, mailbox)
-            return run, mailbox
-        if isinstance(frame, Frame):
-            if not frame.shared:
-                _make_room(session, frame.mailbox)
+            return run, mailbox if _error_of(_make_room, session, mailbox) is None else ""
+        if not isinstance(frame, Frame):
+            return frame.run, frame.mailbox
+        if not frame.shared:
             frame.shared = True
             session.shared[frame.run] = frame
-        return frame.run, frame.mailbox
+            error = _error_of(_post, session, frame)
+            if error is not None:
+                frame.lose(error)
+        return frame.run, frame.mailbox if frame.unwritten is None else ""
 
 
 def _make_room(session: Session, mailbox: str) -> None:
-    """Make the folder of a mailbox as private, or as shared, as its cache directory is; best effort."""
+    """Make the folder of a mailbox as private, or as shared, as its cache directory is."""
     folder = os.path.dirname(mailbox)
+    session.store(os.path.dirname(folder)).trust.make_folder(folder)
+
+
+def _post(session: Session, frame: Frame) -> None:
+    """Before the frame is sent off: a run that cannot be told what others do for it is not stored."""
+    _make_room(session, frame.mailbox)
+    post(frame)
+
+
+def _error_of(make: Callable[..., None], *args: Any) -> OSError | None:
     try:
-        session.store(os.path.dirname(folder)).trust.make_folder(folder)
-    except OSError:  # whoever writes into it will say so
-        pass
+        make(*args)
+    except OSError as error:
+        return error
+    return None
 
 
 def _root_of(fn: Any) -> str:
@@ -121,5 +135,18 @@ def _restore(kind: type[with_caller], fn: Any, run: str, mailbox: str) -> with_c
     if run == session.outbox.run:
         made.frame = None
     else:
-        made.frame = session.shared.get(run) or session.remote_frame(run, mailbox)
+        made.frame = _here(session, run) or session.remote_frame(run, mailbox)
+        if isinstance(made.frame, RemoteFrame):
+            made.frame.on_loss = partial(_warn, session, mailbox)
     return made
+
+
+def _here(session: Session, run: str) -> Frame | None:
+    """The frame itself where it runs; a forked child has a copy, to which nothing may be told."""
+    frame = session.shared.get(run)
+    return frame if frame is not None and frame.pid == os.getpid() else None
+
+
+def _warn(session: Session, mailbox: str, error: OSError) -> None:
+    root = os.path.dirname(os.path.dirname(mailbox))
+    session.warn(CacheWriteWarning, unwritable(root, error), "write", root, error.errno)

@@ -14,6 +14,7 @@ from cachepy.errors import ChangedGlobalWarning, ChangedInputWarning, OpaqueGlob
 from cachepy.model import CODE, ENV, FILE, NAME, PACKAGE, Dep
 from cachepy.paths import could_be
 from cachepy.probe import LiveProbe, exists
+from cachepy.trace import LOST
 from cachepy.values.flat import NUMBERS, TEXTS
 from cachepy.verify import ANCHOR
 
@@ -169,16 +170,20 @@ class Inputs:
             elif kind == ENV and LiveProbe(self.session).env(path) != before:
                 changed.append(f"the environment variable {path}")
         for name in changed:
-            self._warn_changed(name)
+            if name == LOST and self.frame.unwritten is not None:
+                self.request.cannot_write(self.frame.unwritten)
+            else:
+                self._warn_changed(name)
         return not changed
 
     def _warn_changed(self, name: str) -> None:
         fname = self.request.call.fname
         if name in self.arg_files:
+            given = self.arg_files[name]
             text = (
-                f"{fname} changed the file {name!r} that its argument {self.arg_files[name]!r} names, so its result "
-                f"was not stored. If the file is an output, leave the parameter out with "
-                f"ignore_args=[{self.arg_files[name]!r}] and call track_file() on it after writing"
+                f"{fname} changed the file {name!r} that its argument {given!r} names, so its result was not stored. "
+                f"If the file is an output, name only the inputs in file_args=[...] and call track_file() on it after "
+                f"writing (ignore_args=[{given.partition('[')[0]!r}] would leave out which file it is)"
             )
         else:
             text = f"{name} changed while {fname} ran, so the result was not stored; it will run again"

@@ -12,8 +12,9 @@ import click
 
 from cachepy import __version__
 from cachepy.commands.ask import explain, plan, status
-from cachepy.commands.care import prune, repair, verify
+from cachepy.commands.care import repair, verify
 from cachepy.commands.listing import ls, show, stats
+from cachepy.commands.pruning import prune
 from cachepy.commands.view import export, graph
 from cachepy.exits import guarded
 
@@ -89,14 +90,14 @@ def cachepy() -> None:
     \b
     Exit codes:
       0    fresh, or done
-      1    stale or missing (status, explain, plan), problems found (verify)
+      1    stale, missing or not run yet (status, explain, plan), problems found (verify)
       2    wrong usage
       3    any other error
       130  interrupted; 141: nobody reads the output any more
 
     \b
-    In a job script:
-      cachepy status -q || sbatch job.sh
+    In a job script (--import: look at the code too):
+      cachepy status -q --import || sbatch job.sh
 
     \b
     Completion of commands and options, in bash (or zsh, fish):

@@ -1,167 +1,31 @@
-"""The commands that look after a cache directory: prune, verify, repair.
+"""The commands that say whether a cache directory is whole, and mend it: verify, repair.
 
-What changes something shows it first and asks.  Imports exits, importing, maintain, opening,
-options, tell, words; check and repair when they are used.
+Imports consent, exits, importing, opening, options, tell, words; check and repair when they are used.
 """
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 import time
-from itertools import islice
 
 import click
 
 from cachepy.commands import words
+from cachepy.commands.consent import dry_run_option, is_shown, may, yes_option
 from cachepy.commands.importing import importing
 from cachepy.commands.opening import place, session_at
-from cachepy.commands.options import command, everything, limit
-from cachepy.commands.tell import Tell, WrongUse, short_ids
+from cachepy.commands.options import command
+from cachepy.commands.tell import Tell
 from cachepy.exits import STALE
 from cachepy.values import amounts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
     from typing import Any, Self
 
     from cachepy.upkeep.check import Checked
     from cachepy.upkeep.repair import Repaired
-    from cachepy.upkeep.stock import Stock
-
-    _Type = click.ParamType[float]
-else:
-    _Type = click.ParamType  # before click 8.4 it takes no parameter
-
-_DAYS = 30.0
-_DAY = 86400.0  # s
-
-_yes = click.option("-y", "--yes", is_flag=True, help="Do it without asking.")
-_dry_run = click.option("-n", "--dry-run", is_flag=True, help="Only show what would be done.")
-
-
-class _Typed(_Type):
-    """A value that people type with a unit."""
-
-    def __init__(self, name: str, parse: Callable[[str], float]) -> None:
-        self.name = name
-        self.parse = parse
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        try:
-            return self.parse(value) if isinstance(value, str) else value
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-def _may(tell: Tell, question: str, yes: bool) -> bool:
-    """Whether it may be done: told so, or asked; a usage error if there is nobody to ask."""
-    if yes:
-        return True
-    if not sys.stdin or not sys.stdin.isatty() or tell.as_json:
-        raise WrongUse("nothing was changed: there is nobody to ask; add --yes to do it, or --dry-run to see it")
-    if click.confirm(question, err=True):
-        return True
-    tell.say("nothing was changed")
-    return False
-
-
-# ---------------------------------------------------------------- prune
-
-
-@command(
-    "prune",
-    "cachepy prune --older-than 30 --dry-run\ncachepy prune --max-size 10GB --yes",
-    "entries size deleted dry_run",
-)
-@click.option("--older-than", "days", metavar="DAYS", type=_Typed("days", words.parse_age), help=(
-    "Entries last written longer ago go: days, or 12h, 30d, 2w; 0: all.  [default: 30, or none with --max-size]"
-))  # fmt: skip
-@click.option("--max-size", "most", metavar="SIZE", type=_Typed("size", words.parse_size), help=(
-    "Then the oldest go until no more than this is left: 500MB, 10GB."
-))  # fmt: skip
-@limit
-@everything
-@_yes
-@_dry_run
-def prune(
-    tell: Tell, cache_dir: str | None, *, days: float | None, most: int | None, limit: int, show_all: bool, yes: bool,
-    dry_run: bool,
-) -> int:  # fmt: skip
-    """Delete old entries, after showing them.
-
-    Only files that cachepy wrote go, safely beside running calls, together with what dead writers left behind. The
-    record of the graph stays: calls that went are shown as missing, and run when they are needed. Asks before it
-    deletes; without a terminal it wants --yes.
-    """
-    from cachepy.upkeep.maintain import cache_prune
-    from cachepy.upkeep.stock import stock
-
-    root = place(cache_dir)
-    days = days if days is not None else _DAYS if most is None else math.inf
-    with session_at(root):
-        began = time.time()
-        paths = cache_prune(root, days, max_bytes=most, dry_run=True)
-        known = {each.path: each for each in stock(root)}
-        going = [known[str(p)] for p in paths if str(p) in known]
-        total = sum(each.size for each in going)
-        if not tell.as_json:
-            _tell_going(tell, going, None if show_all else limit)
-        gone = list[str]()
-        is_doing = not dry_run and (bool(going) or yes)
-        if is_doing and _may(tell, f"Delete {_of(going, total)} from {root}?", yes or not going):
-            gone = _prune(root, days and days + (time.time() - began) / _DAY, most)
-        _tell_pruned(tell, root, going, gone, dry_run)
-    return 0
-
-
-def _prune(root: str, days: float, most: int | None) -> list[str]:
-    """Entries that came of age while the question stood are not among those that were shown."""
-    from cachepy.upkeep.maintain import cache_prune
-
-    return [str(path) for path in cache_prune(root, days, max_bytes=most)]
-
-
-def _of(going: list[Stock], total: int) -> str:
-    return f"{amounts.count(len(going), 'entry')} ({amounts.size(total)})"
-
-
-def _call(each: Stock) -> tuple[str, str]:
-    """Id and label; of a damaged entry the name of its file."""
-    return (each.events[0].id, each.events[0].title) if each.events else (os.path.basename(each.path), "(damaged)")
-
-
-def _tell_going(tell: Tell, going: list[Stock], most: int | None) -> None:
-    now = time.time()
-    names = short_ids(_call(e)[0] for e in going) if tell.is_terminal else {}
-    rows: Sequence[Sequence[str]] = [
-        (names.get(i, i), amounts.size(e.size), words.age(e.written, now), text)
-        for e, (i, text) in ((e, _call(e)) for e in islice(going, most))
-    ]
-    tell.table(("id", "size", "age", "call"), rows, right="size age", fixed="id")
-    if most is not None and len(going) > most:
-        tell.say(f"and {amounts.count(len(going) - most, 'more entry')}: --all lists them")
-
-
-def _tell_pruned(tell: Tell, root: str, going: list[Stock], gone: list[str], dry_run: bool) -> None:
-    sizes = {each.path: each.size for each in going}
-    if tell.as_json:
-        rows = [
-            {"id": _call(e)[0], "label": _call(e)[1], "path": e.path, "size": e.size, "created": e.written}
-            for e in going
-        ]
-        tell.document(cache_dir=root, entries=rows, size=sum(sizes.values()), deleted=gone, dry_run=dry_run)
-    elif not going:
-        tell.say("nothing is old enough to delete")
-    elif dry_run:
-        tell.say(f"would delete {_of(going, sum(sizes.values()))}")
-    elif gone:
-        tell.say(f"deleted {amounts.count(len(gone), 'entry')} ({amounts.size(sum(sizes.get(p, 0) for p in gone))})")
-
-
-# ---------------------------------------------------------------- verify
 
 
 @command(
@@ -271,8 +135,8 @@ class _Progress:
     "cachepy repair --dry-run\ncachepy repair --yes",
     "is_changed entries events rebuilt moved mended foreign leftovers dry_run",
 )
-@_yes
-@_dry_run
+@yes_option
+@dry_run_option
 def repair(tell: Tell, cache_dir: str | None, *, yes: bool, dry_run: bool) -> int:
     """Put broken files aside.
 
@@ -283,9 +147,9 @@ def repair(tell: Tell, cache_dir: str | None, *, yes: bool, dry_run: bool) -> in
     root = place(cache_dir)
     with session_at(root):
         found = _repaired(root, dry_run=True)
-        if not tell.as_json:
+        if is_shown(tell, yes=yes, dry_run=dry_run):
             _tell_repair(tell, root, found)
-        if found.is_changed and not dry_run and _may(tell, f"Repair {root}?", yes):
+        if found.is_changed and not dry_run and may(tell, f"Repair {root}?", yes):
             found = _repaired(root, dry_run=False)
             tell.say(f"repaired {root}")
         if tell.as_json:

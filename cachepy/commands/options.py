@@ -52,7 +52,7 @@ def _indented(lines: list[str]) -> str:
 _COMMON = (
     click.option("-q", "--quiet", is_flag=True, help="No messages; where the exit code answers, nothing at all."),
     click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, complete and with a schema."),
-    click.option("--cache-dir", metavar="DIR", type=click.Path(), help="[default: CACHEPY_DIR, else .cachepy here]"),
+    click.option("--cache-dir", metavar="DIR", help="[default: CACHEPY_DIR, else .cachepy here]"),
 )
 
 imports = click.option(

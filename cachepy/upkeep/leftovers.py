@@ -7,11 +7,12 @@ session, stock, store.
 from __future__ import annotations
 
 import os
+import time
 
 from cachepy.disk import claims
 from cachepy.disk.handling import unlink
 from cachepy.disk.owner import process_start
-from cachepy.disk.places import CLAIM, ENTRY, OLD, TEMPORARY, VALID
+from cachepy.disk.places import CLAIM, ENTRY, OLD, TEMPORARY, UNENDED, VALID
 from cachepy.model import CODE
 from cachepy.rows.packed import pack
 from cachepy.session import current_session
@@ -39,6 +40,13 @@ def remove_leftovers(root: str) -> int:
     for folder in (*store.folders(), os.path.join(root, "code")):
         _remove_empty(folder)
     return count + len(unneeded)
+
+
+def remove_signs(store: Store, limit: float) -> None:
+    """Remove the signs of calls that left no result: of those that ended since, and those from before a time."""
+    for path in filter(is_ours, store.files(UNENDED)):
+        if os.path.exists(path.removesuffix(UNENDED) + ENTRY) or time.time() - age_of(path) < limit:
+            unlink(path)
 
 
 def _remove_empty(folder: str) -> None:

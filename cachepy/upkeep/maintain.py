@@ -1,20 +1,23 @@
 """Looking after a cache directory: what is in it, how large it is, what may go.
 
 Works on the files alone, safe beside running calls.  Only files that cachepy wrote are touched.
-Imports errors, leftovers, stock, store.
+Imports amounts, errors, forget, leftovers, stock, store.
 """
 
 from __future__ import annotations
 
 import os
 import time
+import warnings
 
-from cachepy.disk.handling import unlink
 from cachepy.disk.places import CLAIM, ENTRY, VALID
-from cachepy.errors import UsageError, UsageValueError
+from cachepy.errors import CacheWriteWarning, UsageError, UsageValueError, user_level
 from cachepy.store import Store
-from cachepy.upkeep.leftovers import remove_claims, remove_leftovers
+from cachepy.upkeep.forget import forget as drop_gone
+from cachepy.upkeep.forget import to_forget
+from cachepy.upkeep.leftovers import remove_claims, remove_leftovers, remove_signs
 from cachepy.upkeep.stock import Stock, is_ours, root_of, size_of, state_of, stock
+from cachepy.values import amounts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -175,13 +178,15 @@ def cache_prune(
     days_old: float = 30,
     *,
     max_bytes: int | None = None,
+    forget: bool = False,
     dry_run: bool = False,
 ) -> list[Path]:
     """Delete old entries, and what dead writers left behind.
 
     With the entries go their notes, and the descriptions of code that no entry needs any more. The record of the
-    graph, ``graph.pkl``, stays: it is history, in which calls that went are shown as missing. Only files that
-    cachepy wrote are touched, and calls may be running meanwhile.
+    graph, ``graph.pkl``, stays: it is history, in which calls that went are shown as missing. With `forget` these
+    go too, so that the file shrinks. Only files that cachepy wrote are touched, and calls may be running meanwhile.
+    Entries that cannot be deleted stay, with a `CacheWriteWarning`.
 
     Parameters
     ----------
@@ -191,13 +196,16 @@ def cache_prune(
         Entries last written longer ago than this go, in days; 0: all.
     max_bytes : int, optional
         After that the oldest go until the entries that remain have no more than this, in bytes.
+    forget : bool, default False
+        Also drop from ``graph.pkl`` every call that has no value in this directory any more, for calls that no
+        program makes now. A program that is running keeps its graph in memory.
     dry_run : bool, default False
         Only say what would go.
 
     Returns
     -------
     list of pathlib.Path
-        The entries that went (or would go).
+        The entries that are gone (or would go).
 
     Raises
     ------
@@ -212,6 +220,7 @@ def cache_prune(
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> from cachepy import cache_file, cache_prune
     >>> @cache_file("cache")
     ... def square(x):
@@ -222,19 +231,55 @@ def cache_prune(
     (0, 1)
     >>> square.is_cached(3)
     False
+
+    Calls that no program makes any more:
+
+    >>> _ = cache_prune("cache", days_old=0, forget=True)
+    >>> print(Path("cache/graph.pkl").stat().st_size < 100)
+    True
     """
     from pathlib import Path
 
+    done = prune(root_of(cache_dir), days_old, max_bytes, forget=forget, dry_run=dry_run)
+    if done.troubles:
+        text = f"{'; '.join(done.troubles)}. Whoever may write there has to do it"
+        warnings.warn(text, CacheWriteWarning, stacklevel=user_level())
+    return [Path(entry.path) for entry in done.gone]
+
+
+class Pruned:
+    """What a prune did: the entries that are gone, the calls that were forgotten, and what could not be done."""
+
+    __slots__ = ("forgotten", "gone", "troubles")
+
+    def __init__(self, gone: list[Stock], forgotten: set[str], troubles: list[str]) -> None:
+        self.gone = gone
+        self.forgotten = forgotten
+        self.troubles = troubles
+
+
+def prune(root: str, days_old: float, most: int | None, *, forget: bool, dry_run: bool) -> Pruned:
+    """`cache_prune`, or what it would do."""
     _check_age("days_old", days_old)
-    if max_bytes is not None:
-        _check_age("max_bytes", max_bytes)
-    root = root_of(cache_dir)
-    going = _outdated(root, time.time() - days_old * _DAY if days_old else float("inf"), max_bytes)
-    if not dry_run:
-        remove_claims(Store(root))
-        going = _remove_all(going)
-        remove_leftovers(root)
-    return [Path(entry.path) for entry in going]
+    if most is not None:
+        _check_age("max_bytes", most)
+    store = Store(root)
+    limit = time.time() - days_old * _DAY if days_old else float("inf")
+    going = _outdated(root, limit, most)
+    if dry_run:
+        forgotten = to_forget(store, {e.id for each in going for e in each.events[:1]}) if forget else set[str]()
+        return Pruned(going, forgotten, [])
+    remove_claims(store)
+    gone, errors = _remove_all(going)
+    remove_signs(store, limit)
+    remove_leftovers(root)
+    troubles = [f"could not delete {amounts.count(len(errors), 'entry')}: {errors[0].strerror}"] if errors else []
+    forgotten = set()
+    try:
+        forgotten = drop_gone(store) if forget else forgotten
+    except OSError as error:
+        troubles.append(f"could not forget any call: {error.strerror} ({error.filename or store.journal.path})")
+    return Pruned(gone, forgotten, troubles)
 
 
 def _outdated(root: str, limit: float, max_bytes: int | None) -> list[Stock]:
@@ -257,14 +302,28 @@ def _check_age(option: str, value: Any) -> None:
         raise UsageValueError(f"{option} must be below 2**63; this number has {len(str(value)):,} digits")
 
 
-def _remove_all(going: list[Stock]) -> list[Stock]:
-    """Remove entries that are still what they were and are not being written; returns those that went."""
-    gone = []
+def _remove_all(going: list[Stock]) -> tuple[list[Stock], list[OSError]]:
+    """Remove entries that are still what they were and are not being written; those that are gone, why others stay."""
+    gone, errors = [], []
     for entry in going:
-        stem = entry.path[: -len(ENTRY)]
-        if not os.path.exists(stem + CLAIM) and state_of(entry.path) == entry.stamp:
-            for path in (*entry.files, stem + VALID):
-                if is_ours(path):
-                    unlink(path)
+        is_written = os.path.exists(entry.path[: -len(ENTRY)] + CLAIM) or state_of(entry.path) != entry.stamp
+        error = None if is_written else _remove(entry)
+        if not os.path.lexists(entry.path):
             gone.append(entry)
-    return gone
+        elif error is not None:
+            errors.append(error)
+    return gone, errors
+
+
+def _remove(entry: Stock) -> OSError | None:
+    """Remove an entry with its values and notes; the first error."""
+    failed = None
+    for path in (*entry.files, entry.path[: -len(ENTRY)] + VALID):
+        try:
+            if is_ours(path):
+                os.unlink(path)
+        except FileNotFoundError:  # somebody else removed it
+            pass
+        except OSError as error:
+            failed = failed or error
+    return failed

@@ -1,17 +1,14 @@
 """`cache_repair`: makes the graph anew from the entries and puts broken files aside.  Deletes nothing.
 
-The graph is replaced under its lock; who waits for that lock finds that the file was replaced and opens
-the new one (`Journal`), and what was still added to the old one is carried over.  A file is put aside only
-in the state in which it was looked at.  Imports aside, check, claims, entryfile, examine, files, journal,
-maintain, model, store, errors.
+The graph is replaced by `rewrite`.  A file is put aside only in the state in which it was looked at.  Imports aside,
+check, claims, entryfile, examine, files, model, rewrite, stock, store, errors.
 """
 
 from __future__ import annotations
 
 import os
-import time
 
-from cachepy.disk import claims, journal
+from cachepy.disk import claims
 from cachepy.disk.entryfile import EntryFile, assemble
 from cachepy.disk.handling import OWN_TAG
 from cachepy.disk.meta import meta_of, rows_of
@@ -19,7 +16,6 @@ from cachepy.disk.owner import read_claim
 from cachepy.disk.payload import Payload
 from cachepy.disk.places import CLAIM, ENTRY, OLD, TEMPORARY, VALID
 from cachepy.errors import CachepyError, EntryError
-from cachepy.graph import HEADER
 from cachepy.model import Event, Record
 from cachepy.rows.packed import pack
 from cachepy.store import Store
@@ -35,21 +31,17 @@ from cachepy.upkeep.examine import (
     read_graph,
     read_memo,
     stamp_of,
-    unlock,
-    with_lock,
 )
 from cachepy.upkeep.leftovers import is_abandoned, is_orphan
+from cachepy.upkeep.rewrite import latest, rewrite
 from cachepy.upkeep.stock import root_of
 from cachepy.values import amounts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from typing import Any
 
     from cachepy.upkeep.examine import Look
-
-_TRIES = 5  # at a graph file that others replace meanwhile
 
 
 class Repaired(Record):
@@ -217,40 +209,12 @@ class _Repair:
         return tag == OWN_TAG or any(each.events for each in self.looks)
 
     def _replace_graph(self, stored: list[Event]) -> int:
-        """Under the lock: nobody adds a record between reading the old file and putting the new one in its place."""
-        path = self.store.journal.path
-        for _ in range(_TRIES):
-            with open(path, "a+b") as file:
-                with_lock(file.fileno(), shared=False)
-                if not os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
-                    continue
-                file.seek(0)
-                data = file.read()
-                old = Records(data, self.store.root)
-                if old.damaged:
-                    self.aside.copy(path, data, _damage(old))
-                new, _ = _merged(old, stored)
-                self._write(path, new, os.fstat(file.fileno()).st_mode)
-                unlock(file.fileno())
-                return len(new) + self._carry_over(file, len(data))
-        raise CachepyError(f"cannot repair {path}: another process replaces it all the time; try again later")
+        def made(old: Records, data: bytes) -> list[Event]:
+            if old.damaged:
+                self.aside.copy(self.store.journal.path, data, _damage(old))
+            return _merged(old, stored)[0]
 
-    def _write(self, path: str, events: list[Event], mode: int) -> None:
-        journal.write(path, [e.wire() for e in events] or [HEADER])
-        try:
-            os.chmod(path, mode & 0o7777)
-        except OSError:  # that of the user who repairs
-            pass
-
-    def _carry_over(self, old: Any, end: int) -> int:
-        """What was added to the old file meanwhile, where there are no locks."""
-        time.sleep(0.05)
-        old.seek(end)
-        late = Records(old.read(), self.store.root).events
-        for event in late:
-            self.store.journal.append_packed(pack(event))
-        self.store.journal.close()
-        return len(late)
+        return rewrite(self.store, made)
 
     # -- other files
 
@@ -324,20 +288,11 @@ def _events(store: Store, found: Iterable[Look]) -> Iterator[Event]:
 
 def _merged(old: Records | None, stored: list[Event]) -> tuple[list[Event], bool]:
     """Each run once, as it was last seen to hold; and whether the old file has to be replaced for that."""
-    known = _latest(old.events if old is not None else ())
-    merged = _latest([*known.values(), *stored])
+    known = latest(old.events if old is not None else ())
+    merged = latest([*known.values(), *stored])
     is_new = any(key not in known or known[key].seen != event.seen for key, event in merged.items())
     events = sorted(merged.values(), key=lambda e: (e.created, e.id, e.run))
     return events, is_new or (old is not None and bool(old.damaged))
-
-
-def _latest(events: Iterable[Event]) -> dict[tuple[str, str], Event]:
-    found: dict[tuple[str, str], Event] = {}
-    for event in events:
-        known = found.get((event.id, event.run))
-        if known is None or known.seen < event.seen:
-            found[event.id, event.run] = event
-    return found
 
 
 def _damage(old: Records) -> str:

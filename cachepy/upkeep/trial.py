@@ -273,7 +273,7 @@ class _NoClaims(Claims):
     def acquire(self, path: str, prepare: Callable[[], None] | None = None) -> Claim | None:
         return Claim(path, "", b"", 0)
 
-    def release(self, claim: Claim) -> None: ...
+    def release(self, claim: Claim, aside: str = "") -> None: ...
 
     def is_held(self, path: str) -> bool:
         return False

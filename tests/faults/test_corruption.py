@@ -310,7 +310,7 @@ def test_damage_to_the_kept_arguments(cache: Cache) -> None:
     assert call > 20
     for at in positions(call, 12):
         path.write_bytes(data[: start + at] + bytes([data[start + at] ^ 64]) + data[start + at + 1 :])
-        with pytest.raises(EntryError, match="arguments does not check"):
+        with pytest.raises(EntryError, match="arguments fails its checksum"):
             EntryFile(str(path)).call()
         cache.large.write_bytes(b"y" * 20_000)  # stale: early cutoff wants to make it again
         with warnings.catch_warnings(), use_session(Session()):
@@ -346,7 +346,7 @@ def test_damage_to_a_large_mapped_array(tmp_path: Path, monkeypatch: pytest.Monk
     flip(buffer)
     assert [p.path for p in cache_verify(tmp_path).problems] == [str(path)]
     monkeypatch.setenv("CACHEPY_VERIFY", "1")
-    with use_session(Session()), pytest.warns(match="does not check"):
+    with use_session(Session()), pytest.warns(match="fails its checksum"):
         assert not zeros(HUGE).any()
     monkeypatch.delenv("CACHEPY_VERIFY")
     places = Places(path.read_bytes()[:100_000])

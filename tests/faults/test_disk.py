@@ -186,6 +186,200 @@ def test_the_disk_becomes_read_only(child: Child, small_disk: Path) -> None:
     child.run(PROGRAM + "right(11); right(12); right(11); assert len(heard) == 1 and 'ead-only' in heard[0][1], heard")
 
 
+# -- what process pools tell their caller
+
+POOLS = """
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from cachepy import with_caller
+
+FORK = get_context("fork")
+SPOIL = [""]
+
+
+def run(fn, n):
+    with ProcessPoolExecutor(2, mp_context=FORK) as pool:
+        return list(pool.map(with_caller(fn), range(n)))
+
+
+@cache_file(ROOT, ignore_globals=["SPOIL"], warn_cheap=False)
+def one(x):
+    exec(SPOIL[0], globals())
+    return 2 * x
+
+
+@cache_file(ROOT, warn_cheap=False)
+def two(x):
+    return 3 * x
+
+
+@cache_file(ROOT, ignore_globals=["SPOIL"])
+def many(n):
+    return run(one, n)
+
+
+@cache_file(ROOT, ignore_globals=["SPOIL"])
+def above(n):
+    return many(n)
+
+
+def told(mend):
+    assert above(3) == [0, 2, 4]
+    assert [kind for kind, _ in heard] == ["CacheWriteWarning"], heard
+    mend()
+    assert not many.is_cached(3) and not above.is_cached(3), "stored without what the pool called"
+    SPOIL[0] = ""
+    assert above(3) == [0, 2, 4] and above.is_cached(3) and many.is_cached(3)
+    assert not os.listdir(ROOT + "/runs") and left() == []
+    print(heard[0][1])
+
+
+@cache_file(os.path.join(HERE, "warm"), warn_cheap=False)
+def warmed(n):
+    return run(abs, n)
+
+
+with use_session(Session()):
+    warmed(1)
+
+
+def signs():
+    import tempfile
+    return glob.glob(os.path.join(tempfile.gettempdir(), "cachepy-*.lost"))
+"""
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_a_pool_on_a_full_disk(child: Child) -> None:
+    assert "No space left" in child.run(POOLS + FILL + "fill(); told(empty)")
+
+
+def test_a_pool_on_a_read_only_disk(child: Child, small_disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    child.run(POOLS + "assert above(3) == [0, 2, 4] and len(heard) == 1 and 'ead-only' in heard[0][1], heard")
+
+
+@pytest.mark.parametrize("mode", [0o500, 0])
+def test_a_pool_in_a_directory_that_is_closed(child: Child, mode: int) -> None:
+    """One warning that it cannot be written, whatever else there is to say of it."""
+    if os.geteuid() == 0:
+        child.folder.chmod(0o777)
+        os.chown(child.folder, 65534, 65534)
+    child.run(
+        PROGRAM
+        + POOLS
+        + f"""
+nobody(); os.mkdir(ROOT); os.chmod(ROOT, {mode})
+assert above(3) == [0, 2, 4]
+assert [kind for kind, _ in heard if kind == "CacheWriteWarning"] == ["CacheWriteWarning"], heard
+os.chmod(ROOT, 0o700)
+assert not above.is_cached(3) and not many.is_cached(3)
+assert above(3) == [0, 2, 4] and above.is_cached(3) and signs() == []
+"""
+    )
+
+
+def test_only_the_worker_cannot_write(child: Child) -> None:
+    """The caller, which can, stores nothing: it was not told all that it depends on."""
+    spoil = "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))"
+    out = child.run(POOLS + f"SPOIL[0] = {spoil!r}\ntold(lambda: None)")
+    assert "a process that it started could not write there" in out
+
+
+def test_the_worker_cannot_even_take_the_mailbox_away(child: Child) -> None:
+    if os.geteuid() == 0:
+        child.folder.chmod(0o777)
+        os.chown(child.folder, 65534, 65534)
+    spoil = "runs = ROOT + '/runs'; [os.chmod(os.path.join(runs, n), 0) for n in os.listdir(runs)]; os.chmod(runs, 0o500)"
+    out = child.run(
+        PROGRAM
+        + POOLS
+        + f"""
+def mend():
+    os.chmod(ROOT + "/runs", 0o700)
+    for path in glob.glob(ROOT + "/runs/*"):
+        os.unlink(path)
+    assert signs() == [], "the sign is taken away"
+
+nobody(); SPOIL[0] = {spoil!r}
+told(mend)
+"""
+    )
+    assert "a process that it started could not write there" in out
+
+
+def test_a_second_pool_that_is_forked_in_the_same_call(child: Child) -> None:
+    """Its processes have a copy of the running call, which may not take the place of its mailbox."""
+    child.run(
+        POOLS
+        + """
+@cache_file(ROOT)
+def both(n):
+    return run(one, n) + run(two, n)
+
+assert both(2) == [0, 2, 0, 3]
+calls = [node["fname"] for node in cache_tree_nodes().values()]
+assert sorted(calls) == ["both", "one", "one", "two", "two"], calls
+assert [len(node["children"]) for node in cache_tree_nodes().values() if node["fname"] == "both"] == [4]
+"""
+    )
+
+
+# -- the command line
+
+COMMAND = """
+import contextlib, io
+from cachepy.cli import main
+import cachepy.commands
+
+
+def command(*args):
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+            main(args)
+    except SystemExit as end:
+        return end.code, said.getvalue()
+"""
+
+
+def test_prune_on_a_read_only_disk(child: Child, small_disk: Path) -> None:
+    child.run(PROGRAM + "right(10)")
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    child.run(
+        COMMAND
+        + """
+assert cachepy.cache_prune(ROOT, 0) == [] and len(heard) == 1 and "could not delete 2 entries" in heard[0][1], heard
+code, said = command("prune", "--older-than", "0", "--yes", "--forget", "--cache-dir", ROOT)
+assert code == 3 and "could not delete 2 entries: Read-only file system" in said and "deleted 2" not in said, said
+assert "could not forget any call: Read-only file system" in said, said
+"""
+    )
+
+
+@pytest.mark.parametrize("closed", ["", "/.."])
+def test_a_directory_that_is_closed_to_this_user(child: Child, closed: str) -> None:
+    """An error that says whose it is, and no usage error: the name was right."""
+    if os.geteuid() == 0:
+        child.folder.chmod(0o777)
+    child.run(
+        PROGRAM
+        + COMMAND
+        + f"""
+above = os.path.join(HERE, "above")
+os.makedirs(above + "/cache")
+folder = os.path.normpath(above + "/cache" + {closed!r})
+os.chmod(folder, 0o700 if os.geteuid() == 0 else 0)
+code, said = command("status", "--cache-dir", HERE)
+nobody()
+for name in ("status", "ls", "verify", "prune"):
+    code, said = command(name, "--cache-dir", above + "/cache")
+    assert code == 3, (code, said)
+    assert folder + " belongs to " in said and "is closed to you (mode 0" in said, said
+"""
+    )
+
+
 # -- directories that go
 
 

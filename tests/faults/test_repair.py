@@ -31,13 +31,14 @@ from cachepy import (
 from cachepy.disk import claims, journal
 from cachepy.disk import owner as owners
 from cachepy.disk.entryfile import MAGIC, START
+from cachepy.disk.handling import OWN_TAG
 from cachepy.disk.payload import pack
 from cachepy.errors import UsageError
 from cachepy.graph import read_events
 from cachepy.model import Dep, Event, Trace
 from cachepy.session import Session, use_session
 from cachepy.store import Store
-from cachepy.upkeep import examine, repair
+from cachepy.upkeep import examine, rewrite
 from cachepy.upkeep.aside import Aside
 
 REPO = Path(__file__).parents[2]
@@ -200,7 +201,7 @@ def test_calls_that_went_stay_as_history(program, root):
 
 def test_nothing_stored_and_a_damaged_graph(root):
     root.mkdir()
-    (root / "CACHEDIR.TAG").write_bytes(repair.OWN_TAG)
+    (root / "CACHEDIR.TAG").write_bytes(OWN_TAG)
     (root / "graph.pkl").write_bytes(b"\0" * 50)
     done = cache_repair(root)
     assert done.rebuilt and done.events == 0
@@ -619,15 +620,15 @@ def test_what_was_added_to_the_old_file_is_carried_over(program, root, monkeypat
     path = root / "graph.pkl"
     event = read_events(str(path))[0][0].replace(**LATE)
     path.write_bytes(path.read_bytes() + b"torn")
-    real = repair._Repair._write
+    real = rewrite._put
 
     with path.open("ab", buffering=0) as old:
 
-        def write(self, *args):
-            real(self, *args)
+        def write(*args):
+            real(*args)
             old.write(journal.frame(event.wire()))
 
-        monkeypatch.setattr(repair._Repair, "_write", write)
+        monkeypatch.setattr(rewrite, "_put", write)
         done = cache_repair(root)
     events, damaged = read_events(str(path))
     assert LATE["id"] in {e.id for e in events} and not damaged
@@ -647,9 +648,9 @@ def test_a_writer_that_does_not_look_after_waiting_is_carried_over(program, root
             old.write(journal.frame(event.wire()))
 
         thread = threading.Thread(target=wait_and_write, daemon=True)
-        real = repair._Repair._write
-        monkeypatch.setattr(repair._Repair, "_write", lambda *args: (thread.start(), real(*args)))
-        monkeypatch.setattr(repair, "time", SimpleNamespace(sleep=lambda _: thread.join(10)))
+        real = rewrite._put
+        monkeypatch.setattr(rewrite, "_put", lambda *args: (thread.start(), real(*args)))
+        monkeypatch.setattr(rewrite, "time", SimpleNamespace(sleep=lambda _: thread.join(10)))
         cache_repair(root)
     assert LATE["id"] in {e.id for e in read_events(str(path))[0]}
 
@@ -668,7 +669,7 @@ def test_a_repair_at_once_with_another(program, root, monkeypatch):
             journal.write(str(path), [*(e.wire() for e in read_events(str(path))[0]), event.wire()])
         return real(fd, shared=shared)
 
-    monkeypatch.setattr(repair, "with_lock", lock)
+    monkeypatch.setattr(rewrite, "with_lock", lock)
     cache_repair(root)
     assert seen and graph(root).keys() == {*before, LATE["id"]}
 

@@ -148,7 +148,7 @@ def test_zeros_in_the_middle_and_everywhere(used):
     path = only(used, "large-*.entry")
     data = path.read_bytes()
     path.write_bytes(data[:4096] + bytes(4096) + data[8192:])
-    assert "does not check" in cache_verify(used).problems[0].what
+    assert "fails its checksum" in cache_verify(used).problems[0].what
     path.write_bytes(bytes(len(data)))
     assert "is not an entry" in cache_verify(used).problems[0].what
 
@@ -160,7 +160,7 @@ def test_the_problem_is_told_in_one_line(used):
     first, second, *rest = str(checked).splitlines()
     assert first.endswith("read: 1 problem")
     assert second.strip() == f"{checked.problems[0]}"
-    assert "a buffer of the stored value does not check" in second
+    assert "a buffer of the stored value fails its checksum" in second
     assert rest == []
 
 

@@ -153,12 +153,9 @@ def test_quiet_status_says_nothing(run, kind, request):
 
 
 def test_status_of_some_roots(run, stale):
-    assert run(stale, "status", "--root", "alone")[:2] == (0, ["the 1 call is fresh"])
+    assert run(stale, "status", "--root", "alone")[:2] == (0, ["the only call is fresh"])
     assert run(stale, "status", "--root", "alone", "--root", "report", "-q")[0] == 1
-    code, _, err = run(stale, "status", "--root", "lod")
-    assert code == 2
-    assert "no call 'lod'" in err
-    assert "did you mean load?" in err
+    assert run(stale, "status", "--root", "lod")[:2] == (1, ["no call 'lod' is recorded yet; did you mean load?"])
 
 
 def test_a_root_goes_by_what_it_takes(run, tmp_path):
@@ -264,21 +261,21 @@ def test_only_what_is_asked_for_is_imported(run, own, command):
     code, _, err = run(own, *command, "far", "--import")
     assert code == 3
     assert "No module named 'other'" in err
-    assert "name the calls that matter" in err
+    assert "ask only about the others" in err
 
 
 def test_functions_that_are_gone_are_told(run, own):
     (own / "flows.py").write_text("x = 1")
     code, _, err = run(own, "status", "--import")
     assert code == 0
-    assert "some functions of flows could not be found" in err
+    assert "code of flows that is not found under its name" in err
 
 
 # ---------------------------------------------------------------- which directory
 
 
 def test_nothing_is_recorded_yet(run, tmp_path):
-    """``cachepy status -q || sbatch job.sh`` has to submit the first job too."""
+    """``cachepy status -q --import || sbatch job.sh`` has to submit the first job too."""
     assert run(tmp_path, "status", "-q") == (1, [], "")
     assert run(tmp_path, "status") == (1, ["no calls recorded in .cachepy"], "")
     assert json.loads("\n".join(run(tmp_path, "status", "--json")[1]))["state"] == "empty"
@@ -718,7 +715,9 @@ def test_prune_shows_and_deletes(run, ask, own):
 def test_max_size_alone_does_not_delete_the_old(run, own, monkeypatch):
     later = time.time() + 90 * 86400
     monkeypatch.setattr("time.time", lambda: later)
-    assert "nothing is old enough" in run(own, "prune", "--max-size", "1GB", "--yes")[2]
+    assert run(own, "prune", "--max-size", "1GB", "--yes")[2] == "the entries have no more than 1.0 GB: nothing to delete\n"
+    both = run(own, "prune", "--max-size", "1GB", "--older-than", "999", "--yes")[2]
+    assert both.startswith("nothing is old enough, and the entries have no more than 1.0 GB")
     assert entries(own) == 10
     assert "would delete 10 entries" in run(own, "prune", "--dry-run")[2]
 
@@ -733,6 +732,59 @@ def test_leftovers_go_only_when_told(run, own):
     assert leftover.exists()
     assert run(own, "prune", "--yes")[0] == 0
     assert not leftover.exists()
+
+
+def test_quiet_lists_nothing_unless_it_asks(run, own):
+    assert run(own, "prune", "-q", "--older-than", "0", "--dry-run") == (0, [], "")
+    assert len(run(own, "prune", "-q", "--older-than", "0")[1]) == 10, "who is asked sees what for"
+    (own / ".cachepy" / "graph.pkl").unlink()
+    assert run(own, "repair", "-q", "--dry-run") == (0, [], "")
+    assert run(own, "repair", "-q", "-y") == (0, [], "")
+    assert run(own, "prune", "-q", "-y", "--older-than", "0") == (0, [], "")
+    assert entries(own) == 0
+
+
+@pytest.mark.parametrize("quiet", [[], ["-q"]], ids=str)
+def test_what_cannot_be_deleted_is_an_error(run, ask, own, monkeypatch, quiet):
+    real = os.unlink
+
+    def refuse(path, **options):
+        if "load-" in str(path):
+            raise PermissionError(13, "Permission denied", path)
+        real(path, **options)
+
+    monkeypatch.setattr(os, "unlink", refuse)
+    code, _, err = run(own, "prune", "--older-than", "0", "--yes", *quiet)
+    assert code == 3
+    assert "cachepy: error: could not delete 4 entries: Permission denied\n" in err
+    assert ("deleted 6 entries" in err) == (not quiet)
+    assert entries(own) == 4
+    code, doc = ask(own, "prune", "--older-than", "0", "--yes")
+    assert (code, doc["deleted"], len(doc["entries"])) == (3, [], 4)
+
+
+def test_forget(run, ask, own):
+    assert run(own, "prune", "--older-than", "0", "--yes")[0] == 0
+    assert ask(own, "status")[1]["counts"]["missing"] == 10
+    before = (own / ".cachepy" / "graph.pkl").read_bytes()
+    assert "10 calls would be forgotten" in run(own, "prune", "--forget", "--dry-run")[2]
+    assert (own / ".cachepy" / "graph.pkl").read_bytes() == before
+    assert run(own, "prune", "--forget")[0] == 2, "it asks"
+    assert "10 calls forgotten" in run(own, "prune", "--forget", "--yes")[2]
+    assert len((own / ".cachepy" / "graph.pkl").read_bytes()) < len(before)
+    assert "no calls recorded" in run(own, "status")[1][0]
+    assert "forgotten" not in run(own, "prune", "--forget", "--yes")[2]
+    rerun(own)
+    code, doc = ask(own, "prune", "--forget", "--older-than", "0", "--yes")
+    assert (code, len(doc["deleted"]), len(doc["forgotten"])) == (0, 10, 10)
+    assert ask(own, "status")[1]["counts"]["calls"] == 0
+
+
+def test_an_empty_name_of_a_directory_is_wrong_usage(run, own):
+    for command in ("status", "prune", "ls"):
+        code, _, err = run(own, command, "--cache-dir", "")
+        assert code == 2
+        assert "--cache-dir is empty" in err
 
 
 def test_json_does_not_ask(run, own):
@@ -782,7 +834,7 @@ def test_verify_runs_again(ask, own):
 
 REASON = "cue name old new call link where diff text"
 SCHEMAS = {
-    ("status",): "cache_dir state counts causes calls unseen unimported",
+    ("status",): "cache_dir state counts causes calls unended unknown unseen unimported",
     ("explain", "load"): "cache_dir calls unseen unimported",
     ("plan",): "cache_dir calls counts seconds saved text unseen unimported",
     ("graph",): "cache_dir nodes unseen unimported",
@@ -794,7 +846,7 @@ SCHEMAS = {
         "--value",
     ): "cache_dir id label module function arguments created elapsed cwd origin path size runs "
     "result files parents children inputs env packages state reasons value unseen unimported",
-    ("prune", "--dry-run"): "cache_dir entries size deleted dry_run",
+    ("prune", "--dry-run"): "cache_dir entries size deleted forgotten dry_run",
     ("verify",): "cache_dir is_good entries bytes problems unrecorded missing reran stale unable differing",
     ("repair", "--dry-run"): "cache_dir is_changed entries events rebuilt moved mended foreign leftovers dry_run",
     ("export", "--format", "dot"): "cache_dir format nodes content",

@@ -304,7 +304,7 @@ def test_what_an_import_starts_is_no_data(tmp_path):
     )
     subprocess.run([sys.executable, "-B", "flows.py"], cwd=tmp_path, env=environment(), check=True, stdout=-1)
     done = run(tmp_path, "status", "--import")
-    assert done.stdout == "the 1 call is fresh\n"
+    assert done.stdout == "the only call is fresh\n"
     assert "printed" in done.stderr
     assert "started" in done.stderr
 

@@ -151,10 +151,10 @@ def test_a_flipped_byte_of_a_large_file_is_found_by_check(tmp_path, monkeypatch)
         file.seek(-10, os.SEEK_END)
         file.write(b"\1")
     load(path)  # by place and length only
-    with pytest.raises(EntryError, match="does not check"):
+    with pytest.raises(EntryError, match="fails its checksum"):
         EntryFile(path).check()
     monkeypatch.setenv("CACHEPY_VERIFY", "1")
-    with pytest.raises(EntryError, match="does not check"):
+    with pytest.raises(EntryError, match="fails its checksum"):
         load(path)
 
 
@@ -219,7 +219,7 @@ def test_the_owner_is_part_of_what_is_checked(tmp_path):
     whole = bytearray(with_start(START))
     whole[len(START) - 1] ^= 1
     (tmp_path / "x").write_bytes(whole)
-    with pytest.raises(EntryError, match="header does not check"):
+    with pytest.raises(EntryError, match="header fails its checksum"):
         EntryFile(str(tmp_path / "x"))
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from cachepy import cache_file, cache_info, cache_list, cache_prune
+from cachepy import cache_file, cache_info, cache_list, cache_prune, cache_tree_nodes, cache_tree_sync
 from cachepy.disk import claims, journal
 from cachepy.disk.entryfile import MAGIC, assemble
 from cachepy.disk.owner import Owner
 from cachepy.disk.payload import pack
-from cachepy.errors import UsageError, UsageValueError
+from cachepy.errors import CacheReadWarning, CacheWriteWarning, UsageError, UsageValueError
 from cachepy.model import CODE, Dep, Event, Trace
 from cachepy.rows import wire
 from cachepy.rows.packed import pack as packed
@@ -271,3 +271,144 @@ def test_size_is_all_of_ours(root):
     everything = sum((root / name).stat().st_size for name in files(root))
     (root / "mine.csv").write_text("x" * 1000)
     assert cache_info(root)["size"] == everything > cache_list(root)[0]["size"]
+
+
+# ---------------------------------------------------------------- what cannot be deleted
+
+
+def test_only_what_is_gone_is_told(root, monkeypatch):
+    stays, goes = put(root, 1), put(root, 2)
+    real = os.unlink
+
+    def refuse(path, **options):
+        if stays.hash in str(path):
+            raise PermissionError(13, "Permission denied", path)
+        real(path, **options)
+
+    monkeypatch.setattr(os, "unlink", refuse)
+    with pytest.warns(CacheWriteWarning, match="could not delete 1 entry: Permission denied") as seen:
+        gone = cache_prune(root, days_old=0)
+    assert len(seen) == 1
+    assert [goes.hash in path.name for path in gone] == [True]
+    assert [call["id"] for call in cache_list(root)] == [stays.id]
+
+
+# ---------------------------------------------------------------- forget
+
+
+def recorded(root, *events):
+    store = Store(str(root))
+    for event in events:
+        store.journal.append_packed(packed(event))
+    store.journal.close()
+    return store
+
+
+def known(root):
+    with use_session(Session()):
+        cache_tree_sync(root)
+        return cache_tree_nodes()
+
+
+def test_forgotten_calls_go_from_the_graph(root, tmp_path):
+    cf = cache_file(root)
+
+    @cf
+    def read(name):
+        return name * 99
+
+    @cf
+    def size(text):
+        return len(text)
+
+    @cf
+    def report(name):
+        return size(read(name))
+
+    report("new")
+    before, length = known(root), (root / "graph.pkl").stat().st_size
+    recorded(root, *(put(root, number, days=60) for number in range(20)))
+    assert len(known(root)) == 23
+    assert len(cache_prune(root, forget=True, dry_run=True)) == 20
+    assert len(known(root)) == 23
+    assert len(cache_prune(root, forget=True)) == 20
+    assert known(root) == before, "nodes, edges and flows of the others"
+    assert (root / "graph.pkl").stat().st_size <= length
+    assert report.is_cached("new")
+    cache_prune(root, days_old=0)
+    assert known(root).keys() == before.keys()
+    assert cache_prune(root, forget=True) == []
+    assert known(root) == {}
+
+
+def test_of_each_run_the_newest_record_stays(root):
+    event = put(root, 1)
+    later = [event.replace(seen=event.seen + number) for number in range(50)]
+    store = recorded(root, *later, event.replace(run="e" * 32))
+    before = (root / "graph.pkl").stat().st_size
+    assert cache_prune(root, forget=True) == []
+    assert (root / "graph.pkl").stat().st_size * 20 < before
+    events = [Event.unwire(record) for record in journal.read(store.journal.path)[0]]
+    assert sorted((e.run, e.seen) for e in events) == [(event.run, event.seen + 49), ("e" * 32, event.seen)]
+    whole = (root / "graph.pkl").read_bytes()
+    cache_prune(root, forget=True)
+    assert (root / "graph.pkl").read_bytes() == whole
+
+
+@pytest.mark.parametrize("content", [b"data of somebody", None], ids=["foreign", "torn"])
+def test_nothing_is_forgotten_in_a_file_that_is_not_whole(root, content):
+    event = put(root, 1)
+    path = Path(recorded(root, event, event.replace(id="f:" + "9" * 32)).journal.path)
+    path.write_bytes(content or path.read_bytes()[:-3])
+    before = path.read_bytes()
+    with pytest.warns(CacheReadWarning, match="damaged, so nothing was forgotten"):
+        cache_prune(root, forget=True)
+    assert path.read_bytes() == before
+
+
+def test_a_directory_without_a_graph_gets_none(root):
+    cache_prune(root, forget=True)
+    assert not root.exists()
+    put(root, 1)
+    cache_prune(root, days_old=0, forget=True)
+    assert not (root / "graph.pkl").exists()
+
+
+def test_a_graph_that_cannot_be_replaced(root, monkeypatch):
+    recorded(root, put(root, 1))
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied", "graph.pkl")
+
+    monkeypatch.setattr(journal, "write_packed", refuse)
+    with pytest.warns(CacheWriteWarning, match="could not forget any call: Permission denied"):
+        assert len(cache_prune(root, days_old=0, forget=True)) == 1
+
+
+def test_calls_beside_a_prune_that_forgets(root, tmp_path):
+    """Two processes store and record meanwhile: what has a value stays known."""
+    script = tmp_path / "work.py"
+    script.write_text(
+        "import sys, time\nfrom pathlib import Path\nfrom cachepy import cache_file\n"
+        f"@cache_file({str(root)!r}, warn_cheap=False)\ndef work(n, who):\n    return n\n"
+        f"n = 0\nwhile not Path({str(tmp_path / 'stop')!r}).exists():\n    work(n, sys.argv[1])\n    n += 1\n    time.sleep(0.01)\n"
+        "print(n)\n"
+    )
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command, pipe = [sys.executable, "-W", "error", str(script)], subprocess.PIPE
+    workers = [subprocess.Popen([*command, who], env=env, stdout=pipe, stderr=pipe, text=True) for who in "ab"]
+    try:
+        for number in range(8):
+            lost = put(root, 900 + number)
+            recorded(root, lost)
+            os.unlink(Store(str(root)).path_of(lost.id))
+            cache_prune(root, forget=True)
+            time.sleep(0.05)
+    finally:
+        (tmp_path / "stop").write_text("")
+        outcomes = [worker.communicate(timeout=60) for worker in workers]
+    assert [err for _, err in outcomes] == ["", ""]
+    counts = [int(out) for out, _ in outcomes]
+    assert min(counts) > 0
+    nodes = [node["fname"] for node in known(root).values()]
+    assert nodes == ["work"] * sum(counts)

@@ -450,5 +450,5 @@ def test_damage_after_the_first_load_is_seen_by_the_time(mine):
         file.seek(-3, os.SEEK_END)
         file.write(b"\7")
     os.utime(path, (1, 1))
-    with pytest.raises(EntryError, match="does not check"):
+    with pytest.raises(EntryError, match="fails its checksum"):
         values(mine)

@@ -1,0 +1,175 @@
+"""The command that deletes what is old.
+
+Imports consent, exits, opening, options, tell, words; maintain when it is used.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from itertools import islice
+
+import click
+
+from cachepy.commands import words
+from cachepy.commands.consent import dry_run_option, is_shown, may, yes_option
+from cachepy.commands.opening import place, session_at
+from cachepy.commands.options import command, everything, limit
+from cachepy.commands.tell import Tell, complain, short_ids
+from cachepy.exits import ERROR
+from cachepy.values import amounts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from cachepy.upkeep.maintain import Pruned
+    from cachepy.upkeep.stock import Stock
+
+    _Type = click.ParamType[float]
+else:
+    _Type = click.ParamType  # before click 8.4 it takes no parameter
+
+_DAYS = 30.0
+_DAY = 86400.0  # s
+
+
+class _Typed(_Type):
+    """A value that people type with a unit."""
+
+    def __init__(self, name: str, parse: Callable[[str], float]) -> None:
+        self.name = name
+        self.parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return self.parse(value) if isinstance(value, str) else value
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@command(
+    "prune",
+    "cachepy prune --older-than 30 --dry-run\ncachepy prune --max-size 10GB --yes",
+    "entries size deleted forgotten dry_run",
+)
+@click.option("--older-than", "days", metavar="DAYS", type=_Typed("days", words.parse_age), help=(
+    "Entries last written longer ago go: days, or 12h, 30d, 2w; 0: all.  [default: 30, or none with --max-size]"
+))  # fmt: skip
+@click.option("--max-size", "most", metavar="SIZE", type=_Typed("size", words.parse_size), help=(
+    "Then the oldest go until no more than this is left of entries: 500MB, 10GB. The graph and what is known of code "
+    "are not counted."
+))  # fmt: skip
+@click.option("--forget", is_flag=True, help=(
+    "Also drop from graph.pkl the calls that have no value here any more: those that no program makes now."
+))  # fmt: skip
+@limit
+@everything
+@yes_option
+@dry_run_option
+def prune(
+    tell: Tell, cache_dir: str | None, *, days: float | None, most: int | None, forget: bool, limit: int,
+    show_all: bool, yes: bool, dry_run: bool,
+) -> int:  # fmt: skip
+    """Delete old entries, after showing them.
+
+    Only files that cachepy wrote go, safely beside running calls, together with what dead writers left behind. The
+    record of the graph stays, unless --forget is given: calls that went are shown as missing, and run when they are
+    needed. Asks before it deletes; without a terminal it wants --yes.
+    """
+    from cachepy.upkeep.maintain import Pruned
+    from cachepy.upkeep.maintain import prune as pruned
+
+    root = place(cache_dir)
+    limits = _Limits(days if days is not None else _DAYS if most is None else math.inf, most)
+    with session_at(root):
+        plan = pruned(root, limits.days, most, forget=forget, dry_run=True)
+        if is_shown(tell, yes=yes, dry_run=dry_run):
+            _tell_going(tell, plan.gone, None if show_all else limit)
+        done = Pruned([], set(), [])
+        is_any = bool(plan.gone or plan.forgotten)
+        if not dry_run and (is_any or yes) and may(tell, f"{_question(plan)} from {root}?", yes or not is_any):
+            done = pruned(root, limits.now(), most, forget=forget, dry_run=False)
+        _tell_pruned(tell, root, plan, done, limits, dry_run=dry_run)
+    return _troubled(done)
+
+
+class _Limits:
+    """How old and how large entries may be."""
+
+    def __init__(self, days: float, most: int | None) -> None:
+        self.days = days
+        self.most = most
+        self._began = time.time()
+
+    def now(self) -> float:
+        """Entries that came of age while the question stood are not among those that were shown."""
+        return self.days and self.days + (time.time() - self._began) / _DAY
+
+    def __str__(self) -> str:
+        """Why nothing goes."""
+        if self.most is None:
+            return "nothing is old enough to delete"
+        size = f"the entries have no more than {amounts.size(self.most)}: nothing to delete"
+        return size if self.days == math.inf else f"nothing is old enough, and {size}"
+
+
+def _of(going: list[Stock]) -> str:
+    return f"{amounts.count(len(going), 'entry')} ({amounts.size(sum(each.size for each in going))})"
+
+
+def _calls(forgotten: set[str]) -> str:
+    return amounts.count(len(forgotten), "call")
+
+
+def _question(plan: Pruned) -> str:
+    parts = [f"Delete {_of(plan.gone)}"] if plan.gone else []
+    parts += [f"forget {_calls(plan.forgotten)}"] if plan.forgotten else []
+    text = " and ".join(parts)
+    return text[:1].upper() + text[1:]
+
+
+def _troubled(done: Pruned) -> int:
+    """The exit code; what could not be done is said even with --quiet."""
+    for trouble in done.troubles:
+        complain(f"cachepy: error: {trouble}")
+    return ERROR if done.troubles else 0
+
+
+def _call(each: Stock) -> tuple[str, str]:
+    """Id and label; of a damaged entry the name of its file."""
+    return (each.events[0].id, each.events[0].title) if each.events else (os.path.basename(each.path), "(damaged)")
+
+
+def _tell_going(tell: Tell, going: list[Stock], most: int | None) -> None:
+    now = time.time()
+    names = short_ids(_call(e)[0] for e in going) if tell.is_terminal else {}
+    rows: Sequence[Sequence[str]] = [
+        (names.get(i, i), amounts.size(e.size), words.age(e.written, now), text)
+        for e, (i, text) in ((e, _call(e)) for e in islice(going, most))
+    ]
+    tell.table(("id", "size", "age", "call"), rows, right="size age", fixed="id")
+    if most is not None and len(going) > most:
+        tell.say(f"and {amounts.count(len(going) - most, 'more entry')}: --all lists them")
+
+
+def _tell_pruned(tell: Tell, root: str, plan: Pruned, done: Pruned, limits: _Limits, *, dry_run: bool) -> None:
+    if tell.as_json:
+        rows = [
+            {"id": _call(e)[0], "label": _call(e)[1], "path": e.path, "size": e.size, "created": e.written}
+            for e in plan.gone
+        ]
+        size, deleted = sum(e.size for e in plan.gone), [e.path for e in done.gone]
+        forgotten = sorted((plan if dry_run else done).forgotten)
+        tell.document(cache_dir=root, entries=rows, size=size, deleted=deleted, forgotten=forgotten, dry_run=dry_run)
+        return
+    shown = plan if dry_run else done
+    would = "would be " if dry_run else ""
+    if not plan.gone:
+        tell.say(str(limits))
+    elif shown.gone:
+        tell.say(f"would delete {_of(shown.gone)}" if dry_run else f"deleted {_of(shown.gone)}")
+    if shown.forgotten:
+        tell.say(f"{_calls(shown.forgotten)} {would}forgotten")

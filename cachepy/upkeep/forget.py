@@ -1,0 +1,60 @@
+"""Drops from the graph of a cache directory the calls that have no value there any more.
+
+Imports examine, model, rewrite, session, store, errors.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cachepy.errors import CacheReadWarning
+from cachepy.session import current_session
+from cachepy.upkeep.examine import read_graph, stamp_of
+from cachepy.upkeep.rewrite import latest, rewrite
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable
+
+    from cachepy.model import Event
+    from cachepy.store import Store
+    from cachepy.upkeep.examine import Records
+
+
+def to_forget(store: Store, going: Container[str] = ()) -> set[str]:
+    """The calls whose values are gone, or going."""
+    old = read_graph(store)
+    return set() if old is None or not _may(store, old) else _gone(store, old.events, going)
+
+
+def forget(store: Store) -> set[str]:
+    """Drop these calls, and all but the newest record of each other run; OSError if the file cannot be replaced.
+
+    A value is stored before its record is written, so under the lock of the graph a record without a value is old.
+    """
+    gone = set[str]()
+
+    def made(old: Records, _data: bytes) -> list[Event] | None:
+        if not _may(store, old):
+            return None
+        gone.update(_gone(store, old.events))
+        kept = [event for event in latest(old.events).values() if event.id not in gone]
+        return sorted(kept, key=lambda e: (e.created, e.id, e.run)) if len(kept) < len(old.events) else None
+
+    if os.path.exists(store.journal.path):
+        rewrite(store, made)
+    return gone
+
+
+def _may(store: Store, old: Records) -> bool:
+    """Nothing is dropped from a file that is not ours, or of which not all can be read."""
+    if old.is_ours and not old.damaged:
+        return True
+    text = f"{store.journal.path} is damaged, so nothing was forgotten; cache_repair() makes it anew"
+    current_session().warn(CacheReadWarning, text, "forget", store.root)
+    return False
+
+
+def _gone(store: Store, events: Iterable[Event], going: Container[str] = ()) -> set[str]:
+    """OSError for a folder that cannot be looked into: what is in there is not gone."""
+    return {i for i in {event.id for event in events} if i in going or stamp_of(store.path_of(i)) is None}
