@@ -259,12 +259,12 @@ def timed_run(title: str, run: Any, paths: list[Path], out: Path) -> None:
 
 def tell(args: argparse.Namespace, paths: list[Path]) -> None:
     """Run, run again, edit one file, ask what is stale, run again."""
-    timed_run("first run", run_serial, paths, args.out)
+    timed_run("serial run", run_serial, paths, args.out)
     print(f"\n{(args.out / 'report.txt').read_text(encoding='utf-8')}")
     plot_cache_graph(args.out / "graph.png")
     print(f"picture: {args.out / 'graph.png'}")
 
-    timed_run("second run, nothing changed", run_serial, paths, args.out)
+    timed_run("again, nothing changed", run_serial, paths, args.out)
 
     edited = paths[len(paths) // 2]
     print(f"\none row of {edited.name} edited: {delay_one_flight(edited)}")
@@ -272,7 +272,7 @@ def tell(args: argparse.Namespace, paths: list[Path]) -> None:
     plot_cache_graph(args.out / "graph-stale.png")
     print(f"picture: {args.out / 'graph-stale.png'}")
 
-    timed_run("third run, after the edit", run_serial, paths, args.out)
+    timed_run("again, after the edit", run_serial, paths, args.out)
     print(f"\nchanged files after it: {len(cache_tree_changed_files())}")
 
 

@@ -17,6 +17,7 @@ cache="${RESUBMIT_DIR:-out/resubmit}/cache"
 python="${PYTHON:-python}"
 
 # --import also looks at the code: it imports resubmit.py to see whether a function changed.
+# It speaks of calls that were made before: for new arguments, such as one more file of data, start resubmit.py itself.
 code=0
 "$python" -m cachepy status -q --import --cache-dir "$cache" || code=$?
 case $code in
