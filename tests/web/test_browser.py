@@ -65,7 +65,7 @@ def test_a_click_shows_the_details(opened):
     panel = opened.text("#panel")
     for text in (
         "merge", "jobs", "stale", "code of jobs:merge changed", "jobs.py:12", "+    return a + b", "Frame 3×2", "result of load · 01.csv",
-        "result of load · 02.csv", "0.25 s", "Called by".upper(), "report · 2013", f"{2:032x}", "/cache/entries/",
+        "result of load · 02.csv", "250 ms", "Called by".upper(), "report · 2013", f"{2:032x}", "/cache/entries/",
     ):  # fmt: skip
         assert text in panel, text
     opened.click(number(opened, "load", "01"))
