@@ -1,8 +1,7 @@
 """Topmost calls that began and did not end, so that a program has to run again: failed, interrupted, killed.
 
 The graph knows only calls that ended.  A call that fails leaves its claim behind under another name; of one whose
-process was killed the claim itself is still there.  Nothing is changed by asking.  Imports claims, owner, places,
-store.
+process was killed the claim itself is still there.  Nothing is changed by asking.  Imports claims, owner, places.
 """
 
 from __future__ import annotations
@@ -12,31 +11,31 @@ import time
 
 from cachepy.disk.claims import UNSURE
 from cachepy.disk.owner import Owner, read_claim
-from cachepy.disk.places import CLAIM, ENTRY, UNENDED
+from cachepy.disk.places import CLAIM, ENTRY, UNENDED, call_named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from cachepy.store import Store
+    from collections.abc import Collection, Iterator
 
 
-def unended(store: Store) -> dict[str, float]:
-    """The ids of these calls, with when that was last known, in seconds since the epoch; none that ended since."""
-    return dict(sorted(_found(store), key=lambda each: each[1]))
+def unended(root: str, listing: Collection[str]) -> dict[str, float]:
+    """The ids of these calls, with when that was last known, in seconds since the epoch; none that ended since.
+
+    listing: the files of a cache directory's entries, as `Places.listing` gives them.
+    """
+    return dict(sorted(_found(root, listing), key=lambda each: each[1]))
 
 
-def _found(store: Store) -> Iterator[tuple[str, float]]:
+def _found(root: str, listing: Collection[str]) -> Iterator[tuple[str, float]]:
     owner = Owner()
-    for path in store.files(UNENDED, CLAIM):
-        stem = path.removesuffix(UNENDED).removesuffix(CLAIM)
+    for name in sorted(name for name in listing if name.endswith((UNENDED, CLAIM))):
+        stem, path = name.removesuffix(UNENDED).removesuffix(CLAIM), os.path.join(root, name)
         try:
             when = os.stat(path).st_mtime
         except OSError:  # given back meanwhile
             continue
-        if not os.path.exists(stem + ENTRY) and (path.endswith(UNENDED) or _is_dead(owner, path, when)):
-            name, _, key = os.path.basename(stem).rpartition("-")
-            yield f"{name}:{key}", when
+        if stem + ENTRY not in listing and (name.endswith(UNENDED) or _is_dead(owner, path, when)):
+            yield call_named(stem), when
 
 
 def _is_dead(owner: Owner, path: str, when: float) -> bool:

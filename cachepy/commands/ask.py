@@ -108,29 +108,31 @@ def status(
     before: a program with new arguments has nothing stale, so start it, or ask f.is_cached(...).
     """
     with opened(cache_dir, tell.say, may_be_new=True) as cache:
-        broken, unknown = _unended(cache, roots), [name for name in roots if not cache.has(name)]
-        tops = [i for name in roots if name not in unknown for i in cache.find(name)]
+        meant = {name: cache.meant(name) for name in roots}
+        unknown = [name for name, calls in meant.items() if not calls]
+        tops = [call for calls in meant.values() for call in calls]
         survey = look(cache, tell, import_code, tops)
-        calls = (cache.below(tops) if roots else cache.session.graph.rows().keys()) - survey.history
-        found = {i: f for i, f in survey.found.items() if i in calls}
+        broken = _unended(cache, survey, roots)
+        asked = (cache.below(tops) if roots else cache.session.graph.rows().keys()) - survey.history
+        found = {i: f for i, f in survey.found.items() if i in asked}
         if survey.history and not roots:
             tell.say(f"{amounts.count(len(survey.history), 'call')} left out that took what nothing gives any more")
         if tell.as_json:
-            fields = _status_fields(cache, len(calls), found, is_open=bool(broken or unknown))
+            fields = _status_fields(cache, len(asked), found, is_open=bool(broken or unknown))
             tell.document(**fields, unended=broken, unknown=unknown, **seen(cache, survey))
         elif not tell.is_silent:
             _tell_open(tell, cache, broken, unknown)
-            if calls or not (broken or unknown):
-                _tell_status(tell, cache, len(calls), found, None if show_all else limit)
+            if asked or not (broken or unknown):
+                _tell_status(tell, cache, len(asked), found, None if show_all else limit)
     return code_of(cache, bool(found or broken or unknown) or not cache.session.graph)
 
 
-def _unended(cache: Opened, roots: Sequence[str]) -> dict[str, float]:
+def _unended(cache: Opened, survey: Survey, roots: Sequence[str]) -> dict[str, float]:
     """The calls that began and did not end; of some functions only, if they are named."""
     from cachepy.asking.unended import unended
 
     names = {name.partition(":")[0].partition("(")[0] for name in roots}
-    found = unended(cache.session.store(cache.root))
+    found = unended(cache.root, survey.probe.listing(cache.root))
     return {call: when for call, when in found.items() if not roots or call.rpartition(":")[0] in names}
 
 

@@ -46,15 +46,15 @@ class Opened:
         return {event.id: event for event in self.session.graph.events()}
 
     def find(self, name: str) -> list[str]:
-        """The calls that a name means: an id, the start of a digest, a function's name or a label."""
-        found = self._exact(name) or self._by_digest(name)
+        """The calls that a name means; a usage error if there is none."""
+        found = self.meant(name)
         if not found:
             raise WrongUse(self._unknown(name))
         return found
 
-    def has(self, name: str) -> bool:
-        """Whether a name means any call."""
-        return bool(self._exact(name) or self._by_digest(name))
+    def meant(self, name: str) -> list[str]:
+        """The calls that a name means: an id, the start of a digest, a function's name or a label; maybe none."""
+        return self._exact(name) or self._by_digest(name)
 
     def find_one(self, name: str) -> str:
         """The call that a name means; a usage error lists them if they are several."""

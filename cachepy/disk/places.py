@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 ENTRY, OLD, CLAIM, TEMPORARY, VALID, UNENDED = ".entry", ".old", ".claim", ".tmp", ".valid", ".unended"
 
 
+def call_named(stem: str) -> str:
+    """The id of the call that a file is about, by its name without the suffix; of an odd function near enough."""
+    fname, _, key = os.path.basename(stem).rpartition("-")
+    return f"{fname}:{key}"
+
+
 class Places:
     """The paths of one cache directory; names from files that somebody made lead nowhere else."""
 

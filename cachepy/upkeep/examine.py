@@ -14,7 +14,7 @@ import time
 from cachepy.disk import files
 from cachepy.disk.entryfile import MAGIC, EntryFile
 from cachepy.disk.meta import rows_of
-from cachepy.disk.places import CLAIM, ENTRY, OLD, TEMPORARY, VALID
+from cachepy.disk.places import CLAIM, ENTRY, OLD, TEMPORARY, VALID, call_named
 from cachepy.errors import EntryError, UntrustedEntryError
 from cachepy.graph import unpacked
 from cachepy.model import Event, Record
@@ -240,6 +240,6 @@ def call_of(found: Look) -> str:
     for suffix in (ENTRY, VALID, OLD):
         if name.endswith(suffix):
             stem = name[: -len(suffix)]
-            fname, _, key = (stem.rpartition(".")[0] if suffix == OLD else stem).rpartition("-")
-            return f"{fname}:{key}" if fname else ""
+            call = call_named(stem.rpartition(".")[0] if suffix == OLD else stem)
+            return "" if call.startswith(":") else call
     return ""
