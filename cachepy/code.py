@@ -14,12 +14,13 @@ from _thread import get_ident
 from cachepy.digest import Digester, digest_bytes, name_of
 from cachepy.model import Record
 from cachepy.reach.bytecode import code_bytes
+from cachepy.reach.extensions import Loaded
 from cachepy.reach.facts import CodeFacts, scan
 from cachepy.reach.guard import MISSING
 from cachepy.reach.imports import import_or_none
 from cachepy.reach.pieces import Piece
 from cachepy.reach.walk import Walk
-from cachepy.values.modules import MAIN, PYTHON, Origins, canonical, find
+from cachepy.values.modules import MAIN, PYTHON, Origins, find, module_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,8 +98,8 @@ def cached_target(obj: Any) -> Target | None:
 
 def identity_of(obj: Any) -> str:
     """``module:qualname`` of a function or class; ``module:*`` of a module."""
-    if type(obj) is ModuleType:
-        return f"{canonical(obj.__name__)}:*"
+    if isinstance(obj, ModuleType):
+        return f"{module_name(obj)}:*"
     return ":".join(name_of(obj))
 
 
@@ -147,8 +148,10 @@ class CodeReader:
     True
     """
 
-    def __init__(self, origins: Origins) -> None:
+    def __init__(self, origins: Origins, file_digest: Callable[[str], str | None] = str) -> None:
         self.origins = origins
+        self.file_digest = file_digest
+        self.loaded = Loaded()
         self.digester = Digester(origins, self._by_value)
         self._known: dict[int, tuple[Any, Reach]] = {}
         self._local: dict[int, tuple[Any, Reach]] = {}
@@ -178,14 +181,16 @@ class CodeReader:
 
     def walk(self, target: Target) -> Reach:
         """Walk, whatever is remembered."""
-        walk = Walk(self.digester, self._boundary, self._code, target.ignore_globals)
+        files = self.file_digest, lambda path: self.loaded.digest(path, self.file_digest)
+        walk = Walk(self.digester, self._boundary, self._code, target.ignore_globals, files)
         for name, text in target.declared:
             walk.lines.append(f"declared {name}={text}")
             walk.pieces.append(Piece("declared", name, text, "", text))
         for name in target.depends_on_vars:
             self._declared_var(walk, target, name)
         walk.run(target.fn)
-        pieces = {(p.cue, p.name, p.digest): p for p in walk.pieces}
+        told = {*target.depends_on_vars}  # of what is declared the walk may come across too
+        pieces = {(p.cue, p.name, p.digest): p for p in walk.pieces if p.cue != "global" or p.name not in told}
         text = "\n".join([PYTHON, *walk.lines])
         return Reach(
             digest_bytes(text.encode("utf-8", "surrogatepass")),

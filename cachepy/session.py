@@ -64,7 +64,7 @@ class Session:
 
     def __init__(self, sink: Sink | None = None, *, import_code: bool = True) -> None:
         self.origins = Origins()
-        self.reader = CodeReader(self.origins)
+        self.reader = CodeReader(self.origins, self.files.digest)
         self.digester = self.reader.digester
         self.trust = Trust.of_environment()
         self.inherited: set[str] = set()  # claims of the dead that were removed here

@@ -10,7 +10,7 @@ import copyreg
 
 from xxhash import xxh3_128_hexdigest
 
-from cachepy.values.modules import MAIN, USER, canonical, find, home_of
+from cachepy.values.modules import MAIN, USER, canonical, find, home_of, home_of_class, module_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,10 +33,12 @@ def digest_bytes(data: Any) -> str:
 def name_of(code: Any) -> tuple[str, str]:
     """The canonical module and the qualified name of a function or class; of a module its name alone."""
     if isinstance(code, _MODULE):
-        return canonical(code.__name__), ""
+        return module_name(code), ""
+    if isinstance(code, type):
+        return home_of_class(code), code.__qualname__
     module = code.__module__
     if module in MAIN:
-        for each in (code, *vars(code).values()):  # on a worker only functions still know which script it was
+        for each in (code, *vars(code).values()):  # in a worker only functions still know which script it was
             if getattr(each, "__globals__", {}).get("__name__") in MAIN:
                 return home_of(each), code.__qualname__
     return canonical(module), code.__qualname__
@@ -105,22 +107,21 @@ def _class_rule(cls: type, pickler: ValuePickler) -> Any:
 
 @once
 def _named_class(cls: type, pickler: ValuePickler) -> Any:
-    return _code_form("class", cls, pickler, cls.__module__)
+    return _code_form("class", cls, pickler)
 
 
 @once
 def _function_rule(fn: Any, pickler: ValuePickler) -> Any:
-    home = fn.__globals__.get("__name__")
-    made = pickler.digester.origins.kind(home) != USER and _made_around(fn, pickler)
-    return made or _code_form("function", fn, pickler, home)
+    made = pickler.digester.origins.of(fn) != USER and _made_around(fn, pickler)
+    return made or _code_form("function", fn, pickler)
 
 
-def _code_form(kind: str, obj: Any, pickler: ValuePickler, home: str | None) -> Any:
+def _code_form(kind: str, obj: Any, pickler: ValuePickler) -> Any:
     """Code goes by its name, which the trace follows; code without a findable name by its digest."""
     digester = pickler.digester
     name = name_of(obj)
-    if digester.origins.kind(home) != USER:
-        _note_package(home, pickler)
+    if digester.origins.of(obj) != USER:
+        _note_package(obj, pickler)
         return form(kind, *name)
     by_value = digester.code_of(obj)
     if by_value is None:
@@ -128,8 +129,8 @@ def _code_form(kind: str, obj: Any, pickler: ValuePickler, home: str | None) -> 
     return form(kind, *name, by_value)
 
 
-def _note_package(module: str | None, pickler: ValuePickler) -> None:
-    package = pickler.digester.origins.package(module)
+def _note_package(obj: Any, pickler: ValuePickler) -> None:
+    package = pickler.digester.origins.package(obj)
     if package is not None:
         pickler.found.packages.add(package)
 
@@ -144,7 +145,7 @@ def _made_around(fn: Any, pickler: ValuePickler) -> Any:
     inside = [held for held in _held(fn) if _is_user_function(held, pickler) and held is not inner]
     if inner is None and not inside:
         return None
-    _note_package(fn.__globals__.get("__name__"), pickler)
+    _note_package(fn, pickler)
     rows = [(cls, each) for cls, each in table if each is not inner]
     return form("decorated", fn.__code__.co_qualname, _around(fn, inner, pickler), rows, inside)
 
@@ -158,7 +159,7 @@ def _around(obj: Any, inner: Any, pickler: ValuePickler) -> Any:
 
 
 def _is_user_function(obj: Any, pickler: ValuePickler) -> bool:
-    return type(obj) is _FUNCTION and pickler.digester.origins.kind(obj.__globals__.get("__name__")) == USER
+    return type(obj) is _FUNCTION and pickler.digester.origins.of(obj) == USER
 
 
 def _held(fn: Any) -> list[Any]:
@@ -184,11 +185,10 @@ def _lru_rule(cached: Any, pickler: ValuePickler) -> Any:
 
 
 def _module_rule(module: Any, pickler: ValuePickler) -> Any:
-    name = module.__name__
-    if pickler.digester.origins.kind(name) == USER:
+    if pickler.digester.origins.of(module) == USER:
         pickler.found.add_code(module)
-    _note_package(name, pickler)
-    return form("module", canonical(name))
+    _note_package(module, pickler)
+    return form("module", module_name(module))
 
 
 def _method_kind_rule(method: Any, _: ValuePickler) -> Any:
