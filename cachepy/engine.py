@@ -10,7 +10,10 @@ goes on from there; it is imported when there is something to run.  Imports requ
 
 from __future__ import annotations
 
+from sys import is_finalizing
+
 from cachepy import session as sessions
+from cachepy.calls.bypass import Bypass, bypass
 from cachepy.calls.options import Options
 from cachepy.calls.request import Hit, Request
 from cachepy.code import Target
@@ -135,9 +138,17 @@ class CachedCall:
         found = self.look(args, kwargs)
         return found.value if isinstance(found, Hit) else found.run(args, kwargs)
 
-    def look(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hit | Miss | Uncached:
+    def look(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hit | Miss | Uncached | Bypass:
         """Look for a stored value; what is not a hit knows how to go on."""
         flags = Flags(kwargs, self.binder.signature.names) if kwargs else _NO_FLAGS
+        try:
+            if is_finalizing():  # globals are set to None: what they were cannot be told any more
+                raise ImportError("nothing can be looked at any more")
+            return self._look(flags, args, kwargs)
+        except Exception as error:
+            return bypass(self.fn, self.fname, error)
+
+    def _look(self, flags: Flags, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hit | Miss | Uncached:
         session = current_session()
         if self.lacks_key:
             return self.uncached(UndigestableError("its signing key is missing"))
@@ -171,7 +182,10 @@ class CachedCall:
                 self._once.clear()
             self._once.add(request.hash)
             return
-        module = request.session.hot
+        try:
+            module = request.session.hot
+        except ImportError:  # the value is there; the next look for it takes longer
+            return
         if self.hots is None:
             self.hots = module.Hots(self)
         hot = module.heat(request, stored, index, verifier)
@@ -190,16 +204,16 @@ class CachedCall:
 
     def quick(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The value of a hot call with short arguments, else `MISSING`: the shortest of all ways."""
-        session = sessions._default  # what `current_session` gives, without a call
-        if session is None or session.era is not self._era:
-            return MISSING
         try:
+            session = sessions._default  # what `current_session` gives, without a call
+            if session is None or session.era is not self._era:
+                return MISSING
             if kwargs and not _FLAGS.isdisjoint(kwargs):
                 return MISSING
             hot = self.find(*args, **kwargs) if kwargs else self.find(*args)
-        except (TypeError, ValueError):  # the long way says what is wrong
+            return MISSING if hot is None else hot.serve(session)
+        except Exception:  # the long way says what is wrong
             return MISSING
-        return MISSING if hot is None else hot.serve(session)
 
     def explain(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Verdict:
         """Why a call would run or not; nothing runs."""

@@ -93,6 +93,23 @@ class RerunError(CachepyError):
     """A stored call cannot be made again: its function or its arguments cannot be found."""
 
 
+class PartError(CachepyError, ImportError):
+    """A part of cachepy cannot be loaded any more, or only that of another version."""
+
+    def __init__(self, name: str, file: str, why: str) -> None:
+        cause = "cachepy was moved, upgraded or closed while this process ran"
+        super().__init__(f"{cause}, so {name} is not loaded ({file}: {why})")
+        self.name = name
+
+
+class FolderGoneError(CachepyError, FileNotFoundError):
+    """A relative path means nothing, since the working directory was deleted."""
+
+
+class UntoldError(CachepyError, OSError):
+    """A caller in another process can in no way be told what it depends on: better an error than a stale value."""
+
+
 class EntryReplacedError(EntryError):
     """An entry was replaced by a newer one while it was read: look again."""
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 from _thread import RLock
+from _warnings import warn
 from _weakref import ref
 
+from cachepy import parts
 from cachepy.code import CodeReader, Target
 from cachepy.disk.trust import Trust
 from cachepy.errors import CacheReadWarning, EntryError, UntrustedEntryError, UsageError, user_level
@@ -216,9 +218,7 @@ class Session:
         if mark in self._warned:
             return
         self._warned.add(mark)
-        import warnings
-
-        warnings.warn(message, category, stacklevel=user_level())
+        warn(message, category, stacklevel=user_level())
 
     def warn_unread(self, error: Exception, outcome: str, *once: object) -> None:
         """Warn that something stored was not used; of a stranger's entries once, whatever their number."""
@@ -284,6 +284,7 @@ class Session:
             self.flush_memo(store.memo_file)
 
 
+parts.watch()
 _default: Session | None = None
 _making = RLock()
 if hasattr(os, "register_at_fork"):

@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 from _contextvars import ContextVar
 from _thread import get_ident
+from errno import ENOENT
 
+from cachepy.errors import UntoldError
 from cachepy.model import BELOW, CALL, FILE, Dep
 
 TYPE_CHECKING = False
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from cachepy.disk.files import Files
+    from cachepy.disk.journal import Journal
     from cachepy.model import Event
     from cachepy.reach.guard import Era
 
@@ -52,8 +55,15 @@ def working_dir() -> str:
         return ""
 
 
+def as_os_error(error: ImportError) -> OSError:
+    """What could not be done for want of a module, as if the disk had refused it."""
+    return OSError(ENOENT, str(error))
+
+
 LOST = "the mailbox for calls that other processes make"
 """The name of what changed where a dep may be missing."""
+UNTOLD = "what a call ran on without the cache"
+"""The same, where a warning has said why already."""
 
 
 class Frame:
@@ -120,14 +130,15 @@ class Frame:
                 self.parent.add(dep)
             if LOST in self.changed:
                 self._lose_of(self.parent)
+            if UNTOLD in self.changed:
+                leave_in_doubt(self.parent)
 
     def _lose_of(self, parent: Caller) -> None:
         """The caller lacks the same dep."""
         if isinstance(parent, Frame):
             parent.lose(self.unwritten)
-            return
-        for digest in ("", None):  # two that contradict each other: whoever reads them stores nothing
-            parent.add(Dep(FILE, LOST, digest))
+        else:
+            _contradict(parent, LOST)
 
     def lineage(self) -> Iterable[str]:
         """The runs of this frame and of its callers, as far as they are in this process."""
@@ -135,6 +146,20 @@ class Frame:
         while isinstance(frame, Frame):
             yield frame.run
             frame = frame.parent
+
+
+def leave_in_doubt(frame: Caller) -> None:
+    """Something that a call depends on is not known: it must not be stored, nor any caller of it."""
+    if isinstance(frame, Frame):
+        frame.changed.append(UNTOLD)
+    else:
+        _contradict(frame, UNTOLD)
+
+
+def _contradict(frame: Caller, name: str) -> None:
+    """Two deps that contradict each other: whoever reads them stores nothing."""
+    for digest in ("", None):
+        frame.add(Dep(FILE, name, digest))
 
 
 def read_mailbox(frame: Frame) -> list[Dep]:
@@ -200,9 +225,7 @@ class RemoteFrame:
         self.run = run
         self.mailbox = mailbox  # none if the caller could not make it: it knows that it will not be told
         self.on_loss: Callable[[OSError], None] = lambda error: None
-        from cachepy.disk.journal import Journal
-
-        self._box = Journal(mailbox)
+        self._box: Journal | None = None
 
     def add(self, dep: Dep) -> None:
         """Written through at once: the caller looks as soon as it has the result."""
@@ -210,9 +233,19 @@ class RemoteFrame:
             return
         try:
             os.makedirs(os.path.dirname(self.mailbox), mode=0o700, exist_ok=True)  # `with_caller` made it
-            self._box.append(dep.astuple())
+            self._append(dep)
         except OSError as error:
             self._lose(error)
+        except ImportError as error:
+            self._lose(as_os_error(error))
+
+    def _append(self, dep: Dep) -> None:
+        if self._box is None:
+            from cachepy.disk.journal import Journal
+
+            self._box = Journal(self.mailbox)
+        try:
+            self._box.append(dep.astuple())
         finally:
             self._box.close()
 
@@ -228,8 +261,14 @@ class RemoteFrame:
         except FileNotFoundError:  # somebody has said so already
             pass
         except OSError:
-            flags = os.O_CREAT | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0)
+            self._leave_sign()
+
+    def _leave_sign(self) -> None:
+        flags = os.O_CREAT | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0)
+        try:
             os.close(os.open(_sign(self.run), flags, 0o600))
+        except (OSError, ImportError) as error:
+            raise UntoldError(f"{self.mailbox} can neither be written nor removed: {error}") from error
 
     def is_open(self) -> bool:
         return True

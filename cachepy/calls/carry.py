@@ -9,9 +9,9 @@ import os
 from functools import partial
 
 from cachepy.calls.options import cache_default_dir
-from cachepy.errors import CacheWriteWarning, UsageError, unwritable
+from cachepy.errors import CacheWriteWarning, FolderGoneError, UsageError, unwritable
 from cachepy.session import current_session
-from cachepy.trace import Frame, RemoteFrame, caller, enter, leave, post
+from cachepy.trace import Frame, RemoteFrame, as_os_error, caller, enter, leave, post
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,8 +90,7 @@ class with_caller:  # noqa: N801 - used as a function: pool.submit(with_caller(f
         """The caller as run and mailbox, for another process."""
         session, frame = current_session(), self.caller()
         if frame is None:
-            run, mailbox = session.outbox.run, session.outbox.mailbox(_root_of(self.fn))
-            return run, mailbox if _error_of(_make_room, session, mailbox) is None else ""
+            return _ticket_of_none(session, self.fn)
         if not isinstance(frame, Frame):
             return frame.run, frame.mailbox
         if not frame.shared:
@@ -101,6 +100,15 @@ class with_caller:  # noqa: N801 - used as a function: pool.submit(with_caller(f
             if error is not None:
                 frame.lose(error)
         return frame.run, frame.mailbox if frame.unwritten is None else ""
+
+
+def _ticket_of_none(session: Session, fn: Any) -> tuple[str, str]:
+    """What is made elsewhere for nobody is told to the outbox, so that the graph has it."""
+    try:
+        run, mailbox = session.outbox.run, session.outbox.mailbox(_root_of(fn))
+    except (FolderGoneError, ImportError):
+        return "outbox-", ""
+    return run, mailbox if _error_of(_make_room, session, mailbox) is None else ""
 
 
 def _make_room(session: Session, mailbox: str) -> None:
@@ -120,6 +128,8 @@ def _error_of(make: Callable[..., None], *args: Any) -> OSError | None:
         make(*args)
     except OSError as error:
         return error
+    except ImportError as error:
+        return as_os_error(error)
     return None
 
 
@@ -132,7 +142,7 @@ def _root_of(fn: Any) -> str:
 def _restore(kind: type[with_caller], fn: Any, run: str, mailbox: str) -> with_caller:
     made = kind(fn)
     session = current_session()
-    if run == session.outbox.run:
+    if "outbox" in vars(session) and run == session.outbox.run:
         made.frame = None
     else:
         made.frame = _here(session, run) or session.remote_frame(run, mailbox)

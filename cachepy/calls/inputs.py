@@ -14,7 +14,7 @@ from cachepy.errors import ChangedGlobalWarning, ChangedInputWarning, OpaqueGlob
 from cachepy.model import CODE, ENV, FILE, NAME, PACKAGE, Dep
 from cachepy.paths import could_be
 from cachepy.probe import LiveProbe, exists
-from cachepy.trace import LOST
+from cachepy.trace import LOST, UNTOLD
 from cachepy.values.flat import NUMBERS, TEXTS
 from cachepy.verify import ANCHOR
 
@@ -170,6 +170,8 @@ class Inputs:
             elif kind == ENV and LiveProbe(self.session).env(path) != before:
                 changed.append(f"the environment variable {path}")
         for name in changed:
+            if name == UNTOLD:  # said already
+                continue
             if name == LOST and self.frame.unwritten is not None:
                 self.request.cannot_write(self.frame.unwritten)
             else:

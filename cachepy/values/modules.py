@@ -28,6 +28,8 @@ PYTHON = f"{sys.implementation.name}-{sys.version_info[0]}.{sys.version_info[1]}
 
 MAIN = ("__main__", "__mp_main__")
 _arrived: list[str] = []  # the script whose code was met last that is not this process's
+_MAIN_SCOPE = vars(sys.modules.get("__main__", sys))
+_SCRIPT = _MAIN_SCOPE.get("__file__")  # Python deletes it when the script has ended; threads and atexit go on
 
 
 def canonical(module: str | None) -> str:
@@ -42,7 +44,7 @@ def main_name(scope: dict[str, Any]) -> str:
 
     By ``__package__`` and ``__file__`` alone: these two travel with a function to a worker.
     """
-    file = scope.get("__file__")
+    file = scope.get("__file__") or (_SCRIPT if scope is _MAIN_SCOPE else None)
     if not file or str(file).startswith("<"):
         return "__main__"
     package = scope.get("__package__") or ""

@@ -243,8 +243,13 @@ with use_session(Session()):
     warmed(1)
 
 
+import tempfile
+tempfile.tempdir = os.path.join(HERE, "temporary")  # other programs leave signs among the files of all
+os.mkdir(tempfile.tempdir)
+os.chmod(tempfile.tempdir, 0o777)
+
+
 def signs():
-    import tempfile
     return glob.glob(os.path.join(tempfile.gettempdir(), "cachepy-*.lost"))
 """
 
