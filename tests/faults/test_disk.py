@@ -166,18 +166,21 @@ def empty():
 """
 
 
+@pytest.mark.root
 @pytest.mark.parametrize("how", ["story(fill, empty)", "story(inodes, empty)"])
 @pytest.mark.usefixtures("small_disk")
 def test_the_disk_is_full(child: Child, how: str) -> None:
     assert "No space left" in child.run(PROGRAM + FILL + how)
 
 
+@pytest.mark.root
 @pytest.mark.usefixtures("small_disk")
 def test_the_disk_has_no_room_for_the_large_value(child: Child) -> None:
     out = child.run(PROGRAM + FILL + "story(lambda: fill(but=40_000), empty, stored_small=True)")
     assert "No space left" in out
 
 
+@pytest.mark.root
 def test_the_disk_becomes_read_only(child: Child, small_disk: Path) -> None:
     """What is stored is still loaded, without a word; what is new is computed."""
     child.run(PROGRAM + "right(10)")
@@ -254,11 +257,13 @@ def signs():
 """
 
 
+@pytest.mark.root
 @pytest.mark.usefixtures("small_disk")
 def test_a_pool_on_a_full_disk(child: Child) -> None:
     assert "No space left" in child.run(POOLS + FILL + "fill(); told(empty)")
 
 
+@pytest.mark.root
 def test_a_pool_on_a_read_only_disk(child: Child, small_disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     child.run(POOLS + "assert above(3) == [0, 2, 4] and len(heard) == 1 and 'ead-only' in heard[0][1], heard")
@@ -348,6 +353,7 @@ def command(*args):
 """
 
 
+@pytest.mark.root
 def test_prune_on_a_read_only_disk(child: Child, small_disk: Path) -> None:
     child.run(PROGRAM + "right(10)")
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)

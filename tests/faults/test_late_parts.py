@@ -34,6 +34,7 @@ def _hear(message, category, *_, **__):
 
 warnings.simplefilter("always", CacheWarning)
 warnings.simplefilter("ignore", cachepy.CheapCallWarning)  # small bodies
+warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)  # Python's own, of a fork
 warnings.showwarning = _hear
 cached = cache_file(os.path.join(HERE, "cache"))
 ran = []
