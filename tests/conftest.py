@@ -15,7 +15,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 def pytest_collection_modifyitems(items):
-    """What only root may do is tried by root only; `.ci/run` tries both."""
+    """What only root may do is tried by root only."""
     if os.geteuid() != 0:
         for item in items:
             if item.get_closest_marker("root"):

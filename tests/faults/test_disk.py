@@ -107,6 +107,7 @@ def child() -> Iterator[Child]:
     yield from map(Child, open_folder())
 
 
+@pytest.mark.two_users
 @pytest.mark.parametrize("cause", CAUSES)
 def test_the_value_is_returned_and_one_warning_says_why(child: Child, cause: str) -> None:
     spoil, mend, says = CAUSES[cause]
@@ -269,6 +270,7 @@ def test_a_pool_on_a_read_only_disk(child: Child, small_disk: Path) -> None:
     child.run(POOLS + "assert above(3) == [0, 2, 4] and len(heard) == 1 and 'ead-only' in heard[0][1], heard")
 
 
+@pytest.mark.two_users
 @pytest.mark.parametrize("mode", [0o500, 0])
 def test_a_pool_in_a_directory_that_is_closed(child: Child, mode: int) -> None:
     """One warning that it cannot be written, whatever else there is to say of it."""
@@ -296,6 +298,7 @@ def test_only_the_worker_cannot_write(child: Child) -> None:
     assert "a process that it started could not write there" in out
 
 
+@pytest.mark.two_users
 def test_the_worker_cannot_even_take_the_mailbox_away(child: Child) -> None:
     if os.geteuid() == 0:
         child.folder.chmod(0o777)
@@ -368,6 +371,7 @@ assert "could not forget any call: Read-only file system" in said, said
     )
 
 
+@pytest.mark.two_users
 @pytest.mark.parametrize("closed", ["", "/.."])
 def test_a_directory_that_is_closed_to_this_user(child: Child, closed: str) -> None:
     """An error that says whose it is, and no usage error: the name was right."""

@@ -319,6 +319,7 @@ def test_the_environment_names_the_directory(run, fresh, tmp_path, monkeypatch):
     assert run(tmp_path, "status")[1] == ["all 10 calls are fresh"]
 
 
+@pytest.mark.two_users
 def test_a_directory_that_may_not_be_read(run, own):
     """Root may read everything, and becomes somebody else for it, in a folder that anybody may enter."""
     import cachepy.preload  # noqa: F401 - nobody else may read the files of root's Python
