@@ -148,7 +148,7 @@ class CachedCall:
         except Exception as error:
             return bypass(self.fn, self.fname, error)
 
-    def _look(self, flags: Flags, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hit | Miss | Uncached:
+    def _look(self, flags: Flags, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hit | Miss | Uncached | Bypass:
         session = current_session()
         if self.lacks_key:
             return self.uncached(UndigestableError("its signing key is missing"))
@@ -165,9 +165,12 @@ class CachedCall:
             return hit
         return session.miss.Miss(request, flags)  # type: ignore[no-any-return]  # the module is loaded late
 
-    def uncached(self, error: Exception | None = None) -> Uncached:
+    def uncached(self, error: Exception | None = None) -> Uncached | Bypass:
         """The way without the cache."""
-        return current_session().miss.Uncached(self, error)  # type: ignore[no-any-return]  # likewise
+        try:
+            return current_session().miss.Uncached(self, error)  # type: ignore[no-any-return]  # likewise
+        except Exception as failure:
+            return bypass(self.fn, self.fname, failure)
 
     def hot_hit(self, session: Session, key: str) -> Hit | None:
         """A hit of what was one before in this process, if nothing at all has changed."""

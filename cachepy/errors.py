@@ -172,7 +172,11 @@ class CacheWriteWarning(CacheWarning):
 
 
 class UncachedCallWarning(CacheWarning):
-    """A call ran without the cache: one of its arguments cannot be digested.
+    """A call ran without the cache: one of its arguments cannot be digested, or the cache itself failed.
+
+    It fails where nothing can be loaded any more: the process has changed its user or its root, cachepy was upgraded or
+    moved while it ran, the working directory of a relative cache was deleted, or Python is shutting down. A program
+    that will change its user says ``import cachepy.preload`` before; others are started again.
 
     Examples
     --------

@@ -31,6 +31,8 @@ class Unchanged:
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
         """Raise PartError for a module whose file was changed."""
+        if name == _TOPS[0]:  # all of it was taken out of `sys.modules`, and begins anew: see `watch`
+            self._files, self._archive = {}, None
         known = self._files.get(name) or (self._archive if name.partition(".")[0] in _TOPS else None)
         if known is None or name in sys.modules:  # a module that is loaded again is asked for by name
             return
@@ -66,6 +68,6 @@ def _files(folder: str) -> Iterator[tuple[str, tuple[str, Identity]]]:
 
 def watch() -> None:
     """From now on; the modules that are loaded already are whole."""
-    if not any(type(finder).__name__ == Unchanged.__name__ for finder in sys.meta_path):
-        archive: str | None = getattr(getattr(__spec__, "loader", None), "archive", None)
-        sys.meta_path.insert(0, Unchanged(os.path.dirname(os.path.dirname(__file__)), archive))
+    archive: str | None = getattr(getattr(__spec__, "loader", None), "archive", None)
+    others = [finder for finder in sys.meta_path if type(finder).__qualname__ != Unchanged.__qualname__]
+    sys.meta_path[:] = [Unchanged(os.path.dirname(os.path.dirname(__file__)), archive), *others]

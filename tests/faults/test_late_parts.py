@@ -259,6 +259,23 @@ def test_an_archive(place: Path, moment: str) -> None:
     run(place, away, path="all.zip")
 
 
+def test_a_program_that_begins_anew_gets_the_other_version(place: Path) -> None:
+    program = """
+top(3)
+shutil.copytree(PLACE, HERE + "/new"), other(HERE + "/new/cachepy")
+os.unlink(PLACE), os.symlink(HERE + "/new", PLACE)
+for name in [n for n in sys.modules if n.partition(".")[0] == "cachepy"]:
+    del sys.modules[name]
+import builtins
+from cachepy import cache_file, cache_tree_nodes
+again = cache_file(HERE + "/cache")(lambda x: x + 2)
+assert again(1) == again(1) == 3 and again.is_cached(1) and builtins.MIXED
+assert len([f for f in sys.meta_path if type(f).__name__ == "Unchanged"]) == 1
+assert not heard, heard
+"""
+    run(place, program)
+
+
 def test_the_programs_own_import_error_is_its_own(place: Path) -> None:
     program = """
 @cached
