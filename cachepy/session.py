@@ -83,6 +83,8 @@ class Session:
         self.on_wait: Callable[[], None] = lambda: None
         self.on_waited: Callable[[str, float], None] = lambda identity, seconds: None
         self.on_failure: Callable[[str, BaseException], None] = lambda identity, error: None
+        self.on_arrival: Callable[[Any, str], None] = lambda call, digest: None  # of its code, where it came from
+        self.listeners: list[Any] = []  # connections to clusters that are told what ran there
         self.runners: list[Callable[[Any], Any]] = []  # client -> what makes jobs there (see `jobs`), or None
         self.refreshers: list[Callable[[], None]] = [self._drain]
         self._stores: dict[str, Store] = {}
@@ -212,13 +214,18 @@ class Session:
 
     def warn(self, category: type[Warning], message: str, *once: object) -> None:
         """Warn at the user's line; once for each cause."""
-        mark = (category, *(once or (message,)))
-        if mark in self._warned:
+        if not self.is_first(category, *(once or (message,))):
             return
-        self._warned.add(mark)
         import warnings
 
         warnings.warn(message, category, stacklevel=user_level())
+
+    def is_first(self, *mark: object) -> bool:
+        """Whether this was not said before; from now on it was."""
+        if mark in self._warned:
+            return False
+        self._warned.add(mark)
+        return True
 
     def warn_unread(self, error: Exception, outcome: str, *once: object) -> None:
         """Warn that something stored was not used; of a stranger's entries once, whatever their number."""
