@@ -115,7 +115,9 @@ class with_caller(_with_caller):  # noqa: N801 - used as a function: client.subm
         return "cachepy.with_caller", code, None if frame is None else frame.run
 
     def __reduce__(self) -> tuple[Any, ...]:
-        expected = None if self._call() is None else (*self._digests(), is_heard(current_session()))
+        expected = self.expected  # on its way through the scheduler it is pickled again
+        if expected is None and self._call() is not None:
+            expected = *self._digests(), is_heard(current_session())
         return _restored, (super().__reduce__(), expected)
 
     def __setstate__(self, state: Any) -> None:
