@@ -70,7 +70,9 @@ class CachedCall:
         root = None if self.options.cache_dir is None else self.options.root()
         options = {**self.options.given(), "cache_dir": root}
         needs_key = self.options.signing_key is not None and self.options.key_file is None
-        expected = self.expected or current_session().reader.reach(self.target).digest
+        session = current_session()
+        expected = self.expected or session.reader.reach(self.target).digest
+        session.send(self.target.identity, expected)
         return _blank, (), (self.fn, options, name, self.wrapper, needs_key, expected)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 _LATER = frozenset({"claims", "files", "graph", "hot", "miss", "outbox", "sources"})  # made by `later`
 _LIVE = 128  # functions of one name that are remembered
+_SENT = 10_000  # digests of functions that were sent to clusters
 _EARLY = 256  # calls that are kept as they are; a graph takes less memory for each
 
 
@@ -85,6 +86,7 @@ class Session:
         self.on_failure: Callable[[str, BaseException], None] = lambda identity, error: None
         self.on_arrival: Callable[[Any, str], None] = lambda call, digest: None  # of its code, where it came from
         self.listeners: list[Any] = []  # connections to clusters that are told what ran there
+        self.sent: set[tuple[str, str]] = set()  # identity and digest of functions that were sent there by value
         self.runners: list[Callable[[Any], Any]] = []  # client -> what makes jobs there (see `jobs`), or None
         self.refreshers: list[Callable[[], None]] = [self._drain]
         self._stores: dict[str, Store] = {}
@@ -202,6 +204,13 @@ class Session:
         if len(known) >= _LIVE:  # copies that arrived by value again and again
             known[:] = [r for r in known if r() is not None][-_LIVE // 2 :]
         known.append(ref(call))
+
+    def send(self, identity: str, digest: str) -> None:
+        """A function is sent to another process; who listens to that may be told that its code is another there."""
+        if self.listeners:
+            if len(self.sent) >= _SENT:
+                self.sent.clear()
+            self.sent.add((identity, digest))
 
     def live_calls(self, identity: str) -> list[Any]:
         """The cached functions of this identity that exist now, newest first."""

@@ -8,6 +8,7 @@ by value is compared where it arrives (see `worker`).
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from cachepy.model import Event
     from cachepy.session import Session
+
+logger = logging.getLogger("cachepy.dask")
 
 Fact = tuple[str, str, str | None, str]  # kind, name, digest as of a dep; the function
 
@@ -103,6 +106,7 @@ class Differences:
         if run is not None:
             if len(memo) >= _MOST:
                 memo.clear()
+                self._sets.clear()
             memo[call, run] = found = self._sets.setdefault(found, found)
         return found
 
@@ -133,13 +137,14 @@ class Differences:
         return obj is None or self.session.reader.remembered(obj) is not None
 
     def _work(self) -> None:
+        began, probe = time.perf_counter(), Loaded(self.session)
         while self._waiting:
-            began = time.perf_counter()
-            probe = Loaded(self.session)
-            todo, self._waiting = self._waiting, {}
-            for fact, workers in todo.items():
+            fact, workers = self._waiting.popitem()  # the loop may add meanwhile
+            try:
                 self._compare(probe, fact, workers)
-            self._took = time.perf_counter() - began
+            except Exception:  # code that changes while it is walked
+                logger.info("%s could not be compared with what workers ran", fact[1], exc_info=True)
+        self._took = time.perf_counter() - began
 
     def _compare(self, probe: Loaded, fact: Fact, workers: set[str]) -> None:
         kind, name, digest, function = fact
@@ -174,7 +179,16 @@ class Differences:
     def arrived(self, record: tuple[Any, ...], worker: str) -> None:
         """A worker says that what was sent to it is another thing there."""
         _, identity, expected, is_stored = record
+        if not self._is_ours(identity, expected):
+            return
         self._warn(other_code(_who({worker}), identity, is_stored=is_stored), identity, expected)
+
+    def _is_ours(self, identity: str, digest: str) -> bool:
+        """Whether it was this client that sent code with a digest: all clients hear of it."""
+        if (identity, digest) in self.session.sent:
+            return True
+        reader = self.session.reader
+        return any(reader.reach(each).digest == digest for each in Loaded(self.session).found(identity))
 
     def tell(self, text: str, *once: object) -> None:
         self._warn(way_out(text), *once)

@@ -101,11 +101,12 @@ class with_caller(_with_caller):  # noqa: N801 - used as a function: client.subm
         """
         if self.expected is None:
             return False
-        (own, whole), (want, want_whole, listens) = self._digests(), self.expected
-        if own == want and (whole == want_whole or listens):
+        session, (want, want_whole, listens) = current_session(), self.expected
+        is_same = reach_of(session, self.fn).digest == want
+        if is_same and (listens or whole_digest(session, self.fn) == want_whole):
             return False
-        tell_other_code(self._call().target.identity, want_whole, listens=listens, is_stored=own == want)
-        return own != want
+        tell_other_code(self._call().target.identity, want, listens=listens, is_stored=is_same)
+        return not is_same
 
     def __dask_tokenize__(self) -> Any:
         frame = self.caller()

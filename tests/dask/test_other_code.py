@@ -6,12 +6,14 @@ client reloads it with 3. What is sent is always `g`, unedited, above a cached `
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import sys
 import textwrap
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import dask
 import dask.bag
@@ -19,10 +21,12 @@ import dask.dataframe
 import pandas as pd
 import pytest
 from distributed import Client, LocalCluster
+from other_code_module import by_environment, frames
 
 from cachepy import cache_tree_nodes
 from cachepy.session import Session, use_session
 from dask_plugin import OtherCodeWarning, connect, delayed, with_caller
+from dask_plugin.differences import MINOR, Differences
 
 pytestmark = pytest.mark.dask
 
@@ -170,8 +174,7 @@ WAYS = [plain, pure, mapped, lazy, lazy_plain, lazy_pure, in_a_bag, of_partition
 @pytest.fixture(scope="module")
 def workers():
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as made, Client(made) as client:
-        sys_path = str(importlib.import_module("pathlib").Path(__file__).parent)
-        client.run(sys.path.insert, 0, sys_path)
+        client.run(lambda folder=str(Path(__file__).parent): sys.path.insert(0, folder))
         yield made
 
 
@@ -340,7 +343,7 @@ def test_another_version_of_a_package_is_told(client, start, monkeypatch):
     with hearing(client) as said:
         for _ in range(2):
             client.submit(with_caller(_takes_frame), edited.module.g.__wrapped__, pd.Series([1])).result()
-            client.submit(FRAMES, pd.Series([1]), pure=False).result()
+            client.submit(frames, pd.Series([1]), pure=False).result()
     (text,) = names(said, "pandas")
     assert "0.1" in text
     assert pd.__version__ in text
@@ -361,4 +364,82 @@ def test_the_graph_has_what_ran(client, start):
     assert edited.module.g(10) == 31
 
 
-from other_code_module import frames as FRAMES  # noqa: E402
+def test_another_value_of_a_declared_variable_is_told(client, monkeypatch):
+    monkeypatch.setenv("OTHER_CODE_MODE", "here")
+    with hearing(client) as said:
+        assert client.submit(by_environment, 1, pure=False).result() == [None, 1]
+        assert client.submit(by_environment, 2, pure=False).result() == [None, 2]
+    (text,) = said
+    assert "$OTHER_CODE_MODE" in text
+    assert "by_environment" in text
+
+
+def test_a_module_that_is_uploaded_is_the_new_one(client, start):
+    edited = start("a helper")
+    assert plain(client, edited.module, 10) == 21
+    edited.edit()
+    client.upload_file(str(edited.folder / f"{edited.name}.py"))
+    with hearing(client) as said:
+        assert plain(client, edited.module, 10) == 31
+        assert carrying(client, edited.module, 20) == 61
+    assert said == []
+
+
+def test_an_asynchronous_client_is_told(workers, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    async def main():
+        async with Client(workers.scheduler_address, asynchronous=True) as client, connect(client):
+            return await client.submit(edited.module.g, 20, pure=False)
+
+    with use_session(Session()), Client(workers, set_as_default=False) as client:
+        edited = Edited(PROGRAMS["a helper"], tmp_path, client)
+        edited.edit()
+        with hearing(client) as said:
+            assert asyncio.run(main()) == 41
+    assert len(names(said, f"{edited.name}:f")) == 1
+
+
+def test_code_that_came_by_value_and_reaches_an_old_module_is_told(client, start):
+    """A lambda is sent as it is; the module that it uses is the workers' own."""
+    edited = start("a helper of another module")
+    module = edited.module
+    mine = module.cached(lambda x, lib=sys.modules[f"{edited.name}_lib"]: lib.helper(x))
+    assert client.submit(mine, 10, pure=False).result() == 20
+    edited.edit()
+    mine = module.cached(lambda x, lib=sys.modules[f"{edited.name}_lib"]: lib.helper(x))
+    with hearing(client) as said:
+        assert client.submit(mine, 20, pure=False).result() == 40
+    assert len(names(said, "<lambda>")) == 1
+
+
+def run_of(differences, facts, python=MINOR):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        asyncio.run(differences.compare(facts, "tcp://there", python))
+    return [str(w.message) for w in caught]
+
+
+def test_another_python_is_told_once_and_its_code_is_not_compared():
+    facts = {("code", "cachepy.decorator:wrap", "0", "m:f")}
+    with use_session(Session()) as session:
+        differences = Differences(session)
+        (text,) = run_of(differences, facts, "2.7")
+        assert "Python 2.7" in text
+        assert run_of(differences, facts, "2.7") == []
+
+
+def test_code_of_another_client_is_not_ours():
+    with use_session(Session()) as session, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        Differences(session).arrived(("other", "__main__:load", "0" * 32, True), "tcp://there")
+    assert caught == []
+
+
+def test_a_filter_that_makes_errors_stops_no_messages(capfd):
+    facts = {("package", "pytest", "0.1", "m:f")}
+    with use_session(Session()) as session, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        asyncio.run(Differences(session).compare(facts, "tcp://there", MINOR))
+    assert "pytest 0.1" in capfd.readouterr().err
