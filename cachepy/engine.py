@@ -57,6 +57,7 @@ class CachedCall:
         self.is_async = bool(fn.__code__.co_flags & _COROUTINE)
         self.wrapper: Any = None
         self.lacks_key = False  # it came from another process, and its signing key did not
+        self.expected: str | None = None  # the digest of its code where it came from, until that is compared
         self.hots: Hots | None = None
         self.find: Callable[..., Hot | None] = no_hot
         self._once: set[str] = set()
@@ -72,13 +73,17 @@ class CachedCall:
         root = None if self.options.cache_dir is None else self.options.root()
         options = {**self.options.given(), "cache_dir": root}
         needs_key = self.options.signing_key is not None and self.options.key_file is None
-        return _blank, (), (self.fn, options, name, self.wrapper, needs_key)
+        session = current_session()
+        expected = self.expected or session.reader.reach(self.target).digest
+        session.send(self.target.identity, expected)
+        return _blank, (), (self.fn, options, name, self.wrapper, needs_key, expected)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        fn, options, name, wrapper, needs_key = state
+        fn, options, name, wrapper, needs_key, expected = state
         CachedCall.__init__(self, fn, Options(**options), name)
         self.wrapper = wrapper
         self.lacks_key = needs_key and current_session().trust.key is None
+        self.expected = expected
         current_session().register(self)
 
     def request(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
@@ -109,6 +114,9 @@ class CachedCall:
             self._session = session
         self._cool()
         self._era = session.era
+        if self.expected is not None:
+            expected, self.expected = self.expected, None
+            session.on_arrival(self, expected)
 
     def _cool(self) -> None:
         """No call is hot any more."""

@@ -27,14 +27,21 @@ class LiveProbe:
     """Answers what a verification asks; looks at each thing once.
 
     own: the identity and digest of the function that is called, which is known already;
-    known: code by identity that is at hand, because it came as an argument.
+    known: code by identity that is at hand, because it came as an argument; border: the cached functions at the
+    border of the code that is called.
     """
 
     def __init__(
-        self, session: Session, own: tuple[str, str] | None = None, known: dict[str, Any] | None = None
+        self,
+        session: Session,
+        own: tuple[str, str] | None = None,
+        known: dict[str, Any] | None = None,
+        border: Iterable[Target] = (),
     ) -> None:
         self.session = session
         self.known = known or {}
+        self._border = border
+        self._by_value: dict[str, list[Target]] | None = None
         self._own = own
         self._files: dict[str, str | None] = {}
         self._exists: dict[str, bool] = {}
@@ -74,6 +81,9 @@ class LiveProbe:
         """The targets, functions or classes of an identity."""
         if identity in self.known:
             return [self.known[identity]]
+        arrived = self.by_value().get(identity)
+        if arrived is not None:  # others of that name are those of older tasks, or of this process's own script
+            return list(arrived)
         module, _, qualname = identity.partition(":")
         live = self.session.live(identity)
         obj = None if "<" in qualname else resolve(module, qualname)
@@ -85,6 +95,14 @@ class LiveProbe:
         if isinstance(named, Target):
             return [named]  # an older one of that name may live on in a variable, but is not what a call would find
         return [t for t in live if t.fn is named] or [named]
+
+    def by_value(self) -> dict[str, list[Target]]:
+        """The cached functions that the called code leads to, and a name would not: they came with it to a worker."""
+        if self._by_value is None:
+            self._by_value = {}
+            for target in self.session.reader.below(self._border, lambda each: _named_by(each) is not each):
+                self._by_value.setdefault(target.identity, []).append(target)
+        return self._by_value
 
     def events(self, call: str, roots: Sequence[str]) -> Iterable[Event]:
         for root in roots:
@@ -118,6 +136,11 @@ class LiveProbe:
 
         kept = (loaded(data) for store in self.session.stores() if (data := store.get_code(digest)) is not None)
         return next((rows for rows in kept if rows), [])
+
+
+def _named_by(target: Target) -> Target | None:
+    """The cached function that the name of one leads to."""
+    return None if "<" in target.qualname else cached_target(resolve(target.module, target.qualname))
 
 
 def exists(path: str) -> bool:

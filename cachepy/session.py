@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 _LATER = frozenset({"claims", "files", "graph", "hot", "miss", "outbox", "sources"})  # made by `later`
 _LIVE = 128  # functions of one name that are remembered
+_SENT = 10_000  # digests of functions that were sent to clusters
 _EARLY = 256  # calls that are kept as they are; a graph takes less memory for each
 
 
@@ -85,6 +86,9 @@ class Session:
         self.on_wait: Callable[[], None] = lambda: None
         self.on_waited: Callable[[str, float], None] = lambda identity, seconds: None
         self.on_failure: Callable[[str, BaseException], None] = lambda identity, error: None
+        self.on_arrival: Callable[[Any, str], None] = lambda call, digest: None  # of its code, where it came from
+        self.listeners: list[Any] = []  # connections to clusters that are told what ran there
+        self.sent: set[tuple[str, str]] = set()  # identity and digest of functions that were sent there by value
         self.runners: list[Callable[[Any], Any]] = []  # client -> what makes jobs there (see `jobs`), or None
         self.refreshers: list[Callable[[], None]] = [self._drain]
         self._stores: dict[str, Store] = {}
@@ -203,6 +207,13 @@ class Session:
             known[:] = [r for r in known if r() is not None][-_LIVE // 2 :]
         known.append(ref(call))
 
+    def send(self, identity: str, digest: str) -> None:
+        """A function is sent to another process; who listens to that may be told that its code is another there."""
+        if self.listeners:
+            if len(self.sent) >= _SENT:
+                self.sent.clear()
+            self.sent.add((identity, digest))
+
     def live_calls(self, identity: str) -> list[Any]:
         """The cached functions of this identity that exist now, newest first."""
         calls = [r() for r in reversed(self._functions.get(identity, []))]
@@ -214,11 +225,16 @@ class Session:
 
     def warn(self, category: type[Warning], message: str, *once: object) -> None:
         """Warn at the user's line; once for each cause."""
-        mark = (category, *(once or (message,)))
-        if mark in self._warned:
+        if not self.is_first(category, *(once or (message,))):
             return
-        self._warned.add(mark)
         warn(message, category, stacklevel=user_level())
+
+    def is_first(self, *mark: object) -> bool:
+        """Whether this was not said before; from now on it was."""
+        if mark in self._warned:
+            return False
+        self._warned.add(mark)
+        return True
 
     def warn_unread(self, error: Exception, outcome: str, *once: object) -> None:
         """Warn that something stored was not used; of a stranger's entries once, whatever their number."""

@@ -55,8 +55,16 @@ def _is_plain(obj: Any) -> bool:
     return is_known or isinstance(obj, kinds)
 
 
+def _ids_in(found: Found) -> tuple[int, ...]:
+    """Which functions and classes a value refers to."""
+    return *map(id, found.code), *map(id, found.cached)
+
+
 class Walk:
-    """One walk; afterwards `lines`, `pieces`, `opaque` and `guard` describe what was reached."""
+    """One walk; afterwards `lines`, `pieces`, `opaque` and `guard` describe what was reached.
+
+    cached: the cached functions at its border.
+    """
 
     def __init__(
         self,
@@ -75,6 +83,7 @@ class Walk:
         self.lines: list[str] = []
         self.pieces: list[Piece] = []
         self.opaque: list[str] = []
+        self.cached: list[Any] = []
         self.guard = Guard(self._digest_with_code)
         self._numbers: dict[int, int] = {}
         self._queue: deque[Any] = deque()
@@ -83,6 +92,10 @@ class Walk:
     def run(self, root: Any) -> None:
         """Visit everything that the root reaches, breadth first: long chains do not recurse."""
         self.number(root)
+        self.visit_all()
+
+    def visit_all(self) -> None:
+        """Visit what was met and not visited yet."""
         while self._queue:
             obj = self._queue.popleft()
             self.lines.append(f"#{self._numbers[id(obj)]}")
@@ -201,8 +214,9 @@ class Walk:
         except UndigestableError:
             return self._opaque(label, obj)
         self.pieces.append(value_piece(label, digest, obj))
+        self.cached += found.cached
         if not is_immutable(obj):
-            self.guard.value(obj, (digest, tuple(map(id, found.code))))
+            self.guard.value(obj, (digest, _ids_in(found)))
         packages = [self.package_named(name) for name in sorted(found.packages)]
         library = library_of(obj)
         packages += [self.loaded(library)] if library else []
@@ -212,7 +226,7 @@ class Walk:
     def _digest_with_code(self, obj: Any) -> tuple[str, tuple[int, ...]]:
         """A value's digest names stable code only by its name: which object it is has to be told."""
         found = Found()
-        return self.digester.digest(obj, found), tuple(map(id, found.code))
+        return self.digester.digest(obj, found), _ids_in(found)
 
     def _opaque(self, label: str, obj: Any) -> str:
         cls = type(obj)

@@ -56,15 +56,18 @@ def mark(*parts: object) -> None:
 class Found:
     """What digesting a value came across: user code, packages, and Path objects in it.
 
+    cached: the cached functions, whose code counts by their own traces.
+
     known: forms by the id of the object, which is kept with it: what is met again is not done again.
     Valid while the values do not change.  hidden: whether there may be text that the stream shows
     only as a digest.
     """
 
-    __slots__ = ("_code", "hidden", "known", "packages", "paths")
+    __slots__ = ("_code", "cached", "hidden", "known", "packages", "paths")
 
     def __init__(self) -> None:
         self._code: dict[int, Any] = {}
+        self.cached: list[Any] = []
         self.packages: set[str] = set()
         self.paths: list[str] = []
         self.known: dict[int, tuple[Any, Any]] = {}
@@ -81,6 +84,7 @@ class Found:
     def merge(self, other: Found) -> None:
         for obj in other.code:
             self.add_code(obj)
+        self.cached += other.cached
         self.packages |= other.packages
         self.paths += other.paths
         self.hidden |= other.hidden
@@ -138,6 +142,7 @@ def _note_package(obj: Any, pickler: ValuePickler) -> None:
 def _made_around(fn: Any, pickler: ValuePickler) -> Any:
     """The form of what a library's decorator made around user code (singledispatch, contextmanager, ...), if any."""
     if "__cachepy__" in vars(fn):  # followed when it is called
+        pickler.found.cached.append(fn)
         return form("function", *name_of(fn), pickler.digester.code_of(fn) or "")
     inner = vars(fn).get("__wrapped__")
     registry = vars(fn).get("registry")

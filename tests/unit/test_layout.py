@@ -104,11 +104,12 @@ ALLOWED: dict[str, set[str]] = {
     "flows": {"label", "paths"},
     "waiting": {"deadlock", "trace"},
     "inputs": {"code", "flat", "flows", "kept", "model", "outputs", "paths", "probe", "trace", "verify"},
+    "codes": {"code", "digest", "modules", "probe"},
     "again": {"code", "kept", "session", "wire"},
     "carry": {"options", "session", "trace"},
     "request": {"code", "label", "model", "places", "probe", "session", "store", "trace", "verify"},
     "track": {"bypass", "session", "trace"},
-    "revive": {"again", "model", "probe", "trace", "verify"},
+    "revive": {"again", "model", "trace", "verify"},
     "run": {"again", "bypass", "digest", "flat", "inputs", "label", "model", "outputs", "payload", "session", "trace"},
     "miss": {
         "bypass", "changes", "claims", "graph", "key", "model", "paths", "revive", "run", "session", "source", "trace",
@@ -169,7 +170,7 @@ LATE = {
 
 # the parts of cachepy that dask_plugin may use
 PUBLIC_TO_DASK = {
-    "__init__", "api", "carry", "engine", "errors", "graph", "guard", "jobs", "model", "session", "sink", "trace", "wire",
+    "__init__", "api", "carry", "codes", "engine", "errors", "graph", "guard", "jobs", "model", "session", "sink", "trace", "wire",
 }
 
 HEAVY = {"dask", "distributed", "matplotlib", "networkx", "numpy", "pandas", "pyarrow", "polars"}
