@@ -144,6 +144,8 @@ def _came_by_value(obj: Any) -> bool:
         return False
     functions = [f for f in vars(obj).values() if hasattr(f, "__globals__")] if isinstance(obj, type) else [obj]
     here = [vars(sys.modules[name]) for name in MAIN if name in sys.modules]
+    if isinstance(obj, type) and not any(obj.__qualname__.partition(".")[0] in each for each in here):
+        return True
     scopes = [getattr(f, "__globals__", {}) for f in functions]
     if not scopes:
         return not any(vars(sys.modules[n]).get(obj.__qualname__) is obj for n in MAIN if n in sys.modules)

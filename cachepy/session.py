@@ -67,7 +67,7 @@ class Session:
 
     def __init__(self, sink: Sink | None = None, *, import_code: bool = True) -> None:
         self.origins = Origins()
-        self.reader = CodeReader(self.origins, self.files.digest)
+        self.reader = CodeReader(self.origins, self._file_digest)
         self.digester = self.reader.digester
         self.trust = Trust.of_environment()
         self.inherited: set[str] = set()  # claims of the dead that were removed here
@@ -155,6 +155,10 @@ class Session:
         if os.path.dirname(os.path.dirname(frame.mailbox)) != event.root:
             frame.add(Dep(ROOT, event.root, None))
         frame.add(Dep(CALL, event.id, event.trace.effect))
+
+    def _file_digest(self, path: str) -> str | None:
+        """Of a file that code runs or loads; what makes it is only made when it is needed."""
+        return self.files.digest(path)
 
     def _add_files_of_elsewhere(self, frame: Frame, call: str) -> None:
         """The caller changed the working directory before it called: below, relative names mean other files."""

@@ -37,13 +37,15 @@ def extension_of(walk: Walk, obj: Any) -> str:
     return extension(walk, home) if home is not None else ""
 
 
-def library_of(obj: Any) -> str | None:
-    """The file of a library that was loaded with ctypes, if it is one that the program names by its path."""
-    cls = type(obj)
-    if not any(each.__module__ == "ctypes" and each.__name__ == "CDLL" for each in cls.__mro__):
+def library(walk: Walk, obj: Any) -> str | None:
+    """What a library counts by that was loaded with ctypes, which keeps in it what was called; None for other values.
+
+    One of the system goes by its name.
+    """
+    if not any(each.__module__ == "ctypes" and each.__name__ == "CDLL" for each in type(obj).__mro__):
         return None
     name = getattr(obj, "_name", None)
-    return name if isinstance(name, str) and os.path.isfile(name) else None
+    return f"library {walk.loaded(name) if isinstance(name, str) and os.path.isfile(name) else name}"
 
 
 class Loaded:

@@ -24,7 +24,7 @@ from _functools import _lru_cache_wrapper, partial  # type: ignore[import-not-fo
 from cachepy.digest import Digester, Found, name_of
 from cachepy.errors import UndigestableError
 from cachepy.reach.dynamic import SCOPES, visit_dynamic
-from cachepy.reach.extensions import extension_of, library_of
+from cachepy.reach.extensions import extension_of, library
 from cachepy.reach.facts import CodeFacts
 from cachepy.reach.guard import MISSING, Guard
 from cachepy.reach.imports import visit_imports
@@ -208,6 +208,10 @@ class Walk:
         """A global by its value; code that the value refers to is visited too."""
         if obj is os.environ or obj is _ENVIRON_BYTES:
             return "environ"
+        loaded = library(self, obj)
+        if loaded is not None:
+            self.pieces.append(bound_piece(label, loaded))
+            return loaded
         found = Found()
         try:
             digest = self.digester.digest(obj, found)
@@ -218,8 +222,6 @@ class Walk:
         if not is_immutable(obj):
             self.guard.value(obj, (digest, _ids_in(found)))
         packages = [self.package_named(name) for name in sorted(found.packages)]
-        library = library_of(obj)
-        packages += [self.loaded(library)] if library else []
         packages += [extension_of(self, obj)] if callable(obj) else []
         return " ".join([digest, *packages, *map(self.number, found.code)])
 
@@ -234,8 +236,6 @@ class Walk:
             self.opaque.append(label)
         inside = [r for r in gc.get_referents(obj) if isinstance(r, (FUNCTION, METHOD, type)) and r is not cls]
         code = [self.describe(label, each) for each in inside]
-        library = library_of(obj)
-        code += [self.loaded(library)] if library else []
         return f"opaque {cls.__module__}.{cls.__qualname__} {' '.join(code)}"
 
     # -- visits: once for each function and class
@@ -295,7 +295,7 @@ class Walk:
                 continue
             obj = scope.get(name, MISSING)
             self.guard.item(scope, name, obj)
-            if obj is not MISSING:
+            if obj is not MISSING and not _is_notebooks(name, obj):
                 self.bind(f"{home}.{name}", obj, sorted(facts.global_chains[name]))
             elif name in SCOPES:
                 self.lines.append(f"dynamic {name}")
@@ -336,6 +336,11 @@ class Walk:
         for name, field in vars(cls).get("__dataclass_fields__", {}).items():
             if field.metadata:
                 self.bind(f"{label}.{name}.metadata", dict(field.metadata))
+
+
+def _is_notebooks(name: str, obj: Any) -> bool:
+    """The ``open`` that IPython puts among a script's globals, which opens like Python's own."""
+    return name == "open" and type(obj) is FUNCTION and obj.__code__.co_name == "_modified_open"
 
 
 def _of_functools(cls: type) -> Callable[[Walk, str, Any, Chains], str] | None:

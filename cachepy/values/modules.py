@@ -67,6 +67,8 @@ def home_of(fn: Any) -> str:
     name = scope.get("__name__")
     if name not in MAIN:
         return name or "?"
+    if _arrived and fn.__code__.co_filename == "<string>":  # dataclasses make it among the globals of __main__
+        return _arrived[0]
     found = main_name(scope)
     if name not in sys.modules or vars(sys.modules[name]) is not scope:
         _arrived[:] = [found]
@@ -82,11 +84,13 @@ def home_of_class(cls: type) -> str:
     module = cls.__module__
     if module not in MAIN:
         return module if isinstance(module, str) else "?"
-    for each in vars(cls).values():
-        if type(each) is _FUNCTION and each.__globals__.get("__name__") in MAIN:
-            return home_of(each)
     here = vars(sys.modules[module]) if module in sys.modules else {}
-    return _arrived[0] if _arrived and cls.__qualname__.partition(".")[0] not in here else canonical(module)
+    if cls.__qualname__.partition(".")[0] in here:
+        return canonical(module)
+    for each in vars(cls).values():  # what dataclasses make is made in the globals of this process's script
+        if type(each) is _FUNCTION and each.__globals__ is not here and each.__globals__.get("__name__") in MAIN:
+            return home_of(each)
+    return _arrived[0] if _arrived else canonical(module)
 
 
 def find(module: str) -> ModuleType | None:
@@ -152,7 +156,7 @@ class Origins:
 
     def _by_scope(self, scope: dict[str, Any], kind: str) -> str:
         file = scope.get("__file__")
-        if type(file) is str and file[:1] != "<":
+        if type(file) is str and file[:1] != "<" and (kind or scope.get("__name__") not in MAIN):
             return self.owners.kind(file)
         return kind or self.kind(scope.get("__name__"))
 
@@ -163,7 +167,8 @@ class Origins:
             return STDLIB
         for fn in _methods(cls):
             kind = self.of_function(fn)
-            if kind == USER or fn.__globals__.get("__name__") == module:
+            is_own = fn.__globals__.get("__name__") == module
+            if kind == USER or (is_own and (module not in MAIN or fn.__code__.co_filename[:1] != "<")):
                 return kind
         return self.kind(module if isinstance(module, str) else None)
 

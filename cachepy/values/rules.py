@@ -196,6 +196,14 @@ def _module_rule(module: Any, pickler: ValuePickler) -> Any:
     return form("module", module_name(module))
 
 
+def _builtin_rule(fn: Any, pickler: ValuePickler) -> Any:
+    """A function of a compiled module of the user's counts by that module."""
+    home = getattr(fn, "__self__", None)
+    if isinstance(home, _MODULE) and pickler.digester.origins.of_module(home) == USER:
+        pickler.found.add_code(home)
+    return NotImplemented
+
+
 def _method_kind_rule(method: Any, _: ValuePickler) -> Any:
     return form(type(method).__name__, method.__func__)
 
@@ -276,6 +284,7 @@ _BY_NAME: dict[tuple[str, str], Rule] = {
     ("builtins", "type"): _class_rule,
     ("builtins", "function"): _function_rule,
     ("builtins", "module"): _module_rule,
+    ("builtins", "builtin_function_or_method"): _builtin_rule,
     ("builtins", "mappingproxy"): _mapping_proxy_rule,
     ("builtins", "memoryview"): _memoryview_rule,
     ("builtins", "staticmethod"): _method_kind_rule,
