@@ -44,18 +44,19 @@ class LiveProbe:
         self._by_value: dict[str, list[Target]] | None = None
         self._own = own
         self._files: dict[str, str | None] = {}
+        self._fresh: set[str] = set()  # folders that a network mount has been asked for
         self._exists: dict[str, bool] = {}
         self._codes: dict[str, list[str]] = {}
         self.several: set[str] = set()
 
     def file(self, path: str) -> str | None:
         if path not in self._files:
-            self._files[path] = self.session.files.digest(path)
+            self._files[path] = self.session.files.digest(path, self._fresh)
         return self._files[path]
 
     def exists(self, path: str) -> bool:
         if path not in self._exists:
-            self._exists[path] = exists(path)
+            self._exists[path] = self.session.mounts.exists(path, self._fresh)
         return self._exists[path]
 
     def env(self, name: str) -> str | None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from cachepy.disk.claims import Claims
     from cachepy.disk.files import Files
+    from cachepy.disk.mounts import Mounts
     from cachepy.graph import Graph
     from cachepy.hot import Watch
     from cachepy.model import Event
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from cachepy.recording.outbox import Outbox
     from cachepy.trace import Caller, Sink
 
-_LATER = frozenset({"claims", "files", "graph", "hot", "miss", "outbox", "sources"})  # made by `later`
+_LATER = frozenset({"claims", "files", "graph", "hot", "miss", "mounts", "outbox", "sources"})  # made by `later`
 _LIVE = 128  # functions of one name that are remembered
 _SENT = 10_000  # digests of functions that were sent to clusters
 _EARLY = 256  # calls that are kept as they are; a graph takes less memory for each
@@ -104,6 +105,7 @@ class Session:
         claims: Claims
         files: Files
         graph: Graph
+        mounts: Mounts
         outbox: Outbox
         sources: Sources
 
@@ -185,7 +187,11 @@ class Session:
     def store(self, root: str) -> Store:
         """The cache directory at an absolute path."""
         found = self._stores.get(root)
-        return found if found is not None else self._stores.setdefault(root, Store(root, self.trust))
+        if found is not None:
+            return found
+        store = Store(root, self.trust)
+        store.is_far = self.mounts.is_far(root)
+        return self._stores.setdefault(root, store)
 
     def trust_more(self, root: str, owners: tuple[Any, ...], key: bytes | None, umask: int | None) -> None:
         """Add what the decorator of a function says about its cache directory."""

@@ -13,7 +13,7 @@ from cachepy.disk.kept import keep
 from cachepy.errors import ChangedGlobalWarning, ChangedInputWarning, OpaqueGlobalWarning
 from cachepy.model import CODE, ENV, FILE, NAME, PACKAGE, Dep
 from cachepy.paths import could_be
-from cachepy.probe import LiveProbe, exists
+from cachepy.probe import LiveProbe
 from cachepy.trace import LOST, UNTOLD
 from cachepy.values.flat import NUMBERS, TEXTS
 from cachepy.verify import ANCHOR
@@ -131,27 +131,27 @@ class Inputs:
 
     def _observe_files(self, is_short: bool) -> None:
         request = self.request
-        binder, deps = request.call.binder, self.frame.deps
+        binder, deps, fresh = request.call.binder, self.frame.deps, set[str]()
         if is_short and binder.file_args is None:
             self._observe_texts()
             return
         for path, (name, sure) in binder.files(request.values, self.session.digester, request.found).items():
             self.arg_files[path] = name
-            if not sure and not exists(path):
+            if not sure and not self.session.mounts.exists(path, fresh):
                 deps[NAME, path] = None
                 continue
-            digest = self.session.files.digest(path)
+            digest = self.session.files.digest(path, fresh)
             self.frame.add(Dep(FILE if digest is not None or sure else NAME, path, digest))
 
     def _observe_texts(self) -> None:
         """What short arguments may name."""
-        deps = self.frame.deps
+        deps, fresh = self.frame.deps, set[str]()
         for name, value in self.request.call.binder.named(self.request.values):
             if type(value) is not str or not could_be(value) or value in self.arg_files:
                 continue
             self.arg_files[value] = name
-            if exists(value):
-                self.frame.add(Dep(FILE, value, self.session.files.digest(value)))
+            if self.session.mounts.exists(value, fresh):
+                self.frame.add(Dep(FILE, value, self.session.files.digest(value, fresh)))
             else:
                 deps[NAME, value] = None
 
@@ -161,13 +161,13 @@ class Inputs:
 
     def _deps_hold(self) -> bool:
         """Whether each file and environment variable is as it was when it was digested."""
-        changed = list(self.frame.changed)
+        changed, now = list(self.frame.changed), LiveProbe(self.session)
         for (kind, path), before in list(self.frame.deps.items()):
             if kind == CODE:
                 continue
-            if exists(path) if kind == NAME else kind == FILE and self.session.files.digest(path) != before:
+            if now.exists(path) if kind == NAME else kind == FILE and now.file(path) != before:
                 changed.append(path)
-            elif kind == ENV and LiveProbe(self.session).env(path) != before:
+            elif kind == ENV and now.env(path) != before:
                 changed.append(f"the environment variable {path}")
         for name in changed:
             if name == UNTOLD:  # said already
