@@ -1,7 +1,7 @@
 """The running call: a context variable, what it observes, and how it crosses to other places.
 
 A `Frame` gathers the deps of one running body.  The caller is a context variable, so threads,
-asyncio tasks and executors each see their own.  Imports model, journal and errors.
+asyncio tasks and executors each see their own.  Imports model, journal and mailbox.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from cachepy.disk.files import Files
-    from cachepy.disk.journal import Journal
+    from cachepy.disk.mailbox import Identity, Sender
     from cachepy.model import Event
     from cachepy.reach.guard import Era
 
@@ -70,8 +70,8 @@ class Frame:
     """One running body: its deps in the order they came, the calls below, and who called it."""
 
     __slots__ = (
-        "__weakref__", "calls", "changed", "closed", "cwd", "deps", "hopeless", "id", "is_posted", "mailbox", "parent",
-        "pid", "run", "shared", "thread", "unwritten",
+        "__weakref__", "calls", "changed", "closed", "cwd", "deps", "hopeless", "id", "mailbox", "parent", "pid",
+        "posted", "run", "secret", "shared", "thread", "unwritten",
     )  # fmt: skip
 
     def __init__(self, call: str, run: str, parent: Caller | None, mailbox: str, cwd: str) -> None:
@@ -88,7 +88,8 @@ class Frame:
         self.hopeless: set[str] = set()  # calls that raised when they were made for this one (see `revive`)
         self.closed = False
         self.shared = False  # handed to another process, which may leave deps in the mailbox
-        self.is_posted = False  # the mailbox was made here, with its first record
+        self.posted: Identity | None = None  # the mailbox, if it was made here
+        self.secret = ""  # what those share who were told of it
         self.unwritten: OSError | None = None  # why what another process told could not be written
 
     def add(self, dep: Dep) -> None:
@@ -164,34 +165,39 @@ def _contradict(frame: Caller, name: str) -> None:
 
 def read_mailbox(frame: Frame) -> list[Dep]:
     """What other processes left for a frame in its mailbox."""
+    from cachepy.disk import mailbox
+
+    is_lost, records = _take_sign(frame.run), None
+    try:
+        if frame.posted is None:
+            records = _plain_records(frame.mailbox)
+        else:
+            records = mailbox.read(frame.mailbox, frame.secret, frame.posted)
+    except OSError:
+        is_lost = is_lost or frame.posted is not None
+        records = []
+    if is_lost:
+        frame.lose(OSError("a process that it started could not write there"))
+    elif records is None:
+        frame.lose(None)
+    mailbox.remove(frame.mailbox)
+    return [Dep(*record) for record in records or ()]
+
+
+def _plain_records(path: str) -> list[Any] | None:
+    """What is in a mailbox that nobody was told of; None if it is damaged."""
     from cachepy.disk.journal import is_dep, read
 
-    try:
-        records, damaged = read(frame.mailbox)
-    except OSError:
-        records, damaged = [], False
-    head = [_HEAD] if frame.is_posted else []
-    if _take_sign(frame.run) or records[: len(head)] != head:
-        frame.lose(OSError("a process that it started could not write there"))
-    elif damaged or not all(map(is_dep, records[len(head) :])):
-        frame.lose(None)
-    _unlink(frame.mailbox)
-    return [Dep(*record) for record in records if is_dep(record)]
-
-
-_HEAD = "mailbox"  # the first record
+    records, damaged = read(path)
+    return None if damaged or not all(map(is_dep, records)) else records
 
 
 def post(frame: Frame) -> None:
-    """Make the mailbox, in a folder that is there; OSError if that cannot be.
+    """Make the mailbox, in a folder that is there; OSError if that cannot be."""
+    from cachepy.disk.mailbox import make
 
-    Its first record makes a loss known without anything being written: a process that cannot append removes the file.
-    If another one makes it again, the first record is missing.
-    """
-    from cachepy.disk.journal import Journal
-
-    Journal(frame.mailbox).append(_HEAD)
-    frame.is_posted = True
+    frame.secret = os.urandom(16).hex()
+    frame.posted = make(frame.mailbox, frame.secret)
 
 
 def _unlink(path: str) -> None:
@@ -219,13 +225,14 @@ def _take_sign(run: str) -> bool:
 class RemoteFrame:
     """A caller in another process, which reads its mailbox when its body has ended."""
 
-    __slots__ = ("_box", "mailbox", "on_loss", "run")
+    __slots__ = ("_sender", "mailbox", "on_loss", "run", "secret")
 
-    def __init__(self, run: str, mailbox: str) -> None:
+    def __init__(self, run: str, mailbox: str, secret: str = "") -> None:
         self.run = run
         self.mailbox = mailbox  # none if the caller could not make it: it knows that it will not be told
         self.on_loss: Callable[[OSError], None] = lambda error: None
-        self._box: Journal | None = None
+        self.secret = secret
+        self._sender: Sender | None = None
 
     def add(self, dep: Dep) -> None:
         """Written through at once: the caller looks as soon as it has the result."""
@@ -233,21 +240,18 @@ class RemoteFrame:
             return
         try:
             os.makedirs(os.path.dirname(self.mailbox), mode=0o700, exist_ok=True)  # `with_caller` made it
-            self._append(dep)
+            self._send(dep)
         except OSError as error:
             self._lose(error)
         except ImportError as error:
             self._lose(as_os_error(error))
 
-    def _append(self, dep: Dep) -> None:
-        if self._box is None:
-            from cachepy.disk.journal import Journal
+    def _send(self, dep: Dep) -> None:
+        if self._sender is None:
+            from cachepy.disk.mailbox import Sender
 
-            self._box = Journal(self.mailbox)
-        try:
-            self._box.append(dep.astuple())
-        finally:
-            self._box.close()
+            self._sender = Sender(self.mailbox, self.secret)
+        self._sender.send(dep.astuple())
 
     def _lose(self, error: OSError) -> None:
         """See that the caller stores nothing: a trace without this dep would hold where it must not.

@@ -86,20 +86,20 @@ class with_caller:  # noqa: N801 - used as a function: pool.submit(with_caller(f
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), self.fn, *self.ticket())
 
-    def ticket(self) -> tuple[str, str]:
-        """The caller as run and mailbox, for another process."""
+    def ticket(self) -> tuple[str, str, str]:
+        """The caller as run, mailbox and the secret of that, for another process."""
         session, frame = current_session(), self.caller()
         if frame is None:
-            return _ticket_of_none(session, self.fn)
+            return *_ticket_of_none(session, self.fn), ""
         if not isinstance(frame, Frame):
-            return frame.run, frame.mailbox
+            return frame.run, frame.mailbox, frame.secret if isinstance(frame, RemoteFrame) else ""
         if not frame.shared:
             frame.shared = True
             session.shared[frame.run] = frame
             error = _error_of(_post, session, frame)
             if error is not None:
                 frame.lose(error)
-        return frame.run, frame.mailbox if frame.unwritten is None else ""
+        return frame.run, frame.mailbox if frame.unwritten is None else "", frame.secret
 
 
 def _ticket_of_none(session: Session, fn: Any) -> tuple[str, str]:
@@ -139,7 +139,7 @@ def _root_of(fn: Any) -> str:
     return cache_default_dir() if call is None else str(call.options.root())
 
 
-def _restore(kind: type[with_caller], fn: Any, run: str, mailbox: str) -> with_caller:
+def _restore(kind: type[with_caller], fn: Any, run: str, mailbox: str, secret: str) -> with_caller:
     made = kind(fn)
     session = current_session()
     if "outbox" in vars(session) and run == session.outbox.run:
@@ -148,6 +148,7 @@ def _restore(kind: type[with_caller], fn: Any, run: str, mailbox: str) -> with_c
         made.frame = _here(session, run) or session.remote_frame(run, mailbox)
         if isinstance(made.frame, RemoteFrame):
             made.frame.on_loss = partial(_warn, session, mailbox)
+            made.frame.secret = secret
     return made
 
 

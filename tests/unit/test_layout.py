@@ -26,7 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "plot": {"canvas", "captions", "export", "layout", "scene"},
     "paths": {"digest"},
     "key": {"digest", "flat", "paths"},
-    "trace": {"journal", "model"},
+    "trace": {"journal", "mailbox", "model"},
     "store": {"entryfile", "handling", "journal", "meta", "model", "mounts", "packed", "places", "trust", "wire"},
     "code": {"bytecode", "digest", "extensions", "facts", "guard", "imports", "model", "modules", "pieces", "walk"},
     "graph": {"guard", "handling", "journal", "packed", "table", "wire"},
@@ -73,6 +73,7 @@ ALLOWED: dict[str, set[str]] = {
     "claims": {"handling", "owner"},
     "files": {"handling", "mounts", "statmemo"},
     "journal": {"handling", "intake", "packed", "shape", "wire"},
+    "mailbox": {"journal", "shape"},
     "meta": {"intake", "model", "packed", "places", "shape", "wire"},
     # reach/
     "bytecode": set(),
