@@ -167,29 +167,30 @@ def read_mailbox(frame: Frame) -> list[Dep]:
     """What other processes left for a frame in its mailbox."""
     from cachepy.disk import mailbox
 
-    is_lost, records = _take_sign(frame.run), None
+    is_lost, is_whole = _take_sign(frame.run), True
     try:
-        if frame.posted is None:
-            records = _plain_records(frame.mailbox)
-        else:
-            records = mailbox.read(frame.mailbox, frame.secret, frame.posted)
+        records, is_whole = _records(frame)
     except OSError:
         is_lost = is_lost or frame.posted is not None
         records = []
     if is_lost:
         frame.lose(OSError("a process that it started could not write there"))
-    elif records is None:
+    elif not is_whole:
         frame.lose(None)
     mailbox.remove(frame.mailbox)
-    return [Dep(*record) for record in records or ()]
+    return [Dep(*record) for record in records]
 
 
-def _plain_records(path: str) -> list[Any] | None:
-    """What is in a mailbox that nobody was told of; None if it is damaged."""
-    from cachepy.disk.journal import is_dep, read
+def _records(frame: Frame) -> tuple[list[Any], bool]:
+    """What is in the mailbox, and whether that is all of it and nothing else."""
+    from cachepy.disk import journal, mailbox
 
-    records, damaged = read(path)
-    return None if damaged or not all(map(is_dep, records)) else records
+    if frame.posted is not None:
+        found = mailbox.read(frame.mailbox, frame.secret, frame.posted)
+        return found or [], found is not None
+    records, is_damaged = journal.read(frame.mailbox)  # nobody was told of it
+    deps = list(filter(journal.is_dep, records))
+    return deps, not is_damaged and len(deps) == len(records)
 
 
 def post(frame: Frame) -> None:
