@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from hashlib import blake2b
+from hmac import compare_digest
 from itertools import count
 
 from cachepy.disk import journal
@@ -111,8 +112,6 @@ def _is_genuine(record: Any, secret: str) -> bool:
 
 
 def _is_signed(purpose: str, record: tuple[Any, ...], secret: str) -> bool:
-    from hmac import compare_digest
-
     *said, mac = record
     right = isinstance(said[0], str) and type(said[1]) is int and isinstance(mac, bytes)
     return right and compare_digest(mac, _mac(secret, purpose, *said))
