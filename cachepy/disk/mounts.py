@@ -128,7 +128,7 @@ class Mounts:
         folder = os.path.dirname(path)
         if folder in fresh:
             return False
-        if not self.is_far(folder):
+        if _device(folder) in self.local or not self.is_far(folder):
             fresh.add(folder)
             return False
         try:
@@ -266,25 +266,29 @@ def _type_of(device: int, path: str) -> tuple[str, str] | None:
     """Type and source of the mount that a path lies on; None where there is no table of mounts to look into."""
     if not sys.platform.startswith("linux"):
         return None
-    rows = _mount_rows()
-    number = f"{os.major(device)}:{os.minor(device)}"
-    found = [row for row in rows if row[0] == number]
+    table = _table()
+    number = f" {os.major(device)}:{os.minor(device)} "
+    found = [_row(line) for line in table if number in line]
     if not found:  # a subvolume, or a layer of an overlay, has a number of its own
         real = os.path.realpath(path)
-        found = [row for row in rows if real == row[1] or real.startswith(row[1].rstrip("/") + "/")]
-        found.sort(key=lambda row: len(row[1]))
-    return found[-1][2:] if found else ("unknown", "")
+        found = [row for row in map(_row, table) if real == row[0] or real.startswith(row[0].rstrip("/") + "/")]
+        found.sort(key=lambda row: len(row[0]))
+    return found[-1][1:] if found else ("unknown", "")
 
 
-def _mount_rows() -> list[tuple[str, str, str, str]]:
-    """Device, folder, type and source of each mount."""
+def _table() -> list[str]:
     try:
         with open("/proc/self/mountinfo", errors="surrogateescape") as file:
-            parts = [line.rstrip("\n").partition(" - ") for line in file]
+            return file.read().splitlines()
     except OSError:
         return []
-    split = [(head.split(" "), tail.split(" ")) for head, _, tail in parts]
-    return [(head[2], _plain(head[4]), tail[0], tail[1]) for head, tail in split if len(head) > 4 and len(tail) > 1]
+
+
+def _row(line: str) -> tuple[str, str, str]:
+    """Folder, type and source of a mount."""
+    head, _, tail = line.partition(" - ")
+    kind, source = (*tail.split(" "), "", "")[:2]
+    return _plain((*head.split(" ", 5), "", "", "", "", "")[4]), kind, source
 
 
 def _plain(text: str) -> str:
