@@ -122,13 +122,29 @@ def _look_into_class(walk: Walk, label: str, cls: type, rest: tuple[str, ...] = 
         members = _members(each)
         if walk.origins.of_class(each) == STDLIB and each.__module__ == "builtins":
             continue
-        walk.guard.size(members)
-        for name, member in sorted(members.items()):
-            if is_users(walk, member):
+        for name, member in _put_there(each, members):
+            if type(member) is dict:
+                _look_into_table(walk, f"{label}.{each.__name__}.{name}", member)
+            elif is_users(walk, member):
                 walk.guard.item(members, name, member)
                 walk.bind(f"{label}.{each.__name__}.{name}", member)
-            elif type(member) is dict:
-                _look_into_table(walk, f"{label}.{each.__name__}.{name}", member)
+
+
+def _put_there(cls: type, members: Any) -> list[tuple[str, Any]]:
+    """The members of a class that its own module did not plainly write: most did, so this has to be quick."""
+    scope = scope_of(sys.modules.get(cls.__module__))
+    found = []
+    for name, member in members.items():
+        kind = type(member)
+        if kind is FUNCTION:
+            if member.__globals__ is not scope or member.__closure__ is not None:
+                found.append((name, member))
+        elif kind is property:
+            if getattr(member.fget, "__globals__", None) is not scope or member.fset is not None:
+                found.append((name, member))
+        elif kind is dict or kind not in _PLAIN:
+            found.append((name, member))
+    return sorted(found, key=lambda row: row[0])
 
 
 def _members(cls: type) -> Any:
@@ -185,7 +201,6 @@ def named_patches(walk: Walk, attributes: set[str]) -> None:
 
 def _accessors(walk: Walk, label: str, cls: type, attributes: set[str]) -> None:
     members = _members(cls)
-    walk.guard.size(members)
     for name in sorted(attributes & members.keys()):
         member = members[name]
         if is_users(walk, member):
