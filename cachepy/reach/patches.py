@@ -86,10 +86,11 @@ def is_users(walk: Walk, obj: Any, deep: int = 2) -> bool:
         names = ("func",) if type(obj).__name__ in ("partial", "cached_property") else ("__wrapped__",)
         if type(obj) in _PLAIN:
             return False
-        if callable(obj) and walk.origins.of_class(type(obj)) == USER:
+        if walk.origins.of_class(type(obj)) == USER:
             return True
         inside = getattr(obj, "__dict__", None)
-        held = [inside[n] for n in ("__wrapped__", "_accessor", "func") if n in inside] if type(inside) is dict else []
+        kinds = (FUNCTION, METHOD, type)
+        held = [each for each in inside.values() if isinstance(each, kinds)] if type(inside) is dict else []
         held += [obj.func] if names == ("func",) and hasattr(obj, "func") else []
     else:
         held = [getattr(obj, name, None) for name in names]
@@ -115,7 +116,11 @@ def _look_into_class(walk: Walk, label: str, cls: type, rest: tuple[str, ...] = 
     for each in cls.__mro__[:-1] if rest else ():
         members = _members(each)
         if rest[0] in members:
-            walk.guard.item(members, rest[0], members[rest[0]])
+            obj = members[rest[0]]
+            walk.guard.item(members, rest[0], obj)
+            if _is_setting(f"{label}.{rest[0]}", obj, {"__name__": each.__module__}):
+                walk.bind(f"{label}.{rest[0]}", obj)
+            break
     if not walk.is_new(cls, _MOST):
         return
     for each in cls.__mro__[:-1]:
