@@ -34,8 +34,37 @@ _MANY = 1000  # files of a package
 _SOURCES = (".py", ".pyc")
 
 
+class Loose:
+    """What one walk meets of texts, in case some of the code imports a module that no constant names."""
+
+    def __init__(self) -> None:
+        self.is_used = False
+        self.texts: set[str] = set()
+
+    def follow(self, walk: Walk) -> None:
+        """Count the files of the modules that have such a name; of a package of which a name begins with it, all."""
+        for text in sorted(self.texts) if self.is_used else ():
+            name = text.rstrip(".")
+            if name and all(part.isidentifier() for part in name.split(".")):
+                file = file_of(name)
+                if file is not None and walk.origins.owners.kind(file) == USER and os.path.exists(file):
+                    walk.file(f"may import {text}", os.path.dirname(file) if text != name else file)
+
+
+def _texts_inside(value: Any) -> Iterator[str]:
+    """The texts in a plain container."""
+    for each in [*value.keys(), *value.values()] if isinstance(value, dict) else value:
+        if type(each) is str:
+            yield each
+
+
 def visit_dynamic(walk: Walk, fn: Any, facts: CodeFacts) -> None:
     """Follow the texts in the code, and in the globals that it reads."""
+    walk.loose.is_used |= facts.loose_imports
+    walk.loose.texts.update(_texts(fn, facts))
+    for value in map(fn.__globals__.get, facts.names):
+        if type(value) in (dict, list, tuple, set, frozenset) and len(value) < _MANY:
+            walk.loose.texts.update(_texts_inside(value))
     named = {*facts.names, *facts.attributes}
     if not facts.attributes.isdisjoint(_SCOPE_ATTRIBUTES):
         walk.number(fn.__globals__)

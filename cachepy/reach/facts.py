@@ -45,12 +45,13 @@ class CodeFacts:
     """What a code object and those inside it name; a chain is the attributes that directly follow a load.
 
     attributes: names of all attributes that are read; texts: all constants that are texts; loose_modules: whether
-    something is taken out of ``sys.modules`` that no constant names.
+    something is taken out of ``sys.modules`` that no constant names; loose_imports: whether a module is imported that
+    no constant names.
     """
 
     __slots__ = (
-        "attributes", "cell_chains", "global_chains", "imports", "loose_modules", "names", "stored_cells",
-        "stored_globals", "texts",
+        "attributes", "cell_chains", "global_chains", "imports", "loose_imports", "loose_modules", "names",
+        "stored_cells", "stored_globals", "texts",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -62,6 +63,7 @@ class CodeFacts:
         self.attributes: set[str] = set()
         self.texts: set[str] = set()
         self.loose_modules = False
+        self.loose_imports = False
         self.names: tuple[str, ...] = ()
 
 
@@ -101,7 +103,7 @@ def _scan_one(ops: list[Op], facts: CodeFacts, cells: list[tuple[str, Import]]) 
         elif op in ("STORE_DEREF", "DELETE_DEREF"):
             facts.stored_cells.add(name)
         elif op == "IMPORT_NAME":
-            facts.imports.append(_import(ops, at, cells))
+            facts.imports += _import(ops, at, cells)
 
 
 def _chain(ops: list[Op], at: int) -> Chain:
@@ -125,7 +127,8 @@ def _subscript(ops: list[Op], at: int) -> Op | None:
     return ops[at] if op in _LOADS or (op == "LOAD_CONST" and isinstance(value, str)) else None
 
 
-def _import(ops: list[Op], at: int, cells: list[tuple[str, Import]]) -> Import:
+def _import(ops: list[Op], at: int, cells: list[tuple[str, Import]]) -> list[Import]:
+    """What a statement imports: of ``import a.b``, which binds a, both; a by what is used of it."""
     level, wanted = ops[at - 2][1], ops[at - 1][1]
     found = Import(
         str(ops[at][1]),
@@ -135,25 +138,17 @@ def _import(ops: list[Op], at: int, cells: list[tuple[str, Import]]) -> Import:
     end = at + 1
     while end < len(ops) and ops[end][0] in _BETWEEN:
         end += 1
-    if not found.wanted and end < len(ops):
-        is_top = end == at + 1  # ``import a.b`` stores a
-        rest = tuple(found.name.split(".")[1:]) if is_top else ()
-        store, variable = ops[end][0], str(ops[end][1])
-        if store == "STORE_FAST":
-            loads = (i for i, op in enumerate(ops) if op[0] == "LOAD_FAST" and op[1] == variable)
-            found.chains = _below({_chain(ops, i + 1) for i in loads}, rest)
-        elif store == "STORE_DEREF" and not rest:
-            cells.append((variable, found))
-    return found
-
-
-def _below(chains: set[Chain], rest: Chain) -> set[Chain]:
-    """What is used of a.b.c, by what is used of a; all of it if anything else is."""
-    return {chain[len(rest) :] for chain in chains if chain[: len(rest)] == rest} if _all_in(chains, rest) else {()}
-
-
-def _all_in(chains: set[Chain], rest: Chain) -> bool:
-    return bool(chains) and all(chain[: len(rest)] == rest for chain in chains)
+    if found.wanted or end >= len(ops):
+        return [found]
+    bound = found
+    if end == at + 1 and "." in found.name:
+        found.chains, bound = set(), Import(found.name.partition(".")[0])
+    store, variable = ops[end][:2]
+    if store == "STORE_FAST":
+        bound.chains = _used(ops, end)
+    elif store == "STORE_DEREF":
+        cells.append((str(variable), bound))
+    return [found] if bound is found else [found, bound]
 
 
 def _scan_call(ops: list[Op], at: int, name: str, facts: CodeFacts) -> None:
@@ -175,8 +170,10 @@ def _scan_call(ops: list[Op], at: int, name: str, facts: CodeFacts) -> None:
     if name in _TEXTS_RUN:
         if op == "LOAD_CONST" and isinstance(value, str):
             _scan_text(value, facts)
-    elif (op == "LOAD_CONST" and isinstance(value, str)) or op in _LOADS:
+    elif (op == "LOAD_CONST" and isinstance(value, str)) or (op in _LOADS and value != "__name__"):
         facts.imports.append(_called(name, ops[end], _used(ops, _after_call(ops, end))))
+    else:
+        facts.loose_imports = True
 
 
 def _called(by: str, key: Op, chains: set[Chain]) -> Import:

@@ -37,6 +37,7 @@ def _names(walk: Walk, wanted: Import, scope: dict[str, Any]) -> list[str]:
         value = scope.get(name)
         walk.guard.item(scope, name, scope.get(name, MISSING))
         if type(value) is not str:
+            walk.loose.is_used |= wanted.by != "modules"
             return []
         name = value
     if wanted.by and name[:1] == ".":
@@ -45,6 +46,7 @@ def _names(walk: Walk, wanted: Import, scope: dict[str, Any]) -> list[str]:
     if wanted.by == "resolve_name":
         name = _longest(name)
     full = absolute_name(name, level, scope)
+    walk.loose.is_used |= bool(wanted.by) and wanted.by != "modules" and name.endswith(".")  # it goes on
     return [] if not full or not all(part.isidentifier() for part in full.split(".")) else [full]
 
 

@@ -86,10 +86,11 @@ def is_users(walk: Walk, obj: Any, deep: int = 2) -> bool:
         names = ("func",) if type(obj).__name__ in ("partial", "cached_property") else ("__wrapped__",)
         if type(obj) in _PLAIN:
             return False
-        if callable(obj) and walk.origins.of_class(type(obj)) == USER:
+        if walk.origins.of_class(type(obj)) == USER:
             return True
         inside = getattr(obj, "__dict__", None)
-        held = [inside[n] for n in ("__wrapped__", "_accessor", "func") if n in inside] if type(inside) is dict else []
+        kinds = (FUNCTION, METHOD, type)
+        held = [each for each in inside.values() if isinstance(each, kinds)] if type(inside) is dict else []
         held += [obj.func] if names == ("func",) and hasattr(obj, "func") else []
     else:
         held = [getattr(obj, name, None) for name in names]
@@ -115,20 +116,40 @@ def _look_into_class(walk: Walk, label: str, cls: type, rest: tuple[str, ...] = 
     for each in cls.__mro__[:-1] if rest else ():
         members = _members(each)
         if rest[0] in members:
-            walk.guard.item(members, rest[0], members[rest[0]])
+            obj = members[rest[0]]
+            walk.guard.item(members, rest[0], obj)
+            if _is_setting(f"{label}.{rest[0]}", obj, {"__name__": each.__module__}):
+                walk.bind(f"{label}.{rest[0]}", obj)
+            break
     if not walk.is_new(cls, _MOST):
         return
     for each in cls.__mro__[:-1]:
         members = _members(each)
         if walk.origins.of_class(each) == STDLIB and each.__module__ == "builtins":
             continue
-        walk.guard.size(members)
-        for name, member in sorted(members.items()):
-            if is_users(walk, member):
+        for name, member in _put_there(each, members):
+            if type(member) is dict:
+                _look_into_table(walk, f"{label}.{each.__name__}.{name}", member)
+            elif is_users(walk, member):
                 walk.guard.item(members, name, member)
                 walk.bind(f"{label}.{each.__name__}.{name}", member)
-            elif type(member) is dict:
-                _look_into_table(walk, f"{label}.{each.__name__}.{name}", member)
+
+
+def _put_there(cls: type, members: Any) -> list[tuple[str, Any]]:
+    """The members of a class that its own module did not plainly write: most did, so this has to be quick."""
+    scope = scope_of(sys.modules.get(cls.__module__))
+    found = []
+    for name, member in members.items():
+        kind = type(member)
+        if kind is FUNCTION:
+            if member.__globals__ is not scope or member.__closure__ is not None:
+                found.append((name, member))
+        elif kind is property:
+            if getattr(member.fget, "__globals__", None) is not scope or member.fset is not None:
+                found.append((name, member))
+        elif kind is dict or kind not in _PLAIN:
+            found.append((name, member))
+    return sorted(found, key=lambda row: row[0])
 
 
 def _members(cls: type) -> Any:
@@ -185,7 +206,6 @@ def named_patches(walk: Walk, attributes: set[str]) -> None:
 
 def _accessors(walk: Walk, label: str, cls: type, attributes: set[str]) -> None:
     members = _members(cls)
-    walk.guard.size(members)
     for name in sorted(attributes & members.keys()):
         member = members[name]
         if is_users(walk, member):

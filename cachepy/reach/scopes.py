@@ -39,6 +39,8 @@ def describe_module(walk: Walk, label: str, module: Any, chains: Chains) -> str:
         return f"{kind} {name}"
     if () in chains:
         walk.number(module)
+    if type(module) is not MODULE:
+        walk.bind(f"{name}.__class__", type(module))
     _use(walk, scope_of(module), module, chains)
     return f"module {name}{extension(walk, module)}"
 

@@ -23,7 +23,7 @@ from _functools import _lru_cache_wrapper, partial  # type: ignore[import-not-fo
 
 from cachepy.digest import Digester, Found, name_of
 from cachepy.errors import UndigestableError
-from cachepy.reach.dynamic import SCOPES, visit_dynamic
+from cachepy.reach.dynamic import SCOPES, Loose, visit_dynamic
 from cachepy.reach.extensions import extension_of, library
 from cachepy.reach.facts import CodeFacts
 from cachepy.reach.guard import MISSING, Guard
@@ -88,6 +88,7 @@ class Walk:
         self._numbers: dict[int, int] = {}
         self._queue: deque[Any] = deque()
         self._looked: dict[int, Any] = {}
+        self.loose = Loose()
 
     def run(self, root: Any) -> None:
         """Visit everything that the root reaches, breadth first: long chains do not recurse."""
@@ -107,6 +108,7 @@ class Walk:
                 self._visit_class(obj)
             else:
                 self._visit_function(obj)
+        self.loose.follow(self)
 
     def number(self, obj: Any) -> str:
         """The number of a function, class or module, which is visited later if it is new."""
@@ -206,8 +208,8 @@ class Walk:
 
     def value(self, label: str, obj: Any) -> str:
         """A global by its value; code that the value refers to is visited too."""
-        if obj is os.environ or obj is _ENVIRON_BYTES:
-            return "environ"
+        if obj is os.environ or obj is _ENVIRON_BYTES or obj is sys.modules:
+            return "of the process"
         loaded = library(self, obj)
         if loaded is not None:
             self.pieces.append(bound_piece(label, loaded))

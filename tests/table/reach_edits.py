@@ -232,3 +232,38 @@ SHADOWED += [
             project.root / "lib/python3/site-packages/goo_two-2.0.dist-info"), ""),
 ]  # fmt: skip
 CASES = HANDED + PATCHED + SHADOWED
+CLASSES_OF_MODULES = "import sys, types\nclass M(types.ModuleType):\n    def h(self, x): return x + 1\n"
+SIBLINGS = [
+    edited(name, source, returns, edit, **more)  # type: ignore[arg-type]
+    for name, source, returns, edit, more in (
+        ("a module's method", "import lib\nget = lib.__getattribute__\n", "get('PATH').name", "", {}),
+        ("a partial of getattr", "import lib, functools\nget = functools.partial(getattr, lib)\n", "get('PATH').name", "", {}),
+        ("a loop over modules", "import lib\n", "[m.PATH.name for m in (lib,)]", "", {}),
+        ("from sys import modules", "from sys import modules\nimport lib\n", "modules['lib'].PATH.name", "", {}),
+        ("items of sys.modules", "import sys, lib\n", "[v.PATH.name for k, v in list(sys.modules.items()) if k == 'lib']", "", {}),
+        ("import_module of a table", "import importlib\nT = {'a': 'lib'}\n", "importlib.import_module(T['a']).PATH.name", "", {}),
+        ("import_module of an argument", "import importlib\ndef g(n):\n    return importlib.import_module(n)\n", "g('lib').PATH.name", "", {}),
+        ("import_module by keyword", "import importlib\n", "importlib.import_module(name='lib').PATH.name", "", {}),
+        ("import_module of what is put together", "import importlib\n", "importlib.import_module(f'plug.{x}').y",
+         sub("1 => 2", "plug/c.py"), {"call": "m.f('c')", "plug__init": "", "plug__c": "y = 1\n"}),
+        ("an import of a package with dots", "def g():\n    import pkg.sub\n    return pkg.y\n", "g()",
+         sub("1 => 2", "pkg/__init__.py"), {"pkg__init": "y = 1\n", "pkg__sub": ""}),
+        ("builtins.globals", "import builtins\ndef h(x):\n    return x + 1\n", "builtins.globals()['h'](x)", "x + 1 => x + 2", {}),
+        ("a module of a class of its own", CLASSES_OF_MODULES + "own = M('own')\n", "own.h(x)", "x + 1 => x + 2", {}),
+        ("a module whose class was set", "import lib\n", "lib.h(x)", sub("x + 1 => x + 2", "lib.py"),
+         {"lib": CLASSES_OF_MODULES + "sys.modules[__name__].__class__ = M\n"}),
+        ("an object in sys.modules", "import sys\nclass M:\n    def h(self, x): return x + 1\nsys.modules['zz'] = M()\n",
+         "__import__('zz').h(x)", "x + 1 => x + 2", {}),
+        ("a constant set on a class of others", "import fractions\nfractions.Fraction.LEVEL = 1\n", "fractions.Fraction.LEVEL",
+         "LEVEL = 1 => LEVEL = 2", {}),
+        ("a property set on a class of others", "import fractions\nfractions.Fraction.p = property(lambda self: 1)\n",
+         "fractions.Fraction(x).p", "self: 1 => self: 2", {}),
+        ("an object of a library that holds a function", "import numpy as np\nnp.sqrt = np.vectorize(lambda x: 1)\n",
+         "float(np.sqrt(4))", "x: 1 => x: 2", {}),
+        ("an object that a library's function names",
+         "import json\nclass E(json.JSONEncoder):\n    def default(self, o): return 1\njson._default_encoder = E()\n",
+         "json.dumps(object())", "return 1 => return 2", {}),
+    )
+    for edit, more in ((edit or sub("'one' => 'two'", "lib.py"), more if edit else {"lib": PATH_LIB}),)
+]  # fmt: skip
+CASES += SIBLINGS
