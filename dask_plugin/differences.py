@@ -170,7 +170,8 @@ class Differences:
         return f" ({'; '.join(said[:3])})" if said else ""
 
     def _declares(self, function: str, name: str) -> bool:
-        return any(name in call.options.env_vars for call in self.session.live_calls(function))
+        declared = [dict(getattr(each, "declared", ())) for each in Loaded(self.session).found(function)]
+        return any(repr(name) in each.get("env_vars", "") for each in declared)
 
     def _other_python(self, worker: str, python: str) -> None:
         text = f"the worker {worker} runs Python {python}, and this client {MINOR}: code is another thing to each"
