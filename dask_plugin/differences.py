@@ -182,7 +182,7 @@ class Differences:
         _, identity, expected, is_stored = record
         if not self._is_ours(identity, expected):
             return
-        self._warn(other_code(_who({worker}), identity, is_stored=is_stored), identity, expected)
+        self._warn(other_code(_who({worker}), identity, is_stored=is_stored), "sent", identity, expected)
 
     def _is_ours(self, identity: str, digest: str) -> bool:
         """Whether it was this client that sent code with a digest: all clients hear of it."""
