@@ -18,13 +18,12 @@ from time import perf_counter
 from cachepy.code import cached_target
 from cachepy.disk.files import identity_of
 from cachepy.key import LONG
-from cachepy.model import CODE, ENV, FILE, NAME, OUTPUT, PACKAGE, ROOT
+from cachepy.model import ANCHOR, CODE, ENV, FILE, NAME, OUTPUT, PACKAGE, ROOT
 from cachepy.probe import env_digest, exists
 from cachepy.reach.guard import MISSING, Era, Guard
 from cachepy.trace import caller, here
 from cachepy.values.flat import LEAVES, MARSHAL, TEXTS
 from cachepy.values.modules import MAIN, canonical
-from cachepy.verify import ANCHOR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ import os
 from cachepy.code import Target, cached_target, resolve
 from cachepy.digest import digest_bytes
 from cachepy.model import Reason
+from cachepy.values.modules import find
 
 ModuleType = type(os)
 
@@ -74,10 +75,12 @@ class LiveProbe:
         """The targets, functions or classes of an identity."""
         if identity in self.known:
             return [self.known[identity]]
+        if "<" in identity:
+            return self._live(identity)
         module, _, qualname = identity.partition(":")
         live = self.session.live(identity)
-        obj = None if "<" in qualname else resolve(module, qualname)
-        if obj is None and not live and "<" not in qualname and self.may_import():
+        obj = resolve(module, qualname)
+        if obj is None and not live and self.may_import():
             obj = _import(module, qualname)
         named = _unwrapped(obj, identity)
         if named is None:
@@ -85,6 +88,17 @@ class LiveProbe:
         if isinstance(named, Target):
             return [named]  # an older one of that name may live on in a variable, but is not what a call would find
         return [t for t in live if t.fn is named] or [named]
+
+    def _live(self, identity: str) -> list[Target]:
+        """Local functions and lambdas, which no name leads to: those that exist, after their module has run."""
+        name, mark, _ = identity.partition("@")
+        module = name.partition(":")[0]
+        if not self.session.live_calls(name) and self.may_import() and find(module) is None:
+            _import(module, "*")
+        calls = self.session.live_calls(name)
+        if mark:  # the newest is what the program would call: an older one may live on in a variable
+            calls = [call for call in calls if call.code_name(self.session) == identity][:1]
+        return [call.target for call in calls]
 
     def events(self, call: str, roots: Sequence[str]) -> Iterable[Event]:
         for root in roots:
@@ -102,15 +116,15 @@ class LiveProbe:
     def code_reasons(self, dep: Dep) -> list[Reason]:
         from cachepy.reach.changes import reasons_of, where_in
 
-        found = self.found(dep.name)
+        found, name = self.found(dep.name), dep.name.partition("@")[0]
         if not found:
-            return [Reason("unknown", dep.name, dep.digest, None)]
+            return [Reason("unknown", name, dep.digest, None)]
         reach = self.session.reader.reach(found[0])
         old = self._pieces(dep.digest or "")
-        reasons = reasons_of(dep.name, old, reach.pieces, self.session.sources) if old else []
+        reasons = reasons_of(name, old, reach.pieces, self.session.sources) if old else []
         if reasons:
             return reasons
-        return [Reason("code", dep.name, dep.digest, reach.digest, where=where_in(reach.pieces, dep.name))]
+        return [Reason("code", name, dep.digest, reach.digest, where=where_in(reach.pieces, name))]
 
     def _pieces(self, digest: str) -> list[tuple[Piece, str]]:
         """What a code digest was made of, each piece with its source; nothing if that is not known."""

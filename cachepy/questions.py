@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from cachepy.errors import UndigestableError, UsageError
 from cachepy.key import culprit
+from cachepy.model import CODE
 from cachepy.session import current_session
 
 TYPE_CHECKING = False
@@ -131,6 +132,8 @@ def _calls_of(call: CachedCall) -> list[str]:
     """The ids of all stored calls of one function."""
     from cachepy.upkeep.stock import scan
 
-    store = current_session().store(call.options.root())
-    identity = call.target.module, call.target.qualname
-    return [e.id for _, e in scan(store.root) if e is not None and (e.module, e.qualname) == identity]
+    session = current_session()
+    identity, code = (call.target.module, call.target.qualname), call.code_name(session)
+    events = [e for _, e in scan(session.store(call.options.root()).root) if e is not None]
+    mine = [e for e in events if (e.module, e.qualname) == identity]
+    return [e.id for e in mine if any(d.kind == CODE and d.name == code for d in e.trace.deps)]

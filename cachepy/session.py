@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from types import ModuleType, TracebackType
     from typing import Any
 
+    from cachepy.calls.closures import Namer
     from cachepy.disk.claims import Claims
     from cachepy.disk.files import Files
     from cachepy.graph import Graph
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from cachepy.recording.outbox import Outbox
     from cachepy.trace import Caller, Sink
 
-_LATER = frozenset({"claims", "files", "graph", "hot", "miss", "outbox", "sources"})  # made by `later`
+_LATER = frozenset({"claims", "files", "graph", "hot", "miss", "namer", "outbox", "sources"})  # made by `later`
 _LIVE = 128  # functions of one name that are remembered
 _EARLY = 256  # calls that are kept as they are; a graph takes less memory for each
 
@@ -98,6 +99,7 @@ class Session:
         claims: Claims
         files: Files
         graph: Graph
+        namer: Namer
         outbox: Outbox
         sources: Sources
 

@@ -15,6 +15,7 @@ from cachepy.model import FILE, Dep, Event, Reason, Record, Trace
 from cachepy.probe import LiveProbe
 from cachepy.rows.packed import PATHS, Quiet, absolute, args_in, deps_in, unpack
 from cachepy.session import Session, current_session
+from cachepy.values.modules import find
 from cachepy.verify import Verifier
 
 TYPE_CHECKING = False
@@ -87,9 +88,11 @@ class AskingProbe(LiveProbe):
 
     def code(self, identity: str, recorded: str | None) -> str | None:
         now = super().code(identity, recorded)
-        if now is None:
-            self.unseen.add(identity.partition(":")[0])
-        return now or recorded
+        module = identity.partition(":")[0]
+        if now is None and not ("<locals>" in identity and find(module) is not None):  # else its anchors speak for it
+            self.unseen.add(module)
+            return recorded
+        return now
 
     def may_import(self) -> bool:
         return self._import_code

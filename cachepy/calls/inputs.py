@@ -6,9 +6,10 @@ result is never stored under deps that changed while it was made.  Imports sessi
 
 from __future__ import annotations
 
+from cachepy.calls.closures import LOCAL, observe_anchors
 from cachepy.calls.flows import SHORT, flowing
 from cachepy.calls.outputs import Outputs
-from cachepy.code import UNBOUND, cached_target, identity_of, resolve
+from cachepy.code import UNBOUND, cached_target, identity_of
 from cachepy.disk.kept import keep
 from cachepy.errors import ChangedGlobalWarning, ChangedInputWarning, OpaqueGlobalWarning
 from cachepy.model import CODE, ENV, FILE, NAME, PACKAGE, Dep
@@ -16,7 +17,6 @@ from cachepy.paths import could_be
 from cachepy.probe import LiveProbe, exists
 from cachepy.trace import LOST
 from cachepy.values.flat import NUMBERS, TEXTS
-from cachepy.verify import ANCHOR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,9 +54,9 @@ class Inputs:
     def _observe(self) -> None:
         call, reach = self.request.call, self.request.reach
         add = self.frame.add
-        self.frame.deps[CODE, call.target.identity] = reach.digest
-        if "<" in call.target.qualname:
-            self._anchor()
+        self.frame.deps[CODE, self.request.own_name] = reach.digest
+        if LOCAL in call.target.qualname:
+            self.reaches += observe_anchors(self.session, call, self.frame)
         for label in reach.opaque:
             self.session.warn(
                 OpaqueGlobalWarning,
@@ -83,16 +83,6 @@ class Inputs:
         """Declared variables that are not there: most likely their names are wrong."""
         pieces = self.request.reach.pieces
         return [p.name for p in pieces if p.cue == "declared" and p.digest == UNBOUND]
-
-    def _anchor(self) -> None:
-        """A local function is found again by the function around it (see `verify`)."""
-        target = self.request.call.target
-        if "<locals>" in target.qualname:
-            outer = target.qualname.partition(".<locals>")[0]
-            found = resolve(target.module, outer)
-            if isinstance(found, type) or hasattr(found, "__code__"):
-                self.reaches.append(self.session.reader.reach(cached_target(found) or found))
-                self.frame.add(Dep(ANCHOR, f"{target.module}:{outer}", self.reaches[-1].digest))
 
     def _observe_arguments(self) -> None:
         """The parts that may come from other calls, what makes the call again, files, code and packages."""

@@ -13,6 +13,7 @@ import cachepy.graph
 import cachepy.paths
 import cachepy.reach.changes
 import cachepy.reach.source  # noqa: F401 - what a miss may need is loaded here, in one go that no fork can interrupt
+from cachepy.calls.closures import LOCAL, observe_anchors
 from cachepy.calls.revive import Revival
 from cachepy.calls.run import Run, finish
 from cachepy.calls.waiting import attempts, take
@@ -163,8 +164,10 @@ class _Transparent:
         self.frame = None
         if parent is not None:
             self.frame = Frame("", os.urandom(16).hex(), parent, parent.mailbox + "+", working_dir())
-            reach = current_session().reader.reach(call.target)
-            self.frame.add(Dep(CODE, call.target.identity, reach.digest))
+            session = current_session()
+            self.frame.add(Dep(CODE, call.code_name(session), session.reader.reach(call.target).digest))
+            if LOCAL in call.target.qualname:
+                observe_anchors(session, call, self.frame)
         self.token = enter(self.frame)
 
     def __enter__(self) -> None:
