@@ -81,7 +81,7 @@ class Namer:
 
     def _parts(self, obj: Any) -> list[str]:
         if isinstance(obj, type):
-            return self._members(obj) if LOCAL in obj.__qualname__ else []
+            return self._members(obj) if LOCAL in name_of(obj)[1] else []
         parts = self.held(obj) if hasattr(obj, "__code__") else []
         if "<lambda>" in getattr(obj, "__qualname__", "") and hasattr(obj, "__code__"):
             parts.append(digest_bytes(code_bytes(obj.__code__)))  # as in its identity: see `Target`
@@ -211,7 +211,7 @@ def _inside(obj: Any) -> list[Any]:
     if type(obj) is MODULE:
         return []
     members = [getattr(m, "__func__", m) for m in vars(obj).values()] if isinstance(obj, type) else [obj]
-    is_held = not isinstance(obj, type) or LOCAL in obj.__qualname__
+    is_held = not isinstance(obj, type) or LOCAL in name_of(obj)[1]
     return [value for f in members if is_held and type(f) is FUNCTION for _, value in _held(f)]
 
 
@@ -240,7 +240,7 @@ def _covers(found: Any, obj: Any) -> bool:
         inner = [target.fn] if target is not None else [getattr(at, "__wrapped__", None)]
         if type(at) is FUNCTION:
             inner += [value for _, value in _held(at)]
-        if isinstance(obj, type) and LOCAL in obj.__qualname__ and type(at) is FUNCTION:
+        if isinstance(obj, type) and LOCAL in name_of(obj)[1] and type(at) is FUNCTION:
             return True  # the body of a local class stands in the function around it
         for each in inner:
             if type(each) is FUNCTION and id(each) not in seen:

@@ -38,8 +38,14 @@ def name_of(code: Any) -> tuple[str, str]:
     if module in MAIN:
         for each in (code, *vars(code).values()):  # on a worker only functions still know which script it was
             if getattr(each, "__globals__", {}).get("__name__") in MAIN:
-                return home_of(each), code.__qualname__
+                return home_of(each), code.__qualname__ if each is code else _class_name(code, each)
     return canonical(module), code.__qualname__
+
+
+def _class_name(cls: type, method: Any) -> str:
+    """The qualified name of a class, which a local one loses on its way to a worker; its methods keep theirs."""
+    outer, _, last = method.__qualname__.rpartition(".")
+    return outer if last == method.__name__ and outer.endswith(f"<locals>.{cls.__name__}") else cls.__qualname__
 
 
 def form(*parts: object) -> tuple[Any, ...]:
@@ -183,6 +189,11 @@ def _lru_rule(cached: Any, pickler: ValuePickler) -> Any:
     return form("lru_cache", _around(cached, vars(cached)["__wrapped__"], pickler))
 
 
+def _partial_rule(part: Any, _: ValuePickler) -> Any:
+    """Its attributes are None until somebody looks at them, an empty dict from then on."""
+    return form("partial", part.func, part.args, part.keywords, vars(part) or None)
+
+
 def _module_rule(module: Any, pickler: ValuePickler) -> Any:
     name = module.__name__
     if pickler.digester.origins.kind(name) == USER:
@@ -276,6 +287,7 @@ _BY_NAME: dict[tuple[str, str], Rule] = {
     ("builtins", "staticmethod"): _method_kind_rule,
     ("builtins", "classmethod"): _method_kind_rule,
     ("functools", "_lru_cache_wrapper"): _lru_rule,
+    ("functools", "partial"): _partial_rule,
 }
 
 
