@@ -37,10 +37,13 @@ class Target:
     """What a digest is asked for: a function and what its decorator declares.
 
     ``declared`` are (name, text) pairs that count as they are; ``depends_on_vars`` are names of
-    globals (or ``module.name``) whose values count although the code may not name them.
+    globals (or ``module.name``) whose values count although the code may not name them; ``values`` are
+    values that count, by the names that they were given.
     """
 
-    __slots__ = ("declared", "depends_on_vars", "fn", "identity", "ignore_globals", "module", "qualname", "reach")
+    __slots__ = (
+        "declared", "depends_on_vars", "fn", "identity", "ignore_globals", "module", "qualname", "reach", "values",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -49,8 +52,10 @@ class Target:
         depends_on_vars: tuple[str, ...] = (),
         declared: tuple[tuple[str, str], ...] = (),
         name: tuple[str, str] | None = None,
+        values: dict[str, Any] | None = None,
     ) -> None:
         self.fn = fn
+        self.values = values or {}
         module, _, qualname = identity_of(fn).partition(":")
         self.module, self.qualname = name or (module, qualname)
         self.reach: tuple[CodeReader, Reach] | None = None  # remembered here, so that it goes with the function
@@ -137,6 +142,14 @@ def _came_by_value(obj: Any) -> bool:
     return not any(scope is each for scope in scopes for each in here)
 
 
+def _declared_value(walk: Walk, label: str, value: Any) -> None:
+    before, name = len(walk.pieces), label.partition(" ")[2]
+    walk.bind(label, value)
+    walk.pieces[before:] = [
+        Piece("declared", name, p.digest, "", p.text) if p.cue == "global" else p for p in walk.pieces[before:]
+    ]
+
+
 class CodeReader:
     """Digests of code for one session.
 
@@ -184,6 +197,8 @@ class CodeReader:
             walk.pieces.append(Piece("declared", name, text, "", text))
         for name in target.depends_on_vars:
             self._declared_var(walk, target, name)
+        for name, value in sorted(target.values.items()):
+            _declared_value(walk, f"declared {name}", value)
         walk.run(target.fn)
         pieces = {(p.cue, p.name, p.digest): p for p in walk.pieces}
         text = "\n".join([PYTHON, *walk.lines])
@@ -215,11 +230,7 @@ class CodeReader:
             walk.lines.append(f"declared {name} unbound")
             walk.pieces.append(Piece("declared", name, UNBOUND, "", ""))
             return
-        before = len(walk.pieces)
-        walk.bind(f"declared {name}", scope[attribute])
-        walk.pieces[before:] = [
-            Piece("declared", name, p.digest, "", p.text) if p.cue == "global" else p for p in walk.pieces[before:]
-        ]
+        _declared_value(walk, f"declared {name}", scope[attribute])
 
     def _scope_of(self, walk: Walk, module: str) -> dict[str, Any]:
         """The globals of a module that the code may name by a string only: so it is loaded here, to see its value."""

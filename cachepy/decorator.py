@@ -90,8 +90,9 @@ class CacheFile:
     """
 
     def __init__(self, **options: Any) -> None:
-        self._given = options
-        Options(**options)  # complain here, where the user wrote it
+        checked = Options(**options).given()  # complain here, where the user wrote it
+        once = [k for k, v in options.items() if hasattr(v, "__next__")]  # a generator gives its items only once
+        self._given = options | {name: checked[name] for name in once}
 
     @overload
     def __call__(self, fn: Callable[P, R], /) -> CachedFunction[P, R]: ...
@@ -120,7 +121,7 @@ def cache_file(
     version: str | float | None = None,
     env_vars: list[str] | tuple[str, ...] = (),
     depends_on_files: list[str | Path] | tuple[str | Path, ...] = (),
-    depends_on_vars: list[str] | tuple[str, ...] = (),
+    depends_on_vars: list[str] | tuple[str, ...] | dict[str, Any] = (),
     file_args: list[str] | tuple[str, ...] | None = None,
     ignore_args: list[str] | tuple[str, ...] = (),
     ignore_globals: list[str] | tuple[str, ...] = (),
@@ -170,8 +171,9 @@ def cache_file(
         Environment variables whose values count.
     depends_on_files : list of str or os.PathLike, default ()
         Files and directories whose contents count at each call.
-    depends_on_vars : list of str, default ()
+    depends_on_vars : list of str, or dict, default ()
         Globals whose values count although the code does not name them; of another module as ``"module.name"``.
+        A dict says the values themselves: ``{"schema": "v3"}``.
     file_args : list of str, optional
         The only parameters that are looked at for files; by default all are. If the body writes a file that an
         argument names, list its inputs here, ``[]`` if there are none.

@@ -52,7 +52,9 @@ class CachedCall:
         self.fn = fn
         self.options = options
         self.binder = Binder(fn, options.ignore_args, options.file_args)
-        self.target = Target(fn, options.ignore_globals, options.depends_on_vars, options.declared(), name)
+        self.target = Target(
+            fn, options.ignore_globals, options.depends_on_vars, options.declared(), name, options.values
+        )
         self.fname = getattr(fn, "__name__", "function")
         self.prefix = f"{self.target.identity}({','.join(self.binder.names)})".encode("utf-8", "surrogatepass")
         self.is_async = bool(fn.__code__.co_flags & _COROUTINE)

@@ -100,7 +100,7 @@ class Record:
         return type(self)(**{f: changes.get(f, getattr(self, f)) for f in self._fields})
 
 
-CODE = "code"  # name: "module:qualname", of closures "...@what they hold"; digest: of all the code and globals it reaches
+CODE = "code"  # name: "module:qualname", of closures "...@what they hold"; digest: of all code and globals it reaches
 FILE = "file"  # name: the path as given; digest: of the content, None if there is nothing
 NAME = "name"  # name: a str argument that could name a file but named none; digest: None
 ENV = "env"  # name: environment variable; digest: of its value, None if unset
