@@ -39,6 +39,7 @@ class LiveProbe:
         self._own = own
         self._files: dict[str, str | None] = {}
         self._exists: dict[str, bool] = {}
+        self._patterns: dict[str, str | None] = {}
         self._codes: dict[str, list[str]] = {}
         self.several: set[str] = set()
 
@@ -51,6 +52,11 @@ class LiveProbe:
         if path not in self._exists:
             self._exists[path] = exists(path)
         return self._exists[path]
+
+    def pattern(self, text: str) -> str | None:
+        if text not in self._patterns:
+            self._patterns[text] = self.session.pattern(text)
+        return self._patterns[text]
 
     def env(self, name: str) -> str | None:
         return env_digest(os.environ.get(name))

@@ -14,7 +14,7 @@ from _weakref import ref
 from cachepy.code import CodeReader, Target
 from cachepy.disk.trust import Trust
 from cachepy.errors import CacheReadWarning, EntryError, UntrustedEntryError, UsageError, user_level
-from cachepy.model import CALL, FILE, NAME, ROOT, Dep
+from cachepy.model import CALL, FILE, NAME, PATTERN, ROOT, Dep
 from cachepy.reach.guard import Era
 from cachepy.sink import GraphSink
 from cachepy.store import Store
@@ -157,6 +157,9 @@ class Session:
         for event in self.events(call)[:1]:
             for each in self.subtree(event):
                 for dep in each.trace.deps:
+                    if dep.kind == PATTERN and dep.name[:1] not in ("~", os.sep):
+                        path = os.path.abspath(dep.name)
+                        frame.add(Dep(PATTERN, path, self.pattern(path)))
                     if dep.kind in (FILE, NAME) and not os.path.isabs(dep.name):
                         path = os.path.abspath(dep.name)
                         frame.add(Dep(FILE, path, self.files.digest(path)))
@@ -168,6 +171,12 @@ class Session:
         self._memo_file = path
         if "files" in vars(self):
             self.files.memo_file = path
+
+    def pattern(self, text: str) -> str | None:
+        """The digest of all files that a pattern or a home path means; None if it means none."""
+        from cachepy.disk.patterns import digest_of  # most programs have none
+
+        return digest_of(text, self.files)
 
     def flush_memo(self, path: str) -> None:
         """Keep what was learnt about files."""

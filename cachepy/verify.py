@@ -6,7 +6,7 @@ It does not recurse: a tree of calls may be thousands deep.  Imports model.
 
 from __future__ import annotations
 
-from cachepy.model import ANCHOR, CODE, ENV, FILE, NAME, OUTPUT, PACKAGE, ROOT, Dep, Event, Reason, Trace
+from cachepy.model import ANCHOR, CODE, ENV, FILE, NAME, OUTPUT, PACKAGE, PATTERN, ROOT, Dep, Event, Reason, Trace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
         def file(self, path: str) -> str | None: ...
 
         def exists(self, path: str) -> bool: ...
+
+        def pattern(self, text: str) -> str | None: ...
 
         def env(self, name: str) -> str | None: ...
 
@@ -92,6 +94,8 @@ class Verifier:
             return self.probe.env(dep.name) == dep.digest
         if kind == PACKAGE:
             return self.probe.package(dep.name) == dep.digest
+        if kind == PATTERN:
+            return self.probe.pattern(dep.name) == dep.digest
         return kind in (ANCHOR, ROOT, OUTPUT)
 
     def _anchored(self, dep: Dep, now: str | None, trace: Trace) -> bool:
@@ -192,6 +196,8 @@ class Verifier:
             return [Reason(_file_cue(dep.digest, now), dep.name, dep.digest, now)]
         if dep.kind == NAME:
             return [Reason("file new", dep.name, None, "")]
+        if dep.kind == PATTERN:
+            return [Reason("pattern", dep.name, dep.digest, self.probe.pattern(dep.name))]
         if dep.kind == ENV:
             value = self.probe.env(dep.name)
             cue = "env gone" if value is None else "env new" if dep.digest is None else "env"

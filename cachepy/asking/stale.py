@@ -13,7 +13,7 @@ from cachepy.errors import EntryError
 from cachepy.graph import unpacked
 from cachepy.model import FILE, Dep, Event, Reason, Record, Trace
 from cachepy.probe import LiveProbe
-from cachepy.rows.packed import PATHS, Quiet, absolute, args_in, deps_in, unpack
+from cachepy.rows.packed import PATHS, Quiet, args_in, deps_in, located, unpack
 from cachepy.session import Session, current_session
 from cachepy.values.modules import find
 from cachepy.verify import Verifier
@@ -136,7 +136,7 @@ def placed(event: Event) -> Event:
             break
     else:
         return event
-    deps = [Dep(d.kind, absolute(event.cwd, d.name), d.digest) if d.kind in PATHS else d for d in event.trace.deps]
+    deps = [Dep(d.kind, located(event.cwd, d.kind, d.name), d.digest) if d.kind in PATHS else d for d in event.trace.deps]
     return event.replace(trace=Trace(tuple(deps), event.trace.calls, event.trace.result))
 
 

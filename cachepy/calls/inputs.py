@@ -12,8 +12,8 @@ from cachepy.calls.outputs import Outputs
 from cachepy.code import UNBOUND, cached_target, identity_of
 from cachepy.disk.kept import keep
 from cachepy.errors import ChangedGlobalWarning, ChangedInputWarning, OpaqueGlobalWarning
-from cachepy.model import CODE, ENV, FILE, NAME, PACKAGE, Dep
-from cachepy.paths import could_be
+from cachepy.model import CODE, ENV, FILE, NAME, PACKAGE, PATTERN, Dep
+from cachepy.paths import MAGIC, could_be, text_of
 from cachepy.probe import LiveProbe, exists
 from cachepy.trace import LOST
 from cachepy.values.flat import NUMBERS, TEXTS
@@ -121,29 +121,53 @@ class Inputs:
 
     def _observe_files(self, is_short: bool) -> None:
         request = self.request
-        binder, deps = request.call.binder, self.frame.deps
+        binder = request.call.binder
         if is_short and binder.file_args is None:
             self._observe_texts()
             return
         for path, (name, sure) in binder.files(request.values, self.session.digester, request.found).items():
-            self.arg_files[path] = name
-            if not sure and not exists(path):
-                deps[NAME, path] = None
-                continue
+            self._observe_path(path, name, is_sure=sure, is_path=sure or binder.file_args is not None)
+
+    def _observe_path(self, path: str, name: str, *, is_sure: bool, is_path: bool) -> None:
+        """What an argument may name; name: of the argument."""
+        self.arg_files[path] = name
+        if is_sure or exists(path):
             digest = self.session.files.digest(path)
-            self.frame.add(Dep(FILE if digest is not None or sure else NAME, path, digest))
+            self.frame.add(Dep(FILE if digest is not None or is_sure else NAME, path, digest))
+        else:
+            self.frame.deps[NAME, path] = None
+        if path[:1] == "~" or not MAGIC.isdisjoint(path):
+            self._observe_pattern(path, name, is_path=is_path)
+
+    def _observe_pattern(self, pattern: str, name: str, *, is_path: bool) -> None:
+        """The files that a text means: the set of them, and, for whoever asks of files, each."""
+        from cachepy.disk import patterns
+
+        if not patterns.may_mean_files(pattern, is_path=is_path):
+            return
+        digest = self.session.pattern(pattern)
+        try:
+            found = patterns.matches(pattern)
+        except patterns.TooManyError:
+            self.session.warn(
+                OpaqueGlobalWarning,
+                f"{self.request.call.fname} is given {pattern!r}, which covers more files than can be looked at: "
+                f"changes of them go unseen. If it names no files, leave {name!r} out of file_args=[...]; else narrow it",
+                self.request.call.target.identity,
+                pattern,
+            )
+            found = []
+        for path in found[: patterns.MOST]:
+            self.arg_files[path] = name
+            self.frame.add(Dep(FILE, path, self.session.files.digest(path)))
+        self.frame.add(Dep(PATTERN, pattern, digest))  # behind its files, which say more
 
     def _observe_texts(self) -> None:
         """What short arguments may name."""
-        deps = self.frame.deps
         for name, value in self.request.call.binder.named(self.request.values):
-            if type(value) is not str or not could_be(value) or value in self.arg_files:
-                continue
-            self.arg_files[value] = name
-            if exists(value):
-                self.frame.add(Dep(FILE, value, self.session.files.digest(value)))
-            else:
-                deps[NAME, value] = None
+            text = text_of(value) if type(value) is bytes else value
+            if type(text) is str and could_be(text) and text not in self.arg_files:
+                self._observe_path(text, name, is_sure=False, is_path=False)
 
     def hold(self) -> bool:
         """Whether all of it is as it was; warns of what is not."""
@@ -156,6 +180,8 @@ class Inputs:
             if kind == CODE:
                 continue
             if exists(path) if kind == NAME else kind == FILE and self.session.files.digest(path) != before:
+                changed.append(path)
+            elif kind == PATTERN and self.session.pattern(path) != before:
                 changed.append(path)
             elif kind == ENV and LiveProbe(self.session).env(path) != before:
                 changed.append(f"the environment variable {path}")

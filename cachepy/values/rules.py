@@ -7,6 +7,7 @@ across.  Imports modules; never the libraries whose values it digests (see `reci
 from __future__ import annotations
 
 import copyreg
+import sys
 
 from xxhash import xxh3_128_hexdigest
 
@@ -58,19 +59,22 @@ def mark(*parts: object) -> None:
 
 
 class Found:
-    """What digesting a value came across: user code, packages, and Path objects in it.
+    """What digesting a value came across: user code, packages, and paths in it.
+
+    paths: of Path objects; names: of other objects that `open` takes.
 
     known: forms by the id of the object, which is kept with it: what is met again is not done again.
     Valid while the values do not change.  hidden: whether there may be text that the stream shows
     only as a digest.
     """
 
-    __slots__ = ("_code", "hidden", "known", "packages", "paths")
+    __slots__ = ("_code", "hidden", "known", "names", "packages", "paths")
 
     def __init__(self) -> None:
         self._code: dict[int, Any] = {}
         self.packages: set[str] = set()
         self.paths: list[str] = []
+        self.names: list[str] = []
         self.known: dict[int, tuple[Any, Any]] = {}
         self.hidden = False
 
@@ -87,6 +91,7 @@ class Found:
             self.add_code(obj)
         self.packages |= other.packages
         self.paths += other.paths
+        self.names += other.names
         self.hidden |= other.hidden
 
 
@@ -211,8 +216,8 @@ def _method_kind_rule(method: Any, _: ValuePickler) -> Any:
 
 def _path_rule(path: Any, pickler: ValuePickler) -> Any:
     text = str.__str__(path.__fspath__())
-    if hasattr(type(path), "stat"):
-        pickler.found.paths.append(text)
+    found = pickler.found
+    (found.paths if hasattr(type(path), "stat") else found.names).append(text)
     return form("path", type(path).__name__, text)
 
 
@@ -220,6 +225,37 @@ def _own_path_rule(path: Any, pickler: ValuePickler) -> Any:
     """A class that the user derived from Path: its code and its attributes count too."""
     _path_rule(path, pickler)
     return form("path", type(path), str.__str__(path.__fspath__()), _own_attributes(path, "pathlib"))
+
+
+def _entry_rule(entry: Any, pickler: ValuePickler) -> Any:
+    """An `os.DirEntry`, which does not pickle, and counts by its path."""
+    _note_name(entry, pickler)
+    return form("path", "DirEntry", entry.path)
+
+
+def _zip_path_rule(path: Any, pickler: ValuePickler) -> Any:
+    """A path inside an archive: the archive is the file that counts."""
+    if path.root.filename is not None:
+        pickler.found.names.append(str(path.root.filename))
+    return form("zip path", path.root.filename, path.at)
+
+
+def _named_by(rule: Rule | None) -> Rule:
+    """The rule for objects that `open` takes as a path: what they name is noted besides."""
+
+    def noted(obj: Any, pickler: ValuePickler) -> Any:
+        _note_name(obj, pickler)
+        return NotImplemented if rule is None else rule(obj, pickler)
+
+    return noted
+
+
+def _note_name(obj: Any, pickler: ValuePickler) -> None:
+    try:
+        name = obj.__fspath__()
+        pickler.found.names.append(name.decode(*_NAMES) if isinstance(name, bytes) else str.__str__(name))
+    except Exception:  # code of any class: then it names nothing
+        return
 
 
 def _own_attributes(obj: Any, library: str) -> list[tuple[str, Any]]:
@@ -277,6 +313,7 @@ def _memoryview_rule(view: Any, _: ValuePickler) -> Any:
 
 
 _PROXY = type(vars(Found))
+_NAMES = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 _LIBRARIES = {"numpy", "pandas", "pyarrow", "polars"}
 _BY_NAME: dict[tuple[str, str], Rule] = {
     ("builtins", "type"): _class_rule,
@@ -288,11 +325,20 @@ _BY_NAME: dict[tuple[str, str], Rule] = {
     ("builtins", "classmethod"): _method_kind_rule,
     ("functools", "_lru_cache_wrapper"): _lru_rule,
     ("functools", "partial"): _partial_rule,
+    ("zipfile", "Path"): _zip_path_rule,
+    ("zipfile._path", "Path"): _zip_path_rule,
 }
 
 
 def find_rule(cls: type) -> Rule | None:
     """The rule for instances of a class; None: as pickle does it."""
+    rule = _rule_of(cls)
+    if hasattr(cls, "__fspath__") and rule is not _path_rule and rule is not _own_path_rule:
+        return _entry_rule if cls.__name__ == "DirEntry" and cls.__module__ in ("posix", "nt") else _named_by(rule)
+    return rule
+
+
+def _rule_of(cls: type) -> Rule | None:
     named = _BY_NAME.get((cls.__module__, cls.__name__))
     if named is not None:
         return named

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.table import argument_edits, call_edits, closure_edits, code_edits, file_edits, type_edits
+from tests.table import argument_edits, call_edits, closure_edits, code_edits, file_edits, path_edits, type_edits
 from tests.table.firsts import FIRST
 from tests.table.harness import Case, CaseFailed, Project, Server, check
 
@@ -23,6 +23,7 @@ EDITS: list[Case] = [
     *call_edits.CASES,
     *type_edits.CASES,
     *closure_edits.CASES,
+    *path_edits.CASES,
 ]
 STATED = {name: first for cases in FIRST.values() for name, first in cases.items()}
 CASES = [replace(case, first=STATED.get(case.name)) for case in EDITS]
