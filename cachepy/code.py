@@ -90,8 +90,11 @@ def cached_call(obj: Any) -> Any:
 
     ``functools.wraps`` copies the mark to outer wrappers, so it names the wrapper it belongs to.
     """
-    mark = getattr(obj, "__dict__", {}).get("__cachepy__") if callable(obj) else None
-    return mark if mark is not None and mark.wrapper is obj else None
+    try:
+        mark = getattr(obj, "__dict__", {}).get("__cachepy__") if callable(obj) else None
+        return mark if mark is not None and mark.wrapper is obj else None
+    except Exception:  # a proxy of nothing, an object that answers to any name
+        return None
 
 
 def cached_target(obj: Any) -> Target | None:
@@ -102,7 +105,7 @@ def cached_target(obj: Any) -> Target | None:
 
 def identity_of(obj: Any) -> str:
     """``module:qualname`` of a function or class; ``module:*`` of a module."""
-    if type(obj) is ModuleType:
+    if isinstance(obj, ModuleType):
         return f"{canonical(obj.__name__)}:*"
     return ":".join(name_of(obj))
 

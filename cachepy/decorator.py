@@ -12,7 +12,7 @@ from cachepy.calls.request import Hit
 from cachepy.engine import CachedCall
 from cachepy.questions import Questions, check_function
 from cachepy.reach.guard import MISSING
-from cachepy.session import current_session
+from cachepy.session import current_session, is_making
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ else:
         """Tells type checkers only."""
 
 
+_FUNCTION = type(current_session)
 MethodType: Any = type(Options().root)
 _WORN = "__module__", "__name__", "__qualname__", "__doc__", "__type_params__"
 
@@ -299,10 +300,25 @@ def wrap(fn: Any, options: Options) -> Any:
         return type(fn)(wrap(fn.__func__, options))
     if isinstance(fn, MethodType):  # its object counts by its state, as `self` does
         return MethodType(wrap(fn.__func__, options), fn.__self__)
+    fn = _callable_of(fn)
     check_function(fn)
     call = CachedCall(fn, options)
     wrapper = _async_wrapper(call) if call.is_async else _wrapper(call)
     return attach(wrapper, call)
+
+
+def _callable_of(fn: Any) -> Any:
+    """A compiled function (of numba) as a function: it counts by the code that it was made of."""
+    source = None if type(fn) is _FUNCTION else getattr(fn, "py_func", None)
+    if type(source) is not _FUNCTION or not callable(fn):
+        return fn
+
+    def compiled(*args: Any, **kwargs: Any) -> Any:
+        return compiled.made_of[source](*args, **kwargs)  # type: ignore[attr-defined]  # set below
+
+    _dress(compiled, source)
+    compiled.made_of = {source: fn}  # type: ignore[attr-defined]  # not in the closure: it may have no digest
+    return compiled
 
 
 def attach(wrapper: Any, call: CachedCall) -> Any:
@@ -337,6 +353,8 @@ def _wrapper(call: CachedCall) -> Any:
         value = quick(args, kwargs)
         if value is not MISSING:
             return value
+        if is_making():
+            return call.fn(*args, **kwargs)
         found = look(args, kwargs)
         return found.value if isinstance(found, Hit) else found.run(args, kwargs)
 
@@ -345,6 +363,8 @@ def _wrapper(call: CachedCall) -> Any:
 
 def _async_wrapper(call: CachedCall) -> Any:
     async def cached(*args: Any, **kwargs: Any) -> Any:
+        if is_making():
+            return await call.fn(*args, **kwargs)
         found = call.look(args, kwargs)
         return found.value if isinstance(found, Hit) else await found.run_async(args, kwargs)
 

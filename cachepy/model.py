@@ -103,7 +103,7 @@ class Record:
 CODE = "code"  # name: "module:qualname", of closures "...@what they hold"; digest: of all code and globals it reaches
 FILE = "file"  # name: the path as given; digest: of the content, None if there is nothing
 NAME = "name"  # name: a str argument that could name a file but named none; digest: None
-PATTERN = "pattern"  # name: a text that means a set of files; digest: of their names and contents, None if it means none
+PATTERN = "pattern"  # name: a text that means a set of files; digest: of names and contents, None if of none
 ENV = "env"  # name: environment variable; digest: of its value, None if unset
 PACKAGE = "package"  # name: top-level module; digest: its version
 ROOT = "root"  # name: another cache directory, where calls below are stored; digest: None

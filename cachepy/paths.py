@@ -41,9 +41,9 @@ def paths_in(
             yield text, False
         return
     if issubclass(type(value), bytes):
-        text = text_of(value)
-        if text is not None and (everything or could_be(text)):
-            yield text, False
+        name = text_of(value)
+        if name is not None and (everything or could_be(name)):
+            yield name, False
         return
     value = _without_numbers(value)
     if issubclass(type(value), _NUMBERS):
@@ -103,7 +103,7 @@ def _without_numbers(value: Any) -> Any:
 
 
 def _strings(value: Any) -> Iterator[str]:
-    """All strings, and bytes that may be paths, inside containers and dataclasses; numbers are passed over at C speed."""
+    """All strings, and bytes that may be paths, inside containers; numbers are passed over at C speed."""
     todo, seen = [value], {id(value): value}  # kept, so that an id stays its object's own
     while todo:
         for part in _parts(todo.pop()):
@@ -129,12 +129,12 @@ def _parts(item: Any) -> Iterable[Any]:
         if issubclass(cls, base):
             items = list(base.__iter__(item))
             return () if _names_nothing(items) else items
-    if hasattr(cls, "__dataclass_fields__"):
+    if any("__dataclass_fields__" in vars(base) for base in cls.__mro__):
         return [getattr(item, name, None) for name in cls.__dataclass_fields__]
-    if hasattr(cls, "__attrs_attrs__"):
+    if any("__attrs_attrs__" in vars(base) for base in cls.__mro__):
         return [getattr(item, field.name, None) for field in cls.__attrs_attrs__]
     if cls.__module__ in ("argparse", "types") and cls.__name__ in ("Namespace", "SimpleNamespace"):
-        return vars(item).values()
+        return list(vars(item).values())
     if cls.__module__ == "numpy" and hasattr(cls, "tolist"):
         return item.ravel().tolist() if item.dtype.kind in "OUTV" else ()
     if issubclass(cls, (Mapping, Sequence)):

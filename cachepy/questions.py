@@ -23,8 +23,8 @@ _GENERATOR, _ASYNC_GENERATOR = 0x20, 0x200
 
 def check_function(fn: Any) -> None:
     """Complain about what cannot be cached."""
-    code = getattr(fn, "__code__", None)
-    name = getattr(fn, "__qualname__", repr(fn))
+    code = fn.__code__ if type(fn) is type(check_function) else None
+    name = _name_of(fn)
     if isinstance(fn, type):
         raise UsageError(f"cache_file decorates functions, not the class {name}; decorate its methods")
     if code is None:
@@ -34,6 +34,14 @@ def check_function(fn: Any) -> None:
             f"{name} is a generator function: its items exist only once and cannot be stored. "
             f"Return a list instead, or cache the function that makes one item"
         )
+
+
+def _name_of(fn: Any) -> str:
+    try:
+        name = getattr(fn, "__qualname__", None)
+        return name if isinstance(name, str) else repr(fn)
+    except Exception:  # code of any class
+        return f"an object of {type(fn).__qualname__}"
 
 
 class Questions:

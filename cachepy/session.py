@@ -8,7 +8,7 @@ below the engine.
 from __future__ import annotations
 
 import os
-from _thread import RLock
+from _thread import RLock, get_ident
 from _weakref import ref
 
 from cachepy.code import CodeReader, Target
@@ -109,9 +109,14 @@ class Session:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         with _making:
             if name not in vars(self):
-                import cachepy.later
+                me = get_ident()
+                _makers.append(me)
+                try:
+                    import cachepy.later
 
-                getattr(cachepy.later, f"make_{name}")(self)
+                    getattr(cachepy.later, f"make_{name}")(self)
+                finally:
+                    _makers.remove(me)
             return vars(self)[name]
 
     def _drain(self) -> None:
@@ -297,6 +302,17 @@ class Session:
 
 _default: Session | None = None
 _making = RLock()
+_makers: list[int] = []  # threads in the midst of making a part; one may be there twice
+
+
+def is_making() -> bool:
+    """Whether this thread is in the midst of making a part: then it is a signal handler, or the like, that asks.
+
+    What is half made cannot be used, and waiting for oneself takes for ever.
+    """
+    return bool(_makers) and get_ident() in _makers
+
+
 if hasattr(os, "register_at_fork"):
     # a fork waits until no thread is in the midst of an import: its child would wait for that thread for ever
     os.register_at_fork(before=_making.acquire, after_in_parent=_making.release, after_in_child=_making.release)

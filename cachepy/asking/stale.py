@@ -136,7 +136,8 @@ def placed(event: Event) -> Event:
             break
     else:
         return event
-    deps = [Dep(d.kind, located(event.cwd, d.kind, d.name), d.digest) if d.kind in PATHS else d for d in event.trace.deps]
+    cwd, known = event.cwd, event.trace.deps
+    deps = [Dep(d.kind, located(cwd, d.kind, d.name), d.digest) if d.kind in PATHS else d for d in known]
     return event.replace(trace=Trace(tuple(deps), event.trace.calls, event.trace.result))
 
 

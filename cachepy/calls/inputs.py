@@ -152,7 +152,7 @@ class Inputs:
             self.session.warn(
                 OpaqueGlobalWarning,
                 f"{self.request.call.fname} is given {pattern!r}, which covers more files than can be looked at: "
-                f"changes of them go unseen. If it names no files, leave {name!r} out of file_args=[...]; else narrow it",
+                f"changes go unseen. Narrow it, or, if it names no files, leave {name!r} out of file_args=[...]",
                 self.request.call.target.identity,
                 pattern,
             )
@@ -181,10 +181,10 @@ class Inputs:
                 continue
             if exists(path) if kind == NAME else kind == FILE and self.session.files.digest(path) != before:
                 changed.append(path)
-            elif kind == PATTERN and self.session.pattern(path) != before:
-                changed.append(path)
             elif kind == ENV and LiveProbe(self.session).env(path) != before:
                 changed.append(f"the environment variable {path}")
+            elif kind == PATTERN and self.session.pattern(path) != before:
+                changed.append(path)
         for name in changed:
             if name == LOST and self.frame.unwritten is not None:
                 self.request.cannot_write(self.frame.unwritten)

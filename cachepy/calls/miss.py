@@ -13,6 +13,7 @@ import cachepy.graph
 import cachepy.paths
 import cachepy.reach.changes
 import cachepy.reach.source  # noqa: F401 - what a miss may need is loaded here, in one go that no fork can interrupt
+from cachepy.calls import loops
 from cachepy.calls.closures import LOCAL, observe_anchors
 from cachepy.calls.revive import Revival
 from cachepy.calls.run import Run, finish
@@ -60,15 +61,16 @@ class Miss:
 
     async def run_async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The same for ``async def``: waits without blocking the loop."""
-        from asyncio import sleep, to_thread
-
         request, flags = self.request, self.flags
         before = here()
         try:
             if not take(request, flags):
                 for pause in attempts(request, flags):
-                    await sleep(pause)
-            if request.hit is not None or (_may_revive(request, flags) and await to_thread(_revives, request, flags)):
+                    if not await loops.sleep(pause):
+                        break
+            if request.hit is not None or (
+                _may_revive(request, flags) and await loops.in_thread(_revives, request, flags)
+            ):
                 return request.hit.value  # type: ignore[union-attr]  # a request that is not taken has a hit
             run = Run(request, flags)
             with run:

@@ -77,7 +77,7 @@ class Walk:
         while self._queue:
             obj = self._queue.popleft()
             self.lines.append(f"#{self._numbers[id(obj)]}")
-            if type(obj) is MODULE:
+            if isinstance(obj, MODULE):
                 self._visit_module(obj)
             elif isinstance(obj, type):
                 self._visit_class(obj)
@@ -115,6 +115,8 @@ class Walk:
             self.pieces.append(bound_piece(label, ":".join(name_of(obj))))
             return self._describe_class(obj)
         rule = _DESCRIPTIONS.get(type(obj)) or _of_functools(type(obj))
+        if rule is None and issubclass(type(obj), MODULE):  # one that is loaded when it is used
+            rule = Walk.describe_module
         return rule(self, label, obj, chains) if rule is not None else self.value(label, obj)
 
     def _describe_class(self, cls: type) -> str:

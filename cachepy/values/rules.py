@@ -333,7 +333,7 @@ _BY_NAME: dict[tuple[str, str], Rule] = {
 def find_rule(cls: type) -> Rule | None:
     """The rule for instances of a class; None: as pickle does it."""
     rule = _rule_of(cls)
-    if hasattr(cls, "__fspath__") and rule is not _path_rule and rule is not _own_path_rule:
+    if _says(cls, "__fspath__") and rule is not _path_rule and rule is not _own_path_rule:
         return _entry_rule if cls.__name__ == "DirEntry" and cls.__module__ in ("posix", "nt") else _named_by(rule)
     return rule
 
@@ -352,7 +352,7 @@ def _rule_of(cls: type) -> Rule | None:
         return _class_rule
     if issubclass(cls, _MODULE):
         return _module_rule
-    if hasattr(cls, "__dask_tokenize__"):
+    if _says(cls, "__dask_tokenize__"):
         return _tokenize_rule
     for base in cls.__mro__:
         library = base.__module__.partition(".")[0]
@@ -371,6 +371,11 @@ def _rule_of(cls: type) -> Rule | None:
     return object_rule if _is_plain(cls) else None
 
 
+def _says(cls: type, name: str) -> bool:
+    """Whether a class has a name itself: a metaclass may answer to any."""
+    return any(name in vars(each) for each in cls.__mro__)
+
+
 def _is_plain(cls: type) -> bool:
     """Whether pickle would write its class, its attributes and nothing else."""
     special = "__getnewargs__", "__getnewargs_ex__"
@@ -378,7 +383,7 @@ def _is_plain(cls: type) -> bool:
         getattr(cls, "__reduce_ex__", None) is object.__reduce_ex__
         and getattr(cls, "__reduce__", None) is object.__reduce__
         and getattr(cls, "__getstate__", None) is getattr(object, "__getstate__", None)
-        and not any(hasattr(cls, name) for name in special)
+        and not any(_says(cls, name) for name in special)
         and not issubclass(cls, (list, dict, set, frozenset, tuple, str, bytes, bytearray, int, float))
         and cls not in copyreg.dispatch_table
     )

@@ -88,6 +88,7 @@ ALLOWED: dict[str, set[str]] = {
     "table": {"guard", "intake", "journal", "links", "model", "packed", "shape", "wire"},
     # calls/
     "deadlock": set(),
+    "loops": set(),
     "options": {"trust"},
     "config": {"options"},
     "outputs": {"files", "model"},
@@ -102,7 +103,7 @@ ALLOWED: dict[str, set[str]] = {
     "revive": {"again", "model", "probe", "trace", "verify"},
     "run": {"again", "digest", "flat", "inputs", "label", "model", "outputs", "payload", "session", "trace"},
     "miss": {
-        "changes", "claims", "closures", "graph", "key", "model", "paths", "revive", "run", "session", "source", "trace",
+        "changes", "claims", "closures", "graph", "key", "loops", "model", "paths", "revive", "run", "session", "source", "trace",
         "waiting",
     },
     # asking/
