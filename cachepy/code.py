@@ -14,16 +14,17 @@ from _thread import get_ident
 from cachepy.digest import Digester, digest_bytes, name_of
 from cachepy.model import Record
 from cachepy.reach.bytecode import code_bytes
+from cachepy.reach.extensions import Loaded
 from cachepy.reach.facts import CodeFacts, scan
 from cachepy.reach.guard import MISSING
 from cachepy.reach.imports import import_or_none
 from cachepy.reach.pieces import Piece
 from cachepy.reach.walk import Walk
-from cachepy.values.modules import MAIN, PYTHON, Origins, canonical, find
+from cachepy.values.modules import MAIN, PYTHON, Origins, find, module_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from types import CodeType
     from typing import Any
 
@@ -69,20 +70,28 @@ class Target:
 
 
 class Reach(Record, quick=True):
-    """The digest of all that code reaches, its pieces, and a check that it is still so."""
+    """The digest of all that code reaches, its pieces, and a check that it is still so.
 
-    __slots__ = ("digest", "pieces", "opaque", "guard")
+    cached: the cached functions at its border, whose code is not in the digest.
+    """
+
+    __slots__ = ("digest", "pieces", "opaque", "guard", "cached")
     digest: str
     pieces: tuple[Piece, ...]
     opaque: tuple[str, ...]
     guard: Callable[[], bool]
+    cached: tuple[Target, ...]
     if not TYPE_CHECKING:
 
-        def __init__(self, digest: str, pieces: tuple[Piece, ...], opaque: tuple[str, ...], guard: Any) -> None:
+        def __init__(
+            self, digest: str, pieces: tuple[Piece, ...], opaque: tuple[str, ...], guard: Any,
+            cached: tuple[Target, ...],
+        ) -> None:
             self.digest = digest
             self.pieces = pieces
             self.opaque = opaque
             self.guard = guard
+            self.cached = cached
 
 
 def cached_call(obj: Any) -> Any:
@@ -103,10 +112,14 @@ def cached_target(obj: Any) -> Target | None:
     return None if call is None else call.target
 
 
+def _target_at(obj: Any) -> Target | None:
+    return obj if isinstance(obj, Target) else cached_target(obj)
+
+
 def identity_of(obj: Any) -> str:
     """``module:qualname`` of a function or class; ``module:*`` of a module."""
     if isinstance(obj, ModuleType):
-        return f"{canonical(obj.__name__)}:*"
+        return f"{module_name(obj)}:*"
     return ":".join(name_of(obj))
 
 
@@ -139,6 +152,8 @@ def _came_by_value(obj: Any) -> bool:
         return False
     functions = [f for f in vars(obj).values() if hasattr(f, "__globals__")] if isinstance(obj, type) else [obj]
     here = [vars(sys.modules[name]) for name in MAIN if name in sys.modules]
+    if isinstance(obj, type) and not any(obj.__qualname__.partition(".")[0] in each for each in here):
+        return True
     scopes = [getattr(f, "__globals__", {}) for f in functions]
     if not scopes:
         return not any(vars(sys.modules[n]).get(obj.__qualname__) is obj for n in MAIN if n in sys.modules)
@@ -163,8 +178,10 @@ class CodeReader:
     True
     """
 
-    def __init__(self, origins: Origins) -> None:
+    def __init__(self, origins: Origins, file_digest: Callable[[str], str | None] = str) -> None:
         self.origins = origins
+        self.file_digest = file_digest
+        self.loaded = Loaded()
         self.digester = Digester(origins, self._by_value)
         self._known: dict[int, tuple[Any, Reach]] = {}
         self._local: dict[int, tuple[Any, Reach]] = {}
@@ -192,9 +209,29 @@ class CodeReader:
         memo[id(obj)] = obj, reach
         return reach
 
+    def below(self, border: Iterable[Target], wanted: Callable[[Target], bool] = bool) -> list[Target]:
+        """The wanted cached functions of a border, and those that can be reached through them."""
+        found: dict[Target, None] = {}
+        todo = list(border)
+        while todo:
+            target = todo.pop()
+            if target not in found and wanted(target):
+                found[target] = None
+                todo += self.reach(target).cached
+        return list(found)
+
+    def remembered(self, obj: Any) -> Reach | None:
+        """The reach that is known and still holds; nothing is walked."""
+        if isinstance(obj, Target):
+            reach = obj.reach[1] if obj.reach is not None and obj.reach[0] is self else None
+        else:
+            known = self._known.get(id(obj))
+            reach = known[1] if known is not None and known[0] is obj else None
+        return reach if reach is not None and reach.guard() else None
+
     def walk(self, target: Target) -> Reach:
         """Walk, whatever is remembered."""
-        walk = Walk(self.digester, self._boundary, self._code, target.ignore_globals)
+        walk = self._new_walk(target.ignore_globals)
         for name, text in target.declared:
             walk.lines.append(f"declared {name}={text}")
             walk.pieces.append(Piece("declared", name, text, "", text))
@@ -203,13 +240,29 @@ class CodeReader:
         for name, value in sorted(target.values.items()):
             _declared_value(walk, f"declared {name}", value)
         walk.run(target.fn)
-        pieces = {(p.cue, p.name, p.digest): p for p in walk.pieces}
+        told = {*target.depends_on_vars}  # of what is declared the walk may come across too
+        return self._reached(walk, told)
+
+    def of_value(self, obj: Any) -> Reach:
+        """The reach of any object that holds code: a partial, a method, an object that can be called."""
+        walk = self._new_walk(frozenset())
+        walk.bind("value", obj)
+        walk.visit_all()
+        return self._reached(walk)
+
+    def _new_walk(self, ignore: frozenset[str]) -> Walk:
+        files = self.file_digest, lambda path: self.loaded.digest(path, self.file_digest)
+        return Walk(self.digester, self._boundary, self._code, ignore, files)
+
+    def _reached(self, walk: Walk, told: Iterable[str] = ()) -> Reach:
+        pieces = {(p.cue, p.name, p.digest): p for p in walk.pieces if p.cue != "global" or p.name not in told}
         text = "\n".join([PYTHON, *walk.lines])
         return Reach(
             digest_bytes(text.encode("utf-8", "surrogatepass")),
             tuple(pieces[key] for key in sorted(pieces)),
             tuple(dict.fromkeys(walk.opaque)),
             walk.guard.build(),
+            tuple(dict.fromkeys(filter(None, map(_target_at, walk.cached)))),
         )
 
     def code_digest(self, code: CodeType) -> str:
@@ -247,10 +300,12 @@ class CodeReader:
         if target is None:
             return None
         if is_stable(obj, target.module, target.qualname):
+            walk.cached.append(target)
             return f"cached {target.identity}"
         reach = self._guarded(target)
         if reach is None:
             return f"cached {target.identity} recursive"
+        walk.cached += reach.cached
         walk.pieces += [piece for piece in reach.pieces if piece.cue != "declared"]
         walk.guard.true(reach.guard)
         return f"cached {target.identity} {reach.digest}"

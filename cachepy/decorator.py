@@ -6,6 +6,7 @@ Imports engine, guard, options, questions, request, session.
 from __future__ import annotations
 
 import os
+import sys
 
 from cachepy.calls.options import Options
 from cachepy.calls.request import Hit
@@ -347,16 +348,23 @@ def _dress(wrapper: Any, fn: Any) -> None:
 
 
 def _wrapper(call: CachedCall) -> Any:
-    quick, look = call.quick, call.look
+    # all names that are needed when Python ends, which takes those of modules away, the builtin ones too
+    quick, look, fn, missing, hit = call.quick, call.look, call.fn, MISSING, Hit
+    is_finalizing, any_error = sys.is_finalizing, Exception
 
     def cached(*args: Any, **kwargs: Any) -> Any:
-        value = quick(args, kwargs)
-        if value is not MISSING:
-            return value
-        if is_making():
-            return call.fn(*args, **kwargs)
-        found = look(args, kwargs)
-        return found.value if isinstance(found, Hit) else found.run(args, kwargs)
+        try:
+            value = quick(args, kwargs)
+            if value is not missing and (value is not None or not is_finalizing()):
+                return value
+            if is_making():
+                return fn(*args, **kwargs)
+            found = look(args, kwargs)
+        except any_error:
+            if not is_finalizing():
+                raise
+            return fn(*args, **kwargs)
+        return found.value if isinstance(found, hit) else found.run(args, kwargs)
 
     return cached
 

@@ -155,7 +155,7 @@ class Digester:
         try:
             return self.rules[cls]
         except KeyError:
-            found = self.rules[cls] = find_rule(cls), self.origins.package(cls.__module__)
+            found = self.rules[cls] = find_rule(cls), self.origins.package(cls)
             return found
 
 

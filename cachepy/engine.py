@@ -10,9 +10,12 @@ goes on from there; it is imported when there is something to run.  Imports requ
 
 from __future__ import annotations
 
+from sys import is_finalizing
+
 from xxhash import xxh3_64_hexdigest
 
 from cachepy import session as sessions
+from cachepy.calls.bypass import Bypass, bypass
 from cachepy.calls.closures import LOCAL, MARK, closure_of, steady_cells
 from cachepy.calls.options import Options
 from cachepy.calls.request import Hit, Request
@@ -60,6 +63,7 @@ class CachedCall:
         self.is_async = bool(fn.__code__.co_flags & _COROUTINE)
         self.wrapper: Any = None
         self.lacks_key = False  # it came from another process, and its signing key did not
+        self.expected: str | None = None  # the digest of its code where it came from, until that is compared
         self.hots: Hots | None = None
         self.find: Callable[..., Hot | None] = no_hot
         self._once: set[str] = set()
@@ -76,13 +80,17 @@ class CachedCall:
         root = None if self.options.cache_dir is None else self.options.root()
         options = {**self.options.given(), "cache_dir": root}
         needs_key = self.options.signing_key is not None and self.options.key_file is None
-        return _blank, (), (self.fn, options, name, self.wrapper, needs_key)
+        session = current_session()
+        expected = self.expected or session.reader.reach(self.target).digest
+        session.send(self.target.identity, expected)
+        return _blank, (), (self.fn, options, name, self.wrapper, needs_key, expected)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        fn, options, name, wrapper, needs_key = state
+        fn, options, name, wrapper, needs_key, expected = state
         CachedCall.__init__(self, fn, Options(**options), name)
         self.wrapper = wrapper
         self.lacks_key = needs_key and current_session().trust.key is None
+        self.expected = expected
         current_session().register(self)
 
     def request(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
@@ -113,6 +121,9 @@ class CachedCall:
             self._session = session
         self._cool()
         self._era = session.era
+        if self.expected is not None:
+            expected, self.expected = self.expected, None
+            session.on_arrival(self, expected)
 
     def _cool(self) -> None:
         """No call is hot any more."""
@@ -151,9 +162,17 @@ class CachedCall:
         found = self.look(args, kwargs)
         return found.value if isinstance(found, Hit) else found.run(args, kwargs)
 
-    def look(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hit | Miss | Uncached:
+    def look(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hit | Miss | Uncached | Bypass:
         """Look for a stored value; what is not a hit knows how to go on."""
         flags = Flags(kwargs, self.binder.signature.names) if kwargs else _NO_FLAGS
+        try:
+            if is_finalizing():  # globals are set to None: what they were cannot be told any more
+                raise ImportError("nothing can be looked at any more")
+            return self._look(flags, args, kwargs)
+        except Exception as error:
+            return bypass(self.fn, self.fname, error)
+
+    def _look(self, flags: Flags, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hit | Miss | Uncached | Bypass:
         session = current_session()
         if self.lacks_key:
             return self.uncached(UndigestableError("its signing key is missing"))
@@ -170,9 +189,12 @@ class CachedCall:
             return hit
         return session.miss.Miss(request, flags)  # type: ignore[no-any-return]  # the module is loaded late
 
-    def uncached(self, error: Exception | None = None) -> Uncached:
+    def uncached(self, error: Exception | None = None) -> Uncached | Bypass:
         """The way without the cache."""
-        return current_session().miss.Uncached(self, error)  # type: ignore[no-any-return]  # likewise
+        try:
+            return current_session().miss.Uncached(self, error)  # type: ignore[no-any-return]  # likewise
+        except Exception as failure:
+            return bypass(self.fn, self.fname, failure)
 
     def hot_hit(self, session: Session, key: str) -> Hit | None:
         """A hit of what was one before in this process, if nothing at all has changed."""
@@ -187,7 +209,10 @@ class CachedCall:
                 self._once.clear()
             self._once.add(request.hash)
             return
-        module = request.session.hot
+        try:
+            module = request.session.hot
+        except ImportError:  # the value is there; the next look for it takes longer
+            return
         if self.hots is None:
             self.hots = module.Hots(self)
         hot = module.heat(request, stored, index, verifier)
@@ -206,16 +231,16 @@ class CachedCall:
 
     def quick(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The value of a hot call with short arguments, else `MISSING`: the shortest of all ways."""
-        session = sessions._default  # what `current_session` gives, without a call
-        if session is None or session.era is not self._era:
-            return MISSING
         try:
+            session = sessions._default  # what `current_session` gives, without a call
+            if session is None or session.era is not self._era:
+                return MISSING
             if kwargs and not _FLAGS.isdisjoint(kwargs):
                 return MISSING
             hot = self.find(*args, **kwargs) if kwargs else self.find(*args)
-        except (TypeError, ValueError):  # the long way says what is wrong
+            return MISSING if hot is None else hot.serve(session)
+        except Exception:  # the long way says what is wrong
             return MISSING
-        return MISSING if hot is None else hot.serve(session)
 
     def explain(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Verdict:
         """Why a call would run or not; nothing runs."""

@@ -93,6 +93,23 @@ class RerunError(CachepyError):
     """A stored call cannot be made again: its function or its arguments cannot be found."""
 
 
+class PartError(CachepyError, ImportError):
+    """A part of cachepy cannot be loaded any more, or only that of another version."""
+
+    def __init__(self, name: str, file: str, why: str) -> None:
+        cause = "cachepy was moved, upgraded or closed while this process ran"
+        super().__init__(f"{cause}, so {name} is not loaded ({file}: {why})")
+        self.name = name
+
+
+class FolderGoneError(CachepyError, FileNotFoundError):
+    """A relative path means nothing, since the working directory was deleted."""
+
+
+class UntoldError(CachepyError, OSError):
+    """A caller in another process can in no way be told what it depends on: better an error than a stale value."""
+
+
 class EntryReplacedError(EntryError):
     """An entry was replaced by a newer one while it was read: look again."""
 
@@ -155,7 +172,11 @@ class CacheWriteWarning(CacheWarning):
 
 
 class UncachedCallWarning(CacheWarning):
-    """A call ran without the cache: one of its arguments cannot be digested.
+    """A call ran without the cache: one of its arguments cannot be digested, or the cache itself failed.
+
+    It fails where nothing can be loaded any more: the process has changed its user or its root, cachepy was upgraded or
+    moved while it ran, the working directory of a relative cache was deleted, or Python is shutting down. A program
+    that will change its user says ``import cachepy.preload`` before; others are started again.
 
     Examples
     --------

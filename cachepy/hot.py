@@ -17,6 +17,7 @@ from time import perf_counter, time_ns
 
 from cachepy.code import cached_target
 from cachepy.disk.files import YOUNG, identity_of
+from cachepy.disk.mounts import touch
 from cachepy.key import LONG
 from cachepy.model import ANCHOR, CODE, ENV, FILE, NAME, OUTPUT, PACKAGE, PATTERN, ROOT
 from cachepy.probe import env_digest, exists
@@ -48,13 +49,14 @@ _SETTLED = frozenset({ANCHOR, PACKAGE, ROOT, OUTPUT})  # versions are those of t
 class Hot:
     """One verified hit, with all that it rested on.
 
-    absent: paths that have to lead nowhere; entries, files, codes, environ: the rest, for which `more` is set; shown:
-    the era of the graph in which its node and those below it were there.
+    absent: paths that have to lead nowhere; entries, files, codes, environ: the rest, for which `more` is set; far:
+    what a network mount has to be asked for before it tells of them; shown: the era of the graph in which its node
+    and those below it were there.
     """
 
     __slots__ = (
-        "absent", "chosen", "codes", "entries", "environ", "event", "files", "guard", "id", "index", "more", "path",
-        "several", "shown", "stamp", "stored",
+        "absent", "chosen", "codes", "entries", "environ", "event", "far", "files", "guard", "id", "index", "more",
+        "path", "several", "shown", "stamp", "stored",
     )  # fmt: skip
 
     def __init__(self, path: str, stored: Stored, index: int, guard: Callable[[], bool], verifier: Verifier) -> None:
@@ -66,6 +68,7 @@ class Hot:
         self.guard = guard
         self.more = False
         self.shown = _NEVER
+        self.far: list[str] = []
         self.absent: list[str] = []
         self.entries: list[tuple[str, Stamp]] = []
         self.files: list[tuple[str, Identity]] = []
@@ -73,11 +76,14 @@ class Hot:
         self.environ: list[tuple[str, str | None]] = []
 
     def __len__(self) -> int:
-        return 1 + len(self.entries) + len(self.files) + len(self.absent)
+        return 1 + len(self.entries) + len(self.files) + len(self.absent) + len(self.far)
 
     def serve(self, session: Session) -> Any:
         """The value if everything is as it was, and whoever has to know is told; else `MISSING`."""
         try:
+            if self.far:
+                for path in self.far:
+                    touch(path)
             st = stat(self.path)
             if (st.st_ino, st.st_mtime_ns, st.st_size) != self.stamp or not self.guard():
                 return MISSING
@@ -193,7 +199,21 @@ def heat(request: Request, stored: Stored, index: int, verifier: Verifier) -> Ho
     if not all(_add(hot, session, dep, verifier.own) for dep in deps.values()):
         return None
     hot.more = bool(hot.entries or hot.files or hot.codes or hot.environ)
+    hot.far = _far(hot, session)
     return hot
+
+
+def _far(hot: Hot, session: Session) -> list[str]:
+    """What lies on network mounts of all that is looked at, folders first."""
+    found: dict[str, None] = {}
+    for path in (hot.path, *(path for path, _ in hot.entries)):
+        if session.mounts.is_far(path):
+            found.update(dict.fromkeys((os.path.dirname(path), path)))
+    fresh: set[str] = set()
+    for path in (*hot.absent, *(path for path, _ in hot.files)):
+        if session.mounts.is_far(path):
+            found.update(dict.fromkeys(session.mounts.way(path, fresh)))
+    return list(found)
 
 
 def _is_whole(event: Event, chosen: dict[str, Event]) -> bool:

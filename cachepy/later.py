@@ -1,7 +1,7 @@
 """What a session makes when somebody asks for it: a program whose calls are all hits never loads these parts.
 
-Called by `Session.__getattr__` only, under its lock.  Imports claims, closures, files, graph, hot, miss, outbox,
-source, each when it is asked for.
+Called by `Session.__getattr__` only, under its lock.  Imports claims, closures, files, graph, hot, miss, mounts,
+outbox, source, each when it is asked for.
 """
 
 from __future__ import annotations
@@ -29,10 +29,17 @@ def make_files(session: Session) -> None:
     """Digests of files, remembered as far as the session's trust goes."""
     from cachepy.disk.files import Files, StatMemo
 
-    files = Files(StatMemo())
+    files = Files(StatMemo(), session.mounts)
     files.memo.trusts, files.memo.on_disk = session._trusts, not session._signs
     files.memo_file = session._memo_file
     session.files = files
+
+
+def make_mounts(session: Session) -> None:
+    """The kinds of the mounts that files lie on."""
+    from cachepy.disk.mounts import Mounts
+
+    session.mounts = Mounts.of_environment()
 
 
 def make_claims(session: Session) -> None:

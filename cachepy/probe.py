@@ -28,16 +28,24 @@ class LiveProbe:
     """Answers what a verification asks; looks at each thing once.
 
     own: the identity and digest of the function that is called, which is known already;
-    known: code by identity that is at hand, because it came as an argument.
+    known: code by identity that is at hand, because it came as an argument; border: the cached functions at the
+    border of the code that is called.
     """
 
     def __init__(
-        self, session: Session, own: tuple[str, str] | None = None, known: dict[str, Any] | None = None
+        self,
+        session: Session,
+        own: tuple[str, str] | None = None,
+        known: dict[str, Any] | None = None,
+        border: Iterable[Target] = (),
     ) -> None:
         self.session = session
         self.known = known or {}
+        self._border = border
+        self._by_value: dict[str, list[Target]] | None = None
         self._own = own
         self._files: dict[str, str | None] = {}
+        self._fresh: set[str] = set()  # folders that a network mount has been asked for
         self._exists: dict[str, bool] = {}
         self._patterns: dict[str, str | None] = {}
         self._codes: dict[str, list[str]] = {}
@@ -45,12 +53,12 @@ class LiveProbe:
 
     def file(self, path: str) -> str | None:
         if path not in self._files:
-            self._files[path] = self.session.files.digest(path)
+            self._files[path] = self.session.files.digest(path, self._fresh)
         return self._files[path]
 
     def exists(self, path: str) -> bool:
         if path not in self._exists:
-            self._exists[path] = exists(path)
+            self._exists[path] = self.session.mounts.exists(path, self._fresh)
         return self._exists[path]
 
     def pattern(self, text: str) -> str | None:
@@ -81,6 +89,9 @@ class LiveProbe:
         """The targets, functions or classes of an identity."""
         if identity in self.known:
             return [self.known[identity]]
+        arrived = self.by_value().get(identity)
+        if arrived is not None:  # others of that name are those of older tasks, or of this process's own script
+            return list(arrived)
         if "<" in identity:
             return self._live(identity)
         module, _, qualname = identity.partition(":")
@@ -105,6 +116,14 @@ class LiveProbe:
         if mark:  # the newest is what the program would call: an older one may live on in a variable
             calls = [call for call in calls if call.code_name(self.session) == identity][:1]
         return [call.target for call in calls]
+
+    def by_value(self) -> dict[str, list[Target]]:
+        """The cached functions that the called code leads to, and a name would not: they came with it to a worker."""
+        if self._by_value is None:
+            self._by_value = {}
+            for target in self.session.reader.below(self._border, lambda each: _named_by(each) is not each):
+                self._by_value.setdefault(target.identity, []).append(target)
+        return self._by_value
 
     def events(self, call: str, roots: Sequence[str]) -> Iterable[Event]:
         for root in roots:
@@ -138,6 +157,11 @@ class LiveProbe:
 
         kept = (loaded(data) for store in self.session.stores() if (data := store.get_code(digest)) is not None)
         return next((rows for rows in kept if rows), [])
+
+
+def _named_by(target: Target) -> Target | None:
+    """The cached function that the name of one leads to."""
+    return None if "<" in target.qualname else cached_target(resolve(target.module, target.qualname))
 
 
 def exists(path: str) -> bool:

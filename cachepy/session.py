@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 from _thread import RLock, get_ident
+from _warnings import warn
 from _weakref import ref
 
+from cachepy import parts
 from cachepy.code import CodeReader, Target
 from cachepy.disk.trust import Trust
 from cachepy.errors import CacheReadWarning, EntryError, UntrustedEntryError, UsageError, user_level
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from cachepy.calls.closures import Namer
     from cachepy.disk.claims import Claims
     from cachepy.disk.files import Files
+    from cachepy.disk.mounts import Mounts
     from cachepy.graph import Graph
     from cachepy.hot import Watch
     from cachepy.model import Event
@@ -38,8 +41,9 @@ if TYPE_CHECKING:
     from cachepy.recording.outbox import Outbox
     from cachepy.trace import Caller, Sink
 
-_LATER = frozenset({"claims", "files", "graph", "hot", "miss", "namer", "outbox", "sources"})  # made by `later`
+_LATER = frozenset({"claims", "files", "graph", "hot", "miss", "mounts", "namer", "outbox", "sources"})  # by `later`
 _LIVE = 128  # functions of one name that are remembered
+_SENT = 10_000  # digests of functions that were sent to clusters
 _EARLY = 256  # calls that are kept as they are; a graph takes less memory for each
 
 
@@ -65,7 +69,7 @@ class Session:
 
     def __init__(self, sink: Sink | None = None, *, import_code: bool = True) -> None:
         self.origins = Origins()
-        self.reader = CodeReader(self.origins)
+        self.reader = CodeReader(self.origins, self._file_digest)
         self.digester = self.reader.digester
         self.trust = Trust.of_environment()
         self.inherited: set[str] = set()  # claims of the dead that were removed here
@@ -84,6 +88,9 @@ class Session:
         self.on_wait: Callable[[], None] = lambda: None
         self.on_waited: Callable[[str, float], None] = lambda identity, seconds: None
         self.on_failure: Callable[[str, BaseException], None] = lambda identity, error: None
+        self.on_arrival: Callable[[Any, str], None] = lambda call, digest: None  # of its code, where it came from
+        self.listeners: list[Any] = []  # connections to clusters that are told what ran there
+        self.sent: set[tuple[str, str]] = set()  # identity and digest of functions that were sent there by value
         self.runners: list[Callable[[Any], Any]] = []  # client -> what makes jobs there (see `jobs`), or None
         self.refreshers: list[Callable[[], None]] = [self._drain]
         self._stores: dict[str, Store] = {}
@@ -99,6 +106,7 @@ class Session:
         claims: Claims
         files: Files
         graph: Graph
+        mounts: Mounts
         namer: Namer
         outbox: Outbox
         sources: Sources
@@ -157,6 +165,10 @@ class Session:
             frame.add(Dep(ROOT, event.root, None))
         frame.add(Dep(CALL, event.id, event.trace.effect))
 
+    def _file_digest(self, path: str) -> str | None:
+        """Of a file that code runs or loads; what makes it is only made when it is needed."""
+        return self.files.digest(path)
+
     def _add_files_of_elsewhere(self, frame: Frame, call: str) -> None:
         """The caller changed the working directory before it called: below, relative names mean other files."""
         for event in self.events(call)[:1]:
@@ -191,7 +203,11 @@ class Session:
     def store(self, root: str) -> Store:
         """The cache directory at an absolute path."""
         found = self._stores.get(root)
-        return found if found is not None else self._stores.setdefault(root, Store(root, self.trust))
+        if found is not None:
+            return found
+        store = Store(root, self.trust)
+        store.is_far = self.mounts.is_far(root)
+        return self._stores.setdefault(root, store)
 
     def trust_more(self, root: str, owners: tuple[Any, ...], key: bytes | None, umask: int | None) -> None:
         """Add what the decorator of a function says about its cache directory."""
@@ -217,6 +233,13 @@ class Session:
             known[:] = [r for r in known if r() is not None][-_LIVE // 2 :]
         known.append(ref(call))
 
+    def send(self, identity: str, digest: str) -> None:
+        """A function is sent to another process; who listens to that may be told that its code is another there."""
+        if self.listeners:
+            if len(self.sent) >= _SENT:
+                self.sent.clear()
+            self.sent.add((identity, digest))
+
     def live_calls(self, identity: str) -> list[Any]:
         """The cached functions of this identity that exist now, newest first."""
         calls = [r() for r in reversed(self._functions.get(identity, []))]
@@ -228,13 +251,16 @@ class Session:
 
     def warn(self, category: type[Warning], message: str, *once: object) -> None:
         """Warn at the user's line; once for each cause."""
-        mark = (category, *(once or (message,)))
-        if mark in self._warned:
+        if not self.is_first(category, *(once or (message,))):
             return
-        self._warned.add(mark)
-        import warnings
+        warn(message, category, stacklevel=user_level())
 
-        warnings.warn(message, category, stacklevel=user_level())
+    def is_first(self, *mark: object) -> bool:
+        """Whether this was not said before; from now on it was."""
+        if mark in self._warned:
+            return False
+        self._warned.add(mark)
+        return True
 
     def warn_unread(self, error: Exception, outcome: str, *once: object) -> None:
         """Warn that something stored was not used; of a stranger's entries once, whatever their number."""
@@ -300,6 +326,7 @@ class Session:
             self.flush_memo(store.memo_file)
 
 
+parts.watch()
 _default: Session | None = None
 _making = RLock()
 _makers: list[int] = []  # threads in the midst of making a part; one may be there twice

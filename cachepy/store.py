@@ -1,7 +1,7 @@
 """Entries on disk: one file per call with its newest value and all its traces (see `places`).
 
 A reader sees whole files only: each is written beside its place and renamed.  Imports entryfile, errors,
-handling, journal, meta, model, packed, places, trust, wire.
+handling, journal, meta, model, mounts, packed, places, trust, wire.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ class Store(Places):
         self._hot_bytes = 0
         self._count = count()
         self._journal: Journal | None = None
+        self.is_far = False  # on a network mount, which remembers what it was told (see `mounts`)
         self.is_ready = False  # whether this process has seen to it that the directory is there, and marked
         self._can_link = True
 
@@ -101,7 +102,7 @@ class Store(Places):
 
     def may_have(self, call: str, path: str) -> bool:
         """Whether there may be an entry: of a missing one this tells sooner than an exception."""
-        return call in self._parsed or os.access(path, os.F_OK)
+        return call in self._parsed or self.is_far or os.access(path, os.F_OK)
 
     def look(self, call: str, path: str = "") -> Stored | None:
         """What is stored for a call; parsed once as long as the file stays the same.
@@ -110,6 +111,10 @@ class Store(Places):
         """
         path = path or self.path_of(call)
         try:
+            if self.is_far:
+                from cachepy.disk.mounts import ask_for
+
+                ask_for(path)
             st = os.stat(path)
         except (FileNotFoundError, NotADirectoryError):
             self._parsed.pop(call, None)

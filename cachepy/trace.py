@@ -1,7 +1,7 @@
 """The running call: a context variable, what it observes, and how it crosses to other places.
 
 A `Frame` gathers the deps of one running body.  The caller is a context variable, so threads,
-asyncio tasks and executors each see their own.  Imports model, journal and errors.
+asyncio tasks and executors each see their own.  Imports model, journal and mailbox.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 from _contextvars import ContextVar
 from _thread import get_ident
+from errno import ENOENT
 
+from cachepy.errors import UntoldError
 from cachepy.model import BELOW, CALL, FILE, Dep
 
 TYPE_CHECKING = False
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from cachepy.disk.files import Files
+    from cachepy.disk.mailbox import Identity, Sender
     from cachepy.model import Event
     from cachepy.reach.guard import Era
 
@@ -52,16 +55,23 @@ def working_dir() -> str:
         return ""
 
 
+def as_os_error(error: ImportError) -> OSError:
+    """What could not be done for want of a module, as if the disk had refused it."""
+    return OSError(ENOENT, str(error))
+
+
 LOST = "the mailbox for calls that other processes make"
 """The name of what changed where a dep may be missing."""
+UNTOLD = "what a call ran on without the cache"
+"""The same, where a warning has said why already."""
 
 
 class Frame:
     """One running body: its deps in the order they came, the calls below, and who called it."""
 
     __slots__ = (
-        "__weakref__", "calls", "changed", "closed", "cwd", "deps", "hopeless", "id", "is_posted", "mailbox", "parent",
-        "pid", "run", "shared", "thread", "unwritten",
+        "__weakref__", "calls", "changed", "closed", "cwd", "deps", "hopeless", "id", "mailbox", "parent", "pid",
+        "posted", "run", "secret", "shared", "thread", "unwritten",
     )  # fmt: skip
 
     def __init__(self, call: str, run: str, parent: Caller | None, mailbox: str, cwd: str) -> None:
@@ -78,7 +88,8 @@ class Frame:
         self.hopeless: set[str] = set()  # calls that raised when they were made for this one (see `revive`)
         self.closed = False
         self.shared = False  # handed to another process, which may leave deps in the mailbox
-        self.is_posted = False  # the mailbox was made here, with its first record
+        self.posted: Identity | None = None  # the mailbox, if it was made here
+        self.secret = ""  # what those share who were told of it
         self.unwritten: OSError | None = None  # why what another process told could not be written
 
     def add(self, dep: Dep) -> None:
@@ -120,14 +131,15 @@ class Frame:
                 self.parent.add(dep)
             if LOST in self.changed:
                 self._lose_of(self.parent)
+            if UNTOLD in self.changed:
+                leave_in_doubt(self.parent)
 
     def _lose_of(self, parent: Caller) -> None:
         """The caller lacks the same dep."""
         if isinstance(parent, Frame):
             parent.lose(self.unwritten)
-            return
-        for digest in ("", None):  # two that contradict each other: whoever reads them stores nothing
-            parent.add(Dep(FILE, LOST, digest))
+        else:
+            _contradict(parent, LOST)
 
     def lineage(self) -> Iterable[str]:
         """The runs of this frame and of its callers, as far as they are in this process."""
@@ -137,36 +149,56 @@ class Frame:
             frame = frame.parent
 
 
+def leave_in_doubt(frame: Caller) -> None:
+    """Something that a call depends on is not known: it must not be stored, nor any caller of it."""
+    if isinstance(frame, Frame):
+        frame.changed.append(UNTOLD)
+    else:
+        _contradict(frame, UNTOLD)
+
+
+def _contradict(frame: Caller, name: str) -> None:
+    """Two deps that contradict each other: whoever reads them stores nothing."""
+    for digest in ("", None):
+        frame.add(Dep(FILE, name, digest))
+
+
 def read_mailbox(frame: Frame) -> list[Dep]:
     """What other processes left for a frame in its mailbox."""
-    from cachepy.disk.journal import is_dep, read
+    from cachepy.disk import mailbox
 
+    is_lost, is_whole = _take_sign(frame.run), True
     try:
-        records, damaged = read(frame.mailbox)
+        records, is_whole = _records(frame)
     except OSError:
-        records, damaged = [], False
-    head = [_HEAD] if frame.is_posted else []
-    if _take_sign(frame.run) or records[: len(head)] != head:
+        is_lost = is_lost or frame.posted is not None
+        records = []
+    if is_lost:
         frame.lose(OSError("a process that it started could not write there"))
-    elif damaged or not all(map(is_dep, records[len(head) :])):
+    elif not is_whole:
         frame.lose(None)
-    _unlink(frame.mailbox)
-    return [Dep(*record) for record in records if is_dep(record)]
+    mailbox.remove(frame.mailbox)
+    return [Dep(*record) for record in records]
 
 
-_HEAD = "mailbox"  # the first record
+def _records(frame: Frame) -> tuple[list[Any], bool]:
+    """What is in the mailbox, and whether that is all of it and nothing else."""
+    from cachepy.disk import journal, mailbox
+
+    if frame.posted is not None:
+        found = mailbox.read(frame.mailbox, frame.secret, frame.posted)
+        return found or [], found is not None
+    records, is_damaged = journal.read(frame.mailbox)  # nobody was told of it
+    deps = list(filter(journal.is_dep, records))
+    return deps, not is_damaged and len(deps) == len(records)
 
 
 def post(frame: Frame) -> None:
-    """Make the mailbox, in a folder that is there; OSError if that cannot be.
+    """Make the mailbox, in a folder that is there; OSError if that cannot be."""
+    from cachepy.disk.mailbox import make
 
-    Its first record makes a loss known without anything being written: a process that cannot append removes the file.
-    If another one makes it again, the first record is missing.
-    """
-    from cachepy.disk.journal import Journal
-
-    Journal(frame.mailbox).append(_HEAD)
-    frame.is_posted = True
+    frame.secret = os.urandom(16).hex()
+    frame.posted = make(frame.mailbox, frame.secret)
 
 
 def _unlink(path: str) -> None:
@@ -194,15 +226,14 @@ def _take_sign(run: str) -> bool:
 class RemoteFrame:
     """A caller in another process, which reads its mailbox when its body has ended."""
 
-    __slots__ = ("_box", "mailbox", "on_loss", "run")
+    __slots__ = ("_sender", "mailbox", "on_loss", "run", "secret")
 
-    def __init__(self, run: str, mailbox: str) -> None:
+    def __init__(self, run: str, mailbox: str, secret: str = "") -> None:
         self.run = run
         self.mailbox = mailbox  # none if the caller could not make it: it knows that it will not be told
         self.on_loss: Callable[[OSError], None] = lambda error: None
-        from cachepy.disk.journal import Journal
-
-        self._box = Journal(mailbox)
+        self.secret = secret
+        self._sender: Sender | None = None
 
     def add(self, dep: Dep) -> None:
         """Written through at once: the caller looks as soon as it has the result."""
@@ -210,11 +241,18 @@ class RemoteFrame:
             return
         try:
             os.makedirs(os.path.dirname(self.mailbox), mode=0o700, exist_ok=True)  # `with_caller` made it
-            self._box.append(dep.astuple())
+            self._send(dep)
         except OSError as error:
             self._lose(error)
-        finally:
-            self._box.close()
+        except ImportError as error:
+            self._lose(as_os_error(error))
+
+    def _send(self, dep: Dep) -> None:
+        if self._sender is None:
+            from cachepy.disk.mailbox import Sender
+
+            self._sender = Sender(self.mailbox, self.secret)
+        self._sender.send(dep.astuple())
 
     def _lose(self, error: OSError) -> None:
         """See that the caller stores nothing: a trace without this dep would hold where it must not.
@@ -228,8 +266,14 @@ class RemoteFrame:
         except FileNotFoundError:  # somebody has said so already
             pass
         except OSError:
-            flags = os.O_CREAT | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0)
+            self._leave_sign()
+
+    def _leave_sign(self) -> None:
+        flags = os.O_CREAT | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0)
+        try:
             os.close(os.open(_sign(self.run), flags, 0o600))
+        except (OSError, ImportError) as error:
+            raise UntoldError(f"{self.mailbox} can neither be written nor removed: {error}") from error
 
     def is_open(self) -> bool:
         return True

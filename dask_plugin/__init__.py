@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dask_plugin.client import ClusterGraph, connect
-from dask_plugin.wrapper import OtherCodeWarning, delayed, with_caller
+from dask_plugin.differences import OtherCodeWarning
+from dask_plugin.wrapper import delayed, with_caller
 
 __all__ = ["ClusterGraph", "OtherCodeWarning", "connect", "delayed", "with_caller"]

@@ -14,6 +14,7 @@ from cachepy.errors import UsageError
 from cachepy.graph import Graph
 from cachepy.model import Dep
 from cachepy.session import Session, current_session
+from dask_plugin.differences import MINOR, Differences
 from dask_plugin.mail import mail_of
 from dask_plugin.records import TOPIC, event_of
 from dask_plugin.runner import runner_for
@@ -61,6 +62,7 @@ class ClusterGraph:
         self.client = client
         self.session = session
         self.errors = 0
+        self.differences = Differences(session)
         self._seq: int | None = None
 
     @property
@@ -93,8 +95,21 @@ class ClusterGraph:
         if self._seq is not None and first > self._seq + 1:
             await self._catch_up()
         self._seq = max(self._seq or 0, first + len(records) - 1)
-        self._apply(record[4] for record in records if record[0] == "event")
-        await self._fetch({r[1]: r[3] for r in records if r[0] == "hit"})
+        events = self._apply(record[4] for record in records if record[0] == "event")
+        hits = {r[1]: r[3] for r in records if r[0] == "hit"}
+        await self._fetch(hits)
+        await self._compare(events, hits, message)
+
+    async def _compare(self, events: list[Event], hits: Iterable[str], message: dict[str, Any]) -> None:
+        """Whether it was the code that is here."""
+        differences, worker = self.differences, message.get("worker", "")
+        for record in message["records"]:
+            if record[0] == "other":
+                differences.arrived(record, worker)
+        facts = {fact for event in events for fact in differences.facts_of(event)}
+        facts.update(*map(differences.facts_below, hits))
+        if facts:
+            await differences.compare(facts, worker, message.get("python") or MINOR)
 
     async def _fetch(self, calls: dict[str, str]) -> None:
         """The subtrees of hits that this graph does not show, after a reset or for a new client."""
@@ -129,9 +144,11 @@ class ClusterGraph:
             except OSError:
                 logger.warning("the scheduler does not answer; the graph may miss what it knows")
 
-    def _apply(self, payloads: Iterable[bytes]) -> None:
-        for event in self._events(payloads):
+    def _apply(self, payloads: Iterable[bytes]) -> list[Event]:
+        events = list(self._events(payloads))
+        for event in events:
             self.session.graph.apply(event)
+        return events
 
     def _events(self, payloads: Iterable[bytes]) -> Iterator[Event]:
         """The events of payloads; a damaged one does not stop the others."""
@@ -172,6 +189,7 @@ class ClusterGraph:
         if self.client.status == "running" and self.client._event_handlers.get(TOPIC) == self._on_records:
             self.client.unsubscribe_topic(TOPIC)
             self.client._event_handlers[TOPIC] = _ignore  # for what is on its way
+        self.session.listeners[:] = [each for each in self.session.listeners if each is not self]
         self.session.couriers[:] = [c for c in self.session.couriers if c != self.fetch_mail]
         self.session.refreshers[:] = [r for r in self.session.refreshers if r != self.refresh]
 
@@ -245,6 +263,7 @@ def connect(client: Client) -> ClusterGraph:
     known = getattr(client._event_handlers.get(TOPIC), "__self__", None)
     if isinstance(known, ClusterGraph) and known.session is graph.session:
         return known
+    graph.session.listeners.append(graph)
     graph.session.couriers.append(graph.fetch_mail)
     graph.session.refreshers.append(graph.refresh)
     if runner_for not in graph.session.runners:

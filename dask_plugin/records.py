@@ -4,6 +4,7 @@
     ("hit", id, run, root)                                       a call that was reused
     ("of", task, id, root)                                       which call a task was made for
     ("told", caller's run, kind, name, digest)                   for a caller that runs elsewhere
+    ("other", function, expected digest, is stored)              it is other code here than where it was sent
     ("count", function, {what: how much})                        since the last such record (see tally)
 
 Imports tally, cachepy.model and cachepy.rows.wire.
@@ -30,6 +31,7 @@ _SHAPES: dict[str, tuple[Any, ...]] = {
     "hit": (str, str, str, str),
     "of": (str, Hashable, str, str),
     "told": (str, str, str, str, (str, type(None))),
+    "other": (str, str, str, bool),
     "count": (str, str, dict),
 }
 
@@ -54,6 +56,11 @@ def task_record(task: Any, event: Event) -> Record:
 def told_record(run: str, dep: Dep) -> Record:
     """A dep of a caller that runs somewhere else."""
     return ("told", run, *dep.astuple())
+
+
+def other_record(identity: str, expected: str, *, is_stored: bool) -> Record:
+    """A function that came here by value, or by name with a digest, reaches other code here."""
+    return ("other", identity, expected, is_stored)
 
 
 def event_of(payload: bytes) -> Event:

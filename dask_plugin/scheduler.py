@@ -47,6 +47,9 @@ class Ledger:
             while len(self._mail) > _CALLERS:
                 self._mail.popitem(last=False)
             return False
+        if kind == "other":
+            self.seq += 1
+            return True
         if kind == "count":
             self.tally.add(record[1], record[2])
             return False
@@ -138,19 +141,19 @@ class SchedulerPart(SchedulerPlugin):
             self.dashboard.close()
             self.dashboard = None
 
-    def receive(self, records: list[Record], **_: Any) -> None:
+    def receive(self, records: list[Record], worker: str = "", python: str = "", **_: Any) -> None:
         """From a worker's stream, before the message that its task has finished.
 
         An error here would close the stream, and cost the worker: what is no record is left out.
         """
         whole = [record for record in records if is_record(record)] if isinstance(records, (list, tuple)) else []
-        self._publish([record for record in whole if self.ledger.add(record)])
+        self._publish([record for record in whole if self.ledger.add(record)], worker, python)
 
-    def _publish(self, fresh: list[Record]) -> None:
+    def _publish(self, fresh: list[Record], worker: str = "", python: str = "") -> None:
         if fresh and self.scheduler is not None:
             first = self.ledger.seq - len(fresh) + 1
             for batch in batches(fresh):
-                self.scheduler.log_event(TOPIC, {"first": first, "records": batch})
+                self.scheduler.log_event(TOPIC, {"first": first, "records": batch, "worker": worker, "python": python})
                 first += len(batch)
 
     def update_graph(self, scheduler: Scheduler, *, client: str, keys: Iterable[Any], **_: Any) -> None:

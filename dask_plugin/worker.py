@@ -23,8 +23,9 @@ from cachepy.reach.guard import Era
 from cachepy.session import Session, current_session
 from cachepy.sink import GraphSink
 from cachepy.trace import Frame, caller, enter
+from dask_plugin.differences import MINOR, OtherCodeWarning, other_code
 from dask_plugin.mail import mail_of
-from dask_plugin.records import OP, Record, batches, event_record, hit_record, task_record, told_record
+from dask_plugin.records import OP, Record, batches, event_record, hit_record, other_record, task_record, told_record
 from dask_plugin.tally import Tally, function_name
 
 NAME = "cachepy-worker"
@@ -61,7 +62,7 @@ class Shipper:
             self._tally.add(function_name(module, qualname), amounts)
         records += [("count", function, amounts) for function, amounts in self._tally.take()]
         for batch in batches(records):
-            self.worker.batched_send({"op": OP, "records": batch})
+            self.worker.batched_send({"op": OP, "records": batch, "python": MINOR})
 
 
 class ClusterSink(GraphSink):
@@ -117,6 +118,11 @@ class ClusterSink(GraphSink):
         if shipper is not None:
             module, _, qualname = function.partition(":")
             shipper.count(module, qualname, {"waits": 1, "wait_seconds": seconds})
+
+    def arrived(self, call: Any, expected: str) -> None:
+        """A function came by value: is all that it reaches here what it was where it was sent?"""
+        if self.session.reader.reach(call.target).digest != expected:
+            tell_other_code(call.target.identity, expected, listens=True, is_stored=True)
 
     def _count(self, event: Event, amounts: dict[str, float]) -> None:
         shipper = self.here()
@@ -209,7 +215,7 @@ def install(session: Session) -> ClusterSink:
     session.remote_frame = lambda run, box: None if run.startswith("outbox-") else ClusterFrame(run, box, sink)
     session.couriers.append(fetch_mail)
     session.on_wait = make_room
-    session.on_failure, session.on_waited = sink.raised, sink.waited
+    session.on_failure, session.on_waited, session.on_arrival = sink.raised, sink.waited, sink.arrived
     return sink
 
 
@@ -221,7 +227,26 @@ def uninstall(sink: ClusterSink) -> None:
         session.sink, session.remote_frame, session.on_wait = GraphSink(session), fresh.remote_frame, fresh.on_wait
         session.era = object()
         session.on_failure, session.on_waited = fresh.on_failure, fresh.on_waited
+        session.on_arrival = fresh.on_arrival
         session.couriers.remove(fetch_mail)
+
+
+def is_heard(session: Session) -> bool:
+    """Whether a client is told what workers record of work that is sent off here."""
+    return bool(session.listeners) or isinstance(session.sink, ClusterSink)
+
+
+def tell_other_code(identity: str, expected: str, *, listens: bool, is_stored: bool) -> None:
+    """Tell the client, once, that this worker has other code of a function."""
+    session = current_session()
+    if not session.is_first(OtherCodeWarning, identity, expected):
+        return
+    if listens and isinstance(session.sink, ClusterSink):
+        session.sink.ship(other_record(identity, expected, is_stored=is_stored))
+        return
+    from distributed import warn
+
+    warn(other_code("this worker", identity, is_stored=is_stored), OtherCodeWarning)
 
 
 def _size_of(event: Event) -> int:

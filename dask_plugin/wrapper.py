@@ -7,35 +7,25 @@ two tasks, or one of them would lose its edge.  Imports the public parts of cach
 
 from __future__ import annotations
 
+from types import FunctionType
 from typing import Any
 
+from dask import config
 from dask.base import normalize_token, tokenize
 from dask.delayed import Delayed, DelayedLeaf, call_function
 from dask.delayed import delayed as _delayed
 
 from cachepy.calls.carry import with_caller as _with_caller
+from cachepy.calls.codes import reach_of, whole_digest
 from cachepy.engine import CachedCall
-from cachepy.errors import CacheWarning
 from cachepy.session import current_session
 from cachepy.trace import enter, leave
+from dask_plugin.worker import is_heard, tell_other_code
 
 _COROUTINE = 0x80
+_other_functions = normalize_token.dispatch(FunctionType)
 
-
-class OtherCodeWarning(CacheWarning):
-    """A worker has other code than the client: its result was returned, but not stored.
-
-    It is told on the client. Restart the workers, or bring the code to them.
-
-    Examples
-    --------
-    To stop instead of going on with results of old code:
-
-    >>> import warnings
-    >>> from dask_plugin import OtherCodeWarning
-    >>> with warnings.catch_warnings():
-    ...     warnings.simplefilter("error", OtherCodeWarning)
-    """
+Expected = tuple[str, str, bool]  # the digests of the function alone and of all below it; whether a client listens
 
 
 class with_caller(_with_caller):  # noqa: N801 - used as a function: client.submit(with_caller(f), x)
@@ -76,7 +66,7 @@ class with_caller(_with_caller):  # noqa: N801 - used as a function: client.subm
 
     def __init__(self, fn: Any) -> None:
         super().__init__(fn)
-        self.expected: str | None = None
+        self.expected: Expected | None = None
         code = getattr(fn, "__code__", None)
         if code is not None and code.co_flags & _COROUTINE:
             self.__tornado_coroutine__ = True  # how distributed knows that the result is to be awaited
@@ -98,41 +88,60 @@ class with_caller(_with_caller):  # noqa: N801 - used as a function: client.subm
             leave(token)
 
     def _call(self) -> Any:
-        call = getattr(self.fn, "__cachepy__", None)
-        return call if isinstance(call, CachedCall) and call.wrapper is self.fn else None
+        return _call_of(self.fn)
 
-    def _digest(self) -> str | None:
-        call = self._call()
-        return None if call is None else current_session().reader.reach(call.target).digest
+    def _digests(self) -> tuple[str, str]:
+        session = current_session()
+        return reach_of(session, self.fn).digest, whole_digest(session, self.fn)
 
     def _has_other_code(self) -> bool:
-        """Whether the client that sent this has another version of the function than this process."""
-        if self.expected is None or self._digest() == self.expected:
-            return False
-        from distributed import warn
+        """Whether the client that sent this has another version of the function than this process.
 
-        call = self._call()
-        warn(
-            f"this worker has other code of {call.target.identity} (or of what it reaches) than the client, so the "
-            f"result was not stored. Restart the workers: client.restart()",
-            OtherCodeWarning,
-        )
-        return True
+        What differs only below it is stored as what it is, and a client that listens sees it in the records.
+        """
+        if self.expected is None:
+            return False
+        session, (want, want_whole, listens) = current_session(), self.expected
+        is_same = reach_of(session, self.fn).digest == want
+        if is_same and (listens or whole_digest(session, self.fn) == want_whole):
+            return False
+        tell_other_code(self._call().target.identity, want, listens=listens, is_stored=is_same)
+        return not is_same
 
     def __dask_tokenize__(self) -> Any:
         frame = self.caller()
-        call = self._call()
-        code = normalize_token(self.fn) if call is None else (call.target.identity, call.options.root(), self._digest())
+        code = normalize_token(self.fn)
+        if self._call() is None:
+            code = code, whole_digest(current_session(), self.fn)
         return "cachepy.with_caller", code, None if frame is None else frame.run
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, (super().__reduce__(), self._digest())
+        expected = self.expected  # on its way through the scheduler it is pickled again
+        if expected is None and self._call() is not None:
+            expected = *self._digests(), is_heard(current_session())
+        return _restored, (super().__reduce__(), expected)
 
     def __setstate__(self, state: Any) -> None:
         raise TypeError("with_caller is pickled without state")
 
 
-def _restored(reduced: tuple[Any, ...], expected: str | None) -> with_caller:
+def _call_of(fn: Any) -> CachedCall | None:
+    call = getattr(fn, "__cachepy__", None)
+    return call if isinstance(call, CachedCall) and call.wrapper is fn else None
+
+
+def normalize_function(fn: Any) -> Any:
+    """For Dask: two cached functions are one if all their code is, that of the cached functions below too."""
+    call = _call_of(fn)
+    if call is None:
+        return _other_functions(fn)
+    return "cachepy", call.target.identity, str(call.options.root()), whole_digest(current_session(), fn)
+
+
+normalize_token.register(FunctionType, normalize_function)
+
+
+def _restored(reduced: tuple[Any, ...], expected: Expected | None) -> with_caller:
     make, arguments = reduced
     made: with_caller = make(*arguments)
     made.expected = expected
@@ -145,9 +154,13 @@ class CallerLeaf(DelayedLeaf):  # noqa: D101 - it shows the docstring of its fun
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         bound = with_caller(self._obj.fn)
         key = self._key
-        if bound.frame is not None:
-            key = f"{self._obj.__name__}-{tokenize(bound, self._nout, pure=self._pure)}"
+        if bound.frame is not None or self._is_pure(kwargs):  # a call below may have been edited since this was made
+            key = f"{self._obj.__name__}-{tokenize(bound, self._nout, pure=True)}"
         return call_function(bound, key, args, kwargs, pure=self._pure, nout=self._nout)
+
+    def _is_pure(self, kwargs: dict[str, Any]) -> bool:
+        pure = kwargs.get("pure", self._pure)
+        return bool(config.get("delayed_pure", False) if pure is None else pure)
 
     @property
     def __doc__(self) -> Any:  # type: ignore[override]  # as in dask

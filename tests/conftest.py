@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import signal
+
+import pytest
 
 # A shell that starts a command in the background (`make test &`, some CI services) lets it ignore Ctrl-C, and every
 # process started from here inherits that: tests that interrupt a running call would see nothing happen and fail.
 # pytest loads this file in each of its worker processes too, in the main thread, before any test is collected.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items):
+    """What only root may do is tried by root only."""
+    if os.geteuid() != 0:
+        for item in items:
+            if item.get_closest_marker("root"):
+                item.add_marker(pytest.mark.skip(reason="needs the rights of root"))

@@ -120,9 +120,9 @@ class Again:
             f"if it was renamed or is local to another function, call it as your program does"
         )
 
-    def ready(self, *, import_code: bool = True) -> tuple[CachedCall, Arguments]:
-        """The function and its arguments, checked to be this very call."""
-        call, arguments = self.call(import_code=import_code), self.arguments()
+    def ready(self, *, import_code: bool = True, call: CachedCall | None = None) -> tuple[CachedCall, Arguments]:
+        """The function (the given one, else by its name) and its arguments, checked to be this very call."""
+        call, arguments = call or self.call(import_code=import_code), self.arguments()
         try:
             same = call.request(*arguments).id == self.event.id
         except Exception as error:  # binding and digesting look into the user's objects

@@ -9,9 +9,9 @@ import os
 from functools import partial
 
 from cachepy.calls.options import cache_default_dir
-from cachepy.errors import CacheWriteWarning, UsageError, unwritable
+from cachepy.errors import CacheWriteWarning, FolderGoneError, UsageError, unwritable
 from cachepy.session import current_session
-from cachepy.trace import Frame, RemoteFrame, caller, enter, leave, post
+from cachepy.trace import Frame, RemoteFrame, as_os_error, caller, enter, leave, post
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,21 +86,29 @@ class with_caller:  # noqa: N801 - used as a function: pool.submit(with_caller(f
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), self.fn, *self.ticket())
 
-    def ticket(self) -> tuple[str, str]:
-        """The caller as run and mailbox, for another process."""
+    def ticket(self) -> tuple[str, str, str]:
+        """The caller as run, mailbox and the secret of that, for another process."""
         session, frame = current_session(), self.caller()
         if frame is None:
-            run, mailbox = session.outbox.run, session.outbox.mailbox(_root_of(self.fn))
-            return run, mailbox if _error_of(_make_room, session, mailbox) is None else ""
+            return *_ticket_of_none(session, self.fn), ""
         if not isinstance(frame, Frame):
-            return frame.run, frame.mailbox
+            return frame.run, frame.mailbox, frame.secret if isinstance(frame, RemoteFrame) else ""
         if not frame.shared:
             frame.shared = True
             session.shared[frame.run] = frame
             error = _error_of(_post, session, frame)
             if error is not None:
                 frame.lose(error)
-        return frame.run, frame.mailbox if frame.unwritten is None else ""
+        return frame.run, frame.mailbox if frame.unwritten is None else "", frame.secret
+
+
+def _ticket_of_none(session: Session, fn: Any) -> tuple[str, str]:
+    """What is made elsewhere for nobody is told to the outbox, so that the graph has it."""
+    try:
+        run, mailbox = session.outbox.run, session.outbox.mailbox(_root_of(fn))
+    except (FolderGoneError, ImportError):
+        return "outbox-", ""
+    return run, mailbox if _error_of(_make_room, session, mailbox) is None else ""
 
 
 def _make_room(session: Session, mailbox: str) -> None:
@@ -120,6 +128,8 @@ def _error_of(make: Callable[..., None], *args: Any) -> OSError | None:
         make(*args)
     except OSError as error:
         return error
+    except ImportError as error:
+        return as_os_error(error)
     return None
 
 
@@ -129,15 +139,16 @@ def _root_of(fn: Any) -> str:
     return cache_default_dir() if call is None else str(call.options.root())
 
 
-def _restore(kind: type[with_caller], fn: Any, run: str, mailbox: str) -> with_caller:
+def _restore(kind: type[with_caller], fn: Any, run: str, mailbox: str, secret: str) -> with_caller:
     made = kind(fn)
     session = current_session()
-    if run == session.outbox.run:
+    if "outbox" in vars(session) and run == session.outbox.run:
         made.frame = None
     else:
         made.frame = _here(session, run) or session.remote_frame(run, mailbox)
         if isinstance(made.frame, RemoteFrame):
             made.frame.on_loss = partial(_warn, session, mailbox)
+            made.frame.secret = secret
     return made
 
 

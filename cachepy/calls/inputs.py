@@ -14,8 +14,8 @@ from cachepy.disk.kept import keep
 from cachepy.errors import ChangedGlobalWarning, ChangedInputWarning, OpaqueGlobalWarning
 from cachepy.model import CODE, ENV, FILE, NAME, PACKAGE, PATTERN, Dep
 from cachepy.paths import MAGIC, could_be, text_of
-from cachepy.probe import LiveProbe, exists
-from cachepy.trace import LOST
+from cachepy.probe import LiveProbe
+from cachepy.trace import LOST, UNTOLD
 from cachepy.values.flat import NUMBERS, TEXTS
 
 TYPE_CHECKING = False
@@ -121,25 +121,25 @@ class Inputs:
 
     def _observe_files(self, is_short: bool) -> None:
         request = self.request
-        binder = request.call.binder
+        binder, fresh = request.call.binder, set[str]()
         if is_short and binder.file_args is None:
             self._observe_texts()
             return
         for path, (name, sure) in binder.files(request.values, self.session.digester, request.found).items():
-            self._observe_path(path, name, is_sure=sure, is_path=sure or binder.file_args is not None)
+            self._observe_path(path, name, fresh, is_sure=sure, is_path=sure or binder.file_args is not None)
 
-    def _observe_path(self, path: str, name: str, *, is_sure: bool, is_path: bool) -> None:
-        """What an argument may name; name: of the argument."""
+    def _observe_path(self, path: str, name: str, fresh: set[str], *, is_sure: bool, is_path: bool) -> None:
+        """What an argument may name; name: of the argument; fresh: folders that have been asked for in this look."""
         self.arg_files[path] = name
-        if is_sure or exists(path):
-            digest = self.session.files.digest(path)
+        if is_sure or self.session.mounts.exists(path, fresh):
+            digest = self.session.files.digest(path, fresh)
             self.frame.add(Dep(FILE if digest is not None or is_sure else NAME, path, digest))
         else:
             self.frame.deps[NAME, path] = None
         if path[:1] == "~" or not MAGIC.isdisjoint(path):
-            self._observe_pattern(path, name, is_path=is_path)
+            self._observe_pattern(path, name, fresh, is_path=is_path)
 
-    def _observe_pattern(self, pattern: str, name: str, *, is_path: bool) -> None:
+    def _observe_pattern(self, pattern: str, name: str, fresh: set[str], *, is_path: bool) -> None:
         """The files that a text means: the set of them, and, for whoever asks of files, each."""
         from cachepy.disk import patterns
 
@@ -159,15 +159,16 @@ class Inputs:
             found = []
         for path in found[: patterns.MOST]:
             self.arg_files[path] = name
-            self.frame.add(Dep(FILE, path, self.session.files.digest(path)))
+            self.frame.add(Dep(FILE, path, self.session.files.digest(path, fresh)))
         self.frame.add(Dep(PATTERN, pattern, digest))  # behind its files, which say more
 
     def _observe_texts(self) -> None:
         """What short arguments may name."""
+        fresh = set[str]()
         for name, value in self.request.call.binder.named(self.request.values):
             text = text_of(value) if type(value) is bytes else value
             if type(text) is str and could_be(text) and text not in self.arg_files:
-                self._observe_path(text, name, is_sure=False, is_path=False)
+                self._observe_path(text, name, fresh, is_sure=False, is_path=False)
 
     def hold(self) -> bool:
         """Whether all of it is as it was; warns of what is not."""
@@ -175,17 +176,19 @@ class Inputs:
 
     def _deps_hold(self) -> bool:
         """Whether each file and environment variable is as it was when it was digested."""
-        changed = list(self.frame.changed)
+        changed, now = list(self.frame.changed), LiveProbe(self.session)
         for (kind, path), before in list(self.frame.deps.items()):
             if kind == CODE:
                 continue
-            if exists(path) if kind == NAME else kind == FILE and self.session.files.digest(path) != before:
+            if now.exists(path) if kind == NAME else kind == FILE and now.file(path) != before:
                 changed.append(path)
-            elif kind == ENV and LiveProbe(self.session).env(path) != before:
+            elif kind == ENV and now.env(path) != before:
                 changed.append(f"the environment variable {path}")
             elif kind == PATTERN and self.session.pattern(path) != before:
                 changed.append(path)
         for name in changed:
+            if name == UNTOLD:  # said already
+                continue
             if name == LOST and self.frame.unwritten is not None:
                 self.request.cannot_write(self.frame.unwritten)
             else:

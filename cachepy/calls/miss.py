@@ -14,6 +14,7 @@ import cachepy.paths
 import cachepy.reach.changes
 import cachepy.reach.source  # noqa: F401 - what a miss may need is loaded here, in one go that no fork can interrupt
 from cachepy.calls import loops
+from cachepy.calls.bypass import Bypass, bypass, give_way
 from cachepy.calls.closures import LOCAL, observe_anchors
 from cachepy.calls.revive import Revival
 from cachepy.calls.run import Run, finish
@@ -26,10 +27,12 @@ from cachepy.trace import Frame, back_to, caller, enter, here, leave, working_di
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
+    from typing import Any, Self
 
     from cachepy.calls.request import Request
     from cachepy.engine import CachedCall, Flags
+    from cachepy.trace import Caller
 
 
 class Miss:
@@ -46,12 +49,15 @@ class Miss:
         request, flags = self.request, self.flags
         before = here()
         try:
-            if not take(request, flags):
-                for pause in attempts(request, flags):
-                    time.sleep(pause)
-            if request.hit is not None or (request.stored is not None and _revives(request, flags)):
-                return request.hit.value  # type: ignore[union-attr]  # a request that is not taken has a hit
-            run = Run(request, flags)
+            try:
+                if not take(request, flags):
+                    for pause in attempts(request, flags):
+                        time.sleep(pause)
+                if request.hit is not None or (request.stored is not None and _revives(request, flags)):
+                    return request.hit.value  # type: ignore[union-attr]  # a request that is not taken has a hit
+                run: Run | Bypass = Run(request, flags)
+            except Exception as error:
+                run = self._past(error, before)
             with run:
                 run.value = request.call.fn(*args, **kwargs)
             return run.value
@@ -64,21 +70,37 @@ class Miss:
         request, flags = self.request, self.flags
         before = here()
         try:
-            if not take(request, flags):
-                for pause in attempts(request, flags):
-                    if not await loops.sleep(pause):
-                        break
-            if request.hit is not None or (
-                _may_revive(request, flags) and await loops.in_thread(_revives, request, flags)
-            ):
-                return request.hit.value  # type: ignore[union-attr]  # a request that is not taken has a hit
-            run = Run(request, flags)
+            try:
+                if not take(request, flags):
+                    await self._wait()
+                if request.hit is not None or await self._revives_aside():
+                    return request.hit.value  # type: ignore[union-attr]  # a request that is not taken has a hit
+                run: Run | Bypass = Run(request, flags)
+            except Exception as error:
+                run = self._past(error, before)
             with run:
                 run.value = await request.call.fn(*args, **kwargs)
             return run.value
         finally:
             back_to(before)
             request.release()
+
+    async def _wait(self) -> None:
+        for pause in attempts(self.request, self.flags):
+            if not await loops.sleep(pause):
+                return
+
+    async def _revives_aside(self) -> bool:
+        """Make stale calls below again, in a thread; whether there is a hit then."""
+        if not _may_revive(self.request, self.flags):
+            return False
+        return await loops.in_thread(_revives, self.request, self.flags)
+
+    def _past(self, error: Exception, before: Caller | None) -> Bypass:
+        """The way past the cache; the body may make this call again, so it holds no claim."""
+        back_to(before)
+        self.request.release()
+        return bypass(self.request.call.fn, self.request.call.fname, error)
 
 
 def _may_revive(request: Request, flags: Flags) -> bool:
@@ -108,19 +130,22 @@ class Uncached:
 
     def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run the body; it tells what is wrong with arguments that do not fit."""
-        self._warn(args, kwargs)
-        with _Transparent(self.call):
-            value = self.call.fn(*args, **kwargs)
-        self._warn_unbound(args, kwargs)
-        return value
+        with self._frame(args, kwargs) as frame:
+            frame.value = self.call.fn(*args, **kwargs)
+        return frame.value
 
     async def run_async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The same for ``async def``."""
-        self._warn(args, kwargs)
-        with _Transparent(self.call):
-            value = await self.call.fn(*args, **kwargs)
-        self._warn_unbound(args, kwargs)
-        return value
+        with self._frame(args, kwargs) as frame:
+            frame.value = await self.call.fn(*args, **kwargs)
+        return frame.value
+
+    def _frame(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Transparent | Bypass:
+        try:
+            self._warn(args, kwargs)
+            return _Transparent(self.call, lambda: self._warn_unbound(args, kwargs))
+        except Exception as error:
+            return bypass(self.call.fn, self.call.fname, error)
 
     def _warn(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         call, session = self.call, current_session()
@@ -161,8 +186,10 @@ class Uncached:
 class _Transparent:
     """A body that runs without the cache: its caller takes over all that it depends on."""
 
-    def __init__(self, call: CachedCall) -> None:
+    def __init__(self, call: CachedCall, after: Callable[[], None]) -> None:
         parent = caller()
+        self.fname, self.after = call.fname, after
+        self.value: Any = None
         self.frame = None
         if parent is not None:
             self.frame = Frame("", os.urandom(16).hex(), parent, parent.mailbox + "+", working_dir())
@@ -172,11 +199,16 @@ class _Transparent:
                 observe_anchors(session, call, self.frame)
         self.token = enter(self.frame)
 
-    def __enter__(self) -> None:
-        pass
+    def __enter__(self) -> Self:
+        return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         leave(self.token)
-        if self.frame is not None:
-            finish(self.frame)
-            self.frame.hand_over()
+        try:
+            if self.frame is not None:
+                finish(self.frame)
+                self.frame.hand_over()
+            if kind is None:
+                self.after()
+        except Exception as error:
+            give_way(f"{self.fname} runs without the cache", error, caller())

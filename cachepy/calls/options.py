@@ -6,7 +6,7 @@ import os
 from _collections_abc import Mapping
 
 from cachepy.disk.trust import key_of, number_of, umask_of
-from cachepy.errors import UsageError, UsageValueError
+from cachepy.errors import FolderGoneError, UsageError, UsageValueError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,25 @@ def cache_default_dir() -> str:
     >>> os.path.basename(cache_default_dir())
     '.cachepy'
     """
-    return os.path.abspath(os.environ.get("CACHEPY_DIR") or ".cachepy")
+    return _absolute(os.environ.get("CACHEPY_DIR") or ".cachepy")
+
+
+def _absolute(path: str) -> str:
+    try:
+        return os.path.abspath(path)
+    except FileNotFoundError:
+        raise FolderGoneError(
+            f"the cache directory {path!r} is a relative path, and the working directory was deleted. Change to "
+            f"another one, or name the cache by an absolute path, here or in CACHEPY_DIR"
+        ) from None
+
+
+def _settled(path: str) -> str | None:
+    """The absolute path, if there is one now: a program may decorate first and change its folder then."""
+    try:
+        return _absolute(path)
+    except FolderGoneError:
+        return None
 
 
 class Options:
@@ -67,12 +85,12 @@ class Options:
         self.umask = None if umask is None else umask_of("umask", umask)
         self.verbose = _flag("verbose", given.get("verbose", False))
         self.warn_cheap = _flag("warn_cheap", given.get("warn_cheap", True))
-        self._root = None if self.cache_dir is None else os.path.abspath(self.cache_dir)
+        self._root = None if self.cache_dir is None else _settled(self.cache_dir)
 
     def root(self) -> str:
         """The absolute cache directory; a default one is fixed at the first call."""
         if self._root is None:
-            self._root = cache_default_dir()
+            self._root = cache_default_dir() if self.cache_dir is None else _absolute(self.cache_dir)
         return self._root
 
     def declared(self) -> tuple[tuple[str, str], ...]:

@@ -40,7 +40,7 @@ class Outputs:
         """What differs afterwards if the run wrote there."""
         path = os.path.join(self._cwd, name)
         try:
-            st = os.stat(path)
+            st = self._files.mounts.stat(path)
         except (OSError, ValueError):
             return None
         # a folder's own stat does not tell of what is deep inside

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from cachepy.code import identity_of
+from cachepy.code import cached_target, identity_of
 from cachepy.disk.places import CLAIM, ENTRY
 from cachepy.errors import CacheWriteWarning, EntryError, EntryReplacedError, unwritable
 from cachepy.model import Event, title_of
@@ -83,8 +83,18 @@ class Request:
     def verifier(self) -> Verifier:
         self.session.use_memo(self.store.memo_file)
         own = self.own_name, self.reach.digest
-        code = {identity_of(c): c for c in self.found.code} if self.found is not None else None
-        return Verifier(LiveProbe(self.session, own, code), own)
+        return Verifier(self.probe(own), own)
+
+    def probe(self, own: tuple[str, str] | None = None) -> LiveProbe:
+        """Sees the world from this call: what its code and its arguments lead to."""
+        found = self.found
+        if found is None:
+            return LiveProbe(self.session, own, None, self.reach.cached)
+        code = {identity_of(c): c for c in found.code}
+        given = [cached_target(each) for each in found.cached]
+        for each in found.code:
+            given += self.session.reader.reach(each).cached
+        return LiveProbe(self.session, own, code, [*self.reach.cached, *filter(None, given)])
 
     def prepare(self) -> None:
         """Make the folder of the entry."""

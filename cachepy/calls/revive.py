@@ -14,7 +14,6 @@ import os
 from cachepy.calls.again import Again
 from cachepy.errors import RerunError
 from cachepy.model import CODE, FILE, NAME, PACKAGE, PATTERN, Dep, Event
-from cachepy.probe import LiveProbe
 from cachepy.trace import Frame, caller, enter, leave, working_dir
 from cachepy.verify import Verifier, roots_of
 
@@ -133,17 +132,24 @@ class Revival:
         if not self._is_safe(run, event):
             return False
         try:
-            call, (args, kwargs) = Again(self.session, run).ready(import_code=self.session.import_code)
+            again = Again(self.session, run)
+            call, (args, kwargs) = again.ready(import_code=self.session.import_code, call=self._arrived(run))
         except RerunError:  # it cannot be made here, or another process has made it just now
             pass
         else:
             if not call.is_async:
                 self._call(call, args, kwargs, run)
-        fresh = Verifier(LiveProbe(self.session))
+        fresh = Verifier(self.request.probe())
         if not fresh.call_holds((run.id, run.trace.effect), ()):
             return False
         self.verifier.held(fresh.chosen[run.id], run.trace.effect)
         return True
+
+    def _arrived(self, run: Event) -> Any:
+        """The function of a call below if it came here by value, with its caller; else None."""
+        identity = f"{run.module}:{run.qualname}"
+        targets = self.request.probe().by_value().get(identity, ())
+        return next((call for call in self.session.live_calls(identity) if call.target in targets), None)
 
     def _call(self, call: Any, args: Any, kwargs: Any, run: Event) -> None:
         token = enter(self.frame)

@@ -12,6 +12,7 @@ import time
 from xxhash import xxh3_128_hexdigest
 
 from cachepy.calls.again import how
+from cachepy.calls.bypass import give_way
 from cachepy.calls.inputs import Inputs
 from cachepy.calls.outputs import Outputs
 from cachepy.digest import Found
@@ -91,11 +92,21 @@ class Run:
                 self._hand_over()
             else:
                 is_unended = False
+        except Exception as failure:
+            self._fall_short(failure)
         except BaseException:  # an interrupt, maybe between the entry and its record
             self._make_up()
             raise
         finally:
             self._release(is_unended=is_unended and self.request.stored is None)
+
+    def _fall_short(self, failure: Exception) -> None:
+        """The value is there; the cache could not do the rest."""
+        give_way(f"the result of {self.request.call.fname} was not stored", failure, self.parent)
+        try:
+            self._make_up()
+        except Exception:  # the next hit will
+            return
 
     def _make_up(self) -> None:
         """Record what has been stored; twice does no harm."""

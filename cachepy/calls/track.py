@@ -6,14 +6,12 @@ Imports session, trace, errors.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
+from cachepy.calls.bypass import give_way
 from cachepy.errors import UsageError
 from cachepy.session import current_session
-from cachepy.trace import observe_file
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from pathlib import Path
+from cachepy.trace import caller, observe_file
 
 
 def track_file(path: str | os.PathLike[str]) -> Path:
@@ -55,11 +53,12 @@ def track_file(path: str | os.PathLike[str]) -> Path:
     >>> limit()
     500
     """
-    from pathlib import Path
-
     if not isinstance(path, (str, os.PathLike)):
         raise UsageError(f"track_file takes a path (str or os.PathLike), not {path!r}")
     text = os.fspath(path)
     text = os.fsdecode(text) if isinstance(text, bytes) else str.__str__(text)  # of a subclass: the plain text
-    observe_file(text, current_session().files)
+    try:
+        observe_file(text, current_session().files)
+    except Exception as error:
+        give_way("a call that track_file was made for is not stored", error, caller())
     return Path(text)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 
 import click
 
@@ -159,7 +160,9 @@ class Tell:
 
 
 def complain(text: str) -> None:
-    """A line on stderr."""
+    """A line on stderr; behind what was written to stdout so far, should both lead to one place."""
+    with suppress(OSError, ValueError, AttributeError):  # closed, broken or none: for the next write to tell
+        sys.stdout.flush()
     click.echo(words.clean(text), err=True)
 
 

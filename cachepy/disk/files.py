@@ -3,10 +3,11 @@
 A digest always covers the full content.  The memo goes by the file's identity and times; a stat
 so young that the file could change again within the clock's tick is not trusted (git calls this
 "racily clean"), nor one of a file that somebody has open for writing: what is written through a mapping
-whose page is dirty already leaves no trace in the times.
+whose page is dirty already leaves no trace in the times.  What lies on a network mount is asked for anew, and
+judged by the clock of its server (see `mounts`).
 A cache directory of ours inside a digested one counts only by what the user keeps
 beside our files; with nothing beside them it counts as if it were not there.  Paths in, hex digests
-out.  Imports handling, statmemo.
+out.  Imports handling, mounts, statmemo.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from errno import EAGAIN
 from xxhash import xxh3_128, xxh3_128_hexdigest
 
 from cachepy.disk.handling import OWN_NAMES, OWN_TAG
+from cachepy.disk.mounts import Mounts
 from cachepy.disk.statmemo import _ROW, REMEMBER, StatMemo, _row, _rows, identity_of
 
 TYPE_CHECKING = False
@@ -32,7 +34,7 @@ _CHUNK = 1 << 20
 _TRIES = 3
 _OPEN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)  # it may be a fifo by now
 _HARMLESS_SIGNAL = 23  # SIGURG on Linux, the only system with leases: ignored unless a program asks for it
-_NETWORK = ("nfs", "cifs", "smb", "ceph", "fuse", "9p", "lustre", "gpfs", "beegfs", "afs", "gfs", "ocfs")
+_CLOCKS = ("stat.memo", "graph.pkl", "entries", "")  # in a cache directory: the newest that a server has written for us
 
 
 def _open(path: str, flags: int) -> int:
@@ -49,14 +51,19 @@ class Files:
     True
     """
 
-    def __init__(self, memo: StatMemo) -> None:
+    def __init__(self, memo: StatMemo, mounts: Mounts | None = None) -> None:
         self.memo = memo
+        self.mounts = Mounts() if mounts is None else mounts
         self.memo_file: str | None = None
+        memo.place = self.mounts.place
 
-    def digest(self, path: str) -> str | None:
-        """The digest of the content; None if there is nothing.  Symlinks count by their target."""
+    def digest(self, path: str, fresh: set[str] | None = None) -> str | None:
+        """The digest of the content; None if there is nothing.  Symlinks count by their target.
+
+        fresh: folders that have been asked for in the same look (see `Mounts.stat`).
+        """
         try:
-            st = os.stat(path)
+            st = self.mounts.stat(path, fresh)
         except PermissionError:
             return "unreadable"
         except (OSError, ValueError):
@@ -65,7 +72,7 @@ class Files:
         if known is not None:
             return known
         if stats.S_ISDIR(st.st_mode):
-            return "dir:" + _Directory(self).digest(path, st)
+            return "dir:" + _Directory(self, fresh).digest(path, st)
         return self.content(path, st)
 
     def content(self, path: str, st: os.stat_result) -> str:
@@ -82,9 +89,11 @@ class Files:
     def _read(self, path: str) -> str:
         """Read the file; once more if it changed meanwhile."""
         for _ in range(_TRIES):
-            settled = _settled(path, time.time_ns())
+            settled = self._settled(path, time.time_ns())
             try:
                 before, digest, after = _digest_open(path)
+                if before[0] not in self.mounts.local:  # an open file may be told the times it had when it was opened
+                    after = identity_of(self.mounts.stat(path))
             except FileNotFoundError:
                 return "gone"
             except OSError:
@@ -96,29 +105,44 @@ class Files:
         return digest
 
 
-def _settled(path: str, now: int) -> Identity | None:
-    """The identity of a file that cannot change from now on without its showing; None: it may.
+    def _settled(self, path: str, now: int) -> Identity | None:
+        """The identity of a file that cannot change from now on without its showing; None: it may.
 
-    Asked before the reading: a writer that comes later changes the times.
-    """
-    try:
-        fd = os.open(path, _OPEN)
-    except OSError:
-        return None
-    try:
-        if _is_young(os.fstat(fd), now) or _is_being_written(fd):
+        Asked before the reading: a writer that comes later changes the times.
+        """
+        try:
+            fd = os.open(path, _OPEN)
+        except OSError:
             return None
-        st = os.fstat(fd)
-        return None if _is_young(st, now) else identity_of(st)
-    finally:
-        os.close(fd)
+        try:
+            st = os.fstat(fd)
+            is_local = self.mounts.is_local(st.st_dev, path)
+            if self._is_young(st, now, is_local=is_local) or _is_being_written(fd, is_local=is_local):
+                return None
+            st = os.fstat(fd)
+            return None if self._is_young(st, now, is_local=is_local) else identity_of(st)
+        finally:
+            os.close(fd)
+
+    def _is_young(self, st: os.stat_result, now: int, *, is_local: bool) -> bool:
+        last = max(st.st_mtime_ns, st.st_ctime_ns)
+        if is_local:
+            return now - last <= YOUNG
+        self.mounts.note(st)
+        return not self.mounts.has_passed(st.st_dev, last + YOUNG) and not self._has_passed(st.st_dev, last + YOUNG)
+
+    def _has_passed(self, device: int, when: int) -> bool:
+        """What was written into the cache directory may tell how late it is on the server."""
+        root = os.path.dirname(self.memo_file or "")
+        for name in _CLOCKS if root else ():
+            try:
+                self.mounts.note(os.stat(os.path.join(root, name)))
+            except OSError:
+                continue
+        return self.mounts.has_passed(device, when)
 
 
-def _is_young(st: os.stat_result, now: int) -> bool:
-    return now - max(st.st_mtime_ns, st.st_ctime_ns) <= YOUNG
-
-
-def _is_being_written(fd: int) -> bool:
+def _is_being_written(fd: int, *, is_local: bool) -> bool:
     """Whether somebody has the file open for writing, a mapping included.
 
     The kernel knows: it grants a read lease, given back at once, only on a file that nobody may write.  It
@@ -135,19 +159,9 @@ def _is_being_written(fd: int) -> bool:
         return False
     except OSError as error:
         st = os.fstat(fd)
-        return (error.errno == EAGAIN and _is_local(st.st_dev)) or _is_mapped_here(fd, st.st_ino)
+        # refused on a network, it may mean that the server gives none
+        return (error.errno == EAGAIN and is_local) or _is_mapped_here(fd, st.st_ino)
     return False
-
-
-def _is_local(device: int) -> bool:
-    """Whether a refused lease means a writer: on a network it may mean that the server gives none."""
-    name = f"{os.major(device)}:{os.minor(device)}"
-    try:
-        with open("/proc/self/mountinfo") as file:
-            rows = [line.split() for line in file]
-        return not any(row[row.index("-") + 1].startswith(_NETWORK) for row in rows if row[2] == name)
-    except (OSError, ValueError):
-        return True
 
 
 def _is_mapped_here(fd: int, inode: int) -> bool:
@@ -190,8 +204,9 @@ class _Directory:
     out, since they change with every run.
     """
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: Files, fresh: set[str] | None) -> None:
         self.files = files
+        self.fresh = set[str]() if fresh is None else fresh
         self.above: set[tuple[int, int]] = set()
 
     def digest(self, path: str, st: os.stat_result) -> str:
@@ -211,10 +226,12 @@ class _Directory:
             return [""], ["unreadable"]
         if "CACHEDIR.TAG" in entries and _is_ours(path):
             entries = {name: entry for name, entry in entries.items() if name not in OWN_NAMES}
-        names, digests, known = [], [], self.files.memo.known
+        names, digests, known, mounts = [], [], self.files.memo.known, self.files.mounts
         for name in sorted(entries):
             try:
                 st = entries[name].stat()
+                if st.st_dev not in mounts.local:
+                    st = mounts.stat(os.path.join(path, name), self.fresh)
             except OSError:
                 digest: str | None = "dangling"
             else:

@@ -38,7 +38,8 @@ def identity_of(st: os.stat_result) -> Identity:
 class StatMemo:
     """file identity -> digest, for one process; `attach` adds what a cache directory remembers.
 
-    known: what needs no look at a file.
+    known: what needs no look at a file; place: the number of a file system in rows, which says whether its stats are
+    this kernel's or a server's, None if there are no lasting ones (see `mounts`).
     """
 
     def __init__(self) -> None:
@@ -46,21 +47,28 @@ class StatMemo:
         self._files: list[_Memory] = []
         self._unsaved: list[tuple[Identity, str]] = []  # threads append and pop at once
         self._loaded: set[str] = set()
+        self.place: Callable[[int], int | None] = lambda device: device
         self.trusts: Callable[[int], bool] | None = None  # whose memo files are read, by the number of the user
         self.on_disk = True  # with signed entries it is not: a false row would hide a change
 
     def get(self, identity: Identity) -> str | None:
         digest = self.known.get(identity)
         if digest is None and self._files and self.on_disk:
-            digest = next(filter(None, (rows.find(identity) for rows in self._files)), None)
+            digest = self._find(identity)
             if digest is not None:
                 self.known[identity] = digest
         return digest
 
+    def _find(self, identity: Identity) -> str | None:
+        place = self.place(identity[0])
+        if place is None:
+            return None
+        return next(filter(None, (rows.find((place, *identity[1:])) for rows in self._files)), None)
+
     def put(self, identity: Identity, digest: str, size: int) -> None:
         self.known[identity] = digest
-        if size >= REMEMBER and max(identity) < _LARGEST:
-            self._unsaved.append((identity, digest))
+        if size >= REMEMBER and max(identity) < _LARGEST and (place := self.place(identity[0])) is not None:
+            self._unsaved.append(((place, *identity[1:]), digest))
 
     def attach(self, path: str) -> None:
         """Add the memo file at `path`, once; rows that do not check are passed over."""

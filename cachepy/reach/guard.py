@@ -63,10 +63,10 @@ class Guard:
             self._scope[name] = obj  # also keeps it alive, so that its id stays its own
         return name
 
-    def item(self, scope: dict[str, Any], key: str, obj: object) -> None:
+    def item(self, scope: Any, key: Any, obj: object) -> None:
         """`scope` still maps `key` to this very object (MISSING: to nothing)."""
-        name = self._name(scope)
-        term = f"{key!r} not in {name}" if obj is MISSING else f"{name}[{key!r}] is {self._name(obj)}"
+        name, text = self._name(scope), repr(key) if type(key) is str else self._name(key)
+        term = f"{text} not in {name}" if obj is MISSING else f"{name}[{text}] is {self._name(obj)}"
         self._terms[term] = None
 
     def function(self, fn: Any) -> None:
@@ -98,6 +98,10 @@ class Guard:
     def names(self, mapping: Any) -> None:
         """The mapping has the same keys in the same order."""
         self._terms[f"tuple({self._name(mapping)}) == {self._name(tuple(mapping))}"] = None
+
+    def size(self, mapping: Any) -> None:
+        """Nothing was put into the mapping, and nothing taken out."""
+        self._terms[f"len({self._name(mapping)}) == {len(mapping)}"] = None
 
     def value(self, obj: object, digest: object) -> None:
         """An object that can change in place still has the same digest."""

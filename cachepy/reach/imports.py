@@ -1,6 +1,6 @@
 """Modules that are imported inside a body: they are reached like those imported at the top.
 
-Imports facts, guard, modules.
+Imports facts, guard, modules, patches, scopes.
 """
 
 from __future__ import annotations
@@ -8,42 +8,96 @@ from __future__ import annotations
 import sys
 
 from cachepy.reach.guard import MISSING
-from cachepy.values.modules import PACKAGE, USER, absolute_name
+from cachepy.reach.patches import follow
+from cachepy.reach.scopes import use_scope
+from cachepy.values.modules import PACKAGE, USER, absolute_name, file_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from cachepy.reach.facts import CodeFacts
-    from cachepy.reach.walk import Chains, Walk
+    from cachepy.reach.facts import CodeFacts, Import
+    from cachepy.reach.walk import Walk
 
 
 def visit_imports(walk: Walk, fn: Any, facts: CodeFacts) -> None:
     """Modules imported inside the body: they would be imported by running it anyway."""
-    for name, level, wanted in facts.imports:
-        full = absolute_name(name, level, fn.__globals__)
-        if full is None:
+    for each in facts.imports:
+        if each.by == "modules" and each.variable and each.name == "__name__":
+            walk.lines.append(f"own module={use_scope(walk, fn.__globals__, each.chains)}")
             continue
+        for full in _names(walk, each, fn.__globals__):
+            _visit(walk, full, each)
+
+
+def _names(walk: Walk, wanted: Import, scope: dict[str, Any]) -> list[str]:
+    """The module that an import means; of a function that takes more than modules the longest that there is."""
+    name, level = wanted.name, wanted.level
+    if wanted.variable:
+        value = scope.get(name)
+        walk.guard.item(scope, name, scope.get(name, MISSING))
+        if type(value) is not str:
+            walk.loose.is_used |= wanted.by != "modules"
+            return []
+        name = value
+    if wanted.by and name[:1] == ".":
+        bare = name.lstrip(".")
+        name, level = bare, len(name) - len(bare)
+    if wanted.by == "resolve_name":
+        name = _longest(name)
+    full = absolute_name(name, level, scope)
+    walk.loose.is_used |= bool(wanted.by) and wanted.by != "modules" and name.endswith(".")  # it goes on
+    return [] if not full or not all(part.isidentifier() for part in full.split(".")) else [full]
+
+
+def _longest(name: str) -> str:
+    if ":" in name:
+        return name.partition(":")[0]
+    while "." in name and file_of(name) is None:
+        name = name.rpartition(".")[0]
+    return name
+
+
+def _visit(walk: Walk, full: str, wanted: Import) -> None:
+    if wanted.by == "run_module":
+        file = file_of(f"{full}.__main__") or file_of(full)
+        if file is not None and walk.origins.kind_unloaded(full) == USER:
+            walk.file(f"run {full}", file)
+        return
+    if wanted.by == "modules":
+        walk.guard.item(sys.modules, full, sys.modules.get(full, MISSING))
+        if full in sys.modules:
+            walk.bind(f"module {full}", sys.modules[full], wanted.chains)
+        return
+    kind = walk.origins.kind_unloaded(full)
+    if kind == USER and full not in sys.modules:
+        import_or_none(full)  # a package without metadata tells its version only then
         kind = walk.origins.kind_unloaded(full)
-        if kind == PACKAGE:
-            walk.lines.append(walk.package(full))
-        elif kind == USER:
-            _imported(walk, full, wanted)
+    if kind == USER:
+        _imported(walk, full, wanted)
+        return
+    if kind == PACKAGE:
+        walk.lines.append(walk.package_named(full))
+    if full in sys.modules:
+        follow(walk, full, sys.modules[full], _chains(wanted))
 
 
-def _imported(walk: Walk, name: str, wanted: tuple[str, ...]) -> None:
+def _chains(wanted: Import) -> set[tuple[str, ...]]:
+    return {(each,) for each in wanted.wanted} if wanted.wanted and "*" not in wanted.wanted else wanted.chains
+
+
+def _imported(walk: Walk, name: str, wanted: Import) -> None:
     module = import_or_none(name)
     walk.guard.item(sys.modules, name, sys.modules.get(name, MISSING))
     if module is None:
         walk.lines.append(f"import {name} fails")
         return
-    chains: Chains = ((),)
-    if wanted and "*" not in wanted:
-        for each in wanted:
-            if each not in vars(module):
-                import_or_none(f"{name}.{each}")
-        chains = [(each,) for each in wanted]
-    walk.bind(f"import {name}", module, chains)
+    for each in wanted.wanted:
+        if each != "*" and each not in getattr(module, "__dict__", {}):
+            import_or_none(f"{name}.{each}")
+    if wanted.by == "__import__" and "." in name and sys.modules.get(top := name.partition(".")[0]) is not None:
+        walk.bind(f"import {top}", sys.modules[top], _chains(wanted))  # that is what it returns
+    walk.bind(f"import {name}", module, _chains(wanted))
 
 
 def import_or_none(name: str) -> Any:

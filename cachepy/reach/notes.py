@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cachepy.digest import digest_bytes, name_of
 from cachepy.reach.bytecode import code_bytes
-from cachepy.values.modules import MAIN, canonical
+from cachepy.values.modules import MAIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def notes_of(obj: Any, values: Any) -> list[tuple[str, str]]:
     if values is None:
         code = getattr(_annotate_of(obj), "__code__", None)
         return [] if code is None else [(UNEVALUATED, digest_bytes(code_bytes(code)))]
-    return [(name, _note(note)) for name, note in values.items()]
+    return [(name, _note(note, name_of(obj)[0])) for name, note in values.items()]
 
 
 def annotations_of(obj: Any) -> Any:
@@ -52,14 +52,14 @@ def _annotate_of(obj: Any) -> Any:
     return vars(obj).get("__annotate_func__") if isinstance(obj, type) else getattr(obj, "__annotate__", None)
 
 
-def _note(note: Any) -> str:
+def _note(note: Any, home: str) -> str:
     if isinstance(note, str):
         return note
     if isinstance(note, type) and type(note).__name__ != "GenericAlias":
         return ".".join(name_of(note))
     text = repr(note)
     for main in MAIN:
-        text = text.replace(f"{main}.", f"{canonical(main)}.")
+        text = text.replace(f"{main}.", f"{home}.")
     return type(note).__name__ if " at 0x" in text else text
 
 

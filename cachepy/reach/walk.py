@@ -7,12 +7,15 @@ closures), never by source text, so it is the same on every worker.
 
 It is longer than its neighbours because describing an object and visiting it call each other: one walk, one file.
 
-Imports digest, facts, guard, hints, imports, kinds, modules, notes, pieces.  `code` drives it.
+Imports digest, dynamic, extensions, facts, guard, imports, kinds, modules, notes, patches, pieces, scopes.  `code`
+drives it.
 """
 
 from __future__ import annotations
 
+import copyreg
 import gc
+import os
 import sys
 from _collections import deque  # type: ignore[import-not-found]  # loaded already, and collections is not
 from _contextvars import ContextVar
@@ -20,13 +23,17 @@ from _functools import _lru_cache_wrapper, partial  # type: ignore[import-not-fo
 
 from cachepy.digest import Digester, Found, name_of
 from cachepy.errors import UndigestableError
+from cachepy.reach.dynamic import SCOPES, Loose, visit_dynamic
+from cachepy.reach.extensions import extension_of, library
 from cachepy.reach.facts import CodeFacts
 from cachepy.reach.guard import MISSING, Guard
 from cachepy.reach.imports import visit_imports
 from cachepy.reach.kinds import FUNCTION, IMMUTABLE, METHOD, MODULE, is_harmless, is_immutable, members_of
 from cachepy.reach.notes import annotations_of, bind_annotated, notes_of
+from cachepy.reach.patches import is_users, named_patches
 from cachepy.reach.pieces import Piece, bound_piece, code_piece, defaults_of, value_piece
-from cachepy.values.modules import PACKAGE, STDLIB, USER, canonical, home_of
+from cachepy.reach.scopes import ANY, describe_module, visit_module, visit_scope
+from cachepy.values.modules import PACKAGE, STDLIB, USER, home_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,8 +43,7 @@ if TYPE_CHECKING:
     Chains = Iterable[tuple[str, ...]]
 
 CELL_EMPTY = "empty"
-ANY: Chains = ((),)
-_DYNAMIC = frozenset({"globals", "eval", "exec", "vars"})
+_ENVIRON_BYTES = getattr(os, "environb", None)
 _WRAPPERS = frozenset({"__wrapped__", "__cachepy__"})
 _QUESTIONS = frozenset({"key", "is_cached", "explain", "clear"})
 
@@ -49,8 +55,16 @@ def _is_plain(obj: Any) -> bool:
     return is_known or isinstance(obj, kinds)
 
 
+def _ids_in(found: Found) -> tuple[int, ...]:
+    """Which functions and classes a value refers to."""
+    return *map(id, found.code), *map(id, found.cached)
+
+
 class Walk:
-    """One walk; afterwards `lines`, `pieces`, `opaque` and `guard` describe what was reached."""
+    """One walk; afterwards `lines`, `pieces`, `opaque` and `guard` describe what was reached.
+
+    cached: the cached functions at its border.
+    """
 
     def __init__(
         self,
@@ -58,8 +72,10 @@ class Walk:
         boundary: Callable[[Walk, Any], str | None],
         known_code: Callable[[Any], tuple[str, CodeFacts]],
         ignore: frozenset[str],
+        files: tuple[Callable[[str], str | None], Callable[[str], str]],
     ) -> None:
         self.digester = digester
+        self.file_digest, self.loaded = files
         self.known_code = known_code
         self.origins = digester.origins
         self.boundary = boundary
@@ -67,22 +83,32 @@ class Walk:
         self.lines: list[str] = []
         self.pieces: list[Piece] = []
         self.opaque: list[str] = []
+        self.cached: list[Any] = []
         self.guard = Guard(self._digest_with_code)
         self._numbers: dict[int, int] = {}
         self._queue: deque[Any] = deque()
+        self._looked: dict[int, Any] = {}
+        self.loose = Loose()
 
     def run(self, root: Any) -> None:
         """Visit everything that the root reaches, breadth first: long chains do not recurse."""
         self.number(root)
+        self.visit_all()
+
+    def visit_all(self) -> None:
+        """Visit what was met and not visited yet."""
         while self._queue:
             obj = self._queue.popleft()
             self.lines.append(f"#{self._numbers[id(obj)]}")
             if isinstance(obj, MODULE):
-                self._visit_module(obj)
+                visit_module(self, obj)
+            elif type(obj) is dict:
+                visit_scope(self, obj)
             elif isinstance(obj, type):
                 self._visit_class(obj)
             else:
                 self._visit_function(obj)
+        self.loose.follow(self)
 
     def number(self, obj: Any) -> str:
         """The number of a function, class or module, which is visited later if it is new."""
@@ -91,11 +117,29 @@ class Walk:
             self._queue.append(obj)
         return f"#{self._numbers[id(obj)]}"
 
-    def package(self, module: str) -> str:
-        top = module.partition(".")[0]
-        version = self.origins.version(top)
-        self.pieces.append(Piece("package", top, version, ""))
-        return f"package {top} {version}"
+    def is_new(self, obj: Any, most: int) -> bool:
+        """Whether code of a library has not been looked at in this walk, which looks at so much and no more."""
+        is_new = id(obj) not in self._looked and len(self._looked) < most
+        self._looked[id(obj)] = obj
+        return is_new
+
+    def package(self, obj: Any) -> str:
+        """The package of a function, class or module, with its version; nothing if it is of none."""
+        name = self.origins.package(obj)
+        return "" if name is None else self.package_named(name)
+
+    def package_named(self, name: str) -> str:
+        name = self.origins.package_named(name)
+        version = self.origins.version(name)
+        self.pieces.append(Piece("package", name, version, ""))
+        return f"package {name} {version}"
+
+    def file(self, label: str, path: str) -> None:
+        """A file that code runs or reads, by its content."""
+        digest = self.file_digest(path) or "none"
+        self.pieces.append(bound_piece(label, digest))
+        self.lines.append(f"{label}={digest}")
+        self.guard.true(lambda: (self.file_digest(path) or "none") == digest)
 
     def bind(self, label: str, obj: Any, chains: Chains = ANY) -> None:
         """Write down what a name is bound to."""
@@ -114,20 +158,20 @@ class Walk:
         if isinstance(obj, type):
             self.pieces.append(bound_piece(label, ":".join(name_of(obj))))
             return self._describe_class(obj)
+        if isinstance(obj, MODULE):
+            return describe_module(self, label, obj, chains)
         rule = _DESCRIPTIONS.get(type(obj)) or _of_functools(type(obj))
-        if rule is None and issubclass(type(obj), MODULE):  # one that is loaded when it is used
-            rule = Walk.describe_module
         return rule(self, label, obj, chains) if rule is not None else self.value(label, obj)
 
     def _describe_class(self, cls: type) -> str:
-        kind = self.origins.kind(cls.__module__)
+        kind = self.origins.of_class(cls)
         if kind == PACKAGE:
-            return f"{self.package(cls.__module__)} {cls.__qualname__}"
+            return f"{self.package(cls)} {cls.__qualname__}"
         return self.number(cls) if kind == USER else f"class {cls.__module__}.{cls.__qualname__}"
 
     def describe_function(self, label: str, fn: Any, chains: Chains) -> str:
         """A function, with what was hung on it: a table, a counter."""
-        if self.origins.kind(fn.__globals__.get("__name__")) == USER:
+        if self.origins.of_function(fn) == USER:
             self._hung_on(label, fn, chains)
         self.pieces.append(bound_piece(label, f"{home_of(fn)}:{fn.__code__.co_qualname}"))
         return self.number(fn)
@@ -147,40 +191,6 @@ class Walk:
         self.guard.true(lambda: variable.get(MISSING) is value)
         return "unset" if value is MISSING else f"context {self.describe(label, value)}"
 
-    def describe_module(self, label: str, module: Any, chains: Chains) -> str:
-        kind = self.origins.kind(module.__name__)
-        self.pieces.append(bound_piece(label, canonical(module.__name__)))
-        if kind == PACKAGE:
-            return self.package(module.__name__)
-        if kind == STDLIB:
-            return f"stdlib {module.__name__}"
-        if () in chains:
-            self.number(module)
-        heads = sorted({chain[0] for chain in chains if chain})
-        for head in heads:
-            self._attribute(module, head, [chain[1:] for chain in chains if chain and chain[0] == head])
-        return f"module {canonical(module.__name__)}"
-
-    def _attribute(self, module: Any, name: str, chains: Chains) -> None:
-        scope = vars(module)
-        obj = scope.get(name, MISSING)
-        self.guard.item(scope, name, obj)
-        label = f"{canonical(module.__name__)}.{name}"
-        if obj is MISSING:
-            self.lines.append(f"{label} unbound")
-            if "__getattr__" in scope and name != "__getattr__":
-                self._attribute(module, "__getattr__", ANY)
-        else:
-            self.bind(label, obj, chains)
-
-    def _visit_module(self, module: Any) -> None:
-        """A module that is passed on or looked into dynamically: all that is defined in it counts."""
-        self.guard.names(vars(module))
-        for name, obj in sorted(vars(module).items()):
-            foreign = self.origins.kind(getattr(obj, "__module__", module.__name__)) != USER
-            if name[:2] != "__" and type(obj) is not MODULE and not foreign:
-                self._attribute(module, name, ANY)
-
     def describe_parts(self, label: str, obj: Any, names: tuple[str, ...]) -> str:
         """An object that is made of others: a method, a property, a partial."""
         parts = [self.describe(f"{label}.{name}", getattr(obj, name)) for name in names]
@@ -188,34 +198,43 @@ class Walk:
 
     def describe_builtin(self, label: str, obj: Any, _: Chains) -> str:
         module = getattr(obj, "__module__", None) or "builtins"
-        if self.origins.kind(module) == PACKAGE:
-            self.package(module)
         self.pieces.append(bound_piece(label, f"{module}.{obj.__qualname__}"))
-        return f"builtin {module}.{obj.__qualname__}"
+        compiled, package = extension_of(self, obj), self._package_by_name(module)
+        return f"builtin {module}.{obj.__qualname__}{compiled}{package}"
+
+    def _package_by_name(self, module: str) -> str:
+        loaded = sys.modules.get(module)
+        return self.package(loaded) if isinstance(loaded, MODULE) else ""
 
     def value(self, label: str, obj: Any) -> str:
         """A global by its value; code that the value refers to is visited too."""
-        if type(obj).__name__ == "_Environ":
-            return "environ"
+        if obj is os.environ or obj is _ENVIRON_BYTES or obj is sys.modules:
+            return "of the process"
+        loaded = library(self, obj)
+        if loaded is not None:
+            self.pieces.append(bound_piece(label, loaded))
+            return loaded
         found = Found()
         try:
             digest = self.digester.digest(obj, found)
         except UndigestableError:
             return self._opaque(label, obj)
         self.pieces.append(value_piece(label, digest, obj))
+        self.cached += found.cached
         if not is_immutable(obj):
-            self.guard.value(obj, (digest, tuple(map(id, found.code))))
-        packages = [self.package(name) for name in sorted(found.packages)]
+            self.guard.value(obj, (digest, _ids_in(found)))
+        packages = [self.package_named(name) for name in sorted(found.packages)]
+        packages += [extension_of(self, obj)] if callable(obj) else []
         return " ".join([digest, *packages, *map(self.number, found.code)])
 
     def _digest_with_code(self, obj: Any) -> tuple[str, tuple[int, ...]]:
         """A value's digest names stable code only by its name: which object it is has to be told."""
         found = Found()
-        return self.digester.digest(obj, found), tuple(map(id, found.code))
+        return self.digester.digest(obj, found), _ids_in(found)
 
     def _opaque(self, label: str, obj: Any) -> str:
         cls = type(obj)
-        if not is_harmless(cls) and label.rpartition(".")[2][:1] != "_":
+        if not (is_harmless(cls) and self.origins.of_class(cls) == STDLIB) and label.rpartition(".")[2][:1] != "_":
             self.opaque.append(label)
         inside = [r for r in gc.get_referents(obj) if isinstance(r, (FUNCTION, METHOD, type)) and r is not cls]
         code = [self.describe(label, each) for each in inside]
@@ -224,13 +243,12 @@ class Walk:
     # -- visits: once for each function and class
 
     def _visit_function(self, fn: Any) -> None:
-        home = fn.__globals__.get("__name__")
-        kind = self.origins.kind(home)
+        kind = self.origins.of_function(fn)
         self.guard.function(fn)
         label = f"{home_of(fn)}:{fn.__code__.co_qualname}"
         digest, facts = self.known_code(fn.__code__)
         if kind != USER:
-            self.lines.append(self.package(home) if kind == PACKAGE else f"stdlib {label}")
+            self.lines.append(self.package(fn) if kind == PACKAGE else f"stdlib {label}")
             self._cells(fn, label, facts, skip={*facts.stored_cells, "__class__"})
             return
         self._own_code(fn, label, digest)
@@ -241,6 +259,9 @@ class Walk:
         self._cells(fn, label, facts)
         self._globals(fn, facts)
         visit_imports(self, fn, facts)
+        visit_dynamic(self, fn, facts)
+        if facts.attributes:
+            named_patches(self, facts.attributes)
 
     def _own_code(self, fn: Any, label: str, digest: str) -> None:
         code = fn.__code__
@@ -276,13 +297,11 @@ class Walk:
                 continue
             obj = scope.get(name, MISSING)
             self.guard.item(scope, name, obj)
-            if obj is not MISSING:
+            if obj is not MISSING and not _is_notebooks(name, obj):
                 self.bind(f"{home}.{name}", obj, sorted(facts.global_chains[name]))
-            elif name in _DYNAMIC:
-                module = sys.modules.get(scope.get("__name__", ""))
+            elif name in SCOPES:
                 self.lines.append(f"dynamic {name}")
-                if module is not None:
-                    self.number(module)
+                self.number(scope)
             else:
                 self._builtin(home, name)
 
@@ -292,7 +311,7 @@ class Walk:
         self.guard.item(_BUILTINS, name, obj)
         if obj is MISSING:
             self.lines.append(f"{home}.{name} unbound")
-        elif name not in _STANDARD:
+        elif name not in _STANDARD or is_users(self, obj):
             self.bind(f"builtins.{name}", obj)
 
     def _visit_class(self, cls: type) -> None:
@@ -302,7 +321,11 @@ class Walk:
         members = members_of(cls)
         notes = [f"{name}: {note}" for name, note in notes_of(cls, annotations)]  # dataclasses go by their order
         self.pieces.append(code_piece(label, "class", "", [*sorted(members), *notes]))
-        self.lines.append(f"class {label}")
+        self.lines.append(f"class {label}{extension_of(self, cls)}")
+        reducer = copyreg.dispatch_table.get(cls, MISSING)
+        self.guard.item(copyreg.dispatch_table, cls, reducer)
+        if reducer is not MISSING:
+            self.bind(f"{label}.copyreg", reducer)
         for i, base in enumerate(cls.__bases__):
             self.bind(f"{label}.base {i}", base)
         if type(cls) is not type:
@@ -315,6 +338,11 @@ class Walk:
         for name, field in vars(cls).get("__dataclass_fields__", {}).items():
             if field.metadata:
                 self.bind(f"{label}.{name}.metadata", dict(field.metadata))
+
+
+def _is_notebooks(name: str, obj: Any) -> bool:
+    """The ``open`` that IPython puts among a script's globals, which opens like Python's own."""
+    return name == "open" and type(obj) is FUNCTION and obj.__code__.co_name == "_modified_open"
 
 
 def _of_functools(cls: type) -> Callable[[Walk, str, Any, Chains], str] | None:
@@ -336,7 +364,6 @@ _BUILTINS = vars(sys.modules["builtins"])
 _STANDARD = frozenset(_BUILTINS)  # before the user could put anything there
 _DESCRIPTIONS: dict[type, Callable[[Walk, str, Any, Chains], str]] = {
     FUNCTION: Walk.describe_function,
-    MODULE: Walk.describe_module,
     ContextVar: Walk.describe_context,
     METHOD: _parts("__func__", "__self__"),
     staticmethod: _parts("__func__"),
@@ -346,6 +373,7 @@ _DESCRIPTIONS: dict[type, Callable[[Walk, str, Any, Chains], str]] = {
     _lru_cache_wrapper: _parts("__wrapped__"),
     type(len): Walk.describe_builtin,
     type(str.join): Walk.describe_builtin,
+    type(vars(dict)["fromkeys"]): Walk.describe_builtin,
     type(object.__init__): Walk.describe_builtin,
     type(vars(FUNCTION)["__closure__"]): lambda _, label, obj, __: f"slot {obj.__name__}",
     type(vars(FUNCTION)["__code__"]): lambda _, label, obj, __: f"slot {obj.__name__}",

@@ -1,25 +1,35 @@
 """Where code comes from: user code, an installed package, or the standard library.
 
 User code counts by its content, a package by its version, the standard library by Python's minor
-version (design 3.5).  Also the canonical name of ``__main__``.  Imports nothing of cachepy.
+version (design 3.5).  Also the canonical name of ``__main__``.  Imports owners.
 """
 
 from __future__ import annotations
 
 import sys
 
+from cachepy.values.owners import PACKAGE, STDLIB, UNKNOWN, USER, Owners
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import ModuleType
     from typing import Any
 
-USER, PACKAGE, STDLIB = "user", "package", "stdlib"
-_OURS = frozenset({"cachepy", "dask_plugin"})
-_STDLIB_DIR = (sys.modules["os"].__file__ or "").rpartition("/os.py")[0]
+__all__ = ["PACKAGE", "STDLIB", "USER", "Origins"]
+
+_FUNCTION = type(lambda: None)
+_MODULE = type(sys)
+_DICT: Any = vars(_MODULE)["__dict__"]
+_HOLDERS = (staticmethod, classmethod, property)
+_TYPED = ("<timeit-src>", "<doctest ")  # a user's text, run in the globals of whoever runs it
 PYTHON = f"{sys.implementation.name}-{sys.version_info[0]}.{sys.version_info[1]}"
 
 
 MAIN = ("__main__", "__mp_main__")
+_arrived: list[str] = []  # the script whose code was met last that is not this process's
+_MAIN_SCOPE = vars(sys.modules.get("__main__", sys))
+_SCRIPT = _MAIN_SCOPE.get("__file__")  # Python deletes it when the script has ended; threads and atexit go on
 
 
 def canonical(module: str | None) -> str:
@@ -34,7 +44,7 @@ def main_name(scope: dict[str, Any]) -> str:
 
     By ``__package__`` and ``__file__`` alone: these two travel with a function to a worker.
     """
-    file = scope.get("__file__")
+    file = scope.get("__file__") or (_SCRIPT if scope is _MAIN_SCOPE else None)
     if not file or str(file).startswith("<"):
         return "__main__"
     package = scope.get("__package__") or ""
@@ -44,11 +54,43 @@ def main_name(scope: dict[str, Any]) -> str:
     return f"{package}.{stem}" if package else stem
 
 
+def module_name(module: Any) -> str:
+    """The canonical name of a module that is at hand."""
+    scope = scope_of(module)
+    name = scope.get("__name__")
+    return main_name(scope) if name in MAIN else name if isinstance(name, str) else "?"
+
+
 def home_of(fn: Any) -> str:
     """The module in which a function was written, by its globals: ``wraps`` changes ``__module__``."""
     scope = fn.__globals__
     name = scope.get("__name__")
-    return main_name(scope) if name in MAIN else name or "?"
+    if name not in MAIN:
+        return name or "?"
+    if _arrived and fn.__code__.co_filename == "<string>":  # dataclasses make it among the globals of __main__
+        return _arrived[0]
+    found = main_name(scope)
+    if name not in sys.modules or vars(sys.modules[name]) is not scope:
+        _arrived[:] = [found]
+    return found
+
+
+def home_of_class(cls: type) -> str:
+    """The module in which a class was written.
+
+    In a process of another ``__main__`` only the functions of a script know which it was: a class without any goes
+    by the script whose functions came with it.
+    """
+    module = cls.__module__
+    if module not in MAIN:
+        return module if isinstance(module, str) else "?"
+    here = vars(sys.modules[module]) if module in sys.modules else {}
+    if cls.__qualname__.partition(".")[0] in here:
+        return canonical(module)
+    for each in vars(cls).values():  # what dataclasses make is made in the globals of this process's script
+        if type(each) is _FUNCTION and each.__globals__ is not here and each.__globals__.get("__name__") in MAIN:
+            return home_of(each)
+    return _arrived[0] if _arrived else canonical(module)
 
 
 def find(module: str) -> ModuleType | None:
@@ -57,27 +99,6 @@ def find(module: str) -> ModuleType | None:
         if name in sys.modules and canonical(name) == module:
             return sys.modules[name]
     return sys.modules.get(module)
-
-
-def _kind_of_file(file: str) -> str:
-    path = file.replace("\\", "/")
-    if "/site-packages/" in path or "/dist-packages/" in path:
-        return PACKAGE
-    return STDLIB if path.startswith(_STDLIB_DIR + "/") else USER
-
-
-def _kind(module: str) -> str:
-    top = module.partition(".")[0]
-    if top in _OURS:
-        return STDLIB
-    loaded = sys.modules.get(module) or sys.modules.get(top)
-    file = getattr(loaded, "__file__", None)
-    if file:
-        return _kind_of_file(file)
-    path = list(getattr(loaded, "__path__", ()))
-    if path:
-        return _kind_of_file(path[0] + "/")
-    return STDLIB if top in sys.stdlib_module_names and top != "__main__" else USER
 
 
 def absolute_name(name: str, level: int, scope: dict[str, Any]) -> str | None:
@@ -93,89 +114,166 @@ def absolute_name(name: str, level: int, scope: dict[str, Any]) -> str | None:
 
 
 class Origins:
-    """Remembers the kind of each module and the version of each package of one process.
+    """Tells whose code is, and which version of which package, for one process.
+
+    By its own file, never by what the name of its module means here: a script's code runs in workers and under
+    profilers whose ``__main__`` is another program, and a name of the standard library may be a user's file.
 
     >>> Origins().kind("json")
     'stdlib'
     """
 
     def __init__(self) -> None:
-        self._kinds: dict[str, str] = {}
+        self.owners = Owners()
         self._versions: dict[str, str] = {}
 
     def kind(self, module: str | None) -> str:
-        """``user``, ``package`` or ``stdlib``."""
-        if module is None:
+        """``user``, ``package`` or ``stdlib``, of what is loaded under a name."""
+        if module is None or module in MAIN:
             return USER
-        found = self._kinds.get(module)
-        if found is None:
-            found = _kind(module)
-            if module in sys.modules:
-                self._kinds[module] = found
-        return found
+        loaded = sys.modules.get(module) or sys.modules.get(module.partition(".")[0])
+        if loaded is not None:
+            return self.of_module(loaded)
+        return STDLIB if module.partition(".")[0] in sys.stdlib_module_names else USER
 
-    def package(self, module: str | None) -> str | None:
-        """The top-level name if the module is of an installed package, else None."""
-        return module.partition(".")[0] if module and self.kind(module) == PACKAGE else None
+    def of(self, obj: Any) -> str:
+        """The kind of a function, a class or a module; of anything else that of its class."""
+        if type(obj) is _FUNCTION:
+            return self.of_function(obj)
+        if isinstance(obj, type):
+            return self.of_class(obj)
+        return self.of_module(obj) if isinstance(obj, _MODULE) else self.of_class(type(obj))
+
+    def of_function(self, fn: Any) -> str:
+        """By the file of its code; what was made from a text belongs to the module that it was made in."""
+        file = fn.__code__.co_filename
+        if file[:1] != "<":
+            kind = self.owners.kind(file)
+            return kind if kind == USER else self._by_scope(fn.__globals__, kind)
+        if file.startswith(_TYPED):
+            return USER
+        return STDLIB if file[:8] == "<frozen " else self._by_scope(fn.__globals__, "")
+
+    def _by_scope(self, scope: dict[str, Any], kind: str) -> str:
+        file = scope.get("__file__")
+        if type(file) is str and file[:1] != "<" and (kind or scope.get("__name__") not in MAIN):
+            return self.owners.kind(file)
+        return kind or self.kind(scope.get("__name__"))
+
+    def of_class(self, cls: type) -> str:
+        """By the file of its methods; of one without, by its module, unless that is a script's name."""
+        module = cls.__module__
+        if module == "builtins":
+            return STDLIB
+        for fn in _methods(cls):
+            kind = self.of_function(fn)
+            is_own = fn.__globals__.get("__name__") == module
+            if kind == USER or (is_own and (module not in MAIN or fn.__code__.co_filename[:1] != "<")):
+                return kind
+        return self.kind(module if isinstance(module, str) else None)
+
+    def of_module(self, module: Any) -> str:
+        """By its file; what has none is built in, or made by hand."""
+        scope = scope_of(module)
+        file = scope.get("__file__")
+        if type(file) is not str:
+            path = list(scope.get("__path__") or ())
+            file = f"{path[0]}/" if path else None
+        if file is not None:
+            return self.owners.kind(file)
+        is_own = getattr(scope.get("__spec__"), "origin", None) in ("built-in", "frozen")
+        name = scope.get("__name__")
+        if is_own and name not in MAIN:
+            return STDLIB
+        above = sys.modules.get(name.partition(".")[0]) if isinstance(name, str) and "." in name else None
+        return USER if above is None or above is module else self.of_module(above)
+
+    def package(self, obj: Any) -> str | None:
+        """The package by the name for import, if a function, class or module is of an installed one; else None."""
+        if self.of(obj) != PACKAGE:
+            return None
+        file = self._file(obj)
+        place = self.owners.place(file) if file else None
+        return place[1] if place is not None else None
+
+    def package_named(self, module: str) -> str:
+        """The package that a module is of, by the name for import."""
+        file = file_of(module)
+        place = self.owners.place(file) if file is not None else None
+        return module if place is None else place[1]
+
+    def _file(self, obj: Any) -> str | None:
+        """The file that told that the code is a package's."""
+        if type(obj) is _FUNCTION:
+            file = obj.__globals__.get("__file__")
+            return file if type(file) is str and file[:1] != "<" else obj.__code__.co_filename
+        if isinstance(obj, _MODULE):
+            scope = scope_of(obj)
+            return scope.get("__file__") or next((f"{path}/" for path in scope.get("__path__") or ()), None)
+        cls = obj if isinstance(obj, type) else type(obj)
+        module = sys.modules.get(cls.__module__) or sys.modules.get(cls.__module__.partition(".")[0])
+        if module is not None:
+            return self._file(module)
+        own = [fn for fn in _methods(cls) if fn.__globals__.get("__name__") == cls.__module__]
+        return own[0].__code__.co_filename if own else None
 
     def kind_unloaded(self, module: str) -> str:
         """The kind of a module that may not be imported yet."""
-        if module in sys.modules or module.partition(".")[0] in sys.modules:
+        if module in sys.modules:
             return self.kind(module)
-        top = module.partition(".")[0]
-        if top in sys.builtin_module_names:
-            return STDLIB
-        file = _file_of(top)
-        return _kind_of_file(file) if file else USER
+        file = file_of(module)
+        if file is not None:
+            return self.owners.kind(file)
+        return STDLIB if module.partition(".")[0] in sys.builtin_module_names else USER
 
-    def version(self, module: str) -> str:
-        """The installed version of the distribution that provides a top-level module."""
-        top = module.partition(".")[0]
-        if top not in self._versions:
-            self._versions[top] = installed_version(top)
-        return self._versions[top]
-
-
-def installed_version(top: str) -> str:
-    """The version by the metadata next to the package; ``?`` if there is none.
-
-    Reads names of ``*.dist-info`` folders first: importlib.metadata costs 30 ms to import.
-    """
-    file = _file_of(top)
-    version = _beside(file, top) if file else None
-    return version or _by_metadata(top)
+    def version(self, name: str) -> str:
+        """The installed version of the package that is imported by this name; ``?`` if there is none."""
+        found = self._versions.get(name)
+        if found is None:
+            file = name if name.endswith(".egg") else file_of(name)
+            place = _egg(name) if file == name else self.owners.place(file) if file else None
+            found = self.owners.version_at(*place) if place is not None else UNKNOWN
+            if found != UNKNOWN:
+                self._versions[name] = found
+        return found
 
 
-def _file_of(top: str) -> str | None:
-    """Where a top-level module is, without importing it."""
-    loaded = sys.modules.get(top)
+def _egg(name: str) -> tuple[str, str] | None:
+    """Where an egg is now, by its file name, which holds the version."""
+    found = next((path for path in sys.path if path.replace("\\", "/").endswith(f"/{name}")), None)
+    return None if found is None else (found[: -len(name)], name)
+
+
+def _methods(cls: type) -> Iterator[Any]:
+    """The functions that were written in the body of a class, not those that were put there."""
+    for name, member in vars(cls).items():
+        fn = getattr(member, "__func__", None) or getattr(member, "fget", None) if type(member) in _HOLDERS else member
+        if type(fn) is _FUNCTION and fn.__qualname__ == f"{cls.__qualname__}.{name}":
+            yield fn
+
+
+def scope_of(module: Any) -> dict[str, Any]:
+    """The globals of a module, past whatever a class derived from it says; nothing for what only stands for one."""
+    return _DICT.__get__(module) if isinstance(module, _MODULE) else {}
+
+
+def file_of(name: str) -> str | None:
+    """Where a module is, without importing it or what it is in."""
+    loaded = sys.modules.get(name)
     if loaded is not None:
-        return getattr(loaded, "__file__", None)
+        scope = scope_of(loaded)
+        return scope.get("__file__") or next((f"{path}/" for path in scope.get("__path__") or ()), None)
     from importlib.machinery import PathFinder
 
-    spec = PathFinder.find_spec(top)
-    return spec.origin if spec is not None and spec.has_location else None
-
-
-def _beside(file: str, top: str) -> str | None:
-    import os
-
-    folder = os.path.dirname(os.path.dirname(file))
-    want = top.lower().replace("-", "_") + "-"
+    path, spec = None, None
     try:
-        names = os.listdir(folder)
-    except OSError:
+        for i in range(name.count(".") + 1):
+            spec = PathFinder.find_spec(".".join(name.split(".")[: i + 1]), path)
+            path = None if spec is None else list(spec.submodule_search_locations or ())
+            if spec is None:
+                return None
+    except (ImportError, AttributeError, ValueError):
         return None
-    found = [n for n in names if n.endswith(".dist-info") and n.lower().replace(".", "_").startswith(want)]
-    versions = {n[len(want) : -len(".dist-info")] for n in found if n.lower().startswith(want)}
-    return versions.pop() if len(versions) == 1 else None
-
-
-def _by_metadata(top: str) -> str:
-    from importlib import metadata
-
-    try:
-        return metadata.version(top)
-    except metadata.PackageNotFoundError:
-        names = metadata.packages_distributions().get(top, [])
-        return ",".join(f"{n}={metadata.version(n)}" for n in sorted(set(names))) or "?"
+    if spec is not None and spec.has_location:
+        return spec.origin
+    return f"{path[0]}/" if path else None

@@ -11,7 +11,7 @@ import sys
 
 from xxhash import xxh3_128_hexdigest
 
-from cachepy.values.modules import MAIN, USER, canonical, find, home_of
+from cachepy.values.modules import MAIN, USER, canonical, find, home_of, home_of_class, module_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,19 +34,24 @@ def digest_bytes(data: Any) -> str:
 def name_of(code: Any) -> tuple[str, str]:
     """The canonical module and the qualified name of a function or class; of a module its name alone."""
     if isinstance(code, _MODULE):
-        return canonical(code.__name__), ""
+        return module_name(code), ""
+    if isinstance(code, type):
+        return home_of_class(code), _class_name(code) if code.__module__ in MAIN else code.__qualname__
     module = code.__module__
     if module in MAIN:
-        for each in (code, *vars(code).values()):  # on a worker only functions still know which script it was
+        for each in (code, *vars(code).values()):  # in a worker only functions still know which script it was
             if getattr(each, "__globals__", {}).get("__name__") in MAIN:
-                return home_of(each), code.__qualname__ if each is code else _class_name(code, each)
+                return home_of(each), code.__qualname__
     return canonical(module), code.__qualname__
 
 
-def _class_name(cls: type, method: Any) -> str:
+def _class_name(cls: type) -> str:
     """The qualified name of a class, which a local one loses on its way to a worker; its methods keep theirs."""
-    outer, _, last = method.__qualname__.rpartition(".")
-    return outer if last == method.__name__ and outer.endswith(f"<locals>.{cls.__name__}") else cls.__qualname__
+    for name, member in vars(cls).items():
+        outer, _, last = getattr(member, "__qualname__", "").rpartition(".")
+        if type(member) is _FUNCTION and last == name and outer.endswith(f"<locals>.{cls.__name__}"):
+            return outer
+    return cls.__qualname__
 
 
 def form(*parts: object) -> tuple[Any, ...]:
@@ -61,17 +66,19 @@ def mark(*parts: object) -> None:
 class Found:
     """What digesting a value came across: user code, packages, and paths in it.
 
-    paths: of Path objects; names: of other objects that `open` takes.
+    paths: of Path objects; names: of other objects that `open` takes;
+    cached: the cached functions, whose code counts by their own traces.
 
     known: forms by the id of the object, which is kept with it: what is met again is not done again.
     Valid while the values do not change.  hidden: whether there may be text that the stream shows
     only as a digest.
     """
 
-    __slots__ = ("_code", "hidden", "known", "names", "packages", "paths")
+    __slots__ = ("_code", "cached", "hidden", "known", "names", "packages", "paths")
 
     def __init__(self) -> None:
         self._code: dict[int, Any] = {}
+        self.cached: list[Any] = []
         self.packages: set[str] = set()
         self.paths: list[str] = []
         self.names: list[str] = []
@@ -89,6 +96,7 @@ class Found:
     def merge(self, other: Found) -> None:
         for obj in other.code:
             self.add_code(obj)
+        self.cached += other.cached
         self.packages |= other.packages
         self.paths += other.paths
         self.names += other.names
@@ -116,22 +124,21 @@ def _class_rule(cls: type, pickler: ValuePickler) -> Any:
 
 @once
 def _named_class(cls: type, pickler: ValuePickler) -> Any:
-    return _code_form("class", cls, pickler, cls.__module__)
+    return _code_form("class", cls, pickler)
 
 
 @once
 def _function_rule(fn: Any, pickler: ValuePickler) -> Any:
-    home = fn.__globals__.get("__name__")
-    made = pickler.digester.origins.kind(home) != USER and _made_around(fn, pickler)
-    return made or _code_form("function", fn, pickler, home)
+    made = pickler.digester.origins.of(fn) != USER and _made_around(fn, pickler)
+    return made or _code_form("function", fn, pickler)
 
 
-def _code_form(kind: str, obj: Any, pickler: ValuePickler, home: str | None) -> Any:
+def _code_form(kind: str, obj: Any, pickler: ValuePickler) -> Any:
     """Code goes by its name, which the trace follows; code without a findable name by its digest."""
     digester = pickler.digester
     name = name_of(obj)
-    if digester.origins.kind(home) != USER:
-        _note_package(home, pickler)
+    if digester.origins.of(obj) != USER:
+        _note_package(obj, pickler)
         return form(kind, *name)
     by_value = digester.code_of(obj)
     if by_value is None:
@@ -139,8 +146,8 @@ def _code_form(kind: str, obj: Any, pickler: ValuePickler, home: str | None) -> 
     return form(kind, *name, by_value)
 
 
-def _note_package(module: str | None, pickler: ValuePickler) -> None:
-    package = pickler.digester.origins.package(module)
+def _note_package(obj: Any, pickler: ValuePickler) -> None:
+    package = pickler.digester.origins.package(obj)
     if package is not None:
         pickler.found.packages.add(package)
 
@@ -148,6 +155,7 @@ def _note_package(module: str | None, pickler: ValuePickler) -> None:
 def _made_around(fn: Any, pickler: ValuePickler) -> Any:
     """The form of what a library's decorator made around user code (singledispatch, contextmanager, ...), if any."""
     if "__cachepy__" in vars(fn):  # followed when it is called
+        pickler.found.cached.append(fn)
         return form("function", *name_of(fn), pickler.digester.code_of(fn) or "")
     inner = vars(fn).get("__wrapped__")
     registry = vars(fn).get("registry")
@@ -155,7 +163,7 @@ def _made_around(fn: Any, pickler: ValuePickler) -> Any:
     inside = [held for held in _held(fn) if _is_user_function(held, pickler) and held is not inner]
     if inner is None and not inside:
         return None
-    _note_package(fn.__globals__.get("__name__"), pickler)
+    _note_package(fn, pickler)
     rows = [(cls, each) for cls, each in table if each is not inner]
     return form("decorated", fn.__code__.co_qualname, _around(fn, inner, pickler), rows, inside)
 
@@ -169,7 +177,7 @@ def _around(obj: Any, inner: Any, pickler: ValuePickler) -> Any:
 
 
 def _is_user_function(obj: Any, pickler: ValuePickler) -> bool:
-    return type(obj) is _FUNCTION and pickler.digester.origins.kind(obj.__globals__.get("__name__")) == USER
+    return type(obj) is _FUNCTION and pickler.digester.origins.of(obj) == USER
 
 
 def _held(fn: Any) -> list[Any]:
@@ -200,11 +208,18 @@ def _partial_rule(part: Any, _: ValuePickler) -> Any:
 
 
 def _module_rule(module: Any, pickler: ValuePickler) -> Any:
-    name = module.__name__
-    if pickler.digester.origins.kind(name) == USER:
+    if pickler.digester.origins.of(module) == USER:
         pickler.found.add_code(module)
-    _note_package(name, pickler)
-    return form("module", canonical(name))
+    _note_package(module, pickler)
+    return form("module", module_name(module))
+
+
+def _builtin_rule(fn: Any, pickler: ValuePickler) -> Any:
+    """A function of a compiled module of the user's counts by that module."""
+    home = getattr(fn, "__self__", None)
+    if isinstance(home, _MODULE) and pickler.digester.origins.of_module(home) == USER:
+        pickler.found.add_code(home)
+    return NotImplemented
 
 
 def _method_kind_rule(method: Any, _: ValuePickler) -> Any:
@@ -319,6 +334,7 @@ _BY_NAME: dict[tuple[str, str], Rule] = {
     ("builtins", "type"): _class_rule,
     ("builtins", "function"): _function_rule,
     ("builtins", "module"): _module_rule,
+    ("builtins", "builtin_function_or_method"): _builtin_rule,
     ("builtins", "mappingproxy"): _mapping_proxy_rule,
     ("builtins", "memoryview"): _memoryview_rule,
     ("builtins", "staticmethod"): _method_kind_rule,

@@ -46,9 +46,10 @@ def marks(name):
         return 0
 
 
-def await_mark(name, limit=20.0):
+def await_mark(name, count=1, limit=60.0):
+    """Wait until there are so many signs of this name."""
     began = time.monotonic()
-    while not marks(name):
+    while marks(name) < count:
         assert time.monotonic() - began < limit, f"no sign of {name}"
         time.sleep(0.005)
 
@@ -142,6 +143,23 @@ def tree(tag, i):
 
 def play_trees(tag, count):
     return [tree(tag, i) for i in range(count)]
+
+
+@cached
+def halting(tag, i):
+    """On a cluster the first that comes so far goes no further, until its worker is killed."""
+    found = tree(tag, i)
+    if not is_serial() and mark(f"halting-{tag}") == 1:
+        time.sleep(60)
+    return found
+
+
+def is_serial():
+    return "CACHEPY_FAULTS_SERIAL" in os.environ
+
+
+def play_halting(tag, count):
+    return [halting(tag, i) for i in range(count)]
 
 
 @cached

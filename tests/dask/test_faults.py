@@ -16,6 +16,7 @@ from faulty_module import (
     cluster,
     counted,
     difference,
+    halting,
     held,
     leaf,
     leaves_a_thread_behind,
@@ -104,8 +105,10 @@ def kill_at_random(client, seed, tag, count):
     alive = pids(client)
     futures = [client.submit(tree, tag, i, pure=False) for i in range(count)]
     amid = 0
+    before = marks(f"twig-{tag}")  # of the serial run
     for pid in chance.sample(sorted(alive.values()), chance.choice([1, 1, 2])):
-        time.sleep(chance.uniform(0.02, 0.4))
+        await_mark(f"twig-{tag}", before + chance.randint(1, count // 2))
+        time.sleep(chance.uniform(0, 0.1))
         amid += not all(f.done() for f in futures)
         os.kill(pid, signal.SIGKILL)
     assert amid, "all was done before the first kill"
@@ -165,14 +168,14 @@ def names_and_edges(found):
 
 
 def test_restart_of_all_workers(client, graph, tag):
-    (want,) = serial(("play_trees", tag, 6))
-    cut = [client.submit(tree, tag, i, pure=False) for i in range(6)]
-    await_mark(f"twig-{tag}")
+    (want,) = serial(("play_halting", tag, 6))
+    cut = [client.submit(halting, tag, i, pure=False) for i in range(6)]
+    await_mark(f"halting-{tag}")
     client.restart(timeout=60)
     assert all(f.cancelled() for f in cut)
     assert not whole(cache_tree_nodes())
     assert cache_tree_nodes().keys() < want.keys()
-    again = client.map(tree, [tag] * 6, range(6), pure=False)
+    again = client.map(halting, [tag] * 6, range(6), pure=False)
     assert client.gather(again) == play_results(6)
     assert not difference(in_memory(), want)
     assert not whole(current_session().graph.nodes())

@@ -47,11 +47,12 @@ for _line in sys.stdin:
 
 def settings(folder: Path) -> dict[str, str]:
     """The environment of a reader who has installed cachepy, with this Python as ``python``."""
-    left_out = {"CACHEPY_DIR", "PYTHONPATH", "PYTHONSAFEPATH", "COLUMNS", "NO_COLOR", "FORCE_COLOR"}
-    kept = {k: v for k, v in os.environ.items() if k not in left_out}
+    left_out = {"COLUMNS", "NO_COLOR", "FORCE_COLOR", "MPLBACKEND"}
+    kept = {k: v for k, v in os.environ.items() if k not in left_out and not k.startswith(("CACHEPY_", "PYTHON"))}
     return kept | {
         "PATH": f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ.get('PATH', '')}",
         "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}",
+        "PYTHONUNBUFFERED": "1",  # what a terminal shows of stdout and stderr stands in the order of writing
         "PYTHONDONTWRITEBYTECODE": "1",  # two edits within a second are two edits
         "MPLBACKEND": "agg",
         "PYTHONWARNINGS": "ignore:Port 8787 is already in use:UserWarning",  # by another dashboard on this machine

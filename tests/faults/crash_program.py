@@ -183,6 +183,8 @@ def observed(job, *args):
     )[1]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        warnings.simplefilter("ignore", cachepy.CheapCallWarning)  # goes by the clock
+        warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)  # Python's own
         value = job(*args)
     return {"value": value, "warnings": [str(w.message) for w in caught], "slept": sum(slept)}
 

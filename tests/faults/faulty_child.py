@@ -36,6 +36,7 @@ def _hear(message, category, filename, lineno, file=None, line=None):
 
 warnings.simplefilter("always", cachepy.CacheWarning)
 warnings.simplefilter("ignore", cachepy.CheapCallWarning)  # small bodies
+warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)  # Python's own, of a fork
 warnings.showwarning = _hear
 
 

@@ -24,6 +24,7 @@ import cachepy
 from cachepy import cache_file, cache_tree_nodes, cache_tree_sync, track_file, with_caller
 
 warnings.simplefilter("ignore", cachepy.CheapCallWarning)  # small bodies
+warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)  # Python's own, of a fork
 HERE = Path(__file__).parent
 CACHE = HERE / os.environ.get("CACHE_NAME", "cache")
 

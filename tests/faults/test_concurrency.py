@@ -56,6 +56,7 @@ from cachepy import cache_file, cache_tree_changed_files, cache_tree_nodes, cach
 from common import CACHE, HERE, log, ran
 
 warnings.simplefilter("ignore", cachepy.CheapCallWarning)  # small bodies
+warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)  # Python's own, of a fork
 
 def node(f, *args):
     """The node of a call."""

@@ -228,7 +228,7 @@ def forbidden(path: Path) -> None:
 def test_no_file_any_more(cache: Cache, kind: str, change: Any) -> None:
     """A folder stays, since it may be somebody's; then the call runs each time, and says so."""
     if change is forbidden and os.geteuid() == 0:
-        pytest.skip("root may read everything")
+        pytest.skip("root may read everything; `.ci/run` tries it as another user")
     path = cache.path(kind)
     path.unlink()
     change(path)

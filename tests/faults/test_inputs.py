@@ -359,7 +359,8 @@ def test_a_mapping_of_another_process(folder: Path) -> None:
     )
 
 
-@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs two users")
+@pytest.mark.root
+@pytest.mark.skipif(sys.platform != "linux", reason="leases")
 def test_a_mapping_of_ones_own_on_a_file_of_another_user(folder: Path) -> None:
     """No lease is granted on it; the mappings of this process are looked at."""
     Child(folder).run(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -317,13 +319,26 @@ def test_the_environment_names_the_directory(run, fresh, tmp_path, monkeypatch):
     assert run(tmp_path, "status")[1] == ["all 10 calls are fresh"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.two_users
 def test_a_directory_that_may_not_be_read(run, own):
-    (own / ".cachepy").chmod(0)
-    code, _, err = run(own, "status")
-    (own / ".cachepy").chmod(0o700)
+    """Root may read everything, and becomes somebody else for it, in a folder that anybody may enter."""
+    import cachepy.preload  # noqa: F401 - nobody else may read the files of root's Python
+
+    run(own, "status")
+    is_root = os.geteuid() == 0
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder, "own")
+        shutil.copytree(own, place)
+        os.chmod(folder, 0o755), place.chmod(0o755), (place / ".cachepy").chmod(0)
+        try:
+            os.seteuid(65534) if is_root else None
+            code, _, err = run(place, "status")
+        finally:
+            os.seteuid(0) if is_root else None
+            os.chdir("/")
+            (place / ".cachepy").chmod(0o700)
     assert code == 3
-    assert "Permission denied" in err
+    assert f"{place / '.cachepy'} belongs to " in err and "is closed to you (mode 0000)" in err
 
 
 def test_an_unreadable_graph_is_an_error(run, own):

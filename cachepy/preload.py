@@ -1,0 +1,25 @@
+"""``import cachepy.preload``: loads at once what cached calls load when they first need it.
+
+For a program that will change its user, its root or its paths, after which nothing can be loaded any more. Libraries
+whose values are arguments or results (numpy, pandas) are loaded by whoever makes such values.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from importlib import import_module
+
+OWN = (
+    "api", "calls.carry", "calls.config", "calls.miss", "calls.track", "decorator", "hot", "later", "probe",
+    "reach.changes", "reach.source", "recording.outbox", "values.arrow", "values.hints", "values.recipes",
+    "values.sentences",
+)  # fmt: skip
+OTHERS = (
+    "ast", "asyncio", "cloudpickle", "copy", "difflib", "fcntl", "hmac", "importlib.machinery", "importlib.metadata",
+    "importlib.util", "inspect", "linecache", "logging", "mmap", "pathlib", "psutil", "pwd", "re", "shutil", "tempfile",
+    "threading", "tomllib", "traceback", "yaml", "zlib",
+)  # fmt: skip
+
+for _name in (*OTHERS, *(f"cachepy.{name}" for name in OWN)):
+    with suppress(ImportError):  # not every system has all of them
+        import_module(_name)
