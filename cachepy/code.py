@@ -38,10 +38,13 @@ class Target:
     """What a digest is asked for: a function and what its decorator declares.
 
     ``declared`` are (name, text) pairs that count as they are; ``depends_on_vars`` are names of
-    globals (or ``module.name``) whose values count although the code may not name them.
+    globals (or ``module.name``) whose values count although the code may not name them; ``values`` are
+    values that count, by the names that they were given.
     """
 
-    __slots__ = ("declared", "depends_on_vars", "fn", "identity", "ignore_globals", "module", "qualname", "reach")
+    __slots__ = (
+        "declared", "depends_on_vars", "fn", "identity", "ignore_globals", "module", "qualname", "reach", "values",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -50,8 +53,10 @@ class Target:
         depends_on_vars: tuple[str, ...] = (),
         declared: tuple[tuple[str, str], ...] = (),
         name: tuple[str, str] | None = None,
+        values: dict[str, Any] | None = None,
     ) -> None:
         self.fn = fn
+        self.values = values or {}
         module, _, qualname = identity_of(fn).partition(":")
         self.module, self.qualname = name or (module, qualname)
         self.reach: tuple[CodeReader, Reach] | None = None  # remembered here, so that it goes with the function
@@ -94,8 +99,11 @@ def cached_call(obj: Any) -> Any:
 
     ``functools.wraps`` copies the mark to outer wrappers, so it names the wrapper it belongs to.
     """
-    mark = getattr(obj, "__dict__", {}).get("__cachepy__") if callable(obj) else None
-    return mark if mark is not None and mark.wrapper is obj else None
+    try:
+        mark = getattr(obj, "__dict__", {}).get("__cachepy__") if callable(obj) else None
+        return mark if mark is not None and mark.wrapper is obj else None
+    except Exception:  # a proxy of nothing, an object that answers to any name
+        return None
 
 
 def cached_target(obj: Any) -> Target | None:
@@ -150,6 +158,14 @@ def _came_by_value(obj: Any) -> bool:
     if not scopes:
         return not any(vars(sys.modules[n]).get(obj.__qualname__) is obj for n in MAIN if n in sys.modules)
     return not any(scope is each for scope in scopes for each in here)
+
+
+def _declared_value(walk: Walk, label: str, value: Any) -> None:
+    before, name = len(walk.pieces), label.partition(" ")[2]
+    walk.bind(label, value)
+    walk.pieces[before:] = [
+        Piece("declared", name, p.digest, "", p.text) if p.cue == "global" else p for p in walk.pieces[before:]
+    ]
 
 
 class CodeReader:
@@ -221,6 +237,8 @@ class CodeReader:
             walk.pieces.append(Piece("declared", name, text, "", text))
         for name in target.depends_on_vars:
             self._declared_var(walk, target, name)
+        for name, value in sorted(target.values.items()):
+            _declared_value(walk, f"declared {name}", value)
         walk.run(target.fn)
         told = {*target.depends_on_vars}  # of what is declared the walk may come across too
         return self._reached(walk, told)
@@ -268,11 +286,7 @@ class CodeReader:
             walk.lines.append(f"declared {name} unbound")
             walk.pieces.append(Piece("declared", name, UNBOUND, "", ""))
             return
-        before = len(walk.pieces)
-        walk.bind(f"declared {name}", scope[attribute])
-        walk.pieces[before:] = [
-            Piece("declared", name, p.digest, "", p.text) if p.cue == "global" else p for p in walk.pieces[before:]
-        ]
+        _declared_value(walk, f"declared {name}", scope[attribute])
 
     def _scope_of(self, walk: Walk, module: str) -> dict[str, Any]:
         """The globals of a module that the code may name by a string only: so it is loaded here, to see its value."""

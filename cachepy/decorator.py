@@ -13,7 +13,7 @@ from cachepy.calls.request import Hit
 from cachepy.engine import CachedCall
 from cachepy.questions import Questions, check_function
 from cachepy.reach.guard import MISSING
-from cachepy.session import current_session
+from cachepy.session import current_session, is_making
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ else:
         """Tells type checkers only."""
 
 
+_FUNCTION = type(current_session)
 MethodType: Any = type(Options().root)
 _WORN = "__module__", "__name__", "__qualname__", "__doc__", "__type_params__"
 
@@ -91,8 +92,9 @@ class CacheFile:
     """
 
     def __init__(self, **options: Any) -> None:
-        self._given = options
-        Options(**options)  # complain here, where the user wrote it
+        checked = Options(**options).given()  # complain here, where the user wrote it
+        once = [k for k, v in options.items() if hasattr(v, "__next__")]  # a generator gives its items only once
+        self._given = options | {name: checked[name] for name in once}
 
     @overload
     def __call__(self, fn: Callable[P, R], /) -> CachedFunction[P, R]: ...
@@ -121,7 +123,7 @@ def cache_file(
     version: str | float | None = None,
     env_vars: list[str] | tuple[str, ...] = (),
     depends_on_files: list[str | Path] | tuple[str | Path, ...] = (),
-    depends_on_vars: list[str] | tuple[str, ...] = (),
+    depends_on_vars: list[str] | tuple[str, ...] | dict[str, Any] = (),
     file_args: list[str] | tuple[str, ...] | None = None,
     ignore_args: list[str] | tuple[str, ...] = (),
     ignore_globals: list[str] | tuple[str, ...] = (),
@@ -171,8 +173,9 @@ def cache_file(
         Environment variables whose values count.
     depends_on_files : list of str or os.PathLike, default ()
         Files and directories whose contents count at each call.
-    depends_on_vars : list of str, default ()
+    depends_on_vars : list of str, or dict, default ()
         Globals whose values count although the code does not name them; of another module as ``"module.name"``.
+        A dict says the values themselves: ``{"schema": "v3"}``.
     file_args : list of str, optional
         The only parameters that are looked at for files; by default all are. If the body writes a file that an
         argument names, list its inputs here, ``[]`` if there are none.
@@ -298,10 +301,25 @@ def wrap(fn: Any, options: Options) -> Any:
         return type(fn)(wrap(fn.__func__, options))
     if isinstance(fn, MethodType):  # its object counts by its state, as `self` does
         return MethodType(wrap(fn.__func__, options), fn.__self__)
+    fn = _callable_of(fn)
     check_function(fn)
     call = CachedCall(fn, options)
     wrapper = _async_wrapper(call) if call.is_async else _wrapper(call)
     return attach(wrapper, call)
+
+
+def _callable_of(fn: Any) -> Any:
+    """A compiled function (of numba) as a function: it counts by the code that it was made of."""
+    source = None if type(fn) is _FUNCTION else getattr(fn, "py_func", None)
+    if type(source) is not _FUNCTION or not callable(fn):
+        return fn
+
+    def compiled(*args: Any, **kwargs: Any) -> Any:
+        return compiled.made_of[source](*args, **kwargs)  # type: ignore[attr-defined]  # set below
+
+    _dress(compiled, source)
+    compiled.made_of = {source: fn}  # type: ignore[attr-defined]  # not in the closure: it may have no digest
+    return compiled
 
 
 def attach(wrapper: Any, call: CachedCall) -> Any:
@@ -339,6 +357,8 @@ def _wrapper(call: CachedCall) -> Any:
             value = quick(args, kwargs)
             if value is not missing and (value is not None or not is_finalizing()):
                 return value
+            if is_making():
+                return fn(*args, **kwargs)
             found = look(args, kwargs)
         except any_error:
             if not is_finalizing():
@@ -351,6 +371,8 @@ def _wrapper(call: CachedCall) -> Any:
 
 def _async_wrapper(call: CachedCall) -> Any:
     async def cached(*args: Any, **kwargs: Any) -> Any:
+        if is_making():
+            return await call.fn(*args, **kwargs)
         found = call.look(args, kwargs)
         return found.value if isinstance(found, Hit) else await found.run_async(args, kwargs)
 

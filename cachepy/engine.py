@@ -12,8 +12,11 @@ from __future__ import annotations
 
 from sys import is_finalizing
 
+from xxhash import xxh3_64_hexdigest
+
 from cachepy import session as sessions
 from cachepy.calls.bypass import Bypass, bypass
+from cachepy.calls.closures import LOCAL, MARK, closure_of, steady_cells
 from cachepy.calls.options import Options
 from cachepy.calls.request import Hit, Request
 from cachepy.code import Target
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from cachepy.calls.closures import Cells, Namer
     from cachepy.calls.miss import Miss, Uncached
     from cachepy.digest import Found
     from cachepy.hot import Hot, Hots
@@ -51,7 +55,9 @@ class CachedCall:
         self.fn = fn
         self.options = options
         self.binder = Binder(fn, options.ignore_args, options.file_args)
-        self.target = Target(fn, options.ignore_globals, options.depends_on_vars, options.declared(), name)
+        self.target = Target(
+            fn, options.ignore_globals, options.depends_on_vars, options.declared(), name, options.values
+        )
         self.fname = getattr(fn, "__name__", "function")
         self.prefix = f"{self.target.identity}({','.join(self.binder.names)})".encode("utf-8", "surrogatepass")
         self.is_async = bool(fn.__code__.co_flags & _COROUTINE)
@@ -62,6 +68,7 @@ class CachedCall:
         self.find: Callable[..., Hot | None] = no_hot
         self._once: set[str] = set()
         self._cells = fn.__closure__
+        self._steady: tuple[Namer, Cells, bytes] | None = None
         self._session: Session | None = None
         self._era: object = None
         self._store: tuple[Session, Store] | None = None
@@ -101,7 +108,7 @@ class CachedCall:
             self.binder = Binder(self.fn, self.options.ignore_args, self.options.file_args)
             self._cool()
         values = self.binder.bind(*args, **kwargs)
-        prefix = self.prefix if self._cells is None else self.prefix + self._closure(session)
+        prefix = self.prefix if self._cells is None else self.prefix + self.closure(session)
         return values, *make_key(prefix, values, session.digester)
 
     def _begin(self, session: Session) -> None:
@@ -129,17 +136,26 @@ class CachedCall:
             self._store = session, session.store(self.options.root())
         return self._store[1]
 
-    def _closure(self, session: Session) -> bytes:
-        """The data that a closure holds is part of which call it is: ``make(1)`` and ``make(2)`` are two functions."""
-        parts = []
-        for name, cell in zip(self.fn.__code__.co_freevars, self._cells or (), strict=True):
-            try:
-                content = cell.cell_contents
-                if not callable(content) and name not in self.options.ignore_globals:
-                    parts.append(f"{name}={session.digester.digest(content)}")
-            except (ValueError, UndigestableError):  # empty, or what only the trace can speak of
-                continue
-        return ";".join(parts).encode()
+    def closure(self, session: Session) -> bytes:
+        """What its closure holds is part of which call it is: ``make(1)`` and ``make(2)`` are two functions."""
+        namer = session.namer
+        if self._steady is not None and self._steady[0] is namer:
+            for cell, content in self._steady[1]:
+                if cell.cell_contents is not content:
+                    break
+            else:
+                return self._steady[2]
+        text = closure_of(self.fn, namer, self.options.ignore_globals)
+        cells = steady_cells(self.fn)
+        self._steady = None if cells is None else (namer, cells, text)
+        return text
+
+    def code_name(self, session: Session) -> str:
+        """The name of its code in traces: of local functions with what they hold, for many may share one name."""
+        identity = self.target.identity
+        if self._cells is None or LOCAL not in self.target.qualname:
+            return identity
+        return f"{identity}{MARK}{xxh3_64_hexdigest(self.closure(session))}"
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call it, from the cache if that holds."""

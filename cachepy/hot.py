@@ -13,19 +13,18 @@ import sys
 from _pickle import loads
 from marshal import dumps
 from os import F_OK, access, stat
-from time import perf_counter
+from time import perf_counter, time_ns
 
 from cachepy.code import cached_target
-from cachepy.disk.files import identity_of
+from cachepy.disk.files import YOUNG, identity_of
 from cachepy.disk.mounts import touch
 from cachepy.key import LONG
-from cachepy.model import CODE, ENV, FILE, NAME, OUTPUT, PACKAGE, ROOT
+from cachepy.model import ANCHOR, CODE, ENV, FILE, NAME, OUTPUT, PACKAGE, PATTERN, ROOT
 from cachepy.probe import env_digest, exists
 from cachepy.reach.guard import MISSING, Era, Guard
 from cachepy.trace import caller, here
 from cachepy.values.flat import LEAVES, MARSHAL, TEXTS
 from cachepy.values.modules import MAIN, canonical
-from cachepy.verify import ANCHOR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -261,7 +260,23 @@ def _add(hot: Hot, session: Session, dep: Dep, own: str) -> bool:
         return env_digest(value) == dep.digest
     if kind == CODE:
         return name == own or _add_code(hot, session, name, dep.digest)
-    return kind in _SETTLED
+    return _add_pattern(hot, name) if kind == PATTERN else kind in _SETTLED
+
+
+def _add_pattern(hot: Hot, pattern: str) -> bool:
+    """The one folder whose names decide stays as it is: its files are deps of their own, up to a number."""
+    from cachepy.disk.patterns import MOST, only_folder
+
+    folder = None if pattern[:1] == "~" or len(hot.files) > MOST else only_folder(pattern)
+    if folder is None:
+        return False
+    try:
+        found = os.stat(folder)
+    except (OSError, ValueError):
+        hot.absent.append(folder)
+        return not exists(folder)
+    hot.files.append((folder, identity_of(found)))
+    return time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) > YOUNG
 
 
 def _add_file(hot: Hot, session: Session, path: str, digest: str | None) -> bool:

@@ -1,6 +1,6 @@
 """What a session makes when somebody asks for it: a program whose calls are all hits never loads these parts.
 
-Called by `Session.__getattr__` only, under its lock.  Imports claims, files, graph, hot, miss, mounts,
+Called by `Session.__getattr__` only, under its lock.  Imports claims, closures, files, graph, hot, miss, mounts,
 outbox, source, each when it is asked for.
 """
 
@@ -66,6 +66,13 @@ def make_miss(session: Session) -> None:
 
 
 make_hot = make_miss
+
+
+def make_namer(session: Session) -> None:
+    """Digests in which code counts by its name."""
+    from cachepy.calls.closures import Namer
+
+    session.namer = Namer(session.origins)
 
 
 def make_sources(session: Session) -> None:

@@ -100,13 +100,15 @@ class Record:
         return type(self)(**{f: changes.get(f, getattr(self, f)) for f in self._fields})
 
 
-CODE = "code"  # name: "module:qualname"; digest: of all the code and globals it reaches
+CODE = "code"  # name: "module:qualname", of closures "...@what they hold"; digest: of all code and globals it reaches
 FILE = "file"  # name: the path as given; digest: of the content, None if there is nothing
 NAME = "name"  # name: a str argument that could name a file but named none; digest: None
+PATTERN = "pattern"  # name: a text that means a set of files; digest: of names and contents, None if of none
 ENV = "env"  # name: environment variable; digest: of its value, None if unset
 PACKAGE = "package"  # name: top-level module; digest: its version
 ROOT = "root"  # name: another cache directory, where calls below are stored; digest: None
 OUTPUT = "output"  # name: a file, or a call below, that this run left something behind with; digest: of what
+ANCHOR = "anchor"  # name: code that speaks for a local function; digest: of that code, None if it cannot be found
 CALL = "call"  # name: id of a cached call; digest: its effect
 BELOW = "below"  # like CALL, for calls under a child that left no node: no edge is drawn
 

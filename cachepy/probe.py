@@ -10,6 +10,7 @@ import os
 from cachepy.code import Target, cached_target, resolve
 from cachepy.digest import digest_bytes
 from cachepy.model import Reason
+from cachepy.values.modules import find
 
 ModuleType = type(os)
 
@@ -46,6 +47,7 @@ class LiveProbe:
         self._files: dict[str, str | None] = {}
         self._fresh: set[str] = set()  # folders that a network mount has been asked for
         self._exists: dict[str, bool] = {}
+        self._patterns: dict[str, str | None] = {}
         self._codes: dict[str, list[str]] = {}
         self.several: set[str] = set()
 
@@ -58,6 +60,11 @@ class LiveProbe:
         if path not in self._exists:
             self._exists[path] = self.session.mounts.exists(path, self._fresh)
         return self._exists[path]
+
+    def pattern(self, text: str) -> str | None:
+        if text not in self._patterns:
+            self._patterns[text] = self.session.pattern(text)
+        return self._patterns[text]
 
     def env(self, name: str) -> str | None:
         return env_digest(os.environ.get(name))
@@ -85,10 +92,12 @@ class LiveProbe:
         arrived = self.by_value().get(identity)
         if arrived is not None:  # others of that name are those of older tasks, or of this process's own script
             return list(arrived)
+        if "<" in identity:
+            return self._live(identity)
         module, _, qualname = identity.partition(":")
         live = self.session.live(identity)
-        obj = None if "<" in qualname else resolve(module, qualname)
-        if obj is None and not live and "<" not in qualname and self.may_import():
+        obj = resolve(module, qualname)
+        if obj is None and not live and self.may_import():
             obj = _import(module, qualname)
         named = _unwrapped(obj, identity)
         if named is None:
@@ -96,6 +105,17 @@ class LiveProbe:
         if isinstance(named, Target):
             return [named]  # an older one of that name may live on in a variable, but is not what a call would find
         return [t for t in live if t.fn is named] or [named]
+
+    def _live(self, identity: str) -> list[Target]:
+        """Local functions and lambdas, which no name leads to: those that exist, after their module has run."""
+        name, mark, _ = identity.partition("@")
+        module = name.partition(":")[0]
+        if not self.session.live_calls(name) and self.may_import() and find(module) is None:
+            _import(module, "*")
+        calls = self.session.live_calls(name)
+        if mark:  # the newest is what the program would call: an older one may live on in a variable
+            calls = [call for call in calls if call.code_name(self.session) == identity][:1]
+        return [call.target for call in calls]
 
     def by_value(self) -> dict[str, list[Target]]:
         """The cached functions that the called code leads to, and a name would not: they came with it to a worker."""
@@ -121,15 +141,15 @@ class LiveProbe:
     def code_reasons(self, dep: Dep) -> list[Reason]:
         from cachepy.reach.changes import reasons_of, where_in
 
-        found = self.found(dep.name)
+        found, name = self.found(dep.name), dep.name.partition("@")[0]
         if not found:
-            return [Reason("unknown", dep.name, dep.digest, None)]
+            return [Reason("unknown", name, dep.digest, None)]
         reach = self.session.reader.reach(found[0])
         old = self._pieces(dep.digest or "")
-        reasons = reasons_of(dep.name, old, reach.pieces, self.session.sources) if old else []
+        reasons = reasons_of(name, old, reach.pieces, self.session.sources) if old else []
         if reasons:
             return reasons
-        return [Reason("code", dep.name, dep.digest, reach.digest, where=where_in(reach.pieces, dep.name))]
+        return [Reason("code", name, dep.digest, reach.digest, where=where_in(reach.pieces, name))]
 
     def _pieces(self, digest: str) -> list[tuple[Piece, str]]:
         """What a code digest was made of, each piece with its source; nothing if that is not known."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from cachepy.errors import UndigestableError, UsageError
 from cachepy.key import culprit
+from cachepy.model import CODE
 from cachepy.session import current_session
 
 TYPE_CHECKING = False
@@ -22,8 +23,8 @@ _GENERATOR, _ASYNC_GENERATOR = 0x20, 0x200
 
 def check_function(fn: Any) -> None:
     """Complain about what cannot be cached."""
-    code = getattr(fn, "__code__", None)
-    name = getattr(fn, "__qualname__", repr(fn))
+    code = fn.__code__ if type(fn) is type(check_function) else None
+    name = _name_of(fn)
     if isinstance(fn, type):
         raise UsageError(f"cache_file decorates functions, not the class {name}; decorate its methods")
     if code is None:
@@ -33,6 +34,14 @@ def check_function(fn: Any) -> None:
             f"{name} is a generator function: its items exist only once and cannot be stored. "
             f"Return a list instead, or cache the function that makes one item"
         )
+
+
+def _name_of(fn: Any) -> str:
+    try:
+        name = getattr(fn, "__qualname__", None)
+        return name if isinstance(name, str) else repr(fn)
+    except Exception:  # code of any class
+        return f"an object of {type(fn).__qualname__}"
 
 
 class Questions:
@@ -131,6 +140,8 @@ def _calls_of(call: CachedCall) -> list[str]:
     """The ids of all stored calls of one function."""
     from cachepy.upkeep.stock import scan
 
-    store = current_session().store(call.options.root())
-    identity = call.target.module, call.target.qualname
-    return [e.id for _, e in scan(store.root) if e is not None and (e.module, e.qualname) == identity]
+    session = current_session()
+    identity, code = (call.target.module, call.target.qualname), call.code_name(session)
+    events = [e for _, e in scan(session.store(call.options.root()).root) if e is not None]
+    mine = [e for e in events if (e.module, e.qualname) == identity]
+    return [e.id for e in mine if any(d.kind == CODE and d.name == code for d in e.trace.deps)]

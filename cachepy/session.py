@@ -8,7 +8,7 @@ below the engine.
 from __future__ import annotations
 
 import os
-from _thread import RLock
+from _thread import RLock, get_ident
 from _warnings import warn
 from _weakref import ref
 
@@ -16,7 +16,7 @@ from cachepy import parts
 from cachepy.code import CodeReader, Target
 from cachepy.disk.trust import Trust
 from cachepy.errors import CacheReadWarning, EntryError, UntrustedEntryError, UsageError, user_level
-from cachepy.model import CALL, FILE, NAME, ROOT, Dep
+from cachepy.model import CALL, FILE, NAME, PATTERN, ROOT, Dep
 from cachepy.reach.guard import Era
 from cachepy.sink import GraphSink
 from cachepy.store import Store
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from types import ModuleType, TracebackType
     from typing import Any
 
+    from cachepy.calls.closures import Namer
     from cachepy.disk.claims import Claims
     from cachepy.disk.files import Files
     from cachepy.disk.mounts import Mounts
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from cachepy.recording.outbox import Outbox
     from cachepy.trace import Caller, Sink
 
-_LATER = frozenset({"claims", "files", "graph", "hot", "miss", "mounts", "outbox", "sources"})  # made by `later`
+_LATER = frozenset({"claims", "files", "graph", "hot", "miss", "mounts", "namer", "outbox", "sources"})  # by `later`
 _LIVE = 128  # functions of one name that are remembered
 _SENT = 10_000  # digests of functions that were sent to clusters
 _EARLY = 256  # calls that are kept as they are; a graph takes less memory for each
@@ -106,6 +107,7 @@ class Session:
         files: Files
         graph: Graph
         mounts: Mounts
+        namer: Namer
         outbox: Outbox
         sources: Sources
 
@@ -115,9 +117,14 @@ class Session:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         with _making:
             if name not in vars(self):
-                import cachepy.later
+                me = get_ident()
+                _makers.append(me)
+                try:
+                    import cachepy.later
 
-                getattr(cachepy.later, f"make_{name}")(self)
+                    getattr(cachepy.later, f"make_{name}")(self)
+                finally:
+                    _makers.remove(me)
             return vars(self)[name]
 
     def _drain(self) -> None:
@@ -167,6 +174,9 @@ class Session:
         for event in self.events(call)[:1]:
             for each in self.subtree(event):
                 for dep in each.trace.deps:
+                    if dep.kind == PATTERN and dep.name[:1] not in ("~", os.sep):
+                        path = os.path.abspath(dep.name)
+                        frame.add(Dep(PATTERN, path, self.pattern(path)))
                     if dep.kind in (FILE, NAME) and not os.path.isabs(dep.name):
                         path = os.path.abspath(dep.name)
                         frame.add(Dep(FILE, path, self.files.digest(path)))
@@ -178,6 +188,12 @@ class Session:
         self._memo_file = path
         if "files" in vars(self):
             self.files.memo_file = path
+
+    def pattern(self, text: str) -> str | None:
+        """The digest of all files that a pattern or a home path means; None if it means none."""
+        from cachepy.disk.patterns import digest_of  # most programs have none
+
+        return digest_of(text, self.files)
 
     def flush_memo(self, path: str) -> None:
         """Keep what was learnt about files."""
@@ -313,6 +329,17 @@ class Session:
 parts.watch()
 _default: Session | None = None
 _making = RLock()
+_makers: list[int] = []  # threads in the midst of making a part; one may be there twice
+
+
+def is_making() -> bool:
+    """Whether this thread is in the midst of making a part: then it is a signal handler, or the like, that asks.
+
+    What is half made cannot be used, and waiting for oneself takes for ever.
+    """
+    return bool(_makers) and get_ident() in _makers
+
+
 if hasattr(os, "register_at_fork"):
     # a fork waits until no thread is in the midst of an import: its child would wait for that thread for ever
     os.register_at_fork(before=_making.acquire, after_in_parent=_making.release, after_in_child=_making.release)

@@ -6,7 +6,7 @@ It does not recurse: a tree of calls may be thousands deep.  Imports model.
 
 from __future__ import annotations
 
-from cachepy.model import CODE, ENV, FILE, NAME, OUTPUT, PACKAGE, ROOT, Dep, Event, Reason, Trace
+from cachepy.model import ANCHOR, CODE, ENV, FILE, NAME, OUTPUT, PACKAGE, PATTERN, ROOT, Dep, Event, Reason, Trace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
         def exists(self, path: str) -> bool: ...
 
+        def pattern(self, text: str) -> str | None: ...
+
         def env(self, name: str) -> str | None: ...
 
         def package(self, name: str) -> str: ...
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
 
         def code_reasons(self, dep: Dep) -> list[Reason]: ...
 
-
-ANCHOR = "anchor"  # name: the outermost function around a local one; digest: of its code
 
 _Call = tuple[str, str]
 
@@ -84,7 +84,8 @@ class Verifier:
     def _dep_holds(self, dep: Dep, trace: Trace) -> bool:
         kind = dep.kind
         if kind == CODE:
-            return self.probe.code(dep.name, dep.digest) == dep.digest or self._anchored(dep, trace)
+            now = self.probe.code(dep.name, dep.digest)
+            return now == dep.digest or ("<locals>" in dep.name and self._anchored(dep, now, trace))
         if kind == FILE:
             return self.probe.file(dep.name) == dep.digest
         if kind == NAME:
@@ -93,15 +94,24 @@ class Verifier:
             return self.probe.env(dep.name) == dep.digest
         if kind == PACKAGE:
             return self.probe.package(dep.name) == dep.digest
+        if kind == PATTERN:
+            return self.probe.pattern(dep.name) == dep.digest
         return kind in (ANCHOR, ROOT, OUTPUT)
 
-    def _anchored(self, dep: Dep, trace: Trace) -> bool:
-        """A local function that does not exist now is as it was if the code around it is."""
-        if "<locals>" not in dep.name:
+    def _anchored(self, dep: Dep, now: str | None, trace: Trace) -> bool:
+        """A local function is as it was if the code around it is, and all code that it holds from elsewhere.
+
+        now: the digest of a live one. One that holds the same things shows by itself what it is; without a closure
+        there may be several under one name.
+        """
+        if now is not None and "@" in dep.name:
             return False
         outer = dep.name.partition(".<locals>")[0]
-        recorded = next((d for d in trace.deps if d.kind == ANCHOR and d.name == outer), None)
-        return recorded is not None and self.probe.code(outer, recorded.digest) == recorded.digest
+        recorded = {d.name: d.digest for d in trace.deps if d.kind == ANCHOR}
+        return outer in recorded and all(self._stands(name, digest) for name, digest in recorded.items())
+
+    def _stands(self, anchor: str, digest: str | None) -> bool:
+        return digest is not None and self.probe.code(anchor, digest) == digest
 
     def call_holds(self, call: _Call, roots: Sequence[str]) -> bool:
         """Whether a stored trace of the call gave this result and holds; depth first, own stack."""
@@ -186,6 +196,8 @@ class Verifier:
             return [Reason(_file_cue(dep.digest, now), dep.name, dep.digest, now)]
         if dep.kind == NAME:
             return [Reason("file new", dep.name, None, "")]
+        if dep.kind == PATTERN:
+            return [Reason("pattern", dep.name, dep.digest, self.probe.pattern(dep.name))]
         if dep.kind == ENV:
             value = self.probe.env(dep.name)
             cue = "env gone" if value is None else "env new" if dep.digest is None else "env"

@@ -13,8 +13,9 @@ from cachepy.errors import EntryError
 from cachepy.graph import unpacked
 from cachepy.model import FILE, Dep, Event, Reason, Record, Trace
 from cachepy.probe import LiveProbe
-from cachepy.rows.packed import PATHS, Quiet, absolute, args_in, deps_in, unpack
+from cachepy.rows.packed import PATHS, Quiet, args_in, deps_in, located, unpack
 from cachepy.session import Session, current_session
+from cachepy.values.modules import find
 from cachepy.verify import Verifier
 
 TYPE_CHECKING = False
@@ -87,9 +88,11 @@ class AskingProbe(LiveProbe):
 
     def code(self, identity: str, recorded: str | None) -> str | None:
         now = super().code(identity, recorded)
-        if now is None:
-            self.unseen.add(identity.partition(":")[0])
-        return now or recorded
+        module = identity.partition(":")[0]
+        if now is None and not ("<locals>" in identity and find(module) is not None):  # else its anchors speak for it
+            self.unseen.add(module)
+            return recorded
+        return now
 
     def may_import(self) -> bool:
         return self._import_code
@@ -133,7 +136,8 @@ def placed(event: Event) -> Event:
             break
     else:
         return event
-    deps = [Dep(d.kind, absolute(event.cwd, d.name), d.digest) if d.kind in PATHS else d for d in event.trace.deps]
+    cwd, known = event.cwd, event.trace.deps
+    deps = [Dep(d.kind, located(cwd, d.kind, d.name), d.digest) if d.kind in PATHS else d for d in known]
     return event.replace(trace=Trace(tuple(deps), event.trace.calls, event.trace.result))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from cachepy.code import cached_call, resolve
 from cachepy.disk import kept
 from cachepy.errors import EntryError, RerunError
+from cachepy.model import CODE
 from cachepy.rows import wire
 from cachepy.session import Session
 
@@ -113,7 +114,7 @@ class Again:
         if named is not None:
             return named  # type: ignore[no-any-return]  # the mark of a cached function is untyped
         if live and "<" in event.qualname:
-            return live[0]  # type: ignore[no-any-return]  # likewise
+            return next((call for call in live if call.code_name(self.session) in _code_names(event)), live[0])  # type: ignore[no-any-return]  # likewise
         raise RerunError(
             f"{event.module}:{event.qualname} is no cached function in this process: import its module first, or, "
             f"if it was renamed or is local to another function, call it as your program does"
@@ -132,6 +133,11 @@ class Again:
                 f"other ones; call it as your program does"
             )
         return call, arguments
+
+
+def _code_names(event: Event) -> set[str]:
+    """What its code is called in the trace: of functions of one name, which one it was."""
+    return {dep.name for dep in event.trace.deps if dep.kind == CODE}
 
 
 def _import(event: Event) -> None:

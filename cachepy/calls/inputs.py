@@ -6,17 +6,17 @@ result is never stored under deps that changed while it was made.  Imports sessi
 
 from __future__ import annotations
 
+from cachepy.calls.closures import LOCAL, observe_anchors
 from cachepy.calls.flows import SHORT, flowing
 from cachepy.calls.outputs import Outputs
-from cachepy.code import UNBOUND, cached_target, identity_of, resolve
+from cachepy.code import UNBOUND, cached_target, identity_of
 from cachepy.disk.kept import keep
 from cachepy.errors import ChangedGlobalWarning, ChangedInputWarning, OpaqueGlobalWarning
-from cachepy.model import CODE, ENV, FILE, NAME, PACKAGE, Dep
-from cachepy.paths import could_be
+from cachepy.model import CODE, ENV, FILE, NAME, PACKAGE, PATTERN, Dep
+from cachepy.paths import MAGIC, could_be, text_of
 from cachepy.probe import LiveProbe
 from cachepy.trace import LOST, UNTOLD
 from cachepy.values.flat import NUMBERS, TEXTS
-from cachepy.verify import ANCHOR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,9 +54,9 @@ class Inputs:
     def _observe(self) -> None:
         call, reach = self.request.call, self.request.reach
         add = self.frame.add
-        self.frame.deps[CODE, call.target.identity] = reach.digest
-        if "<" in call.target.qualname:
-            self._anchor()
+        self.frame.deps[CODE, self.request.own_name] = reach.digest
+        if LOCAL in call.target.qualname:
+            self.reaches += observe_anchors(self.session, call, self.frame)
         for label in reach.opaque:
             self.session.warn(
                 OpaqueGlobalWarning,
@@ -83,16 +83,6 @@ class Inputs:
         """Declared variables that are not there: most likely their names are wrong."""
         pieces = self.request.reach.pieces
         return [p.name for p in pieces if p.cue == "declared" and p.digest == UNBOUND]
-
-    def _anchor(self) -> None:
-        """A local function is found again by the function around it (see `verify`)."""
-        target = self.request.call.target
-        if "<locals>" in target.qualname:
-            outer = target.qualname.partition(".<locals>")[0]
-            found = resolve(target.module, outer)
-            if isinstance(found, type) or hasattr(found, "__code__"):
-                self.reaches.append(self.session.reader.reach(cached_target(found) or found))
-                self.frame.add(Dep(ANCHOR, f"{target.module}:{outer}", self.reaches[-1].digest))
 
     def _observe_arguments(self) -> None:
         """The parts that may come from other calls, what makes the call again, files, code and packages."""
@@ -131,29 +121,54 @@ class Inputs:
 
     def _observe_files(self, is_short: bool) -> None:
         request = self.request
-        binder, deps, fresh = request.call.binder, self.frame.deps, set[str]()
+        binder, fresh = request.call.binder, set[str]()
         if is_short and binder.file_args is None:
             self._observe_texts()
             return
         for path, (name, sure) in binder.files(request.values, self.session.digester, request.found).items():
-            self.arg_files[path] = name
-            if not sure and not self.session.mounts.exists(path, fresh):
-                deps[NAME, path] = None
-                continue
+            self._observe_path(path, name, fresh, is_sure=sure, is_path=sure or binder.file_args is not None)
+
+    def _observe_path(self, path: str, name: str, fresh: set[str], *, is_sure: bool, is_path: bool) -> None:
+        """What an argument may name; name: of the argument; fresh: folders that have been asked for in this look."""
+        self.arg_files[path] = name
+        if is_sure or self.session.mounts.exists(path, fresh):
             digest = self.session.files.digest(path, fresh)
-            self.frame.add(Dep(FILE if digest is not None or sure else NAME, path, digest))
+            self.frame.add(Dep(FILE if digest is not None or is_sure else NAME, path, digest))
+        else:
+            self.frame.deps[NAME, path] = None
+        if path[:1] == "~" or not MAGIC.isdisjoint(path):
+            self._observe_pattern(path, name, fresh, is_path=is_path)
+
+    def _observe_pattern(self, pattern: str, name: str, fresh: set[str], *, is_path: bool) -> None:
+        """The files that a text means: the set of them, and, for whoever asks of files, each."""
+        from cachepy.disk import patterns
+
+        if not patterns.may_mean_files(pattern, is_path=is_path):
+            return
+        digest = self.session.pattern(pattern)
+        try:
+            found = patterns.matches(pattern)
+        except patterns.TooManyError:
+            self.session.warn(
+                OpaqueGlobalWarning,
+                f"{self.request.call.fname} is given {pattern!r}, which covers more files than can be looked at: "
+                f"changes go unseen. Narrow it, or, if it names no files, leave {name!r} out of file_args=[...]",
+                self.request.call.target.identity,
+                pattern,
+            )
+            found = []
+        for path in found[: patterns.MOST]:
+            self.arg_files[path] = name
+            self.frame.add(Dep(FILE, path, self.session.files.digest(path, fresh)))
+        self.frame.add(Dep(PATTERN, pattern, digest))  # behind its files, which say more
 
     def _observe_texts(self) -> None:
         """What short arguments may name."""
-        deps, fresh = self.frame.deps, set[str]()
+        fresh = set[str]()
         for name, value in self.request.call.binder.named(self.request.values):
-            if type(value) is not str or not could_be(value) or value in self.arg_files:
-                continue
-            self.arg_files[value] = name
-            if self.session.mounts.exists(value, fresh):
-                self.frame.add(Dep(FILE, value, self.session.files.digest(value, fresh)))
-            else:
-                deps[NAME, value] = None
+            text = text_of(value) if type(value) is bytes else value
+            if type(text) is str and could_be(text) and text not in self.arg_files:
+                self._observe_path(text, name, fresh, is_sure=False, is_path=False)
 
     def hold(self) -> bool:
         """Whether all of it is as it was; warns of what is not."""
@@ -169,6 +184,8 @@ class Inputs:
                 changed.append(path)
             elif kind == ENV and now.env(path) != before:
                 changed.append(f"the environment variable {path}")
+            elif kind == PATTERN and self.session.pattern(path) != before:
+                changed.append(path)
         for name in changed:
             if name == UNTOLD:  # said already
                 continue

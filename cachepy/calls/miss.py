@@ -13,7 +13,9 @@ import cachepy.graph
 import cachepy.paths
 import cachepy.reach.changes
 import cachepy.reach.source  # noqa: F401 - what a miss may need is loaded here, in one go that no fork can interrupt
+from cachepy.calls import loops
 from cachepy.calls.bypass import Bypass, bypass, give_way
+from cachepy.calls.closures import LOCAL, observe_anchors
 from cachepy.calls.revive import Revival
 from cachepy.calls.run import Run, finish
 from cachepy.calls.waiting import attempts, take
@@ -84,18 +86,15 @@ class Miss:
             request.release()
 
     async def _wait(self) -> None:
-        from asyncio import sleep
-
         for pause in attempts(self.request, self.flags):
-            await sleep(pause)
+            if not await loops.sleep(pause):
+                return
 
     async def _revives_aside(self) -> bool:
         """Make stale calls below again, in a thread; whether there is a hit then."""
         if not _may_revive(self.request, self.flags):
             return False
-        from asyncio import to_thread
-
-        return await to_thread(_revives, self.request, self.flags)
+        return await loops.in_thread(_revives, self.request, self.flags)
 
     def _past(self, error: Exception, before: Caller | None) -> Bypass:
         """The way past the cache; the body may make this call again, so it holds no claim."""
@@ -194,8 +193,10 @@ class _Transparent:
         self.frame = None
         if parent is not None:
             self.frame = Frame("", os.urandom(16).hex(), parent, parent.mailbox + "+", working_dir())
-            reach = current_session().reader.reach(call.target)
-            self.frame.add(Dep(CODE, call.target.identity, reach.digest))
+            session = current_session()
+            self.frame.add(Dep(CODE, call.code_name(session), session.reader.reach(call.target).digest))
+            if LOCAL in call.target.qualname:
+                observe_anchors(session, call, self.frame)
         self.token = enter(self.frame)
 
     def __enter__(self) -> Self:

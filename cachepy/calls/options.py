@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from _collections_abc import Mapping
 
 from cachepy.disk.trust import key_of, number_of, umask_of
 from cachepy.errors import FolderGoneError, UsageError, UsageValueError
@@ -61,7 +62,7 @@ def _settled(path: str) -> str | None:
 class Options:
     """What the decorator was told; every problem is an error that names the option."""
 
-    __slots__ = ("_root", "key_file", *NAMES)
+    __slots__ = ("_root", "key_file", "values", *NAMES)
 
     def __init__(self, **given: Any) -> None:
         unknown = sorted(set(given) - set(NAMES))
@@ -71,7 +72,7 @@ class Options:
         self.version = _version(given.get("version"))
         self.env_vars = _names("env_vars", given.get("env_vars"))
         self.depends_on_files = tuple(_paths("depends_on_files", given.get("depends_on_files")))
-        self.depends_on_vars = _names("depends_on_vars", given.get("depends_on_vars"))
+        self.depends_on_vars, self.values = _variables(given.get("depends_on_vars"))
         files = given.get("file_args")
         self.file_args = None if files is None else frozenset(_names("file_args", files))
         self.ignore_args = frozenset(_names("ignore_args", given.get("ignore_args")))
@@ -103,9 +104,14 @@ class Options:
             ("ignore_globals", repr(sorted(self.ignore_globals))),
         )
 
+    def variables(self) -> tuple[str, ...] | dict[str, Any]:
+        """What was given as `depends_on_vars`: names of globals, or values by their names."""
+        return self.depends_on_vars if self.values is None else self.values
+
     def given(self) -> dict[str, Any]:
         """The options as they could be given again, elsewhere too; of a key only the name of its file."""
-        return {name: getattr(self, name) for name in NAMES} | {"signing_key": self.key_file}
+        own = {"signing_key": self.key_file, "depends_on_vars": self.variables()}
+        return {name: getattr(self, name) for name in NAMES} | own
 
 
 def _path(option: str, value: Any) -> str | None:
@@ -132,6 +138,8 @@ def path_text(option: str, value: Any) -> str:
 
 
 def _items(option: str, value: Any, what: str) -> tuple[Any, ...]:
+    if isinstance(value, Mapping):
+        raise UsageError(f"{option} must be a list of {what}, not the mapping {value!r}; write {option}={[*value]!r}")
     if isinstance(value, (str, bytes)):
         text = f"{option} must be a list of {what}, not the single text {value!r}; write {option}=[{value!r}]"
         raise UsageError(text)
@@ -173,6 +181,13 @@ def _names(option: str, value: Any) -> tuple[str, ...]:
     if wrong:
         raise UsageError(f"{option} must hold names (str), not {wrong[0]!r}")
     return names
+
+
+def _variables(value: Any) -> tuple[tuple[str, ...], dict[str, Any] | None]:
+    """Names of globals, or a dict of values that count by themselves."""
+    if not isinstance(value, Mapping):
+        return _names("depends_on_vars", value), None
+    return (), dict(zip(_names("depends_on_vars", list(value)), value.values(), strict=True))
 
 
 def _paths(option: str, value: Any) -> list[str]:

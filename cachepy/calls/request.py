@@ -46,8 +46,8 @@ class Request:
     """One call: its key, and the way to its value."""
 
     __slots__ = (
-        "arguments", "call", "claim", "claim_path", "found", "hash", "hit", "hopeless", "id", "path", "reach",
-        "session", "store", "stored", "values",
+        "arguments", "call", "claim", "claim_path", "found", "hash", "hit", "hopeless", "id", "own_name", "path",
+        "reach", "session", "store", "stored", "values",
     )  # fmt: skip
 
     def __init__(
@@ -70,6 +70,7 @@ class Request:
         stem = f"{store.entries}{key[:2]}{os.sep}{call.safe_name}-{key}"
         self.path, self.claim_path = stem + ENTRY, stem + CLAIM
         self.reach: Reach = session.reader.reach(call.target)
+        self.own_name = call.code_name(session)
         self.hit: Hit | None = None
         self.claim: Claim | None = None
         self.hopeless: set[str] = set()
@@ -81,7 +82,7 @@ class Request:
 
     def verifier(self) -> Verifier:
         self.session.use_memo(self.store.memo_file)
-        own = self.call.target.identity, self.reach.digest
+        own = self.own_name, self.reach.digest
         return Verifier(self.probe(own), own)
 
     def probe(self, own: tuple[str, str] | None = None) -> LiveProbe:

@@ -13,7 +13,7 @@ import os
 
 from cachepy.calls.again import Again
 from cachepy.errors import RerunError
-from cachepy.model import CODE, FILE, NAME, PACKAGE, Dep, Event
+from cachepy.model import CODE, FILE, NAME, PACKAGE, PATTERN, Dep, Event
 from cachepy.trace import Frame, caller, enter, leave, working_dir
 from cachepy.verify import Verifier, roots_of
 
@@ -169,7 +169,7 @@ class Revival:
         is the same here and there. Where both may be, a call on its own proves nothing.
         """
         moved = run.cwd != event.cwd and any(
-            d.kind in (FILE, NAME) and not os.path.isabs(d.name) for d in run.trace.deps
+            d.kind in (FILE, NAME, PATTERN) and not os.path.isabs(d.name) for d in run.trace.deps
         )
         return not (moved or run.id in hopeless()) and len(self._changed(run)) < 2
 

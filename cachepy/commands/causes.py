@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _FOLLOW = ("call", "input")  # not causes of their own
-_PATHS = ("file", "file gone", "file new", "directory", "directory gone")
+_PATHS = ("file", "file gone", "file new", "directory", "directory gone", "pattern")
 _VALUE = "value"
 _MANY = {"file": "changed", "file gone": "are gone", "file new": "exist now"}
 

@@ -127,7 +127,7 @@ def stats(tell: Tell, cache_dir: str | None) -> int:
 
     root = place(cache_dir)
     with session_at(root):
-        functions, info = cache_stats(root), cache_info(root)
+        functions, info = cache_stats(root)["by_function"], cache_info(root)
     elapsed = sum(each["elapsed"] for each in functions.values())
     if tell.as_json:
         total = {"entries": info["entries"], "size": info["size"], "elapsed": elapsed}

@@ -46,7 +46,13 @@ def _enum_members(cls: Any, members: dict[str, Any]) -> dict[str, Any]:
     return values | own
 
 
+def _is_enum(cls: type) -> bool:
+    """A metaclass may answer to any name, `__members__` too."""
+    kind: type = type(cls)
+    return any("__members__" in vars(each) for each in kind.__mro__)
+
+
 def members_of(cls: type) -> dict[str, Any]:
     """What a class says in its own body, without what Python and libraries put there."""
     members = {n: v for n, v in vars(cls).items() if n not in _CLASS_NOISE and not n.startswith("__pydantic")}
-    return _enum_members(cls, members) if hasattr(cls, "__members__") else members
+    return _enum_members(cls, members) if _is_enum(cls) else members

@@ -19,7 +19,7 @@ import gc
 import os
 import struct
 
-from cachepy.model import CALL, FILE, NAME, Dep, Event, Trace
+from cachepy.model import CALL, FILE, NAME, PATTERN, Dep, Event, Trace
 from cachepy.rows import wire
 
 TYPE_CHECKING = False
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Row = bytes | Event  # an event if it cannot be packed
 
-PATHS = FILE, NAME  # kinds of deps whose name is a path
+PATHS = FILE, NAME, PATTERN  # kinds of deps whose name is a path
 PACKED = b"e"
 PART = b"\x1d"
 ITEM = "\x1f"
@@ -189,6 +189,11 @@ def absolute(cwd: str, name: str) -> str:
     return name if is_plain else os.path.normpath(os.path.join(cwd, name))
 
 
+def located(cwd: str, kind: str, name: str) -> str:
+    """The same for any kind of dep in `PATHS`: a home path does not depend on the folder."""
+    return name if kind == PATTERN and name[:1] == "~" else absolute(cwd, name)
+
+
 def own_in(row: bytes) -> list[str]:
     """Run, key, result, args, labels and calls; the last three still in one text each."""
     return fields_in(row[1 : row.index(PART)])
@@ -202,7 +207,7 @@ def fields_in(part: bytes) -> list[str]:
 def deps_in(part: bytes) -> list[tuple[str, str, str | None]]:
     """Kind, name and digest of each dep in the second part, files by absolute paths."""
     cwd, between, rest = decoded(part).partition(ITEM)
-    return [(k, absolute(cwd, n) if k in PATHS else n, d) for k, n, d in triples_in(between + rest)]
+    return [(k, located(cwd, k, n) if k in PATHS else n, d) for k, n, d in triples_in(between + rest)]
 
 
 def _own_deps(part: bytes) -> tuple[str, tuple[Dep, ...]]:

@@ -36,14 +36,20 @@ def cache_list(cache_dir: str | os.PathLike[str] | None = None) -> list[dict[str
     Parameters
     ----------
     cache_dir : str or os.PathLike, optional
-        The cache directory; by default `cache_default_dir`. One that does not exist has nothing in it.
+        The cache directory; by default `cache_default_dir`.
 
     Returns
     -------
     list of dict
-        ``id``, ``fname`` and ``module``: texts; ``label``: argument -> a short text of its value; ``path``: of the
-        entry, a pathlib.Path; ``size``: of all its values, in bytes; ``created``: end of the newest run, in seconds
-        since the epoch; ``elapsed``: its length, in seconds; ``traces``: how many runs are stored.
+        ``id``, ``fname`` and ``module``: texts; ``label``: argument -> a short text of its value; ``path`` and
+        ``file``: of the entry, a pathlib.Path; ``size`` and ``size_bytes``: of all its values, in
+        bytes; ``created``: end of the newest run, in seconds since the epoch; ``elapsed``: its length, in seconds;
+        ``traces``: how many runs are stored.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such directory.
 
     See Also
     --------
@@ -74,7 +80,9 @@ def _row(entry: Stock) -> dict[str, Any]:
         "module": event.module,
         "label": dict(event.label),
         "path": Path(entry.path),
+        "file": Path(entry.path),
         "size": entry.size,
+        "size_bytes": entry.size,
         "created": event.created,
         "elapsed": event.elapsed,
         "traces": len(entry.files),
@@ -87,7 +95,7 @@ def cache_info(cache_dir: str | os.PathLike[str] | None = None) -> dict[str, Any
     Parameters
     ----------
     cache_dir : str or os.PathLike, optional
-        The cache directory; by default `cache_default_dir`. One that does not exist has nothing in it.
+        The cache directory; by default `cache_default_dir`.
 
     Returns
     -------
@@ -95,6 +103,11 @@ def cache_info(cache_dir: str | os.PathLike[str] | None = None) -> dict[str, Any
         ``path``: pathlib.Path, absolute; ``entries``: number of stored calls; ``size``: of all files of cachepy
         there, also the graph's, in bytes; ``functions``: list of their names; ``oldest`` and ``newest``: end of the
         oldest and the newest run, in seconds since the epoch, None if there is no entry.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such directory.
 
     See Also
     --------
@@ -135,19 +148,27 @@ def _all_files(root: str) -> Iterator[str]:
             yield from (os.path.join(folder, name) for name in names)
 
 
-def cache_stats(cache_dir: str | os.PathLike[str] | None = None) -> dict[str, dict[str, Any]]:
+def cache_stats(cache_dir: str | os.PathLike[str] | None = None) -> dict[str, Any]:
     """How much each function has in a cache directory.
 
     Parameters
     ----------
     cache_dir : str or os.PathLike, optional
-        The cache directory; by default `cache_default_dir`. One that does not exist has nothing in it.
+        The cache directory; by default `cache_default_dir`.
 
     Returns
     -------
-    dict of str to dict
-        Names of functions with ``entries``: number of stored calls; ``size``: of all their values, in bytes;
-        ``elapsed``: length of their newest runs together, in seconds.
+    dict
+        ``n_entries``: number of stored calls; ``total_size_mb``: of all their values, in millions of bytes;
+        ``oldest`` and ``newest``: end of the oldest and the newest run, in seconds since the epoch, None if there is
+        no entry; ``by_function``: names of functions with ``entries``: number of stored calls; ``size``: of all their
+        values, in bytes; ``elapsed``: length of their newest runs together, in seconds. Each function also stands
+        beside these under its name, unless that is one of the five.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such directory.
 
     See Also
     --------
@@ -161,11 +182,26 @@ def cache_stats(cache_dir: str | os.PathLike[str] | None = None) -> dict[str, di
     ...     return x * x
     >>> square(3)
     9
-    >>> cache_stats("cache")["square"]["entries"]
-    1
+    >>> stats = cache_stats("cache")
+    >>> stats["n_entries"], stats["by_function"]["square"]["entries"]
+    (1, 1)
     """
+    rows = cache_list(cache_dir)
+    functions = by_function(rows)
+    times = [row["created"] for row in rows]
+    return functions | {
+        "n_entries": len(rows),
+        "total_size_mb": sum(row["size"] for row in rows) / 1e6,
+        "oldest": min(times, default=None),
+        "newest": max(times, default=None),
+        "by_function": functions,
+    }
+
+
+def by_function(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """How much each function has, of a list of entries."""
     found: dict[str, dict[str, Any]] = {}
-    for row in cache_list(cache_dir):
+    for row in rows:
         total = found.setdefault(row["fname"], {"entries": 0, "size": 0, "elapsed": 0.0})
         total["entries"] += 1
         total["size"] += row["size"]
@@ -191,7 +227,7 @@ def cache_prune(
     Parameters
     ----------
     cache_dir : str or os.PathLike, optional
-        The cache directory; by default `cache_default_dir`. One that does not exist has nothing in it.
+        The cache directory; by default `cache_default_dir`.
     days_old : float, default 30
         Entries last written longer ago than this go, in days; 0: all.
     max_bytes : int, optional
@@ -213,6 +249,8 @@ def cache_prune(
         For an age or size that is no number, and for a file instead of a directory.
     UsageValueError
         For a negative or nan age or size.
+    FileNotFoundError
+        If there is no such directory.
 
     See Also
     --------
@@ -240,6 +278,7 @@ def cache_prune(
     """
     from pathlib import Path
 
+    _check_ages(days_old, max_bytes)
     done = prune(root_of(cache_dir), days_old, max_bytes, forget=forget, dry_run=dry_run)
     if done.troubles:
         text = f"{'; '.join(done.troubles)}. Whoever may write there has to do it"
@@ -260,9 +299,7 @@ class Pruned:
 
 def prune(root: str, days_old: float, most: int | None, *, forget: bool, dry_run: bool) -> Pruned:
     """`cache_prune`, or what it would do."""
-    _check_age("days_old", days_old)
-    if most is not None:
-        _check_age("max_bytes", most)
+    _check_ages(days_old, most)
     store = Store(root)
     limit = time.time() - days_old * _DAY if days_old else float("inf")
     going = _outdated(root, limit, most)
@@ -291,6 +328,12 @@ def _outdated(root: str, limit: float, max_bytes: int | None) -> list[Stock]:
             found.append(entry)
             size -= entry.size
     return found
+
+
+def _check_ages(days_old: Any, max_bytes: Any) -> None:
+    _check_age("days_old", days_old)
+    if max_bytes is not None:
+        _check_age("max_bytes", max_bytes)
 
 
 def _check_age(option: str, value: Any) -> None:

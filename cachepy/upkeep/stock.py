@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from errno import ENOENT
 
 from cachepy.calls.options import Options, cache_default_dir
 from cachepy.disk.entryfile import MAGIC, EntryFile, format_of
@@ -61,12 +62,14 @@ def scan(root: str) -> Iterator[tuple[str, Event | None]]:
 
 
 def root_of(cache_dir: str | os.PathLike[str] | None) -> str:
-    """The absolute path of a cache directory; UsageError if it is none."""
+    """The absolute path of a cache directory; UsageError if it is none, FileNotFoundError if nothing is there."""
     if cache_dir is not None:
         Options(cache_dir=cache_dir)  # complains
     root = cache_default_dir() if cache_dir is None else os.path.abspath(os.fspath(cache_dir))
     if os.path.exists(root) and not os.path.isdir(root):
         raise UsageError(f"{root} is a file, not a cache directory")
+    if not os.path.exists(root):
+        raise FileNotFoundError(ENOENT, "there is no cache directory", root)
     return root
 
 

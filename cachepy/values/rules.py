@@ -7,6 +7,7 @@ across.  Imports modules; never the libraries whose values it digests (see `reci
 from __future__ import annotations
 
 import copyreg
+import sys
 
 from xxhash import xxh3_128_hexdigest
 
@@ -35,13 +36,22 @@ def name_of(code: Any) -> tuple[str, str]:
     if isinstance(code, _MODULE):
         return module_name(code), ""
     if isinstance(code, type):
-        return home_of_class(code), code.__qualname__
+        return home_of_class(code), _class_name(code) if code.__module__ in MAIN else code.__qualname__
     module = code.__module__
     if module in MAIN:
         for each in (code, *vars(code).values()):  # in a worker only functions still know which script it was
             if getattr(each, "__globals__", {}).get("__name__") in MAIN:
                 return home_of(each), code.__qualname__
     return canonical(module), code.__qualname__
+
+
+def _class_name(cls: type) -> str:
+    """The qualified name of a class, which a local one loses on its way to a worker; its methods keep theirs."""
+    for name, member in vars(cls).items():
+        outer, _, last = getattr(member, "__qualname__", "").rpartition(".")
+        if type(member) is _FUNCTION and last == name and outer.endswith(f"<locals>.{cls.__name__}"):
+            return outer
+    return cls.__qualname__
 
 
 def form(*parts: object) -> tuple[Any, ...]:
@@ -54,8 +64,9 @@ def mark(*parts: object) -> None:
 
 
 class Found:
-    """What digesting a value came across: user code, packages, and Path objects in it.
+    """What digesting a value came across: user code, packages, and paths in it.
 
+    paths: of Path objects; names: of other objects that `open` takes;
     cached: the cached functions, whose code counts by their own traces.
 
     known: forms by the id of the object, which is kept with it: what is met again is not done again.
@@ -63,13 +74,14 @@ class Found:
     only as a digest.
     """
 
-    __slots__ = ("_code", "cached", "hidden", "known", "packages", "paths")
+    __slots__ = ("_code", "cached", "hidden", "known", "names", "packages", "paths")
 
     def __init__(self) -> None:
         self._code: dict[int, Any] = {}
         self.cached: list[Any] = []
         self.packages: set[str] = set()
         self.paths: list[str] = []
+        self.names: list[str] = []
         self.known: dict[int, tuple[Any, Any]] = {}
         self.hidden = False
 
@@ -87,6 +99,7 @@ class Found:
         self.cached += other.cached
         self.packages |= other.packages
         self.paths += other.paths
+        self.names += other.names
         self.hidden |= other.hidden
 
 
@@ -189,6 +202,11 @@ def _lru_rule(cached: Any, pickler: ValuePickler) -> Any:
     return form("lru_cache", _around(cached, vars(cached)["__wrapped__"], pickler))
 
 
+def _partial_rule(part: Any, _: ValuePickler) -> Any:
+    """Its attributes are None until somebody looks at them, an empty dict from then on."""
+    return form("partial", part.func, part.args, part.keywords, vars(part) or None)
+
+
 def _module_rule(module: Any, pickler: ValuePickler) -> Any:
     if pickler.digester.origins.of(module) == USER:
         pickler.found.add_code(module)
@@ -213,8 +231,8 @@ def _method_kind_rule(method: Any, _: ValuePickler) -> Any:
 
 def _path_rule(path: Any, pickler: ValuePickler) -> Any:
     text = str.__str__(path.__fspath__())
-    if hasattr(type(path), "stat"):
-        pickler.found.paths.append(text)
+    found = pickler.found
+    (found.paths if hasattr(type(path), "stat") else found.names).append(text)
     return form("path", type(path).__name__, text)
 
 
@@ -222,6 +240,37 @@ def _own_path_rule(path: Any, pickler: ValuePickler) -> Any:
     """A class that the user derived from Path: its code and its attributes count too."""
     _path_rule(path, pickler)
     return form("path", type(path), str.__str__(path.__fspath__()), _own_attributes(path, "pathlib"))
+
+
+def _entry_rule(entry: Any, pickler: ValuePickler) -> Any:
+    """An `os.DirEntry`, which does not pickle, and counts by its path."""
+    _note_name(entry, pickler)
+    return form("path", "DirEntry", entry.path)
+
+
+def _zip_path_rule(path: Any, pickler: ValuePickler) -> Any:
+    """A path inside an archive: the archive is the file that counts."""
+    if path.root.filename is not None:
+        pickler.found.names.append(str(path.root.filename))
+    return form("zip path", path.root.filename, path.at)
+
+
+def _named_by(rule: Rule | None) -> Rule:
+    """The rule for objects that `open` takes as a path: what they name is noted besides."""
+
+    def noted(obj: Any, pickler: ValuePickler) -> Any:
+        _note_name(obj, pickler)
+        return NotImplemented if rule is None else rule(obj, pickler)
+
+    return noted
+
+
+def _note_name(obj: Any, pickler: ValuePickler) -> None:
+    try:
+        name = obj.__fspath__()
+        pickler.found.names.append(name.decode(*_NAMES) if isinstance(name, bytes) else str.__str__(name))
+    except Exception:  # code of any class: then it names nothing
+        return
 
 
 def _own_attributes(obj: Any, library: str) -> list[tuple[str, Any]]:
@@ -279,6 +328,7 @@ def _memoryview_rule(view: Any, _: ValuePickler) -> Any:
 
 
 _PROXY = type(vars(Found))
+_NAMES = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 _LIBRARIES = {"numpy", "pandas", "pyarrow", "polars"}
 _BY_NAME: dict[tuple[str, str], Rule] = {
     ("builtins", "type"): _class_rule,
@@ -290,11 +340,21 @@ _BY_NAME: dict[tuple[str, str], Rule] = {
     ("builtins", "staticmethod"): _method_kind_rule,
     ("builtins", "classmethod"): _method_kind_rule,
     ("functools", "_lru_cache_wrapper"): _lru_rule,
+    ("functools", "partial"): _partial_rule,
+    ("zipfile", "Path"): _zip_path_rule,
+    ("zipfile._path", "Path"): _zip_path_rule,
 }
 
 
 def find_rule(cls: type) -> Rule | None:
     """The rule for instances of a class; None: as pickle does it."""
+    rule = _rule_of(cls)
+    if _says(cls, "__fspath__") and rule is not _path_rule and rule is not _own_path_rule:
+        return _entry_rule if cls.__name__ == "DirEntry" and cls.__module__ in ("posix", "nt") else _named_by(rule)
+    return rule
+
+
+def _rule_of(cls: type) -> Rule | None:
     named = _BY_NAME.get((cls.__module__, cls.__name__))
     if named is not None:
         return named
@@ -308,7 +368,7 @@ def find_rule(cls: type) -> Rule | None:
         return _class_rule
     if issubclass(cls, _MODULE):
         return _module_rule
-    if hasattr(cls, "__dask_tokenize__"):
+    if _says(cls, "__dask_tokenize__"):
         return _tokenize_rule
     for base in cls.__mro__:
         library = base.__module__.partition(".")[0]
@@ -327,6 +387,11 @@ def find_rule(cls: type) -> Rule | None:
     return object_rule if _is_plain(cls) else None
 
 
+def _says(cls: type, name: str) -> bool:
+    """Whether a class has a name itself: a metaclass may answer to any."""
+    return any(name in vars(each) for each in cls.__mro__)
+
+
 def _is_plain(cls: type) -> bool:
     """Whether pickle would write its class, its attributes and nothing else."""
     special = "__getnewargs__", "__getnewargs_ex__"
@@ -334,7 +399,7 @@ def _is_plain(cls: type) -> bool:
         getattr(cls, "__reduce_ex__", None) is object.__reduce_ex__
         and getattr(cls, "__reduce__", None) is object.__reduce__
         and getattr(cls, "__getstate__", None) is getattr(object, "__getstate__", None)
-        and not any(hasattr(cls, name) for name in special)
+        and not any(_says(cls, name) for name in special)
         and not issubclass(cls, (list, dict, set, frozenset, tuple, str, bytes, bytearray, int, float))
         and cls not in copyreg.dispatch_table
     )

@@ -13,6 +13,7 @@ CUES = {
     "file": "file {name} changed",
     "file gone": "file {name} is gone",
     "file new": "file {name} exists now",
+    "pattern": "the files that {name} means changed",
     "directory": "directory {name} changed",
     "directory gone": "directory {name} is gone",
     "code": "code of {name} changed",

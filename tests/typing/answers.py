@@ -62,7 +62,7 @@ def the_directory() -> None:
     assert_type(cachepy.cache_repair(dry_run=True), Repaired)
     assert_type(cachepy.cache_prune("cache", days_old=0.5), list[Path])
     assert_type(cachepy.cache_list(), list[dict[str, Any]])
-    assert_type(cachepy.cache_stats(), dict[str, dict[str, Any]])
+    assert_type(cachepy.cache_stats(), dict[str, Any])
     assert_type(cachepy.cache_default_dir(), str)
     assert_type(cachepy.track_file("a.csv"), Path)
     with cachepy.use_session(Session()) as session:

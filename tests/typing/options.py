@@ -27,6 +27,8 @@ everything = cache_file(
     warn_cheap=False,
 )
 
+cache_file(depends_on_vars={"schema": "v3"})
+
 cache_file(1)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 cache_file("cache", True)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 cache_file("cache", versoin="2")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]

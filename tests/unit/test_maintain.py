@@ -10,7 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from cachepy import cache_file, cache_info, cache_list, cache_prune, cache_tree_nodes, cache_tree_sync
+from cachepy import (
+    cache_file,
+    cache_info,
+    cache_list,
+    cache_prune,
+    cache_repair,
+    cache_stats,
+    cache_tree_nodes,
+    cache_tree_sync,
+    cache_verify,
+)
 from cachepy.disk import claims, journal
 from cachepy.disk.entryfile import MAGIC, assemble
 from cachepy.disk.owner import Owner
@@ -107,6 +117,7 @@ def test_many_entries_take_no_square_time(root, monkeypatch):
             self.path, self.written, self.size = str(number), number, 1
 
     monkeypatch.setattr(maintain, "stock", lambda _: map(Fake, range(50_000)))
+    root.mkdir()
     began = time.perf_counter()
     assert len(cache_prune(root, max_bytes=10, dry_run=True)) == 50_000
     assert len(cache_prune(root, days_old=1e-9 + 3, max_bytes=10, dry_run=True)) == 50_000
@@ -260,6 +271,7 @@ def test_files_of_others_stay(root):
 
 
 def test_size_is_all_of_ours(root):
+    root.mkdir()
     assert cache_info(root)["size"] == 0
     cf = cache_file(root)
 
@@ -367,8 +379,9 @@ def test_nothing_is_forgotten_in_a_file_that_is_not_whole(root, content):
 
 
 def test_a_directory_without_a_graph_gets_none(root):
+    root.mkdir()
     cache_prune(root, forget=True)
-    assert not root.exists()
+    assert not list(root.iterdir())
     put(root, 1)
     cache_prune(root, days_old=0, forget=True)
     assert not (root / "graph.pkl").exists()
@@ -412,3 +425,55 @@ def test_calls_beside_a_prune_that_forgets(root, tmp_path):
     assert min(counts) > 0
     nodes = [node["fname"] for node in known(root).values()]
     assert nodes == ["work"] * sum(counts)
+
+
+LOOKS = [cache_info, cache_list, cache_stats, cache_prune, cache_verify, cache_repair]
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=lambda f: f.__name__)
+def test_a_directory_that_does_not_exist_is_an_error_that_names_it(look, tmp_path, monkeypatch):
+    missing = tmp_path / "no" / "cache"
+    with pytest.raises(FileNotFoundError) as caught:
+        look(missing)
+    assert caught.value.filename == str(missing)
+    assert str(missing) in str(caught.value)
+    monkeypatch.setenv("CACHEPY_DIR", str(missing))
+    with pytest.raises(FileNotFoundError):
+        look()
+    assert not missing.exists()
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=lambda f: f.__name__)
+def test_a_file_in_place_of_a_directory_is_an_error_that_names_it(look, tmp_path):
+    (tmp_path / "cache").write_text("")
+    with pytest.raises(UsageError, match="cache is a file"):
+        look(tmp_path / "cache")
+
+
+def test_an_empty_directory_has_nothing_in_it(tmp_path):
+    assert (cache_list(tmp_path), cache_prune(tmp_path)) == ([], [])
+    assert cache_stats(tmp_path) == {
+        "n_entries": 0, "total_size_mb": 0, "oldest": None, "newest": None, "by_function": {},
+    }  # fmt: skip
+
+
+def test_stats_and_rows_have_the_names_that_others_use_too(tmp_path):
+    with use_session(Session()):
+
+        @cache_file(tmp_path, warn_cheap=False)
+        def oldest(x):
+            return x
+
+        @cache_file(tmp_path, warn_cheap=False)
+        def size(x):
+            return bytes(x)
+
+        results = oldest(1), oldest(2), size(500_000)
+    rows, stats, info = cache_list(tmp_path), cache_stats(tmp_path), cache_info(tmp_path)
+    assert len(results) == stats["n_entries"] == info["entries"]
+    assert all(row["file"] == row["path"] and row["file"].is_file() for row in rows)
+    assert all(row["size_bytes"] == row["size"] for row in rows)
+    assert stats["total_size_mb"] == sum(row["size_bytes"] for row in rows) / 1e6 > 0.5
+    assert (stats["oldest"], stats["newest"]) == (info["oldest"], info["newest"])
+    assert {name: row["entries"] for name, row in stats["by_function"].items()} == {"oldest": 2, "size": 1}
+    assert stats["size"] == stats["by_function"]["size"]

@@ -1,0 +1,261 @@
+"""What a local function holds: by name it says which function it is, by code what has to be as it was.
+
+Functions behind one decorator that hides their names (``timed.<locals>.inner``) are told apart by what their closures
+hold: data by value, code by name, down through the closures of that code.  Imports bytecode,
+code, digest, kinds, model.
+"""
+
+from __future__ import annotations
+
+from _thread import get_ident
+
+from cachepy.code import cached_target, resolve
+from cachepy.digest import Digester, Found, digest_bytes, name_of
+from cachepy.errors import UndigestableError
+from cachepy.model import ANCHOR, PACKAGE, Dep
+from cachepy.reach.bytecode import code_bytes
+from cachepy.reach.kinds import FUNCTION, MODULE, is_immutable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import CellType, CodeType
+    from typing import Any
+
+    from cachepy.code import Reach
+    from cachepy.engine import CachedCall
+    from cachepy.session import Session
+    from cachepy.trace import Frame
+    from cachepy.values.modules import Origins
+
+    Cells = list[tuple[CellType, Any]]
+
+MARK = "@"  # stands in the name of a code dep between the function and the digest of what its closure holds
+LOCAL = ".<locals>"
+_DEEPEST = 50  # functions that close over functions; further down all are the same
+_MOST = 1000  # pieces of code in one closure that are looked for by their names
+
+
+class Namer:
+    """Digests in which code counts by its name, and by what tells it from other code of that name.
+
+    Examples
+    --------
+    >>> from cachepy.values.modules import Origins
+    >>> def timed(fn):
+    ...     return lambda x: fn(x)
+    >>> one, two, digest = timed(len), timed(repr), Namer(Origins()).digest
+    >>> digest(one) == digest(two), digest(one) == digest(timed(len))
+    (False, True)
+    """
+
+    def __init__(self, origins: Origins) -> None:
+        self._digester = Digester(origins, self._own)
+        self._busy: set[tuple[int, int]] = set()
+
+    def digest(self, value: Any) -> str:
+        """The digest of a value in a closure; UndigestableError if it has none."""
+        return self._digester.digest(value)
+
+    def held(self, fn: Any) -> list[str]:
+        """What a function holds besides its code: closure and defaults, as far as they have digests."""
+        parts = []
+        for name, value in _held(fn):
+            try:
+                parts.append(f"{name}={self.digest(value)}")
+            except UndigestableError:  # what only the trace can speak of
+                continue
+        return parts
+
+    def _own(self, obj: Any) -> str:
+        """The hook of the digester: what tells code from other code of its name."""
+        mark = get_ident(), id(obj)
+        if mark in self._busy or len(self._busy) >= _DEEPEST:
+            return "again"
+        self._busy.add(mark)
+        try:
+            target = cached_target(obj)
+            return ";".join(self._parts(obj if target is None else target.fn))
+        finally:
+            self._busy.discard(mark)
+
+    def _parts(self, obj: Any) -> list[str]:
+        if isinstance(obj, type):
+            return self._members(obj) if LOCAL in name_of(obj)[1] else []
+        parts = self.held(obj) if hasattr(obj, "__code__") else []
+        if "<lambda>" in getattr(obj, "__qualname__", "") and hasattr(obj, "__code__"):
+            parts.append(digest_bytes(code_bytes(obj.__code__)))  # as in its identity: see `Target`
+        return parts
+
+    def _members(self, cls: type) -> list[str]:
+        """A local class may be made many times, with other constants and other closures in its methods."""
+        parts = []
+        for name, value in sorted(vars(cls).items()):
+            member = getattr(value, "__func__", value)
+            if hasattr(member, "__code__"):
+                parts += [f"{name}.{part}" for part in self.held(member)]
+            elif name[:2] != "__" and is_immutable(value):
+                parts.append(f"{name}={self.digest(value)}")
+        return parts
+
+
+def _held(fn: Any) -> Iterator[tuple[str, Any]]:
+    """The contents of its cells, and its defaults."""
+    for name, cell in zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True):
+        try:
+            yield name, cell.cell_contents
+        except ValueError:  # empty
+            continue
+    for index, value in enumerate(fn.__defaults__ or ()):
+        yield f"default {index}", value
+    yield from (fn.__kwdefaults__ or {}).items()
+
+
+def closure_of(fn: Any, namer: Namer, ignore: frozenset[str]) -> bytes:
+    """What the closure of a function holds: ``make(1)`` and ``make(2)`` are two functions."""
+    parts = []
+    for name, cell in zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True):
+        try:
+            if name not in ignore:
+                parts.append(f"{name}={namer.digest(cell.cell_contents)}")
+        except (ValueError, UndigestableError):  # empty, or what only the trace can speak of
+            continue
+    return ";".join(parts).encode()
+
+
+def steady_cells(fn: Any) -> Cells | None:
+    """All cells that `closure_of` looks into, if as long as they hold the same objects it gives the same."""
+    cells: Cells = []
+    todo, seen = [fn], {id(fn)}
+    while todo:
+        function = todo.pop()
+        for cell in function.__closure__ or ():
+            content = getattr(cell, "cell_contents", None)
+            cells.append((cell, content))
+            target = cached_target(content)
+            inner = content if target is None else target.fn
+            if type(inner) is FUNCTION and id(inner) not in seen:
+                seen.add(id(inner))
+                todo.append(inner)
+            elif type(inner) is not FUNCTION and not is_immutable(content):
+                return None
+        defaults = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
+        if function is not fn and not all(map(is_immutable, defaults)):
+            return None
+    return cells
+
+
+def anchors(session: Session, fn: Any) -> Iterator[tuple[Dep, Any]]:
+    """The code that speaks for a local function where it is not live, each with what it was found as.
+
+    The function around it covers its own code; what its closure and its defaults hold may come from elsewhere, and has
+    to be found by a name, too. A dep without a digest: some of it cannot.
+    """
+    named: dict[str, Any] = {}
+    for obj in _code_behind(session, fn):
+        if isinstance(obj, Dep):
+            yield obj, None
+            continue
+        name, found = _covering(obj)
+        if named.setdefault(name, found) is found and found is not None:
+            continue
+        named[name] = None  # two of that name, or none that can be found
+    for name, found in named.items():
+        reach = None if found is None else session.reader.reach(cached_target(found) or found)
+        yield Dep(ANCHOR, name, None if reach is None else reach.digest), reach
+
+
+def observe_anchors(session: Session, call: CachedCall, frame: Frame) -> list[Reach]:
+    """Tell a frame what speaks for its local function, and all code that is named thereby."""
+    found = []
+    for dep, reach in anchors(session, call.fn):
+        frame.add(dep)
+        if reach is not None:
+            found.append(reach)
+    return found
+
+
+def _code_behind(session: Session, fn: Any) -> Iterator[Any]:
+    """The function and all user code that it holds, however deep; what has no digest, and packages, as deps."""
+    todo, seen = [fn], {id(fn): fn}
+    while todo:
+        obj = todo.pop()
+        yield obj
+        for each in _inside(obj):
+            met: list[Any] = []
+            found = Found()
+            try:
+                Digester(session.origins, _noting(met)).digest(each, found)
+            except UndigestableError:
+                yield Dep(ANCHOR, f"a value of {type(each).__qualname__}", None)
+            for package in found.packages:
+                yield Dep(PACKAGE, package, session.origins.version(package))
+            for code in (*met, *found.code):
+                target = cached_target(code)
+                inner = code if target is None else target.fn
+                if id(inner) not in seen and len(seen) < _MOST:
+                    seen[id(inner)] = inner
+                    todo.append(inner)
+
+
+def _noting(met: list[Any]) -> Callable[[Any], str]:
+    def note(obj: Any) -> str:
+        met.append(obj)
+        return ""
+
+    return note
+
+
+def _inside(obj: Any) -> list[Any]:
+    """The values that a piece of code holds, where code from elsewhere may be."""
+    if type(obj) is MODULE:
+        return []
+    members = [getattr(m, "__func__", m) for m in vars(obj).values()] if isinstance(obj, type) else [obj]
+    is_held = not isinstance(obj, type) or LOCAL in name_of(obj)[1]
+    return [value for f in members if is_held and type(f) is FUNCTION for _, value in _held(f)]
+
+
+def _covering(obj: Any) -> tuple[str, Any]:
+    """The name of the code around a piece of code, and what another process will find by that name, if it covers it."""
+    module, qualname = name_of(obj)
+    outer = qualname.partition(LOCAL)[0] or "*"
+    found = resolve(module, outer)
+    name = f"{module}:{outer}"
+    target = cached_target(found)
+    if target is not None and target.identity != name:  # by that name a verification finds another function
+        return name, None
+    is_code = isinstance(found, (type, MODULE)) or hasattr(found, "__code__")
+    return name, found if is_code and _covers(found, obj) else None
+
+
+def _covers(found: Any, obj: Any) -> bool:
+    """Whether the code of one object holds that of another, behind the decorators that are around it."""
+    todo, seen = [found], {id(found)}
+    code = getattr(obj, "__code__", None)
+    while todo and len(seen) < _MOST:
+        at = todo.pop()
+        if at is obj or (code is not None and hasattr(at, "__code__") and _holds(at.__code__, code)):
+            return True
+        target = cached_target(at)
+        inner = [target.fn] if target is not None else [getattr(at, "__wrapped__", None)]
+        if type(at) is FUNCTION:
+            inner += [value for _, value in _held(at)]
+        if isinstance(obj, type) and LOCAL in name_of(obj)[1] and type(at) is FUNCTION:
+            return True  # the body of a local class stands in the function around it
+        for each in inner:
+            if type(each) is FUNCTION and id(each) not in seen:
+                seen.add(id(each))
+                todo.append(each)
+    return False
+
+
+def _holds(code: CodeType, wanted: CodeType) -> bool:
+    """Whether a code object is another one, or has it somewhere inside."""
+    todo = [code]
+    while todo:
+        at = todo.pop()
+        if at is wanted or at == wanted:
+            return True
+        todo += [each for each in at.co_consts if isinstance(each, type(code))]
+    return False
+
