@@ -651,7 +651,7 @@ def test_chains_of_closure_variables_are_apart():
 def test_imports():
     source = "def f():\n    import a.b\n    from c import d, e\n    def g():\n        from ..p import q\n        from . import r\n"
     imports = [(each.name, each.level, each.wanted) for each in facts(source).imports]
-    assert imports == [("a.b", 0, ()), ("c", 0, ("d", "e")), ("p", 2, ("q",)), ("", 1, ("r",))]
+    assert imports == [("a.b", 0, ()), ("a", 0, ()), ("c", 0, ("d", "e")), ("p", 2, ("q",)), ("", 1, ("r",))]
 
 
 def test_stores():
