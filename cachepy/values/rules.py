@@ -7,14 +7,16 @@ across.  Imports modules; never the libraries whose values it digests (see `reci
 from __future__ import annotations
 
 import copyreg
+import sys
 
 from xxhash import xxh3_128_hexdigest
 
-from cachepy.values.modules import MAIN, USER, canonical, find, home_of, home_of_class, module_name
+from cachepy.errors import UndigestableError
+from cachepy.values.modules import MAIN, PACKAGE, USER, canonical, find, home_of, home_of_class, module_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from cachepy.digest import ValuePickler
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 _FUNCTION = type(lambda: None)
 _MODULE = type(copyreg)
+_BUILTINS = vars(sys.modules["builtins"])
 
 
 def digest_bytes(data: Any) -> str:
@@ -60,18 +63,21 @@ class Found:
 
     known: forms by the id of the object, which is kept with it: what is met again is not done again.
     Valid while the values do not change.  hidden: whether there may be text that the stream shows
-    only as a digest.
+    only as a digest.  unseen: the types of parts without a digest; None if such a part is an error.
+    dropped: what pickle may not bring back, in words.
     """
 
-    __slots__ = ("_code", "cached", "hidden", "known", "packages", "paths")
+    __slots__ = ("_code", "cached", "dropped", "hidden", "known", "packages", "paths", "unseen")
 
-    def __init__(self) -> None:
+    def __init__(self, *, by_parts: bool = False) -> None:
         self._code: dict[int, Any] = {}
         self.cached: list[Any] = []
         self.packages: set[str] = set()
         self.paths: list[str] = []
         self.known: dict[int, tuple[Any, Any]] = {}
         self.hidden = False
+        self.dropped: list[str] = []
+        self.unseen: list[str] | None = [] if by_parts else None
 
     @property
     def code(self) -> list[Any]:
@@ -88,6 +94,9 @@ class Found:
         self.packages |= other.packages
         self.paths += other.paths
         self.hidden |= other.hidden
+        self.dropped += other.dropped
+        if self.unseen is not None:
+            self.unseen += other.unseen or ()
 
 
 def once(rule: Rule) -> Rule:
@@ -106,7 +115,9 @@ def once(rule: Rule) -> Rule:
 
 
 def _class_rule(cls: type, pickler: ValuePickler) -> Any:
-    return NotImplemented if cls.__module__ == "builtins" else _named_class(cls, pickler)
+    if module_of(cls) != "builtins":
+        return _named_class(cls, pickler)
+    return NotImplemented if _BUILTINS.get(cls.__name__) is cls else form("class", "builtins", cls.__qualname__)
 
 
 @once
@@ -186,7 +197,8 @@ def _is_found(obj: Any) -> bool:
 
 
 def _lru_rule(cached: Any, pickler: ValuePickler) -> Any:
-    return form("lru_cache", _around(cached, vars(cached)["__wrapped__"], pickler))
+    limits = cached.cache_parameters() if hasattr(cached, "cache_parameters") else None
+    return form("lru_cache", _around(cached, vars(cached)["__wrapped__"], pickler), limits)
 
 
 def _module_rule(module: Any, pickler: ValuePickler) -> Any:
@@ -206,6 +218,35 @@ def _builtin_rule(fn: Any, pickler: ValuePickler) -> Any:
 
 def _method_kind_rule(method: Any, _: ValuePickler) -> Any:
     return form(type(method).__name__, method.__func__)
+
+
+def _bound_rule(method: Any, _: ValuePickler) -> Any:
+    """By its function, which need not be what the object gives for its name."""
+    return form("method", method.__func__, method.__self__)
+
+
+def _code_rule(code: Any, pickler: ValuePickler) -> Any:
+    return form("code", pickler.digester.code_of(code))
+
+
+def _proxy_rule(proxy: Any, _: ValuePickler) -> Any:
+    try:
+        return form("weak", proxy.__reduce_ex__.__self__)  # what it stands for
+    except ReferenceError:
+        return form("weak")
+
+
+def _finalizer_rule(final: Any, _: ValuePickler) -> Any:
+    return form("finalizer", final.peek())
+
+
+def _struct_rule(layout: Any, _: ValuePickler) -> Any:
+    return form("struct", type(layout), layout.format)
+
+
+def _curry_rule(curried: Any, _: ValuePickler) -> Any:
+    """One that was made by a decorator: pickle would write its name."""
+    return form("curry", curried.func, curried.args, curried.keywords)
 
 
 # -- data
@@ -239,8 +280,21 @@ def _enum_rule(member: Any, _: ValuePickler) -> Any:
     return form("enum", type(member), member._name_, member._value_)
 
 
+def _own_digest_rule(obj: Any, _: ValuePickler) -> Any:
+    return form("own", type(obj), obj.__cachepy_digest__())
+
+
 def _tokenize_rule(obj: Any, _: ValuePickler) -> Any:
     return form("token", type(obj), obj.__dask_tokenize__())
+
+
+def _token_and_state_rule(obj: Any, _: ValuePickler) -> Any:
+    """A token that Dask makes of the parts: of arrays it sees neither strides nor where one text ends."""
+    return form("token", type(obj), obj.__dask_tokenize__(), attributes_of(obj))
+
+
+def _logger_rule(logger: Any, _: ValuePickler) -> Any:
+    return form("logger", type(logger), logger.name)
 
 
 def object_rule(obj: Any, _: ValuePickler) -> Any:
@@ -258,6 +312,111 @@ def state_of(obj: Any) -> list[tuple[str, Any]]:
     return sorted({**(attributes or {}), **(slots or {})}.items())
 
 
+def _lazy_rule(lazy: frozenset[str]) -> Rule:
+    """An instance some of whose attributes are values of cached properties: filled or not, it is the same."""
+
+    def rule(obj: Any, _: ValuePickler) -> Any:
+        return (*form("object", type(obj)), [item for item in state_of(obj) if item[0] not in lazy])
+
+    return rule
+
+
+def _lazy_names(cls: type) -> frozenset[str]:
+    """The names under which `functools.cached_property` keeps what it found."""
+    rows = (row for base in cls.__mro__ for row in _scope_of(base).items())
+    return frozenset(n for n, v in rows if any(b.__name__ == "cached_property" for b in type(v).__mro__))
+
+
+def has_attributes(cls: type) -> bool:
+    """Whether something can lie in an instance by name."""
+    return bool(cls.__dictoffset__ or copyreg._slotnames(cls))  # type: ignore[attr-defined]  # what pickle itself asks
+
+
+def _exception_rule(error: Any, _: ValuePickler) -> Any:
+    """Whether an empty ``__dict__`` has been made of it, or not, makes no difference."""
+    maker, args, *more = error.__reduce_ex__(4)
+    return (*form("exception", type(error), maker, args), (more[0] or None) if more else None)
+
+
+def attributes_of(obj: Any, lazy: frozenset[str] | None = None) -> list[tuple[str, Any]]:
+    """All that lies in an instance by name, whatever pickle would take of it, but for values of cached properties."""
+    cls, scope = type(obj), getattr(obj, "__dict__", None)
+    found = {name: getattr(obj, name) for name in copyreg._slotnames(cls) if hasattr(obj, name)}  # type: ignore[attr-defined]  # what pickle itself asks
+    if type(scope) is dict:
+        found.update(scope)
+    lazy = _lazy_names(cls) if lazy is None else lazy
+    return sorted((item for item in found.items() if item[0] not in lazy), key=lambda item: str(item[0]))
+
+
+def _reduced_rule(lazy: frozenset[str]) -> Rule:
+    """For a class of the user's of which pickle may leave out what a body sees all the same."""
+
+    def rule(obj: Any, pickler: ValuePickler) -> Any:
+        maker = copyreg.dispatch_table.get(type(obj))
+        taken = obj.__reduce_ex__(4) if maker is None else maker(obj)
+        if isinstance(taken, str):
+            return (*form("by name", type(obj), taken), _dropped(obj, (), lazy, pickler))
+        state, items, rows = (*taken[2:5], None, None, None)[:3]
+        dropped = _dropped(obj, taken[1:3], lazy, pickler)
+        if lazy and type(state) is dict:
+            state = {name: value for name, value in state.items() if name not in lazy}
+        elif isinstance(obj, BaseException):
+            state = state or None
+        state = state, _listed(items), _listed(rows), dropped
+        return (*form("reduced", type(obj), *taken[:2]), state)  # as state: it may refer to the object
+
+    return rule
+
+
+def _listed(items: Any) -> Any:
+    return None if items is None else list(items)
+
+
+def dropped_from(obj: Any, taken: tuple[Any, ...], lazy: frozenset[str] | None = None) -> list[tuple[str, Any]]:
+    """The attributes of an object that are not in what pickle takes of it, but for what is called a cache."""
+    inside: set[int] = set()
+    for part in taken:
+        inside.add(id(part))
+        for each in part if type(part) is tuple else (part,):
+            inside.add(id(each))
+            if isinstance(each, dict):
+                inside.update(map(id, dict.values(each)))
+            elif isinstance(each, (list, tuple)):
+                inside.update(map(id, each))
+    return [row for row in attributes_of(obj, lazy) if id(row[1]) not in inside and not is_cache(row[0])]
+
+
+def is_cache(name: str) -> bool:
+    """Whether a name says that what it names is made of the rest."""
+    return "cache" in name.lower() or "memo" in name.lower()
+
+
+def _dropped(obj: Any, taken: tuple[Any, ...], lazy: frozenset[str], pickler: ValuePickler) -> list[tuple[str, str]]:
+    """What pickle drops counts as far as it has a digest: a lock is dropped with good reason."""
+    busy, mark_of_it = pickler.found.known, -id(obj)
+    if mark_of_it in busy:  # what it drops refers to it
+        return []
+    busy[mark_of_it] = obj, None
+    try:
+        rows = dropped_from(obj, taken, lazy)
+        note_dropped(obj, (name for name, _ in rows), pickler)
+        return [(name, _digest_or_type(value, pickler)) for name, value in rows]
+    finally:
+        del busy[mark_of_it]
+
+
+def note_dropped(obj: Any, names: Iterable[str], pickler: ValuePickler) -> None:
+    """Note attributes that pickle may not bring back."""
+    pickler.found.dropped += [f"the attribute {name} of {type(obj).__name__}" for name in names]
+
+
+def _digest_or_type(value: Any, pickler: ValuePickler) -> str:
+    try:
+        return pickler.digester.digest(value, pickler.found)
+    except UndigestableError:
+        return type(value).__name__
+
+
 def _set_rule(items: Any, _: ValuePickler) -> Any:
     """An instance of a subclass of set or frozenset: pickle would write it in the order of the hashes."""
     return form("set", type(items), frozenset(items), items.__reduce_ex__(4)[2])
@@ -271,7 +430,8 @@ def _mapping_proxy_rule(proxy: Any, _: ValuePickler) -> Any:
     return form("mappingproxy", dict(proxy))
 
 
-def _memoryview_rule(view: Any, _: ValuePickler) -> Any:
+def _memoryview_rule(view: Any, pickler: ValuePickler) -> Any:
+    pickler.found.dropped.append("the memoryview, which comes back as bytes")
     return form("memoryview", view.format, view.shape, digest_bytes(view.tobytes()))
 
 
@@ -279,7 +439,8 @@ def _memoryview_rule(view: Any, _: ValuePickler) -> Any:
 
 
 _PROXY = type(vars(Found))
-_LIBRARIES = {"numpy", "pandas", "pyarrow", "polars"}
+_LIBRARIES = {"numpy", "pandas", "pyarrow", "polars", "scipy", "xarray", "pint"}
+_DASKS = frozenset({"normalize_token", "tokenize"})
 _BY_NAME: dict[tuple[str, str], Rule] = {
     ("builtins", "type"): _class_rule,
     ("builtins", "function"): _function_rule,
@@ -289,12 +450,29 @@ _BY_NAME: dict[tuple[str, str], Rule] = {
     ("builtins", "memoryview"): _memoryview_rule,
     ("builtins", "staticmethod"): _method_kind_rule,
     ("builtins", "classmethod"): _method_kind_rule,
+    ("builtins", "method"): _bound_rule,
+    ("builtins", "code"): _code_rule,
     ("functools", "_lru_cache_wrapper"): _lru_rule,
+    ("weakref", "ProxyType"): _proxy_rule,
+    ("weakref", "CallableProxyType"): _proxy_rule,
+    ("weakref", "finalize"): _finalizer_rule,
+    ("_struct", "Struct"): _struct_rule,
+    ("toolz.functoolz", "curry"): _curry_rule,
+    ("cytoolz.functoolz", "curry"): _curry_rule,
 }
 
 
-def find_rule(cls: type) -> Rule | None:
-    """The rule for instances of a class; None: as pickle does it."""
+_scope_of: Any = vars(type)["__dict__"].__get__  # `vars` of a class, whatever the class itself says
+_BY_BASE: dict[tuple[str, str], Rule] = {
+    ("enum", "Enum"): _enum_rule,
+    ("datetime", "datetime"): _time_rule,
+    ("datetime", "time"): _time_rule,
+    ("logging", "Logger"): _logger_rule,
+}
+
+
+def find_rule(cls: type, kind_of: Callable[[type], str]) -> Rule | None:
+    """The rule for instances of a class; None: as pickle does it.  kind_of: whose a class is."""
     named = _BY_NAME.get((cls.__module__, cls.__name__))
     if named is not None:
         return named
@@ -308,23 +486,61 @@ def find_rule(cls: type) -> Rule | None:
         return _class_rule
     if issubclass(cls, _MODULE):
         return _module_rule
-    if hasattr(cls, "__dask_tokenize__"):
-        return _tokenize_rule
+    return _declared_rule(cls, kind_of) or _derived_rule(cls) or _object_rule(cls, kind_of)
+
+
+def _declared_rule(cls: type, kind_of: Callable[[type], str]) -> Rule | None:
+    """What a class itself says it is; a library's token is not believed."""
+    if _definer(cls, "__cachepy_digest__") is not None:
+        return _own_digest_rule
+    definer = _definer(cls, "__dask_tokenize__")
+    if definer is None or kind_of(definer) != USER:
+        return None
+    names = getattr(getattr(vars(definer)["__dask_tokenize__"], "__code__", None), "co_names", ())
+    return _tokenize_rule if _DASKS.isdisjoint(names) else _token_and_state_rule
+
+
+def module_of(cls: type) -> str:
+    """Where a class is from; of one written in C it may be anything, and Cython's own are from no module at all."""
+    module = cls.__module__
+    return module if type(module) is str and not module.startswith("_cython_") else "builtins"
+
+
+def _definer(cls: type, name: str) -> type | None:
+    """The class that defines a name, without asking a metaclass."""
+    return next((base for base in cls.__mro__ if name in _scope_of(base)), None)
+
+
+def _derived_rule(cls: type) -> Rule | None:
+    """The rule for what is derived from a class that has one."""
     for base in cls.__mro__:
-        library = base.__module__.partition(".")[0]
+        module = module_of(base)
+        library = module.partition(".")[0]
         if library in _LIBRARIES:
             from cachepy.values.recipes import recipe_for
 
             return recipe_for(cls, library)
-        if base.__module__.startswith("pathlib") and base.__name__ == "PurePath":
+        if module.startswith("pathlib") and base.__name__ == "PurePath":
             return _path_rule if cls.__module__.startswith("pathlib") else _own_path_rule
-        if base.__module__ == "enum" and base.__name__ == "Enum":
-            return _enum_rule
-        if base.__module__ == "datetime" and base.__name__ in ("datetime", "time"):
-            return _time_rule
+        rule = _BY_BASE.get((module, base.__name__))
+        if rule is not None:
+            return rule
     if issubclass(cls, (set, frozenset)) and cls.__reduce__ in (set.__reduce__, frozenset.__reduce__):
         return _set_rule
-    return object_rule if _is_plain(cls) else None
+    return None
+
+
+def _object_rule(cls: type, kind_of: Callable[[type], str]) -> Rule | None:
+    lazy = _lazy_names(cls)
+    if _is_plain(cls):
+        return _lazy_rule(lazy) if lazy else object_rule
+    if issubclass(cls, BaseException) and kind_of(cls) != PACKAGE:
+        return _exception_rule if kind_of(cls) != USER else _reduced_rule(lazy)
+    if kind_of(cls) != USER or not has_attributes(cls):
+        return None
+    definers = [_definer(cls, name) for name in ("__reduce_ex__", "__reduce__", "__getstate__")]
+    by_package = any(each is not None and kind_of(each) == PACKAGE for each in definers)  # it knows its caches
+    return None if by_package else _reduced_rule(lazy)
 
 
 def _is_plain(cls: type) -> bool:

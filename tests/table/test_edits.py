@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.table import argument_edits, call_edits, code_edits, file_edits, reach_edits, type_edits
+from tests.table import argument_edits, call_edits, code_edits, file_edits, reach_edits, type_edits, value_edits
 from tests.table.firsts import FIRST
 from tests.table.harness import Case, CaseFailed, Project, Server, check
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-TABLES = (code_edits, argument_edits, file_edits, call_edits, type_edits, reach_edits)
+TABLES = (code_edits, argument_edits, file_edits, call_edits, type_edits, reach_edits, value_edits)
 EDITS: list[Case] = [case for table in TABLES for case in table.CASES]
 STATED = {name: first for cases in FIRST.values() for name, first in cases.items()}
 CASES = [replace(case, first=STATED.get(case.name)) for case in EDITS]

@@ -22,7 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "model": {"notebook", "sentences"},
     "verify": {"model"},
-    "digest": {"flat", "modules", "rules", "sharing"},
+    "digest": {"flat", "modules", "refused", "rules", "sharing"},
     "plot": {"canvas", "captions", "export", "layout", "scene"},
     "paths": {"digest"},
     "key": {"digest", "flat", "paths"},
@@ -54,7 +54,9 @@ ALLOWED: dict[str, set[str]] = {
     "arrow": {"rules"},
     "hints": {"rules"},
     "sharing": {"rules"},
-    "recipes": {"arrow", "rules"},
+    "recipes": {"arrow", "labelled", "rules"},
+    "labelled": {"rules"},
+    "refused": {"modules", "rules"},
     # rows/
     "wire": set(),
     "shape": set(),
@@ -88,7 +90,7 @@ ALLOWED: dict[str, set[str]] = {
     "source": {"bytecode", "digest", "pieces", "wire"},
     "walk": {
         "digest", "dynamic", "extensions", "facts", "guard", "imports", "kinds", "modules", "notes", "patches", "pieces",
-        "scopes",
+        "refused", "scopes",
     },
     "changes": {"model", "pieces", "source"},
     # recording/
@@ -110,7 +112,10 @@ ALLOWED: dict[str, set[str]] = {
     "request": {"code", "label", "model", "places", "probe", "session", "store", "trace", "verify"},
     "track": {"bypass", "session", "trace"},
     "revive": {"again", "model", "trace", "verify"},
-    "run": {"again", "bypass", "digest", "flat", "inputs", "label", "model", "outputs", "payload", "session", "trace"},
+    "run": {
+        "again", "bypass", "digest", "entryfile", "flat", "inputs", "label", "model", "outputs", "payload", "session",
+        "trace",
+    },
     "miss": {
         "bypass", "changes", "claims", "graph", "key", "model", "paths", "revive", "run", "session", "source", "trace",
         "waiting",
