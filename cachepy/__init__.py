@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from cachepy.calls.track import track_file
     from cachepy.decorator import cache_file
     from cachepy.errors import (
+        AlteredResultWarning,
         CachepyError,
         CacheReadWarning,
         CacheWarning,
@@ -72,8 +73,9 @@ _HOMES = {
     "calls.config": "load_config",
     "calls.track": "track_file",
     "decorator": "cache_file",
-    "errors": "CachepyError CacheReadWarning CacheWarning CacheWriteWarning ChangedGlobalWarning ChangedInputWarning "
-    "CheapCallWarning GraphFileError OpaqueGlobalWarning UncachedCallWarning UsageError UsageValueError",
+    "errors": "AlteredResultWarning CachepyError CacheReadWarning CacheWarning CacheWriteWarning ChangedGlobalWarning "
+    "ChangedInputWarning CheapCallWarning GraphFileError OpaqueGlobalWarning UncachedCallWarning UsageError "
+    "UsageValueError",
     "upkeep.maintain": "cache_info cache_list cache_prune cache_stats",
     "model": "Reason Verdict",
     "calls.options": "cache_default_dir",
@@ -91,6 +93,7 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
+    "AlteredResultWarning",
     "CacheReadWarning",
     "CacheWarning",
     "CacheWriteWarning",

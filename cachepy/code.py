@@ -32,6 +32,7 @@ UNBOUND = "unbound"  # the digest of a declared variable that is not there
 _REMEMBER = 4096  # digests of functions and classes of modules
 _LOCAL = 1  # of local functions and lambdas: a guard keeps alive all that they close over
 ModuleType = type(sys)
+_CODE = type((lambda: None).__code__)
 
 
 class Target:
@@ -78,13 +79,13 @@ class Reach(Record, quick=True):
     __slots__ = ("digest", "pieces", "opaque", "guard", "cached")
     digest: str
     pieces: tuple[Piece, ...]
-    opaque: tuple[str, ...]
+    opaque: tuple[tuple[str, str], ...]
     guard: Callable[[], bool]
     cached: tuple[Target, ...]
     if not TYPE_CHECKING:
 
         def __init__(
-            self, digest: str, pieces: tuple[Piece, ...], opaque: tuple[str, ...], guard: Any,
+            self, digest: str, pieces: tuple[Piece, ...], opaque: Any, guard: Any,
             cached: tuple[Target, ...],
         ) -> None:
             self.digest = digest
@@ -312,6 +313,8 @@ class CodeReader:
 
     def _by_value(self, obj: Any) -> str | None:
         """The hook of the digester: see `Digester`."""
+        if type(obj) is _CODE:
+            return self.code_digest(obj)
         target = cached_target(obj)
         module, qualname = name_of(obj)
         if is_stable(obj, module, qualname):

@@ -18,8 +18,9 @@ from xxhash import xxh3_128_hexdigest
 
 from cachepy.errors import UndigestableError
 from cachepy.values.flat import LEAVES, MARSHAL, flat_stream, has_no_nan, may_have_nan
-from cachepy.values.modules import Origins
-from cachepy.values.rules import Found, digest_bytes, find_rule, form, mark, name_of
+from cachepy.values.modules import STDLIB, Origins
+from cachepy.values.registry import find_rule
+from cachepy.values.rules import Found, digest_bytes, form, is_cache, mark, module_of, name_of
 from cachepy.values.sharing import LARGE, Folder, is_small
 
 TYPE_CHECKING = False
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from cachepy.values.rules import Rule
 
-__all__ = ["Digester", "Found", "ValuePickler", "digest_bytes", "flat_stream", "form", "name_of"]
+__all__ = ["Digester", "Found", "ValuePickler", "digest_bytes", "flat_stream", "form", "is_cache", "name_of"]
 
 _PROTOCOL = 3  # spells sets by name, so that one set anywhere is noticed, and has no framing
 _DEEPEST = 5000  # levels; with more, pickling may need more than a thread's stack of 8 MB
@@ -37,6 +38,8 @@ _STR = {str}
 _SORTABLE = frozenset({int, str, bytes})
 _BY_LOOK = frozenset({set, frozenset, float})
 _LOOPED = b"\x80looped"  # no stream of `flat` starts like it
+_PARTS = b"\x80parts"
+_AGAIN = b"\x80again"
 
 
 class Digester:
@@ -64,6 +67,7 @@ class Digester:
         self.origins = origins
         self.code_of = code_of
         self.rules: dict[type, tuple[Rule | None, str | None]] = {}
+        self.kept: dict[int, tuple[Any, ...]] = {}  # what rules remember of objects that are long to read
         self._idle: list[ValuePickler] = []
 
     def digest(self, value: object, found: Found | None = None) -> str:
@@ -75,6 +79,27 @@ class Digester:
         return flat_stream(value) or self._pickled(value, found or Found())
 
     def _pickled(self, value: object, found: Found) -> bytes:
+        try:
+            return self._pickled_whole(value, found)
+        except UndigestableError:
+            if found.unseen is None:
+                raise
+            return self._by_parts(value, found)
+
+    def _by_parts(self, value: object, found: Found) -> bytes:
+        """A value of which a part has no digest."""
+        for fast in (True, False):
+            try:
+                return _PARTS + _dump(PartsPickler, value, self, found, fast=fast)
+            except (UndigestableError, MemoryError):
+                raise
+            except Exception as error:
+                if isinstance(error, RecursionError) and self._is_deep_here(value):
+                    raise
+                why = error
+        raise _no_digest(value, why) from why
+
+    def _pickled_whole(self, value: object, found: Found) -> bytes:
         if self.is_too_deep(value):
             raise _no_digest(value, RecursionError(f"it is more than {_DEEPEST} levels deep"))
         try:
@@ -155,8 +180,12 @@ class Digester:
         try:
             return self.rules[cls]
         except KeyError:
-            found = self.rules[cls] = find_rule(cls), self.origins.package(cls)
+            found = self.rules[cls] = find_rule(cls, self.kind_of), self.origins.package(cls)
             return found
+
+    def kind_of(self, cls: type) -> str:
+        """Whose a class is; those that C code makes for itself are from no module."""
+        return STDLIB if module_of(cls) == "builtins" else self.origins.of_class(cls)
 
 
 def _no_digest(value: object, error: Exception) -> UndigestableError:
@@ -261,12 +290,46 @@ class CanonicalPickler(ValuePickler):
         if len(kinds) == 1 and kinds <= _SORTABLE:
             return name, dumps(sorted(items), MARSHAL)
         if kinds <= LEAVES:
-            return name, sorted(self.digester._written(item, self.found) for item in items)
+            return name, sorted(self._stream(item, self.found) for item in items)
         rows = sorted(map(self._row, items), key=lambda row: row[0])
         for _, found in rows:  # in an order that does not depend on hashes
             self.found.merge(found)
         return name, [stream for stream, _ in rows]
 
     def _row(self, item: Any) -> tuple[bytes, Found]:
-        found, digester = Found(), self.digester
-        return digester._written(digester._folded(item, found), found), found
+        found = Found(by_parts=self.found.unseen is not None)
+        return self._stream(item, found), found
+
+    def _stream(self, item: Any, found: Found) -> bytes:
+        return self.digester._written(self.digester._folded(item, found), found)
+
+
+class PartsPickler(CanonicalPickler):
+    """The slowest form, for values of which a part has no digest: that part goes by its type, the others count."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        from cachepy.values import refused
+
+        if obj is mark or obj is set or obj is frozenset or issubclass(type(obj), type):
+            return super().reducer_override(obj)
+        beside = refused.form_beside(obj, self)
+        if beside is not None:
+            return beside
+        try:
+            written = super().reducer_override(obj)
+            return refused.reduced(obj) if written is NotImplemented else written
+        except (RecursionError, MemoryError):
+            raise
+        except Exception:
+            return refused.form_of_parts(obj, self)
+
+    def _stream(self, item: Any, found: Found) -> bytes:
+        busy = found.known = self.found.known
+        place = -id(item)
+        if place in busy:  # it holds itself, by way of a set
+            return _AGAIN
+        busy[place] = item, None
+        try:
+            return self.digester.stream(item, found)
+        finally:
+            del busy[place]

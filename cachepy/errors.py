@@ -268,10 +268,31 @@ class CheapCallWarning(CacheWarning):
     """
 
 
-class OpaqueGlobalWarning(CacheWarning):
-    """A global that the code reads has no digest, so changes of its value go unseen.
+class AlteredResultWarning(CacheWarning):
+    """A result comes back from the cache without something that it had: pickling leaves it out.
 
-    Name it in ``ignore_globals`` if that is right, as for the connection to a database.
+    Given once for a function; the first run returns the whole result.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from cachepy import cache_file
+    >>> @cache_file("cache")
+    ... def view():
+    ...     return memoryview(b"data")
+    >>> with warnings.catch_warnings(record=True) as seen:
+    ...     warnings.simplefilter("always")
+    ...     _ = view()
+    >>> seen[0].category.__name__, type(view()).__name__
+    ('AlteredResultWarning', 'bytes')
+    """
+
+
+class OpaqueGlobalWarning(CacheWarning):
+    """A part of a value that the code reads by a name has no digest, so changes of that part go unseen.
+
+    All other parts count, and the code of its class. Given in each process that relies on it. Name it in
+    ``ignore_globals`` if that is right, as for the connection to a database.
 
     Examples
     --------

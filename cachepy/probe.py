@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
+    from cachepy.code import Reach
     from cachepy.model import Dep, Event
     from cachepy.reach.pieces import Piece
     from cachepy.session import Session
@@ -29,7 +30,8 @@ class LiveProbe:
 
     own: the identity and digest of the function that is called, which is known already;
     known: code by identity that is at hand, because it came as an argument; border: the cached functions at the
-    border of the code that is called.
+    border of the code that is called;
+    opaque: code that was asked for, of whose values not all can be seen.
     """
 
     def __init__(
@@ -38,9 +40,11 @@ class LiveProbe:
         own: tuple[str, str] | None = None,
         known: dict[str, Any] | None = None,
         border: Iterable[Target] = (),
+        opaque: dict[str, Reach] | None = None,
     ) -> None:
         self.session = session
         self.known = known or {}
+        self.opaque = {} if opaque is None else opaque
         self._border = border
         self._by_value: dict[str, list[Target]] | None = None
         self._own = own
@@ -77,7 +81,9 @@ class LiveProbe:
         if self._own is not None and identity == self._own[0] and (recorded == self._own[1] or "<" not in identity):
             return self._own[1]
         if identity not in self._codes:
-            self._codes[identity] = [self.session.reader.reach(o).digest for o in self.found(identity)]
+            reaches = [self.session.reader.reach(o) for o in self.found(identity)]
+            self.opaque.update((identity, reach) for reach in reaches if reach.opaque)
+            self._codes[identity] = [reach.digest for reach in reaches]
         digests = self._codes[identity]
         return recorded if recorded in digests else next(iter(digests), None)
 

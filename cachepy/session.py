@@ -15,7 +15,14 @@ from _weakref import ref
 from cachepy import parts
 from cachepy.code import CodeReader, Target
 from cachepy.disk.trust import Trust
-from cachepy.errors import CacheReadWarning, EntryError, UntrustedEntryError, UsageError, user_level
+from cachepy.errors import (
+    CacheReadWarning,
+    EntryError,
+    OpaqueGlobalWarning,
+    UntrustedEntryError,
+    UsageError,
+    user_level,
+)
 from cachepy.model import CALL, FILE, NAME, PATTERN, ROOT, Dep
 from cachepy.reach.guard import Era
 from cachepy.sink import GraphSink
@@ -30,6 +37,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachepy.calls.closures import Namer
+    from cachepy.code import Reach
     from cachepy.disk.claims import Claims
     from cachepy.disk.files import Files
     from cachepy.disk.mounts import Mounts
@@ -261,6 +269,18 @@ class Session:
             return False
         self._warned.add(mark)
         return True
+
+    def warn_unseen(self, identity: str, reach: Reach) -> None:
+        """Warn of values of which a part has no digest, in each process that relies on such code."""
+        for label, types in reach.opaque:
+            self.warn(
+                OpaqueGlobalWarning,
+                f"{identity.rpartition('.')[2].rpartition(':')[2]} reads {label.rpartition(':')[2]}, in which what is "
+                f"of type {types} has no digest: changes of it go unseen. Name it in ignore_globals=[...] if that is "
+                f"right",
+                identity,
+                label,
+            )
 
     def warn_unread(self, error: Exception, outcome: str, *once: object) -> None:
         """Warn that something stored was not used; of a stranger's entries once, whatever their number."""

@@ -57,14 +57,7 @@ class Inputs:
         self.frame.deps[CODE, self.request.own_name] = reach.digest
         if LOCAL in call.target.qualname:
             self.reaches += observe_anchors(self.session, call, self.frame)
-        for label in reach.opaque:
-            self.session.warn(
-                OpaqueGlobalWarning,
-                f"{call.fname} reads the global {label.rpartition(':')[2]}, whose value has no digest: changes of it "
-                f"go unseen. Name it in ignore_globals=[...] if that is right",
-                call.target.identity,
-                label,
-            )
+        self.session.warn_unseen(call.target.identity, reach)
         for name in self._unbound() if call.options.depends_on_vars else ():
             self.session.warn(
                 OpaqueGlobalWarning,
@@ -98,6 +91,7 @@ class Inputs:
         for obj in found.code:
             reach = self.session.reader.reach(cached_target(obj) or obj)
             self.reaches.append(reach)
+            self.session.warn_unseen(identity_of(obj), reach)
             self.frame.add(Dep(CODE, identity_of(obj), reach.digest))
         for package in found.packages:
             self.frame.add(Dep(PACKAGE, package, self.session.origins.version(package)))

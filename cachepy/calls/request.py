@@ -46,8 +46,8 @@ class Request:
     """One call: its key, and the way to its value."""
 
     __slots__ = (
-        "arguments", "call", "claim", "claim_path", "found", "hash", "hit", "hopeless", "id", "own_name", "path",
-        "reach", "session", "store", "stored", "values",
+        "arguments", "call", "claim", "claim_path", "found", "hash", "hit", "hopeless", "id", "opaque", "own_name",
+        "path", "reach", "session", "store", "stored", "values",
     )  # fmt: skip
 
     def __init__(
@@ -71,6 +71,7 @@ class Request:
         self.path, self.claim_path = stem + ENTRY, stem + CLAIM
         self.reach: Reach = session.reader.reach(call.target)
         self.own_name = call.code_name(session)
+        self.opaque = {call.target.identity: self.reach} if self.reach.opaque else {}
         self.hit: Hit | None = None
         self.claim: Claim | None = None
         self.hopeless: set[str] = set()
@@ -89,12 +90,12 @@ class Request:
         """Sees the world from this call: what its code and its arguments lead to."""
         found = self.found
         if found is None:
-            return LiveProbe(self.session, own, None, self.reach.cached)
+            return LiveProbe(self.session, own, None, self.reach.cached, self.opaque)
         code = {identity_of(c): c for c in found.code}
         given = [cached_target(each) for each in found.cached]
         for each in found.code:
             given += self.session.reader.reach(each).cached
-        return LiveProbe(self.session, own, code, [*self.reach.cached, *filter(None, given)])
+        return LiveProbe(self.session, own, code, [*self.reach.cached, *filter(None, given)], self.opaque)
 
     def prepare(self) -> None:
         """Make the folder of the entry."""
@@ -149,6 +150,8 @@ class Request:
             self.session.warn_unread(error, f"{self.call.fname} runs again", "value", self.id)
             return None
         self.hit = Hit(event, value)
+        for identity, reach in self.opaque.items():
+            self.session.warn_unseen(identity, reach)
         frame = caller()
         if frame is not None:
             self.session.tell(frame, event)

@@ -16,11 +16,9 @@ from cachepy.calls.bypass import give_way
 from cachepy.calls.inputs import Inputs
 from cachepy.calls.outputs import Outputs
 from cachepy.digest import Found
+from cachepy.disk.entryfile import load_value
 from cachepy.disk.payload import pack, pack_flat
-from cachepy.errors import (
-    CacheWriteWarning,
-    UndigestableError,
-)
+from cachepy.errors import AlteredResultWarning, CacheWriteWarning, EntryError, UndigestableError
 from cachepy.model import Event, Trace
 from cachepy.session import current_session
 from cachepy.trace import Frame, caller, enter, leave, working_dir
@@ -185,9 +183,27 @@ class Run:
             return xxh3_128_hexdigest(flat), named
         found = Found()
         try:
-            return self.session.digester.digest(self.value, found), named.union(found.paths)
+            digest = self.session.digester.digest(self.value, found)
+            if found.dropped:
+                self._compare(payload, digest, found.dropped)
+            return digest, named.union(found.paths)
         except UndigestableError:
             return self.session.digester.digest((payload.pickle, [bytes(b) for b in payload.buffers])), named
+
+    def _compare(self, payload: Payload, digest: str, dropped: list[str]) -> None:
+        """Say it if a result of a kind that pickle may alter does not come back as it is."""
+        call, outcome = self.request.call, "without that"
+        try:
+            if self.session.digester.digest(load_value(payload.pickle, payload.buffers)) == digest:
+                return
+        except (EntryError, UndigestableError) as error:
+            outcome = f"not at all ({error})"
+        self.session.warn(
+            AlteredResultWarning,
+            f"the result of {call.fname} loses {', '.join(dict.fromkeys(dropped))} when it is stored: from the cache "
+            f"it comes back {outcome}. Return it as data of its own, or let __reduce__ keep it",
+            call.target.identity,
+        )
 
     def _event(self, elapsed: float, result: str, named: set[str]) -> Event:
         request, call, now = self.request, self.request.call, time.time()

@@ -39,6 +39,7 @@ class Import:
         self.by = by
         self.chains: set[Chain] = {()}
         self.variable = False
+_QUESTIONS = frozenset({"__dict__", "__subclasses__", "vars"})
 
 
 class CodeFacts:
@@ -50,7 +51,7 @@ class CodeFacts:
     """
 
     __slots__ = (
-        "attributes", "cell_chains", "global_chains", "imports", "loose_imports", "loose_modules", "names",
+        "asks", "attributes", "cell_chains", "global_chains", "imports", "loose_imports", "loose_modules", "names",
         "stored_cells", "stored_globals", "texts",
     )  # fmt: skip
 
@@ -65,6 +66,7 @@ class CodeFacts:
         self.loose_modules = False
         self.loose_imports = False
         self.names: tuple[str, ...] = ()
+        self.asks: set[str] = set()  # which questions about a class it may ask
 
 
 def scan(code: CodeType) -> CodeFacts:
@@ -73,6 +75,7 @@ def scan(code: CodeType) -> CodeFacts:
     cells: list[tuple[str, Import]] = []
     while todo:
         code = todo.pop()
+        facts.asks |= _QUESTIONS.intersection(code.co_names)
         _scan_one([op for op in decode(code)[0] if op[0] not in ("NOP", "RESUME")], facts, cells)
         facts.texts.update(each for const in code.co_consts for each in _texts_in(const))
         todo += [c for c in reversed(code.co_consts) if isinstance(c, CodeType)]

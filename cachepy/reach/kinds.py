@@ -6,6 +6,7 @@ Imports nothing of cachepy.
 from __future__ import annotations
 
 import sys
+from _abc import _get_dump  # type: ignore[import-not-found]  # what `ABC._dump_registry` shows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,9 +22,7 @@ _CLASS_NOISE = frozenset({
     "__annotations__", "__annotations_cache__", "__annotate_func__", "__dataclass_fields__", "__dataclass_params__",
     "__parameters__", "__orig_bases__", "__abstractmethods__", "_abc_impl", "__classcell__", "__type_params__",
 })  # fmt: skip
-_HARMLESS = frozenset({
-    "_thread", "threading", "logging", "_contextvars", "concurrent", "weakref", "_weakref", "asyncio", "_asyncio",
-})  # fmt: skip
+_MADE_BY_ENUM = frozenset({"_name_", "_value_", "__objclass__", "_sort_order_", "_inverted_", "_hashable_"})
 
 
 def is_immutable(obj: object) -> bool:
@@ -33,26 +32,52 @@ def is_immutable(obj: object) -> bool:
     return type(obj) in IMMUTABLE
 
 
-def is_harmless(cls: type) -> bool:
-    """Whether objects of a class say nothing about a result: locks, loggers and the like."""
-    return cls.__module__.partition(".")[0] in _HARMLESS
-
-
 def _enum_members(cls: Any, members: dict[str, Any]) -> dict[str, Any]:
-    """Of an enum: the members' values, and what the user wrote beside them, not the tables enum makes."""
-    values = {f"member {name}": member._value_ for name, member in cls.__members__.items()}
+    """Of an enum: its members in their order, and what the user wrote beside them, not the tables enum makes."""
     kinds = (FUNCTION, staticmethod, classmethod)
-    own = {n: v for n, v in members.items() if n not in cls.__members__ and (n[:1] != "_" or isinstance(v, kinds))}
-    return values | own
+    beside = {n: v for n, v in members.items() if n not in cls.__members__}
+    found = {n: v for n, v in beside.items() if not _is_sunder(n) or isinstance(v, kinds)}
+    found["order of members"] = tuple(cls.__members__)
+    if "_boundary_" in members:
+        found["boundary"] = str(members["_boundary_"])
+    for name, member in cls.__members__.items():
+        found[f"member {name}"] = member._value_
+        if name != member._name_:
+            found[f"alias {name}"] = member._name_
+        elif extras := {n: v for n, v in getattr(member, "__dict__", {}).items() if n not in _MADE_BY_ENUM}:
+            found[f"attributes of {name}"] = extras
+    return found
 
 
-def _is_enum(cls: type) -> bool:
-    """A metaclass may answer to any name, `__members__` too."""
-    kind: type = type(cls)
-    return any("__members__" in vars(each) for each in kind.__mro__)
+def _is_sunder(name: str) -> bool:
+    return name[:1] == name[-1:] == "_" and name[1:2] != "_"
 
 
 def members_of(cls: type) -> dict[str, Any]:
     """What a class says in its own body, without what Python and libraries put there."""
     members = {n: v for n, v in vars(cls).items() if n not in _CLASS_NOISE and not n.startswith("__pydantic")}
-    return _enum_members(cls, members) if _is_enum(cls) else members
+    return _enum_members(cls, members) if is_enum(cls) else members
+
+
+def is_enum(cls: type) -> bool:
+    """Whether a class is an enum with members or without."""
+    return any(base.__module__ == "enum" and base.__name__ == "Enum" for base in cls.__mro__)
+
+
+def field_notes(field: Any) -> str:
+    """What a field of a dataclass says beside its type and its default."""
+    flags = [f"{name}={getattr(field, name, None)}" for name in ("init", "repr", "hash", "compare")]
+    kw_only = getattr(field, "kw_only", None)  # a mark that has no text of its own, if nobody said
+    return " ".join([*flags, f"kw_only={kw_only if type(kw_only) is bool else None}"])
+
+
+def virtual_subclasses(cls: type) -> list[type]:
+    """The classes that were registered as subclasses of an abstract one, in the order of their names."""
+    if "_abc_impl" not in vars(cls) and not hasattr(type(cls), "_dump_registry"):
+        return []
+    try:
+        registry = _get_dump(cls)[0]
+    except TypeError:  # made in another way
+        return []
+    found = [each for each in (ref() for ref in registry) if each is not None]
+    return sorted(found, key=lambda each: (each.__module__, each.__qualname__))

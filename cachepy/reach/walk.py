@@ -20,20 +20,32 @@ import sys
 from _collections import deque  # type: ignore[import-not-found]  # loaded already, and collections is not
 from _contextvars import ContextVar
 from _functools import _lru_cache_wrapper, partial  # type: ignore[import-not-found]  # likewise
+from _weakref import CallableProxyType, ProxyType, ref
 
-from cachepy.digest import Digester, Found, name_of
+from cachepy.digest import Digester, Found, is_cache, name_of
 from cachepy.errors import UndigestableError
 from cachepy.reach.dynamic import SCOPES, Loose, visit_dynamic
 from cachepy.reach.extensions import extension_of, library
 from cachepy.reach.facts import CodeFacts
 from cachepy.reach.guard import MISSING, Guard
 from cachepy.reach.imports import visit_imports
-from cachepy.reach.kinds import FUNCTION, IMMUTABLE, METHOD, MODULE, is_harmless, is_immutable, members_of
+from cachepy.reach.kinds import (
+    FUNCTION,
+    IMMUTABLE,
+    METHOD,
+    MODULE,
+    field_notes,
+    is_enum,
+    is_immutable,
+    members_of,
+    virtual_subclasses,
+)
 from cachepy.reach.notes import annotations_of, bind_annotated, notes_of
 from cachepy.reach.patches import is_users, named_patches
 from cachepy.reach.pieces import Piece, bound_piece, code_piece, defaults_of, value_piece
 from cachepy.reach.scopes import ANY, describe_module, visit_module, visit_scope
-from cachepy.values.modules import PACKAGE, STDLIB, USER, home_of
+from cachepy.values.modules import PACKAGE, USER, home_of
+from cachepy.values.rules import is_exported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,13 +94,16 @@ class Walk:
         self.ignore = ignore
         self.lines: list[str] = []
         self.pieces: list[Piece] = []
-        self.opaque: list[str] = []
+        self.opaque: list[tuple[str, str]] = []  # name, and the types of what in its value has no digest
         self.cached: list[Any] = []
         self.guard = Guard(self._digest_with_code)
         self._numbers: dict[int, int] = {}
         self._queue: deque[Any] = deque()
         self._looked: dict[int, Any] = {}
         self.loose = Loose()
+        self._classes: list[type] = []
+        self._asks: set[str] = set()
+        self._listed = 0  # of the classes: how many were asked for their subclasses
 
     def run(self, root: Any) -> None:
         """Visit everything that the root reaches, breadth first: long chains do not recurse."""
@@ -97,7 +112,7 @@ class Walk:
 
     def visit_all(self) -> None:
         """Visit what was met and not visited yet."""
-        while self._queue:
+        while self._queue or self._lists_subclasses():
             obj = self._queue.popleft()
             self.lines.append(f"#{self._numbers[id(obj)]}")
             if isinstance(obj, MODULE):
@@ -109,6 +124,9 @@ class Walk:
             else:
                 self._visit_function(obj)
         self.loose.follow(self)
+        if "vars" in self._asks or "__dict__" in self._asks:
+            for cls in self._classes:
+                self.lines.append(f"order of {':'.join(name_of(cls))} {list(members_of(cls))}")
 
     def number(self, obj: Any) -> str:
         """The number of a function, class or module, which is visited later if it is new."""
@@ -143,13 +161,15 @@ class Walk:
 
     def bind(self, label: str, obj: Any, chains: Chains = ANY) -> None:
         """Write down what a name is bound to."""
-        if label.rpartition(".")[2] not in self.ignore and label not in self.ignore:
+        if label.rpartition(".")[2].removeprefix("default ") not in self.ignore and label not in self.ignore:
             self.lines.append(f"{label.rpartition(':')[2]}={self.describe(label, obj, chains)}")
 
     # -- descriptions: one text for each kind of object
 
     def describe(self, label: str, obj: Any, chains: Chains = ANY) -> str:
         """What an object is, in a text that is equal exactly if it does the same."""
+        if type(obj) in _WEAK:
+            return self.value(label, obj)
         known = self.boundary(self, obj)
         if known is not None:
             self.pieces.append(bound_piece(label, known))
@@ -165,9 +185,17 @@ class Walk:
 
     def _describe_class(self, cls: type) -> str:
         kind = self.origins.of_class(cls)
-        if kind == PACKAGE:
-            return f"{self.package(cls)} {cls.__qualname__}"
-        return self.number(cls) if kind == USER else f"class {cls.__module__}.{cls.__qualname__}"
+        if kind == USER:
+            return self.number(cls)
+        known = f"{self.package(cls) if kind == PACKAGE else 'class'} {cls.__module__}.{cls.__qualname__}"
+        return f"{known}{self._registered(cls)}"
+
+    def _registered(self, cls: type) -> str:
+        """The user's classes that count as subclasses of an abstract one, by name."""
+        found = virtual_subclasses(cls)
+        self.guard.true(lambda: virtual_subclasses(cls) == found)
+        own = [":".join(name_of(each)) for each in found if self.origins.of_class(each) == USER]
+        return f" registered {own}" if own else ""
 
     def describe_function(self, label: str, fn: Any, chains: Chains) -> str:
         """A function, with what was hung on it: a table, a counter."""
@@ -186,15 +214,31 @@ class Walk:
                 self.bind(f"{label}.{name}", value, tails or ANY)
 
     def describe_context(self, label: str, variable: Any, _: Chains) -> str:
-        """A context variable counts by the value it has here."""
-        value = variable.get(MISSING)
+        """A context variable counts by the value it has here, and by the one it has where nobody has set it."""
+        from cachepy.values.refused import UNSET, default_of
+
+        value, default = variable.get(MISSING), default_of(variable)
         self.guard.true(lambda: variable.get(MISSING) is value)
-        return "unset" if value is MISSING else f"context {self.describe(label, value)}"
+        here = self.describe(label, value) if value is not MISSING and value is not default else ""
+        return f"context {here} default {'' if default is UNSET else self.describe(label, default)}"
+
+    def describe_code(self, label: str, code: Any, _: Chains) -> str:
+        """A code object; its names mean what they mean where it is run."""
+        self.pieces.append(bound_piece(label, self.known_code(code)[0]))
+        return f"code {self.known_code(code)[0]}"
+
+    def describe_memo(self, label: str, cached: Any, _: Chains) -> str:
+        limits = cached.cache_parameters() if hasattr(cached, "cache_parameters") else None
+        return f"memo {limits} {self.describe_parts(label, cached, ('__wrapped__',))}"
 
     def describe_parts(self, label: str, obj: Any, names: tuple[str, ...]) -> str:
         """An object that is made of others: a method, a property, a partial."""
         parts = [self.describe(f"{label}.{name}", getattr(obj, name)) for name in names]
         return f"{type(obj).__name__}({', '.join(parts)})"
+
+    def describe_method(self, label: str, method: Any, _: Chains) -> str:
+        names = ("__func__",) if is_exported(method, self.origins) else ("__func__", "__self__")
+        return self.describe_parts(label, method, names)
 
     def describe_builtin(self, label: str, obj: Any, _: Chains) -> str:
         module = getattr(obj, "__module__", None) or "builtins"
@@ -214,11 +258,13 @@ class Walk:
         if loaded is not None:
             self.pieces.append(bound_piece(label, loaded))
             return loaded
-        found = Found()
+        found = Found(by_parts=True)
         try:
             digest = self.digester.digest(obj, found)
         except UndigestableError:
             return self._opaque(label, obj)
+        if found.unseen:
+            self._note(label, found.unseen)
         self.pieces.append(value_piece(label, digest, obj))
         self.cached += found.cached
         if not is_immutable(obj):
@@ -229,16 +275,19 @@ class Walk:
 
     def _digest_with_code(self, obj: Any) -> tuple[str, tuple[int, ...]]:
         """A value's digest names stable code only by its name: which object it is has to be told."""
-        found = Found()
+        found = Found(by_parts=True)
         return self.digester.digest(obj, found), _ids_in(found)
 
     def _opaque(self, label: str, obj: Any) -> str:
+        """What has no digest even by its parts: its class counts, and the code that it holds."""
         cls = type(obj)
-        if not (is_harmless(cls) and self.origins.of_class(cls) == STDLIB) and label.rpartition(".")[2][:1] != "_":
-            self.opaque.append(label)
+        self._note(label, [f"{cls.__module__}.{cls.__qualname__}"])
         inside = [r for r in gc.get_referents(obj) if isinstance(r, (FUNCTION, METHOD, type)) and r is not cls]
-        code = [self.describe(label, each) for each in inside]
-        return f"opaque {cls.__module__}.{cls.__qualname__} {' '.join(code)}"
+        code = [self.describe(label, each) for each in (cls, *inside)]
+        return f"opaque {' '.join(code)}"
+
+    def _note(self, label: str, types: list[str]) -> None:
+        self.opaque.append((label, ", ".join(sorted({*types}))))
 
     # -- visits: once for each function and class
 
@@ -247,6 +296,7 @@ class Walk:
         self.guard.function(fn)
         label = f"{home_of(fn)}:{fn.__code__.co_qualname}"
         digest, facts = self.known_code(fn.__code__)
+        self._asks |= facts.asks if kind == USER else set()
         if kind != USER:
             self.lines.append(self.package(fn) if kind == PACKAGE else f"stdlib {label}")
             self._cells(fn, label, facts, skip={*facts.stored_cells, "__class__"})
@@ -284,7 +334,7 @@ class Walk:
             except ValueError:
                 self.lines.append(f"{name} {CELL_EMPTY}")
                 continue
-            if skip and not _is_plain(content):
+            if skip and (not _is_plain(content) or is_cache(name)):
                 continue
             self.guard.cell(cell, content)
             self.bind(f"{label}.{name}", content, facts.cell_chains.get(name, ANY))
@@ -317,6 +367,7 @@ class Walk:
     def _visit_class(self, cls: type) -> None:
         annotations = annotations_of(cls)  # may leave them in the class: before the guard looks at it
         self.guard.cls(cls)
+        self._classes.append(cls)
         label = ":".join(name_of(cls))
         members = members_of(cls)
         notes = [f"{name}: {note}" for name, note in notes_of(cls, annotations)]  # dataclasses go by their order
@@ -335,9 +386,43 @@ class Walk:
         bind_annotated(self, label, {t.__name__: t for t in vars(cls).get("__type_params__", ())})  # class C[T]
         for name, obj in sorted(members.items()):
             self.bind(f"{label}.{name}", obj)
+        if is_enum(cls):
+            for member in cls.__members__.values():  # type: ignore[attr-defined]  # of an enum
+                self.guard.values(getattr(member, "__dict__", {}))
+        self.lines.append(f"registered{self._registered(cls)}")
+        if "__orig_bases__" in vars(cls):
+            self.bind(f"{label}.__orig_bases__", vars(cls)["__orig_bases__"])
+        self._fields(cls, label)
+
+    def _fields(self, cls: type, label: str) -> None:
+        """What a dataclass says in its decorator and of its fields."""
+        if "__dataclass_params__" in vars(cls):
+            self.lines.append(str(vars(cls)["__dataclass_params__"]))
         for name, field in vars(cls).get("__dataclass_fields__", {}).items():
+            self.lines.append(f"field {name} {field_notes(field)}")
+            if type(field.default_factory).__name__ != "_MISSING_TYPE":
+                self.bind(f"{label}.{name}.default_factory", field.default_factory)
             if field.metadata:
                 self.bind(f"{label}.{name}.metadata", dict(field.metadata))
+
+    def _lists_subclasses(self) -> bool:
+        """Where code asks a class for its subclasses, these count; whether there are new ones to visit."""
+        if "__subclasses__" not in self._asks:
+            return False
+        for cls in self._classes[self._listed :]:
+            self._listed += 1
+            direct: list[type] = type.__subclasses__(cls)
+            found = [sub for sub in direct if self.origins.of_class(sub) == USER]
+            self.guard.true(_same_subclasses(cls))
+            self.lines.append(f"subclasses of {':'.join(name_of(cls))}")
+            for i, below in enumerate(found):
+                self.bind(f"{':'.join(name_of(cls))}.subclass {i}", below)
+        return bool(self._queue)
+
+
+def _same_subclasses(cls: type) -> Callable[[], bool]:
+    ids = tuple(map(id, type.__subclasses__(cls)))
+    return lambda: tuple(map(id, type.__subclasses__(cls))) == ids
 
 
 def _is_notebooks(name: str, obj: Any) -> bool:
@@ -347,30 +432,35 @@ def _is_notebooks(name: str, obj: Any) -> bool:
 
 def _of_functools(cls: type) -> Callable[[Walk, str, Any, Chains], str] | None:
     """For what is written in Python there: whoever has such an object has imported the module."""
-    rule = _FUNCTOOLS.get(cls.__name__) if cls.__module__ == "functools" else None
-    return rule if getattr(sys.modules.get("functools"), cls.__name__, None) is cls else None
+    rule = _FUNCTOOLS.get(cls.__name__) if cls.__module__ in _MADE_THERE else None
+    return rule if getattr(sys.modules.get(cls.__module__), cls.__name__, None) is cls else None
 
 
 def _parts(*names: str) -> Callable[[Walk, str, Any, Chains], str]:
     return lambda walk, label, obj, _: walk.describe_parts(label, obj, names)
 
 
+_MADE_THERE = frozenset({"enum", "functools", "types"})
 _FUNCTOOLS = {
+    "DynamicClassAttribute": _parts("fget", "fset", "fdel"),
+    "property": _parts("fget", "fset", "fdel"),  # that of enum
     "cached_property": _parts("func"),
     "partialmethod": _parts("func", "args", "keywords"),
     "singledispatchmethod": _parts("dispatcher"),  # from Python 3.13 on it also keeps what it was called for
 }
 _BUILTINS = vars(sys.modules["builtins"])
+_WEAK = frozenset({ref, ProxyType, CallableProxyType})
 _STANDARD = frozenset(_BUILTINS)  # before the user could put anything there
 _DESCRIPTIONS: dict[type, Callable[[Walk, str, Any, Chains], str]] = {
     FUNCTION: Walk.describe_function,
     ContextVar: Walk.describe_context,
-    METHOD: _parts("__func__", "__self__"),
+    METHOD: Walk.describe_method,
     staticmethod: _parts("__func__"),
     classmethod: _parts("__func__"),
     property: _parts("fget", "fset", "fdel"),
     partial: _parts("func", "args", "keywords"),
-    _lru_cache_wrapper: _parts("__wrapped__"),
+    _lru_cache_wrapper: Walk.describe_memo,
+    type(_parts.__code__): Walk.describe_code,
     type(len): Walk.describe_builtin,
     type(str.join): Walk.describe_builtin,
     type(vars(dict)["fromkeys"]): Walk.describe_builtin,

@@ -2,7 +2,7 @@
 
 Reached only through a value whose type comes from one of these libraries, so that importing them
 here costs nothing new.  Buffers are digested in place; only data that is not contiguous is copied,
-a slab at a time.  Imports arrow, rules.
+a slab at a time.  Imports arrow, labelled, rules.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from xxhash import xxh3_128
 
 from cachepy.values.arrow import HashSink, arrow_rule
-from cachepy.values.rules import digest_bytes, form, once
+from cachepy.values.rules import attributes_of, digest_bytes, form, note_dropped, once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,11 @@ _SLAB = 1 << 18  # bytes of a non-contiguous array that are copied at a time: th
 
 def recipe_for(cls: type, library: str) -> Rule | None:
     """The rule for a class that derives from one of a library; None: as pickle does it."""
-    makers = {"numpy": _numpy, "pandas": _pandas, "pyarrow": arrow_rule, "polars": _polars}
+    if library in ("pint", "xarray"):
+        from cachepy.values.labelled import labelled_rule
+
+        return labelled_rule(cls, library)
+    makers = {"numpy": _numpy, "pandas": _pandas, "pyarrow": arrow_rule, "polars": _polars, "scipy": _scipy}
     return makers[library](cls)
 
 
@@ -40,6 +44,10 @@ def _numpy(cls: type) -> Rule | None:
         return lambda dtype, _: form("dtype", *_dtype(dtype))
     if issubclass(cls, np.generic) and cls.__module__ == "numpy" and cls not in (np.void, np.object_):
         return _scalar
+    if cls is np.void:
+        return _void
+    if cls is np.vectorize:
+        return _vectorized
     if cls in (np.ma.core.mvoid, np.ma.core.MaskedConstant):
         return None
     if issubclass(cls, np.ma.MaskedArray):
@@ -52,6 +60,18 @@ def _numpy(cls: type) -> Rule | None:
 def _scalar(value: Any, _: ValuePickler) -> Any:
     parts = (value.real, value.imag) if value.dtype.kind == "c" else (value,)
     return form("scalar", value.dtype.str, *(b"nan" if part != part else part.tobytes() for part in parts))
+
+
+def _void(value: Any, _: ValuePickler) -> Any:
+    import numpy as np
+
+    return form("void", np.asarray(value))
+
+
+def _vectorized(made: Any, _: ValuePickler) -> Any:
+    """Without what it keeps of earlier calls."""
+    names = "pyfunc", "otypes", "excluded", "signature", "cache"
+    return form("vectorized", *[getattr(made, name, None) for name in names])
 
 
 def _dtype(dtype: Any) -> tuple[Any, ...]:
@@ -80,9 +100,11 @@ def _numbers(array: Any, _: ValuePickler) -> Any:
     return form("array", *_dtype(array.dtype), array.shape, _content(array))
 
 
-def _array_subclass(array: Any, _: ValuePickler) -> Any:
+def _array_subclass(array: Any, pickler: ValuePickler) -> Any:
     """An array with attributes, which numpy's own pickle leaves out."""
-    return form("array of", type(array), _base(array), sorted(getattr(array, "__dict__", {}).items()))
+    attributes = attributes_of(array)
+    note_dropped(array, (name for name, _ in attributes), pickler)
+    return form("array of", type(array), _base(array), attributes)
 
 
 def _masked(array: Any, _: ValuePickler) -> Any:
@@ -104,6 +126,8 @@ def _content(array: Any) -> str:
     import numpy as np
 
     array = np.asarray(array)
+    if _is_padded(array.dtype):  # what lies between the fields is arbitrary
+        return digest_bytes("".join(_content(array[name]) for name in array.dtype.names).encode())
     if array.flags.c_contiguous:
         flat = array.size and array.ndim
         return digest_bytes(array.reshape(-1).view(np.uint8) if flat else array.tobytes())
@@ -118,6 +142,14 @@ def _content(array: Any) -> str:
         slab = np.ascontiguousarray(array[start : start + rows])
         hasher.update(slab.reshape(-1).view(np.uint8).data)
     return hasher.hexdigest()
+
+
+def _is_padded(dtype: Any) -> bool:
+    """Whether there are bytes between the fields of a structured type, or in one of them."""
+    if dtype.subdtype:
+        return _is_padded(dtype.subdtype[0])
+    fields = [dtype.fields[name][0] for name in dtype.names or ()]
+    return bool(fields) and (sum(f.itemsize for f in fields) < dtype.itemsize or any(map(_is_padded, fields)))
 
 
 # -- pandas
@@ -137,22 +169,23 @@ def _pandas(cls: type) -> Rule | None:
     return None
 
 
-def _extras(obj: Any) -> tuple[Any, ...]:
+def _extras(obj: Any, pickler: ValuePickler) -> tuple[Any, ...]:
     """What a subclass or a user hung on a frame: metadata fields, attrs, flags."""
     fields = [(name, getattr(obj, name, None)) for name in type(obj)._metadata if name not in ("_name", "name")]
     by_hand = sorted(item for item in vars(obj).items() if item[0][:1] != "_" and item[0] not in type(obj)._metadata)
+    note_dropped(obj, (name for name, _ in by_hand), pickler)
     return fields, by_hand, dict(obj.attrs), obj.flags.allows_duplicate_labels
 
 
 @once
-def _frame(frame: Any, _: ValuePickler) -> Any:
+def _frame(frame: Any, pickler: ValuePickler) -> Any:
     columns = [_column(frame._get_column_array(i)) for i in range(frame.shape[1])]
-    return form("frame", type(frame), frame.shape, frame.columns, frame.index, columns, *_extras(frame))
+    return form("frame", type(frame), frame.shape, frame.columns, frame.index, columns, *_extras(frame, pickler))
 
 
 @once
-def _series(series: Any, _: ValuePickler) -> Any:
-    return form("series", type(series), series.name, series.index, _column(series.array), *_extras(series))
+def _series(series: Any, pickler: ValuePickler) -> Any:
+    return form("series", type(series), series.name, series.index, _column(series.array), *_extras(series, pickler))
 
 
 def _column(values: Any) -> Any:
@@ -221,3 +254,16 @@ def _polars_ipc(frame: Any) -> str:
     sink = HashSink()
     frame.rechunk().write_ipc_stream(sink, compression="uncompressed")
     return sink.hasher.hexdigest()
+
+
+# -- scipy
+
+
+def _scipy(cls: type) -> Rule | None:
+    return _sparse if any(base.__module__ == "scipy.sparse._base" for base in cls.__mro__) else None
+
+
+def _sparse(matrix: Any, _: ValuePickler) -> Any:
+    """Without what it has found out about its indices."""
+    found = "_has_sorted_indices", "_has_canonical_format"
+    return form("sparse", type(matrix), [item for item in attributes_of(matrix) if item[0] not in found])

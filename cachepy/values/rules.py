@@ -11,19 +11,25 @@ import sys
 
 from xxhash import xxh3_128_hexdigest
 
+from cachepy.errors import UndigestableError
 from cachepy.values.modules import MAIN, USER, canonical, find, home_of, home_of_class, module_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from cachepy.digest import ValuePickler
+    from cachepy.values.modules import Origins
 
     Rule = Callable[[Any, ValuePickler], Any]
 
 _FUNCTION = type(lambda: None)
 _MODULE = type(copyreg)
+_BUILTINS = vars(sys.modules["builtins"])
+_PROXY = type(vars(type))
+_NAMES = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
+scope_of: Any = vars(type)["__dict__"].__get__  # `vars` of a class, whatever the class itself says
 
 
 def digest_bytes(data: Any) -> str:
@@ -71,12 +77,13 @@ class Found:
 
     known: forms by the id of the object, which is kept with it: what is met again is not done again.
     Valid while the values do not change.  hidden: whether there may be text that the stream shows
-    only as a digest.
+    only as a digest.  unseen: the types of parts without a digest; None if such a part is an error.
+    dropped: what pickle may not bring back, in words.
     """
 
-    __slots__ = ("_code", "cached", "hidden", "known", "names", "packages", "paths")
+    __slots__ = ("_code", "cached", "dropped", "hidden", "known", "names", "packages", "paths", "unseen")
 
-    def __init__(self) -> None:
+    def __init__(self, *, by_parts: bool = False) -> None:
         self._code: dict[int, Any] = {}
         self.cached: list[Any] = []
         self.packages: set[str] = set()
@@ -84,6 +91,8 @@ class Found:
         self.names: list[str] = []
         self.known: dict[int, tuple[Any, Any]] = {}
         self.hidden = False
+        self.dropped: list[str] = []
+        self.unseen: list[str] | None = [] if by_parts else None
 
     @property
     def code(self) -> list[Any]:
@@ -101,6 +110,9 @@ class Found:
         self.paths += other.paths
         self.names += other.names
         self.hidden |= other.hidden
+        self.dropped += other.dropped
+        if self.unseen is not None:
+            self.unseen += other.unseen or ()
 
 
 def once(rule: Rule) -> Rule:
@@ -115,11 +127,20 @@ def once(rule: Rule) -> Rule:
     return remembered
 
 
+def module_of(cls: type) -> str:
+    """Where a class is from; of one written in C it may be anything, and Cython's own are from no module at all."""
+    module = cls.__module__
+    return module if type(module) is str and not module.startswith("_cython_") else "builtins"
+
+
 # -- code
 
 
-def _class_rule(cls: type, pickler: ValuePickler) -> Any:
-    return NotImplemented if cls.__module__ == "builtins" else _named_class(cls, pickler)
+def class_rule(cls: type, pickler: ValuePickler) -> Any:
+    """A class goes by its name, unless it is one of Python's own that pickle knows."""
+    if module_of(cls) != "builtins":
+        return _named_class(cls, pickler)
+    return NotImplemented if _BUILTINS.get(cls.__name__) is cls else form("class", "builtins", cls.__qualname__)
 
 
 @once
@@ -128,7 +149,8 @@ def _named_class(cls: type, pickler: ValuePickler) -> Any:
 
 
 @once
-def _function_rule(fn: Any, pickler: ValuePickler) -> Any:
+def function_rule(fn: Any, pickler: ValuePickler) -> Any:
+    """A function goes by its name; what a library made around user code by that too."""
     made = pickler.digester.origins.of(fn) != USER and _made_around(fn, pickler)
     return made or _code_form("function", fn, pickler)
 
@@ -198,23 +220,26 @@ def _is_found(obj: Any) -> bool:
     return at is obj
 
 
-def _lru_rule(cached: Any, pickler: ValuePickler) -> Any:
-    return form("lru_cache", _around(cached, vars(cached)["__wrapped__"], pickler))
+def lru_rule(cached: Any, pickler: ValuePickler) -> Any:
+    """By the function behind the memo and the limits, never by what it holds."""
+    limits = cached.cache_parameters() if hasattr(cached, "cache_parameters") else None
+    return form("lru_cache", _around(cached, vars(cached)["__wrapped__"], pickler), limits)
 
 
-def _partial_rule(part: Any, _: ValuePickler) -> Any:
+def partial_rule(part: Any, _: ValuePickler) -> Any:
     """Its attributes are None until somebody looks at them, an empty dict from then on."""
     return form("partial", part.func, part.args, part.keywords, vars(part) or None)
 
 
-def _module_rule(module: Any, pickler: ValuePickler) -> Any:
+def module_rule(module: Any, pickler: ValuePickler) -> Any:
+    """A module goes by its name, which the trace follows if it is the user's."""
     if pickler.digester.origins.of(module) == USER:
         pickler.found.add_code(module)
     _note_package(module, pickler)
     return form("module", module_name(module))
 
 
-def _builtin_rule(fn: Any, pickler: ValuePickler) -> Any:
+def builtin_rule(fn: Any, pickler: ValuePickler) -> Any:
     """A function of a compiled module of the user's counts by that module."""
     home = getattr(fn, "__self__", None)
     if isinstance(home, _MODULE) and pickler.digester.origins.of_module(home) == USER:
@@ -222,40 +247,90 @@ def _builtin_rule(fn: Any, pickler: ValuePickler) -> Any:
     return NotImplemented
 
 
-def _method_kind_rule(method: Any, _: ValuePickler) -> Any:
+def method_kind_rule(method: Any, _: ValuePickler) -> Any:
+    """A static or class method by its function."""
     return form(type(method).__name__, method.__func__)
+
+
+def bound_rule(method: Any, pickler: ValuePickler) -> Any:
+    """By its function, which need not be what the object gives for its name."""
+    if is_exported(method, pickler.digester.origins):
+        return form("method", method.__func__)
+    return form("method", method.__func__, method.__self__)
+
+
+def is_exported(method: Any, origins: Origins) -> bool:
+    """Whether a library's module offers it as a function: ``random.shuffle``, ``multiprocessing.Pool``.
+
+    The object behind it is the library's own, and changes whenever it is used.
+    """
+    cls = type(method.__self__)
+    if origins.of_class(cls) == USER:
+        return False
+    home = module_of(cls)
+    modules = (sys.modules.get(name) for name in (home, home.partition(".")[0]))
+    return any(getattr(module, method.__name__, None) == method for module in modules if module is not None)
+
+
+def code_rule(code: Any, pickler: ValuePickler) -> Any:
+    """A code object by its normal form."""
+    return form("code", pickler.digester.code_of(code))
+
+
+def proxy_rule(proxy: Any, _: ValuePickler) -> Any:
+    """A weak proxy by the object behind it, while that lives."""
+    try:
+        return form("weak", proxy.__reduce_ex__.__self__)  # what it stands for
+    except ReferenceError:
+        return form("weak")
+
+
+def finalizer_rule(final: Any, _: ValuePickler) -> Any:
+    """By what it will call, and with what."""
+    return form("finalizer", final.peek())
+
+
+def struct_rule(layout: Any, _: ValuePickler) -> Any:
+    """By its format."""
+    return form("struct", type(layout), layout.format)
+
+
+def curry_rule(curried: Any, _: ValuePickler) -> Any:
+    """One that was made by a decorator: pickle would write its name."""
+    return form("curry", curried.func, curried.args, curried.keywords)
 
 
 # -- data
 
 
-def _path_rule(path: Any, pickler: ValuePickler) -> Any:
+def path_rule(path: Any, pickler: ValuePickler) -> Any:
+    """A path by its text, which is noted: it names a file."""
     text = str.__str__(path.__fspath__())
     found = pickler.found
     (found.paths if hasattr(type(path), "stat") else found.names).append(text)
     return form("path", type(path).__name__, text)
 
 
-def _own_path_rule(path: Any, pickler: ValuePickler) -> Any:
+def own_path_rule(path: Any, pickler: ValuePickler) -> Any:
     """A class that the user derived from Path: its code and its attributes count too."""
-    _path_rule(path, pickler)
+    path_rule(path, pickler)
     return form("path", type(path), str.__str__(path.__fspath__()), _own_attributes(path, "pathlib"))
 
 
-def _entry_rule(entry: Any, pickler: ValuePickler) -> Any:
+def entry_rule(entry: Any, pickler: ValuePickler) -> Any:
     """An `os.DirEntry`, which does not pickle, and counts by its path."""
     _note_name(entry, pickler)
     return form("path", "DirEntry", entry.path)
 
 
-def _zip_path_rule(path: Any, pickler: ValuePickler) -> Any:
+def zip_path_rule(path: Any, pickler: ValuePickler) -> Any:
     """A path inside an archive: the archive is the file that counts."""
     if path.root.filename is not None:
         pickler.found.names.append(str(path.root.filename))
     return form("zip path", path.root.filename, path.at)
 
 
-def _named_by(rule: Rule | None) -> Rule:
+def named_by(rule: Rule | None) -> Rule:
     """The rule for objects that `open` takes as a path: what they name is noted besides."""
 
     def noted(obj: Any, pickler: ValuePickler) -> Any:
@@ -284,12 +359,29 @@ def _own_attributes(obj: Any, library: str) -> list[tuple[str, Any]]:
     return sorted(found.items())
 
 
-def _enum_rule(member: Any, _: ValuePickler) -> Any:
+def enum_rule(member: Any, _: ValuePickler) -> Any:
+    """A member by its name and its value; its class is followed as code."""
     return form("enum", type(member), member._name_, member._value_)
 
 
-def _tokenize_rule(obj: Any, _: ValuePickler) -> Any:
+def own_digest_rule(obj: Any, _: ValuePickler) -> Any:
+    """By what the class itself gives as its digest."""
+    return form("own", type(obj), obj.__cachepy_digest__())
+
+
+def tokenize_rule(obj: Any, _: ValuePickler) -> Any:
+    """By the token that the user's own class makes."""
     return form("token", type(obj), obj.__dask_tokenize__())
+
+
+def token_and_state_rule(obj: Any, _: ValuePickler) -> Any:
+    """A token that Dask makes of the parts: of arrays it sees neither strides nor where one text ends."""
+    return form("token", type(obj), obj.__dask_tokenize__(), attributes_of(obj))
+
+
+def logger_rule(logger: Any, _: ValuePickler) -> Any:
+    """A logger by its name: what it writes is no result."""
+    return form("logger", type(logger), logger.name)
 
 
 def object_rule(obj: Any, _: ValuePickler) -> Any:
@@ -307,99 +399,127 @@ def state_of(obj: Any) -> list[tuple[str, Any]]:
     return sorted({**(attributes or {}), **(slots or {})}.items())
 
 
-def _set_rule(items: Any, _: ValuePickler) -> Any:
+def lazy_rule(lazy: frozenset[str]) -> Rule:
+    """An instance some of whose attributes are values of cached properties: filled or not, it is the same."""
+
+    def rule(obj: Any, _: ValuePickler) -> Any:
+        return (*form("object", type(obj)), [item for item in state_of(obj) if item[0] not in lazy])
+
+    return rule
+
+
+def lazy_names(cls: type) -> frozenset[str]:
+    """The names under which `functools.cached_property` keeps what it found."""
+    rows = (row for base in cls.__mro__ for row in scope_of(base).items())
+    return frozenset(n for n, v in rows if any(b.__name__ == "cached_property" for b in type(v).__mro__))
+
+
+def has_attributes(cls: type) -> bool:
+    """Whether something can lie in an instance by name."""
+    return bool(cls.__dictoffset__ or copyreg._slotnames(cls))  # type: ignore[attr-defined]  # what pickle itself asks
+
+
+def exception_rule(error: Any, _: ValuePickler) -> Any:
+    """Whether an empty ``__dict__`` has been made of it, or not, makes no difference."""
+    maker, args, *more = error.__reduce_ex__(4)
+    return (*form("exception", type(error), maker, args), (more[0] or None) if more else None)
+
+
+def attributes_of(obj: Any, lazy: frozenset[str] | None = None) -> list[tuple[str, Any]]:
+    """All that lies in an instance by name, whatever pickle would take of it, but for values of cached properties."""
+    cls, scope = type(obj), getattr(obj, "__dict__", None)
+    found = {name: getattr(obj, name) for name in copyreg._slotnames(cls) if hasattr(obj, name)}  # type: ignore[attr-defined]  # what pickle itself asks
+    if type(scope) is dict:
+        found.update(scope)
+    lazy = lazy_names(cls) if lazy is None else lazy
+    return sorted((item for item in found.items() if item[0] not in lazy), key=lambda item: str(item[0]))
+
+
+def reduced_rule(lazy: frozenset[str]) -> Rule:
+    """For a class of the user's of which pickle may leave out what a body sees all the same."""
+
+    def rule(obj: Any, pickler: ValuePickler) -> Any:
+        maker = copyreg.dispatch_table.get(type(obj))
+        taken = obj.__reduce_ex__(4) if maker is None else maker(obj)
+        if isinstance(taken, str):
+            return (*form("by name", type(obj), taken), _dropped(obj, (), lazy, pickler))
+        state, items, rows = (*taken[2:5], None, None, None)[:3]
+        dropped = _dropped(obj, taken[1:3], lazy, pickler)
+        if lazy and type(state) is dict:
+            state = {name: value for name, value in state.items() if name not in lazy}
+        elif isinstance(obj, BaseException):
+            state = state or None
+        state = state, _listed(items), _listed(rows), dropped
+        return (*form("reduced", type(obj), *taken[:2]), state)  # as state: it may refer to the object
+
+    return rule
+
+
+def _listed(items: Any) -> Any:
+    return None if items is None else list(items)
+
+
+def dropped_from(obj: Any, taken: tuple[Any, ...], lazy: frozenset[str] | None = None) -> list[tuple[str, Any]]:
+    """The attributes of an object that are not in what pickle takes of it, but for what is called a cache."""
+    inside: set[int] = set()
+    for part in taken:
+        inside.add(id(part))
+        for each in part if type(part) is tuple else (part,):
+            inside.add(id(each))
+            if isinstance(each, dict):
+                inside.update(map(id, dict.values(each)))
+            elif isinstance(each, (list, tuple)):
+                inside.update(map(id, each))
+    return [row for row in attributes_of(obj, lazy) if id(row[1]) not in inside and not is_cache(row[0])]
+
+
+def is_cache(name: str) -> bool:
+    """Whether a name says that what it names is made of the rest."""
+    return "cache" in name.lower() or "memo" in name.lower()
+
+
+def _dropped(obj: Any, taken: tuple[Any, ...], lazy: frozenset[str], pickler: ValuePickler) -> list[tuple[str, str]]:
+    """What pickle drops counts as far as it has a digest: a lock is dropped with good reason."""
+    busy, mark_of_it = pickler.found.known, -id(obj)
+    if mark_of_it in busy:  # what it drops refers to it
+        return []
+    busy[mark_of_it] = obj, None
+    try:
+        rows = dropped_from(obj, taken, lazy)
+        note_dropped(obj, (name for name, _ in rows), pickler)
+        return [(name, _digest_or_type(value, pickler)) for name, value in rows]
+    finally:
+        del busy[mark_of_it]
+
+
+def note_dropped(obj: Any, names: Iterable[str], pickler: ValuePickler) -> None:
+    """Note attributes that pickle may not bring back."""
+    pickler.found.dropped += [f"the attribute {name} of {type(obj).__name__}" for name in names]
+
+
+def _digest_or_type(value: Any, pickler: ValuePickler) -> str:
+    try:
+        return pickler.digester.digest(value, pickler.found)
+    except UndigestableError:
+        return type(value).__name__
+
+
+def set_rule(items: Any, _: ValuePickler) -> Any:
     """An instance of a subclass of set or frozenset: pickle would write it in the order of the hashes."""
     return form("set", type(items), frozenset(items), items.__reduce_ex__(4)[2])
 
 
-def _time_rule(moment: Any, _: ValuePickler) -> Any:
+def time_rule(moment: Any, _: ValuePickler) -> Any:
+    """A time as pickle writes it, with its fold."""
     return moment.__reduce_ex__(4)  # below protocol 4 `fold` is lost
 
 
-def _mapping_proxy_rule(proxy: Any, _: ValuePickler) -> Any:
+def mapping_proxy_rule(proxy: Any, _: ValuePickler) -> Any:
+    """By the mapping behind it."""
     return form("mappingproxy", dict(proxy))
 
 
-def _memoryview_rule(view: Any, _: ValuePickler) -> Any:
+def memoryview_rule(view: Any, pickler: ValuePickler) -> Any:
+    """By its format, its shape and its bytes."""
+    pickler.found.dropped.append("the memoryview, which comes back as bytes")
     return form("memoryview", view.format, view.shape, digest_bytes(view.tobytes()))
-
-
-# -- which rule
-
-
-_PROXY = type(vars(Found))
-_NAMES = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
-_LIBRARIES = {"numpy", "pandas", "pyarrow", "polars"}
-_BY_NAME: dict[tuple[str, str], Rule] = {
-    ("builtins", "type"): _class_rule,
-    ("builtins", "function"): _function_rule,
-    ("builtins", "module"): _module_rule,
-    ("builtins", "builtin_function_or_method"): _builtin_rule,
-    ("builtins", "mappingproxy"): _mapping_proxy_rule,
-    ("builtins", "memoryview"): _memoryview_rule,
-    ("builtins", "staticmethod"): _method_kind_rule,
-    ("builtins", "classmethod"): _method_kind_rule,
-    ("functools", "_lru_cache_wrapper"): _lru_rule,
-    ("functools", "partial"): _partial_rule,
-    ("zipfile", "Path"): _zip_path_rule,
-    ("zipfile._path", "Path"): _zip_path_rule,
-}
-
-
-def find_rule(cls: type) -> Rule | None:
-    """The rule for instances of a class; None: as pickle does it."""
-    rule = _rule_of(cls)
-    if _says(cls, "__fspath__") and rule is not _path_rule and rule is not _own_path_rule:
-        return _entry_rule if cls.__name__ == "DirEntry" and cls.__module__ in ("posix", "nt") else _named_by(rule)
-    return rule
-
-
-def _rule_of(cls: type) -> Rule | None:
-    named = _BY_NAME.get((cls.__module__, cls.__name__))
-    if named is not None:
-        return named
-    if cls.__module__ in ("typing", "annotationlib"):
-        from cachepy.values.hints import hint_rule
-
-        named = hint_rule(cls)
-        if named is not None:
-            return named
-    if issubclass(cls, type):
-        return _class_rule
-    if issubclass(cls, _MODULE):
-        return _module_rule
-    if _says(cls, "__dask_tokenize__"):
-        return _tokenize_rule
-    for base in cls.__mro__:
-        library = base.__module__.partition(".")[0]
-        if library in _LIBRARIES:
-            from cachepy.values.recipes import recipe_for
-
-            return recipe_for(cls, library)
-        if base.__module__.startswith("pathlib") and base.__name__ == "PurePath":
-            return _path_rule if cls.__module__.startswith("pathlib") else _own_path_rule
-        if base.__module__ == "enum" and base.__name__ == "Enum":
-            return _enum_rule
-        if base.__module__ == "datetime" and base.__name__ in ("datetime", "time"):
-            return _time_rule
-    if issubclass(cls, (set, frozenset)) and cls.__reduce__ in (set.__reduce__, frozenset.__reduce__):
-        return _set_rule
-    return object_rule if _is_plain(cls) else None
-
-
-def _says(cls: type, name: str) -> bool:
-    """Whether a class has a name itself: a metaclass may answer to any."""
-    return any(name in vars(each) for each in cls.__mro__)
-
-
-def _is_plain(cls: type) -> bool:
-    """Whether pickle would write its class, its attributes and nothing else."""
-    special = "__getnewargs__", "__getnewargs_ex__"
-    return (
-        getattr(cls, "__reduce_ex__", None) is object.__reduce_ex__
-        and getattr(cls, "__reduce__", None) is object.__reduce__
-        and getattr(cls, "__getstate__", None) is getattr(object, "__getstate__", None)
-        and not any(_says(cls, name) for name in special)
-        and not issubclass(cls, (list, dict, set, frozenset, tuple, str, bytes, bytearray, int, float))
-        and cls not in copyreg.dispatch_table
-    )

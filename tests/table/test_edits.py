@@ -17,6 +17,7 @@ from tests.table import (
     path_edits,
     reach_edits,
     type_edits,
+    value_edits,
 )
 from tests.table.firsts import FIRST
 from tests.table.harness import Case, CaseFailed, Project, Server, check
@@ -34,6 +35,7 @@ TABLES = (
     reach_edits,
     closure_edits,
     path_edits,
+    value_edits,
 )
 EDITS: list[Case] = [case for table in TABLES for case in table.CASES]
 STATED = {name: first for cases in FIRST.values() for name, first in cases.items()}

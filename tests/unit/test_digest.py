@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import array
+import functools
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -17,6 +19,7 @@ import pytest
 
 from cachepy import digest as module
 from cachepy.digest import Digester, Found, flat_stream
+from cachepy.errors import UndigestableError
 from cachepy.values import flat
 from cachepy.values.modules import Origins
 from cachepy.values.sharing import is_small
@@ -226,3 +229,242 @@ def test_how_a_frame_is_kept_does_not_count():
     rows = pd.DataFrame(data, columns=list("abcd"), copy=False)
     columns = pd.DataFrame({name: data[:, i].copy() for i, name in enumerate("abcd")})
     assert digest(whole) == digest(rows) == digest(columns) != digest(whole[::-1])
+
+
+# ---- kinds whose form is our own
+
+
+def both(make, *others):
+    """Two that are made alike are equal, also after pickling; all others differ."""
+    value = make()
+    assert digest(value) == digest(make())
+    assert all_differ([value, *others])
+
+
+def test_arrays_with_names_go_by_elements_and_names():
+    xr = pytest.importorskip("xarray")
+    square = np.arange(9.0).reshape(3, 3)
+
+    def array(values=square, dims=("y", "x"), **more):
+        return xr.DataArray(values, dims=dims, **more)
+
+    both(
+        array,
+        array(square.T),
+        array(dims=("x", "y")),
+        array(name="n"),
+        array(attrs={"unit": "m"}),
+        array(coords={"x": [1, 2, 3]}),
+        array(coords={"x": [1, 2, 4]}),
+        array(coords={"x": [1, 2, 3]}).drop_indexes("x"),
+        array(np.array(["a-b", "c"], dtype=object), "x"),
+        array(np.array(["a", "b-c"], dtype=object), "x"),
+        array().variable,
+        array(square.T).variable,
+        xr.Dataset({"v": array()}),
+        xr.Dataset({"v": array(square.T)}),
+        xr.Dataset({"w": array()}),
+        xr.Dataset({"v": array()}, attrs={"unit": "m"}),
+        xr.Dataset({"v": array()}, coords={"x": [1, 2, 3]}),
+        xr.IndexVariable("x", [1, 2, 3]),
+        array().stack(z=("y", "x")),  # noqa: PD013 - of xarray, not of pandas
+    )
+    used = array(coords={"x": [1, 2, 3]})
+    before = digest(used)
+    assert used.sel(x=2).shape == (3,) and used.indexes
+    assert digest(used) == before == digest(pickle.loads(pickle.dumps(used)))
+
+
+@pytest.mark.parametrize("around", [lambda x: x, lambda x: pytest.importorskip("xarray").DataArray(x)])
+def test_collections_of_dask_go_by_what_they_are_made_of(around):
+    da = pytest.importorskip("dask.array")
+    square, texts = np.arange(9.0).reshape(3, 3), (["a-b", "c"], ["a", "b-c"])
+    both(
+        lambda: around(da.from_array(square, chunks=2)),
+        around(da.from_array(square.T, chunks=2)),
+        around(da.from_array(square, chunks=3)),
+        around(da.from_array(square, chunks=2) + 1),
+        *(around(da.from_array(np.array(each, dtype=object), chunks=2)) for each in texts),
+    )
+
+
+def test_quantities_go_by_magnitude_unit_and_what_the_unit_means():
+    pint = pytest.importorskip("pint")
+    registry, square = pint.UnitRegistry(), np.arange(9.0).reshape(3, 3)
+    others = []
+    for length in (3, 4):
+        other = pint.UnitRegistry()
+        other.define(f"foo = {length} meter")
+        others += [other.Quantity(1, "foo"), other]
+    both(
+        lambda: pint.UnitRegistry().Quantity(square, "m"),
+        registry.Quantity(square.T, "m"),
+        registry.Quantity(square, "s"),
+        registry.Quantity(1, "m"),
+        registry.Quantity(1.0, "m"),
+        registry.Quantity(1, "km"),
+        registry.Quantity(1, "degC"),
+        registry.meter,
+        registry.second,
+        registry,
+        *others,
+    )
+    before = digest(registry)
+    assert registry.Quantity("3 kilometer/hour").to("m/s").magnitude < 1
+    assert digest(registry) == before
+
+
+PADDED = np.dtype([("a", "i1"), ("b", "f8")], align=True)
+
+
+def padded(junk, dtype=PADDED):
+    made = np.frombuffer(bytes(range(junk, junk + 4 * dtype.itemsize)), dtype=dtype).copy()
+    made["a"], made["b"] = 1, 2.5
+    return made
+
+
+def test_bytes_between_the_fields_do_not_count():
+    nested = np.dtype([("a", "i8"), ("b", "f8"), ("c", PADDED)])
+    one, two = padded(0), padded(64)
+    assert one.tobytes() != two.tobytes()
+    assert digest(one) == digest(two) == digest(two[::-1]) == digest(np.repeat(two, 2)[::2])
+    assert digest(one[0]) == digest(two[0]) and digest([one]) == digest([two])
+    assert digest(one.view(np.recarray)) == digest(two.view(np.recarray)) != digest(one)
+    first, second = np.zeros(2, nested), np.zeros(2, nested)
+    second["c"] = two[:2]
+    first["c"] = one[:2]
+    assert digest(first) == digest(second) != digest(np.zeros(2, nested))
+    changed = padded(0)
+    changed["b"][3] = 2.75
+    assert all_differ([one, changed, one["a"], one[:2], one.astype(np.dtype([("a", "i1"), ("b", "f8")]))])
+
+
+class Declares:
+    def __init__(self, n, rest=0):
+        self.n, self.rest = n, rest
+
+    def __cachepy_digest__(self):
+        return ["n", self.n]
+
+    def __dask_tokenize__(self):
+        raise AssertionError("the other one comes first")
+
+    def __reduce__(self):
+        raise TypeError("no pickle")
+
+
+class DeclaredArray(np.ndarray):
+    def __cachepy_digest__(self):
+        return float(np.asarray(self).sum())
+
+
+class Tokens:
+    def __init__(self, array):
+        self.array = array
+
+    def __dask_tokenize__(self):
+        from dask.base import normalize_token
+
+        return normalize_token(self.array)
+
+
+def test_what_a_class_declares_comes_first():
+    assert digest(Declares(1)) == digest(Declares(1, 2)) != digest(Declares(2))
+    assert digest({Declares(1): [Declares(np.arange(3))]}) == digest({Declares(1, 5): [Declares(np.arange(3), 6)]})
+    two = np.arange(2.0).view(DeclaredArray), np.arange(2.0)[::-1].view(DeclaredArray)
+    assert digest(two[0]) == digest(two[1]) != digest(np.arange(2.0))
+
+
+def test_a_token_that_dask_makes_of_parts_is_not_enough():
+    square = np.arange(9.0).reshape(3, 3)
+    assert digest(Tokens(square)) == digest(Tokens(square.copy())) != digest(Tokens(square.T))
+
+
+class Drops:
+    def __init__(self, n, lock=None):
+        self.n, self.lock, self._cache = n, lock, {}
+
+    def __getstate__(self):
+        return {}
+
+
+class Lazy:
+    def __init__(self, n):
+        self.n = n
+
+    @functools.cached_property
+    def double(self):
+        return 2 * self.n
+
+
+class Around:
+    def __init__(self, n):
+        self.n, self.inner = n, Drops(n)
+        self.inner.back = self
+
+    def __getstate__(self):
+        return {"inner": self.inner}
+
+
+class Slots:
+    __slots__ = ("n",)
+
+    def __init__(self, n):
+        self.n = n
+
+    def __getstate__(self):
+        return None
+
+
+def test_what_pickle_drops_counts_as_far_as_it_has_a_digest():
+    assert all_differ([Drops(1), Drops(2), Drops(1, 5), [Drops(1)], Slots(1), Slots(2)])
+    assert digest(Drops(1, threading.Lock())) == digest(Drops(1, threading.Lock())) != digest(Drops(1))
+    filled = Drops(1)
+    filled._cache["a"] = 1
+    assert digest(filled) == digest(Drops(1))
+    assert digest(Around(1)) == digest(Around(1)) != digest(Around(2))
+
+
+def test_what_a_cached_property_found_does_not_count():
+    used = Lazy(1)
+    assert used.double == 2
+    assert digest(used) == digest(Lazy(1)) != digest(Lazy(2))
+
+
+def test_mere_use_leaves_an_exception_as_it_is():
+    error, used = ValueError("x"), ValueError("x")
+    assert used.__dict__ == {}
+    assert digest(error) == digest(used) != digest(ValueError("y"))
+    error.n = 1
+    assert digest(error) != digest(used)
+
+
+def parts(value):
+    found = Found(by_parts=True)
+    return digester().digest(value, found), found.unseen
+
+
+def test_without_a_word_a_part_without_a_digest_is_an_error():
+    for value in (threading.Lock(), Held(threading.Lock()), sys._getframe(), (n for n in "ab")):
+        with pytest.raises(UndigestableError):
+            digest(value)
+
+
+def test_of_a_part_without_a_digest_its_type_counts_and_all_beside_it():
+    with open(os.devnull, "rb") as file:
+        one, unseen = parts([Held(1), Held(file), {"a": threading.Lock()}])
+        assert unseen == ["_io.BufferedReader"]
+        assert one == parts([Held(1), Held(file), {"a": threading.Lock()}])[0]
+        assert one != parts([Held(2), Held(file), {"a": threading.Lock()}])[0]
+        assert one != parts([Held(1), Held(file), {"a": threading.RLock()}])[0]
+    assert parts([Held({1, Held})])[1] == parts([threading.Lock()])[1] == []
+
+
+def test_parts_in_sets_and_in_loops():
+    loop = Held(threading.Lock())
+    loop.me = [loop, {loop}]
+    other = Held(threading.Lock())
+    other.me = [other, {other}]
+    assert parts(loop)[0] == parts(other)[0]
+    other.n = 1
+    assert parts(loop)[0] != parts(other)[0]

@@ -22,7 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "model": {"notebook", "sentences"},
     "verify": {"model"},
-    "digest": {"flat", "modules", "rules", "sharing"},
+    "digest": {"flat", "modules", "refused", "registry", "rules", "sharing"},
     "plot": {"canvas", "captions", "export", "layout", "scene"},
     "paths": {"digest"},
     "key": {"digest", "flat", "paths"},
@@ -50,11 +50,14 @@ ALLOWED: dict[str, set[str]] = {
     "flat": set(),
     "label": set(),
     "sentences": set(),
-    "rules": {"hints", "modules", "recipes"},
+    "rules": {"modules"},
+    "registry": {"hints", "modules", "recipes", "rules"},
     "arrow": {"rules"},
     "hints": {"rules"},
     "sharing": {"rules"},
-    "recipes": {"arrow", "rules"},
+    "recipes": {"arrow", "labelled", "rules"},
+    "labelled": {"rules"},
+    "refused": {"modules", "rules"},
     # rows/
     "wire": set(),
     "shape": set(),
@@ -91,7 +94,7 @@ ALLOWED: dict[str, set[str]] = {
     "source": {"bytecode", "digest", "pieces", "wire"},
     "walk": {
         "digest", "dynamic", "extensions", "facts", "guard", "imports", "kinds", "modules", "notes", "patches", "pieces",
-        "scopes",
+        "refused", "rules", "scopes",
     },
     "changes": {"model", "pieces", "source"},
     # recording/
@@ -117,7 +120,10 @@ ALLOWED: dict[str, set[str]] = {
     "request": {"code", "label", "model", "places", "probe", "session", "store", "trace", "verify"},
     "track": {"bypass", "session", "trace"},
     "revive": {"again", "model", "trace", "verify"},
-    "run": {"again", "bypass", "digest", "flat", "inputs", "label", "model", "outputs", "payload", "session", "trace"},
+    "run": {
+        "again", "bypass", "digest", "entryfile", "flat", "inputs", "label", "model", "outputs", "payload", "session",
+        "trace",
+    },
     "miss": {
         "bypass", "changes", "claims", "closures", "graph", "key", "loops", "model", "paths", "revive", "run", "session", "source", "trace",
         "waiting",
@@ -168,8 +174,6 @@ ALLOWED: dict[str, set[str]] = {
 
 # imports inside a function that close a loop on purpose: (importer, imported)
 LATE = {
-    ("rules", "hints"),  # reached only through a type variable, an alias, ...
-    ("rules", "recipes"),  # reached only through a value whose type comes from numpy, pandas, ...
     ("session", "later"),  # loaded when something is asked for that hits do not need
     ("model", "notebook"),  # reached only when a notebook shows a record
     ("provenance", "__init__"),  # for the version
