@@ -18,6 +18,7 @@ MOST_LINES, LONGEST, MEDIAN = 600, 50, 12
 # What may change while a program runs outside of a Session, as "module:name", and why.
 STATE = {
     "cachepy/session.py:_default": "the one default Session",
+    "cachepy/session.py:_makers": "threads in the midst of making a part: what asks in the midst of it must not wait for itself",
     "cachepy/values/modules.py:_arrived": "the script whose code this process was sent, as `sys.modules` has its own",
     "cachepy/disk/journal.py:_process": "the number of this process in the names of its files, made anew after a fork",
     "cachepy/disk/mounts.py:_statx": "a function of the C library, found when a network mount is met",
