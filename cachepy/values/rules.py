@@ -74,11 +74,13 @@ class Found:
     only as a digest.
     """
 
-    __slots__ = ("_code", "cached", "hidden", "known", "names", "packages", "paths")
+    __slots__ = ("_code", "cached", "calls", "hidden", "known", "memos", "names", "packages", "paths")
 
     def __init__(self) -> None:
         self._code: dict[int, Any] = {}
         self.cached: list[Any] = []
+        self.calls: set[str] = set()  # cached functions, by their names
+        self.memos: list[Any] = []  # functions that functools remembers for
         self.packages: set[str] = set()
         self.paths: list[str] = []
         self.names: list[str] = []
@@ -97,6 +99,8 @@ class Found:
         for obj in other.code:
             self.add_code(obj)
         self.cached += other.cached
+        self.calls |= other.calls
+        self.memos += other.memos
         self.packages |= other.packages
         self.paths += other.paths
         self.names += other.names
@@ -143,6 +147,8 @@ def _code_form(kind: str, obj: Any, pickler: ValuePickler) -> Any:
     by_value = digester.code_of(obj)
     if by_value is None:
         pickler.found.add_code(obj)
+    elif not by_value:
+        pickler.found.calls.add(":".join(name))
     return form(kind, *name, by_value)
 
 
@@ -156,6 +162,7 @@ def _made_around(fn: Any, pickler: ValuePickler) -> Any:
     """The form of what a library's decorator made around user code (singledispatch, contextmanager, ...), if any."""
     if "__cachepy__" in vars(fn):  # followed when it is called
         pickler.found.cached.append(fn)
+        pickler.found.calls.add(":".join(name_of(fn)))
         return form("function", *name_of(fn), pickler.digester.code_of(fn) or "")
     inner = vars(fn).get("__wrapped__")
     registry = vars(fn).get("registry")
@@ -199,6 +206,7 @@ def _is_found(obj: Any) -> bool:
 
 
 def _lru_rule(cached: Any, pickler: ValuePickler) -> Any:
+    pickler.found.memos.append(cached)
     return form("lru_cache", _around(cached, vars(cached)["__wrapped__"], pickler))
 
 

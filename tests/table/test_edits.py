@@ -11,6 +11,7 @@ import pytest
 from tests.table import (
     argument_edits,
     call_edits,
+    caller_edits,
     closure_edits,
     code_edits,
     file_edits,
@@ -34,6 +35,7 @@ TABLES = (
     reach_edits,
     closure_edits,
     path_edits,
+    caller_edits,
 )
 EDITS: list[Case] = [case for table in TABLES for case in table.CASES]
 STATED = {name: first for cases in FIRST.values() for name, first in cases.items()}
