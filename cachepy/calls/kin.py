@@ -131,6 +131,7 @@ class Letters:
         try:
             if not os.path.exists(path):
                 session.store(os.path.dirname(folder)).trust.make_folder(folder)
+                os.close(os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600))
                 Journal(path).append(_HEAD)
             st = os.stat(path)
         except OSError:  # nothing can be stored there either
