@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from types import CodeType
     from typing import Any
 
+    from cachepy.reach.routes import Routes
+
 UNBOUND = "unbound"  # the digest of a declared variable that is not there
 _REMEMBER = 4096  # digests of functions and classes of modules
 _LOCAL = 1  # of local functions and lambdas: a guard keeps alive all that they close over
@@ -73,26 +75,28 @@ class Target:
 class Reach(Record, quick=True):
     """The digest of all that code reaches, its pieces, and a check that it is still so.
 
-    cached: the cached functions at its border, whose code is not in the digest.
+    cached: the cached functions at its border, whose code is not in the digest; routes: on which ways they are reached.
     """
 
-    __slots__ = ("digest", "pieces", "opaque", "guard", "cached")
+    __slots__ = ("digest", "pieces", "opaque", "guard", "cached", "routes")
     digest: str
     pieces: tuple[Piece, ...]
     opaque: tuple[tuple[str, str], ...]
     guard: Callable[[], bool]
     cached: tuple[Target, ...]
+    routes: Routes
     if not TYPE_CHECKING:
 
         def __init__(
             self, digest: str, pieces: tuple[Piece, ...], opaque: Any, guard: Any,
-            cached: tuple[Target, ...],
+            cached: tuple[Target, ...], routes: Routes,
         ) -> None:
             self.digest = digest
             self.pieces = pieces
             self.opaque = opaque
             self.guard = guard
             self.cached = cached
+            self.routes = routes
 
 
 def cached_call(obj: Any) -> Any:
@@ -264,6 +268,7 @@ class CodeReader:
             tuple(dict.fromkeys(walk.opaque)),
             walk.guard.build(),
             tuple(dict.fromkeys(filter(None, map(_target_at, walk.cached)))),
+            walk.steps.routes([self.reach(cls).routes for cls in walk.steps.aside]),
         )
 
     def code_digest(self, code: CodeType) -> str:
@@ -300,6 +305,7 @@ class CodeReader:
         target = cached_target(obj)
         if target is None:
             return None
+        walk.steps.call(target.identity)
         if is_stable(obj, target.module, target.qualname):
             walk.cached.append(target)
             return f"cached {target.identity}"

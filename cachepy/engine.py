@@ -17,6 +17,7 @@ from xxhash import xxh3_64_hexdigest
 from cachepy import session as sessions
 from cachepy.calls.bypass import Bypass, bypass
 from cachepy.calls.closures import LOCAL, MARK, closure_of, steady_cells
+from cachepy.calls.kin import find_parent
 from cachepy.calls.options import Options
 from cachepy.calls.request import Hit, Request
 from cachepy.code import Target
@@ -113,6 +114,7 @@ class CachedCall:
 
     def _begin(self, session: Session) -> None:
         """The first call in a session, or after it learnt whom to trust."""
+        find_parent()
         if session is not self._session:
             session.register(self)
             options = self.options

@@ -20,6 +20,7 @@ from cachepy.disk.files import YOUNG, identity_of
 from cachepy.disk.mounts import touch
 from cachepy.key import LONG
 from cachepy.model import ANCHOR, CODE, ENV, FILE, NAME, OUTPUT, PACKAGE, PATTERN, ROOT
+from cachepy.opened import bodies
 from cachepy.probe import env_digest, exists
 from cachepy.reach.guard import MISSING, Era, Guard
 from cachepy.trace import caller, here
@@ -55,13 +56,15 @@ class Hot:
     """
 
     __slots__ = (
-        "absent", "chosen", "codes", "entries", "environ", "event", "far", "files", "guard", "id", "index", "more",
+        "absent", "called", "chosen", "codes", "entries", "environ", "event", "far", "files", "guard", "id", "index",
+        "more",
         "path", "several", "shown", "stamp", "stored",
     )  # fmt: skip
 
     def __init__(self, path: str, stored: Stored, index: int, guard: Callable[[], bool], verifier: Verifier) -> None:
         self.event = stored.events[index]
         self.id = self.event.id
+        self.called = f"{self.event.module}:{self.event.qualname}"
         self.path, self.stamp = path, stored.stamp
         self.stored, self.index = stored, index
         self.chosen, self.several = verifier.chosen, verifier.several
@@ -96,7 +99,7 @@ class Hot:
             value = loads(data) if data is not None else self._load(session)
         except Exception:  # the long way says what is wrong, or that nothing is: unpickling runs code of any class
             return MISSING
-        if here() is not None and (frame := caller()) is not None:
+        if (here() is not None or bodies) and (frame := caller(self.called)) is not None:
             session.tell(frame, self.event)
         if self.shown.is_over:
             session.sink.hit(self.event, self.chosen, self.several)

@@ -23,7 +23,8 @@ from cachepy.errors import (
     UsageError,
     user_level,
 )
-from cachepy.model import CALL, FILE, NAME, PATTERN, ROOT, Dep
+from cachepy.model import BELOW, CALL, FILE, NAME, PATTERN, ROOT, Dep
+from cachepy.opened import Crowd
 from cachepy.reach.guard import Era
 from cachepy.sink import GraphSink
 from cachepy.store import Store
@@ -33,7 +34,7 @@ from cachepy.values.modules import Origins
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from types import ModuleType, TracebackType
+    from types import CodeType, ModuleType, TracebackType
     from typing import Any
 
     from cachepy.calls.closures import Namer
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 _LATER = frozenset({"claims", "files", "graph", "hot", "miss", "mounts", "namer", "outbox", "sources"})  # by `later`
 _LIVE = 128  # functions of one name that are remembered
 _SENT = 10_000  # digests of functions that were sent to clusters
+MOST_MADE = 256  # calls of one function, or files that one piece of code named, that are remembered for `unseen`
 _EARLY = 256  # calls that are kept as they are; a graph takes less memory for each
 
 
@@ -106,6 +108,9 @@ class Session:
         self._warned: set[tuple[object, ...]] = set()
         self._code_kept: set[tuple[str, str]] = set()
         self.watches: dict[str, Watch] = {}
+        self.made: dict[str, dict[tuple[str, str, str | None], str]] = {}  # function -> what its calls left to callers
+        self.named: dict[CodeType, dict[tuple[str, str], str | None]] = {}  # code -> the files that it tracked
+        self.overfull: set[str] = set()  # functions of which `made` has not all calls
         self.era = object()  # what was found out in an earlier era counts no more (see `hot`)
 
     if TYPE_CHECKING:
@@ -165,13 +170,37 @@ class Session:
         """In which no node goes from the graph, or shows another run."""
         return self._early_era if self._graph is None else self._graph.era
 
-    def tell(self, frame: Caller, event: Event) -> None:
+    def tell(self, caller: Caller, event: Event) -> None:
         """Tell the caller that it depends on a call, which has just ended or was a hit."""
+        if type(caller) is not Crowd:
+            self._tell(caller, event, CALL)
+            return
+        for frame in caller.frames:
+            self._tell(frame, event, BELOW)
+
+    def _tell(self, frame: Caller, event: Event, kind: str) -> None:
         if isinstance(frame, Frame) and frame.cwd != working_dir():
             self._add_files_of_elsewhere(frame, event.id)
         if os.path.dirname(os.path.dirname(frame.mailbox)) != event.root:
             frame.add(Dep(ROOT, event.root, None))
-        frame.add(Dep(CALL, event.id, event.trace.effect))
+        frame.add(Dep(kind, event.id, event.trace.effect))
+
+    def note(self, called: str, deps: Iterable[tuple[str, str, str | None]], root: str = "") -> None:
+        """Remember what a call of a function leaves to its caller: a memo may hand the result to another one."""
+        row = self.made.get(called)
+        if row is None:
+            row = self.made[called] = {}
+        for dep in deps:
+            row[dep] = root
+        while len(row) > MOST_MADE:
+            self.overfull.add(called)
+            row.pop(next(iter(row)), None)
+
+    def note_file(self, code: CodeType, path: str, digest: str | None) -> None:
+        """Remember a file that code named, likewise."""
+        row = self.named.setdefault(code, {})
+        if len(row) < MOST_MADE:
+            row[path, working_dir()] = digest
 
     def _file_digest(self, path: str) -> str | None:
         """Of a file that code runs or loads; what makes it is only made when it is needed."""

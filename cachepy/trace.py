@@ -1,7 +1,8 @@
 """The running call: a context variable, what it observes, and how it crosses to other places.
 
 A `Frame` gathers the deps of one running body.  The caller is a context variable, so threads,
-asyncio tasks and executors each see their own.  Imports model, journal and mailbox.
+asyncio tasks and executors each see their own.  Who has none is asked for in `opened`.  Imports model, journal,
+mailbox, opened.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from errno import ENOENT
 
 from cachepy.errors import UntoldError
 from cachepy.model import BELOW, CALL, FILE, Dep
+from cachepy.opened import Crowd, bodies, guess
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ class Frame:
     """One running body: its deps in the order they came, the calls below, and who called it."""
 
     __slots__ = (
-        "__weakref__", "calls", "changed", "closed", "cwd", "deps", "hopeless", "id", "mailbox", "parent", "pid",
+        "__weakref__", "calls", "changed", "closed", "cwd", "deps", "hopeless", "id", "mailbox", "met", "parent", "pid",
         "posted", "run", "secret", "shared", "thread", "unwritten",
     )  # fmt: skip
 
@@ -86,6 +88,7 @@ class Frame:
         self.calls: dict[str, Dep] = {}
         self.changed: list[str] = []
         self.hopeless: set[str] = set()  # calls that raised when they were made for this one (see `revive`)
+        self.met: set[str] = set()  # functions whose calls other processes told of
         self.closed = False
         self.shared = False  # handed to another process, which may leave deps in the mailbox
         self.posted: Identity | None = None  # the mailbox, if it was made here
@@ -282,10 +285,36 @@ class RemoteFrame:
 _current: ContextVar[Caller | None] = ContextVar("cachepy_caller", default=None)
 
 
-def caller() -> Caller | None:
-    """The cached call that is running here; never one that has ended or is another process's."""
+class _Nobody:
+    """Stands for no caller where it is known that there is none, whatever else runs in the process."""
+
+    __slots__ = ()
+    run = mailbox = ""
+
+    def add(self, dep: Dep) -> None:
+        pass
+
+    def is_open(self) -> bool:
+        return False
+
+
+NOBODY = _Nobody()
+
+
+def caller(called: str = "") -> Caller | None:
+    """The cached call that is running here; never one that has ended or is another process's.
+
+    called: the function whose caller is asked for. In a thread without a caller it is whoever may have made that call.
+    """
     frame = _current.get()
-    return frame if frame is not None and frame.is_open() else None
+    if frame is not None and frame.is_open():
+        return frame
+    return guess(called) if bodies and frame is not NOBODY else None
+
+
+def each_of(frame: Caller) -> tuple[Caller, ...] | list[Frame]:
+    """The callers that one stands for."""
+    return frame.frames if isinstance(frame, Crowd) else (frame,)
 
 
 def enter(frame: Caller | None) -> Any:
@@ -311,11 +340,14 @@ def back_to(frame: Caller | None) -> None:
         _current.set(frame)
 
 
-def observe_file(path: str, files: Files) -> None:
-    """Note a file that the running body says it reads, with its content at this moment."""
-    frame = caller()
-    if frame is None:
-        return
-    if isinstance(frame, Frame) and not os.path.isabs(path) and working_dir() != frame.cwd:
-        path = os.path.abspath(path)
-    frame.add(Dep(FILE, path, files.digest(path)))
+def observe_file(path: str, files: Files) -> str | None:
+    """Note a file that the running body says it reads, with its content at this moment; returns that."""
+    found = caller()
+    digest = None
+    for frame in () if found is None else each_of(found):
+        name = path
+        if isinstance(frame, Frame) and not os.path.isabs(path) and working_dir() != frame.cwd:
+            name = os.path.abspath(path)
+        digest = files.digest(name)
+        frame.add(Dep(FILE, name, digest))
+    return digest

@@ -6,6 +6,7 @@ Imports mail, records, runner, scheduler and the public parts of cachepy.
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING, Any, Self
 
 from distributed.client import Client, FutureCancelledError
@@ -64,6 +65,12 @@ class ClusterGraph:
         self.errors = 0
         self.differences = Differences(session)
         self._seq: int | None = None
+        self._process = os.getpid()
+
+    @property
+    def _is_heard(self) -> bool:
+        """Whether the client's loop runs here: not in a forked child, which would wait for it for ever."""
+        return self._process == os.getpid() and self.client.status == "running"
 
     @property
     def page(self) -> str:
@@ -138,7 +145,7 @@ class ClusterGraph:
         Results that were in the cluster's memory before they were asked for, threads that a task left
         behind, actors.  An asynchronous client cannot wait here: ``await cluster.sync()`` does.
         """
-        if self.client.status == "running" and not self.client.asynchronous:
+        if self._is_heard and not self.client.asynchronous:
             try:
                 self.client.sync(self._catch_up)
             except OSError:
@@ -208,7 +215,7 @@ class ClusterGraph:
 
     def fetch_mail(self, frame: Frame) -> Iterable[Dep]:
         """What workers told a caller that ran on this client."""
-        if self.client.status != "running":
+        if not self._is_heard:
             return []
         try:
             mail = mail_of(frame.run, self.client)

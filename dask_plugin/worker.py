@@ -7,6 +7,7 @@ counted is added up meanwhile.  Imports mail, records, tally and the public part
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
@@ -22,7 +23,7 @@ from cachepy.model import Dep, Event
 from cachepy.reach.guard import Era
 from cachepy.session import Session, current_session
 from cachepy.sink import GraphSink
-from cachepy.trace import Frame, caller, enter
+from cachepy.trace import NOBODY, Frame, caller, enter
 from dask_plugin.differences import MINOR, OtherCodeWarning, other_code
 from dask_plugin.mail import mail_of
 from dask_plugin.records import OP, Record, batches, event_record, hit_record, other_record, task_record, told_record
@@ -203,7 +204,7 @@ class WorkerPart(WorkerPlugin):
         """
         self.shipper.flush()
         if finish == "executing":
-            enter(None)
+            enter(NOBODY)
 
 
 def install(session: Session) -> ClusterSink:
@@ -247,6 +248,17 @@ def tell_other_code(identity: str, expected: str, *, listens: bool, is_stored: b
     from distributed import warn
 
     warn(other_code("this worker", identity, is_stored=is_stored), OtherCodeWarning)
+
+
+def _leave_cluster() -> None:
+    """In a forked child: nobody empties the worker's queue there, so it tells as in a serial run."""
+    sink = current_session().sink
+    if isinstance(sink, ClusterSink):
+        uninstall(sink)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_cluster)
 
 
 def _size_of(event: Event) -> int:

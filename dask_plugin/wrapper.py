@@ -19,7 +19,7 @@ from cachepy.calls.carry import with_caller as _with_caller
 from cachepy.calls.codes import reach_of, whole_digest
 from cachepy.engine import CachedCall
 from cachepy.session import current_session
-from cachepy.trace import enter, leave
+from cachepy.trace import enter, here, leave
 from dask_plugin.worker import is_heard, tell_other_code
 
 _COROUTINE = 0x80
@@ -79,7 +79,7 @@ class with_caller(_with_caller):  # noqa: N801 - used as a function: client.subm
         return super().__call__(*args, **kwargs)
 
     async def _async(self, args: Any, kwargs: Any) -> Any:
-        token = enter(self.open_frame())
+        token = enter(self.caller() or here())
         try:
             if self._has_other_code():
                 return await self._call().uncached().run_async(args, kwargs)

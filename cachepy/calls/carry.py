@@ -10,8 +10,9 @@ from functools import partial
 
 from cachepy.calls.options import cache_default_dir
 from cachepy.errors import CacheWriteWarning, FolderGoneError, UsageError, unwritable
+from cachepy.opened import Crowd
 from cachepy.session import current_session
-from cachepy.trace import Frame, RemoteFrame, as_os_error, caller, enter, leave, post
+from cachepy.trace import Frame, RemoteFrame, as_os_error, caller, enter, here, leave, post
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class with_caller:  # noqa: N801 - used as a function: pool.submit(with_caller(f
         self.__doc__ = getattr(fn, "__doc__", None)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        token = enter(self.open_frame())
+        token = enter(self.caller() or here())
         try:
             return self.fn(*args, **kwargs)
         finally:
@@ -91,6 +92,10 @@ class with_caller:  # noqa: N801 - used as a function: pool.submit(with_caller(f
         session, frame = current_session(), self.caller()
         if frame is None:
             return *_ticket_of_none(session, self.fn), ""
+        if isinstance(frame, Crowd):
+            for other in frame.frames[1:]:
+                other.lose(None)  # only one mailbox goes along
+            frame = frame.frames[0]
         if not isinstance(frame, Frame):
             return frame.run, frame.mailbox, frame.secret if isinstance(frame, RemoteFrame) else ""
         if not frame.shared:

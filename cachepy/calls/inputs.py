@@ -15,6 +15,7 @@ from cachepy.errors import ChangedGlobalWarning, ChangedInputWarning, OpaqueGlob
 from cachepy.model import CODE, ENV, FILE, NAME, PACKAGE, PATTERN, Dep
 from cachepy.paths import MAGIC, could_be, text_of
 from cachepy.probe import LiveProbe
+from cachepy.reach.routes import Routes
 from cachepy.trace import LOST, UNTOLD
 from cachepy.values.flat import NUMBERS, TEXTS
 
@@ -32,10 +33,11 @@ class Inputs:
     """What is known of a run before its body; all of it is told to the frame.
 
     args: digests of arguments that may be results of other calls; arg_files: path -> the parameter that names it;
-    kept: what makes the call again; reaches: all code that the trace names; outputs: what earlier runs left behind.
+    kept: what makes the call again; reaches: all code that the trace names; routes: what it comes to;
+    outputs: what earlier runs left behind.
     """
 
-    __slots__ = ("arg_files", "args", "frame", "kept", "outputs", "reaches", "request", "session")
+    __slots__ = ("arg_files", "args", "frame", "kept", "outputs", "reaches", "request", "routes", "session")
 
     def __init__(self, request: Request, frame: Frame, flags: Flags) -> None:
         self.request = request
@@ -45,6 +47,7 @@ class Inputs:
         self.arg_files: dict[str, str] = {}
         self.kept: bytes | None = None
         self.reaches = [request.reach]
+        self.routes = request.reach.routes
         self.outputs: Outputs | None = None
         self._observe()
         stored = request.stored or (request.look() if flags.save and not flags.may_hit else None)
@@ -88,10 +91,13 @@ class Inputs:
         self._observe_files(is_short)
         if found is None:
             return
+        if found.calls:
+            self.routes = self.routes.plus([Routes(frozenset(found.calls))])
         for obj in found.code:
             reach = self.session.reader.reach(cached_target(obj) or obj)
             self.reaches.append(reach)
             self.session.warn_unseen(identity_of(obj), reach)
+            self.routes = self.routes.plus([reach.routes])
             self.frame.add(Dep(CODE, identity_of(obj), reach.digest))
         for package in found.packages:
             self.frame.add(Dep(PACKAGE, package, self.session.origins.version(package)))

@@ -17,11 +17,12 @@ from cachepy.calls import loops
 from cachepy.calls.bypass import Bypass, bypass, give_way
 from cachepy.calls.closures import LOCAL, observe_anchors
 from cachepy.calls.revive import Revival
-from cachepy.calls.run import Run, finish
+from cachepy.calls.run import Run, finish, observe
 from cachepy.calls.waiting import attempts, take
 from cachepy.errors import UncachedCallWarning, UndigestableError
 from cachepy.key import culprit
 from cachepy.model import CODE, Dep
+from cachepy.opened import leave_body
 from cachepy.session import current_session
 from cachepy.trace import Frame, back_to, caller, enter, here, leave, working_dir
 
@@ -48,6 +49,7 @@ class Miss:
         """The value, by whoever is first to run the body."""
         request, flags = self.request, self.flags
         before = here()
+        run: Run | Bypass | None = None
         try:
             try:
                 if not take(request, flags):
@@ -55,7 +57,7 @@ class Miss:
                         time.sleep(pause)
                 if request.hit is not None or (request.stored is not None and _revives(request, flags)):
                     return request.hit.value  # type: ignore[union-attr]  # a request that is not taken has a hit
-                run: Run | Bypass = Run(request, flags)
+                run = Run(request, flags)
             except Exception as error:
                 run = self._past(error, before)
             with run:
@@ -63,19 +65,22 @@ class Miss:
             return run.value
         finally:  # an interrupt may come between any two steps
             back_to(before)
+            if isinstance(run, Run):
+                leave_body(run.frame)
             request.release()
 
     async def run_async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The same for ``async def``: waits without blocking the loop."""
         request, flags = self.request, self.flags
         before = here()
+        run: Run | Bypass | None = None
         try:
             try:
                 if not take(request, flags):
                     await self._wait()
                 if request.hit is not None or await self._revives_aside():
                     return request.hit.value  # type: ignore[union-attr]  # a request that is not taken has a hit
-                run: Run | Bypass = Run(request, flags)
+                run = Run(request, flags)
             except Exception as error:
                 run = self._past(error, before)
             with run:
@@ -83,6 +88,8 @@ class Miss:
             return run.value
         finally:
             back_to(before)
+            if isinstance(run, Run):
+                leave_body(run.frame)
             request.release()
 
     async def _wait(self) -> None:
@@ -187,16 +194,21 @@ class _Transparent:
     """A body that runs without the cache: its caller takes over all that it depends on."""
 
     def __init__(self, call: CachedCall, after: Callable[[], None]) -> None:
-        parent = caller()
+        self.called = call.target.identity
+        parent = caller(self.called)
         self.fname, self.after = call.fname, after
         self.value: Any = None
         self.frame = None
+        self.unseen = None
         if parent is not None:
+            session = current_session()
             self.frame = Frame("", os.urandom(16).hex(), parent, parent.mailbox + "+", working_dir())
             session = current_session()
-            self.frame.add(Dep(CODE, call.code_name(session), session.reader.reach(call.target).digest))
+            reach = session.reader.reach(call.target)
+            self.frame.add(Dep(CODE, call.code_name(session), reach.digest))
             if LOCAL in call.target.qualname:
                 observe_anchors(session, call, self.frame)
+            self.unseen = observe(session, call, self.frame, reach.routes)
         self.token = enter(self.frame)
 
     def __enter__(self) -> Self:
@@ -206,9 +218,13 @@ class _Transparent:
         leave(self.token)
         try:
             if self.frame is not None:
-                finish(self.frame)
+                finish(self.frame, self.unseen)
+                current_session().note(self.called, [dep.astuple() for dep in self.frame.absorbed()])
                 self.frame.hand_over()
             if kind is None:
                 self.after()
         except Exception as error:
             give_way(f"{self.fname} runs without the cache", error, caller())
+        finally:
+            if self.frame is not None:
+                leave_body(self.frame)

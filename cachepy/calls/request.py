@@ -11,7 +11,7 @@ import sys
 from cachepy.code import cached_target, identity_of
 from cachepy.disk.places import CLAIM, ENTRY
 from cachepy.errors import CacheWriteWarning, EntryError, EntryReplacedError, unwritable
-from cachepy.model import Event, title_of
+from cachepy.model import BELOW, Event, title_of
 from cachepy.probe import LiveProbe
 from cachepy.session import Session
 from cachepy.store import Stored
@@ -152,7 +152,9 @@ class Request:
         self.hit = Hit(event, value)
         for identity, reach in self.opaque.items():
             self.session.warn_unseen(identity, reach)
-        frame = caller()
+        called = self.call.target.identity
+        self.session.note(called, ((BELOW, event.id, event.trace.effect),), event.root)
+        frame = caller(called)
         if frame is not None:
             self.session.tell(frame, event)
         self.session.sink.hit(event, verifier.chosen, verifier.several)

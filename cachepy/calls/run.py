@@ -15,11 +15,13 @@ from cachepy.calls.again import how
 from cachepy.calls.bypass import give_way
 from cachepy.calls.inputs import Inputs
 from cachepy.calls.outputs import Outputs
+from cachepy.calls.unseen import Unseen, meet
 from cachepy.digest import Found
 from cachepy.disk.entryfile import load_value
 from cachepy.disk.payload import pack, pack_flat
 from cachepy.errors import AlteredResultWarning, CacheWriteWarning, EntryError, UndigestableError
-from cachepy.model import Event, Trace
+from cachepy.model import BELOW, CALL, Event, Trace
+from cachepy.opened import Body, Crowd, enter_body, leave_body
 from cachepy.session import current_session
 from cachepy.trace import Frame, caller, enter, leave, working_dir
 from cachepy.values.flat import flat_stream
@@ -31,18 +33,31 @@ if TYPE_CHECKING:
 
     from cachepy.calls.request import Request
     from cachepy.disk.payload import Payload
-    from cachepy.engine import Flags
+    from cachepy.engine import CachedCall, Flags
+    from cachepy.reach.routes import Routes
+    from cachepy.session import Session
 
 
-def finish(frame: Frame) -> None:
-    """The body has ended: nothing is added any more, except what others sent meanwhile."""
+def finish(frame: Frame, unseen: Unseen | None) -> None:
+    """The body has ended: nothing is added any more, except what others sent meanwhile, and what nobody saw."""
     if frame.shared:
         session = current_session()
         session.shared.pop(frame.run, None)
         for courier in session.couriers:
             for dep in courier(frame):
                 frame.add(dep)
+                if dep.kind == CALL:
+                    meet(session, frame, dep)
+    if unseen is not None and frame.is_open():  # not in a forked child that unwinds through it
+        unseen.add()
     frame.closed = True
+
+
+def observe(session: Session, call: CachedCall, frame: Frame, routes: Routes) -> Unseen | None:
+    """A body begins: from now on calls without a caller may be its own."""
+    called = call.target.identity
+    enter_body(Body(frame, called, routes.calls, hands_on=routes.hands_on, is_async=call.is_async))
+    return Unseen(session, frame, routes, call.fname) if routes.memos or routes.elsewhere or routes.hands_on else None
 
 
 class Run:
@@ -51,7 +66,9 @@ class Run:
     Used as ``with run: run.value = body()``: an exception of the body passes through untouched.
     """
 
-    __slots__ = ("began", "event", "flags", "frame", "inputs", "parent", "request", "session", "token", "value")
+    __slots__ = (
+        "began", "event", "flags", "frame", "inputs", "parent", "request", "session", "token", "unseen", "value",
+    )  # fmt: skip
 
     def __init__(self, request: Request, flags: Flags) -> None:
         self.request = request
@@ -59,7 +76,7 @@ class Run:
         self.flags = flags
         self.value: Any = None
         self.event: Event | None = None
-        self.parent = caller()
+        self.parent = caller(request.call.target.identity)
         run = os.urandom(16).hex()
         self.frame = Frame(request.id, run, self.parent, request.store.runs + run, working_dir())
         self.frame.hopeless = request.hopeless
@@ -73,15 +90,16 @@ class Run:
             raise
 
     def __enter__(self) -> None:
+        self.unseen = observe(self.session, self.request.call, self.frame, self.inputs.routes)
         self.began = time.perf_counter()
         self.token = enter(self.frame)
 
     def __exit__(self, kind: object, error: object, tb: object) -> None:
         elapsed = time.perf_counter() - self.began
         leave(self.token)
-        is_unended = self.flags.save and self.parent is None
+        is_unended = self.flags.save and (self.parent is None or type(self.parent) is Crowd)
         try:
-            finish(self.frame)
+            finish(self.frame, self.unseen)
             if isinstance(error, BaseException):
                 self.session.on_failure(self.request.call.target.identity, error)
             if kind is not None and isinstance(self.parent, Frame):
@@ -114,6 +132,7 @@ class Run:
 
     def _hand_over(self) -> None:
         """The caller's trace names this code from now on: its reasons need to know what it was made of."""
+        self.session.note(self.request.call.target.identity, [dep.astuple() for dep in self.frame.absorbed()])
         if self.parent is not None:
             try:
                 self._keep_code()
@@ -122,6 +141,7 @@ class Run:
             self.frame.hand_over()
 
     def _release(self, *, is_unended: bool = False) -> None:
+        leave_body(self.frame)
         if self.session.owners.get(self.request.id) is self.frame:
             del self.session.owners[self.request.id]
         self.request.release(is_unended=is_unended)
@@ -133,6 +153,7 @@ class Run:
         event = self._store(elapsed)
         if event is None:
             return False
+        self.session.note(self.request.call.target.identity, ((BELOW, event.id, event.trace.effect),), event.root)
         if self.parent is not None:
             self.session.tell(self.parent, event)
         self.session.sink.record(event)

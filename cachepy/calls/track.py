@@ -1,14 +1,16 @@
 """`track_file`: names a file that the body of a cached call finds by itself.
 
-Imports session, trace, errors.
+Imports kin, session, trace, errors.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from cachepy.calls.bypass import give_way
+from cachepy.calls.kin import find_parent
 from cachepy.errors import UsageError
 from cachepy.session import current_session
 from cachepy.trace import caller, observe_file
@@ -58,7 +60,10 @@ def track_file(path: str | os.PathLike[str]) -> Path:
     text = os.fspath(path)
     text = os.fsdecode(text) if isinstance(text, bytes) else str.__str__(text)  # of a subclass: the plain text
     try:
-        observe_file(text, current_session().files)
+        find_parent()
+        session = current_session()
+        digest = observe_file(text, session.files)
+        session.note_file(sys._getframe(1).f_code, text, digest)
     except Exception as error:
         give_way("a call that track_file was made for is not stored", error, caller())
     return Path(text)

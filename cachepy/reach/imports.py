@@ -76,6 +76,7 @@ def _visit(walk: Walk, full: str, wanted: Import) -> None:
     if kind == USER:
         _imported(walk, full, wanted)
         return
+    walk.steps.leads_out(full)
     if kind == PACKAGE:
         walk.lines.append(walk.package_named(full))
     if full in sys.modules:

@@ -33,6 +33,7 @@ def describe_module(walk: Walk, label: str, module: Any, chains: Chains) -> str:
     kind, name = walk.origins.of_module(module), module_name(module)
     walk.pieces.append(bound_piece(label, name))
     if kind != USER:
+        walk.steps.leads_out("subprocess" if ("fork",) in chains else name)
         follow(walk, name, module, chains)
         if kind == PACKAGE and (() in chains or not is_namespace(scope_of(module))):
             return walk.package(module)

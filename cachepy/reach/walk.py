@@ -7,8 +7,8 @@ closures), never by source text, so it is the same on every worker.
 
 It is longer than its neighbours because describing an object and visiting it call each other: one walk, one file.
 
-Imports digest, dynamic, extensions, facts, guard, imports, kinds, modules, notes, patches, pieces, scopes.  `code`
-drives it.
+Imports digest, dynamic, extensions, facts, guard, imports, kinds, modules, notes, patches, pieces, routes, scopes.
+`code` drives it.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from cachepy.reach.kinds import (
 from cachepy.reach.notes import annotations_of, bind_annotated, notes_of
 from cachepy.reach.patches import is_users, named_patches
 from cachepy.reach.pieces import Piece, bound_piece, code_piece, defaults_of, value_piece
+from cachepy.reach.routes import COUNTED, HIDDEN, LIBRARY, Steps
 from cachepy.reach.scopes import ANY, describe_module, visit_module, visit_scope
 from cachepy.values.modules import PACKAGE, USER, home_of
 from cachepy.values.rules import is_exported
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 
 CELL_EMPTY = "empty"
 _ENVIRON_BYTES = getattr(os, "environb", None)
+_ADDS = frozenset({("append",), ("add",), ("write",), ("extend",), ("info",), ("debug",), ("warning",)})
 _WRAPPERS = frozenset({"__wrapped__", "__cachepy__"})
 _QUESTIONS = frozenset({"key", "is_cached", "explain", "clear"})
 
@@ -97,6 +99,7 @@ class Walk:
         self.opaque: list[tuple[str, str]] = []  # name, and the types of what in its value has no digest
         self.cached: list[Any] = []
         self.guard = Guard(self._digest_with_code)
+        self.steps = Steps()
         self._numbers: dict[int, int] = {}
         self._queue: deque[Any] = deque()
         self._looked: dict[int, Any] = {}
@@ -115,6 +118,7 @@ class Walk:
         while self._queue or self._lists_subclasses():
             obj = self._queue.popleft()
             self.lines.append(f"#{self._numbers[id(obj)]}")
+            self.steps.visit(id(obj), getattr(obj, "__code__", None))
             if isinstance(obj, MODULE):
                 visit_module(self, obj)
             elif type(obj) is dict:
@@ -130,6 +134,7 @@ class Walk:
 
     def number(self, obj: Any) -> str:
         """The number of a function, class or module, which is visited later if it is new."""
+        self.steps.to(id(obj))
         if id(obj) not in self._numbers:
             self._numbers[id(obj)] = len(self._numbers)
             self._queue.append(obj)
@@ -148,6 +153,7 @@ class Walk:
 
     def package_named(self, name: str) -> str:
         name = self.origins.package_named(name)
+        self.steps.leads_out(name)
         version = self.origins.version(name)
         self.pieces.append(Piece("package", name, version, ""))
         return f"package {name} {version}"
@@ -187,6 +193,7 @@ class Walk:
         kind = self.origins.of_class(cls)
         if kind == USER:
             return self.number(cls)
+        self.steps.leads_out(cls.__module__)
         known = f"{self.package(cls) if kind == PACKAGE else 'class'} {cls.__module__}.{cls.__qualname__}"
         return f"{known}{self._registered(cls)}"
 
@@ -229,7 +236,18 @@ class Walk:
 
     def describe_memo(self, label: str, cached: Any, _: Chains) -> str:
         limits = cached.cache_parameters() if hasattr(cached, "cache_parameters") else None
-        return f"memo {limits} {self.describe_parts(label, cached, ('__wrapped__',))}"
+        return f"memo {limits} {self._behind_memo(label, cached, '__wrapped__', COUNTED, cached.cache_info)}"
+
+    def describe_lazy(self, label: str, lazy: Any, _: Chains) -> str:
+        """A cached property: what it calls may have been called for an earlier body."""
+        return self._behind_memo(label, lazy, "func", HIDDEN)
+
+    def _behind_memo(self, label: str, memo: Any, name: str, kind: str, count: Any = None) -> str:
+        """What calls a function once and remembers; `count` tells whether it gave what it remembered."""
+        before = self.steps.enter(id(memo), kind, count)
+        text = self.describe_parts(label, memo, (name,))
+        self.steps.at = before
+        return text
 
     def describe_parts(self, label: str, obj: Any, names: tuple[str, ...]) -> str:
         """An object that is made of others: a method, a property, a partial."""
@@ -242,6 +260,7 @@ class Walk:
 
     def describe_builtin(self, label: str, obj: Any, _: Chains) -> str:
         module = getattr(obj, "__module__", None) or "builtins"
+        self.steps.leads_out("subprocess" if obj.__name__ == "fork" else module)
         self.pieces.append(bound_piece(label, f"{module}.{obj.__qualname__}"))
         compiled, package = extension_of(self, obj), self._package_by_name(module)
         return f"builtin {module}.{obj.__qualname__}{compiled}{package}"
@@ -267,11 +286,14 @@ class Walk:
             self._note(label, found.unseen)
         self.pieces.append(value_piece(label, digest, obj))
         self.cached += found.cached
+        before = self.steps.found(obj, found)
         if not is_immutable(obj):
             self.guard.value(obj, (digest, _ids_in(found)))
         packages = [self.package_named(name) for name in sorted(found.packages)]
         packages += [extension_of(self, obj)] if callable(obj) else []
-        return " ".join([digest, *packages, *map(self.number, found.code)])
+        numbers = list(map(self.number, found.code))
+        self.steps.at = before
+        return " ".join([digest, *packages, *numbers])
 
     def _digest_with_code(self, obj: Any) -> tuple[str, tuple[int, ...]]:
         """A value's digest names stable code only by its name: which object it is has to be told."""
@@ -281,6 +303,7 @@ class Walk:
     def _opaque(self, label: str, obj: Any) -> str:
         """What has no digest even by its parts: its class counts, and the code that it holds."""
         cls = type(obj)
+        self.steps.hidden(obj)
         self._note(label, [f"{cls.__module__}.{cls.__qualname__}"])
         inside = [r for r in gc.get_referents(obj) if isinstance(r, (FUNCTION, METHOD, type)) and r is not cls]
         code = [self.describe(label, each) for each in (cls, *inside)]
@@ -299,6 +322,9 @@ class Walk:
         self._asks |= facts.asks if kind == USER else set()
         if kind != USER:
             self.lines.append(self.package(fn) if kind == PACKAGE else f"stdlib {label}")
+            self.steps.leads_out(home_of(fn))
+            if kind == PACKAGE:
+                self.steps.remembers(LIBRARY)
             self._cells(fn, label, facts, skip={*facts.stored_cells, "__class__"})
             return
         self._own_code(fn, label, digest)
@@ -327,11 +353,16 @@ class Walk:
     def _cells(self, fn: Any, label: str, facts: CodeFacts, skip: Iterable[str] = ()) -> None:
         """What a closure holds; of a library's closure (with `skip`) only code and constants, not its caches."""
         for name, cell in zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True):
-            if name in skip or name in self.ignore:
+            if name in skip:
                 continue
             try:
                 content = cell.cell_contents
             except ValueError:
+                content = MISSING
+            if name in self.ignore:
+                self._ignored(content, facts.cell_chains.get(name, ANY))
+                continue
+            if content is MISSING:
                 self.lines.append(f"{name} {CELL_EMPTY}")
                 continue
             if skip and (not _is_plain(content) or is_cache(name)):
@@ -343,9 +374,10 @@ class Walk:
         scope = fn.__globals__
         home = home_of(fn)
         for name in facts.names:
-            if name in self.ignore:
-                continue
             obj = scope.get(name, MISSING)
+            if name in self.ignore:
+                self._ignored(obj, facts.global_chains[name])
+                continue
             self.guard.item(scope, name, obj)
             if obj is not MISSING and not _is_notebooks(name, obj):
                 self.bind(f"{home}.{name}", obj, sorted(facts.global_chains[name]))
@@ -354,6 +386,14 @@ class Walk:
                 self.number(scope)
             else:
                 self._builtin(home, name)
+
+    def _ignored(self, obj: Any, chains: Chains) -> None:
+        """What does not count may be where results are kept, unless it is only written to."""
+        is_code = isinstance(obj, (type, FUNCTION, MODULE))
+        if obj is None or not (is_code or obj is MISSING or type(obj) in IMMUTABLE or _ADDS.issuperset(chains)):
+            self.steps.hidden(obj)
+            if self.origins.of(obj) == USER:
+                self.steps.aside.append(type(obj))
 
     def _builtin(self, home: str, name: str) -> None:
         """A name that is no global: a builtin as it should be, one that somebody put there, or nothing."""
@@ -444,7 +484,7 @@ _MADE_THERE = frozenset({"enum", "functools", "types"})
 _FUNCTOOLS = {
     "DynamicClassAttribute": _parts("fget", "fset", "fdel"),
     "property": _parts("fget", "fset", "fdel"),  # that of enum
-    "cached_property": _parts("func"),
+    "cached_property": Walk.describe_lazy,
     "partialmethod": _parts("func", "args", "keywords"),
     "singledispatchmethod": _parts("dispatcher"),  # from Python 3.13 on it also keeps what it was called for
 }

@@ -19,7 +19,7 @@ from cachepy.model import Record
 from cachepy.reach.guard import Era
 from cachepy.session import Session, current_session, use_session
 from cachepy.store import Store
-from cachepy.trace import enter, leave
+from cachepy.trace import NOBODY, enter, leave
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ class _Trials:
     def _outcome(self, call: CachedCall, arguments: Arguments) -> str:
         """The digest of what the body returns, or the text of what it raises."""
         args, kwargs = arguments
-        token = enter(None)
+        token = enter(NOBODY)
         try:
             value = _result(call.fn, args, kwargs)
         except (Exception, SystemExit) as error:

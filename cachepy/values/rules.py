@@ -81,11 +81,15 @@ class Found:
     dropped: what pickle may not bring back, in words.
     """
 
-    __slots__ = ("_code", "cached", "dropped", "hidden", "known", "names", "packages", "paths", "unseen")
+    __slots__ = (
+        "_code", "cached", "calls", "dropped", "hidden", "known", "memos", "names", "packages", "paths", "unseen",
+    )  # fmt: skip
 
     def __init__(self, *, by_parts: bool = False) -> None:
         self._code: dict[int, Any] = {}
         self.cached: list[Any] = []
+        self.calls: set[str] = set()  # cached functions, by their names
+        self.memos: list[Any] = []  # functions that functools remembers for
         self.packages: set[str] = set()
         self.paths: list[str] = []
         self.names: list[str] = []
@@ -106,6 +110,8 @@ class Found:
         for obj in other.code:
             self.add_code(obj)
         self.cached += other.cached
+        self.calls |= other.calls
+        self.memos += other.memos
         self.packages |= other.packages
         self.paths += other.paths
         self.names += other.names
@@ -165,6 +171,8 @@ def _code_form(kind: str, obj: Any, pickler: ValuePickler) -> Any:
     by_value = digester.code_of(obj)
     if by_value is None:
         pickler.found.add_code(obj)
+    elif not by_value:
+        pickler.found.calls.add(":".join(name))
     return form(kind, *name, by_value)
 
 
@@ -178,6 +186,7 @@ def _made_around(fn: Any, pickler: ValuePickler) -> Any:
     """The form of what a library's decorator made around user code (singledispatch, contextmanager, ...), if any."""
     if "__cachepy__" in vars(fn):  # followed when it is called
         pickler.found.cached.append(fn)
+        pickler.found.calls.add(":".join(name_of(fn)))
         return form("function", *name_of(fn), pickler.digester.code_of(fn) or "")
     inner = vars(fn).get("__wrapped__")
     registry = vars(fn).get("registry")
@@ -222,6 +231,7 @@ def _is_found(obj: Any) -> bool:
 
 def lru_rule(cached: Any, pickler: ValuePickler) -> Any:
     """By the function behind the memo and the limits, never by what it holds."""
+    pickler.found.memos.append(cached)
     limits = cached.cache_parameters() if hasattr(cached, "cache_parameters") else None
     return form("lru_cache", _around(cached, vars(cached)["__wrapped__"], pickler), limits)
 

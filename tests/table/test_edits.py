@@ -11,6 +11,7 @@ import pytest
 from tests.table import (
     argument_edits,
     call_edits,
+    caller_edits,
     closure_edits,
     code_edits,
     file_edits,
@@ -35,6 +36,7 @@ TABLES = (
     reach_edits,
     closure_edits,
     path_edits,
+    caller_edits,
     value_edits,
 )
 EDITS: list[Case] = [case for table in TABLES for case in table.CASES]

@@ -17,6 +17,7 @@ MOST_LINES, LONGEST, MEDIAN = 600, 50, 12
 
 # What may change while a program runs outside of a Session, as "module:name", and why.
 STATE = {
+    "cachepy/opened.py:bodies": "what runs in this process: threads without a caller belong to no session",
     "cachepy/session.py:_default": "the one default Session",
     "cachepy/session.py:_makers": "threads in the midst of making a part of some Session: a signal handler must not wait for itself",
     "cachepy/values/modules.py:_arrived": "the script whose code this process was sent, as `sys.modules` has its own",

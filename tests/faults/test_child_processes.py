@@ -1,0 +1,152 @@
+"""What child processes do for a body that nobody told them of, and forks inside tasks: noticed, and no hang."""
+
+from __future__ import annotations
+
+import pytest
+from programs import Programs
+
+
+@pytest.fixture
+def programs(tmp_path):
+    made = Programs(tmp_path)
+    yield made
+    made.close()
+
+
+STEPS = """
+    from concurrent.futures import ProcessPoolExecutor
+
+    FACTOR = 1
+
+    @cache_file(CACHE)
+    def g(x):
+        log("g")
+        return x * 100 * FACTOR + int(open(track_file(HERE / "child.txt")).read())
+
+    def h(x):
+        return x * 100 * FACTOR + int(open(track_file(HERE / "child.txt")).read())
+
+    def executor(how, go):
+        with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context(how)) as pool:
+            return list(pool.map(go, range(2)))
+
+    def pool(how, go):
+        with multiprocessing.get_context(how).Pool(2) as pool:
+            return pool.map(go, range(2))
+
+    def process(how, go):
+        context = multiprocessing.get_context(how)
+        queue = context.SimpleQueue()
+        child = context.Process(target=into, args=(queue, go))
+        child.start()
+        child.join()
+        return queue.get()
+
+    def into(queue, go):
+        queue.put(go(5))
+
+    def by_hand(how, go):
+        read, write = os.pipe()
+        pid = os.fork()
+        if not pid:
+            os.write(write, str(go(5)).encode())
+            os._exit(0)
+        os.waitpid(pid, 0)
+        return int(os.read(read, 100))
+
+    def loky(how, go):
+        from joblib import Parallel, delayed
+
+        return Parallel(2, backend=how)(delayed(go)(x) for x in range(2))
+
+    @cache_file(CACHE)
+    def f(way, how, child):
+        log("f")
+        return {"executor": executor, "pool": pool, "process": process, "by_hand": by_hand, "loky": loky}[way](
+            how, g if child == "g" else h
+        )
+    """
+MAIN = """
+    from steps import f
+
+    if __name__ == "__main__":
+        print(f(*sys.argv[1:]))
+    """
+WAYS = [
+    *[(way, how) for way in ("executor", "pool", "process") for how in ("fork", "spawn", "forkserver")],
+    ("by_hand", "fork"),
+    ("loky", "loky"),
+    ("loky", "multiprocessing"),
+    ("loky", "threading"),
+]
+
+
+def ask(programs, *args):
+    out, _ = programs.finish(programs.start("main", *args))
+    ran = programs.ran()["f"]
+    programs.forget()
+    return out.strip(), ran
+
+
+@pytest.mark.parametrize(("way", "how"), WAYS, ids=map("-".join, WAYS))
+def test_what_a_child_process_used_counts(programs, way, how):
+    """Nothing carries the caller there: edits of the child's file, of a file it tracked, and of its code are seen."""
+    if way == "loky":
+        pytest.importorskip("joblib")
+    programs.write("steps", STEPS)
+    programs.write("main", MAIN)
+    file = programs.folder / "child.txt"
+    text = "[{0}, {1}]" if way not in ("process", "by_hand") else "{5}"
+    for child in "gh":
+        file.write_text("1")
+        first = ask(programs, way, how, child)
+        assert first == (text.format(*[100 * x + 1 for x in range(6)]), 1)
+        assert ask(programs, way, how, child) == (first[0], 0), "an unchanged program runs nothing"
+        file.write_text("7")
+        assert ask(programs, way, how, child) == (text.format(*[100 * x + 7 for x in range(6)]), 1)
+    programs.write("steps", STEPS.replace("FACTOR = 1", "FACTOR = 2"))
+    assert ask(programs, way, how, "g") == (text.format(*[200 * x + 7 for x in range(6)]), 1)
+    assert programs.leftovers() == []
+
+
+def test_a_child_that_cannot_tell_lets_nothing_be_stored(programs):
+    """The box is gone: the parent cannot know what it missed."""
+    programs.main(
+        """
+        @cache_file(CACHE, ignore_globals=["HERE"])
+        def f():
+            log("f")
+            pid = os.fork()
+            if not pid:
+                for box in CACHE.glob("runs/children-*"):
+                    box.unlink()
+                os._exit(0)
+            os.waitpid(pid, 0)
+
+        warnings.simplefilter("ignore")
+        f()
+        f()
+        """
+    )
+    assert programs.ran() == {"f": 2}
+    assert programs.leftovers() == []
+
+
+def test_children_of_top_level_work_leave_nothing(programs):
+    """No body runs in the parent, so nobody puts up a box."""
+    programs.write(
+        "main",
+        """
+        from concurrent.futures import ProcessPoolExecutor
+
+        @cache_file(CACHE)
+        def g(x):
+            return x + 1
+
+        if __name__ == "__main__":
+            with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("fork")) as pool:
+                assert list(pool.map(g, range(4))) == [1, 2, 3, 4]
+        """,
+    )
+    programs.run("main")
+    assert programs.leftovers() == []
