@@ -55,6 +55,7 @@ def settings(folder: Path) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",  # what a terminal shows of stdout and stderr stands in the order of writing
         "PYTHONDONTWRITEBYTECODE": "1",  # two edits within a second are two edits
         "MPLBACKEND": "agg",
+        "DASK_LOGGING__DISTRIBUTED": "error",  # that a worker took long to end is of this machine
         "PYTHONWARNINGS": "ignore:Port 8787 is already in use:UserWarning",  # by another dashboard on this machine
     }
 

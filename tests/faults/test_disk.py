@@ -198,7 +198,7 @@ from multiprocessing import get_context
 from cachepy import with_caller
 
 FORK = get_context("fork")
-SPOIL = [""]
+SPOIL = ["", lambda: exec(SPOIL[0], globals())]  # ignored: by `exec` in a body all globals of the program would count
 
 
 def run(fn, n):
@@ -208,7 +208,7 @@ def run(fn, n):
 
 @cache_file(ROOT, ignore_globals=["SPOIL"], warn_cheap=False)
 def one(x):
-    exec(SPOIL[0], globals())
+    SPOIL[1]()
     return 2 * x
 
 
