@@ -140,7 +140,9 @@ def test_what_is_no_name_is_an_error(option, value):
         cache_file(**{option: value})
 
 
-@pytest.mark.parametrize("kind", [list, tuple, set, frozenset, iter, dict.fromkeys(["x"]).keys], ids=str)
+@pytest.mark.parametrize(
+    "kind", [list, tuple, set, frozenset, iter, dict.fromkeys(["x"]).keys], ids=lambda kind: kind.__name__
+)
 def test_lists_of_all_kinds_count_alike(tmp_path, kind):
     items = kind(["x"]) if isinstance(kind, type) or kind is iter else kind()
     cached = cache_file(tmp_path, ignore_args=items, warn_cheap=False)
