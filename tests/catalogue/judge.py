@@ -165,7 +165,8 @@ class Life:
                 return Verdict(STALE, f"run {number} gives {ran.value.strip()}, not {plain.value.strip()}\n{ran.stderr}")
         if third.value != plain_new.value:
             return Verdict(STALE, f"run 3 gives {third.value.strip()}, not {plain_new.value.strip()}\n{third.stderr}")
-        if self.program.warns and not all(self.program.warns in ran.stderr for ran in (first, second)):
+        required = self.program.warns and self.program.warns[0] != "?"
+        if required and not all(self.program.warns in ran.stderr for ran in (first, second)):
             return Verdict(SILENT, f"without a {self.program.warns}: {second.warnings}")
         if not first.stored and self.program.warns in RUN_ALWAYS:
             return Verdict(GOOD)
@@ -182,7 +183,7 @@ class Life:
             return Verdict(FLAPPING, f"run 4, of the first program, was no hit {fourth.stored}\n{fourth.stderr}")
         for number, ran in enumerate((first, second, third, fourth), 1):
             expected = plain.warnings + plain_new.warnings
-            said = [text for text in ran.warnings if text not in expected and not text.startswith(self.program.warns or "-")]
+            said = [text for text in ran.warnings if text not in expected and not text.startswith(self.program.warns.lstrip("?") or "-")]
             if said:
                 return Verdict(WARNED, f"run {number}: {said}")
         return Verdict(GOOD)
@@ -195,7 +196,7 @@ def shown(program: Program) -> str:
 
 def usable(program: Program) -> bool:
     found = all(importlib.util.find_spec(name) for name in program.needs.split())
-    return found and sys.version_info >= program.python
+    return found and sys.version_info >= tuple(map(int, program.python.split(".")))
 
 
 def complaint(program: Program, verdict: Verdict) -> str:

@@ -30,8 +30,8 @@ class Program:
     needs: str = ""  # modules of libraries, imported by the server before it forks
     stale: str = ""  # the row of docs/invalidates.md that says that this edit is not seen
     pending: str = ""  # what will mend it
-    warns: str = ""  # the warning that every process has to give
-    python: tuple[int, int] = (3, 11)
+    warns: str = ""  # the warning that every process has to give; with a "?" before it, the one that it may give
+    python: str = "3.11"  # the first version that has it
 
     def written(self, new: bool) -> dict[str, str | None]:
         """The files of the old or the new program; None is one that is not there."""
