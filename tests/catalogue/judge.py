@@ -36,6 +36,13 @@ _WARNING = re.compile(r"^(?:\S+:\d+: )?(\w+(?:Warning|Error)): (.*)", re.MULTILI
 RUN_ALWAYS = ("ChangedGlobalWarning", "UncachedCallWarning", "ChangedInputWarning")  # whoever gives one stores nothing
 
 
+GROUPS = (
+    "",
+    "numpy pandas pyarrow",
+    "attrs click cloudpickle dask dask.base jinja2 joblib networkx numpy pydantic toolz toolz.curried yaml",
+)  # of libraries that are imported together
+
+
 class Server:
     """One fork server: some libraries, one hash seed."""
 
@@ -98,6 +105,8 @@ class Bench:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def server(self, needs: str, seed: int) -> Server:
+        """The one with these libraries; few kinds of servers, since each takes a second to start."""
+        needs = next((group for group in GROUPS if set(needs.split()) <= set(group.split())), needs)
         if (needs, seed) not in self._servers:
             self._servers[needs, seed] = Server(needs, seed)
         return self._servers[needs, seed]
@@ -168,7 +177,7 @@ class Life:
         required = self.program.warns and self.program.warns[0] != "?"
         if required and not all(self.program.warns in ran.stderr for ran in (first, second)):
             return Verdict(SILENT, f"without a {self.program.warns}: {second.warnings}")
-        if not first.stored and self.program.warns in RUN_ALWAYS:
+        if not first.stored and self.program.warns.lstrip("?") in RUN_ALWAYS:
             return Verdict(GOOD)
         if not first.stored:
             return Verdict(WARNED, f"nothing was stored: {first.stderr}")
@@ -211,26 +220,29 @@ def complaint(program: Program, verdict: Verdict) -> str:
     return "" if good else f"{program.name}: {verdict.outcome}, expected {wish}\n{verdict.text}\n{shown(program)}"
 
 
-def judged(programs: list[Program], workers: int = 2) -> list[Verdict]:
-    """All verdicts, in order."""
-    benches: list[Bench] = []
-    free: collections.deque[Bench] = collections.deque()
-    for _ in range(workers):
-        benches.append(Bench())
-        free.append(benches[-1])
+class Court:
+    """Judges programs, several at a time if all are known beforehand; else each when it is asked for."""
 
-    def one(program: Program) -> Verdict:
-        bench = free.popleft()
+    def __init__(self, programs: list[Program] = (), workers: int = 2) -> None:  # type: ignore[assignment]
+        self._benches = [Bench() for _ in range(workers if programs else 1)]
+        self._free = collections.deque(self._benches)
+        self._pool = ThreadPoolExecutor(len(self._benches))
+        self._verdicts = {id(program): self._pool.submit(self._judge, program) for program in programs}
+
+    def _judge(self, program: Program) -> Verdict:
+        bench = self._free.popleft()
         try:
             return bench.judge(program)
         finally:
-            free.append(bench)
+            self._free.append(bench)
 
-    try:
-        with ThreadPoolExecutor(workers) as pool:
-            return list(pool.map(one, programs))
-    finally:
-        for bench in benches:
+    def verdict(self, program: Program) -> Verdict:
+        waiting = self._verdicts.get(id(program))
+        return waiting.result() if waiting else self._judge(program)
+
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+        for bench in self._benches:
             bench.close()
 
 
@@ -241,7 +253,9 @@ def main() -> None:
     chosen = [(c, p) for c, each in CHAPTERS.items() for p in each if pattern.search(f"{c}: {p.name}") and usable(p)]
     start = time.monotonic()
     table: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
-    for (chapter, program), verdict in zip(chosen, judged([p for _, p in chosen]), strict=True):
+    court = Court([program for _, program in chosen])
+    for chapter, program in chosen:
+        verdict = court.verdict(program)
         column = "stale, documented" if verdict.outcome == STALE and program.stale else verdict.outcome
         for row in (chapter, "all"):
             table[row][column] += 1
@@ -249,6 +263,7 @@ def main() -> None:
             mark = f" [pending {program.pending}]" if program.pending else f" [stale: {program.stale}]" if program.stale else ""
             text = "\n".join(verdict.text.strip().splitlines()[:30])
             print(f"{chapter}: {program.name}: {verdict.outcome}{mark}" + (f"\n{text}\n{shown(program)}" if long else f": {text[-300:]!r}"))
+    court.close()
     columns = [*ORDER[:2], "stale, documented", *ORDER[2:]]
     print(f"\n| chapter | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
     for row in [*[name for name in CHAPTERS if name in table], "all"]:
