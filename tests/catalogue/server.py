@@ -1,6 +1,7 @@
 """A fork server: each line of stdin is a script to run, in a child that is like a fresh `python main.py`.
 
-Run as `server.py MODULE...`; these modules, and all of cachepy, are imported before anything is forked.  A hash seed cannot
+Run as `server.py MODULE...`; these modules, and what a call loads of cachepy, are imported before anything is forked; with
+`--without-cachepy` nothing is, which is enough for runs without the cache.  A hash seed cannot
 be changed by a fork, so whoever wants two starts two servers.
 """
 
@@ -14,8 +15,8 @@ import importlib
 import importlib.machinery
 import json
 import os
-import pkgutil
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -37,14 +38,29 @@ track_file = Path
 """
 
 
-def warm(names: list[str]) -> None:
-    import cachepy
+def nothing() -> None:
+    """A function to call."""
 
+
+def warm(names: list[str]) -> None:
+    """Load the libraries, and what a first call and a hit load: a child makes both, and says what it has loaded."""
     for name in names:
         importlib.import_module(name)
-    for found in pkgutil.walk_packages(cachepy.__path__, "cachepy."):
-        if not found.name.endswith(("__main__", "cli")) and "commands" not in found.name:
-            importlib.import_module(found.name)
+    read, write = os.pipe()
+    if not os.fork():
+        with tempfile.TemporaryDirectory() as folder, open(write, "w") as stream:
+            from cachepy import cache_file
+
+            for _ in range(2):
+                cache_file(folder, warn_cheap=False)(nothing)()
+            ran_since(0.0)
+            stream.write(" ".join(name for name in sys.modules if name.partition(".")[0] not in ("__main__", "__mp_main__")))
+        os._exit(0)
+    os.close(write)
+    with open(read) as stream:
+        for name in stream.read().split():
+            importlib.import_module(name)
+    os.wait()
 
 
 def without_cache() -> None:
@@ -87,13 +103,11 @@ def run(request: dict[str, Any]) -> int:
     return 0
 
 
-def ran_since(began: float, cache: str) -> list[str]:
-    """The functions whose bodies ran and were stored, in this process or in those that it started."""
+def ran_since(began: float) -> list[str]:
+    """The functions whose bodies ran in this process and were stored."""
     try:
-        from cachepy import cache_tree_nodes, cache_tree_sync
+        from cachepy import cache_tree_nodes
 
-        if os.path.isdir(cache):
-            cache_tree_sync(cache)
         return sorted(node["fname"] for node in cache_tree_nodes().values() if node["created"] > began)
     except Exception:
         traceback.print_exc()
@@ -114,7 +128,7 @@ def child(request: dict[str, Any]) -> None:
     atexit._run_exitfuncs()
     if request["cached"]:
         with open(os.path.join(request["logs"], "ran"), "w", encoding="utf-8") as stream:
-            stream.write(" ".join(ran_since(began, os.path.join(request["root"], ".cache"))))
+            stream.write(" ".join(ran_since(began)))
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
@@ -125,7 +139,8 @@ FILTERS = list(warnings.filters)
 
 def main() -> None:
     sys.dont_write_bytecode = True
-    warm(sys.argv[1:])
+    if sys.argv[1:] != ["--without-cachepy"]:
+        warm(sys.argv[1:])
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     gc.collect()
