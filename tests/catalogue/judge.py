@@ -4,7 +4,8 @@
     new program: without the cache, with it;
     old program again.
 
-`python -m tests.catalogue.judge [REGEX]` prints all that is not as it should be, and a table by chapter.
+`python -m tests.catalogue.judge [REGEX]` prints all that is not as it should be, and a table by chapter; with `-v` the programs
+too.  What is not mended yet stands in `pending.txt`, and has to be taken out there as soon as it is: `--mended` does that.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from pathlib import Path
 from tests.catalogue.program import HEAD, Program
 
 ROOT = Path(__file__).parents[2]
+PENDING = Path(__file__).with_name("pending.txt")
 GOOD, STALE, NEEDLESS, FLAPPING, CRASH, WARNED, SILENT, WRONG = (
     "noticed", "stale", "needless", "flapping", "crash", "warned", "silent", "bad program",
 )  # fmt: skip
@@ -138,6 +140,8 @@ class Life:
             path = self.root / name
             if text is None:
                 path.unlink(missing_ok=True)
+                if path.parent.is_dir() and not any(path.parent.iterdir()):
+                    path.parent.rmdir()
             elif not path.is_file() or path.read_text() != text:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text)
@@ -201,6 +205,23 @@ class Life:
         return Verdict(GOOD)
 
 
+def read_pending() -> dict[str, str]:
+    """What is known not to be as it should be: "chapter: name" -> why, from lines below a line with the reason."""
+    known, reason = {}, ""
+    for line in PENDING.read_text(encoding="utf-8").splitlines():
+        if line.startswith("# "):
+            reason = line[2:]
+        elif line:
+            known[line] = reason
+    return known
+
+
+def take_out(mended: set[str]) -> None:
+    lines = [line for line in PENDING.read_text(encoding="utf-8").splitlines() if line not in mended]
+    full = [a for a, b in zip(lines, [*lines[1:], ""], strict=True) if not a.startswith("# ") or (b and not b.startswith("# "))]
+    PENDING.write_text("".join(f"{line}\n" for line in full), encoding="utf-8")
+
+
 def shown(program: Program) -> str:
     """The text of a program, for people."""
     return "\n".join(f"# {name}\n{text.removeprefix(HEAD)}" for name, text in program.files.items())
@@ -252,21 +273,26 @@ class Court:
 def main() -> None:
     from tests.catalogue.chapters import CHAPTERS
 
-    pattern, long = re.compile(sys.argv[1] if len(sys.argv) > 1 else ""), "-v" in sys.argv
+    words = [word for word in sys.argv[1:] if word[0] != "-"]
+    pattern = re.compile(words[0] if words else "")
     chosen = [(c, p) for c, each in CHAPTERS.items() for p in each if pattern.search(f"{c}: {p.name}") and usable(p)]
-    start = time.monotonic()
+    start, court = time.monotonic(), Court([program for _, program in chosen])
     table: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
-    court = Court([program for _, program in chosen])
+    mended = set()
     for chapter, program in chosen:
         verdict = court.verdict(program)
         column = "stale, documented" if verdict.outcome == STALE and program.stale else verdict.outcome
         for row in (chapter, "all"):
             table[row][column] += 1
-        if complaint(program, verdict) or (program.pending and verdict.outcome != GOOD):
+        if verdict.outcome == GOOD:
+            mended.add(f"{chapter}: {program.name}")
+        if verdict.outcome != GOOD or complaint(program, verdict):
             mark = f" [pending {program.pending}]" if program.pending else f" [stale: {program.stale}]" if program.stale else ""
-            text = "\n".join(verdict.text.strip().splitlines()[:30])
-            print(f"{chapter}: {program.name}: {verdict.outcome}{mark}" + (f"\n{text}\n{shown(program)}" if long else f": {text[-300:]!r}"))
+            text = f"\n{verdict.text}\n{shown(program)}" if "-v" in sys.argv else f" {verdict.text.strip()[-300:]!r}"
+            print(f"{chapter}: {program.name}: {verdict.outcome}{mark}:{text}")
     court.close()
+    if "--mended" in sys.argv:
+        take_out(mended)
     columns = [*ORDER[:2], "stale, documented", *ORDER[2:]]
     print(f"\n| chapter | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
     for row in [*[name for name in CHAPTERS if name in table], "all"]:

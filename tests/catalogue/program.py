@@ -17,7 +17,7 @@ HEAD = (
 )
 ABSENT = "∅"
 _MARK = re.compile("«([^«»→]*)→([^«»→]*)»")
-_OWN = ("env", "needs", "stale", "pending", "warns", "python", "seeds")
+_OWN = ("env", "needs", "stale", "warns", "python")
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Program:
     env: dict[str, str] = field(default_factory=dict)
     needs: str = ""  # modules of libraries, imported by the server before it forks
     stale: str = ""  # the row of docs/invalidates.md that says that this edit is not seen
-    pending: str = ""  # what will mend it
+    pending: str = ""  # why it is not yet so, from `pending.txt`
     warns: str = ""  # the warning that every process has to give; with a "?" before it, the one that it may give
     python: str = "3.11"  # the first version that has it
 

@@ -24,8 +24,6 @@ def pl(name: str, make: str, use: str, before: str = "", **more: str) -> Program
     return counts(f"polars {name}", f"import polars as pl\n{before}X = {make}", use, needs="pyarrow", **more)
 
 
-LIBRARY = "settings that a module keeps for itself"
-
 PROGRAMS: list[Program] = [
     np_("array", "np.array([1, «2→3»])", "X.tolist()"),
     np_("dtype", "np.array([1], '«i4→i8»')", "X.dtype.str"),
@@ -68,7 +66,7 @@ PROGRAMS: list[Program] = [
     np_("ufunc", "np.«add→subtract»", "int(X(2, 1))"),
     np_("frompyfunc", "np.frompyfunc(h, 1, 1)", "X(1)", "def h(x):\n    return x + «1→2»\n"),
     np_("vectorize", "np.vectorize(h)", "X([1]).tolist()", "def h(x):\n    return x + «1→2»\n"),
-    np_("vectorize's signature", "np.vectorize(h, otypes=['«i→f»'])", "X([1]).dtype.kind", "def h(x):\n    return x\n", pending="caches inside objects of libraries"),
+    np_("vectorize's signature", "np.vectorize(h, otypes=['«i→f»'])", "X([1]).dtype.kind", "def h(x):\n    return x\n"),
     np_("apply_along_axis", "1", "np.apply_along_axis(h, 0, np.ones((2, 2))).tolist()", "def h(x):\n    return x.sum() + «1→2»\n"),
     np_("RandomState", "np.random.RandomState(«1→2»)", "int(X.get_state()[1][0])"),
     np_("Generator's seed", "np.random.default_rng(«1→2»)", "X.bit_generator.state['state']['state']"),
@@ -86,13 +84,13 @@ PROGRAMS: list[Program] = [
     np_("patched function of the module", "0", "np.mine()", "np.mine = lambda: «1→2»\n"),
     np_("replaced function of the module", "0", "np.sin(0)", "np.sin = lambda x: «1→2»\n"),
     np_("patched value of the module", "0", "np.MINE", "np.MINE = «1→2»\n"),
-    np_("errstate", "0", "np.geterr()['divide']", "np.seterr(divide='«ignore→warn»')\n", pending=LIBRARY),
-    np_("printoptions", "0", "str(np.array([1 / 3]))", "np.set_printoptions(precision=«3→4»)\n", pending=LIBRARY),
+    np_("errstate", "0", "np.geterr()['divide']", "np.seterr(divide='«ignore→warn»')\n"),
+    np_("printoptions", "0", "str(np.array([1 / 3]))", "np.set_printoptions(precision=«3→4»)\n"),
     np_("array in a list", "[np.array([«1→2»])]", "X[0].tolist()"),
     np_("array in a dataclass", "D(np.array([«1→2»]))", "X.a.tolist()", "import dataclasses\n@dataclasses.dataclass\nclass D:\n    a: object\n"),
     np_("array as default", "0", "h().tolist()", "def h(a=np.array([«1→2»])):\n    return a\n"),
     np_("array changed in place", "np.zeros(2)\nX[0] = «1→2»", "X.tolist()"),
-    np_("flags", "np.zeros(2)\nX.flags.writeable = «True→False»", "X.flags.writeable", pending="flags of an array"),
+    np_("flags", "np.zeros(2)\nX.flags.writeable = «True→False»", "X.flags.writeable"),
     np_("frame of a function over arrays", "np.array([1])", "h(X).tolist()", "def h(a):\n    return a + «1→2»\n"),
     pd_("Series", "pd.Series([1, «2→3»])", "X.tolist()"),
     pd_("Series' name", "pd.Series([1], name='«a→b»')", "X.name"),
@@ -134,9 +132,9 @@ PROGRAMS: list[Program] = [
     pd_("IntervalIndex", "pd.interval_range(0, «2→3»)", "len(X)"),
     pd_("sparse", "pd.arrays.SparseArray([0, «1→2»])", "np.asarray(X).tolist()"),
     pd_("sparse fill value", "pd.arrays.SparseArray([0, 1], fill_value=«0→1»)", "int(X.fill_value)"),
-    pd_("groupby", "pd.DataFrame({'a': [1, 1], 'b': [1, «2→3»]}).groupby('a')", "X.b.sum().tolist()", pending="caches inside objects of libraries"),
-    pd_("groupby's options", "pd.DataFrame({'a': [2, 1], 'b': [1, 2]}).groupby('a', sort=«True→False»)", "X.b.sum().tolist()", pending="caches inside objects of libraries"),
-    pd_("rolling", "pd.Series([1, 2, 3]).rolling(«2→3»)", "X.sum().tolist()[-1]", pending="caches inside objects of libraries"),
+    pd_("groupby", "pd.DataFrame({'a': [1, 1], 'b': [1, «2→3»]}).groupby('a')", "X.b.sum().tolist()"),
+    pd_("groupby's options", "pd.DataFrame({'a': [2, 1], 'b': [1, 2]}).groupby('a', sort=«True→False»)", "X.b.sum().tolist()"),
+    pd_("rolling", "pd.Series([1, 2, 3]).rolling(«2→3»)", "X.sum().tolist()[-1]"),
     pd_("Grouper", "pd.Grouper(key='«a→b»')", "X.key"),
     pd_("accessor", "pd.Series([1])", "X.mine.m()", "@pd.api.extensions.register_series_accessor('mine')\nclass M:\n    def __init__(self, s):\n        self.s = s\n    def m(self):\n        return «1→2»\n"),
     pd_("accessor of frames", "0", "pd.DataFrame({'a': [1]}).mine.m()", "@pd.api.extensions.register_dataframe_accessor('mine')\nclass M:\n    def __init__(self, s):\n        self.s = s\n    def m(self):\n        return «1→2»\n"),
@@ -148,9 +146,9 @@ PROGRAMS: list[Program] = [
     pd_("agg by name", "pd.Series([1, 2])", "float(X.agg('«sum→max»'))"),
     pd_("agg of a dict", "pd.DataFrame({'a': [1, 2]})", "X.agg(A).a.item()", "A = {'a': ['«sum→max»']}\n"),
     pd_("query", "pd.DataFrame({'a': [1, 2]})", "len(X.query(Q))", "Q = 'a > «0→1»'\n"),
-    pd_("query with a global", "pd.DataFrame({'a': [1, 2]})", "len(X.query('a > @L'))", "L = «0→1»\n", pending="names in the text of a query"),
+    pd_("query with a global", "pd.DataFrame({'a': [1, 2]})", "len(X.query('a > @L'))", "L = «0→1»\n"),
     pd_("eval with a local", "pd.DataFrame({'a': [1, 2]})", "h(X)", "def h(d):\n    k = «1→2»\n    return d.eval('a + @k').tolist()\n"),
-    pd_("option", "0", "pd.get_option('display.max_rows')", "pd.set_option('display.max_rows', «5→6»)\n", pending=LIBRARY),
+    pd_("option", "0", "pd.get_option('display.max_rows')", "pd.set_option('display.max_rows', «5→6»)\n"),
     pd_("option_context of a global", "0", "h()", "L = «5→6»\ndef h():\n    with pd.option_context('display.max_rows', L):\n        return pd.get_option('display.max_rows')\n"),
     pd_("read_csv of a constant", "0", "pd.read_csv('d.csv').a.tolist()", data={"d.csv": "a\n«1→2»\n"}, stale="a file that is opened without being an argument"),
     pd_("read_csv of track_file", "0", "pd.read_csv(track_file('d.csv')).a.tolist()", data={"d.csv": "a\n«1→2»\n"}),
@@ -186,6 +184,6 @@ PROGRAMS: list[Program] = [
     pl("schema", "pl.Schema({'a': pl.Int«32→64»})", "str(X)"),
     pl("Enum's categories", "pl.Enum(['a', '«b→c»'])", "X.categories.to_list()"),
     pl("map_elements", "0", "pl.Series([1]).map_elements(h, return_dtype=pl.Int64).to_list()", "def h(x):\n    return x + «1→2»\n"),
-    pl("expression with a function", "pl.col('a').map_batches(h)", "pl.DataFrame({'a': [1]}).select(X).to_series().to_list()", "def h(s):\n    return s + «1→2»\n", pending="caches inside objects of libraries"),
+    pl("expression with a function", "pl.col('a').map_batches(h)", "pl.DataFrame({'a': [1]}).select(X).to_series().to_list()", "def h(s):\n    return s + «1→2»\n"),
     pl("namespace", "pl.Series([1])", "X.mine.m()", "@pl.api.register_series_namespace('mine')\nclass M:\n    def __init__(self, s):\n        self.s = s\n    def m(self):\n        return «1→2»\n"),
 ]

@@ -176,10 +176,10 @@ PROGRAMS: list[Program] = [
     counts("variable that chooses a module", "import os\nif os.environ['CAT'] == 'a':\n    from a import X\nelse:\n    from b import X", "X", env={"CAT": "«a→b»"}, a="X = 1", b="X = 2"),  # type: ignore[arg-type]
     counts("variable as argument", "import os\n@cached\ndef f(x):\n    return x", call="f(os.environ['CAT'])", env={"CAT": "«a→b»"}),  # type: ignore[arg-type]
     counts("sys.argv in a global", "import sys\nsys.argv = ['x', '«a→b»']\nX = sys.argv[1]", "X"),
-    counts("sys.argv in the body", "import sys\nsys.argv = ['x', '«a→b»']", "sys.argv[1]", pending="values that the interpreter keeps: sys.argv"),
-    counts("sys.path in the body", "import sys\nsys.path.append('«a→b»')", "sys.path[-1]", pending="values that the interpreter keeps: sys.path"),
+    counts("sys.argv in the body", "import sys\nsys.argv = ['x', '«a→b»']", "sys.argv[1]"),
+    counts("sys.path in the body", "import sys\nsys.path.append('«a→b»')", "sys.path[-1]"),
     counts("sys.flags-like attribute set on sys", "import sys\nsys.MINE = «1→2»", "sys.MINE"),
-    counts("working directory", "import os\nos.makedirs('w«a→b»', exist_ok=True)\nDIR = os.path.abspath(DIR)\ncached = cache_file(DIR, warn_cheap=False)\nos.chdir('w«a→b»')", "os.path.basename(os.getcwd())", pending="the working directory"),
+    counts("working directory", "import os\nos.makedirs('w«a→b»', exist_ok=True)\nDIR = os.path.abspath(DIR)\ncached = cache_file(DIR, warn_cheap=False)\nos.chdir('w«a→b»')", "os.path.basename(os.getcwd())"),
     counts("__file__", "import os\nX = os.path.basename(__file__)", "X + '«a→b»'"),
     given("int", "f(«1→2»)"),
     given("int and float", "f(«1→1.0»)"),
