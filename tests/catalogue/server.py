@@ -25,6 +25,10 @@ import warnings
 from typing import Any
 
 TIMEOUT = 30
+COMMON = (
+    "abc asyncio collections.abc concurrent.futures.thread contextlib copy dataclasses decimal enum fractions functools importlib.util "
+    "inspect itertools json logging multiprocessing.pool operator pathlib pickle queue random re threading types typing weakref"
+)  # what many programs import: once here, instead of in every run
 ORACLE = """
 from pathlib import Path
 
@@ -139,6 +143,8 @@ FILTERS = list(warnings.filters)
 
 def main() -> None:
     sys.dont_write_bytecode = True
+    for name in COMMON.split():
+        importlib.import_module(name)
     if sys.argv[1:] != ["--without-cachepy"]:
         warm(sys.argv[1:])
     sys.stdout.write("ready\n")

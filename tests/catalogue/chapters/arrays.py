@@ -73,7 +73,7 @@ PROGRAMS: list[Program] = [
     np_("Generator's draws", "np.random.default_rng(1)\nX.random(«1→2»)", "X.bit_generator.state['state']['state']"),
     np_("SeedSequence", "np.random.SeedSequence(«1→2»)", "X.entropy"),
     np_("PCG64", "np.random.PCG64(«1→2»)", "X.state['state']['state']"),
-    np_("np.random.seed", "0", "int(np.random.get_state()[1][0])", "np.random.seed(«1→2»)\n"),
+    np_("np.random.seed", "0", "int(np.random.get_state()[1][0])", "np.random.seed(«1→2»)\n", stale="the clock, random numbers"),
     np_("nditer", "np.nditer(np.array([«1→2»]))", "int(X.value)", stale="what an open socket", warns="?OpaqueGlobalWarning"),
     np_("flatiter", "np.array([«1→2»]).flat", "X.base.tolist()"),
     np_("ndenumerate", "np.ndenumerate(np.array([«1→2»]))", "X.iter.base.tolist()"),

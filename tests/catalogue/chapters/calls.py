@@ -10,10 +10,9 @@ DATA = {"d.txt": "«1→2»"}
 
 
 def below(name: str, use: str, before: str = "", **more: str) -> list[Program]:
-    """Three programs: the child's code, its file, and a helper of it change."""
+    """Two programs: a helper of the child changes, or its file."""
     helper = "def hh():\n    return «1→2»\n@cached\ndef g(x=0):\n    return x + hh()\n"
     return [
-        counts(f"{name}: child's code", f"{G}{before}", use, **more),
         counts(f"{name}: child's file", f"{FILE}{before}", use, data=DATA, **more),
         counts(f"{name}: child's helper", f"{helper}{before}", use, **more),
     ]

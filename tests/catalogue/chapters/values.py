@@ -120,7 +120,7 @@ PROGRAMS: list[Program] = [
     value("itertools.count", "itertools.count(«1→2»)", "repr(X)", "import itertools"),
     value("itertools.cycle", "itertools.cycle([«1→2»])", "next(__import__('copy').copy(X))", "import itertools", warns="ChangedGlobalWarning"),
     value("itertools.repeat", "itertools.repeat(«1→2»)", "next(X)", "import itertools"),
-    value("generator object", "(i for i in [«1→2»])", "next(X)", warns="OpaqueGlobalWarning", stale="what an open socket"),
+    value("generator object", "(i for i in [«1→2»])", "next(X)", warns="ChangedGlobalWarning"),
     value("cell", "types.CellType(«1→2»)", "X.cell_contents", "import types"),
     value("code object", "compile('«1→2»', '', 'eval')", "eval(X)"),
     value("code object of a function", "(lambda: «1→2»).__code__", "eval(X)"),
