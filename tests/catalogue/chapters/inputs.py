@@ -1,0 +1,233 @@
+"""Files, environment variables, arguments and what the decorator is told."""
+
+from __future__ import annotations
+
+from tests.catalogue.program import Program, counts
+
+T = {"d.txt": "«one→two»"}
+OPENED = "a file that is opened without being an argument"
+VARIABLE = "an environment variable"
+
+
+def argument(name: str, call: str, body: str = "open(p).read()", before: str = "", data: dict[str, str] | None = None, **more: str) -> Program:
+    """A file named by an argument of f."""
+    return counts(f"file argument {name}", f"{before}\n@cached\ndef f(p):\n    return {body}", call=call, data=data or T, **more)
+
+
+def opened(name: str, use: str, before: str = "", data: dict[str, str] | None = None, **more: str) -> Program:
+    """A file that the body opens without saying so."""
+    return counts(f"opened {name}", before, use, data=data or T, stale=OPENED, **more)
+
+
+def tracked(name: str, use: str, before: str = "", data: dict[str, str] | None = None, **more: str) -> Program:
+    return counts(f"tracked {name}", before, use, data=data or T, **more)
+
+
+def option(name: str, options: str, returns: str, before: str = "", **more: object) -> Program:
+    source = f"{before}\n@cache_file(DIR, {options}, warn_cheap=False)\ndef f(x=0):\n    return {returns}"
+    return counts(f"option {name}", source, **more)  # type: ignore[arg-type]
+
+
+def variable(name: str, use: str, before: str = "import os\n", old_new: str = "«a→b»", **more: str) -> Program:
+    return counts(f"variable {name}", before, use, env={"CAT": old_new}, stale=VARIABLE, **more)  # type: ignore[arg-type]
+
+
+def given(name: str, call: str, returns: str = "x", before: str = "", **more: str) -> Program:
+    return counts(f"argument {name}", f"{before}\n@cached\ndef f(x):\n    return {returns}", call=call, **more)
+
+
+PROGRAMS: list[Program] = [
+    argument("str", "f('d.txt')"),
+    argument("Path", "f(Path('d.txt'))", before="from pathlib import Path"),
+    argument("absolute", "f(os.path.abspath('d.txt'))", before="import os"),
+    argument("absolute Path", "f(Path('d.txt').resolve())", before="from pathlib import Path"),
+    argument("bytes", "f(b'd.txt')"),
+    argument("PurePath", "f(PurePath('d.txt'))", before="from pathlib import PurePath"),
+    argument("PurePosixPath", "f(PurePosixPath('d.txt'))", before="from pathlib import PurePosixPath"),
+    argument("os.PathLike of the user", "f(P())", before="class P:\n    def __fspath__(self):\n        return 'd.txt'"),
+    argument("os.PathLike of the user, bytes", "f(P())", before="class P:\n    def __fspath__(self):\n        return b'd.txt'"),
+    argument("os.PathLike of the user with state", "f(P('d.txt'))", before="class P:\n    def __init__(self, p):\n        self.p = p\n    def __fspath__(self):\n        return self.p"),
+    argument("subclass of str", "f(S('d.txt'))", before="class S(str):\n    pass"),
+    argument("subclass of Path", "f(P('d.txt'))", before="import pathlib\nclass P(type(pathlib.Path())):\n    pass"),
+    argument("os.DirEntry", "f(next(e for e in os.scandir('s')))", before="import os", data={"s/d.txt": "«one→two»"}, warns="?UncachedCallWarning"),
+    argument("relative with ..", "f('s/../d.txt')", data={"d.txt": "«one→two»", "s/e.txt": "x"}),
+    argument("keyword", "f(p='d.txt')"),
+    counts("file argument by default", "@cached\ndef f(p='d.txt'):\n    return open(p).read()", data=T),
+    counts("file argument by default Path", "from pathlib import Path\n@cached\ndef f(p=Path('d.txt')):\n    return p.read_text()", data=T),
+    counts("file argument in *args", "@cached\ndef f(*ps):\n    return open(ps[0]).read()", call="f('./d.txt')", data=T),
+    counts("file argument in *args, Path", "from pathlib import Path\n@cached\ndef f(*ps):\n    return ps[0].read_text()", call="f(Path('d.txt'))", data=T),
+    counts("file argument in **kwargs", "from pathlib import Path\n@cached\ndef f(**ps):\n    return ps['p'].read_text()", call="f(p=Path('d.txt'))", data=T),
+    counts("file argument of a method", "class C:\n    @cached\n    def m(self, p):\n        return open(p).read()", call="C().m('d.txt')", data=T),
+    counts("file argument: state of self", "from pathlib import Path\nclass C:\n    def __init__(self, p):\n        self.p = p\n    @cached\n    def m(self):\n        return self.p.read_text()", call="C(Path('d.txt')).m()", data=T),
+    argument("in a list", "f([Path('d.txt')])", "p[0].read_text()", "from pathlib import Path"),
+    argument("in a tuple", "f((Path('d.txt'),))", "p[0].read_text()", "from pathlib import Path"),
+    argument("in a set", "f({Path('d.txt')})", "[q.read_text() for q in p]", "from pathlib import Path"),
+    argument("in a dict's value", "f({'a': Path('d.txt')})", "p['a'].read_text()", "from pathlib import Path"),
+    argument("in a dict's key", "f({Path('d.txt'): 1})", "[q.read_text() for q in p]", "from pathlib import Path"),
+    argument("in a nested list", "f([[Path('d.txt')]])", "p[0][0].read_text()", "from pathlib import Path"),
+    argument("a string with a separator in a list", "f(['./d.txt'])", "open(p[0]).read()"),
+    argument("bytes with a separator in a list", "f([b'./d.txt'])", "open(p[0]).read()"),
+    argument("PurePath in a list", "f([PurePath('d.txt')])", "open(p[0]).read()", "from pathlib import PurePath"),
+    argument("in a dataclass", "f(D(Path('d.txt')))", "p.a.read_text()", "import dataclasses\nfrom pathlib import Path\n@dataclasses.dataclass\nclass D:\n    a: Path"),
+    argument("in a namedtuple", "f(D(Path('d.txt')))", "p.a.read_text()", "import typing\nfrom pathlib import Path\nclass D(typing.NamedTuple):\n    a: Path"),
+    argument("in a frozen dataclass in a list", "f([D(Path('d.txt'))])", "p[0].a.read_text()", "import dataclasses\nfrom pathlib import Path\n@dataclasses.dataclass(frozen=True)\nclass D:\n    a: Path"),
+    argument("in an object", "f(C(Path('d.txt')))", "p.a.read_text()", "from pathlib import Path\nclass C:\n    def __init__(self, a):\n        self.a = a"),
+    argument("in an attrs object", "f(C(Path('d.txt')))", "p.a.read_text()", "import attrs\nfrom pathlib import Path\n@attrs.define\nclass C:\n    a: Path", needs="attrs"),
+    argument("in a pydantic model", "f(C(a=Path('d.txt')))", "p.a.read_text()", "import pydantic\nfrom pathlib import Path\nclass C(pydantic.BaseModel):\n    a: Path", needs="pydantic"),
+    argument("in a SimpleNamespace", "f(types.SimpleNamespace(a=Path('d.txt')))", "p.a.read_text()", "import types\nfrom pathlib import Path"),
+    argument("in a partial", "f(functools.partial(open, Path('d.txt')))", "p().read()", "import functools\nfrom pathlib import Path"),
+    argument("in a deque", "f(collections.deque([Path('d.txt')]))", "p[0].read_text()", "import collections\nfrom pathlib import Path"),
+    argument("in a mappingproxy", "f(types.MappingProxyType({'a': Path('d.txt')}))", "p['a'].read_text()", "import types\nfrom pathlib import Path"),
+    argument("directory", "f('s')", "[q.read_text() for q in sorted(Path(p).iterdir())]", "from pathlib import Path", data={"s/a.txt": "«one→two»"}),
+    argument("directory, new member", "f('s')", "sorted(os.listdir(p))", "import os", data={"s/a.txt": "x", "s/b.txt": "«∅→x»"}),
+    argument("directory, member of a member", "f(Path('s'))", "[q.read_text() for q in p.rglob('*.txt')]", "from pathlib import Path", data={"s/t/a.txt": "«one→two»"}),
+    argument("missing", "f(Path('e.txt'))", "p.exists()", "from pathlib import Path", data={"e.txt": "«∅→x»"}),
+    argument("missing, a string", "f('./e.txt')", "__import__('os').path.exists(p)", data={"e.txt": "«∅→x»"}),
+    argument("pattern", "f('s/*.txt')", "sorted(open(q).read() for q in glob.glob(p))", "import glob", data={"s/a.txt": "«one→two»"}),
+    argument("pattern, new member", "f('s/*.txt')", "len(glob.glob(p))", "import glob", data={"s/a.txt": "x", "s/b.txt": "«∅→x»"}),
+    argument("pattern without a folder", "f('*.txt')", "sorted(open(q).read() for q in glob.glob(p))", "import glob"),
+    argument("pattern with **", "f('s/**/*.txt')", "sorted(open(q).read() for q in glob.glob(p, recursive=True))", "import glob", data={"s/t/a.txt": "«one→two»"}),
+    argument("pattern with ?", "f('d.tx?')", "[open(q).read() for q in glob.glob(p)]", "import glob"),
+    argument("pattern with []", "f('[de].txt')", "[open(q).read() for q in glob.glob(p)]", "import glob"),
+    argument("pattern that is a Path", "f(Path('s/*.txt'))", "sorted(open(q).read() for q in glob.glob(str(p)))", "import glob\nfrom pathlib import Path", data={"s/a.txt": "«one→two»"}),
+    argument("pattern in a list", "f(['s/*.txt'])", "[open(q).read() for q in glob.glob(p[0])]", "import glob", data={"s/a.txt": "«one→two»"}),
+    argument("tilde", "f('~/d.txt')", "open(os.path.expanduser(p)).read()", "import os\nos.environ['HOME'] = os.getcwd()"),
+    argument("tilde, a Path", "f(Path('~/d.txt'))", "p.expanduser().read_text()", "import os\nfrom pathlib import Path\nos.environ['HOME'] = os.getcwd()"),
+    argument("symlink", "f('l.txt')", before="import os\nif not os.path.islink('l.txt'):\n    os.symlink('d.txt', 'l.txt')"),
+    argument("symlink's target", "f('l.txt')", before="import os\nif os.path.islink('l.txt'):\n    os.unlink('l.txt')\nos.symlink('«a→b».txt', 'l.txt')", data={"a.txt": "1", "b.txt": "2"}),
+    argument("symlinked folder", "f('l/d.txt')", before="import os\nif not os.path.islink('l'):\n    os.symlink('s', 'l')", data={"s/d.txt": "«one→two»"}),
+    argument("hard link", "f('l.txt')", before="import os\nif os.path.exists('l.txt'):\n    os.unlink('l.txt')\nos.link('d.txt', 'l.txt')"),
+    argument("name with spaces", "f('a b.txt')", data={"a b.txt": "«one→two»"}),
+    argument("name with unicode", "f('grün.txt')", data={"grün.txt": "«one→two»"}),
+    argument("same size", "f('d.txt')", data={"d.txt": "«1→2»"}),
+    argument("emptied", "f('d.txt')", data={"d.txt": "«one→»"}),
+    argument("deleted", "f('d.txt')", "open(p).read() if __import__('os').path.exists(p) else None", data={"d.txt": "«one→∅»"}),
+    argument("opened by a helper", "f('d.txt')", "h(p)", "def h(p):\n    return open(p).read()"),
+    argument("opened by numpy", "f('d.txt')", "np.loadtxt(p).tolist()", "import numpy as np", data={"d.txt": "«1→2»"}, needs="numpy"),
+    argument("opened by pandas", "f('d.csv')", "pd.read_csv(p).a.tolist()", "import pandas as pd", data={"d.csv": "a\n«1→2»\n"}, needs="numpy pandas"),
+    argument("opened by sqlite", "f('d.db')", "open(p).read()", data={"d.db": "«1→2»"}),
+    counts("file argument named by file_args", "@cache_file(DIR, file_args=['p'], warn_cheap=False)\ndef f(p):\n    return open(p).read()", call="f('d.txt')", data=T),
+    counts("file argument named by file_args, in a list", "@cache_file(DIR, file_args=['p'], warn_cheap=False)\ndef f(p):\n    return open(p[0]).read()", call="f(['d.txt'])", data=T),
+    counts("file argument named by file_args, bytes", "@cache_file(DIR, file_args=['p'], warn_cheap=False)\ndef f(p):\n    return open(p).read()", call="f(b'd.txt')", data=T),
+    counts("file argument named by file_args, PurePath", "from pathlib import PurePath\n@cache_file(DIR, file_args=['p'], warn_cheap=False)\ndef f(p):\n    return open(p).read()", call="f(PurePath('d.txt'))", data=T),
+    counts("file argument named by file_args, os.PathLike", "class P:\n    def __fspath__(self):\n        return 'd.txt'\n@cache_file(DIR, file_args=['p'], warn_cheap=False)\ndef f(p):\n    return open(p).read()", call="f(P())", data=T),
+    counts("file argument named by file_args, pattern", "import glob\n@cache_file(DIR, file_args=['p'], warn_cheap=False)\ndef f(p):\n    return [open(q).read() for q in glob.glob(p)]", call="f('*.txt')", data=T),
+    counts("file argument named by file_args, tilde", "import os\nos.environ['HOME'] = os.getcwd()\n@cache_file(DIR, file_args=['p'], warn_cheap=False)\ndef f(p):\n    return open(os.path.expanduser(p)).read()", call="f('~/d.txt')", data=T),
+    tracked("str", "track_file('d.txt').read_text()"),
+    tracked("Path", "track_file(Path('d.txt')).read_text()", "from pathlib import Path\n"),
+    tracked("PurePath", "track_file(PurePath('d.txt')).read_text()", "from pathlib import PurePath\n"),
+    tracked("os.PathLike", "track_file(P()).read_text()", "class P:\n    def __fspath__(self):\n        return 'd.txt'\n"),
+    tracked("directory", "sorted(p.read_text() for p in track_file('s').iterdir())", data={"s/a.txt": "«one→two»"}),
+    tracked("directory's names", "sorted(p.name for p in track_file('s').iterdir())", data={"s/a.txt": "x", "s/b.txt": "«∅→x»"}),
+    tracked("missing", "track_file('e.txt').exists()", data={"e.txt": "«∅→x»"}),
+    tracked("in a helper", "h()", "def h():\n    return track_file('d.txt').read_text()\n"),
+    tracked("in a module", "a.h()", "import a\n", a="from cachepy import track_file\ndef h():\n    return track_file('d.txt').read_text()"),
+    tracked("in a comprehension", "[track_file(p).read_text() for p in ['d.txt']]"),
+    tracked("named by a file", "track_file(track_file('d.txt').read_text()).read_text()", data={"d.txt": "«a→b».txt", "a.txt": "1", "b.txt": "2"}),
+    tracked("named by a global", "track_file(X).read_text()", "X = 'd.txt'\n"),
+    tracked("under another name", "tf('d.txt').read_text()", "from cachepy import track_file as tf\n"),
+    tracked("by the module", "cachepy.track_file('d.txt').read_text()", "import cachepy\n"),
+    tracked("in a generator", "list(h())", "def h():\n    yield track_file('d.txt').read_text()\n"),
+    tracked("in an object", "C().m()", "class C:\n    def m(self):\n        return track_file('d.txt').read_text()\n"),
+    tracked("by numpy", "np.loadtxt(track_file('d.txt')).tolist()", "import numpy as np\n", data={"d.txt": "«1→2»"}, needs="numpy"),
+    tracked("by json", "json.loads(track_file('d.txt').read_text())", "import json\n", data={"d.txt": "[«1→2»]"}),
+    tracked("by configparser", "h()", "import configparser\ndef h():\n    c = configparser.ConfigParser()\n    c.read(track_file('d.txt'))\n    return c['s']['a']\n", data={"d.txt": "[s]\na = «1→2»\n"}),
+    tracked("by tomllib", "tomllib.loads(track_file('d.txt').read_text())", "import tomllib\n", data={"d.txt": "a = «1→2»"}),
+    tracked("by csv", "list(csv.reader(track_file('d.txt').open()))", "import csv\n", data={"d.txt": "«1→2»,3"}),
+    tracked("by linecache", "linecache.getline(str(track_file('d.txt')), 1)", "import linecache\n"),
+    tracked("by mmap", "h()", "import mmap\ndef h():\n    with open(track_file('d.txt'), 'rb') as s, mmap.mmap(s.fileno(), 0, access=mmap.ACCESS_READ) as m:\n        return bytes(m)\n"),
+    tracked("by subprocess", "subprocess.check_output(['cat', track_file('d.txt')])", "import subprocess\n"),
+    tracked("by os.stat's size", "track_file('d.txt').stat().st_size", data={"d.txt": "«one→three»"}),
+    tracked("after an exception", "h()", "def h():\n    try:\n        raise ValueError\n    except ValueError:\n        return track_file('d.txt').read_text()\n"),
+    opened("by open", "open('d.txt').read()"),
+    opened("by pathlib", "Path('d.txt').read_text()", "from pathlib import Path\n"),
+    opened("by os.listdir", "sorted(os.listdir('s'))", "import os\n", data={"s/a": "x", "s/b": "«∅→x»"}),
+    opened("by a global path", "X.read_text()", "from pathlib import Path\nX = Path('d.txt')\n"),
+    option("version", "version='1'", "«1→2»"),
+    option("env_vars", "env_vars=['CAT']", "os.environ['CAT']", "import os", env={"CAT": "«a→b»"}),
+    option("env_vars appears", "env_vars=['CAT']", "os.environ.get('CAT')", "import os", env={"CAT": "«∅→b»"}),
+    option("env_vars goes", "env_vars=['CAT']", "os.environ.get('CAT')", "import os", env={"CAT": "«a→∅»"}),
+    option("env_vars set in Python", "env_vars=['CAT']", "os.environ.get('CAT')", "import os\nos.environ['CAT'] = '«a→b»'"),
+    option("depends_on_files", "depends_on_files=['d.txt']", "open('d.txt').read()", data=T),
+    option("depends_on_files, a Path", "depends_on_files=[Path('d.txt')]", "open('d.txt').read()", "from pathlib import Path", data=T),
+    option("depends_on_files, a folder", "depends_on_files=['s']", "open('s/a.txt').read()", data={"s/a.txt": "«one→two»"}),
+    option("depends_on_files, a folder's new file", "depends_on_files=['s/']", "sorted(os.listdir('s'))", "import os", data={"s/a": "x", "s/b": "«∅→x»"}),
+    option("depends_on_files, missing", "depends_on_files=['e.txt']", "os.path.exists('e.txt')", "import os", data={"e.txt": "«∅→x»"}),
+    option("depends_on_files, a plugin", "depends_on_files=['plugins']", "importlib.import_module('plugins.' + 'a').X", "import importlib", plugins__a="X = «1→2»"),
+    option("depends_on_files, a pattern", "depends_on_files=['s/*.txt']", "open('s/a.txt').read()", data={"s/a.txt": "«one→two»"}),
+    option("depends_on_files, tilde", "depends_on_files=['~/d.txt']", "open('d.txt').read()", "import os\nos.environ['HOME'] = os.getcwd()", data=T),
+    option("depends_on_vars", "depends_on_vars=['a.X']", "importlib.import_module('' + 'a').X", "import importlib, a", a="X = «1→2»"),
+    option("depends_on_vars, in a class", "depends_on_vars=['a.C.X']", "importlib.import_module('' + 'a').C.X", "import importlib, a", a="class C:\n    X = «1→2»"),
+    option("depends_on_vars, a dict", "depends_on_vars={'schema': SCHEMA}", "importlib.import_module('' + 'a').X", "import importlib, a\nSCHEMA = '«v2→v3»'", a="X = «1→2»"),
+    option("depends_on_vars, a dict's constant", "depends_on_vars={'schema': '«v2→v3»'}", "importlib.import_module('' + 'a').X", "import importlib, a", a="X = «1→2»"),
+    option("depends_on_vars, a value of the own module", "depends_on_vars=['main.X']", "importlib.import_module('__' + 'main__').X", "import importlib\nX = «1→2»"),
+    option("ignore_globals of another name", "ignore_globals=['Y']", "X", "X = «1→2»\nY = 0"),
+    option("ignore_args of another name", "ignore_args=['x']", "«1→2»"),
+    option("file_args", "file_args=[]", "X", "X = «1→2»"),
+    option("keep_args", "keep_args=False", "X", "X = «1→2»"),
+    option("verbose", "verbose=True", "X", "X = «1→2»"),
+    variable("by os.environ[]", "os.environ['CAT']"),
+    variable("by os.environ.get", "os.environ.get('CAT')"),
+    variable("by os.getenv", "os.getenv('CAT')"),
+    variable("that appears", "os.environ.get('CAT', 'no')", old_new="«∅→b»"),
+    counts("variable in a global", "import os\nX = os.environ['CAT']", "X", env={"CAT": "«a→b»"}),  # type: ignore[arg-type]
+    counts("variable in a default", "import os\ndef h(x=os.environ['CAT']):\n    return x", "h()", env={"CAT": "«a→b»"}),  # type: ignore[arg-type]
+    counts("variable in a class attribute", "import os\nclass C:\n    x = os.environ['CAT']", "C.x", env={"CAT": "«a→b»"}),  # type: ignore[arg-type]
+    counts("variable that chooses a module", "import os\nif os.environ['CAT'] == 'a':\n    from a import X\nelse:\n    from b import X", "X", env={"CAT": "«a→b»"}, a="X = 1", b="X = 2"),  # type: ignore[arg-type]
+    counts("variable as argument", "import os\n@cached\ndef f(x):\n    return x", call="f(os.environ['CAT'])", env={"CAT": "«a→b»"}),  # type: ignore[arg-type]
+    counts("sys.argv in a global", "import sys\nsys.argv = ['x', '«a→b»']\nX = sys.argv[1]", "X"),
+    counts("sys.argv in the body", "import sys\nsys.argv = ['x', '«a→b»']", "sys.argv[1]"),
+    counts("sys.path in the body", "import sys\nsys.path.append('«a→b»')", "sys.path[-1]"),
+    counts("sys.flags-like attribute set on sys", "import sys\nsys.MINE = «1→2»", "sys.MINE"),
+    counts("working directory", "import os\nos.makedirs('w«a→b»', exist_ok=True)\nDIR = os.path.abspath(DIR)\ncached = cache_file(DIR, warn_cheap=False)\nos.chdir('w«a→b»')", "os.path.basename(os.getcwd())"),
+    counts("__file__", "import os\nX = os.path.basename(__file__)", "X + '«a→b»'"),
+    given("int", "f(«1→2»)"),
+    given("int and float", "f(«1→1.0»)"),
+    given("int and bool", "f(«1→True»)"),
+    given("list and tuple", "f(«[1]→(1,)»)"),
+    given("order of a list", "f([«1, 2→2, 1»])"),
+    given("order of a dict", "f({«'a': 1, 'b': 2→'b': 2, 'a': 1»})", "list(x)"),
+    given("str and bytes", "f(«'a'→b'a'»)"),
+    given("None and missing", "f(«None→''»)"),
+    given("function", "f(«min→max»)", "x([1, 2])"),
+    given("lambda's constant", "f(lambda: «1→2»)", "x()"),
+    given("lambda's global", "f(lambda: G)", "x()", "G = «1→2»"),
+    given("closure", "f(make(«1→2»))", "x()", "def make(n):\n    return lambda: n"),
+    given("class", "f(C)", "x.a", "class C:\n    a = «1→2»"),
+    given("instance's class", "f(C())", "x.a", "class C:\n    a = «1→2»"),
+    given("instance's base class", "f(C())", "x.m()", "class B:\n    def m(self):\n        return «1→2»\nclass C(B):\n    pass"),
+    given("instance's method's helper", "f(C())", "x.m()", "def h():\n    return «1→2»\nclass C:\n    def m(self):\n        return h()"),
+    given("instance's property", "f(C())", "x.p", "class C:\n    @property\n    def p(self):\n        return «1→2»"),
+    given("instance's state", "f(C(«1→2»))", "x.v", "class C:\n    def __init__(self, v):\n        self.v = v"),
+    given("instance in a dict's value", "f({'a': C()})", "x['a'].m()", "class C:\n    def m(self):\n        return «1→2»"),
+    given("generator's class", "f(G())", "list(x)", "class G:\n    def __iter__(self):\n        yield «1→2»"),
+    given("partial", "f(functools.partial(h, «1→2»))", "x()", "import functools\ndef h(n):\n    return n"),
+    given("partial's function", "f(functools.partial(h, 1))", "x()", "import functools\ndef h(n):\n    return n + «1→2»"),
+    given("module", "f(a)", "x.X", "import a", a="X = «1→2»"),
+    given("module's Path", "f(a)", "str(x.X)", "import a", a="import pathlib\nX = pathlib.Path('«a→b»')"),
+    given("exception", "f(ValueError('«a→b»'))", "x.args"),
+    given("type", "f(«int→float»)", "x('1')"),
+    given("named tuple's class", "f(N(1))", "x.m()", "import typing\nclass N(typing.NamedTuple):\n    a: int\n    def m(self):\n        return «1→2»"),
+    given("decorated function", "f(h)", "x()", "def deco(k):\n    return lambda: k() + «1→2»\n@deco\ndef h():\n    return 0"),
+    given("bound method's class", "f(C().m)", "x()", "class C:\n    def m(self):\n        return self.n()\n    def n(self):\n        return «1→2»"),
+    given("object with a callback", "f(C(lambda: «1→2»))", "x.k()", "class C:\n    def __init__(self, k):\n        self.k = k"),
+    given("abstract base's subclass", "f(C())", "x.m()", "import abc\nclass B(abc.ABC):\n    def m(self):\n        return self.n()\n    @abc.abstractmethod\n    def n(self): ...\nclass C(B):\n    def n(self):\n        return «1→2»"),
+    given("operator of its class", "f(C())", "x + 1", "class C:\n    def __add__(self, o):\n        return «1→2»"),
+    given("metaclass of its class", "f(C)", "x.m()", "class M(type):\n    def m(cls):\n        return «1→2»\nclass C(metaclass=M):\n    pass"),
+    given("type alias", "f(list[«int→str»])", "x.__args__[0].__name__"),
+    given("set's class", "f({C()})", "[c.m() for c in x]", "class C:\n    def m(self):\n        return «1→2»"),
+    given("weakref", "f(weakref.ref(O))", "x().v", "import weakref\nclass C:\n    pass\nO = C()\nO.v = «1→2»", warns="?UncachedCallWarning"),
+    given("lock beside a value", "f([threading.Lock(), «1→2»])", "x[1]", "import threading", warns="?UncachedCallWarning"),
+    given("iterator", "f(iter([«1→2»]))", "list(x)", warns="?UncachedCallWarning"),
+    given("StringIO", "f(io.StringIO('«a→b»'))", "x.read()", "import io", warns="?UncachedCallWarning"),
+    given("open file", "f(open('d.txt'))", "x.read()", data=T, warns="?UncachedCallWarning"),
+    given("memoryview", "f(memoryview(b'«a→b»'))", "bytes(x)"),
+    given("ContextVar", "f(V)", "x.get()", "import contextvars\nV = contextvars.ContextVar('v', default=«1→2»)", warns="?UncachedCallWarning"),
+    counts("argument in **kwargs", "@cached\ndef f(**k):\n    return k", call="f(a=«1→2»)"),
+    counts("argument in *args", "@cached\ndef f(*a):\n    return a", call="f(1, «2→3»)"),
+    counts("argument by a default", "@cached\ndef f(a=1, b=2):\n    return a, b", call="f(«a→b»=5)"),
+    counts("argument of a pandas frame's dtype", "import pandas as pd\n@cached\ndef f(d):\n    return str(d.a.dtype)", call="f(pd.DataFrame({'a': [1]}, dtype='«int64→int32»'))", needs="numpy pandas"),
+    counts("argument array's strides", "import numpy as np\nA = np.arange(4).reshape(2, 2)\n@cached\ndef f(a):\n    return a.tolist()", call="f(A«→.T»)", needs="numpy"),
+    counts("argument with Dask's token of an array", "import numpy as np\nclass C:\n    def __init__(self, a):\n        self.a = a\n    def __dask_tokenize__(self):\n        from dask.base import normalize_token\n        return normalize_token(self.a)\n@cached\ndef f(c):\n    return c.a.tolist()\nA = np.arange(4).reshape(2, 2)", call="f(C(A«→.T»))", needs="numpy dask.base"),
+    counts("argument with Dask's token of strings", "import numpy as np\nclass C:\n    def __init__(self, a):\n        self.a = a\n    def __dask_tokenize__(self):\n        from dask.base import normalize_token\n        return normalize_token(self.a)\n@cached\ndef f(c):\n    return c.a.tolist()", call="f(C(np.array([«'a-b', 'c'→'a', 'b-c'»], object)))", needs="numpy dask.base"),
+]

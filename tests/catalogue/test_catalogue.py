@@ -1,0 +1,42 @@
+"""Each program of the catalogue: what the cache makes of its edit is what the program says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.catalogue import judge
+from tests.catalogue.chapters import CHAPTERS
+from tests.catalogue.program import Program
+
+ALL = [(chapter, program) for chapter, programs in CHAPTERS.items() for program in programs]
+HERE = "tests/catalogue/test_catalogue.py::test_program["
+ROWS = judge.ROOT.joinpath("docs", "invalidates.md").read_text(encoding="utf-8").partition("## What is not seen")[2]
+
+
+@pytest.fixture(scope="module")
+def court(request: pytest.FixtureRequest) -> Iterator[judge.Court]:
+    chosen = [item.callspec.params["program"] for item in request.session.items if item.nodeid.startswith(HERE)]
+    court = judge.Court([] if "PYTEST_XDIST_WORKER" in os.environ else [p for p in chosen if judge.usable(p)])
+    yield court
+    court.close()
+
+
+@pytest.mark.parametrize(("chapter", "program"), [pytest.param(c, p, id=f"{c}: {p.name}") for c, p in ALL])
+def test_program(court: judge.Court, chapter: str, program: Program) -> None:
+    if not judge.usable(program):
+        pytest.skip(f"needs {program.needs or f'Python {program.python}'}")
+    complaint = judge.complaint(program, court.verdict(program))
+    assert not complaint, f"{chapter}: {complaint}"
+
+
+def test_names_are_distinct() -> None:
+    names = [f"{chapter}: {program.name}" for chapter, program in ALL]
+    assert len(names) == len(set(names)), sorted({name for name in names if names.count(name) > 1})
+
+
+def test_what_is_not_seen_is_documented() -> None:
+    rows = {program.stale for _, program in ALL if program.stale}
+    assert [row for row in sorted(rows) if row not in ROWS] == []
