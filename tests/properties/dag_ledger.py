@@ -64,8 +64,13 @@ class View:
         self._has_other_folders = bool(contents - {model.world(FOLDER)}) or len(contents) > 1
 
     def is_blurred(self, key: Key) -> bool:
-        """Whether the engine may take an edited folder for what a call below left behind (see `outputs`)."""
-        return self._has_other_folders and self.model.program.reaches_folder(key.func)
+        """Whether more may count for a call than has to.
+
+        The engine may take an edited folder for what a call below left behind (see `outputs`), and a call without
+        a caller for one of any call that is open.
+        """
+        program = self.model.program
+        return program.is_fuzzy or (self._has_other_folders and program.reaches_folder(key.func))
 
     def own_broken(self, run: Stored) -> set[Name]:
         return {name for name, value in run.own if self.model.world(name) != value}
@@ -135,10 +140,11 @@ class View:
             key = todo.pop()
             if self.is_fresh(key) and not self.is_blurred(key):
                 continue
+            has_memo = self.model.program.has_memo
             for below in self.model.outcome(key).calls:
                 # a child that raised before is no call of its caller, but those under it are
                 sure = not (self.is_known(key) and self.model.outcome(below).error is not None)
-                sure = sure and found[key] and not self.is_fresh(key)
+                sure = sure and found[key] and not self.is_fresh(key) and not has_memo
                 if below not in found or (sure and not found[below]):
                     found[below] = sure
                     todo.append(below)
