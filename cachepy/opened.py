@@ -18,9 +18,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from threading import Thread
-    from typing import Any
+    from typing import Any, Protocol
 
     from cachepy.trace import Caller, Frame
+
+    class Letters(Protocol):
+        """What child processes tell (see `kin`)."""
+
+        def end(self) -> None: ...
+
 
 bodies: dict[int, Body] = {}
 """What runs now, oldest first."""
@@ -43,7 +49,7 @@ class Body:
         self.hands_on = hands_on
         self.is_async = is_async
         self.before = _threads()
-        self.letters = ""  # where child processes tell of what they do for it (see `kin`)
+        self.letters: Letters | None = None  # where child processes tell of what they do for it (see `kin`)
 
     def may_own(self, thread: Thread | None, called: str) -> bool:
         """Whether a call that a thread made may be one of this body's."""
@@ -82,7 +88,9 @@ def enter_body(body: Body) -> None:
 
 def leave_body(frame: Frame) -> None:
     """It has ended; also if it was never entered."""
-    bodies.pop(id(frame), None)
+    body = bodies.pop(id(frame), None)
+    if body is not None and body.letters is not None:
+        body.letters.end()
 
 
 def guess(called: str) -> Caller | None:

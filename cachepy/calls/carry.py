@@ -1,6 +1,6 @@
 """`with_caller`: carries the running call where Python does not, into thread and process pools.
 
-Imports options, session, trace.
+Imports kin, options, session, trace.
 """
 
 from __future__ import annotations
@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 from functools import partial
 
+from cachepy.calls.kin import find_parent
 from cachepy.calls.options import cache_default_dir
 from cachepy.errors import CacheWriteWarning, FolderGoneError, UsageError, unwritable
 from cachepy.opened import Crowd
 from cachepy.session import current_session
-from cachepy.trace import Frame, RemoteFrame, as_os_error, caller, enter, here, leave, post
+from cachepy.trace import Frame, RemoteFrame, as_os_error, caller, enter, here, leave, leave_in_doubt, post
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class with_caller:  # noqa: N801 - used as a function: pool.submit(with_caller(f
     def __init__(self, fn: Callable[..., Any]) -> None:
         if not callable(fn):
             raise UsageError(f"with_caller takes a function or another callable, not {fn!r}")
+        find_parent()
         self.fn = fn
         self.frame = caller()
         self.__wrapped__ = fn
@@ -93,9 +95,7 @@ class with_caller:  # noqa: N801 - used as a function: pool.submit(with_caller(f
         if frame is None:
             return *_ticket_of_none(session, self.fn), ""
         if isinstance(frame, Crowd):
-            for other in frame.frames[1:]:
-                other.lose(None)  # only one mailbox goes along
-            frame = frame.frames[0]
+            frame = _one_of(frame)
         if not isinstance(frame, Frame):
             return frame.run, frame.mailbox, frame.secret if isinstance(frame, RemoteFrame) else ""
         if not frame.shared:
@@ -105,6 +105,17 @@ class with_caller:  # noqa: N801 - used as a function: pool.submit(with_caller(f
             if error is not None:
                 frame.lose(error)
         return frame.run, frame.mailbox if frame.unwritten is None else "", frame.secret
+
+
+def _one_of(crowd: Crowd) -> Caller:
+    """The one whose mailbox goes along; the others cannot be told."""
+    every: list[Any] = sorted(crowd.frames, key=lambda frame: not isinstance(frame, Frame))
+    for other in every[1:]:
+        if isinstance(other, Frame):
+            other.lose(None)
+        else:
+            leave_in_doubt(other)
+    return every[0]  # type: ignore[no-any-return]
 
 
 def _ticket_of_none(session: Session, fn: Any) -> tuple[str, str]:
@@ -147,8 +158,8 @@ def _root_of(fn: Any) -> str:
 def _restore(kind: type[with_caller], fn: Any, run: str, mailbox: str, secret: str) -> with_caller:
     made = kind(fn)
     session = current_session()
-    if "outbox" in vars(session) and run == session.outbox.run:
-        made.frame = None
+    if not run or ("outbox" in vars(session) and run == session.outbox.run):
+        made.frame = None  # without a name: whoever runs above this process, who is found here
     else:
         made.frame = _here(session, run) or session.remote_frame(run, mailbox)
         if isinstance(made.frame, RemoteFrame):

@@ -85,12 +85,12 @@ class Run:
                 request.log("run", request.cause())
             self.session.owners[request.id] = self.frame
             self.inputs = Inputs(request, self.frame, flags)
+            self.unseen = observe(self.session, request.call, self.frame, self.inputs.routes)
         except BaseException:
             self._release()
             raise
 
     def __enter__(self) -> None:
-        self.unseen = observe(self.session, self.request.call, self.frame, self.inputs.routes)
         self.began = time.perf_counter()
         self.token = enter(self.frame)
 

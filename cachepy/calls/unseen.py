@@ -57,8 +57,9 @@ class Unseen:
                     self._add_code(called)
 
     def _take(self, letters: Letters) -> None:
-        """What child processes did meanwhile."""
+        """What child processes did meanwhile; side by side, so it is not for this process to make those calls again."""
         for row in letters.taken():
+            self._frame.shared = True
             dep = Dep(*row)
             if dep.kind == ROOT and dep.name == os.path.dirname(os.path.dirname(self._frame.mailbox)):
                 continue

@@ -99,8 +99,8 @@ class _File:
 
     __slots__ = ("fd", "process")
 
-    def __init__(self, path: str) -> None:
-        self.fd = os.open(path, _APPEND, 0o666)
+    def __init__(self, path: str, flags: int) -> None:
+        self.fd = os.open(path, flags, 0o666)
         self.process = _process
 
     def __del__(self) -> None:
@@ -109,10 +109,14 @@ class _File:
 
 
 class Journal:
-    """One journal file, kept open for appending; made: is told the descriptor of a file that is empty yet."""
+    """One journal file, kept open for appending.
 
-    def __init__(self, path: str, made: Callable[[int], None] | None = None) -> None:
+    made: is told the descriptor of a file that is empty yet; is_there: FileNotFoundError rather than a new file.
+    """
+
+    def __init__(self, path: str, made: Callable[[int], None] | None = None, *, is_there: bool = False) -> None:
         self.path = path
+        self._flags = _APPEND & ~os.O_CREAT if is_there else _APPEND
         self._made = made
         self._file: _File | None = None
         self._looked = 0.0
@@ -167,7 +171,7 @@ class Journal:
 
     def _open(self) -> _File:
         """Open it for the first time, or again after a fork, or since the file is gone."""
-        self._file = file = _File(self.path)
+        self._file = file = _File(self.path, self._flags)
         try:
             from fcntl import flock
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from programs import Programs
 
@@ -149,4 +151,127 @@ def test_children_of_top_level_work_leave_nothing(programs):
         """,
     )
     programs.run("main")
+    assert programs.leftovers() == []
+
+
+def test_many_threads_put_up_one_box_and_take_it_away(programs):
+    """Bodies begin and end at any moment beside each other: each result is stored, and none is made twice."""
+    programs.write(
+        "main",
+        """
+        LOG = open(HERE / "log", "a")
+
+        warnings.simplefilter("error")
+
+        def let_others_in(real):
+            def call(*args, **kwargs):
+                try:
+                    return real(*args, **kwargs)
+                finally:
+                    if "children-" in str(args[0]):
+                        time.sleep(random.random() / 500)
+            return call
+
+        for name in ("open", "stat", "unlink"):
+            setattr(os, name, let_others_in(getattr(os, name)))
+
+        @cache_file(CACHE, ignore_globals=["LOG"])
+        def f(n):
+            print("f", n, multiprocessing.cpu_count() > 0, file=LOG, flush=True)
+            return n
+
+        def loop(start):
+            for n in range(start, 300, 3):
+                gate.wait()  # all begin at once, so that the box comes and goes each time
+                try:
+                    f(n)
+                except Warning as warning:
+                    print("warned", warning, file=LOG, flush=True)
+
+        gate = threading.Barrier(3)
+        threads = [threading.Thread(target=loop, args=(k,)) for k in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        """,
+    )
+    for _ in range(2):
+        programs.run("main")
+        lines = (programs.folder / "log").read_text().splitlines()
+        assert not [line for line in lines if line.startswith("warned")][:3]
+        assert sorted(lines) == sorted(f"f {n} True" for n in range(300))
+        assert programs.leftovers() == []
+
+
+NESTED = """
+    from concurrent.futures import ProcessPoolExecutor
+
+    @cache_file(CACHE)
+    def g(x):
+        return int(open(track_file(HERE / "child.txt")).read()) + x
+
+    def inner(how, carried):
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(how)) as pool:
+            return pool.submit(with_caller(g) if carried else g, 1).result()
+
+    def into(queue, *args):
+        queue.put(inner(*args))
+
+    @cache_file(CACHE)
+    def f(outside, inside, carried=""):
+        log("f")
+        context = multiprocessing.get_context(outside)
+        queue = context.SimpleQueue()
+        child = context.Process(target=into, args=(queue, inside, carried))
+        child.start()
+        child.join()
+        return queue.get()
+    """
+HOWS = ("fork", "spawn", "forkserver")
+
+
+@pytest.mark.skipif(not hasattr(os, "readlink") or not os.path.exists("/proc/self/exe"), reason="needs /proc")
+@pytest.mark.parametrize("outside", HOWS)
+@pytest.mark.parametrize("inside", [*HOWS, "fork carried", "spawn carried"])
+def test_the_child_of_a_child_tells_too(programs, outside, inside):
+    """A process in between that runs no body has no box: those above it have."""
+    programs.write("steps", NESTED)
+    programs.write("main", MAIN)
+    for text, value in (("1", "2"), ("1", "2"), ("7", "8")):
+        is_new = (programs.folder / "child.txt").exists() is False or text == "7"
+        (programs.folder / "child.txt").write_text(text)
+        assert ask(programs, outside, *inside.split()) == (value, int(is_new))
+    assert programs.leftovers() == []
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_a_cache_of_another_function_has_its_own_box(programs, how):
+    """The child makes calls that are stored elsewhere, in another session, after a fork server has loaded the program."""
+    programs.write(
+        "main",
+        """
+        from concurrent.futures import ProcessPoolExecutor
+
+        if __name__ == "__main__":
+            multiprocessing.get_context("forkserver").set_forkserver_preload(["__main__", "cachepy"])
+
+        @cache_file(HERE / "cache2")
+        def g(x):
+            return int(open(track_file(HERE / "child.txt")).read()) + x
+
+        @cache_file(CACHE)
+        def f(how):
+            log("f")
+            with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(how)) as pool:
+                return pool.submit(g, 1).result()
+
+        if __name__ == "__main__":
+            with cachepy.use_session(cachepy.Session()):
+                print(f(sys.argv[1]))
+        """,
+    )
+    for text, value, ran in (("1", "2", 1), ("1", "2", 0), ("7", "8", 1)):
+        (programs.folder / "child.txt").write_text(text)
+        assert ask(programs, how) == (value, ran)
     assert programs.leftovers() == []

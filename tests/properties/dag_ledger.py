@@ -64,8 +64,13 @@ class View:
         self._has_other_folders = bool(contents - {model.world(FOLDER)}) or len(contents) > 1
 
     def is_blurred(self, key: Key) -> bool:
-        """Whether the engine may take an edited folder for what a call below left behind (see `outputs`)."""
-        return self._has_other_folders and self.model.program.reaches_folder(key.func)
+        """Whether more may count for a call than has to.
+
+        The engine may take an edited folder for what a call below left behind (see `outputs`), and a call without
+        a caller for one of any call that is open.
+        """
+        program = self.model.program
+        return program.is_fuzzy or (self._has_other_folders and program.reaches_folder(key.func))
 
     def own_broken(self, run: Stored) -> set[Name]:
         return {name for name, value in run.own if self.model.world(name) != value}
@@ -135,10 +140,11 @@ class View:
             key = todo.pop()
             if self.is_fresh(key) and not self.is_blurred(key):
                 continue
+            has_memo = self.model.program.has_memo
             for below in self.model.outcome(key).calls:
                 # a child that raised before is no call of its caller, but those under it are
                 sure = not (self.is_known(key) and self.model.outcome(below).error is not None)
-                sure = sure and found[key] and not self.is_fresh(key)
+                sure = sure and found[key] and not self.is_fresh(key) and not has_memo
                 if below not in found or (sure and not found[below]):
                     found[below] = sure
                     todo.append(below)
@@ -147,7 +153,8 @@ class View:
     def judge(self, roots: list[Key], ran: Counter[Key]) -> list[str]:
         """What is wrong with what ran; then the ledger takes it in."""
         asked = self.asked(roots)
-        wrong = [f"{key} ran {ran[key]} times, nobody asked for it" for key in ran if key not in asked]
+        allowed = {*asked, *self.asked(self._replayed(ran, asked))}
+        wrong = [f"{key} ran {ran[key]} times, nobody asked for it" for key in ran if key not in allowed]
         for key, sure in asked.items():
             kind, low, high = self._bounds(key, roots, asked, ran)
             low = low if sure else 0
@@ -156,6 +163,14 @@ class View:
                 wrong.append(f"{key} ran {ran[key]} times, right were {low} to {high}: {kind}")
         self.ledger.put(self.model, ran)
         return wrong
+
+    def _replayed(self, ran: Counter[Key], asked: dict[Key, bool]) -> list[Key]:
+        """What ran though nobody asked for it, where that may be.
+
+        A call that several bodies may have made counts for each of them.  To learn whether such a body need not run,
+        the engine makes that call again if it is stored, though this body may never ask for it.
+        """
+        return [key for key in ran if key not in asked and self.model.program.is_fuzzy and key in self.runs]
 
     def _bounds(self, key: Key, roots: list[Key], asked: dict[Key, bool], ran: Counter[Key]) -> tuple[str, int, int]:
         if self.is_fresh(key):

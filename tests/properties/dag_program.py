@@ -19,9 +19,14 @@ ENVS = ("CPDAG_E0", "CPDAG_E1")
 # three of one size; "!" makes some functions raise; "*" stands for a file of 20 kB
 CONTENTS = ("aaaa", "bbbb", "!ccc", "dddddd", "!eeeee", "", "aaaa*", "bbbb*")
 KINDS = ("int", "str", "tuple", "list", "coarse", "flat")
-HELPERS = ("", "plain", "default", "lambda", "partial", "method", "dict", "closure")
+HELPERS = (
+    *("", "plain", "default", "lambda", "partial", "method", "dict", "closure"),
+    *("naive", "locked", "enum", "handed", "context", "memoised"),
+)
 GLOBALS = ("", "int", "str", "tuple", "dict")
 MODES = ("plain", "twice", "if_n", "if_value", "try")
+# how another cached function is called: in a thread or pool that knows no caller, or behind a memo of the module
+VIAS = ("thread", "pool", "raw", "memo")
 MISSING = "-missing-"
 
 
@@ -41,6 +46,7 @@ class Call:
     keyword: bool
     path: int  # the file given as Path, if the callee takes one
     text: int  # the file given as str, if the callee takes one
+    via: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,16 @@ class Key(NamedTuple):
 class Program:
     funcs: tuple[Func, ...]
     absolute: bool  # paths are absolute, else relative to the working directory
+
+    @property
+    def is_fuzzy(self) -> bool:
+        """Whether some call is made where its caller may not be known: then more may count than has to."""
+        return any(c.via for f in self.funcs for c in f.calls)
+
+    @property
+    def has_memo(self) -> bool:
+        """Whether a process keeps values by itself: they outlive an edit made while it runs, cache or no cache."""
+        return any(c.via == "memo" for f in self.funcs for c in f.calls)
 
     def key(self, func: int, n: int, path: int, text: int) -> Key:
         f = self.funcs[func]
@@ -164,8 +180,12 @@ def edit_data(state: State, edit: tuple[Any, ...], past: list[State]) -> list[li
 
 COMMON = """
 import os
+import threading
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+POOL = ThreadPoolExecutor(64)
 
 
 def log(name, n, path, text):
@@ -202,6 +222,37 @@ def note(parts, value):
     return mix(parts) % 4
 
 
+def in_thread(function, *args, **kwargs):
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function, *args, **kwargs).result()
+
+
+def in_pool(function, *args, **kwargs):
+    return POOL.submit(function, *args, **kwargs).result()
+
+
+def in_raw(function, *args, **kwargs):
+    box = []
+
+    def run():
+        try:
+            box.append((function(*args, **kwargs), None))
+        except ValueError as error:
+            box.append((None, error))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    value, error = box[0]
+    if error is not None:
+        raise error
+    return value
+
+
+def peek(module, x):
+    return x * 3 + int(module.K)
+
+
 def s0(x):
     return x + {0}
 
@@ -215,19 +266,27 @@ def render(program: Program, state: State) -> dict[str, str]:
     """File name to source of all the modules."""
     modules = sorted({f.module for f in program.funcs})
     out = {"dag_common.py": COMMON.replace("{0}", str(state.shared[0])).replace("{1}", str(state.shared[1]))}
+    for f in program.funcs:
+        if f.helper == "handed":
+            out[f"dag_h{f.index}.py"] = f"from decimal import Decimal\n\nK = Decimal({state.helpers[f.index]})\n"
     for m in modules:
         funcs = [f for f in program.funcs if f.module == m]
         turn = state.rotate % len(funcs)
         used = {program.funcs[c.callee].module for f in funcs for c in f.calls} - {m}
         lines = [
+            "import contextvars",
+            "import copy",
+            "import enum",
             "import functools",
             "import os",
+            "import threading",
             "from pathlib import Path",
             "",
             "import dag_common",
             *(f"import dag_m{u}" for u in sorted(used)),
+            *(f"import dag_h{f.index}" for f in funcs if f.helper == "handed"),
             "from cachepy import cache_file, track_file",
-            "from dag_common import log, mix, note, read, read_dir, where",
+            "from dag_common import in_pool, in_raw, in_thread, log, mix, note, peek, read, read_dir, where",
             "",
             'CACHE = os.environ["CPDAG_CACHE"]',
             "",
@@ -289,7 +348,11 @@ def _function(program: Program, state: State, f: Func) -> list[str]:
     body.append(f"return {value[f.kind]}")
     head = [f"@cache_file(CACHE{options})", f"def f{i}({', '.join(params)}):"]
     before = [*_helper(f, state.helpers[i]), *_global(f, state.globals[i])]
-    return [*before, *head, *("    " + b for b in body), "", ""]
+    after = []
+    if any(c.via == "memo" and c.callee == i for g in program.funcs for c in g.calls):
+        after = ["@functools.lru_cache(maxsize=None)", f"def k{i}(*args, **kwargs):"]
+        after += [f"    return f{i}(*args, **kwargs)", "", ""]
+    return [*before, *head, *("    " + b for b in body), "", "", *after]
 
 
 def _path(program: Program, at: int) -> str:
@@ -307,8 +370,14 @@ def _call(program: Program, f: Func, call: Call) -> list[str]:
     if call.keyword:
         args.reverse()
         args[-1] = "n=" + args[-1]
-    name = f"f{callee.index}" if callee.module == f.module else f"dag_m{callee.module}.f{callee.index}"
-    step = [f"last = note(parts, {name}({', '.join(args)}))"]
+    place = "" if callee.module == f.module else f"dag_m{callee.module}."
+    name = f"{place}f{callee.index}"
+    made = f"{name}({', '.join(args)})"
+    if call.via == "memo":
+        made = f"copy.copy({place}k{callee.index}({', '.join(args)}))"
+    elif call.via:
+        made = f"in_{call.via}({', '.join([name, *args])})"
+    step = [f"last = note(parts, {made})"]
     if call.mode == "twice":
         return step * 2
     if call.mode == "if_n":
@@ -333,6 +402,14 @@ def _helper(f: Func, value: int) -> list[str]:
         "method": f"class H{i}:\n  k = {value}\n  def go(self, x): return x * 3 + self.k\nh{i} = H{i}().go",
         "dict": f"T{i} = {{'go': lambda x: x * 3 + {value}}}",
         "closure": f"def m{i}(c):\n    def h(x): return x * 3 + c\n    return h\nh{i} = m{i}({value})",
+        "naive": f"def d{i}(g):\n    def wrapper(*args): return g(*args)\n    return wrapper\n"
+        f"@d{i}\ndef h{i}(x):\n    return x * 3 + {value}",
+        "locked": f"class L{i}:\n  def __init__(self): self.lock, self.k = threading.Lock(), {value}\n"
+        f"  def go(self, x):\n    with self.lock: return x * 3 + self.k\nh{i} = L{i}().go",
+        "enum": f"class E{i}(enum.Enum):\n  A = 1\nE{i}.A.k = {value}\n\ndef h{i}(x):\n    return x * 3 + E{i}.A.k",
+        "handed": f"def h{i}(x):\n    return peek(dag_h{i}, x)",
+        "context": f"V{i} = contextvars.ContextVar('v', default={value})\n\ndef h{i}(x):\n    return x * 3 + V{i}.get()",
+        "memoised": f"@functools.lru_cache(maxsize=None)\ndef h{i}(x):\n    return x * 3 + {value}",
     }[f.helper]
     return source.splitlines()
 

@@ -39,6 +39,23 @@ def test_random_pipelines(servers: tuple[Server, Server], plan: dict[str, Any]) 
         Story(plan, Path(place), servers).run()
 
 
+@pytest.mark.timeout(3600 if STRESS else 900)
+@given(plans(fuzzy=True))
+@budget(60, 3000)
+def test_random_pipelines_with_threads_and_memos(servers: tuple[Server, Server], plan: dict[str, Any]) -> None:
+    """Calls in threads and pools, and behind memos: never a wrong value, and nothing runs when nothing changed."""
+    with tempfile.TemporaryDirectory() as place:
+        Story(plan, Path(place), servers).run()
+
+
+@pytest.mark.stress
+@given(plans(fuzzy=True))
+@budget(60, 3000, long=True)
+def test_threads_and_memos_for_long(servers: tuple[Server, Server], plan: dict[str, Any]) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        Story(plan, Path(place), servers).run()
+
+
 @pytest.mark.stress
 @given(plans())
 @budget(80, 3000, long=True)
