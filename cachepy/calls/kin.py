@@ -150,7 +150,8 @@ def _after_fork() -> None:
     """What runs in the parent does not run in a forked child, and who held the lock is not there."""
     global _boxes
     _boxes = RLock()
-    told = [pid for body in bodies.values() if type(body) is _Elder for pid in body.frame.pids]  # type: ignore[attr-defined]
+    frames: list[Any] = [body.frame for body in bodies.values() if type(body) is _Elder]
+    told = [pid for frame in frames for pid in frame.pids]
     bodies.clear()
     _adopt([os.getppid(), *told])
 

@@ -17,6 +17,9 @@ MOST_LINES, LONGEST, MEDIAN = 600, 50, 12
 
 # What may change while a program runs outside of a Session, as "module:name", and why.
 STATE = {
+    "cachepy/calls/kin.py:_boxes": "the lock of this process's letter boxes, made anew after a fork",
+    "cachepy/calls/kin.py:_folders": "where this process has letter boxes: a matter of the process, not of a Session",
+    "cachepy/calls/kin.py:_host": "the name of this machine in the names of its letter boxes, worked out once",
     "cachepy/opened.py:bodies": "what runs in this process: threads without a caller belong to no session",
     "cachepy/session.py:_default": "the one default Session",
     "cachepy/session.py:_makers": "threads in the midst of making a part of some Session: a signal handler must not wait for itself",
