@@ -14,10 +14,8 @@ from _thread import get_ident
 from cachepy.digest import Digester, digest_bytes, name_of
 from cachepy.model import Record
 from cachepy.reach.bytecode import code_bytes
-from cachepy.reach.extensions import Loaded
 from cachepy.reach.facts import CodeFacts, scan
 from cachepy.reach.guard import MISSING
-from cachepy.reach.imports import import_or_none
 from cachepy.reach.pieces import Piece
 from cachepy.reach.walk import Walk
 from cachepy.values.modules import MAIN, PYTHON, Origins, find, module_name
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
     from types import CodeType
     from typing import Any
 
+    from cachepy.reach.extensions import Loaded
     from cachepy.reach.routes import Routes
 
 UNBOUND = "unbound"  # the digest of a declared variable that is not there
@@ -186,7 +185,7 @@ class CodeReader:
     def __init__(self, origins: Origins, file_digest: Callable[[str], str | None] = str) -> None:
         self.origins = origins
         self.file_digest = file_digest
-        self.loaded = Loaded()
+        self._loaded: Loaded | None = None
         self.digester = Digester(origins, self._by_value)
         self._known: dict[int, tuple[Any, Reach]] = {}
         self._local: dict[int, tuple[Any, Reach]] = {}
@@ -256,8 +255,15 @@ class CodeReader:
         return self._reached(walk)
 
     def _new_walk(self, ignore: frozenset[str]) -> Walk:
-        files = self.file_digest, lambda path: self.loaded.digest(path, self.file_digest)
-        return Walk(self.digester, self._boundary, self._code, ignore, files)
+        return Walk(self.digester, self._boundary, self._code, ignore, (self.file_digest, self._of_loaded))
+
+    def _of_loaded(self, path: str) -> str:
+        """The digest of a compiled file that was loaded into this process."""
+        from cachepy.reach.extensions import Loaded  # most programs have none
+
+        if self._loaded is None:
+            self._loaded = Loaded()
+        return self._loaded.digest(path, self.file_digest)
 
     def _reached(self, walk: Walk, told: Iterable[str] = ()) -> Reach:
         pieces = {(p.cue, p.name, p.digest): p for p in walk.pieces if p.cue != "global" or p.name not in told}
@@ -296,6 +302,8 @@ class CodeReader:
 
     def _scope_of(self, walk: Walk, module: str) -> dict[str, Any]:
         """The globals of a module that the code may name by a string only: so it is loaded here, to see its value."""
+        from cachepy.reach.imports import import_or_none
+
         loaded = find(module) or import_or_none(module)
         walk.guard.item(sys.modules, module, sys.modules.get(module, MISSING))
         return {} if loaded is None else vars(loaded)

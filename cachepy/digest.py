@@ -19,7 +19,6 @@ from xxhash import xxh3_128_hexdigest
 from cachepy.errors import UndigestableError
 from cachepy.values.flat import LEAVES, MARSHAL, flat_stream, has_no_nan, may_have_nan
 from cachepy.values.modules import STDLIB, Origins
-from cachepy.values.registry import find_rule
 from cachepy.values.rules import Found, digest_bytes, form, is_cache, mark, module_of, name_of
 from cachepy.values.sharing import LARGE, Folder, is_small
 
@@ -78,6 +77,10 @@ class Digester:
         """The canonical bytes of a value; with the `found` of an earlier pass nothing large is read again."""
         return flat_stream(value) or self._pickled(value, found or Found())
 
+    def digest_of_parts(self, value: object, found: Found) -> str:
+        """The digest of a value that had to be taken apart, if it still has to."""
+        return xxh3_128_hexdigest(self._by_parts(value, found))
+
     def _pickled(self, value: object, found: Found) -> bytes:
         try:
             return self._pickled_whole(value, found)
@@ -88,6 +91,7 @@ class Digester:
 
     def _by_parts(self, value: object, found: Found) -> bytes:
         """A value of which a part has no digest."""
+        found.parted = True
         for fast in (True, False):
             try:
                 return _PARTS + _dump(PartsPickler, value, self, found, fast=fast)
@@ -180,6 +184,8 @@ class Digester:
         try:
             return self.rules[cls]
         except KeyError:
+            from cachepy.values.registry import find_rule  # numbers and texts need no rule
+
             found = self.rules[cls] = find_rule(cls, self.kind_of), self.origins.package(cls)
             return found
 

@@ -16,7 +16,6 @@ from xxhash import xxh3_64_hexdigest
 
 from cachepy import session as sessions
 from cachepy.calls.bypass import Bypass, bypass
-from cachepy.calls.closures import LOCAL, MARK, closure_of, steady_cells
 from cachepy.calls.kin import find_parent
 from cachepy.calls.options import Options
 from cachepy.calls.request import Hit, Request
@@ -147,6 +146,8 @@ class CachedCall:
                     break
             else:
                 return self._steady[2]
+        from cachepy.calls.closures import closure_of, steady_cells  # most functions have none
+
         text = closure_of(self.fn, namer, self.options.ignore_globals)
         cells = steady_cells(self.fn)
         self._steady = None if cells is None else (namer, cells, text)
@@ -155,7 +156,11 @@ class CachedCall:
     def code_name(self, session: Session) -> str:
         """The name of its code in traces: of local functions with what they hold, for many may share one name."""
         identity = self.target.identity
-        if self._cells is None or LOCAL not in self.target.qualname:
+        if self._cells is None:
+            return identity
+        from cachepy.calls.closures import LOCAL, MARK
+
+        if LOCAL not in self.target.qualname:
             return identity
         return f"{identity}{MARK}{xxh3_64_hexdigest(self.closure(session))}"
 

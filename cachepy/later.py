@@ -1,7 +1,7 @@
 """What a session makes when somebody asks for it: a program whose calls are all hits never loads these parts.
 
-Called by `Session.__getattr__` only, under its lock.  Imports claims, closures, files, graph, hot, miss, mounts,
-outbox, source, each when it is asked for.
+Called by `Session.__getattr__` only, under its lock.  Imports claims, closures, extensions, files, graph, hot,
+imports, miss, mounts, outbox, registry, source, each when it is asked for.
 """
 
 from __future__ import annotations
@@ -58,9 +58,15 @@ def make_outbox(session: Session) -> None:
 
 
 def make_miss(session: Session) -> None:
-    """The modules of what a call that is no hit goes through."""
+    """The modules of what a call that is no hit goes through, and those that the walk of some code needs.
+
+    A process that loses sight of them has all or cannot store anything.
+    """
     import cachepy.calls.miss
     import cachepy.hot
+    import cachepy.reach.extensions
+    import cachepy.reach.imports
+    import cachepy.values.registry
 
     session.hot, session.miss = cachepy.hot, cachepy.calls.miss
 

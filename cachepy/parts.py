@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Identity = tuple[int, int, int, int]
 
-_ENDS = (".py", ".pyc")
+_ENDS = ("py", "pyc")
 _TOPS = ("cachepy", "dask_plugin")
 
 
@@ -59,11 +59,11 @@ def _files(folder: str) -> Iterator[tuple[str, tuple[str, Identity]]]:
         except OSError:  # in an archive, or without the other package
             continue
         for entry in found:
-            stem, end = os.path.splitext(entry.name)
-            if end in _ENDS:
+            stem, _, end = entry.name.rpartition(".")
+            if end in _ENDS and stem:
                 yield (name if stem == "__init__" else f"{name}.{stem}"), (entry.path, identity_of(entry.stat()))
-            elif not end and stem != "__pycache__" and entry.is_dir():
-                todo.append((f"{name}.{stem}", entry.path))
+            elif not stem and end != "__pycache__" and entry.is_dir():
+                todo.append((f"{name}.{end}", entry.path))
 
 
 def watch() -> None:

@@ -21,9 +21,10 @@ from cachepy.verify import Verifier
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
-    from cachepy.code import Reach
+    from cachepy.code import Reach, Target
     from cachepy.digest import Found
     from cachepy.disk.claims import Claim
     from cachepy.disk.kept import Arguments
@@ -92,10 +93,14 @@ class Request:
         if found is None:
             return LiveProbe(self.session, own, None, self.reach.cached, self.opaque)
         code = {identity_of(c): c for c in found.code}
-        given = [cached_target(each) for each in found.cached]
+        return LiveProbe(self.session, own, code, self._border(found), self.opaque)
+
+    def _border(self, found: Found) -> Iterator[Target]:
+        """The cached functions that its code and its arguments lead to; few verifications ask for them."""
+        yield from self.reach.cached
+        yield from filter(None, map(cached_target, found.cached))
         for each in found.code:
-            given += self.session.reader.reach(each).cached
-        return LiveProbe(self.session, own, code, [*self.reach.cached, *filter(None, given)], self.opaque)
+            yield from self.session.reader.reach(each).cached
 
     def prepare(self) -> None:
         """Make the folder of the entry."""

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
 from cachepy.calls.bypass import give_way
 from cachepy.calls.kin import find_parent
 from cachepy.errors import UsageError
 from cachepy.session import current_session
 from cachepy.trace import caller, observe_file
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
 
 
 def track_file(path: str | os.PathLike[str]) -> Path:
@@ -66,4 +70,35 @@ def track_file(path: str | os.PathLike[str]) -> Path:
         session.note_file(sys._getframe(1).f_code, text, digest)
     except Exception as error:
         give_way("a call that track_file was made for is not stored", error, caller())
+    return _as_path(text)
+
+
+def _as_path(text: str) -> Path:
+    try:
+        from pathlib import Path  # slow to load, and hits do not come here
+    except ImportError:
+        return _path_as_before(text)
     return Path(text)
+
+
+def _path_as_before(text: str) -> Path:
+    """In a process that has lost its ways of finding modules: by those that there were.
+
+    Where the files are out of sight too, the plain text has to do: it can be opened.
+    """
+    now = [list(each) for each in _WAYS]
+    try:
+        for each, before in zip(_WAYS, _BEFORE, strict=True):
+            each[:] = before
+        from pathlib import Path
+
+        return Path(text)
+    except ImportError:
+        return text  # type: ignore[return-value]  # see above
+    finally:
+        for each, left in zip(_WAYS, now, strict=True):
+            each[:] = left
+
+
+_WAYS: tuple[list[Any], ...] = (sys.meta_path, sys.path, sys.path_hooks)
+_BEFORE = [list(each) for each in _WAYS]

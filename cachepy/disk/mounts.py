@@ -70,8 +70,9 @@ class Mounts:
             return True
         if device in self._types:
             return False
-        found = _type_of(device, path)
+        found = None if device in _met else _type_of(device, path)
         if found is None or found[0] in _LOCAL:
+            _met.add(device)
             self.local.add(device)
             return True
         self._types[device] = found
@@ -224,6 +225,9 @@ def _force(fd: int, path: bytes, flags: int) -> None:
         _statx = _load_statx()
     _statx(fd, path, flags)
 
+
+_met: set[int] = set()
+"""The local devices that any session of this process has met."""
 
 _statx: Callable[[int, bytes, int], object] | None = None
 

@@ -15,12 +15,18 @@ if TYPE_CHECKING:
 FUNCTION = type(lambda: None)
 METHOD = type((lambda self: self).__get__(0))
 MODULE = type(sys)
+FRAME_LIBRARIES = ("pandas", "xarray", "polars")  # with which programs register accessors
 IMMUTABLE = frozenset({int, float, str, bytes, bool, complex, type(None), type(...), range})
 _CLASS_NOISE = frozenset({
     "__doc__", "__module__", "__qualname__", "__dict__", "__weakref__", "__slotnames__", "__firstlineno__",
     "__static_attributes__",
     "__annotations__", "__annotations_cache__", "__annotate_func__", "__dataclass_fields__", "__dataclass_params__",
     "__parameters__", "__orig_bases__", "__abstractmethods__", "_abc_impl", "__classcell__", "__type_params__",
+})  # fmt: skip
+_FIXED = frozenset({
+    ("_thread", "lock"), ("_thread", "RLock"), ("pathlib", "PosixPath"), ("pathlib", "PurePosixPath"),
+    ("pathlib._local", "PosixPath"), ("pathlib._local", "PurePosixPath"), ("decimal", "Decimal"), ("uuid", "UUID"),
+    ("re", "Pattern"), ("datetime", "date"), ("datetime", "datetime"), ("datetime", "time"), ("datetime", "timedelta"),
 })  # fmt: skip
 _MADE_BY_ENUM = frozenset({"_name_", "_value_", "__objclass__", "_sort_order_", "_inverted_", "_hashable_"})
 
@@ -30,6 +36,12 @@ def is_immutable(obj: object) -> bool:
     if type(obj) is tuple or type(obj) is frozenset:
         return all(map(is_immutable, obj))
     return type(obj) in IMMUTABLE
+
+
+def is_fixed(obj: object) -> bool:
+    """Whether its digest cannot change while it is the same object: of locks only the type counts."""
+    cls = type(obj)
+    return is_immutable(obj) or (cls.__module__, cls.__name__) in _FIXED
 
 
 def _enum_members(cls: Any, members: dict[str, Any]) -> dict[str, Any]:
@@ -71,9 +83,14 @@ def field_notes(field: Any) -> str:
     return " ".join([*flags, f"kw_only={kw_only if type(kw_only) is bool else None}"])
 
 
+def is_abstract(cls: type) -> bool:
+    """Whether classes can be registered with it."""
+    return "_abc_impl" in vars(cls) or hasattr(type(cls), "_dump_registry")
+
+
 def virtual_subclasses(cls: type) -> list[type]:
     """The classes that were registered as subclasses of an abstract one, in the order of their names."""
-    if "_abc_impl" not in vars(cls) and not hasattr(type(cls), "_dump_registry"):
+    if not is_abstract(cls):
         return []
     try:
         registry = _get_dump(cls)[0]

@@ -86,7 +86,7 @@ def is_users(walk: Walk, obj: Any, deep: int = 2) -> bool:
         names = ("func",) if type(obj).__name__ in ("partial", "cached_property") else ("__wrapped__",)
         if type(obj) in _PLAIN:
             return False
-        if walk.origins.of_class(type(obj)) == USER:
+        if _is_of_user(walk, obj):
             return True
         inside = getattr(obj, "__dict__", None)
         kinds = (FUNCTION, METHOD, type)
@@ -95,6 +95,15 @@ def is_users(walk: Walk, obj: Any, deep: int = 2) -> bool:
     else:
         held = [getattr(obj, name, None) for name in names]
     return deep > 0 and any(is_users(walk, each, deep - 1) for each in held if each is not None)
+
+
+def _is_of_user(walk: Walk, obj: Any) -> bool:
+    """Whose an object is says its class, but for functions that Cython compiled: their class is from no module."""
+    made_in = type(obj).__module__
+    if type(made_in) is str and made_in.startswith("_cython_"):
+        home = getattr(obj, "__module__", None)
+        return walk.origins.kind(home if isinstance(home, str) else None) == USER
+    return walk.origins.of_class(type(obj)) == USER
 
 
 _DICT: Any = vars(type)["__dict__"]

@@ -5,8 +5,6 @@ Imports extensions, guard, kinds, modules, patches, pieces.
 
 from __future__ import annotations
 
-import re
-
 from cachepy.reach.extensions import extension
 from cachepy.reach.guard import MISSING
 from cachepy.reach.kinds import FUNCTION, MODULE
@@ -16,6 +14,7 @@ from cachepy.values.modules import MAIN, PACKAGE, USER, main_name, module_name, 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from cachepy.reach.walk import Chains, Walk
@@ -25,7 +24,7 @@ _OF_THE_PROCESS = frozenset({
     "__spec__", "__loader__", "__builtins__", "__file__", "__cached__", "__path__", "__name__", "__package__",
     "__doc__", "__warningregistry__", "__annotations__", "__annotate__", "__conditional_annotations__",
 })  # fmt: skip
-_NOTEBOOK = re.compile("_+|_i+|_i?[0-9]+|_[iod]h|In|Out|get_ipython|exit|quit|open")
+_NOTEBOOK = "_+|_i+|_i?[0-9]+|_[iod]h|In|Out|get_ipython|exit|quit|open"
 
 
 def describe_module(walk: Walk, label: str, module: Any, chains: Chains) -> str:
@@ -91,11 +90,17 @@ def visit_module(walk: Walk, module: Any) -> None:
 def visit_scope(walk: Walk, scope: dict[str, Any]) -> None:
     """All that is in a module counts, but for what its process or its notebook put there."""
     home = home_of_scope(scope)
-    noise = _NOTEBOOK.fullmatch if "get_ipython" in scope else lambda _: None
+    noise = _noise_of_notebooks() if "get_ipython" in scope else lambda _: None
     walk.guard.names(scope)
     for each, obj in sorted(scope.items(), key=lambda row: str(row[0])):
         if isinstance(each, str) and each not in _OF_THE_PROCESS and each[:1] != "@" and not noise(each):
             _member(walk, scope, f"{home}.{each}", each, obj)
+
+
+def _noise_of_notebooks() -> Callable[[str], object]:
+    import re  # a notebook has loaded it
+
+    return re.compile(_NOTEBOOK).fullmatch
 
 
 def _member(walk: Walk, scope: dict[str, Any], label: str, name: str, obj: Any) -> None:

@@ -17,6 +17,7 @@ import copyreg
 import gc
 import os
 import sys
+from _abc import get_cache_token  # type: ignore[import-not-found]  # loaded already, and abc may not be
 from _collections import deque  # type: ignore[import-not-found]  # loaded already, and collections is not
 from _contextvars import ContextVar
 from _functools import _lru_cache_wrapper, partial  # type: ignore[import-not-found]  # likewise
@@ -25,26 +26,24 @@ from _weakref import CallableProxyType, ProxyType, ref
 from cachepy.digest import Digester, Found, is_cache, name_of
 from cachepy.errors import UndigestableError
 from cachepy.reach.dynamic import SCOPES, Loose, visit_dynamic
-from cachepy.reach.extensions import extension_of, library
 from cachepy.reach.facts import CodeFacts
 from cachepy.reach.guard import MISSING, Guard
-from cachepy.reach.imports import visit_imports
 from cachepy.reach.kinds import (
+    FRAME_LIBRARIES,
     FUNCTION,
     IMMUTABLE,
     METHOD,
     MODULE,
     field_notes,
+    is_abstract,
     is_enum,
-    is_immutable,
+    is_fixed,
     members_of,
     virtual_subclasses,
 )
 from cachepy.reach.notes import annotations_of, bind_annotated, notes_of
-from cachepy.reach.patches import is_users, named_patches
 from cachepy.reach.pieces import Piece, bound_piece, code_piece, defaults_of, value_piece
 from cachepy.reach.routes import COUNTED, HIDDEN, LIBRARY, Steps
-from cachepy.reach.scopes import ANY, describe_module, visit_module, visit_scope
 from cachepy.values.modules import PACKAGE, USER, home_of
 from cachepy.values.rules import is_exported
 
@@ -55,7 +54,9 @@ if TYPE_CHECKING:
 
     Chains = Iterable[tuple[str, ...]]
 
+ANY: Chains = ((),)
 CELL_EMPTY = "empty"
+_BUILTIN = type(len)
 _ENVIRON_BYTES = getattr(os, "environb", None)
 _ADDS = frozenset({("append",), ("add",), ("write",), ("extend",), ("info",), ("debug",), ("warning",)})
 _WRAPPERS = frozenset({"__wrapped__", "__cachepy__"})
@@ -120,8 +121,12 @@ class Walk:
             self.lines.append(f"#{self._numbers[id(obj)]}")
             self.steps.visit(id(obj), getattr(obj, "__code__", None))
             if isinstance(obj, MODULE):
+                from cachepy.reach.scopes import visit_module  # most code hands no module on
+
                 visit_module(self, obj)
             elif type(obj) is dict:
+                from cachepy.reach.scopes import visit_scope
+
                 visit_scope(self, obj)
             elif isinstance(obj, type):
                 self._visit_class(obj)
@@ -185,6 +190,8 @@ class Walk:
             self.pieces.append(bound_piece(label, ":".join(name_of(obj))))
             return self._describe_class(obj)
         if isinstance(obj, MODULE):
+            from cachepy.reach.scopes import describe_module
+
             return describe_module(self, label, obj, chains)
         rule = _DESCRIPTIONS.get(type(obj)) or _of_functools(type(obj))
         return rule(self, label, obj, chains) if rule is not None else self.value(label, obj)
@@ -199,8 +206,10 @@ class Walk:
 
     def _registered(self, cls: type) -> str:
         """The user's classes that count as subclasses of an abstract one, by name."""
-        found = virtual_subclasses(cls)
-        self.guard.true(lambda: virtual_subclasses(cls) == found)
+        if not is_abstract(cls):
+            return ""
+        age, found = get_cache_token(), virtual_subclasses(cls)  # it grows older whenever a class is registered
+        self.guard.true(lambda: get_cache_token() == age or virtual_subclasses(cls) == found)
         own = [":".join(name_of(each)) for each in found if self.origins.of_class(each) == USER]
         return f" registered {own}" if own else ""
 
@@ -262,8 +271,13 @@ class Walk:
         module = getattr(obj, "__module__", None) or "builtins"
         self.steps.leads_out("subprocess" if obj.__name__ == "fork" else module)
         self.pieces.append(bound_piece(label, f"{module}.{obj.__qualname__}"))
-        compiled, package = extension_of(self, obj), self._package_by_name(module)
+        compiled, package = self._compiled(obj), self._package_by_name(module)
         return f"builtin {module}.{obj.__qualname__}{compiled}{package}"
+
+    def _compiled(self, obj: Any) -> str:
+        from cachepy.reach.extensions import extension_of
+
+        return extension_of(self, obj)
 
     def _package_by_name(self, module: str) -> str:
         loaded = sys.modules.get(module)
@@ -273,10 +287,13 @@ class Walk:
         """A global by its value; code that the value refers to is visited too."""
         if obj is os.environ or obj is _ENVIRON_BYTES or obj is sys.modules:
             return "of the process"
-        loaded = library(self, obj)
-        if loaded is not None:
-            self.pieces.append(bound_piece(label, loaded))
-            return loaded
+        if "ctypes" in sys.modules:
+            from cachepy.reach.extensions import library
+
+            loaded = library(self, obj)
+            if loaded is not None:
+                self.pieces.append(bound_piece(label, loaded))
+                return loaded
         found = Found(by_parts=True)
         try:
             digest = self.digester.digest(obj, found)
@@ -287,13 +304,25 @@ class Walk:
         self.pieces.append(value_piece(label, digest, obj))
         self.cached += found.cached
         before = self.steps.found(obj, found)
-        if not is_immutable(obj):
-            self.guard.value(obj, (digest, _ids_in(found)))
+        if not is_fixed(obj):
+            self._watch(obj, (digest, _ids_in(found)), found)
         packages = [self.package_named(name) for name in sorted(found.packages)]
-        packages += [extension_of(self, obj)] if callable(obj) else []
+        packages += [self._compiled(obj)] if callable(obj) else []
         numbers = list(map(self.number, found.code))
         self.steps.at = before
         return " ".join([digest, *packages, *numbers])
+
+    def _watch(self, obj: Any, known: tuple[str, tuple[int, ...]], found: Found) -> None:
+        """Have a value looked at again; one that had to be taken apart at once by its parts."""
+        if not found.parted:
+            self.guard.value(obj, known)
+            return
+
+        def is_same() -> bool:
+            again = Found(by_parts=True)
+            return (self.digester.digest_of_parts(obj, again), _ids_in(again)) == known
+
+        self.guard.true(is_same)
 
     def _digest_with_code(self, obj: Any) -> tuple[str, tuple[int, ...]]:
         """A value's digest names stable code only by its name: which object it is has to be told."""
@@ -334,9 +363,14 @@ class Walk:
             self.bind(f"{label}.default {name}", default)
         self._cells(fn, label, facts)
         self._globals(fn, facts)
-        visit_imports(self, fn, facts)
+        if facts.imports:
+            from cachepy.reach.imports import visit_imports
+
+            visit_imports(self, fn, facts)
         visit_dynamic(self, fn, facts)
-        if facts.attributes:
+        if facts.attributes and any(name in sys.modules for name in FRAME_LIBRARIES):
+            from cachepy.reach.patches import named_patches
+
             named_patches(self, facts.attributes)
 
     def _own_code(self, fn: Any, label: str, digest: str) -> None:
@@ -401,8 +435,16 @@ class Walk:
         self.guard.item(_BUILTINS, name, obj)
         if obj is MISSING:
             self.lines.append(f"{home}.{name} unbound")
-        elif name not in _STANDARD or is_users(self, obj):
+        elif name not in _STANDARD or self._is_replaced(obj):
             self.bind(f"builtins.{name}", obj)
+
+    def _is_replaced(self, builtin: Any) -> bool:
+        """Whether somebody put code of the user's in the place of a builtin."""
+        if type(builtin) is _BUILTIN or (isinstance(builtin, type) and builtin.__module__ == "builtins"):
+            return False
+        from cachepy.reach.patches import is_users
+
+        return is_users(self, builtin)
 
     def _visit_class(self, cls: type) -> None:
         annotations = annotations_of(cls)  # may leave them in the class: before the guard looks at it
@@ -412,7 +454,7 @@ class Walk:
         members = members_of(cls)
         notes = [f"{name}: {note}" for name, note in notes_of(cls, annotations)]  # dataclasses go by their order
         self.pieces.append(code_piece(label, "class", "", [*sorted(members), *notes]))
-        self.lines.append(f"class {label}{extension_of(self, cls)}")
+        self.lines.append(f"class {label}{self._compiled(cls)}")
         reducer = copyreg.dispatch_table.get(cls, MISSING)
         self.guard.item(copyreg.dispatch_table, cls, reducer)
         if reducer is not MISSING:

@@ -7,12 +7,13 @@ version (design 3.5).  Also the canonical name of ``__main__``.  Imports owners.
 from __future__ import annotations
 
 import sys
+from _weakref import ref
 
 from cachepy.values.owners import PACKAGE, STDLIB, UNKNOWN, USER, Owners
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import ModuleType
     from typing import Any
 
@@ -22,6 +23,7 @@ _FUNCTION = type(lambda: None)
 _MODULE = type(sys)
 _DICT: Any = vars(_MODULE)["__dict__"]
 _HOLDERS = (staticmethod, classmethod, property)
+_MOST = 10_000  # classes that are remembered: some libraries make new ones all the time
 _TYPED = ("<timeit-src>", "<doctest ")  # a user's text, run in the globals of whoever runs it
 PYTHON = f"{sys.implementation.name}-{sys.version_info[0]}.{sys.version_info[1]}"
 
@@ -126,6 +128,7 @@ class Origins:
     def __init__(self) -> None:
         self.owners = Owners()
         self._versions: dict[str, str] = {}
+        self._classes: dict[int, tuple[Callable[[], type | None], str]] = {}
 
     def kind(self, module: str | None) -> str:
         """``user``, ``package`` or ``stdlib``, of what is loaded under a name."""
@@ -162,15 +165,29 @@ class Origins:
 
     def of_class(self, cls: type) -> str:
         """By the file of its methods; of one without, by its module, unless that is a script's name."""
+        known = self._classes.get(id(cls))
+        if known is not None and known[0]() is cls:
+            return known[1]
+        kind, is_settled = self._of_class(cls)
+        if is_settled:
+            if len(self._classes) >= _MOST:
+                self._classes.clear()
+            self._classes[id(cls)] = ref(cls), kind
+        return kind
+
+    def _of_class(self, cls: type) -> tuple[str, bool]:
+        """Also whether that is settled: what is the user's so far may say its version once it is loaded."""
         module = cls.__module__
         if module == "builtins":
-            return STDLIB
+            return STDLIB, True
         for fn in _methods(cls):
-            kind = self.of_function(fn)
+            kind, file = self.of_function(fn), fn.__code__.co_filename
             is_own = fn.__globals__.get("__name__") == module
-            if kind == USER or (is_own and (module not in MAIN or fn.__code__.co_filename[:1] != "<")):
-                return kind
-        return self.kind(module if isinstance(module, str) else None)
+            if kind == USER or (is_own and (module not in MAIN or file[:1] != "<")):
+                return kind, kind != USER or self.owners.is_settled(file)
+        kind = self.kind(module if isinstance(module, str) else None)
+        file = scope_of(sys.modules.get(module)).get("__file__") if isinstance(module, str) else None
+        return kind, kind != USER or module in MAIN or (isinstance(file, str) and self.owners.is_settled(file))
 
     def of_module(self, module: Any) -> str:
         """By its file; what has none is built in, or made by hand."""

@@ -32,6 +32,7 @@ class Owners:
         self._versions: dict[tuple[str, str], str] = {}
         self._names: dict[str, list[str]] = {}
         self._rows: dict[str, list[tuple[str, str, str]]] = {}
+        self._places: dict[str, tuple[str, str] | None] = {}
 
     def kind(self, file: str) -> str:
         """``user``, ``package`` or ``stdlib``."""
@@ -41,6 +42,10 @@ class Owners:
             if found != USER or self.place(file) is None:  # else it may say its version once it is loaded
                 self._kinds[file] = found
         return found
+
+    def is_settled(self, file: str) -> bool:
+        """Whether the kind of a file will not become another one in this process."""
+        return file in self._kinds
 
     def _kind(self, file: str) -> str:
         if file.startswith(_OURS):
@@ -52,6 +57,11 @@ class Owners:
 
     def place(self, file: str) -> tuple[str, str] | None:
         """The folder of packages that a file lies in, and its package by the name for import; None without such."""
+        if file not in self._places:
+            self._places[file] = self._place(file)
+        return self._places[file]
+
+    def _place(self, file: str) -> tuple[str, str] | None:
         file = file.replace("\\", "/")
         end = max(file.rfind(each) + len(each) if each in file else -1 for each in _FOLDERS)
         if end < 0 or not os.path.isabs(file):

@@ -77,12 +77,14 @@ class Found:
 
     known: forms by the id of the object, which is kept with it: what is met again is not done again.
     Valid while the values do not change.  hidden: whether there may be text that the stream shows
-    only as a digest.  unseen: the types of parts without a digest; None if such a part is an error.
+    only as a digest.  parted: whether it had to be taken apart.  unseen: the types of parts without a
+    digest; None if such a part is an error.
     dropped: what pickle may not bring back, in words.
     """
 
     __slots__ = (
-        "_code", "cached", "calls", "dropped", "hidden", "known", "memos", "names", "packages", "paths", "unseen",
+        "_code", "cached", "calls", "dropped", "hidden", "known", "memos", "names", "packages", "parted", "paths",
+        "unseen",
     )  # fmt: skip
 
     def __init__(self, *, by_parts: bool = False) -> None:
@@ -95,6 +97,7 @@ class Found:
         self.names: list[str] = []
         self.known: dict[int, tuple[Any, Any]] = {}
         self.hidden = False
+        self.parted = False
         self.dropped: list[str] = []
         self.unseen: list[str] | None = [] if by_parts else None
 

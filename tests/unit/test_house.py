@@ -25,6 +25,7 @@ STATE = {
     "cachepy/session.py:_makers": "threads in the midst of making a part of some Session: a signal handler must not wait for itself",
     "cachepy/values/modules.py:_arrived": "the script whose code this process was sent, as `sys.modules` has its own",
     "cachepy/disk/journal.py:_process": "the number of this process in the names of its files, made anew after a fork",
+    "cachepy/disk/mounts.py:_met": "the devices of this machine that are its own, whoever asks",
     "cachepy/disk/mounts.py:_statx": "a function of the C library, found when a network mount is met",
 }
 MAKES_MUTABLE = {

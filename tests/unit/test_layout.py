@@ -47,7 +47,10 @@ ALLOWED: dict[str, set[str]] = {
     "questions": {"key", "model", "session", "stock"},
     "engine": {"bypass", "closures", "code", "guard", "handling", "key", "kin", "model", "options", "request", "session"},
     "decorator": {"engine", "guard", "options", "questions", "request", "session"},
-    "later": {"claims", "closures", "files", "graph", "hot", "miss", "mounts", "outbox", "source"},
+    "later": {
+        "claims", "closures", "extensions", "files", "graph", "hot", "imports", "miss", "mounts", "outbox", "registry",
+        "source",
+    },
     "cli": {"commands", "exits"},
     "__main__": {"cli"},
     # values/

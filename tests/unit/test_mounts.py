@@ -25,6 +25,7 @@ def table(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 
     def put(*lines: str) -> None:
         monkeypatch.setattr(mounts, "_table", lambda: list(lines))
+        monkeypatch.setattr(mounts, "_met", set())
         monkeypatch.setattr(mounts.sys, "platform", "linux")
 
     return put
