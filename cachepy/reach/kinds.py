@@ -26,7 +26,7 @@ _CLASS_NOISE = frozenset({
 _FIXED = frozenset({
     ("_thread", "lock"), ("_thread", "RLock"), ("pathlib", "PosixPath"), ("pathlib", "PurePosixPath"),
     ("pathlib._local", "PosixPath"), ("pathlib._local", "PurePosixPath"), ("decimal", "Decimal"), ("uuid", "UUID"),
-    ("re", "Pattern"), ("datetime", "date"), ("datetime", "datetime"), ("datetime", "time"), ("datetime", "timedelta"),
+    ("re", "Pattern"), ("datetime", "date"), ("datetime", "timedelta"),
 })  # fmt: skip
 _MADE_BY_ENUM = frozenset({"_name_", "_value_", "__objclass__", "_sort_order_", "_inverted_", "_hashable_"})
 
@@ -39,7 +39,10 @@ def is_immutable(obj: object) -> bool:
 
 
 def is_fixed(obj: object) -> bool:
-    """Whether its digest cannot change while it is the same object: of locks only the type counts."""
+    """Whether its digest cannot change while it is the same object: of locks only the type counts.
+
+    A time is not: its zone may be an object of the user's.
+    """
     cls = type(obj)
     return is_immutable(obj) or (cls.__module__, cls.__name__) in _FIXED
 

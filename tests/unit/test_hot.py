@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 import cachepy
+from cachepy.digest import Digester
 from cachepy.disk import files
 from cachepy.engine import CachedCall
 from cachepy.session import Session, use_session
@@ -119,6 +120,77 @@ def check(world, fn, change, expected, *args):
         assert ran == (expected == "run" and not turn), f"turn {turn}"
         assert value == fn.__wrapped__(*args)
     return value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import threading; X = threading.Lock()",
+        "import threading; X = threading.RLock()",
+        "from pathlib import Path; X = Path('a')",
+        "from decimal import Decimal; X = Decimal('1.5')",
+        "import re; X = re.compile('a')",
+        "import uuid; X = uuid.UUID(int=3)",
+        "from datetime import date; X = date(2020, 1, 2)",
+        "import abc\nclass X(abc.ABC): pass",
+        "from pandas import to_datetime as X",  # what Cython compiled in there is not the user's
+    ],
+)
+def test_what_cannot_change_is_not_digested_again(world, monkeypatch, text):
+    indented = text.replace("\n", "\n    ")
+    m = world.define(f"""
+    {indented}
+
+    @cf
+    def f(x):
+        RAN.append("f")
+        return x, X is None
+    """)
+    world.warm(m.f, 1)
+
+    def unwanted(*_):
+        raise AssertionError("digested again")
+
+    monkeypatch.setattr(Digester, "digest", unwanted)
+    monkeypatch.setattr(Digester, "digest_of_parts", unwanted)
+    assert world.is_hot(m.f, 1)
+
+
+def test_a_class_that_is_registered_later(world):
+    m = world.define("""
+    import abc
+
+    class Base(abc.ABC): pass
+    class Other(abc.ABC): pass
+    class Mine: pass
+
+    @cf
+    def f(x):
+        RAN.append("f")
+        return isinstance(x, Base)
+    """)
+    check(world, m.f, lambda w: w.m.Other.register(w.m.Mine), "hit", 1)
+    check(world, m.f, lambda w: w.m.Base.register(w.m.Mine), "run", 1)
+
+
+def test_an_object_with_a_lock_that_changes(world):
+    m = world.define("""
+    import threading
+
+    class Box:
+        def __init__(self):
+            self.lock, self.number = threading.Lock(), 1
+
+    BOX = Box()
+
+    @cf
+    def f(x):
+        RAN.append("f")
+        with BOX.lock:
+            return BOX.number + x
+    """)
+    check(world, m.f, lambda w: vars(w.m.BOX).update(number=2), "run", 1)
+    check(world, m.f, lambda w: vars(w.m.BOX).update(lock=threading.RLock()), "run", 1)
 
 
 # ---- code and globals
