@@ -22,6 +22,7 @@ _FUNCTION = type(lambda: None)
 _MODULE = type(sys)
 _DICT: Any = vars(_MODULE)["__dict__"]
 _HOLDERS = (staticmethod, classmethod, property)
+_HEAP = 1 << 9  # of the flags of a class: it was made while the program ran
 _TYPED = ("<timeit-src>", "<doctest ")  # a user's text, run in the globals of whoever runs it
 PYTHON = f"{sys.implementation.name}-{sys.version_info[0]}.{sys.version_info[1]}"
 
@@ -163,13 +164,15 @@ class Origins:
     def of_class(self, cls: type) -> str:
         """By the file of its methods; of one without, by its module, unless that is a script's name."""
         module = cls.__module__
-        if module == "builtins":
+        if module == "builtins" or (type(module) is str and module.startswith("_cython_")):  # of no module at all
             return STDLIB
         for fn in _methods(cls):
             kind = self.of_function(fn)
             is_own = fn.__globals__.get("__name__") == module
             if kind == USER or (is_own and (module not in MAIN or fn.__code__.co_filename[:1] != "<")):
                 return kind
+        if module not in sys.modules and not cls.__flags__ & _HEAP:  # written in C under a name that leads nowhere
+            return STDLIB
         return self.kind(module if isinstance(module, str) else None)
 
     def of_module(self, module: Any) -> str:
