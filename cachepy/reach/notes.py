@@ -33,7 +33,8 @@ def annotations_of(obj: Any) -> Any:
     a function that is sent to a worker by value arrives with the values alone.
     """
     try:
-        return _evaluated(obj) or {}
+        found = _evaluated(obj)
+        return found if type(found) is dict else {}  # classes written in C may hold a descriptor there
     except Exception:
         return None
 

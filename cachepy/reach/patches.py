@@ -80,7 +80,8 @@ def _is_setting(label: str, obj: Any, scope: dict[str, Any]) -> bool:
 def is_users(walk: Walk, obj: Any, deep: int = 2) -> bool:
     """Whether an object is the user's code, or holds some: behind a method, a partial, a decorator of a library."""
     if isinstance(obj, type) or type(obj) is FUNCTION or isinstance(obj, MODULE):
-        return walk.origins.of(obj) == USER or (type(obj) is FUNCTION and deep > 0 and _closes_over(walk, obj, deep))
+        is_own = walk.origins.of(obj) == USER and not (type(obj) is FUNCTION and _is_made_by_library(obj))
+        return is_own or (type(obj) is FUNCTION and deep > 0 and _closes_over(walk, obj, deep))
     names = _HOLDS.get(type(obj))
     if names is None:
         names = ("func",) if type(obj).__name__ in ("partial", "cached_property") else ("__wrapped__",)
@@ -104,6 +105,11 @@ def _is_of_user(walk: Walk, obj: Any) -> bool:
         home = getattr(obj, "__module__", None)
         return walk.origins.kind(home if isinstance(home, str) else None) == USER
     return walk.origins.of_class(type(obj)) == USER
+
+
+def _is_made_by_library(fn: Any) -> bool:
+    """Made from a text in a namespace of its own, as libraries make methods: nothing says whose it is."""
+    return bool(fn.__code__.co_filename[:1] == "<" and "__name__" not in fn.__globals__)
 
 
 _DICT: Any = vars(type)["__dict__"]

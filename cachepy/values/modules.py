@@ -24,6 +24,7 @@ _MODULE = type(sys)
 _DICT: Any = vars(_MODULE)["__dict__"]
 _HOLDERS = (staticmethod, classmethod, property)
 _MOST = 10_000  # classes that are remembered: some libraries make new ones all the time
+_HEAP = 1 << 9  # of the flags of a class: it was made while the program ran
 _TYPED = ("<timeit-src>", "<doctest ")  # a user's text, run in the globals of whoever runs it
 PYTHON = f"{sys.implementation.name}-{sys.version_info[0]}.{sys.version_info[1]}"
 
@@ -178,13 +179,15 @@ class Origins:
     def _of_class(self, cls: type) -> tuple[str, bool]:
         """Also whether that is settled: what is the user's so far may say its version once it is loaded."""
         module = cls.__module__
-        if module == "builtins":
+        if module == "builtins" or (type(module) is str and module.startswith("_cython_")):  # of no module at all
             return STDLIB, True
         for fn in _methods(cls):
             kind, file = self.of_function(fn), fn.__code__.co_filename
             is_own = fn.__globals__.get("__name__") == module
             if kind == USER or (is_own and (module not in MAIN or file[:1] != "<")):
                 return kind, kind != USER or self.owners.is_settled(file)
+        if module not in sys.modules and not cls.__flags__ & _HEAP:  # written in C under a name that leads nowhere
+            return STDLIB, False
         kind = self.kind(module if isinstance(module, str) else None)
         file = scope_of(sys.modules.get(module)).get("__file__") if isinstance(module, str) else None
         return kind, kind != USER or module in MAIN or (isinstance(file, str) and self.owners.is_settled(file))

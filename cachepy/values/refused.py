@@ -189,6 +189,21 @@ def _future_rule(future: Any, pickler: ValuePickler) -> Any:
     return "cancelled" if future.cancelled() else (future.exception(), future.exception() or future.result())
 
 
+def _local_rule(local: Any, _: ValuePickler) -> Any:
+    """What this thread sees in it and has a digest: connections and the like are made when they are first needed."""
+    return [(name, value) for name, value in sorted(vars(local).items()) if not is_handle(value)]
+
+
+def is_handle(value: Any) -> bool:
+    """Whether a value is a handle itself, or of a class of a library that keeps some."""
+    return _handle_of(type(value)) is not None
+
+
+def _wrapt_rule(proxy: Any, _: ValuePickler) -> Any:
+    """What it stands for, and the decorator's own function."""
+    return [proxy.__wrapped__, *(each for each in gc.get_referents(proxy) if isinstance(each, FunctionType))]
+
+
 def _part(*names: str) -> Callable[[Any, ValuePickler], Any]:
     return lambda obj, _: [getattr(obj, name, None) for name in names]
 
@@ -230,6 +245,9 @@ _KNOWN: dict[tuple[str, str], Callable[[Any, ValuePickler], Any]] = {
     ("mmap", "mmap"): lambda obj, _: digest_bytes(obj[:]),
     ("functools", "KeyWrapper"): _inside_rule,
     ("numpy", "ufunc"): _inside_rule,
+    ("_thread", "_local"): _local_rule,
+    ("_wrappers", "ObjectProxy"): _wrapt_rule,
+    ("wrapt.wrappers", "ObjectProxy"): _wrapt_rule,
     **{("_io", name): _file_rule for name in _FILES},
     **dict.fromkeys(_HASHES, _hash_rule),
 }
