@@ -33,6 +33,7 @@ __all__ = ["Digester", "Found", "ValuePickler", "digest_bytes", "flat_stream", "
 
 _PROTOCOL = 3  # spells sets by name, so that one set anywhere is noticed, and has no framing
 _DEEPEST = 5000  # levels; with more, pickling may need more than a thread's stack of 8 MB
+_MOST_PARTS = 10_000  # objects in a value of which some part has no digest
 _STR = {str}
 _SORTABLE = frozenset({int, str, bytes})
 _BY_LOOK = frozenset({set, frozenset, float})
@@ -311,11 +312,19 @@ class CanonicalPickler(ValuePickler):
 
 
 class PartsPickler(CanonicalPickler):
-    """The slowest form, for values of which a part has no digest: that part goes by its type, the others count."""
+    """The slowest form, for values of which a part has no digest: that part goes by its type, the others count.
+
+    It ends where there are too many parts: such a value holds half of the program, and is digested anew at each hit.
+    """
+
+    parts = 0
 
     def reducer_override(self, obj: Any) -> Any:
         from cachepy.values import refused
 
+        self.parts += 1
+        if self.parts > _MOST_PARTS:
+            raise UndigestableError(f"it has more than {_MOST_PARTS:,} parts")
         if obj is mark or obj is set or obj is frozenset or issubclass(type(obj), type):
             return super().reducer_override(obj)
         beside = refused.form_beside(obj, self)

@@ -13,7 +13,7 @@ import sys
 from _contextvars import Context, ContextVar
 from types import CellType, FunctionType, MethodType
 
-from cachepy.values.modules import USER
+from cachepy.values.modules import PACKAGE, USER
 from cachepy.values.rules import attributes_of, digest_bytes, form, has_attributes, module_of, object_rule
 
 TYPE_CHECKING = False
@@ -27,7 +27,7 @@ UNSET = "<unset>"
 # what objects of these modules keep says which process, thread or handle it is; whose names no result depends on
 _HARMLESS = frozenset({
     "_thread", "threading", "logging", "_contextvars", "contextvars", "concurrent", "weakref", "_weakref", "asyncio",
-    "_asyncio", "_weakrefset",
+    "_asyncio", "_weakrefset", "cachepy", "dask_plugin",
 })  # fmt: skip
 _HANDLES = _HARMLESS | {
     "_io", "_queue", "_socket", "_sqlite3", "_ssl", "mmap", "multiprocessing", "queue", "select", "selectors", "socket",
@@ -63,12 +63,20 @@ def _is_global(obj: Any, name: str) -> bool:
 
 
 def form_of_parts(obj: Any, pickler: ValuePickler) -> Any:
-    """The form of any other object: its type, its attributes, and the code in it; notes what cannot be seen."""
+    """The form of any other object: its type, its attributes, and the code in it; notes what cannot be seen.
+
+    What a package keeps in an object that cannot be stored (a client, an engine, an application) is its own affair, and
+    another in each process: of such an object only what the user's class adds counts.
+    """
     inside = [each for each in gc.get_referents(obj) if isinstance(each, (FunctionType, MethodType))]
-    if _handle_of(type(obj)) is not None or not has_attributes(type(obj)):
+    if _handle_of(type(obj)) is not None or not has_attributes(type(obj)) or _is_of_package(type(obj), pickler):
         _note(type(obj), pickler)
         return form("opaque", _class_of(obj, pickler), _own_state(obj, pickler), inside)
     return form("parts", _class_of(obj, pickler), attributes_of(obj), _content(obj), inside)
+
+
+def _is_of_package(cls: type, pickler: ValuePickler) -> bool:
+    return any(pickler.digester.kind_of(base) == PACKAGE for base in cls.__mro__)
 
 
 def _note(cls: type, pickler: ValuePickler) -> None:
