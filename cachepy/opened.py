@@ -120,13 +120,28 @@ def _only_owner(able: list[Body], thread: Thread | None) -> Frame | None:
 
 
 def _holds(body: Body, thread: Thread) -> bool:
-    """Whether a thread, or its pool, is a local variable between a body and the end of its stack."""
+    """Whether a thread, or its pool, is a local variable between a body and the end of its stack.
+
+    A pool that others may use as well says nothing: one that was there before, or is a global. What pools do inside
+    has them as variables whoever made them.
+    """
     at: Any = sys._current_frames().get(body.frame.thread)
     found = False
     while at is not None and not _runs(at):
-        found = found or any(each is thread for value in list(at.f_locals.values()) for each in _begun_by(value))
+        if not found and str(at.f_globals.get("__name__")).partition(".")[0] not in _INSIDE:
+            globs = set(map(id, list(at.f_globals.values())))
+            own = [value for value in list(at.f_locals.values()) if id(value) not in globs]
+            found = any(_is_new_with(thread, list(_begun_by(value)), body) for value in own)
         at = at.f_back
     return found and at is not None and _runs(at) is body.frame
+
+
+def _is_new_with(thread: Thread, begun: list[Any], body: Body) -> bool:
+    """Whether a thread is among some, none of which was there before a body."""
+    if not any(each is thread for each in begun):
+        return False
+    old = set(map(id, body.before))
+    return not any(id(each) in old for each in begun)
 
 
 def _begun_by(value: Any) -> Iterable[Any]:
@@ -142,6 +157,7 @@ def _begun_by(value: Any) -> Iterable[Any]:
 
 
 _POOLS = frozenset({"concurrent.futures.thread", "multiprocessing.pool"})
+_INSIDE = frozenset({"concurrent", "multiprocessing", "threading"})
 
 
 def _threads() -> frozenset[Thread]:

@@ -1124,3 +1124,51 @@ def test_an_exception_of_a_coroutine_passes_through(tmp_path: Path) -> None:
     STOP.clear()
     assert asyncio.run(body(1)) == 1
     assert len(cache_tree_nodes()) == 1
+
+
+def test_who_is_inside_a_shared_pool_is_not_its_owner(place):
+    """A body that waits in a method of the pool has it as a variable there; the work may be another body's."""
+    place.main(
+        """
+        POOL = ThreadPoolExecutor(1)
+        READY = threading.Event()
+
+        @cache_file(CACHE)
+        def g():
+            return 1
+
+        def work():
+            while not inside():
+                time.sleep(0)
+            return g()
+
+        def inside():
+            for at in sys._current_frames().values():
+                while at is not None:
+                    if at.f_code.co_name == "shutdown":
+                        return True
+                    at = at.f_back
+            return False
+
+        @cache_file(CACHE, ignore_globals=["POOL", "READY"])
+        def mine():
+            READY.wait()
+            return POOL.submit(work).result()
+
+        @cache_file(CACHE, ignore_globals=["POOL", "READY"])
+        def other():
+            READY.set()
+            while not POOL._threads:
+                time.sleep(0)
+            POOL.shutdown(wait=True)
+
+        warnings.simplefilter("ignore")
+        threads = [threading.Thread(target=each) for each in (mine, other)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        nodes = cache_tree_nodes().values()
+        assert not [node for node in nodes if node["fname"] == "other" and node["children"]]
+        """
+    )
