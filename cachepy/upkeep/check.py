@@ -84,7 +84,9 @@ class Checked(Record):
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> from cachepy import cache_verify
+    >>> Path("cache").mkdir()
     >>> print(cache_verify("cache"))
     0 entries, 0 B read: all whole
     """

@@ -70,7 +70,9 @@ class Repaired(Record):
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> from cachepy import cache_repair
+    >>> Path("cache").mkdir()
     >>> done = cache_repair("cache", dry_run=True)
     >>> done.entries, done.is_changed
     (0, False)

@@ -125,7 +125,7 @@ PARAMETERS = [
     ("file_args", ["path", "nothing"], "nothing"),
     ("ignore_args", ["Data"], "data"),
     ("ignore_args", ("self",), "data"),
-    ("ignore_args", {"dat": 1}, "data"),
+    ("ignore_args", {"dat"}, "data"),
     ("file_args", ["*rest"], "rest"),
 ]
 

@@ -335,6 +335,7 @@ def test_beside_a_busy_writer(root, tmp_path):
     """Runs come, replace each other, and go."""
     path = tmp_path / "x"
     stop = threading.Event()
+    root.mkdir(exist_ok=True)
 
     @cache_file(root, ignore_globals=["path"])
     def read(name, number):
