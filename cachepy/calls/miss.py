@@ -53,7 +53,7 @@ class Miss:
         try:
             try:
                 if not take(request, flags):
-                    for pause in attempts(request, flags):
+                    for pause in attempts(request, flags, blocks=True):
                         time.sleep(pause)
                 if request.hit is not None or (request.stored is not None and _revives(request, flags)):
                     return request.hit.value  # type: ignore[union-attr]  # a request that is not taken has a hit

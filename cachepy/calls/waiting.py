@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.05  # s between two looks at somebody else's claim
 
 
-def attempts(request: Request, flags: Flags) -> Iterator[float]:
-    """Yields pauses until there is a hit, or this call is ours to run; after `take` failed."""
+def attempts(request: Request, flags: Flags, *, blocks: bool = False) -> Iterator[float]:
+    """Yields pauses until there is a hit, or this call is ours to run; after `take` failed.
+
+    blocks: whether the thread does nothing else meanwhile; what it holds itself, it would wait for for ever: a signal
+    handler or a callback of the garbage collector may ask in the midst of a call.
+    """
     frame = caller()
     mine = set(frame.lineage()) if isinstance(frame, Frame) else set()
     pause, began = _FIRST_PAUSE, perf_counter()
@@ -29,6 +33,8 @@ def attempts(request: Request, flags: Flags) -> Iterator[float]:
         while True:
             request.session.waiting[request] = mine, request.id
             if _would_deadlock(request, mine, pause):
+                return
+            if blocks and request.session.claims.is_of_this_thread(request.claim_path):
                 return
             if pause >= _LONGEST_PAUSE:
                 request.session.on_wait()

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import time
-from _thread import allocate_lock
+from _thread import RLock, get_ident
 from errno import ENOSPC
 from itertools import count
 
@@ -96,15 +96,16 @@ class Claims:
         # claims of the dead that we removed: their last steps may be missing
         self.inherited: set[str] = set() if inherited is None else inherited
         self._seen: dict[str, tuple[Any, float]] = {}
-        self._lock = allocate_lock()
+        self._threads: dict[str, int] = {}  # path -> who is taking or holding it: signal handlers may ask in the midst
+        self._lock = RLock()
         self._beating = False
         self._count = count()
 
     def owner(self) -> Owner:
         if self._owner is None or self._owner.pid != os.getpid():
             self._owner = Owner()
-            self._held = {}
-            self._lock = allocate_lock()
+            self._held, self._threads = {}, {}
+            self._lock = RLock()
             self._beating = False
         return self._owner
 
@@ -117,18 +118,25 @@ class Claims:
         token, block = owner.sign(f"{next(self._count)}-{id(self):x}")
         claim = Claim(path, token, block, owner.pid)
         for _ in range(3):
+            me, is_first = get_ident(), path not in self._threads
+            if is_first:
+                self._threads[path] = me
             try:
                 _create(claim, self._made, keep=len(self._held) < _OPEN_CLAIMS)
                 if self._seen:
                     self._seen.pop(path, None)
-                self._held[path] = claim
+                self._held[path], self._threads[path] = claim, me
                 if not self._beating:
                     self._beat_on()
                 return claim
             except FileExistsError:
+                if is_first:
+                    self._threads.pop(path, None)
                 if not self._break_dead(path):
                     return None
             except (FileNotFoundError, NotADirectoryError):  # a prune removed the empty folder
+                if is_first:
+                    self._threads.pop(path, None)
                 prepare() if prepare is not None else self._make_folder(os.path.dirname(path))
             except BaseException:  # an interrupt after it was made: nobody else would give it back
                 self.release(claim)
@@ -149,6 +157,12 @@ class Claims:
                 os.replace(claim.path, aside) if aside else os.unlink(claim.path)
         except OSError:
             return
+        finally:
+            self._threads.pop(claim.path, None)
+
+    def is_of_this_thread(self, path: str) -> bool:
+        """Whether this very thread takes the claim or holds it: then nobody gives it back while this thread waits."""
+        return self._threads.get(path) == get_ident()
 
     def is_held(self, path: str) -> bool:
         """Whether somebody alive holds the claim; breaks that of a dead owner."""

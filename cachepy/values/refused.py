@@ -199,12 +199,7 @@ def _future_rule(future: Any, pickler: ValuePickler) -> Any:
 
 def _local_rule(local: Any, _: ValuePickler) -> Any:
     """What this thread sees in it and has a digest: connections and the like are made when they are first needed."""
-    return [(name, value) for name, value in sorted(vars(local).items()) if not is_handle(value)]
-
-
-def is_handle(value: Any) -> bool:
-    """Whether a value is a handle itself, or of a class of a library that keeps some."""
-    return _handle_of(type(value)) is not None
+    return [(name, value) for name, value in sorted(vars(local).items()) if _handle_of(type(value)) is None]
 
 
 def _wrapt_rule(proxy: Any, _: ValuePickler) -> Any:

@@ -30,6 +30,7 @@ from cachepy.values.rules import (
     module_of,
     module_rule,
     named_by,
+    named_callable_rule,
     object_rule,
     own_digest_rule,
     own_path_rule,
@@ -153,6 +154,8 @@ def _object_rule(cls: type, kind_of: Callable[[type], str]) -> Rule | None:
         return lazy_rule(lazy) if lazy else object_rule
     if issubclass(cls, BaseException) and kind_of(cls) != PACKAGE:
         return exception_rule if kind_of(cls) != USER else reduced_rule(lazy)
+    if kind_of(cls) == PACKAGE and _definer(cls, "__call__") is not None and has_attributes(cls):
+        return named_callable_rule
     if kind_of(cls) != USER or not has_attributes(cls):
         return None
     definers = [_definer(cls, name) for name in ("__reduce_ex__", "__reduce__", "__getstate__")]

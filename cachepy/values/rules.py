@@ -313,6 +313,18 @@ def curry_rule(curried: Any, _: ValuePickler) -> Any:
     return form("curry", curried.func, curried.args, curried.keywords)
 
 
+def named_callable_rule(obj: Any, pickler: ValuePickler) -> Any:
+    """What a library's decorator made, and pickles by its name: the code that it holds counts, not what it keeps."""
+    maker = copyreg.dispatch_table.get(type(obj))
+    taken = obj.__reduce_ex__(4) if maker is None else maker(obj)
+    if not isinstance(taken, str):
+        return NotImplemented
+    held = [(name, each) for name, each in attributes_of(obj) if callable(each) and name != "__wrapped__"]
+    code = [(name, each) for name, each in held if _is_user_function(each, pickler)]
+    inner = _around(obj, getattr(obj, "__wrapped__", None), pickler)
+    return form("by name", type(obj), taken, inner, [row for row in code if row[1] is not inner])
+
+
 # -- data
 
 

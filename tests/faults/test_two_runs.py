@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from cachepy.disk.claims import Claims
+
 HEAD = """
 import os
 from cachepy import cache_file
@@ -49,6 +51,13 @@ PROGRAMS = {
         "        T.c = sqlite3.connect(':memory:')\n    return T.c\n" + BODY.format("connect().total_changes + 1"),
         [("+ 1", "+ 2")],
     ),
+    "a memo of a library that pickles by its name": (
+        "cachetools",
+        "from cachetools import TTLCache, cached as kept\n@cached\ndef leaf(x):\n    return x * 2\n"
+        "@kept(TTLCache(10, 60))\ndef mid(x):\n    return leaf(x) + 1\n@cached\ndef other(x):\n    return mid(x)\n"
+        "other(3)" + BODY.format("mid(x)"),
+        [("x * 2", "x * 3"), ("+ 1", "+ 2")],
+    ),
     "a decorator of wrapt": (
         "wrapt", WRAPT + "@deco\ndef h(x):\n    return x * 2\n" + BODY.format("h(x)"),
         [("x * 2", "x * 3"), ("+ 1", "+ 2")],
@@ -83,3 +92,40 @@ def test_it_runs_once_and_again_after_an_edit(name, tmp_path):
         assert run(tmp_path, text, "2") == (first, "")
         printed.add(first)
     assert len(printed) == len(edits) + 1
+
+
+ASKS = """
+import faulthandler
+from cachepy import cache_file
+faulthandler.dump_traceback_later(15, exit=True)
+cached = cache_file("cache", warn_cheap=False, ignore_globals=["asked"])
+asked = []
+class Asks:
+    def __reduce__(self):
+        if not asked:
+            asked.append(1)
+            f(1)
+        return Asks, ()
+@cached
+def f(x):
+    return Asks()
+print(type(f(1)).__name__, asked)
+"""
+
+
+def test_what_asks_for_a_call_while_its_thread_stores_that_does_not_wait_for_ever(tmp_path):
+    (tmp_path / "main.py").write_text(ASKS)
+    command = [sys.executable, "main.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (0, "Asks [1]\n"), done.stderr
+
+
+def test_a_claim_knows_the_thread_that_holds_it(tmp_path):
+    claims = Claims()
+    path = str(tmp_path / "a.claim")
+    claim = claims.acquire(path)
+    assert claims.is_of_this_thread(path)
+    assert claims.acquire(path) is None
+    assert claims.is_of_this_thread(path)
+    claims.release(claim)
+    assert not claims.is_of_this_thread(path)
