@@ -87,6 +87,11 @@ def is_logger(cls: type) -> bool:
     return any(base.__module__ == "logging" and base.__name__ == "Logger" for base in cls.__mro__)
 
 
+def is_notebooks(name: str, obj: Any) -> bool:
+    """The ``open`` that IPython puts among a script's globals, which opens like Python's own."""
+    return name == "open" and type(obj) is FUNCTION and obj.__code__.co_name == "_modified_open"
+
+
 def is_enum(cls: type) -> bool:
     """Whether a class is an enum with members or without."""
     return any(base.__module__ == "enum" and base.__name__ == "Enum" for base in cls.__mro__)

@@ -41,6 +41,7 @@ from cachepy.reach.kinds import (
     is_enum,
     is_fixed,
     is_logger,
+    is_notebooks,
     members_of,
     virtual_subclasses,
 )
@@ -456,7 +457,7 @@ class Walk:
                 self._ignored(obj, facts.global_chains[name])
                 continue
             self.guard.item(scope, name, obj)
-            if obj is not MISSING and not _is_notebooks(name, obj):
+            if obj is not MISSING and not is_notebooks(name, obj):
                 self.bind(f"{home}.{name}", obj, sorted(facts.global_chains[name]))
             elif name in SCOPES:
                 self.lines.append(f"dynamic {name}")
@@ -552,11 +553,6 @@ class Walk:
 def _same_subclasses(cls: type) -> Callable[[], bool]:
     ids = tuple(map(id, type.__subclasses__(cls)))
     return lambda: tuple(map(id, type.__subclasses__(cls))) == ids
-
-
-def _is_notebooks(name: str, obj: Any) -> bool:
-    """The ``open`` that IPython puts among a script's globals, which opens like Python's own."""
-    return name == "open" and type(obj) is FUNCTION and obj.__code__.co_name == "_modified_open"
 
 
 def _of_functools(cls: type) -> Callable[[Walk, str, Any, Chains], str] | None:
