@@ -292,7 +292,7 @@ class CodeReader:
 
     def _declared_var(self, walk: Walk, target: Target, name: str) -> None:
         module, _, attribute = name.rpartition(".")
-        scope = target.fn.__globals__ if module in ("", target.module) else self._scope_of(walk, module)
+        scope = target.fn.__globals__ if module in ("", target.module) else self._scope_of(walk, target, module)
         walk.guard.item(scope, attribute, scope.get(attribute, MISSING))
         if attribute not in scope:
             walk.lines.append(f"declared {name} unbound")
@@ -300,11 +300,19 @@ class CodeReader:
             return
         _declared_value(walk, f"declared {name}", scope[attribute])
 
-    def _scope_of(self, walk: Walk, module: str) -> dict[str, Any]:
-        """The globals of a module that the code may name by a string only: so it is loaded here, to see its value."""
+    def _scope_of(self, walk: Walk, target: Target, module: str) -> Any:
+        """The globals of a module that the code may name by a string only: so it is loaded here, to see its value.
+
+        Or what is in a class: of the function's own module, or of one that is loaded.
+        """
         from cachepy.reach.imports import import_or_none
 
         loaded = find(module) or import_or_none(module)
+        if loaded is None:
+            outer, _, name = module.rpartition(".")
+            scope = target.fn.__globals__ if outer in ("", target.module) else self._scope_of(walk, target, outer)
+            walk.guard.item(scope, name, scope.get(name, MISSING))
+            return getattr(scope.get(name), "__dict__", {})
         walk.guard.item(sys.modules, module, sys.modules.get(module, MISSING))
         return {} if loaded is None else vars(loaded)
 

@@ -6,6 +6,8 @@ result is never stored under deps that changed while it was made.  Imports sessi
 
 from __future__ import annotations
 
+import os
+
 from cachepy.calls.closures import LOCAL, observe_anchors
 from cachepy.calls.flows import SHORT, flowing
 from cachepy.calls.outputs import Outputs
@@ -72,8 +74,17 @@ class Inputs:
         for name in call.options.env_vars:
             add(Dep(ENV, name, LiveProbe(self.session).env(name)))
         for path in call.options.depends_on_files:
-            add(Dep(FILE, path, self.session.files.digest(path)))
+            self._observe_declared(path)
         self._observe_arguments()
+
+    def _observe_declared(self, path: str) -> None:
+        """A declared file; a pattern or a home path as the set of files that it means now."""
+        from cachepy.disk import patterns
+
+        if patterns.may_mean_files(path, is_path=True) and not os.path.lexists(path):
+            self.frame.add(Dep(PATTERN, path, self.session.pattern(path)))
+        else:
+            self.frame.add(Dep(FILE, path, self.session.files.digest(path)))
 
     def _unbound(self) -> list[str]:
         """Declared variables that are not there: most likely their names are wrong."""

@@ -5,6 +5,8 @@ Imports bytecode.
 
 from __future__ import annotations
 
+import re
+
 from cachepy.reach.bytecode import CodeType, decode
 
 TYPE_CHECKING = False
@@ -18,6 +20,7 @@ _LOADS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
 _ATTRIBUTES = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
 _IMPORTERS = frozenset({"import_module", "__import__", "resolve_name", "run_module"})
 _TEXTS_RUN = frozenset({"eval", "exec", "compile"})
+_VARIABLE = re.compile(r"@([^\W\d]\w*)")
 _PADDING = frozenset({"PUSH_NULL", "PRECALL", "KW_NAMES", "RESUME"})
 _BETWEEN = frozenset({"IMPORT_FROM", "SWAP", "POP_TOP"})  # of ``import a.b as c``
 
@@ -27,10 +30,11 @@ class Import:
 
     name, level, wanted: as ``from ..name import wanted`` has them; chains: what is used of the module, as attributes
     that follow it, or `()` for all; by: the function that it is called with, empty for a statement;
-    variable: whether `name` is that of a global that holds the name.
+    variable: whether `name` is that of a global that holds the name; package: what a relative name starts from, if a
+    constant says it.
     """
 
-    __slots__ = ("by", "chains", "level", "name", "variable", "wanted")
+    __slots__ = ("by", "chains", "level", "name", "package", "variable", "wanted")
 
     def __init__(self, name: str, level: int = 0, wanted: tuple[str, ...] = (), by: str = "") -> None:
         self.name = name
@@ -39,7 +43,14 @@ class Import:
         self.by = by
         self.chains: set[Chain] = {()}
         self.variable = False
-_QUESTIONS = frozenset({"__dict__", "__subclasses__", "vars"})
+        self.package = ""
+
+
+_QUESTIONS = frozenset({
+    "__dict__", "__subclasses__", "vars", "getdoc", "getsource", "getsourcelines", "getcomments", "co_firstlineno",
+    "f_lineno", "tb_lineno", "__firstlineno__", "co_lines", "co_positions", "getEffectiveLevel", "isEnabledFor",
+})  # fmt: skip
+_OF_CODE = frozenset({"__name__", "__qualname__", "__doc__", "level", "cwd", "lineno"})  # only as attributes
 
 
 class CodeFacts:
@@ -51,8 +62,8 @@ class CodeFacts:
     """
 
     __slots__ = (
-        "asks", "attributes", "cell_chains", "global_chains", "imports", "loose_imports", "loose_modules", "names",
-        "stored_cells", "stored_globals", "texts",
+        "asks", "attributes", "cell_chains", "global_chains", "implied", "imports", "loose_imports", "loose_modules",
+        "names", "stored_cells", "stored_globals", "texts",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -66,7 +77,8 @@ class CodeFacts:
         self.loose_modules = False
         self.loose_imports = False
         self.names: tuple[str, ...] = ()
-        self.asks: set[str] = set()  # which questions about a class it may ask
+        self.implied: set[str] = set()  # builtins that statements call
+        self.asks: set[str] = set()  # which questions about code it may ask
 
 
 def scan(code: CodeType) -> CodeFacts:
@@ -81,6 +93,7 @@ def scan(code: CodeType) -> CodeFacts:
         todo += [c for c in reversed(code.co_consts) if isinstance(c, CodeType)]
     for name, each in cells:
         each.chains = facts.cell_chains.get(name) or each.chains
+    facts.asks |= _OF_CODE & facts.attributes
     facts.names = tuple(sorted(facts.global_chains))
     return facts
 
@@ -105,7 +118,10 @@ def _scan_one(ops: list[Op], facts: CodeFacts, cells: list[tuple[str, Import]]) 
             facts.stored_globals.add(name)
         elif op in ("STORE_DEREF", "DELETE_DEREF"):
             facts.stored_cells.add(name)
+        elif op == "LOAD_BUILD_CLASS":
+            facts.implied.add("__build_class__")
         elif op == "IMPORT_NAME":
+            facts.implied.add("__import__")
             facts.imports += _import(ops, at, cells)
 
 
@@ -162,7 +178,7 @@ def _scan_call(ops: list[Op], at: int, name: str, facts: CodeFacts) -> None:
             facts.imports.append(_called(name, key, _used(ops, at + 3)))
         facts.loose_modules |= key is None
         return
-    if name not in _IMPORTERS and name not in _TEXTS_RUN:
+    if name not in _IMPORTERS and name not in _TEXTS_RUN and name != "query":
         return
     end = at + 1
     while end < len(ops) and ops[end][0] in _PADDING:
@@ -170,11 +186,20 @@ def _scan_call(ops: list[Op], at: int, name: str, facts: CodeFacts) -> None:
     if end == len(ops):
         return
     op, value = ops[end][:2]
+    if name in ("query", "eval") and op == "LOAD_CONST" and isinstance(value, str) and "@" in value:
+        for each in _VARIABLE.findall(value):  # of pandas
+            facts.global_chains.setdefault(each, set()).add(())
+        return
+    if name == "query":
+        return
     if name in _TEXTS_RUN:
         if op == "LOAD_CONST" and isinstance(value, str):
             _scan_text(value, facts)
     elif (op == "LOAD_CONST" and isinstance(value, str)) or (op in _LOADS and value != "__name__"):
         facts.imports.append(_called(name, ops[end], _used(ops, _after_call(ops, end))))
+        after = ops[end + 1] if end + 1 < len(ops) else ("", None)
+        if name == "import_module" and after[0] == "LOAD_CONST" and isinstance(after[1], str):
+            facts.imports[-1].package = after[1]
     else:
         facts.loose_imports = True
 

@@ -45,7 +45,7 @@ def _names(walk: Walk, wanted: Import, scope: dict[str, Any]) -> list[str]:
         name, level = bare, len(name) - len(bare)
     if wanted.by == "resolve_name":
         name = _longest(name)
-    full = absolute_name(name, level, scope)
+    full = absolute_name(name, level, {"__package__": wanted.package} if wanted.package else scope)
     walk.loose.is_used |= bool(wanted.by) and wanted.by != "modules" and name.endswith(".")  # it goes on
     return [] if not full or not all(part.isidentifier() for part in full.split(".")) else [full]
 

@@ -70,8 +70,26 @@ def _is_sunder(name: str) -> bool:
 
 def members_of(cls: type) -> dict[str, Any]:
     """What a class says in its own body, without what Python and libraries put there."""
-    members = {n: v for n, v in vars(cls).items() if n not in _CLASS_NOISE and not n.startswith("__pydantic")}
+    members = {n: v for n, v in vars(cls).items() if n not in _CLASS_NOISE and not _is_made(n, v)}
     return _enum_members(cls, members) if is_enum(cls) else members
+
+
+def _is_made(name: str, member: Any) -> bool:
+    """What pydantic and attrs make of the rest; a ``__hash__`` that attrs wrote holds a number of its process."""
+    if name.startswith("__pydantic"):
+        return True
+    is_hash = name == "__hash__" and type(member) is FUNCTION
+    return is_hash and member.__code__.co_filename.startswith("<attrs generated")
+
+
+def is_logger(cls: type) -> bool:
+    """Whether it is that of a logger, without loading their module."""
+    return any(base.__module__ == "logging" and base.__name__ == "Logger" for base in cls.__mro__)
+
+
+def is_notebooks(name: str, obj: Any) -> bool:
+    """The ``open`` that IPython puts among a script's globals, which opens like Python's own."""
+    return name == "open" and type(obj) is FUNCTION and obj.__code__.co_name == "_modified_open"
 
 
 def is_enum(cls: type) -> bool:

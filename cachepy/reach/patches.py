@@ -11,6 +11,7 @@ import sys
 
 from cachepy.reach.guard import MISSING
 from cachepy.reach.kinds import FUNCTION, METHOD, MODULE, is_immutable
+from cachepy.reach.settings import follow_path
 from cachepy.values.modules import STDLIB, USER, scope_of
 
 TYPE_CHECKING = False
@@ -27,6 +28,12 @@ _OF_THE_PROCESS = frozenset({
     "sys", "os", "posix", "nt", "time", "tempfile", "platform", "site", "sysconfig", "locale", "socket", "builtins",
     "threading", "multiprocessing", "subprocess", "getpass", "resource",
 })  # fmt: skip
+_BUILTINS = vars(sys.modules["builtins"])
+_STANDARD = frozenset({
+    *vars(sys), *_BUILTINS, "ps1", "ps2", "last_type", "last_value", "last_traceback", "last_exc", "tracebacklimit",
+})  # fmt: skip
+_WARNERS = ("warn",), ("warn_explicit",)
+_IMPLIED = "showwarning", "formatwarning"
 _HOLDS = {
     staticmethod: ("__func__",), classmethod: ("__func__",), property: ("fget", "fset", "fdel"),
     METHOD: ("__func__", "__self__"),
@@ -36,10 +43,15 @@ _HOLDS = {
 def follow(walk: Walk, label: str, module: Any, chains: Chains) -> None:
     """Look at what the chains name in a module that is not the user's."""
     scope = scope_of(module)
-    for chain in sorted(chains):
+    if module is sys:
+        follow_path(walk, {*chains})
+    implied = ((name,) for each in chains for name in _IMPLIED if label == "warnings" and each[:1] in _WARNERS)
+    for chain in sorted({*chains, *implied}):
         if chain:
             obj = scope.get(chain[0], MISSING)
             walk.guard.item(scope, chain[0], obj)
+            if chain[0] != "path" or module is not sys:
+                walk.readers.note(scope.get("__name__"), chain[0])
             _look(walk, f"{label}.{chain[0]}", obj, chain[1:], scope)
         else:
             walk.guard.size(scope)
@@ -57,12 +69,20 @@ def _look(walk: Walk, label: str, obj: Any, rest: tuple[str, ...], scope: dict[s
         follow(walk, label, obj, [rest] if rest else ())
     elif isinstance(obj, type):
         _look_into_class(walk, label, obj, rest)
+        registered = walk.registered(obj)
+        if registered:
+            walk.lines.append(f"{label}{registered}")
     elif type(obj) is FUNCTION:
         _look_into_function(walk, label, obj, _STEPS)
     elif not rest and _is_setting(label, obj, scope):
         walk.bind(label, obj)
     elif rest and type(obj) not in (int, str, float) and obj is not MISSING:
         _look_into_class(walk, f"{label}.class", type(obj), rest)
+
+
+def in_class(walk: Walk, cls: type) -> None:
+    """What was set on a class of others that code imports by its name, or of which it reads an instance."""
+    _look_into_class(walk, f"{cls.__module__}.{cls.__qualname__}", cls)
 
 
 def is_namespace(scope: dict[str, Any]) -> bool:
@@ -72,7 +92,10 @@ def is_namespace(scope: dict[str, Any]) -> bool:
 
 def _is_setting(label: str, obj: Any, scope: dict[str, Any]) -> bool:
     """Whether it is a number or a short text that means the same in every process."""
-    if label.rpartition(".")[2][:2] == "__" or str(scope.get("__name__")).partition(".")[0] in _OF_THE_PROCESS:
+    name = label.rpartition(".")[2]
+    if scope is vars(sys) or scope is _BUILTINS:
+        return name not in _STANDARD and name[:1] != "_" and is_immutable(obj)
+    if name[:2] == "__" or str(scope.get("__name__")).partition(".")[0] in _OF_THE_PROCESS:
         return False
     return is_immutable(obj) and not (isinstance(obj, str) and ("/" in obj or "\\" in obj))
 
@@ -89,7 +112,7 @@ def is_users(walk: Walk, obj: Any, deep: int = 2) -> bool:
             return False
         if _is_of_user(walk, obj):
             return True
-        inside = getattr(obj, "__dict__", None)
+        inside = _inside(obj)
         kinds = (FUNCTION, METHOD, type)
         held = [each for each in inside.values() if isinstance(each, kinds)] if type(inside) is dict else []
         held += [obj.func] if names == ("func",) and hasattr(obj, "func") else []
@@ -110,6 +133,14 @@ def _is_of_user(walk: Walk, obj: Any) -> bool:
 def _is_made_by_library(fn: Any) -> bool:
     """Made from a text in a namespace of its own, as libraries make methods: nothing says whose it is."""
     return bool(fn.__code__.co_filename[:1] == "<" and "__name__" not in fn.__globals__)
+
+
+def _inside(obj: Any) -> Any:
+    """The attributes of an object; none of one that answers to any name, or to none."""
+    try:
+        return getattr(obj, "__dict__", None)
+    except Exception:
+        return None
 
 
 _DICT: Any = vars(type)["__dict__"]
@@ -225,7 +256,8 @@ def _accessors(walk: Walk, label: str, cls: type, attributes: set[str]) -> None:
         member = members[name]
         if is_users(walk, member):
             walk.guard.item(members, name, member)
-            accessor = getattr(member, "__dict__", {}).get("_accessor")
+            inside = getattr(member, "__dict__", {})
+            accessor = inside.get("_ns", inside.get("_accessor"))  # of polars, of pandas
             walk.bind(f"{label}.{name}", member if accessor is None else accessor)
 
 

@@ -68,15 +68,31 @@ def _use(walk: Walk, scope: dict[str, Any], whole: Any, chains: Chains) -> None:
 
 
 def _attribute(walk: Walk, scope: dict[str, Any], name: str, chains: Chains) -> None:
-    obj = scope.get(name, MISSING)
-    walk.guard.item(scope, name, obj)
+    made = _made_on_demand(scope, name)
+    obj = scope.get(name, made)
+    walk.guard.item(scope, name, scope.get(name, MISSING))
     label = f"{home_of_scope(scope)}.{name}"
     if obj is not MISSING:
         walk.bind(label, obj, chains)
+        if name not in scope:
+            _attribute(walk, scope, "__getattr__", ANY)
         return
     walk.lines.append(f"{label} unbound")
     if "__getattr__" in scope and name != "__getattr__":
         _attribute(walk, scope, "__getattr__", ANY)
+
+
+def _made_on_demand(scope: dict[str, Any], name: str) -> Any:
+    """The module that a module imports when it is first asked for it, as the body would; of other things nothing."""
+    if name in scope or "__getattr__" not in scope or name[:2] == "__":
+        return MISSING
+    try:
+        found = scope["__getattr__"](name)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # code of the user's: the body may never ask
+        return MISSING
+    return found if isinstance(found, MODULE) else MISSING
 
 
 def visit_module(walk: Walk, module: Any) -> None:

@@ -7,7 +7,8 @@ closures), never by source text, so it is the same on every worker.
 
 It is longer than its neighbours because describing an object and visiting it call each other: one walk, one file.
 
-Imports digest, dynamic, extensions, facts, guard, imports, kinds, modules, notes, patches, pieces, routes, scopes.
+Imports asked, digest, dynamic, extensions, facts, guard, imports, kinds, modules, notes, patches, pieces, routes,
+scopes, settings.
 `code` drives it.
 """
 
@@ -25,6 +26,7 @@ from _weakref import CallableProxyType, ProxyType, ref
 
 from cachepy.digest import Digester, Found, is_cache, name_of
 from cachepy.errors import UndigestableError
+from cachepy.reach.asked import Asked
 from cachepy.reach.dynamic import SCOPES, Loose, visit_dynamic
 from cachepy.reach.facts import CodeFacts
 from cachepy.reach.guard import MISSING, Guard
@@ -38,12 +40,15 @@ from cachepy.reach.kinds import (
     is_abstract,
     is_enum,
     is_fixed,
+    is_logger,
+    is_notebooks,
     members_of,
     virtual_subclasses,
 )
 from cachepy.reach.notes import annotations_of, bind_annotated, notes_of
 from cachepy.reach.pieces import Piece, bound_piece, code_piece, defaults_of, value_piece
 from cachepy.reach.routes import COUNTED, HIDDEN, LIBRARY, Steps
+from cachepy.reach.settings import Readers
 from cachepy.values.modules import PACKAGE, USER, home_of
 from cachepy.values.rules import is_exported
 
@@ -56,6 +61,7 @@ if TYPE_CHECKING:
 
 ANY: Chains = ((),)
 CELL_EMPTY = "empty"
+_FIXED = 1 << 8  # of a class on which nothing can be set
 _BUILTIN = type(len)
 _ENVIRON_BYTES = getattr(os, "environb", None)
 _ADDS = frozenset({("append",), ("add",), ("write",), ("extend",), ("info",), ("debug",), ("warning",)})
@@ -105,8 +111,8 @@ class Walk:
         self._queue: deque[Any] = deque()
         self._looked: dict[int, Any] = {}
         self.loose = Loose()
-        self._classes: list[type] = []
-        self._asks: set[str] = set()
+        self.asked = Asked()
+        self.readers = Readers()
         self._listed = 0  # of the classes: how many were asked for their subclasses
 
     def run(self, root: Any) -> None:
@@ -116,7 +122,9 @@ class Walk:
 
     def visit_all(self) -> None:
         """Visit what was met and not visited yet."""
-        while self._queue or self._lists_subclasses():
+        while self._queue or self._lists_subclasses() or self.readers.follow(self, self.asked.asks):
+            if not self._queue:
+                continue
             obj = self._queue.popleft()
             self.lines.append(f"#{self._numbers[id(obj)]}")
             self.steps.visit(id(obj), getattr(obj, "__code__", None))
@@ -133,9 +141,7 @@ class Walk:
             else:
                 self._visit_function(obj)
         self.loose.follow(self)
-        if "vars" in self._asks or "__dict__" in self._asks:
-            for cls in self._classes:
-                self.lines.append(f"order of {':'.join(name_of(cls))} {list(members_of(cls))}")
+        self.asked.follow(self)
 
     def number(self, obj: Any) -> str:
         """The number of a function, class or module, which is visited later if it is new."""
@@ -201,22 +207,34 @@ class Walk:
         if kind == USER:
             return self.number(cls)
         self.steps.leads_out(cls.__module__)
+        self.readers.note(cls.__module__, cls.__name__)
+        self._in_class(cls)
         known = f"{self.package(cls) if kind == PACKAGE else 'class'} {cls.__module__}.{cls.__qualname__}"
-        return f"{known}{self._registered(cls)}"
+        return f"{known}{self.registered(cls)}"
 
-    def _registered(self, cls: type) -> str:
+    def _in_class(self, cls: type) -> None:
+        """What was set on a class of others; on those that are written in C nothing can be."""
+        if not cls.__flags__ & _FIXED and self.origins.of_class(cls) != USER:
+            from cachepy.reach.patches import in_class
+
+            in_class(self, cls)
+
+    def registered(self, cls: type) -> str:
         """The user's classes that count as subclasses of an abstract one, by name."""
         if not is_abstract(cls):
             return ""
         age, found = get_cache_token(), virtual_subclasses(cls)  # it grows older whenever a class is registered
         self.guard.true(lambda: get_cache_token() == age or virtual_subclasses(cls) == found)
-        own = [":".join(name_of(each)) for each in found if self.origins.of_class(each) == USER]
+        is_own = self.origins.of_class(cls) == USER
+        own = [":".join(name_of(each)) for each in found if is_own or self.origins.of_class(each) == USER]
         return f" registered {own}" if own else ""
 
     def describe_function(self, label: str, fn: Any, chains: Chains) -> str:
         """A function, with what was hung on it: a table, a counter."""
         if self.origins.of_function(fn) == USER:
             self._hung_on(label, fn, chains)
+        else:
+            self.readers.note(fn.__module__, fn.__name__)
         self.pieces.append(bound_piece(label, f"{home_of(fn)}:{fn.__code__.co_qualname}"))
         return self.number(fn)
 
@@ -263,16 +281,28 @@ class Walk:
         parts = [self.describe(f"{label}.{name}", getattr(obj, name)) for name in names]
         return f"{type(obj).__name__}({', '.join(parts)})"
 
+    def describe_partial(self, label: str, part: Any, chains: Chains) -> str:
+        text = self.describe_parts(label, part, ("func", "args", "keywords"))
+        self._hung_on(label, part, [chain for chain in chains if chain])
+        return text
+
     def describe_method(self, label: str, method: Any, _: Chains) -> str:
         names = ("__func__",) if is_exported(method, self.origins) else ("__func__", "__self__")
         return self.describe_parts(label, method, names)
 
     def describe_builtin(self, label: str, obj: Any, _: Chains) -> str:
         module = getattr(obj, "__module__", None) or "builtins"
+        self.readers.note(module, obj.__name__)
         self.steps.leads_out("subprocess" if obj.__name__ == "fork" else module)
         self.pieces.append(bound_piece(label, f"{module}.{obj.__qualname__}"))
         compiled, package = self._compiled(obj), self._package_by_name(module)
-        return f"builtin {module}.{obj.__qualname__}{compiled}{package}"
+        return f"builtin {module}.{obj.__qualname__}{compiled}{package}{self._bound_to(label, obj)}"
+
+    def _bound_to(self, label: str, obj: Any) -> str:
+        """The object whose method it is: ``[1, 2].copy``, ``pattern.findall``."""
+        home = getattr(obj, "__self__", None)
+        is_bound = home is not None and not isinstance(home, MODULE) and not is_exported(obj, self.origins)
+        return f" of {self.describe(f'{label}.__self__', home)}" if is_bound else ""
 
     def _compiled(self, obj: Any) -> str:
         from cachepy.reach.extensions import extension_of
@@ -309,6 +339,7 @@ class Walk:
         packages = [self.package_named(name) for name in sorted(found.packages)]
         packages += [self._compiled(obj)] if callable(obj) else []
         numbers = list(map(self.number, found.code))
+        self._inside(label, obj, found)
         self.steps.at = before
         return " ".join([digest, *packages, *numbers])
 
@@ -323,6 +354,18 @@ class Walk:
             return (self.digester.digest_of_parts(obj, again), _ids_in(again)) == known
 
         self.guard.true(is_same)
+
+    def _inside(self, label: str, obj: Any, found: Found) -> None:
+        """What a value brings along that its digest does not show."""
+        cls = type(obj)
+        if type(getattr(obj, "__dict__", None)) is dict:
+            self.asked.instances.append(obj)
+        if is_logger(cls):
+            self.readers.loggers[obj.name] = obj
+        self._in_class(cls)
+        for each in found.code:
+            if type(each) is FUNCTION and self.origins.of_function(each) == USER:
+                self._hung_on(f"{label}:{each.__qualname__}", each, ANY)
 
     def _digest_with_code(self, obj: Any) -> tuple[str, tuple[int, ...]]:
         """A value's digest names stable code only by its name: which object it is has to be told."""
@@ -348,7 +391,6 @@ class Walk:
         self.guard.function(fn)
         label = f"{home_of(fn)}:{fn.__code__.co_qualname}"
         digest, facts = self.known_code(fn.__code__)
-        self._asks |= facts.asks if kind == USER else set()
         if kind != USER:
             self.lines.append(self.package(fn) if kind == PACKAGE else f"stdlib {label}")
             self.steps.leads_out(home_of(fn))
@@ -356,6 +398,8 @@ class Walk:
                 self.steps.remembers(LIBRARY)
             self._cells(fn, label, facts, skip={*facts.stored_cells, "__class__"})
             return
+        self.asked.asks |= facts.asks
+        self.asked.functions.append(fn)
         self._own_code(fn, label, digest)
         for name, default in defaults_of(fn):
             self.bind(f"{label}.default {name}", default)
@@ -413,13 +457,17 @@ class Walk:
                 self._ignored(obj, facts.global_chains[name])
                 continue
             self.guard.item(scope, name, obj)
-            if obj is not MISSING and not _is_notebooks(name, obj):
+            if obj is not MISSING and not is_notebooks(name, obj):
                 self.bind(f"{home}.{name}", obj, sorted(facts.global_chains[name]))
             elif name in SCOPES:
                 self.lines.append(f"dynamic {name}")
                 self.number(scope)
             else:
                 self._builtin(home, name)
+        for name in facts.implied:
+            self.guard.item(_BUILTINS, name, _BUILTINS[name])
+            if self._is_replaced(_BUILTINS[name]):
+                self.bind(f"builtins.{name}", _BUILTINS[name])
 
     def _ignored(self, obj: Any, chains: Chains) -> None:
         """What does not count may be where results are kept, unless it is only written to."""
@@ -449,7 +497,7 @@ class Walk:
     def _visit_class(self, cls: type) -> None:
         annotations = annotations_of(cls)  # may leave them in the class: before the guard looks at it
         self.guard.cls(cls)
-        self._classes.append(cls)
+        self.asked.classes.append(cls)
         label = ":".join(name_of(cls))
         members = members_of(cls)
         notes = [f"{name}: {note}" for name, note in notes_of(cls, annotations)]  # dataclasses go by their order
@@ -471,7 +519,7 @@ class Walk:
         if is_enum(cls):
             for member in cls.__members__.values():  # type: ignore[attr-defined]  # of an enum
                 self.guard.values(getattr(member, "__dict__", {}))
-        self.lines.append(f"registered{self._registered(cls)}")
+        self.lines.append(f"registered{self.registered(cls)}")
         if "__orig_bases__" in vars(cls):
             self.bind(f"{label}.__orig_bases__", vars(cls)["__orig_bases__"])
         self._fields(cls, label)
@@ -489,9 +537,9 @@ class Walk:
 
     def _lists_subclasses(self) -> bool:
         """Where code asks a class for its subclasses, these count; whether there are new ones to visit."""
-        if "__subclasses__" not in self._asks:
+        if "__subclasses__" not in self.asked.asks:
             return False
-        for cls in self._classes[self._listed :]:
+        for cls in self.asked.classes[self._listed :]:
             self._listed += 1
             direct: list[type] = type.__subclasses__(cls)
             found = [sub for sub in direct if self.origins.of_class(sub) == USER]
@@ -507,14 +555,11 @@ def _same_subclasses(cls: type) -> Callable[[], bool]:
     return lambda: tuple(map(id, type.__subclasses__(cls))) == ids
 
 
-def _is_notebooks(name: str, obj: Any) -> bool:
-    """The ``open`` that IPython puts among a script's globals, which opens like Python's own."""
-    return name == "open" and type(obj) is FUNCTION and obj.__code__.co_name == "_modified_open"
-
-
 def _of_functools(cls: type) -> Callable[[Walk, str, Any, Chains], str] | None:
     """For what is written in Python there: whoever has such an object has imported the module."""
     rule = _FUNCTOOLS.get(cls.__name__) if cls.__module__ in _MADE_THERE else None
+    if cls.__name__ == "with_caller" and any(base.__module__ == "cachepy.calls.carry" for base in cls.__mro__):
+        return _CARRIED
     return rule if getattr(sys.modules.get(cls.__module__), cls.__name__, None) is cls else None
 
 
@@ -522,6 +567,7 @@ def _parts(*names: str) -> Callable[[Walk, str, Any, Chains], str]:
     return lambda walk, label, obj, _: walk.describe_parts(label, obj, names)
 
 
+_CARRIED = _parts("fn")
 _MADE_THERE = frozenset({"enum", "functools", "types"})
 _FUNCTOOLS = {
     "DynamicClassAttribute": _parts("fget", "fset", "fdel"),
@@ -540,7 +586,7 @@ _DESCRIPTIONS: dict[type, Callable[[Walk, str, Any, Chains], str]] = {
     staticmethod: _parts("__func__"),
     classmethod: _parts("__func__"),
     property: _parts("fget", "fset", "fdel"),
-    partial: _parts("func", "args", "keywords"),
+    partial: Walk.describe_partial,
     _lru_cache_wrapper: Walk.describe_memo,
     type(_parts.__code__): Walk.describe_code,
     type(len): Walk.describe_builtin,

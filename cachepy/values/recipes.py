@@ -166,7 +166,20 @@ def _pandas(cls: type) -> Rule | None:
         return _index
     if issubclass(cls, pd.api.extensions.ExtensionArray) and cls.__module__.startswith("pandas."):
         return _extension
+    if any(base.__name__ in _GROUPED and base.__module__.startswith("pandas.") for base in cls.__mro__):
+        return _grouped
     return None
+
+
+_GROUPED = frozenset({"BaseGroupBy", "BaseWindow"})
+_DERIVED = frozenset({"exclusions", "ax", "binner"})
+
+
+def _grouped(obj: Any, _: ValuePickler) -> Any:
+    """A grouping, a window, a resampling: what it was made of, not what it found out since."""
+    given = {"_selection", "_timegrouper"}
+    rows = [row for row in vars(obj).items() if row[0] in given or (row[0][:1] != "_" and row[0] not in _DERIVED)]
+    return form("grouped", type(obj).__module__, type(obj).__qualname__, sorted(rows, key=lambda row: row[0]))
 
 
 def _extras(obj: Any, pickler: ValuePickler) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copyreg
 import gc
+import re
 import sys
 from _contextvars import Context, ContextVar
 from types import CellType, FunctionType, MethodType
@@ -185,8 +186,44 @@ def _fleeting_rule(obj: Any, pickler: ValuePickler) -> Any:
 
 def _thread_rule(thread: Any, _: ValuePickler) -> Any:
     """What it would run; one that has begun forgets it in its own time."""
-    names = "_target", "_args", "_kwargs", "function", "args", "kwargs"
-    return None if thread.ident is not None else [getattr(thread, name, None) for name in names]
+    names = ("_target", "_args", "_kwargs", "function", "args", "kwargs", "interval") if thread.ident is None else ()
+    is_own = not _NUMBERED(thread.name)  # others are counted through the process
+    return thread.name if is_own else None, thread.daemon, [getattr(thread, name, None) for name in names]
+
+
+def _async_future_rule(future: Any, _: ValuePickler) -> Any:
+    return (future._exception, future._result) if future.done() else "pending"
+
+
+def _view_rule(view: Any, _: ValuePickler) -> Any:
+    return list(view)
+
+
+def _cell_rule(cell: Any, _: ValuePickler) -> Any:
+    try:
+        return [cell.cell_contents]
+    except ValueError:
+        return []
+
+
+def _match_rule(found: Any, _: ValuePickler) -> Any:
+    return found.re, found.string, found.pos, found.endpos, found.regs
+
+
+def _pointer_rule(pointer: Any, _: ValuePickler) -> Any:
+    return [pointer.contents] if pointer else []
+
+
+def _field_rule(field: Any, _: ValuePickler) -> Any:
+    return field.offset, field.size
+
+
+def _flat_rule(flat: Any, _: ValuePickler) -> Any:
+    return flat.base, flat.index
+
+
+def _flags_rule(flags: Any, _: ValuePickler) -> Any:
+    return str(flags)
 
 
 def _future_rule(future: Any, pickler: ValuePickler) -> Any:
@@ -215,13 +252,19 @@ def _hash_rule(made: Any, _: ValuePickler) -> Any:
     return made.name, made.digest() if made.digest_size else made.copy().digest(32)
 
 
+
 def _inside_rule(obj: Any, _: ValuePickler) -> Any:
     return [each for each in gc.get_referents(obj) if callable(each) and each is not type(obj)]
 
 
+_NUMBERED = re.compile(r"(Thread|Dummy|MainThread)(-\d+)?( \(.*\))?|.*[-_]\d+").fullmatch
+_VIEWS = "dict_keys", "dict_values", "dict_items", "odict_keys", "odict_values", "odict_items"
 _FLOWS = "gi", "cr", "ag"
+_HOOKS = "object_hook", "object_pairs_hook"
 _FILES = "TextIOWrapper", "BufferedReader", "BufferedWriter", "BufferedRandom", "FileIO"
-_HASHES = (("_hashlib", "HASH"), ("_hashlib", "HASHXOF"), ("_blake2", "blake2b"), ("_blake2", "blake2s"))
+_HASHES = (
+    ("_hashlib", "HMAC"), ("_hashlib", "HASH"), ("_hashlib", "HASHXOF"), ("_blake2", "blake2b"), ("_blake2", "blake2s"),
+)  # fmt: skip
 _KNOWN: dict[tuple[str, str], Callable[[Any, ValuePickler], Any]] = {
     ("weakref", "ReferenceType"): _weak_rule,
     ("weakref", "WeakValueDictionary"): _weak_items,
@@ -246,6 +289,19 @@ _KNOWN: dict[tuple[str, str], Callable[[Any, ValuePickler], Any]] = {
     ("tempfile", "SpooledTemporaryFile"): _fleeting_rule,
     ("tempfile", "TemporaryDirectory"): _fleeting_rule,
     ("mmap", "mmap"): lambda obj, _: digest_bytes(obj[:]),
+    ("_asyncio", "Future"): _async_future_rule,
+    ("asyncio.futures", "Future"): _async_future_rule,
+    ("logging", "Handler"): _part("level", "formatter"),
+    ("builtins", "cell"): _cell_rule,
+    ("re", "Match"): _match_rule,
+    ("_json", "Scanner"): _part(*(f"parse_{each}" for each in ("float", "int", "constant")), *_HOOKS, "strict"),
+    ("_json", "Encoder"): _part("default", "encoder", "indent", "key_separator", "item_separator", "sort_keys"),
+    ("_ctypes", "_Pointer"): _pointer_rule,
+    ("_ctypes", "CField"): _field_rule,
+    ("numpy", "flatiter"): _flat_rule,
+    **{(f"numpy{place}", "flagsobj"): _flags_rule for place in ("", "._core.multiarray", ".core.multiarray")},
+    ("pyarrow._compute", "FunctionOptions"): lambda obj, _: str(obj),
+    **{("builtins", name): _view_rule for name in _VIEWS},
     ("functools", "KeyWrapper"): _inside_rule,
     ("numpy", "ufunc"): _inside_rule,
     ("_thread", "_local"): _local_rule,

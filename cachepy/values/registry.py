@@ -36,6 +36,7 @@ from cachepy.values.rules import (
     own_path_rule,
     partial_rule,
     path_rule,
+    private_rule,
     proxy_rule,
     reduced_rule,
     scope_of,
@@ -44,6 +45,7 @@ from cachepy.values.rules import (
     time_rule,
     token_and_state_rule,
     tokenize_rule,
+    with_caller_rule,
     zip_path_rule,
 )
 
@@ -74,6 +76,7 @@ _BY_NAME: dict[tuple[str, str], Rule] = {
     ("weakref", "ProxyType"): proxy_rule,
     ("weakref", "CallableProxyType"): proxy_rule,
     ("weakref", "finalize"): finalizer_rule,
+    ("pydantic.fields", "ModelPrivateAttr"): private_rule,
     ("_struct", "Struct"): struct_rule,
     ("toolz.functoolz", "curry"): curry_rule,
     ("cytoolz.functoolz", "curry"): curry_rule,
@@ -85,6 +88,7 @@ _BY_BASE: dict[tuple[str, str], Rule] = {
     ("datetime", "datetime"): time_rule,
     ("datetime", "time"): time_rule,
     ("logging", "Logger"): logger_rule,
+    ("cachepy.calls.carry", "with_caller"): with_caller_rule,
 }
 
 

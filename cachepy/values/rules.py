@@ -255,6 +255,8 @@ def module_rule(module: Any, pickler: ValuePickler) -> Any:
 def builtin_rule(fn: Any, pickler: ValuePickler) -> Any:
     """A function of a compiled module of the user's counts by that module."""
     home = getattr(fn, "__self__", None)
+    if home is not None and not isinstance(home, (_MODULE, type)) and is_exported(fn, pickler.digester.origins):
+        return form("builtin", module_of(type(home)), fn.__qualname__)
     if isinstance(home, _MODULE) and pickler.digester.origins.of_module(home) == USER:
         pickler.found.add_code(home)
     return NotImplemented
@@ -323,6 +325,11 @@ def named_callable_rule(obj: Any, pickler: ValuePickler) -> Any:
     code = [(name, each) for name, each in held if _is_user_function(each, pickler)]
     inner = _around(obj, getattr(obj, "__wrapped__", None), pickler)
     return form("by name", type(obj), taken, inner, [row for row in code if row[1] is not inner])
+
+
+def private_rule(attribute: Any, _: ValuePickler) -> Any:
+    """A private attribute of pydantic, which remembers beside it what it found out."""
+    return form("private", attribute.default, attribute.default_factory)
 
 
 # -- data
@@ -445,9 +452,21 @@ def has_attributes(cls: type) -> bool:
 
 
 def exception_rule(error: Any, _: ValuePickler) -> Any:
-    """Whether an empty ``__dict__`` has been made of it, or not, makes no difference."""
+    """Whether an empty ``__dict__`` has been made of it, or not, makes no difference; what led to it is part of it."""
     maker, args, *more = error.__reduce_ex__(4)
-    return (*form("exception", type(error), maker, args), (more[0] or None) if more else None)
+    state = (more[0] or None) if more else None
+    return (*form("exception", type(error), maker, args), causes_of(error, state))
+
+
+def causes_of(error: Any, state: Any) -> Any:
+    """The state of an exception with the exceptions that it names as its cause or its context, if there are any."""
+    causes = error.__cause__, error.__context__, error.__suppress_context__
+    return state if causes == (None, None, False) else (state, causes)
+
+
+def with_caller_rule(carried: Any, _: ValuePickler) -> Any:
+    """By what it runs: who called says nothing about a result."""
+    return form("with_caller", type(carried).__module__, carried.fn)
 
 
 def attributes_of(obj: Any, lazy: frozenset[str] | None = None) -> list[tuple[str, Any]]:
@@ -473,7 +492,7 @@ def reduced_rule(lazy: frozenset[str]) -> Rule:
         if lazy and type(state) is dict:
             state = {name: value for name, value in state.items() if name not in lazy}
         elif isinstance(obj, BaseException):
-            state = state or None
+            state = causes_of(obj, state or None)
         state = state, _listed(items), _listed(rows), dropped
         return (*form("reduced", type(obj), *taken[:2]), state)  # as state: it may refer to the object
 

@@ -96,7 +96,9 @@ ALLOWED: dict[str, set[str]] = {
     "facts": {"bytecode"},
     "dynamic": {"facts", "kinds", "modules"},
     "extensions": {"kinds", "modules"},
-    "patches": {"guard", "kinds", "modules"},
+    "asked": {"digest", "kinds"},
+    "settings": {"modules"},
+    "patches": {"guard", "kinds", "modules", "settings"},
     "scopes": {"extensions", "guard", "kinds", "modules", "patches", "pieces"},
     "imports": {"facts", "guard", "modules", "patches", "scopes"},
     "notes": {"bytecode", "digest", "hints", "modules"},
@@ -104,8 +106,8 @@ ALLOWED: dict[str, set[str]] = {
     "source": {"bytecode", "digest", "pieces", "wire"},
     "routes": set(),
     "walk": {
-        "digest", "dynamic", "extensions", "facts", "guard", "imports", "kinds", "modules", "notes", "patches", "pieces",
-        "refused", "routes", "rules", "scopes",
+        "asked", "digest", "dynamic", "extensions", "facts", "guard", "imports", "kinds", "modules", "notes", "patches", "pieces",
+        "refused", "routes", "rules", "scopes", "settings",
     },
     "changes": {"model", "pieces", "source"},
     # recording/

@@ -1,0 +1,47 @@
+"""What code asks of the interpreter, of libraries and of code itself; parts of objects; and what does not count."""
+
+from __future__ import annotations
+
+from tests.catalogue.program import counts, ignored
+
+PROGRAMS = [
+    counts("getcwd by from import", "import os\nfrom os import getcwd\nos.makedirs('w«a→b»', exist_ok=True)\nDIR = os.path.abspath(DIR)\ncached = cache_file(DIR, warn_cheap=False)\nos.chdir('w«a→b»')", "os.path.basename(getcwd())"),
+    counts("Path.cwd", "import os\nfrom pathlib import Path\nos.makedirs('w«a→b»', exist_ok=True)\nDIR = os.path.abspath(DIR)\ncached = cache_file(DIR, warn_cheap=False)\nos.chdir('w«a→b»')", "Path.cwd().name"),
+    counts("argv by a helper", "import sys\nsys.argv = ['x', '«a→b»']\ndef h():\n    return sys.argv[-1]", "h()"),
+    counts("decimal context through the module", "import decimal\ndecimal.getcontext().prec = «5→6»", "str(decimal.Decimal(1) / 3)"),
+    counts("decimal context by from import", "from decimal import Decimal, getcontext\ngetcontext().prec = «5→6»", "str(Decimal(1) / 3)"),
+    counts("recursion limit by from import", "import sys\nfrom sys import getrecursionlimit\nsys.setrecursionlimit(«1000→1500»)", "getrecursionlimit()"),
+    counts("csv DictReader's dialect", "import csv\ncsv.register_dialect('d', delimiter='«;→,»')", "list(next(csv.DictReader(['a;b,c', '1'], dialect='d')))"),
+    counts("level of a named logger", "import logging\nlogging.getLogger('x').setLevel(«10→20»)", "logging.getLogger('x').isEnabledFor(15)"),
+    counts("level of a parent logger", "import logging\nlogging.getLogger('x').setLevel(«10→20»)\nL = logging.getLogger('x.y')", "L.isEnabledFor(15)"),
+    counts("name of a helper, by type", "class «A→B»:\n    pass\nX = «A→B»()", "type(X).__name__"),
+    counts("docstring by inspect", "import inspect\ndef h():\n    '''«a→b»'''", "inspect.getdoc(h)"),
+    counts("docstring of a method", "class C:\n    def m(self):\n        '''«a→b»'''", "C.m.__doc__"),
+    counts("source by from import", "from inspect import getsource\ndef h():\n    return 1  # «a→b»", "getsource(h)"),
+    counts("line of a class's method", "import sys\n«→\n»class C:\n    def m(self):\n        return sys._getframe().f_lineno", "C().m()"),
+    counts("order of attributes by __dict__", "class C:\n    pass\nX = C()\nX.«a→b» = 1\nX.«b→a» = 2«→ - 1»", "list(X.__dict__.items())"),
+    counts("cell in a list", "import types\nX = [types.CellType(«1→2»)]", "X[0].cell_contents"),
+    counts("match in a dict", "import re\nX = {'m': re.match('.', '«a→b»')}", "X['m'].group()"),
+    counts("context of an exception", "X = ValueError('a')\nX.__context__ = KeyError('«a→b»')", "X.__context__.args"),
+    counts("cause of an exception of the user", "class E(Exception):\n    pass\nX = E('a')\nX.__cause__ = KeyError('«a→b»')", "X.__cause__.args"),
+    counts("bound method of a set in a global", "M = {«1→2»}.copy", "sorted(M())"),
+    counts("bound method of a subclass of dict", "class D(dict):\n    pass\nM = D(a=«1→2»).get", "M('a')"),
+    counts("bound method of a compiled regex in a list", "import re\nM = [re.compile('«a→b»').findall]", "M[0]('ab')"),
+    counts("values of an ordered dict", "import collections\nX = collections.OrderedDict(a=«1→2»).values()", "list(X)"),
+    counts("keys view in a tuple", "X = ({'«a→b»': 1}.keys(), 0)", "list(X[0])"),
+    counts("new_class with a method", "import types\ndef m(self):\n    return «1→2»\nC = types.new_class('C', (), {}, lambda ns: ns.update(m=m))", "C().m()"),
+    counts("new_class in a module", "import a", "a.C.v", a="import types\nC = types.new_class('C', (), {}, lambda ns: ns.update(v=«1→2»))"),
+    counts("depends_on_files, pattern of two levels", "@cache_file(DIR, depends_on_files=['s/**/*.txt'], warn_cheap=False)\ndef f(x=0):\n    return open('s/t/a.txt').read()", data={"s/t/a.txt": "«one→two»"}),
+    counts("import_module with package by keyword", "import importlib, p", "importlib.import_module('.a', package='p').X", p__init="", p__a="X = «1→2»"),
+    counts("lazy attribute of a package", "import p", "p.X", p__init="def __getattr__(name):\n    import importlib\n    return getattr(importlib.import_module('p.a'), name)", p__a="X = «1→2»"),
+    counts("class registered with numbers, in a module", "import numbers, a", "isinstance(a.C(), numbers.Real)", a="import numbers\nclass C:\n    pass\n«→numbers.Real.register(C)»"),
+    counts("method put on a class of the library, instance in a list", "from collections import deque, UserDict\nUserDict.mine = lambda self: «1→2»\nX = UserDict()", "X.mine()"),
+    ignored("argv that nobody reads", "import sys\nsys.argv = ['x', '«a→b»']", "len(sys.version_info)"),
+    ignored("docstring that nobody reads", "def h():\n    '''«a→b»'''\n    return 1", "h()"),
+    ignored("name that is read, and a comment", "class C:\n    pass  # «a→b»", "C.__name__"),
+    ignored("random's method by from import", "from random import randint\nimport random\n«→random.random()»", "randint(1, 1)"),
+    ignored("thread local that nobody set", "import threading\nL = threading.local()\n# «a→b»", "getattr(L, 'v', 0)"),
+    ignored("path that the body puts itself into", "import sys\n# «a→b»", "sys.path.insert(0, 'x')"),
+    ignored("lazy submodule", "import p\n# «a→b»", "p.a.X", p__init="import importlib\ndef __getattr__(name):\n    return importlib.import_module('p.' + name)", p__a="X = 1"),
+    ignored("lazy submodule that stays", "import p\n# «a→b»", "p.a.X", p__init="import importlib\ndef __getattr__(name):\n    globals()[name] = found = importlib.import_module('p.' + name)\n    return found", p__a="X = 1"),
+]  # fmt: skip
