@@ -358,7 +358,7 @@ class Walk:
     def _inside(self, label: str, obj: Any, found: Found) -> None:
         """What a value brings along that its digest does not show."""
         cls = type(obj)
-        if type(getattr(obj, "__dict__", None)) is dict:
+        if cls.__dictoffset__ and self.origins.of_class(cls) == USER:  # others make it when somebody looks
             self.asked.instances.append(obj)
         if is_logger(cls):
             self.readers.loggers[obj.name] = obj
