@@ -15,6 +15,9 @@ import sys
 from _thread import RLock
 from errno import ESTALE
 
+from xxhash import xxh3_64_hexdigest
+
+from cachepy.disk.owner import host_id
 from cachepy.opened import Body, bodies, enter_body
 from cachepy.session import current_session
 
@@ -40,10 +43,6 @@ def box_of(folder: str, pid: int) -> str:
     """The letter box for the children of a process; other machines may have a process of that number."""
     global _host
     if not _host:
-        from xxhash import xxh3_64_hexdigest
-
-        from cachepy.disk.owner import host_id
-
         _host = xxh3_64_hexdigest(host_id().encode())
     return os.path.join(folder, f"children-{_host}-{pid}")
 
