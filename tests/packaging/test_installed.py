@@ -55,10 +55,10 @@ if __name__ == "__main__":
 
 def test_it_is_the_installed_package(user, installed):
     names = user("python", "-c", "import cachepy, dask_plugin; print(cachepy.__file__); print(dask_plugin.__file__)")
-    for name in names.split():
+    for name in names.splitlines():
         assert Path(name).resolve().is_relative_to(installed.parent.resolve())
         assert not Path(name).resolve().is_relative_to(ROOT)
-    assert str(ROOT) not in user("python", "-c", "import sys; print(*sys.path, sep='\\n')").split()
+    assert str(ROOT) not in user("python", "-c", "import sys; print(*sys.path, sep='\\n')").splitlines()
 
 
 def test_the_commands(user):
