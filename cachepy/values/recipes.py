@@ -7,6 +7,8 @@ a slab at a time.  Imports arrow, labelled, rules.
 
 from __future__ import annotations
 
+import gc
+
 from xxhash import xxh3_128
 
 from cachepy.values.arrow import HashSink, arrow_rule
@@ -46,6 +48,8 @@ def _numpy(cls: type) -> Rule | None:
         return _scalar
     if cls is np.void:
         return _void
+    if cls is np.ufunc:
+        return _ufunc
     if cls is np.vectorize:
         return _vectorized
     if cls in (np.ma.core.mvoid, np.ma.core.MaskedConstant):
@@ -66,6 +70,12 @@ def _void(value: Any, _: ValuePickler) -> Any:
     import numpy as np
 
     return form("void", np.asarray(value))
+
+
+def _ufunc(made: Any, _: ValuePickler) -> Any:
+    """By its name, which need not lead to it, its loops, and the functions of Python that it was made from."""
+    inside = [each for each in gc.get_referents(made) if callable(each) and each is not type(made)]
+    return form("ufunc", made.__name__, made.nin, made.nout, made.identity, made.types, inside)
 
 
 def _vectorized(made: Any, _: ValuePickler) -> Any:

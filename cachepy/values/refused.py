@@ -252,7 +252,6 @@ def _hash_rule(made: Any, _: ValuePickler) -> Any:
     return made.name, made.digest() if made.digest_size else made.copy().digest(32)
 
 
-
 def _inside_rule(obj: Any, _: ValuePickler) -> Any:
     return [each for each in gc.get_referents(obj) if callable(each) and each is not type(obj)]
 
@@ -303,7 +302,6 @@ _KNOWN: dict[tuple[str, str], Callable[[Any, ValuePickler], Any]] = {
     ("pyarrow._compute", "FunctionOptions"): lambda obj, _: str(obj),
     **{("builtins", name): _view_rule for name in _VIEWS},
     ("functools", "KeyWrapper"): _inside_rule,
-    ("numpy", "ufunc"): _inside_rule,
     ("_thread", "_local"): _local_rule,
     ("_wrappers", "ObjectProxy"): _wrapt_rule,
     ("wrapt.wrappers", "ObjectProxy"): _wrapt_rule,
