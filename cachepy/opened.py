@@ -102,6 +102,9 @@ def guess(called: str) -> Caller | None:
     for body in reversed(running):
         if body.frame.thread == me and not body.is_async and _stands_here(body.frame):
             return body.frame  # in another context
+    is_known, frame = _scheduled_by(running)
+    if is_known:
+        return frame
     thread = next((each for each in _threads() if each.ident == me and type(each).__name__ != "_DummyThread"), None)
     able = [body for body in running if body.may_own(thread, called)]
     if not able:
@@ -156,6 +159,55 @@ def _begun_by(value: Any) -> Iterable[Any]:
     return (value,)
 
 
+def _scheduled_by(running: list[Body]) -> tuple[bool, Caller | None]:
+    """Whose a task of Dask's local scheduler is, if that is known: who runs the task stands there till it is done.
+
+    Threads of the scheduler serve whoever computes; a task built at top level may be computed by a body, and a body
+    may run while another's tasks do.
+    """
+    key = _task_here()
+    if key is None:
+        return False, None
+    stacks = [(ident, _scheduler_of(key, at)) for ident, at in sys._current_frames().items()]
+    found = [(ident, at) for ident, at in stacks if at is not None]
+    if len(found) != 1:
+        return False, None
+    ident, at = found[0]
+    while at is not None:
+        frame = _runs(at)
+        if frame is not None:
+            return any(body.frame is frame for body in running), frame
+        if at.f_code.co_name == "__call__" and at.f_globals.get("__name__") in _CARRIERS:
+            return False, None
+        at = at.f_back
+    threading = sys.modules["threading"]
+    is_top = ident == threading.main_thread().ident
+    return is_top and not any(body.frame.thread == ident and body.is_async for body in running), None
+
+
+def _task_here() -> Any:
+    """The key of the task of a local scheduler that this thread runs."""
+    at: Any = sys._getframe()
+    while at is not None:
+        if at.f_code.co_name == "execute_task" and at.f_globals.get("__name__") == _SCHEDULER:
+            return at.f_locals.get("key")
+        at = at.f_back
+    return None
+
+
+def _scheduler_of(key: Any, at: Any) -> Any:
+    """Where on a stack the scheduler waits for a task."""
+    while at is not None:
+        if at.f_code.co_name == "get_async" and at.f_globals.get("__name__") == _SCHEDULER:
+            state = at.f_locals.get("state")
+            if isinstance(state, dict) and key in state.get("running", ()):
+                return at
+        at = at.f_back
+    return None
+
+
+_SCHEDULER = "dask.local"
+_CARRIERS = frozenset({"cachepy.calls.carry", "dask_plugin.wrapper"})
 _POOLS = frozenset({"concurrent.futures.thread", "multiprocessing.pool"})
 _INSIDE = frozenset({"concurrent", "multiprocessing", "threading"})
 

@@ -5,7 +5,7 @@ process.  A child (of a pool, or forked by hand) that makes a call without a cal
 if there is such a box: in those of its parent and of the processes above that.  Each body takes what came since it
 began, without edges: it is not known whose work it was.
 
-Imports journal, opened, owner, session.
+Imports journal, mailbox, opened, owner, session.
 """
 
 from __future__ import annotations
@@ -145,6 +145,18 @@ def _lineage(pid: int) -> list[int]:
     return found
 
 
+def _before_fork() -> None:
+    """A module that another thread is loading stays locked for ever in a child: wait till it is there.
+
+    What a task is told through is loaded where tasks are pickled, by a pool's own thread, while more children start.
+    """
+    if bodies:
+        try:
+            from cachepy.disk import mailbox  # noqa: F401
+        except ImportError:  # whoever needs it says so
+            pass
+
+
 def _after_fork() -> None:
     """What runs in the parent does not run in a forked child, and who held the lock is not there."""
     global _boxes
@@ -156,7 +168,7 @@ def _after_fork() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
 
 
 class Letters:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from concurrent.futures import ProcessPoolExecutor
+import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import dask
 import dask.bag as db
@@ -13,7 +14,7 @@ import pytest
 import ways
 from ways import ByBag, ByDelayed, assert_graph, bare
 
-from cachepy import cache_tree_nodes, cache_tree_reset
+from cachepy import cache_file, cache_tree_nodes, cache_tree_reset
 from cachepy.graph import Graph, read_events
 from dask_plugin import delayed, with_caller
 
@@ -109,3 +110,41 @@ def test_failing_task(scheduler, data, serial):
     with pytest.raises(ValueError, match="as it should"):
         delayed(pm.fails)(data.paths[0]).compute()
     assert ways.shape(cache_tree_nodes()) == graph[0]
+
+
+@cache_file(os.environ["PIPE_CACHE"], warn_cheap=False)
+def lone(x):
+    return x + 1
+
+
+@cache_file(os.environ["PIPE_CACHE"], warn_cheap=False)
+def lingers(x):
+    time.sleep(0.4)
+    return lone(x)
+
+
+@cache_file(os.environ["PIPE_CACHE"], warn_cheap=False)
+def computes(x):
+    return sum(dask.compute(*[dask.delayed(lone)(x + n) for n in range(3)], scheduler="threads", num_workers=2))
+
+
+@pytest.mark.parametrize("wrap", [dask.delayed, delayed])
+def test_a_body_is_not_told_of_tasks_beside_it(session, wrap):
+    """Its thread and theirs are the scheduler's, and its code reaches the same function."""
+    first = 100 if wrap is delayed else 200
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(time.sleep, [0.05, 0.05]))  # the threads are there before the body
+        work = [wrap(lingers)(first), *[wrap(lone)(first + n) for n in range(1, 6)]]
+        dask.compute(*work, scheduler="threads", pool=pool)
+    (event,) = [event for event in session.graph.events() if event.fname == "lingers"]
+    assert [(call.kind, call.name) for call in event.trace.calls] == [("call", f"lone:{lone.key(first)}")]
+
+
+def test_what_a_body_computes_is_its_own_beside_other_tasks(session):
+    with ThreadPoolExecutor(2) as pool:
+        work = [dask.delayed(computes)(300), dask.delayed(lingers)(400)]
+        dask.compute(*work, scheduler="threads", pool=pool)
+    (event,) = [event for event in session.graph.events() if event.fname == "computes"]
+    assert sorted((call.kind, call.name) for call in event.trace.calls) == sorted(
+        ("call", f"lone:{lone.key(300 + n)}") for n in range(3)
+    )

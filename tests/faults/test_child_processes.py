@@ -275,3 +275,55 @@ def test_a_cache_of_another_function_has_its_own_box(programs, how):
         (programs.folder / "child.txt").write_text(text)
         assert ask(programs, how) == (value, ran)
     assert programs.leftovers() == []
+
+
+SLOW_LOAD = """
+import importlib.abc, os, sys, threading, time
+from cachepy import cache_file
+
+loads = threading.Event()
+
+class Slow(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name == "cachepy.disk.mailbox":
+            loads.set()
+            time.sleep(1)
+
+sys.meta_path.insert(0, Slow())
+
+def load():
+    import cachepy.disk.mailbox
+
+@cache_file("cache", ignore_globals=["loads", "load"])
+def body():
+    thread = threading.Thread(target=load)
+    thread.start()
+    loads.wait()
+    pid = os.fork()
+    if not pid:
+        load()
+        os._exit(0)
+    for _ in range(100):
+        if os.waitpid(pid, os.WNOHANG)[0]:
+            return "ended"
+        time.sleep(0.1)
+    os.kill(pid, 9)
+    return "hangs"
+
+print(body())
+"""
+
+
+def test_a_child_forked_while_a_thread_loads_what_tasks_are_told_through(tmp_path):
+    """A pool's thread loads that as it pickles the first task, and the pool starts more children meanwhile."""
+    import subprocess
+    import sys
+    from pathlib import Path
+
+    import cachepy
+
+    (tmp_path / "program.py").write_text(SLOW_LOAD)
+    env = {**os.environ, "PYTHONPATH": str(Path(cachepy.__file__).parents[1])}
+    command = [sys.executable, "-W", "ignore", "program.py"]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "ended\n", done.stderr

@@ -112,7 +112,7 @@ HOST, ROLE = sys.argv[1:3]
 if HOST != "here":
     owners.host_id = lambda: HOST
 
-@cache_file("cache", ignore_globals=["ROLE"])
+@cache_file("cache", ignore_globals=["ROLE", "slept"])
 def slow(x):
     with open("log", "a") as file:
         file.write(ROLE + "\\n")

@@ -128,7 +128,7 @@ ALLOWED: dict[str, set[str]] = {
         "closures", "code", "flat", "flows", "kept", "model", "outputs", "paths", "patterns", "probe", "routes", "trace",
         "verify",
     },
-    "kin": {"journal", "opened", "owner", "session"},
+    "kin": {"journal", "mailbox", "opened", "owner", "session"},
     "unseen": {"kin", "model", "routes", "session"},
     "codes": {"code", "digest", "modules", "probe"},
     "again": {"code", "kept", "model", "session", "wire"},
