@@ -32,6 +32,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self.runs: dict[Key, list[Stored]] = {}
+        self.crowded: set[Key] = set()  # what may have been taken for the caller of a call in another thread
         self.tally: Counter[str] = Counter()  # how often each kind of prediction was made, to see what a test is worth
 
     def put(self, model: Model, ran: Iterable[Key]) -> None:
@@ -41,6 +42,16 @@ class Ledger:
             if run is not None:
                 old = [r for r in self.runs.get(key, []) if (r.own, r.calls) != (run.own, run.calls)]
                 self.runs[key] = [run, *old]
+
+    def note_threads(self, model: Model, roots: list[Key], ran: Iterable[Key]) -> None:
+        """The roots were called side by side, in threads that have no caller.
+
+        A body that ran meanwhile, and whose code reaches the function of a root, might have handed that call to
+        the thread: so it counts for the body (see `opened`), and its changes make the body run again.
+        """
+        if len(set(roots)) > 1:
+            funcs = {root.func for root in roots}
+            self.crowded |= {key for key in ran if model.program.reaches(key.func, funcs)}
 
 
 def stored_now(model: Model, key: Key) -> Stored | None:
@@ -59,6 +70,7 @@ class View:
         self.runs = {key: list(runs) for key, runs in ledger.runs.items()}
         self.model = model
         self._holds: dict[tuple[Key, str], bool] = {}
+        self._crowded: dict[Key, bool] = {}
         self._changed: dict[tuple[Key, str], frozenset[Name]] = {}
         contents = {v for runs in self.runs.values() for r in runs for name, v in r.own if name == FOLDER}
         self._has_other_folders = bool(contents - {model.world(FOLDER)}) or len(contents) > 1
@@ -67,10 +79,20 @@ class View:
         """Whether more may count for a call than has to.
 
         The engine may take an edited folder for what a call below left behind (see `outputs`), and a call without
-        a caller for one of any call that is open.
+        a caller for one of any call that is open; so it may in threads (see `Ledger.note_threads`).
         """
         program = self.model.program
-        return program.is_fuzzy or (self._has_other_folders and program.reaches_folder(key.func))
+        return (
+            program.is_fuzzy or (self._has_other_folders and program.reaches_folder(key.func)) or self.is_crowded(key)
+        )
+
+    def is_crowded(self, key: Key) -> bool:
+        """Whether a call, or one below it, may have been taken for the caller of another one."""
+        known = self._crowded.get(key)
+        if known is None:
+            below = {call for run in self.runs.get(key, []) for call, _ in run.calls}
+            known = self._crowded[key] = key in self.ledger.crowded or any(map(self.is_crowded, below))
+        return known
 
     def own_broken(self, run: Stored) -> set[Name]:
         return {name for name, value in run.own if self.model.world(name) != value}
@@ -150,7 +172,7 @@ class View:
                     todo.append(below)
         return found
 
-    def judge(self, roots: list[Key], ran: Counter[Key]) -> list[str]:
+    def judge(self, roots: list[Key], ran: Counter[Key], *, threads: bool) -> list[str]:
         """What is wrong with what ran; then the ledger takes it in."""
         asked = self.asked(roots)
         allowed = {*asked, *self.asked(self._replayed(ran, asked))}
@@ -162,6 +184,8 @@ class View:
             if not low <= ran[key] <= high:
                 wrong.append(f"{key} ran {ran[key]} times, right were {low} to {high}: {kind}")
         self.ledger.put(self.model, ran)
+        if threads:
+            self.ledger.note_threads(self.model, roots, ran)
         return wrong
 
     def _replayed(self, ran: Counter[Key], asked: dict[Key, bool]) -> list[Key]:
@@ -170,7 +194,8 @@ class View:
         A call that several bodies may have made counts for each of them.  To learn whether such a body need not run,
         the engine makes that call again if it is stored, though this body may never ask for it.
         """
-        return [key for key in ran if key not in asked and self.model.program.is_fuzzy and key in self.runs]
+        may = self.model.program.is_fuzzy or any(map(self.is_crowded, asked))
+        return [key for key in ran if key not in asked and may and key in self.runs]
 
     def _bounds(self, key: Key, roots: list[Key], asked: dict[Key, bool], ran: Counter[Key]) -> tuple[str, int, int]:
         if self.is_fresh(key):

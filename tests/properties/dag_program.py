@@ -99,6 +99,10 @@ class Program:
         f = self.funcs[func]
         return f.directory or any(self.reaches_folder(c.callee) for c in f.calls)
 
+    def reaches(self, func: int, others: set[int]) -> bool:
+        """Whether a function calls one of some others, itself or through those below."""
+        return any(c.callee in others or self.reaches(c.callee, others) for c in self.funcs[func].calls)
+
     def used(self, roots: list[tuple[int, int, int, int]]) -> list[int]:
         """The files that may be read, given what the program is asked for."""
         calls = [(c.callee, c.path, c.text) for f in self.funcs for c in f.calls]

@@ -14,6 +14,7 @@ import os
 import select
 import signal
 import sys
+import threading
 import time
 import traceback
 import types
@@ -176,6 +177,8 @@ def serve(request: dict[str, Any]) -> dict[str, Any]:
             asked = None if request["oracle"] or not phase["ask"] else ask_plan(request, phase)
             if phase["threads"]:
                 with ThreadPoolExecutor(4) as pool:
+                    # no thread begins while a body runs: else the body may be the caller of whatever that thread asks
+                    list(pool.map(threading.Barrier(4).wait, [LIMIT] * 4))
                     values = list(pool.map(lambda call: ask(request, call), phase["calls"]))
             else:
                 values = [ask(request, call) for call in phase["calls"]]

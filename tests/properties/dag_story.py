@@ -269,7 +269,7 @@ class Story:
             answer, real = got["phases"][k], truth["phases"][k]
             self.history += [f"  phase {k + 1}: {phase['ops']}, threads {phase['threads']}"]
             self.history += [f"    calls {phase['calls']}", f"    ran {answer['ran']}"]
-            self.judge(k, models[k], asked[k], answer, real)
+            self.judge(k, models[k], asked[k], answer, real, threads=phase["threads"])
         if got["warnings"]:
             self.fail("warnings: " + "\n".join(got["warnings"]))
         self.check_graph(got, order, edges)
@@ -289,7 +289,7 @@ class Story:
         if again := [line for line in ran if model.outcome(self.key_of(line)).error is None]:
             self.fail(f"the next process, with nothing changed, ran {again}")
 
-    def judge(self, k: int, model: dag.Model, roots: list[dag.Key], answer: Any, real: Any) -> None:
+    def judge(self, k: int, model: dag.Model, roots: list[dag.Key], answer: Any, real: Any, *, threads: bool) -> None:
         """The values are those of the oracle, and exactly what had to run did."""
         outcomes = [model.outcome(key) for key in roots]
         expected = [["error", o.error] if o.error else ["value", repr(o.value)] for o in outcomes]
@@ -298,11 +298,11 @@ class Story:
         if answer["values"] != real["values"]:
             values = f"     got {answer['values']}\nexpected {real['values']}"
             self.fail(f"wrong value in phase {k + 1}\n{values}")
-        self.judge_runs(k, model, roots, answer)
+        self.judge_runs(k, model, roots, answer, threads=threads)
 
-    def judge_runs(self, k: int, model: dag.Model, roots: list[dag.Key], answer: Any) -> None:
+    def judge_runs(self, k: int, model: dag.Model, roots: list[dag.Key], answer: Any, *, threads: bool) -> None:
         ran = Counter(map(self.key_of, answer["ran"]))
-        if wrong := View(self.ledger, model).judge(roots, ran):
+        if wrong := View(self.ledger, model).judge(roots, ran, threads=threads):
             self.fail(f"wrong runs in phase {k + 1}:\n" + "\n".join(wrong))
 
     def met_in(self, model: dag.Model, roots: list[dag.Key]) -> set[dag.Key]:

@@ -63,10 +63,10 @@ def edited(draw: st.DrawFn) -> dict[str, Any]:
 class PlanStory(Story):
     """A story whose rounds ask for the plan first."""
 
-    def judge_runs(self, k: int, model: dag.Model, roots: list[dag.Key], answer: Any) -> None:
+    def judge_runs(self, k: int, model: dag.Model, roots: list[dag.Key], answer: Any, *, threads: bool) -> None:
         asked, view = answer["asked"], View(self.ledger, model)
         if asked is None:
-            super().judge_runs(k, model, roots, answer)
+            super().judge_runs(k, model, roots, answer, threads=threads)
             return
         ran = Counter(map(self.key_of, answer["ran"]))
         for which in ("plan", "all"):
@@ -76,10 +76,10 @@ class PlanStory(Story):
         if asked["touched"] or asked["ran"]:
             self.fail(f"asking for the plan changed {asked['touched']} and ran {asked['ran']}")
         if "refreshed" in asked:
-            self.check_refresh(asked, view, roots, ran)
+            self.check_refresh(asked, view, roots, ran, threads=threads)
         else:
             self.check_runs(asked, view, roots, ran)
-            super().judge_runs(k, model, roots, answer)
+            super().judge_runs(k, model, roots, answer, threads=threads)
 
     def check_sums(self, plan: Any) -> None:
         """The sums are those of the calls."""
@@ -148,7 +148,9 @@ class PlanStory(Story):
             if key not in named and key not in roots and key not in new:
                 self.fail(f"{self.line(key)} ran, but is neither in the plan nor below what it names")
 
-    def check_refresh(self, asked: Any, view: View, roots: list[dag.Key], ran: Counter[dag.Key]) -> None:
+    def check_refresh(
+        self, asked: Any, view: View, roots: list[dag.Key], ran: Counter[dag.Key], *, threads: bool
+    ) -> None:
         """It ran what the plan names, or what is new; then the program has nothing left to run."""
         keys, done = self.keys(asked), asked["refreshed"]
         state = {c["id"]: c["state"] for c in asked["all"]["calls"]}
@@ -173,7 +175,7 @@ class PlanStory(Story):
         for key in ran:
             if key not in excused:
                 self.fail(f"{self.line(key)} ran after a refresh: {done}")
-        if callers_of_nothing := now.judge(roots, ran):
+        if callers_of_nothing := now.judge(roots, ran, threads=threads):
             self.fail("wrong runs after the refresh:\n" + "\n".join(callers_of_nothing))
 
     def raises_below(self, model: dag.Model, key: dag.Key) -> bool:
