@@ -9,6 +9,7 @@ import copyreg
 
 from cachepy.values.modules import PACKAGE, USER
 from cachepy.values.rules import (
+    address_rule,
     bound_rule,
     builtin_rule,
     class_rule,
@@ -78,6 +79,7 @@ _BY_NAME: dict[tuple[str, str], Rule] = {
     ("weakref", "finalize"): finalizer_rule,
     ("pydantic.fields", "ModelPrivateAttr"): private_rule,
     ("_struct", "Struct"): struct_rule,
+    ("ipaddress", "IPv6Address"): address_rule,
     ("toolz.functoolz", "curry"): curry_rule,
     ("cytoolz.functoolz", "curry"): curry_rule,
 }

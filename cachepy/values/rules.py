@@ -305,6 +305,11 @@ def finalizer_rule(final: Any, _: ValuePickler) -> Any:
     return form("finalizer", final.peek())
 
 
+def address_rule(address: Any, _: ValuePickler) -> Any:
+    """By its text: pickle forgets the scope before Python 3.11.4."""
+    return form("address", type(address), str(address))
+
+
 def struct_rule(layout: Any, _: ValuePickler) -> Any:
     """By its format."""
     return form("struct", type(layout), layout.format)
