@@ -152,7 +152,7 @@ def _before_fork() -> None:
     """
     if bodies:
         try:
-            from cachepy.disk import mailbox  # noqa: F401
+            from cachepy.disk import mailbox  # noqa: F401 - for what loading it does
         except ImportError:  # whoever needs it says so
             pass
 
