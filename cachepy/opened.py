@@ -128,15 +128,15 @@ def _holds(body: Body, thread: Thread) -> bool:
     A pool that others may use as well says nothing: one that was there before, or is a global. What pools do inside
     has them as variables whoever made them.
     """
-    at: Any = sys._current_frames().get(body.frame.thread)
     found = False
-    while at is not None and not _runs(at):
+    for at in _stack(sys._current_frames().get(body.frame.thread)):
+        if _runs(at):
+            return found and _runs(at) is body.frame
         if not found and str(at.f_globals.get("__name__")).partition(".")[0] not in _INSIDE:
             globs = set(map(id, list(at.f_globals.values())))
             own = [value for value in list(at.f_locals.values()) if id(value) not in globs]
             found = any(_is_new_with(thread, list(_begun_by(value)), body) for value in own)
-        at = at.f_back
-    return found and at is not None and _runs(at) is body.frame
+    return False
 
 
 def _is_new_with(thread: Thread, begun: list[Any], body: Body) -> bool:
@@ -172,14 +172,13 @@ def _scheduled_by(running: list[Body]) -> tuple[bool, Caller | None]:
     found = [(ident, at) for ident, at in stacks if at is not None]
     if len(found) != 1:
         return False, None
-    ident, at = found[0]
-    while at is not None:
+    ident, waiting = found[0]
+    for at in _stack(waiting):
         frame = _runs(at)
         if frame is not None:
             return any(body.frame is frame for body in running), frame
         if at.f_code.co_name == "__call__" and at.f_globals.get("__name__") in _CARRIERS:
             return False, None
-        at = at.f_back
     threading = sys.modules["threading"]
     is_top = ident == threading.main_thread().ident
     return is_top and not any(body.frame.thread == ident and body.is_async for body in running), None
@@ -187,22 +186,19 @@ def _scheduled_by(running: list[Body]) -> tuple[bool, Caller | None]:
 
 def _task_here() -> Any:
     """The key of the task of a local scheduler that this thread runs."""
-    at: Any = sys._getframe()
-    while at is not None:
+    for at in _stack(sys._getframe()):
         if at.f_code.co_name == "execute_task" and at.f_globals.get("__name__") == _SCHEDULER:
             return at.f_locals.get("key")
-        at = at.f_back
     return None
 
 
-def _scheduler_of(key: Any, at: Any) -> Any:
+def _scheduler_of(key: Any, top: Any) -> Any:
     """Where on a stack the scheduler waits for a task."""
-    while at is not None:
+    for at in _stack(top):
         if at.f_code.co_name == "get_async" and at.f_globals.get("__name__") == _SCHEDULER:
             state = at.f_locals.get("state")
             if isinstance(state, dict) and key in state.get("running", ()):
                 return at
-        at = at.f_back
     return None
 
 
@@ -226,12 +222,14 @@ def _lineage(frame: Any) -> Iterable[Any]:
 
 def _stands_here(frame: Frame) -> bool:
     """Whether the body of a frame is further up on this stack: several stacks may take turns in one thread."""
-    at: Any = sys._getframe()
+    return any(_runs(at) is frame for at in _stack(sys._getframe()))
+
+
+def _stack(at: Any) -> Iterable[Any]:
+    """A function that runs, who called it, and so on to the bottom."""
     while at is not None:
-        if _runs(at) is frame:
-            return True
+        yield at
         at = at.f_back
-    return False
 
 
 def _runs(at: Any) -> Any:

@@ -14,6 +14,7 @@ from _weakref import ref
 
 from cachepy import parts
 from cachepy.code import CodeReader, Target
+from cachepy.disk.places import root_of_run
 from cachepy.disk.trust import Trust
 from cachepy.errors import (
     CacheReadWarning,
@@ -181,7 +182,7 @@ class Session:
     def _tell(self, frame: Caller, event: Event, kind: str) -> None:
         if isinstance(frame, Frame) and frame.cwd != working_dir():
             self._add_files_of_elsewhere(frame, event.id)
-        if os.path.dirname(os.path.dirname(frame.mailbox)) != event.root:
+        if root_of_run(frame.mailbox) != event.root:
             frame.add(Dep(ROOT, event.root, None))
         frame.add(Dep(kind, event.id, event.trace.effect))
 

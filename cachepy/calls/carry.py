@@ -10,6 +10,7 @@ from functools import partial
 
 from cachepy.calls.kin import find_parent
 from cachepy.calls.options import cache_default_dir
+from cachepy.disk.places import root_of_run
 from cachepy.errors import CacheWriteWarning, FolderGoneError, UsageError, unwritable
 from cachepy.opened import Crowd
 from cachepy.session import current_session
@@ -176,5 +177,5 @@ def _here(session: Session, run: str) -> Frame | None:
 
 
 def _warn(session: Session, mailbox: str, error: OSError) -> None:
-    root = os.path.dirname(os.path.dirname(mailbox))
+    root = root_of_run(mailbox)
     session.warn(CacheWriteWarning, unwritable(root, error), "write", root, error.errno)

@@ -2,7 +2,7 @@
 
 Functions behind one decorator that hides their names (``timed.<locals>.inner``) are told apart by what their closures
 hold: data by value, code by name, down through the closures of that code.  Imports bytecode,
-code, digest, kinds, model.
+code, digest, kinds, model, rules.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from cachepy.errors import UndigestableError
 from cachepy.model import ANCHOR, PACKAGE, Dep
 from cachepy.reach.bytecode import code_bytes
 from cachepy.reach.kinds import FUNCTION, MODULE, is_immutable
+from cachepy.values.rules import cells_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,11 +102,7 @@ class Namer:
 
 def _held(fn: Any) -> Iterator[tuple[str, Any]]:
     """The contents of its cells, and its defaults."""
-    for name, cell in zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True):
-        try:
-            yield name, cell.cell_contents
-        except ValueError:  # empty
-            continue
+    yield from cells_of(fn)
     for index, value in enumerate(fn.__defaults__ or ()):
         yield f"default {index}", value
     yield from (fn.__kwdefaults__ or {}).items()
@@ -114,11 +111,11 @@ def _held(fn: Any) -> Iterator[tuple[str, Any]]:
 def closure_of(fn: Any, namer: Namer, ignore: frozenset[str]) -> bytes:
     """What the closure of a function holds: ``make(1)`` and ``make(2)`` are two functions."""
     parts = []
-    for name, cell in zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True):
+    for name, content in cells_of(fn):
         try:
             if name not in ignore:
-                parts.append(f"{name}={namer.digest(cell.cell_contents)}")
-        except (ValueError, UndigestableError):  # empty, or what only the trace can speak of
+                parts.append(f"{name}={namer.digest(content)}")
+        except UndigestableError:  # what only the trace can speak of
             continue
     return ";".join(parts).encode()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from cachepy.code import Target, cached_target
 from cachepy.digest import digest_bytes
 from cachepy.probe import LiveProbe
+from cachepy.reach.kinds import FUNCTION
 from cachepy.values.modules import MAIN, canonical, find
 
 TYPE_CHECKING = False
@@ -18,13 +19,10 @@ if TYPE_CHECKING:
     from cachepy.code import Reach
     from cachepy.session import Session
 
-_FUNCTION = type(lambda: None)
-
-
 def reach_of(session: Session, obj: Any) -> Reach:
     """The code of any callable, up to the border."""
     target = cached_target(obj)
-    if target is not None or isinstance(obj, (type, _FUNCTION)):
+    if target is not None or isinstance(obj, (type, FUNCTION)):
         return session.reader.reach(target or obj)
     return session.reader.of_value(obj)
 

@@ -156,9 +156,9 @@ class Inputs:
 
         if not patterns.may_mean_files(pattern, is_path=is_path):
             return
-        digest = self.session.pattern(pattern)
         try:
             found = patterns.matches(pattern)
+            digest = patterns.digest_of_matches(pattern, found, self.session.files)
         except patterns.TooManyError:
             self.session.warn(
                 OpaqueGlobalWarning,
@@ -167,7 +167,7 @@ class Inputs:
                 self.request.call.target.identity,
                 pattern,
             )
-            found = []
+            found, digest = [], patterns.TOO_MANY
         for path in found[: patterns.MOST]:
             self.arg_files[path] = name
             self.frame.add(Dep(FILE, path, self.session.files.digest(path, fresh)))

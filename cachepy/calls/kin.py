@@ -5,7 +5,7 @@ process.  A child (of a pool, or forked by hand) that makes a call without a cal
 if there is such a box: in those of its parent and of the processes above that.  Each body takes what came since it
 began, without edges: it is not known whose work it was.
 
-Imports journal, mailbox, opened, owner, session.
+Imports handling, journal, mailbox, opened, owner, session.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from errno import ESTALE
 
 from xxhash import xxh3_64_hexdigest
 
+from cachepy.disk.handling import unlink
 from cachepy.disk.owner import host_id
 from cachepy.opened import Body, bodies, enter_body
 from cachepy.session import current_session
@@ -232,7 +233,4 @@ class Letters:
         """The body has ended; the last body takes the box away."""
         with _boxes:
             if not any(getattr(body.letters, "_path", "") == self._path for body in list(bodies.values())):
-                try:
-                    os.unlink(self._path)
-                except OSError:
-                    pass
+                unlink(self._path)

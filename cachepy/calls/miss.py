@@ -203,7 +203,6 @@ class _Transparent:
         if parent is not None:
             session = current_session()
             self.frame = Frame("", os.urandom(16).hex(), parent, parent.mailbox + "+", working_dir())
-            session = current_session()
             reach = session.reader.reach(call.target)
             self.frame.add(Dep(CODE, call.code_name(session), reach.digest))
             if LOCAL in call.target.qualname:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 
 from cachepy.calls.kin import Letters
+from cachepy.disk.places import root_of_run
 from cachepy.errors import OpaqueGlobalWarning
 from cachepy.model import BELOW, CODE, FILE, ROOT, Dep
 from cachepy.reach.routes import COUNTED, HIDDEN
@@ -61,7 +62,7 @@ class Unseen:
         for row in letters.taken():
             self._frame.shared = True
             dep = Dep(*row)
-            if dep.kind == ROOT and dep.name == os.path.dirname(os.path.dirname(self._frame.mailbox)):
+            if dep.kind == ROOT and dep.name == root_of_run(self._frame.mailbox):
                 continue
             self._frame.add(dep)
             if dep.kind == BELOW:
@@ -90,7 +91,7 @@ class Unseen:
         for (kind, name, digest), root in made:
             if kind == BELOW and name == self._frame.id:
                 continue
-            if root and root != os.path.dirname(os.path.dirname(self._frame.mailbox)):
+            if root and root != root_of_run(self._frame.mailbox):
                 self._frame.add(Dep(ROOT, root, None))
             self._frame.add(Dep(kind, name, digest))
         if called in self._session.overfull:

@@ -4,7 +4,7 @@ A trace without one of its deps would hold where it must not, and a signed entry
 those that it sends off a secret, in the pickle that goes to them and never on disk; each record is authenticated with
 it, and bears its writer and a number.  A second file, the tally, holds a receipt for each record, written before it:
 a mailbox that was cut lacks records that have receipts.  Only its owner may write into either, and a mailbox is read
-only if it is the very file that the run made.  Imports journal, shape.
+only if it is the very file that the run made.  Imports handling, journal, shape.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from hmac import compare_digest
 from itertools import count
 
 from cachepy.disk import journal
+from cachepy.disk.handling import unlink
 from cachepy.rows.shape import is_dep
 
 TYPE_CHECKING = False
@@ -61,11 +62,8 @@ def read(path: str, secret: str, made: Identity) -> list[tuple[Any, ...]] | None
 
 def remove(path: str) -> None:
     """Remove a mailbox and what belongs to it, best effort."""
-    for each in (path, path + _TALLY):
-        try:
-            os.unlink(each)
-        except OSError:
-            pass
+    unlink(path)
+    unlink(path + _TALLY)
 
 
 class Sender:

@@ -1,7 +1,7 @@
 """Patterns (``"data/*.csv"``) and home paths (``"~/x"``) as the set of files that they mean.
 
 A set counts by the names in it, from the first folder that the pattern leaves open, and by the contents.  Cache
-directories of ours are no part of it.  Imports files.
+directories of ours are no part of it.  Imports files, paths.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from fnmatch import translate
 from xxhash import xxh3_128_hexdigest
 
 from cachepy.disk.files import _is_ours
+from cachepy.paths import MAGIC
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from cachepy.disk.files import Files
 
-MAGIC = frozenset("*?[")
 MOST = 1000  # files of one pattern that a node lists; all of them count
 TOO_MANY = "too many"
 _LOOKS = 200_000  # names that are looked at for one pattern
@@ -58,6 +58,11 @@ def digest_of(pattern: str, files: Files) -> str | None:
         found = matches(pattern)
     except TooManyError:
         return TOO_MANY
+    return digest_of_matches(pattern, found, files)
+
+
+def digest_of_matches(pattern: str, found: list[str], files: Files) -> str | None:
+    """The same where it is known what it means."""
     base = len(_split(os.path.expanduser(pattern))[0])
     rows = [f"{path[base:]}\0{files.digest(path)}" for path in found]
     return xxh3_128_hexdigest(os.fsencode("\0".join(rows))) if rows else None

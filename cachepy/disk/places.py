@@ -9,6 +9,9 @@
     entries/ab/<name>-<digest>.claim         somebody is running this call
     entries/ab/<name>-<digest>.unended       a topmost call that began and did not end: the claim it had
     code/<digest>                            pieces of a code digest, to name what changed
+    runs/<run>                               what other processes leave for a run: its mailbox
+    runs/<run>.tally                         receipts for what is in it
+    runs/children-<host>-<pid>               what child processes leave for the bodies of a process
     broken/<time>/...                        what `cache_repair` put aside
 
 Imports handling.
@@ -27,6 +30,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ENTRY, OLD, CLAIM, TEMPORARY, VALID, UNENDED = ".entry", ".old", ".claim", ".tmp", ".valid", ".unended"
+
+
+def root_of_run(mailbox: str) -> str:
+    """The cache directory that the mailbox of a run is in."""
+    return os.path.dirname(os.path.dirname(mailbox))
 
 
 def call_named(stem: str) -> str:

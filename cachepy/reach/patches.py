@@ -2,7 +2,7 @@
 
 A package counts by its version, so what a program put into it has to be looked for.  What the attributes named by the
 code lead to is looked at, and a few steps further: at the tables in classes, and at what a library's own functions
-name.  Imports guard, kinds, modules.
+name.  Imports guard, kinds, modules, rules, settings.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from cachepy.reach.guard import MISSING
 from cachepy.reach.kinds import FUNCTION, METHOD, MODULE, is_immutable
 from cachepy.reach.settings import follow_path
 from cachepy.values.modules import STDLIB, USER, scope_of
+from cachepy.values.rules import cells_of, members_of_class
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ _STANDARD = frozenset({
 })  # fmt: skip
 _WARNERS = ("warn",), ("warn_explicit",)
 _IMPLIED = "showwarning", "formatwarning"
+_CODE = (FUNCTION, METHOD, type)
 _HOLDS = {
     staticmethod: ("__func__",), classmethod: ("__func__",), property: ("fget", "fset", "fdel"),
     METHOD: ("__func__", "__self__"),
@@ -105,19 +107,18 @@ def is_users(walk: Walk, obj: Any, deep: int = 2) -> bool:
     if isinstance(obj, type) or type(obj) is FUNCTION or isinstance(obj, MODULE):
         is_own = walk.origins.of(obj) == USER and not (type(obj) is FUNCTION and _is_made_by_library(obj))
         return is_own or (type(obj) is FUNCTION and deep > 0 and _closes_over(walk, obj, deep))
+    if type(obj) in _PLAIN:
+        return False
     names = _HOLDS.get(type(obj))
-    if names is None:
-        names = ("func",) if type(obj).__name__ in ("partial", "cached_property") else ("__wrapped__",)
-        if type(obj) in _PLAIN:
-            return False
-        if _is_of_user(walk, obj):
-            return True
-        inside = _inside(obj)
-        kinds = (FUNCTION, METHOD, type)
-        held = [each for each in inside.values() if isinstance(each, kinds)] if type(inside) is dict else []
-        held += [obj.func] if names == ("func",) and hasattr(obj, "func") else []
-    else:
+    if names is not None:
         held = [getattr(obj, name, None) for name in names]
+    elif _is_of_user(walk, obj):
+        return True
+    else:
+        inside = _inside(obj)
+        held = [each for each in inside.values() if isinstance(each, _CODE)] if type(inside) is dict else []
+        if type(obj).__name__ in ("partial", "cached_property"):
+            held.append(getattr(obj, "func", None))
     return deep > 0 and any(is_users(walk, each, deep - 1) for each in held if each is not None)
 
 
@@ -143,24 +144,19 @@ def _inside(obj: Any) -> Any:
         return None
 
 
-_DICT: Any = vars(type)["__dict__"]
 _PLAIN = frozenset({int, float, str, bytes, bool, complex, type(None), list, tuple, set, frozenset, dict})
 
 
 def _closes_over(walk: Walk, fn: Any, deep: int) -> bool:
     held = [fn.__dict__["__wrapped__"]] if "__wrapped__" in fn.__dict__ else []
-    for cell in fn.__closure__ or ():
-        try:
-            held.append(cell.cell_contents)
-        except ValueError:  # empty
-            continue
+    held += [content for _, content in cells_of(fn)]
     return any(type(each) is FUNCTION and is_users(walk, each, deep - 1) for each in held)
 
 
 def _look_into_class(walk: Walk, label: str, cls: type, rest: tuple[str, ...] = ()) -> None:
     """What was set on a class of others, or put into a table of it: methods, accessors, constructors, reducers."""
     for each in cls.__mro__[:-1] if rest else ():
-        members = _members(each)
+        members = members_of_class(each)
         if rest[0] in members:
             obj = members[rest[0]]
             walk.guard.item(members, rest[0], obj)
@@ -170,7 +166,7 @@ def _look_into_class(walk: Walk, label: str, cls: type, rest: tuple[str, ...] = 
     if not walk.is_new(cls, _MOST):
         return
     for each in cls.__mro__[:-1]:
-        members = _members(each)
+        members = members_of_class(each)
         if walk.origins.of_class(each) == STDLIB and each.__module__ == "builtins":
             continue
         for name, member in _put_there(each, members):
@@ -196,11 +192,6 @@ def _put_there(cls: type, members: Any) -> list[tuple[str, Any]]:
         elif kind is dict or kind not in _PLAIN:
             found.append((name, member))
     return sorted(found, key=lambda row: row[0])
-
-
-def _members(cls: type) -> Any:
-    """What a class says itself, past whatever its metaclass makes of that."""
-    return _DICT.__get__(cls)
 
 
 def _look_into_table(walk: Walk, label: str, table: dict[Any, Any]) -> None:
@@ -251,7 +242,7 @@ def named_patches(walk: Walk, attributes: set[str]) -> None:
 
 
 def _accessors(walk: Walk, label: str, cls: type, attributes: set[str]) -> None:
-    members = _members(cls)
+    members = members_of_class(cls)
     for name in sorted(attributes & members.keys()):
         member = members[name]
         if is_users(walk, member):

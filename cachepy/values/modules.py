@@ -230,8 +230,7 @@ class Origins:
             file = obj.__globals__.get("__file__")
             return file if type(file) is str and file[:1] != "<" else obj.__code__.co_filename
         if isinstance(obj, _MODULE):
-            scope = scope_of(obj)
-            return scope.get("__file__") or next((f"{path}/" for path in scope.get("__path__") or ()), None)
+            return _place_of(obj)
         cls = obj if isinstance(obj, type) else type(obj)
         module = sys.modules.get(cls.__module__) or sys.modules.get(cls.__module__.partition(".")[0])
         if module is not None:
@@ -279,12 +278,17 @@ def scope_of(module: Any) -> dict[str, Any]:
     return _DICT.__get__(module) if isinstance(module, _MODULE) else {}
 
 
+def _place_of(module: Any) -> str | None:
+    """The file of a module; of a package without one its folder."""
+    scope = scope_of(module)
+    return scope.get("__file__") or next((f"{path}/" for path in scope.get("__path__") or ()), None)
+
+
 def file_of(name: str) -> str | None:
     """Where a module is, without importing it or what it is in."""
     loaded = sys.modules.get(name)
     if loaded is not None:
-        scope = scope_of(loaded)
-        return scope.get("__file__") or next((f"{path}/" for path in scope.get("__path__") or ()), None)
+        return _place_of(loaded)
     from importlib.machinery import PathFinder
 
     path, spec = None, None

@@ -26,6 +26,7 @@ from cachepy.values.rules import (
     logger_rule,
     lru_rule,
     mapping_proxy_rule,
+    members_of_class,
     memoryview_rule,
     method_kind_rule,
     module_of,
@@ -40,7 +41,6 @@ from cachepy.values.rules import (
     private_rule,
     proxy_rule,
     reduced_rule,
-    scope_of,
     set_rule,
     struct_rule,
     time_rule,
@@ -132,7 +132,7 @@ def _declared_rule(cls: type, kind_of: Callable[[type], str]) -> Rule | None:
 
 def _definer(cls: type, name: str) -> type | None:
     """The class that defines a name, without asking a metaclass."""
-    return next((base for base in cls.__mro__ if name in scope_of(base)), None)
+    return next((base for base in cls.__mro__ if name in members_of_class(base)), None)
 
 
 def _derived_rule(cls: type) -> Rule | None:

@@ -29,7 +29,7 @@ _MODULE = type(copyreg)
 _BUILTINS = vars(sys.modules["builtins"])
 _PROXY = type(vars(type))
 _NAMES = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
-scope_of: Any = vars(type)["__dict__"].__get__  # `vars` of a class, whatever the class itself says
+members_of_class: Any = vars(type)["__dict__"].__get__  # `vars` of a class, whatever the class itself says
 
 
 def digest_bytes(data: Any) -> str:
@@ -194,7 +194,7 @@ def _made_around(fn: Any, pickler: ValuePickler) -> Any:
     inner = vars(fn).get("__wrapped__")
     registry = vars(fn).get("registry")
     table = sorted(registry.items(), key=lambda row: name_of(row[0])) if type(registry) is _PROXY else []
-    inside = [held for held in _held(fn) if _is_user_function(held, pickler) and held is not inner]
+    inside = [held for _, held in cells_of(fn) if _is_user_function(held, pickler) and held is not inner]
     if inner is None and not inside:
         return None
     _note_package(fn, pickler)
@@ -214,11 +214,12 @@ def _is_user_function(obj: Any, pickler: ValuePickler) -> bool:
     return type(obj) is _FUNCTION and pickler.digester.origins.of(obj) == USER
 
 
-def _held(fn: Any) -> list[Any]:
+def cells_of(fn: Any) -> list[tuple[str, Any]]:
+    """The names and the contents of a function's cells, but for empty ones."""
     found = []
-    for cell in fn.__closure__ or ():
+    for name, cell in zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True):
         try:
-            found.append(cell.cell_contents)
+            found.append((name, cell.cell_contents))
         except ValueError:  # empty
             continue
     return found
@@ -447,7 +448,7 @@ def lazy_rule(lazy: frozenset[str]) -> Rule:
 
 def lazy_names(cls: type) -> frozenset[str]:
     """The names under which `functools.cached_property` keeps what it found."""
-    rows = (row for base in cls.__mro__ for row in scope_of(base).items())
+    rows = (row for base in cls.__mro__ for row in members_of_class(base).items())
     return frozenset(n for n, v in rows if any(b.__name__ == "cached_property" for b in type(v).__mro__))
 
 
