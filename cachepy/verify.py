@@ -50,7 +50,8 @@ class Verifier:
         self.probe = probe
         self.own, self._own_digest = own
         self.chosen: dict[str, Event] = {}  # the run of each call below that holds
-        self._calls: dict[_Call, bool] = {}
+        self._calls: dict[_Call, bool | int] = {}  # a number: taken to hold if what is open there does
+        self._taken: list[_Call] = []  # those of the calls that are taken to hold, in this order
         self._causes: dict[str, Reason] = {}
 
     @property
@@ -114,23 +115,59 @@ class Verifier:
         return digest is not None and self.probe.code(anchor, digest) == digest
 
     def call_holds(self, call: _Call, roots: Sequence[str]) -> bool:
-        """Whether a stored trace of the call gave this result and holds; depth first, own stack."""
+        """Whether a stored trace of the call gave this result and holds; depth first, own stack.
+
+        Calls may depend on each other in a circle where nobody knew whose a call was (see `opened`, `unseen`). In truth
+        one of them was first, and what it depended on is looked at as well: so a call that is open holds until
+        something in the circle does not.
+        """
         known = self._calls.get(call)
         if known is not None:
-            return known
-        stack = [_Visit(call, self._candidates(call, roots))]
+            return known is True
+        try:
+            self._walk(_Visit(call, self._candidates(call, roots), 0))
+        finally:  # also after an interrupt
+            if self._taken:
+                self._forget(0)
+        return self._calls[call] is True
+
+    def _walk(self, first: _Visit) -> None:
+        stack = [first]
+        self._open(first)
         while stack:
             visit = stack[-1]
             below = visit.next_call(self._calls)
-            if below is None:
-                self._calls[visit.call] = visit.event is not None
-                if visit.event is not None:
-                    self.chosen[visit.call[0]] = visit.event
-                stack.pop()
+            if below is not None:
+                stack.append(_Visit(below, self._candidates(below, visit.roots), len(stack)))
+                self._open(stack[-1])
+                continue
+            stack.pop()
+            if visit.event is None:
+                self._forget(visit.mark)
+                self._calls[visit.call] = False
             else:
-                self._calls[below] = False  # until it is known: a cycle can only come from damage
-                stack.append(_Visit(below, self._candidates(below, visit.roots)))
-        return self._calls[call]
+                self.chosen[visit.call[0]] = visit.event
+                self._close(visit, stack[-1] if stack else None)
+
+    def _open(self, visit: _Visit) -> None:
+        visit.mark = len(self._taken)
+        self._taken.append(visit.call)
+        self._calls[visit.call] = visit.depth
+
+    def _close(self, visit: _Visit, above: _Visit | None) -> None:
+        """A call holds: for good, or if one further up does, and so does what was taken to hold by it."""
+        is_taken = above is not None and visit.lowest < visit.depth
+        self._calls.update(dict.fromkeys(self._taken[visit.mark :], visit.lowest if is_taken else True))
+        if above is not None and is_taken:
+            above.lowest = min(above.lowest, visit.lowest)
+        else:
+            del self._taken[visit.mark :]
+
+    def _forget(self, mark: int) -> None:
+        """What was taken to hold since then has to be looked at again."""
+        for call in self._taken[mark:]:
+            del self._calls[call]
+        del self._taken[mark:]
 
     def _candidates(self, call: _Call, roots: Sequence[str]) -> Iterator[Event]:
         for event in self.probe.events(call[0], roots):
@@ -166,11 +203,12 @@ class Verifier:
             event = self._run_of(call, roots)
             own = self.own_broken(event.trace) if event is not None else []
             broken = [] if own or event is None else self.broken_calls(event.trace)
+            broken = [c for c in broken if c.name not in path] or broken  # the way out of a circle
             if event is None or not broken:
                 self._causes[call.name] = self._cause_in(call, event, own, roots)
             else:
                 call, roots = broken[0], roots_of(event.trace)
-        cause = self._causes.get(call.name) or Reason("call", call.name, call.name, None)
+        cause = self._causes.get(call.name) or Reason("call", self._title(call.name, roots), call.name, None)
         self._causes.update(dict.fromkeys(path, cause))
         return cause
 
@@ -214,12 +252,18 @@ def _file_cue(old: str | None, new: str | None) -> str:
 
 
 class _Visit:
-    """The place of the depth-first walk in one call: which of its runs, which call below that."""
+    """The place of the depth-first walk in one call: which of its runs, which call below that.
 
-    __slots__ = ("_at", "_events", "call", "event")
+    depth: how many are open above it; lowest: the least depth of an open call that it was taken to hold by; mark: what
+    was taken to hold before it.
+    """
 
-    def __init__(self, call: _Call, events: Iterator[Event]) -> None:
+    __slots__ = ("_at", "_events", "call", "depth", "event", "lowest", "mark")
+
+    def __init__(self, call: _Call, events: Iterator[Event], depth: int) -> None:
         self.call = call
+        self.depth = self.lowest = depth
+        self.mark = 0
         self._events = events
         self.event = next(events, None)
         self._at = 0
@@ -228,16 +272,19 @@ class _Visit:
     def roots(self) -> tuple[str, ...]:
         return () if self.event is None else roots_of(self.event.trace)
 
-    def next_call(self, known: dict[_Call, bool]) -> _Call | None:
+    def next_call(self, known: dict[_Call, bool | int]) -> _Call | None:
         """The next call that has to be looked at first; None when `event` is final: the run that holds, or None."""
         while self.event is not None:
             calls = self.event.trace.calls
             while self._at < len(calls):
                 below = calls[self._at].name, calls[self._at].digest or ""
-                if below not in known:
+                held = known.get(below)
+                if held is None:
                     return below
-                if not known[below]:
+                if held is False:
                     break
+                if held is not True:
+                    self.lowest = min(self.lowest, held)
                 self._at += 1
             else:
                 return None

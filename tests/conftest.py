@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 
 import pytest
 
@@ -12,6 +13,11 @@ import pytest
 # pytest loads this file in each of its worker processes too, in the main thread, before any test is collected.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Two edits of one size within a second look alike to Python: it runs the compiled file of the first one, with the cache
+# and without.  So nothing that these tests start writes compiled files.
+sys.dont_write_bytecode = True
+os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
 
 def pytest_collection_modifyitems(items):

@@ -213,8 +213,7 @@ def plan_of(survey: Survey, root: Roots = None) -> Plan:
 def roots_of(survey: Survey, root: Roots) -> list[str]:
     """The ids that roots stand for; UsageValueError names one that means nothing."""
     if root is None:
-        called = {d.name for e in survey.events.values() for d in e.trace.calls}
-        return [c for c in survey.events if c not in survey.history and c not in called]
+        return _tops(survey)
     names = [root] if isinstance(root, str) else list(root) if hasattr(root, "__iter__") else [root]
     found: list[str] = []
     for name in names:
@@ -227,6 +226,32 @@ def roots_of(survey: Survey, root: Roots) -> list[str]:
             raise UsageValueError(f"root={name!r} is no call of this graph: give an id or a function's name; {there}")
         found += calls
     return found
+
+
+def _tops(survey: Survey) -> list[str]:
+    """The calls that no other made, and one of each circle that is below none of them."""
+    called = {d.name for e in survey.events.values() for d in e.trace.calls}
+    current = [c for c in survey.events if c not in survey.history]
+    tops = [c for c in current if c not in called]
+    seen: set[str] = set()
+    for top in tops:
+        _mark(survey, top, seen)
+    if len(seen) < len(survey.events):
+        parents_of = survey.session.graph.parents_of
+        for call in sorted((c for c in current if c not in seen), key=lambda c: (bool(parents_of(c)), c)):
+            if call not in seen:
+                tops.append(call)
+                _mark(survey, call, seen)
+    return tops
+
+
+def _mark(survey: Survey, call: str, seen: set[str]) -> None:
+    todo = [call]
+    while todo:
+        call = todo.pop()
+        if call not in seen and call in survey.events:
+            seen.add(call)
+            todo += [d.name for d in survey.events[call].trace.calls]
 
 
 class Planner:

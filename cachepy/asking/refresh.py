@@ -117,7 +117,7 @@ class Round:
         self.inputs: dict[str, dict[str, str]] = {}
         self.unclear: dict[str, set[str]] = {}  # arguments whose value several calls gave
         wanted = self._wanted(roots_of(self.survey, refresh.root) if self.events else [])
-        self.waits = {call: {c for c in self._goes_by(call) if c in wanted} for call in wanted}
+        self.waits = without_circles({call: {c for c in self._goes_by(call) if c in wanted} for call in wanted})
         self.above: dict[str, list[str]] = {}
         for call, below in self.waits.items():
             for each in below:
@@ -246,6 +246,32 @@ class Round:
                 self.refresh.cut[call] = None
             else:
                 self.refresh.left[call] = "it ran, but its result was not stored: see the warnings"
+
+
+def without_circles(waits: dict[str, set[str]]) -> dict[str, set[str]]:
+    """Who waits for whom, less what would let calls wait for each other: the first that is met goes first.
+
+    Calls depend on each other where nobody knew whose one was (see `opened`).
+    """
+    ended: set[str] = set()
+    for start in waits:
+        if start in ended:
+            continue
+        path, todo = {start}, [(start, list(waits[start]))]
+        while todo:
+            call, below = todo[-1]
+            if not below:
+                todo.pop()
+                ended.add(call)
+                path.discard(call)
+                continue
+            each = below.pop()
+            if each in path:
+                waits[call].discard(each)
+            elif each not in ended:
+                path.add(each)
+                todo.append((each, list(waits[each])))
+    return waits
 
 
 def cache_tree_refresh(client: Any = None, *, root: Roots = None) -> Refreshed:

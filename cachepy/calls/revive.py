@@ -85,7 +85,7 @@ class Revival:
         """Walk down to what is stale, make it again, and come back up as long as results are what they were."""
         if Again(self.session, event).shared:  # its calls run side by side in other processes: better than here
             return False
-        stack = [_Visit(event)]
+        stack, seen = [_Visit(event)], {event.run}
         while stack:
             visit = stack[-1]
             call = visit.next_call()
@@ -94,7 +94,10 @@ class Revival:
                 self.verifier.held(visit.event, visit.event.trace.effect)
                 continue
             below = self._below(visit.event, call)
+            if isinstance(below, Event) and below.run in seen:
+                below = False  # calls that depend on each other, since nobody knew whose one was: none comes first
             if isinstance(below, Event):
+                seen.add(below.run)
                 stack.append(_Visit(below))
             elif below:
                 visit.at += 1
@@ -178,6 +181,7 @@ class Revival:
         known = self._things.get(run.id)
         if known is not None:
             return known
+        self._things[run.id] = {"?", run.id}  # two things, for a call below that depends on this one
         things = set[str]()
         for dep in self.verifier.own_broken(run.trace):
             reasons = self.verifier.probe.code_reasons(dep) if dep.kind == CODE else ()
