@@ -306,8 +306,10 @@ def finalizer_rule(final: Any, _: ValuePickler) -> Any:
     return form("finalizer", final.peek())
 
 
-def address_rule(address: Any, _: ValuePickler) -> Any:
+def address_rule(address: Any, pickler: ValuePickler) -> Any:
     """By its text: pickle forgets the scope before Python 3.11.4."""
+    if address.scope_id and str(address) not in address.__reduce__()[1]:
+        note_dropped(address, ["scope_id"], pickler)
     return form("address", type(address), str(address))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copyreg
+import ipaddress
 import threading
 import warnings
 from collections import Counter, OrderedDict, defaultdict, deque
@@ -128,6 +129,8 @@ WHOLE = {
     "deque of the user's": lambda: with_attribute(Line([1])),
     "ordered dict": lambda: with_attribute(OrderedDict(a=1)),
     "default dict with a lambda": lambda: defaultdict(lambda: 1, a=2),
+    "address without a scope": lambda: ipaddress.ip_address("fe80::1"),
+    "scope, to a Python that keeps it": lambda: ipaddress.ip_address("fe80::1%eth0"),
     "number": lambda: 1,
 }
 
@@ -154,3 +157,9 @@ def test_what_is_lost_is_named_once(name, tmp_path):
 @pytest.mark.parametrize("name", WHOLE)
 def test_what_comes_back_whole_is_not_spoken_of(name, tmp_path):
     assert heard(WHOLE[name], tmp_path) == []
+
+
+def test_the_scope_that_python_forgot_before_3_11_4(monkeypatch, tmp_path):
+    monkeypatch.setattr(ipaddress.IPv6Address, "__reduce__", lambda self: (type(self), (int(self),)))
+    (message,) = heard(lambda: ipaddress.ip_address("fe80::1%eth0"), tmp_path)
+    assert "loses the attribute scope_id of IPv6Address" in message

@@ -99,7 +99,7 @@ PROGRAMS: list[Program] = [
     value("Path", "pathlib.Path('«a→b»')", "str(X)", "import pathlib"),
     value("PurePath's flavour", "pathlib.Pure«Posix→Windows»Path('a/b')", "str(X)", "import pathlib"),
     value("IPv4Address", "ipaddress.ip_address('10.0.0.«1→2»')", before="import ipaddress"),
-    value("IPv6 scope", "ipaddress.ip_address('fe80::1%«1→2»')", before="import ipaddress"),
+    value("IPv6 scope", "ipaddress.ip_address('fe80::1%«1→2»')", "str(X)", "import ipaddress"),
     value("IPv4Network", "ipaddress.ip_network('10.0.0.0/«24→25»')", "X.num_addresses", "import ipaddress"),
     value("IPv4Interface", "ipaddress.ip_interface('10.0.0.1/«24→25»')", "str(X)", "import ipaddress"),
     value("regex", "re.compile('«a→b»')", "X.findall('ab')", "import re"),
