@@ -254,10 +254,8 @@ def without_circles(waits: dict[str, set[str]]) -> dict[str, set[str]]:
     Calls depend on each other where nobody knew whose one was (see `opened`).
     """
     ended: set[str] = set()
-    for start in waits:
-        if start in ended:
-            continue
-        path, todo = {start}, [(start, list(waits[start]))]
+    for start, first in waits.items():
+        path, todo = {start}, [(start, list(first))] if start not in ended else []
         while todo:
             call, below = todo[-1]
             if not below:
