@@ -365,6 +365,27 @@ def test_import_cachepy_is_light(statement):
     assert not sorted(name for name in loaded if name.split(".")[0] in NOT_AT_IMPORT)
 
 
+FIRST_HIT = """
+from cachepy import cache_file
+
+@cache_file("{folder}")
+def f(number, text):
+    return [number, text, str(number).split()]
+
+f(1, "a")
+"""
+
+
+def test_a_first_hit_is_light(tmp_path):
+    """Each module of Python's own costs a short program more than the hit that it waits for."""
+    (tmp_path / "program.py").write_text(FIRST_HIT.format(folder=tmp_path / "cache"))
+    statement = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import program"
+    imported_by(statement)
+    loaded = imported_by(statement) - imported_by("pass")
+    assert "cachepy.verify" in loaded and "cachepy.calls.miss" not in loaded
+    assert not sorted(name for name in loaded if name.split(".")[0] in {*NOT_AT_IMPORT, "re", "enum", "inspect", "json"})
+
+
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
