@@ -14,7 +14,7 @@ from cachepy.calls.outputs import Outputs
 from cachepy.code import UNBOUND, cached_target, identity_of
 from cachepy.disk.kept import keep
 from cachepy.errors import ChangedGlobalWarning, ChangedInputWarning, OpaqueGlobalWarning
-from cachepy.model import CODE, ENV, FILE, NAME, PACKAGE, PATTERN, Dep
+from cachepy.model import CODE, ENV, FILE, NAME, PACKAGE, PATTERN, ROOT, Dep
 from cachepy.paths import MAGIC, could_be, text_of
 from cachepy.probe import LiveProbe
 from cachepy.reach.routes import Routes
@@ -214,6 +214,12 @@ class Inputs:
                 f"{fname} changed the file {name!r} that its argument {given!r} names, so its result was not stored. "
                 f"If the file is an output, name only the inputs in file_args=[...] and call track_file() on it after "
                 f"writing (ignore_args=[{given.partition('[')[0]!r}] would leave out which file it is)"
+            )
+        elif name in self.frame.calls:
+            name = LiveProbe(self.session).title(name, [n for kind, n in self.frame.deps if kind == ROOT])
+            text = (
+                f"{name} had two results for one run of {fname} (it was made again, and something may remember the "
+                f"first), so the result was not stored; it will run again"
             )
         else:
             text = f"{name} changed while {fname} ran, so the result was not stored; it will run again"
