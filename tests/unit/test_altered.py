@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copyreg
 import ipaddress
+import sys
 import threading
 import warnings
 from collections import Counter, OrderedDict, defaultdict, deque
@@ -130,7 +131,7 @@ WHOLE = {
     "ordered dict": lambda: with_attribute(OrderedDict(a=1)),
     "default dict with a lambda": lambda: defaultdict(lambda: 1, a=2),
     "address without a scope": lambda: ipaddress.ip_address("fe80::1"),
-    "scope, to a Python that keeps it": lambda: ipaddress.ip_address("fe80::1%eth0"),
+    **({"address with a scope": lambda: ipaddress.ip_address("fe80::1%eth0")} if sys.version_info >= (3, 11, 4) else {}),
     "number": lambda: 1,
 }
 
