@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from time import time_ns
 
 from cachepy.errors import PartError
 
@@ -18,52 +19,105 @@ if TYPE_CHECKING:
 
     Identity = tuple[int, int, int, int]
 
-_ENDS = ("py", "pyc")
+_ENDS = (".py", ".pyc")
 _TOPS = ("cachepy", "dask_plugin")
 
 
 class Unchanged:
-    """Python asks it before all others where a module is: it finds none, and refuses what is not what it was."""
+    """Python asks it before all others where a module is: it finds none, and refuses what is not what it was.
+
+    A file that is replaced has another inode, which the listing of its folder tells of all at once; one that is
+    written anew has a later time than the moment when we began.
+    """
 
     def __init__(self, folder: str, archive: str | None = None) -> None:
-        self._files = dict(_files(folder))
+        self._folders = dict(_folders(folder))
         self._archive = None if archive is None else (archive, identity_of(os.stat(archive)))
+        self._began = time_ns()
+        if any(each.written > self._began for each in self._folders.values()):  # by another clock, or a wrong one
+            self._began = sys.maxsize
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
         """Raise PartError for a module whose file was changed."""
-        if name == _TOPS[0]:  # all of it was taken out of `sys.modules`, and begins anew: see `watch`
-            self._files, self._archive = {}, None
-        known = self._files.get(name) or (self._archive if name.partition(".")[0] in _TOPS else None)
-        if known is None or name in sys.modules:  # a module that is loaded again is asked for by name
+        if name.partition(".")[0] not in _TOPS:
             return
-        file, before = known
+        if name == _TOPS[0]:  # all of it was taken out of `sys.modules`, and begins anew: see `watch`
+            self._folders, self._archive = {}, None
+        if name in sys.modules:  # it is loaded again, and asked for by name
+            return
+        if self._archive is not None:
+            self._look(name, *self._archive)
+        folder, file = self._place(name)
+        if folder is not None:
+            self._look_at(name, folder, file)
+
+    def _place(self, name: str) -> tuple[Folder | None, str]:
+        """The folder and the file that a module was in."""
+        package, _, stem = name.rpartition(".")
+        for folder, start in ((self._folders.get(name), "__init__"), (self._folders.get(package), stem)):
+            if folder is not None:
+                for file in (start + end for end in _ENDS):
+                    if file in folder.files:
+                        return folder, file
+        return None, ""
+
+    def _look_at(self, name: str, folder: Folder, file: str) -> None:
+        path = os.path.join(folder.path, file)
         try:
-            now: Identity | str = identity_of(os.stat(file))
+            is_same = folder.still_has(file) and os.stat(path).st_mtime_ns <= self._began
         except OSError as error:
-            now = str(error.strerror)
+            raise PartError(name, path, str(error.strerror)) from None
+        if not is_same:
+            raise PartError(name, path, "it was changed")
+
+    def _look(self, name: str, archive: str, before: Identity) -> None:
+        try:
+            now = identity_of(os.stat(archive))
+        except OSError as error:
+            raise PartError(name, archive, str(error.strerror)) from None
         if now != before:
-            raise PartError(name, file, now if isinstance(now, str) else "it was changed")
+            raise PartError(name, archive, "it was changed")
 
 
 def identity_of(st: os.stat_result) -> Identity:
-    """A file that is replaced has another inode, one that is written anew another time."""
+    """An archive that is replaced has another inode, one that is written anew another time."""
     return st.st_dev, st.st_ino, st.st_size, st.st_mtime_ns
 
 
-def _files(folder: str) -> Iterator[tuple[str, tuple[str, Identity]]]:
-    """Each module of both packages, which lie side by side: its file, and what that is now."""
+class Folder:
+    """What a folder held at one moment: files with their inodes, and folders."""
+
+    def __init__(self, path: str) -> None:
+        st = os.stat(path)
+        self.path, self.written = path, st.st_mtime_ns
+        self._place = st.st_dev, st.st_ino
+        self.files: dict[str, int] = {}
+        self.folders: list[str] = []
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if "." in entry.name:
+                    self.files[entry.name] = entry.inode()
+                elif entry.is_dir() and entry.name != "__pycache__":
+                    self.folders.append(entry.name)
+
+    def still_has(self, file: str) -> bool:
+        """Whether it has the same file under a name; nothing comes into a folder or goes without changing its time."""
+        st = os.stat(self.path)
+        if (st.st_mtime_ns, st.st_dev, st.st_ino) == (self.written, *self._place):
+            return True
+        return st.st_dev == self._place[0] and Folder(self.path).files.get(file) == self.files[file]
+
+
+def _folders(folder: str) -> Iterator[tuple[str, Folder]]:
+    """Each package of ours, which lie side by side."""
     todo = [(top, os.path.join(folder, top)) for top in _TOPS]
     for name, path in todo:
         try:
-            found = list(os.scandir(path))
+            found = Folder(path)
         except OSError:  # in an archive, or without the other package
             continue
-        for entry in found:
-            stem, _, end = entry.name.rpartition(".")
-            if end in _ENDS and stem:
-                yield (name if stem == "__init__" else f"{name}.{stem}"), (entry.path, identity_of(entry.stat()))
-            elif not stem and end != "__pycache__" and entry.is_dir():
-                todo.append((f"{name}.{end}", entry.path))
+        yield name, found
+        todo += [(f"{name}.{each}", os.path.join(path, each)) for each in found.folders]
 
 
 def watch() -> None:
