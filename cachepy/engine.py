@@ -10,13 +10,12 @@ goes on from there; it is imported when there is something to run.  Imports requ
 
 from __future__ import annotations
 
-from sys import is_finalizing
+from sys import is_finalizing, modules
 
 from xxhash import xxh3_64_hexdigest
 
 from cachepy import session as sessions
 from cachepy.calls.bypass import Bypass, bypass
-from cachepy.calls.kin import find_parent
 from cachepy.calls.options import Options
 from cachepy.calls.request import Hit, Request
 from cachepy.code import Target
@@ -113,7 +112,10 @@ class CachedCall:
 
     def _begin(self, session: Session) -> None:
         """The first call in a session, or after it learnt whom to trust."""
-        find_parent()
+        if "multiprocessing.process" in modules:  # it may be a child
+            from cachepy.calls.kin import find_parent
+
+            find_parent()
         if session is not self._session:
             session.register(self)
             options = self.options

@@ -12,8 +12,8 @@ from importlib import import_module
 OWN = (
     "api", "calls.carry", "calls.config", "calls.miss", "calls.track", "decorator", "disk.mailbox", "disk.patterns",
     "hot", "later", "probe", "reach.changes", "reach.extensions", "reach.imports", "reach.scopes", "reach.source",
-    "recording.outbox", "values.arrow", "values.hints", "values.labelled", "values.recipes", "values.refused",
-    "values.registry", "values.sentences",
+    "recording.outbox", "rows.limited", "values.arrow", "values.hints", "values.labelled", "values.pickler",
+    "values.recipes", "values.refused", "values.registry", "values.sentences",
 )  # fmt: skip
 OTHERS = (
     "ast", "asyncio", "cloudpickle", "copy", "ctypes", "difflib", "fcntl", "hmac", "importlib.machinery",

@@ -15,7 +15,7 @@ from cachepy.errors import UndigestableError
 from cachepy.model import ANCHOR, PACKAGE, Dep
 from cachepy.reach.bytecode import code_bytes
 from cachepy.reach.kinds import FUNCTION, MODULE, is_immutable
-from cachepy.values.rules import cells_of
+from cachepy.values.found import cells_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

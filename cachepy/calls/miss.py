@@ -12,7 +12,8 @@ import cachepy.disk.claims
 import cachepy.graph
 import cachepy.paths
 import cachepy.reach.changes
-import cachepy.reach.source  # noqa: F401 - what a miss may need is loaded here, in one go that no fork can interrupt
+import cachepy.reach.source
+import cachepy.values.pickler  # noqa: F401 - what a miss may need is loaded here, in one go that no fork can interrupt
 from cachepy.calls import loops
 from cachepy.calls.bypass import Bypass, bypass, give_way
 from cachepy.calls.closures import LOCAL, observe_anchors

@@ -14,14 +14,14 @@ full at each load.  Of a mapped file the header, meta and the value's pickle are
 full when this process first sees the file in its present state (inode, time, size; the caller says
 so by `verify`); more than 64 MB of buffers by their places and lengths only, since reading them
 would undo the mapping.  In full, always: `EntryFile.check`, and every load with the environment
-variable CACHEPY_VERIFY=1.  Imports errors, trust.
+variable CACHEPY_VERIFY=1.  Imports errors, plain, trust.
 """
 
 from __future__ import annotations
 
 import os
 import stat as stats
-from _pickle import loads as _loads
+import sys
 from _struct import Struct
 from errno import EISDIR
 
@@ -29,6 +29,7 @@ from xxhash import xxh3_64_digest, xxh3_64_intdigest
 
 from cachepy.disk.trust import SEAL, Trust
 from cachepy.errors import EntryError, EntryReplacedError
+from cachepy.rows import plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -232,8 +233,15 @@ class Mapped:
 
 def load_value(pickle: bytes | memoryview, buffers: Sequence[memoryview] = ()) -> Any:
     """Unpickle; whatever goes wrong (a class that moved, a package that is gone) is an EntryError."""
+    if len(pickle) <= plain.SHORT and "_pickle" not in sys.modules:
+        try:
+            return plain.loads(bytes(pickle))
+        except plain.NotPlainError:
+            pass
+    import _pickle
+
     try:
-        return _loads(pickle, buffers=buffers)
+        return _pickle.loads(pickle, buffers=buffers)
     except Exception as error:  # unpickling runs code of any class
         raise EntryError(f"the stored value cannot be loaded: {type(error).__name__}: {error}") from error
 

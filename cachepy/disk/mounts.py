@@ -32,6 +32,7 @@ _WITH_CTIME = frozenset({
 _NUMBERED = 1 << 62  # of a place that is known by its server, not by the number that it has on this machine
 _OPEN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 _FOLDER = _OPEN | getattr(os, "O_DIRECTORY", 0)
+_CHUNK = 1 << 16
 _AT_FDCWD, _AT_EMPTY_PATH, _AT_STATX_FORCE_SYNC, _BASIC = -100, 0x1000, 0x2000, 0x7FF
 
 
@@ -282,10 +283,18 @@ def _type_of(device: int, path: str) -> tuple[str, str] | None:
 
 def _table() -> list[str]:
     try:
-        with open("/proc/self/mountinfo", errors="surrogateescape") as file:
-            return file.read().splitlines()
+        fd = os.open("/proc/self/mountinfo", _OPEN)
     except OSError:
         return []
+    try:
+        parts = []
+        while part := os.read(fd, _CHUNK):
+            parts.append(part)
+    except OSError:
+        return []
+    finally:
+        os.close(fd)
+    return os.fsdecode(b"".join(parts)).splitlines()
 
 
 def _row(line: str) -> tuple[str, str, str]:

@@ -12,8 +12,8 @@ import sys
 from cachepy.reach.guard import MISSING
 from cachepy.reach.kinds import FUNCTION, METHOD, MODULE, is_immutable
 from cachepy.reach.settings import follow_path
+from cachepy.values.found import cells_of, members_of_class
 from cachepy.values.modules import STDLIB, USER, scope_of
-from cachepy.values.rules import cells_of, members_of_class
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

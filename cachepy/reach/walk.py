@@ -14,7 +14,6 @@ scopes, settings.
 
 from __future__ import annotations
 
-import copyreg
 import gc
 import os
 import sys
@@ -49,8 +48,8 @@ from cachepy.reach.notes import annotations_of, bind_annotated, notes_of
 from cachepy.reach.pieces import Piece, bound_piece, code_piece, defaults_of, value_piece
 from cachepy.reach.routes import COUNTED, HIDDEN, LIBRARY, Steps
 from cachepy.reach.settings import Readers
+from cachepy.values.found import is_exported
 from cachepy.values.modules import PACKAGE, USER, home_of
-from cachepy.values.rules import is_exported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -503,6 +502,8 @@ class Walk:
         notes = [f"{name}: {note}" for name, note in notes_of(cls, annotations)]  # dataclasses go by their order
         self.pieces.append(code_piece(label, "class", "", [*sorted(members), *notes]))
         self.lines.append(f"class {label}{self._compiled(cls)}")
+        import copyreg  # most programs reach no class
+
         reducer = copyreg.dispatch_table.get(cls, MISSING)
         self.guard.item(copyreg.dispatch_table, cls, reducer)
         if reducer is not MISSING:

@@ -3,14 +3,10 @@
 What cannot be trusted to be ours (graph files, headers of entries, mailboxes) is read by `loads`,
 which refuses every global name.  It walks over the opcodes first, since some that are no code do harm too:
 a memo of a billion places, or a key of a dict that is nested so deep that its hash overflows the C stack.
-Imports errors.
+Imports limited (when needed).
 """
 
 from __future__ import annotations
-
-import io
-from _pickle import Unpickler, UnpicklingError
-from _pickle import dumps as _dumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,17 +20,11 @@ _TUPLES = {0x85: 1, 0x86: 2, 0x87: 3}
 _EMPTY = b")]}"
 
 
-class _BuiltinsOnly(Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        raise UnpicklingError(f"refused to load {module}.{name} from a file that holds plain data only")
-
-    def persistent_load(self, pid: object) -> Any:
-        raise UnpicklingError(f"refused to load the persistent object {pid!r}")
-
-
 def dumps(value: object) -> bytes:
     """Pickle nested tuples, lists, dicts and scalars; the keys of dicts are scalars."""
-    return _dumps(value, PROTOCOL)
+    from _pickle import dumps as write
+
+    return write(value, PROTOCOL)
 
 
 def loads(data: bytes | memoryview) -> Any:
@@ -46,7 +36,9 @@ def loads(data: bytes | memoryview) -> Any:
     try:
         data = bytes(data)
         _check(data)
-        return _BuiltinsOnly(io.BytesIO(data)).load()
+        from cachepy.rows.limited import load
+
+        return load(data)
     except Exception as error:  # damaged pickles raise almost anything
         raise ValueError(f"not a pickle of plain data: {error}") from error
 
@@ -104,14 +96,14 @@ def _build(op: int, stack: list[bool], marks: list[int]) -> None:
     elif op in b"su":  # SETITEM, SETITEMS
         items = _pop(stack, marks.pop() if op == 0x75 else len(stack) - 2)
         if any(items[::2]):
-            raise UnpicklingError("refused a key that is a container")
+            raise ValueError("refused a key that is a container")
     else:
-        raise UnpicklingError(f"refused the opcode {op:#x}, which plain data does not have")
+        raise ValueError(f"refused the opcode {op:#x}, which plain data does not have")
 
 
 def _pop(stack: list[bool], start: int) -> list[bool]:
     if start < 0:
-        raise UnpicklingError("too few items")
+        raise ValueError("too few items")
     items = stack[start:]
     del stack[start:]
     return items

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from xxhash import xxh3_128
 
-from cachepy.values.rules import digest_bytes, form, once
+from cachepy.values.found import digest_bytes, form
+from cachepy.values.rules import once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

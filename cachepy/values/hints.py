@@ -5,13 +5,13 @@ Pickle would write their names only; what they stand for counts.  Loaded only fo
 
 from __future__ import annotations
 
-from cachepy.values.rules import form
+from cachepy.values.found import form
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from cachepy.digest import ValuePickler
+    from cachepy.values.pickler import ValuePickler
     from cachepy.values.rules import Rule
 
 _NAMED = frozenset({"NewType", "ParamSpec", "TypeAliasType", "TypeVar", "TypeVarTuple"})

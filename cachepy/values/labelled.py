@@ -6,13 +6,14 @@ only through a value of theirs, so that importing them here costs nothing new.  
 
 from __future__ import annotations
 
-from cachepy.values.rules import attributes_of, form
+from cachepy.values.found import form
+from cachepy.values.rules import attributes_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from cachepy.digest import ValuePickler
+    from cachepy.values.pickler import ValuePickler
     from cachepy.values.rules import Rule
 
 _SETTINGS = (

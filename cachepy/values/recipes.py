@@ -12,13 +12,14 @@ import gc
 from xxhash import xxh3_128
 
 from cachepy.values.arrow import HashSink, arrow_rule
-from cachepy.values.rules import attributes_of, digest_bytes, form, note_dropped, once
+from cachepy.values.found import digest_bytes, form
+from cachepy.values.rules import attributes_of, note_dropped, once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from cachepy.digest import ValuePickler
+    from cachepy.values.pickler import ValuePickler
     from cachepy.values.rules import Rule
 
 _SLAB = 1 << 18  # bytes of a non-contiguous array that are copied at a time: they stay in the cache of the processor

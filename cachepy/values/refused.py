@@ -14,15 +14,16 @@ import sys
 from _contextvars import Context, ContextVar
 from types import CellType, FunctionType, MethodType
 
+from cachepy.values.found import digest_bytes, form, module_of
 from cachepy.values.modules import PACKAGE, USER
-from cachepy.values.rules import attributes_of, digest_bytes, form, has_attributes, module_of, object_rule
+from cachepy.values.rules import attributes_of, has_attributes, object_rule
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from cachepy.digest import ValuePickler
+    from cachepy.values.pickler import ValuePickler
 
 UNSET = "<unset>"
 # what objects of these modules keep says which process, thread or handle it is; whose names no result depends on

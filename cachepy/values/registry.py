@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copyreg
 
+from cachepy.values.found import members_of_class, module_of
 from cachepy.values.modules import PACKAGE, USER
 from cachepy.values.rules import (
     address_rule,
@@ -26,10 +27,8 @@ from cachepy.values.rules import (
     logger_rule,
     lru_rule,
     mapping_proxy_rule,
-    members_of_class,
     memoryview_rule,
     method_kind_rule,
-    module_of,
     module_rule,
     named_by,
     named_callable_rule,

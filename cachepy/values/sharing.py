@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from itertools import islice
 
-from cachepy.values.rules import form, object_rule, state_of
+from cachepy.values.found import form
+from cachepy.values.rules import object_rule, state_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cachepy import digest as module
-from cachepy.digest import CanonicalPickler, Digester, Found, flat_stream
+from cachepy.digest import Digester, Found, flat_stream
 from cachepy.values import flat
+from cachepy.values import pickler as module
 from cachepy.values.modules import Origins
 
 
@@ -150,7 +150,7 @@ def digester():
 
 def slow(value):
     """The stream of the pickler that looks at every object."""
-    return module._dump(CanonicalPickler, value, digester(), Found())
+    return module._dump(module.CanonicalPickler, value, digester(), Found())
 
 
 def alike(streams, values):

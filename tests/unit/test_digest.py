@@ -17,7 +17,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cachepy import digest as module
 from cachepy.digest import Digester, Found, flat_stream
 from cachepy.errors import UndigestableError
 from cachepy.values import flat
@@ -181,11 +180,11 @@ def test_a_pickler_is_used_again_also_after_errors_and_from_within():
         [b"x" * 200_000],
     ]
     first = [mine.digest(value) for value in values]
-    with pytest.raises(module.UndigestableError):
+    with pytest.raises(UndigestableError):
         mine.digest([[Held(1)], {"a": threading.Lock()}])
     assert first == [mine.digest(value) for value in values]
-    assert len(mine._idle) <= 3
-    assert not any(hasattr(pickler, "found") or pickler.chunks for pickler in mine._idle)
+    assert len(mine.writer._idle) <= 3
+    assert not any(hasattr(pickler, "found") or pickler.chunks for pickler in mine.writer._idle)
 
 
 def test_threads_share_a_digester():
