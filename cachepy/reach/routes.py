@@ -19,12 +19,17 @@ if TYPE_CHECKING:
         calls: set[str]
         memos: list[Any]
         packages: set[str]
+        kinds: set[type]
 
         @property
         def code(self) -> list[Any]: ...
 
 COUNTED, HIDDEN, LIBRARY = "counted", "hidden", "library"
-_TAKES_WORK = ("submit", "put", "put_nowait", "apply_async", "call_soon_threadsafe", "run_in_executor", "notify_all")
+_TAKES_WORK = (
+    "submit", "put", "put_nowait", "apply_async", "call_soon_threadsafe", "run_in_executor", "notify_all", "sendall",
+    "send_bytes",
+)  # fmt: skip
+_SIGNALS = frozenset({"Event", "Barrier"})
 _ELSEWHERE = frozenset({
     "multiprocessing", "concurrent", "subprocess", "joblib", "loky", "multiprocess", "billiard", "pathos", "mpi4py",
     "ray", "dask", "distributed", "dask_plugin", "sklearn",
@@ -126,6 +131,7 @@ class Steps:
     def found(self, obj: object, found: Found) -> object:
         """To the code that a value refers to: what follows are steps from there; returns where the walk was."""
         self.leads_out(type(obj).__module__)
+        self.hands_on = self.hands_on or any(map(_takes_work, (type(obj), *found.kinds)))
         is_library = found.packages and (found.code or found.calls)
         before = self.enter(id(obj), LIBRARY) if is_library else self.at
         for identity in found.calls:
@@ -145,8 +151,7 @@ class Steps:
         """An object whose state is not looked at."""
         cls = type(obj)
         self.leads_out(cls.__module__)
-        if any(hasattr(cls, name) for name in _TAKES_WORK) or cls.__name__ == "Event":
-            self.hands_on = True
+        self.hands_on = self.hands_on or _takes_work(cls)
         if cls.__module__.partition(".")[0] not in _QUIET or (cls.__module__, cls.__name__) in _KEEPS:
             self.remembers(HIDDEN)
 
@@ -175,6 +180,11 @@ class Steps:
             todo += new
         calls = frozenset([node for node in seen if type(node) is str])
         return Memo(kind, count, calls, frozenset([self._codes[node] for node in seen if node in self._codes]))
+
+
+def _takes_work(cls: type) -> bool:
+    """Whether objects of a class may be how work reaches a thread that was there before."""
+    return any(hasattr(cls, name) for name in _TAKES_WORK) or cls.__name__ in _SIGNALS
 
 
 _QUIET = frozenset({"_thread", "threading", "logging", "_contextvars", "weakref", "_weakref"})

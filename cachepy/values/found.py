@@ -69,12 +69,12 @@ class Found:
     Valid while the values do not change.  hidden: whether there may be text that the stream shows
     only as a digest.  parted: whether it had to be taken apart.  unseen: the types of parts without a
     digest; None if such a part is an error.
-    dropped: what pickle may not bring back, in words.
+    dropped: what pickle may not bring back, in words.  kinds: the classes of the parts, if it had to be taken apart.
     """
 
     __slots__ = (
-        "_code", "cached", "calls", "dropped", "hidden", "known", "memos", "names", "packages", "parted", "paths",
-        "unseen",
+        "_code", "cached", "calls", "dropped", "hidden", "kinds", "known", "memos", "names", "packages", "parted",
+        "paths", "unseen",
     )  # fmt: skip
 
     def __init__(self, *, by_parts: bool = False) -> None:
@@ -88,6 +88,7 @@ class Found:
         self.known: dict[int, tuple[Any, Any]] = {}
         self.hidden = False
         self.parted = False
+        self.kinds: set[type] = set()
         self.dropped: list[str] = []
         self.unseen: list[str] | None = [] if by_parts else None
 
@@ -109,6 +110,7 @@ class Found:
         self.paths += other.paths
         self.names += other.names
         self.hidden |= other.hidden
+        self.kinds |= other.kinds
         self.dropped += other.dropped
         if self.unseen is not None:
             self.unseen += other.unseen or ()

@@ -277,6 +277,7 @@ class PartsPickler(CanonicalPickler):
             raise UndigestableError(f"it has more than {_MOST_PARTS:,} parts")
         if obj is mark or obj is set or obj is frozenset or issubclass(type(obj), type):
             return super().reducer_override(obj)
+        self.found.kinds.add(type(obj))
         beside = refused.form_beside(obj, self)
         if beside is not None:
             return beside

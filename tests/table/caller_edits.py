@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.table.harness import Case, Edit, module, sub, write
 
 CHILD = """
-import asyncio, contextvars, functools, queue, threading, weakref
+import asyncio, contextvars, functools, os, queue, threading, time, weakref
 import concurrent.futures as cf
 import multiprocessing.dummy
 import multiprocessing.pool
@@ -68,6 +68,72 @@ IN_A_THREAD = {
         "def work():\n    while True:\n        DONE.put(go(JOBS.get()))\n\n"
         "threading.Thread(target=work, daemon=True).start()\n"),
         "JOBS.put(x)\n    out = DONE.get(timeout=30)",
+    ),
+    "Queue of a worker": (
+        ("JOBS, DONE = queue.Queue(), queue.LifoQueue()\n"
+        "def work():\n    while True:\n        DONE.put(go(JOBS.get()))\n\n"
+        "threading.Thread(target=work, daemon=True).start()\n"),
+        "JOBS.put(x)\n    out = DONE.get(timeout=30)",
+    ),
+    "queue in an object": (
+        ("class Box:\n    def __init__(self):\n        self.jobs, self.done = queue.Queue(), queue.PriorityQueue()\n\nBOX = Box()\n"
+        "def work():\n    while True:\n        BOX.done.put(go(BOX.jobs.get()))\n\n"
+        "threading.Thread(target=work, daemon=True).start()\n"),
+        "BOX.jobs.put(x)\n    out = BOX.done.get(timeout=30)",
+    ),
+    "queue in a closure": (
+        ("def make():\n    jobs, done = queue.Queue(), queue.Queue()\n    def ask(x):\n        jobs.put(x)\n        return done.get(timeout=30)\n    return jobs, done, ask\n\nJOBS, DONE, ask = make()\n"
+        "def work():\n    while True:\n        DONE.put(go(JOBS.get()))\n\n"
+        "threading.Thread(target=work, daemon=True).start()\n"),
+        "out = ask(x)",
+    ),
+    "deque that is looked into": (
+        ("from collections import deque\nJOBS, DONE = deque(), deque()\n"
+        "def work():\n    while True:\n        if JOBS:\n            DONE.append(go(JOBS.popleft()))\n        time.sleep(0.001)\n\n"
+        "threading.Thread(target=work, daemon=True).start()\n"),
+        "JOBS.append(x)\n    while not DONE:\n        time.sleep(0.001)\n    out = DONE.popleft()",
+    ),
+    "dict that is looked into": (
+        ("JOBS, DONE = {}, {}\n"
+        "def work():\n    while True:\n        if JOBS:\n            DONE['it'] = go(JOBS.popitem()[1])\n        time.sleep(0.001)\n\n"
+        "threading.Thread(target=work, daemon=True).start()\n"),
+        "JOBS['it'] = x\n    while not DONE:\n        time.sleep(0.001)\n    out = DONE.popitem()[1]",
+    ),
+    "attribute that is looked into": (
+        ("class Box:\n    def __init__(self):\n        self.job = self.done = None\n\nBOX = Box()\n"
+        "def work():\n    while True:\n        if BOX.job is not None:\n            job, BOX.job = BOX.job, None\n            BOX.done = go(job)\n        time.sleep(0.001)\n\n"
+        "threading.Thread(target=work, daemon=True).start()\n"),
+        "BOX.job = x\n    while BOX.done is None:\n        time.sleep(0.001)\n    out, BOX.done = BOX.done, None",
+    ),
+    "condition": (
+        ("READY, SLOT = threading.Condition(), [None, None]\n"
+        "def work():\n    while True:\n        with READY:\n            READY.wait_for(lambda: SLOT[0] is not None)\n            job, SLOT[0] = SLOT[0], None\n        done = go(job)\n        with READY:\n            SLOT[1] = done\n            READY.notify_all()\n\n"
+        "threading.Thread(target=work, daemon=True).start()\n"),
+        "with READY:\n        SLOT[0] = x\n        READY.notify_all()\n        READY.wait_for(lambda: SLOT[1] is not None, 30)\n        out, SLOT[1] = SLOT[1], None",
+    ),
+    "semaphore": (
+        ("ASKED, DONE, SLOT = threading.Semaphore(0), threading.Semaphore(0), [None, None]\n"
+        "def work():\n    while True:\n        ASKED.acquire()\n        SLOT[1], SLOT[0] = go(SLOT[0]), None\n        DONE.release()\n\n"
+        "threading.Thread(target=work, daemon=True).start()\n"),
+        "SLOT[0] = x\n    ASKED.release()\n    DONE.acquire(timeout=30)\n    out, SLOT[1] = SLOT[1], None",
+    ),
+    "barrier": (
+        ("MEET, SLOT = threading.Barrier(2), [None, None]\n"
+        "def work():\n    while True:\n        MEET.wait()\n        SLOT[1], SLOT[0] = go(SLOT[0]), None\n        MEET.wait()\n\n"
+        "threading.Thread(target=work, daemon=True).start()\n"),
+        "SLOT[0] = x\n    MEET.wait(30)\n    MEET.wait(30)\n    out, SLOT[1] = SLOT[1], None",
+    ),
+    "pipe": (
+        ("ASKS, ASKED = os.pipe()\nSAYS, SAID = os.pipe()\n"
+        "def work():\n    while True:\n        os.write(SAID, str(go(int(os.read(ASKS, 20)))).encode())\n\n"
+        "threading.Thread(target=work, daemon=True).start()\n"),
+        "os.write(ASKED, str(x).encode())\n    out = int(os.read(SAYS, 20))",
+    ),
+    "socket": (
+        ("import socket\nHERE_, THERE = socket.socketpair()\n"
+        "def work():\n    while True:\n        THERE.sendall(str(go(int(THERE.recv(20)))).encode())\n\n"
+        "threading.Thread(target=work, daemon=True).start()\n"),
+        "HERE_.sendall(str(x).encode())\n    out = int(HERE_.recv(20))",
     ),
     "an empty context": ("", "out = contextvars.Context().run(go, x)"),
     "pool in a pool": (
