@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import os
 import sys
-from time import time_ns
+from _thread import get_ident
+from time import monotonic, sleep, time_ns
 
 from cachepy.errors import PartError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
     Identity = tuple[int, int, int, int]
 
 _ENDS = (".py", ".pyc")
 _TOPS = ("cachepy", "dask_plugin")
+_LONGEST_WAIT = 10.0  # s; who loads may wait for what the thread that forks holds
+_WAIT_FOR_OTHERS = 0.2  # s; parts use modules of Python's own, and large libraries are none of them
 
 
 class Unchanged:
@@ -125,3 +129,27 @@ def watch() -> None:
     archive: str | None = getattr(getattr(__spec__, "loader", None), "archive", None)
     others = [finder for finder in sys.meta_path if type(finder).__qualname__ != Unchanged.__qualname__]
     sys.meta_path[:] = [Unchanged(os.path.dirname(os.path.dirname(__file__)), archive), *others]
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=let_loading_end)
+
+
+def let_loading_end() -> None:
+    """Before a fork: a module that another thread is loading stays locked for ever in the child.
+
+    So wait till it is there; the locks are importlib's own, and where they have other names, nobody waits.
+    """
+    locks = getattr(sys.modules.get("_frozen_importlib"), "_module_locks", None)
+    if not isinstance(locks, dict):
+        return
+    me, began = get_ident(), monotonic()
+    while names := [name for name, ref in locks.copy().items() if _loader_of(ref) not in (None, me)]:
+        is_ours = any(str(name).partition(".")[0] in _TOPS for name in names)
+        if monotonic() - began > (_LONGEST_WAIT if is_ours else _WAIT_FOR_OTHERS):
+            return
+        sleep(0.0005)
+
+
+def _loader_of(ref: Any) -> int | None:
+    """The thread that holds the lock of a module."""
+    found: int | None = getattr(ref(), "owner", None)
+    return found

@@ -146,18 +146,6 @@ def _lineage(pid: int) -> list[int]:
     return found
 
 
-def _before_fork() -> None:
-    """A module that another thread is loading stays locked for ever in a child: wait till it is there.
-
-    What a task is told through is loaded where tasks are pickled, by a pool's own thread, while more children start.
-    """
-    if bodies:
-        try:
-            from cachepy.disk import mailbox  # noqa: F401 - for what loading it does
-        except ImportError:  # whoever needs it says so
-            pass
-
-
 def _after_fork() -> None:
     """What runs in the parent does not run in a forked child, and who held the lock is not there."""
     global _boxes
@@ -169,7 +157,7 @@ def _after_fork() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class Letters:

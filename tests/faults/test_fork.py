@@ -438,3 +438,33 @@ def test_early_cutoff_asked_for_by_everyone_at_once(programs):
 @pytest.mark.stress
 def test_early_cutoff_asked_for_by_everyone_many_times(programs):
     rounds(programs, 40, processes=4, threads=6)
+
+
+LOADING = """
+    import importlib.abc, importlib.machinery
+
+    class Slow(importlib.abc.Loader, importlib.abc.MetaPathFinder):
+        def find_spec(self, name, path=None, target=None):
+            if name == "cachepy.slow":
+                return importlib.machinery.ModuleSpec(name, self)
+
+        def exec_module(self, module):
+            time.sleep(1)
+
+    sys.meta_path.append(Slow())
+    loads = threading.Thread(target=lambda: __import__("cachepy.slow"))
+    loads.start()
+    time.sleep(0.2)
+    pid = os.fork()
+    if not pid:
+        signal.alarm(10)
+        __import__("cachepy.slow")
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+    loads.join()
+    """
+
+
+def test_a_fork_while_a_thread_loads_a_part(programs):
+    """Its lock would stay taken in the child."""
+    programs.main(LOADING)

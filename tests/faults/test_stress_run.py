@@ -172,6 +172,7 @@ def stress(folder, seconds, workers, threads, seed):
     for k in range(INPUTS):
         (folder / f"input{k}").write_text("1")
     programs.write("work", WORK)
+    (folder / "cache").mkdir(mode=0o700)  # who looks after it may be there first
     end = time.time() + seconds
     done = {"edits": 0, "kills": 0}
     try:

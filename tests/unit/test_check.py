@@ -282,7 +282,8 @@ def test_no_value_is_unpickled(used, monkeypatch):
 
     monkeypatch.setattr("cachepy.disk.entryfile.load_value", load)
     monkeypatch.setattr("cachepy.store.load_value", load)
-    monkeypatch.setattr("cachepy.disk.entryfile._loads", load)
+    monkeypatch.setattr("cachepy.disk.entryfile.plain.loads", load)
+    monkeypatch.setattr("_pickle.loads", load)
     assert cache_verify(used).is_good
 
 
