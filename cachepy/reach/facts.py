@@ -82,12 +82,6 @@ class CodeFacts:
         self.asks: set[str] = set()  # which questions about code it may ask
 
 
-    @property
-    def hands_on(self) -> bool:
-        """Whether it puts something where a thread that was there may take it: into an object, a name, a pipe."""
-        return bool(self.filled or self.stored_globals) or ("write",) in self.global_chains.get("os", ())
-
-
 def scan(code: CodeType) -> CodeFacts:
     """Collect the facts of `code` and of the code objects among its constants."""
     facts, todo = CodeFacts(), [code]

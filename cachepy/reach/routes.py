@@ -2,16 +2,22 @@
 
 Behind something that remembers (`functools.lru_cache`, a library's memo, an object that does not show its state) only
 the first caller calls them; what a body hands to a thread, a queue or a process, others call for it.  The walk notes
-each step; `Routes` is what follows from them.  Imports nothing of cachepy.
+each step; `Routes` is what follows from them.  Imports kinds, modules.
 """
 
 from __future__ import annotations
+
+from cachepy.reach.kinds import FUNCTION, MODULE
+from cachepy.values.modules import USER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import CodeType
     from typing import Any, Protocol
+
+    from cachepy.reach.facts import CodeFacts
+    from cachepy.values.modules import Origins
 
     class Found(Protocol):
         """What digesting a value came across (see `rules`)."""
@@ -154,6 +160,21 @@ class Steps:
         self.hands_on = self.hands_on or _takes_work(cls)
         if cls.__module__.partition(".")[0] not in _QUIET or (cls.__module__, cls.__name__) in _KEEPS:
             self.remembers(HIDDEN)
+
+    def puts(self, fn: Any, facts: CodeFacts, origins: Origins) -> None:
+        """Whether code puts something where a thread that was there before may take it: into an object, a name, a pipe.
+
+        A module of a library has functions of the names that say so, as in ``np.append``.
+        """
+        scope = fn.__globals__
+        filled = [scope.get(name) for name in facts.filled.intersection(facts.names)]
+        self.hands_on = (
+            self.hands_on
+            or bool(facts.stored_globals)
+            or ("write",) in facts.global_chains.get("os", ())
+            or not facts.filled.isdisjoint(fn.__code__.co_freevars)
+            or any(not isinstance(obj, (type, FUNCTION, MODULE)) or origins.of(obj) == USER for obj in filled)
+        )
 
     def leads_out(self, module: str | None) -> None:
         """Code of a module that is not the user's."""

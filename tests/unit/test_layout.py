@@ -108,7 +108,7 @@ ALLOWED: dict[str, set[str]] = {
     "notes": {"bytecode", "digest", "hints", "modules"},
     "pieces": {"digest", "label", "model"},
     "source": {"bytecode", "digest", "pieces", "wire"},
-    "routes": set(),
+    "routes": {"facts", "kinds", "modules"},
     "walk": {
         "asked", "digest", "dynamic", "extensions", "facts", "guard", "imports", "kinds", "modules", "notes", "patches", "pieces",
         "refused", "routes", "found", "scopes", "settings",

@@ -5,7 +5,11 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+import pytest
+
 from cachepy import Session, cache_file, track_file, use_session
+from cachepy.code import Target
 
 BOTH = threading.Barrier(2)
 TABLE = {"factor": 10}
@@ -36,3 +40,39 @@ def test_a_call_that_runs_beside_another_is_none_of_its_own(tmp_path):
         (tmp_path / "b").write_text("2 now")
         assert load.is_cached("a"), load.explain("a")
         assert not clean.is_cached("b")
+
+
+ROWS = []
+
+
+def appends_to_an_array(x):
+    return np.append(np.insert(x, 0, 1), np.add(x, 1))
+
+
+def fills_its_own_list(x):
+    found = []
+
+    def inner():
+        found.append(x)
+
+    inner()
+    return found
+
+
+def fills_a_global_list(x):
+    ROWS.append(x)
+    return ROWS.pop()
+
+
+def sets_an_item(x):
+    TABLE["x"] = x
+    return TABLE.pop("x")
+
+
+@pytest.mark.parametrize(
+    ("fn", "hands_on"),
+    [(appends_to_an_array, False), (fills_its_own_list, False), (fills_a_global_list, True), (sets_an_item, True)],
+)
+def test_what_may_hand_work_on(fn, hands_on):
+    with use_session(Session()) as session:
+        assert session.reader.reach(Target(fn)).routes.hands_on is hands_on
