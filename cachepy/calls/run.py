@@ -57,7 +57,7 @@ def observe(session: Session, call: CachedCall, frame: Frame, routes: Routes) ->
     """A body begins: from now on calls without a caller may be its own."""
     called = call.target.identity
     enter_body(Body(frame, called, routes.calls, hands_on=routes.hands_on, is_async=call.is_async))
-    return Unseen(session, frame, routes, call.fname) if routes.memos or routes.elsewhere or routes.hands_on else None
+    return Unseen(session, frame, routes, call.fname) if routes.memos or routes.elsewhere or routes.takes_work else None
 
 
 class Run:

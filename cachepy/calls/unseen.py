@@ -43,7 +43,7 @@ class Unseen:
         self._routes = routes
         self._fname = fname
         self._before = [_state(memo) for memo in routes.memos]
-        self._letters = Letters(session, frame) if routes.elsewhere or routes.hands_on else None
+        self._letters = Letters(session, frame) if routes.elsewhere or routes.takes_work else None
 
     def add(self) -> None:
         """Tell the frame of what may have been used; it has to be open still."""

@@ -64,11 +64,11 @@ class Memo:
 class Routes:
     """What the steps of a walk come to.
 
-    calls: the cached functions that are reached; codes: all code; hands_on: whether there is an object that takes work
-    for other threads; elsewhere: whether work may go to other processes.
+    calls: the cached functions that are reached; codes: all code; takes_work: whether there is an object that takes
+    work; puts: whether something is put where a thread may take it; elsewhere: whether work may go to other processes.
     """
 
-    __slots__ = ("calls", "codes", "elsewhere", "hands_on", "memos")
+    __slots__ = ("calls", "codes", "elsewhere", "memos", "puts", "takes_work")
 
     def __init__(
         self,
@@ -76,14 +76,21 @@ class Routes:
         memos: tuple[Memo, ...] = (),
         codes: frozenset[CodeType] = frozenset(),
         *,
-        hands_on: bool = False,
+        takes_work: bool = False,
+        puts: bool = False,
         elsewhere: bool = False,
     ) -> None:
         self.calls = calls
         self.memos = memos
         self.codes = codes
-        self.hands_on = hands_on
+        self.takes_work = takes_work
+        self.puts = puts
         self.elsewhere = elsewhere
+
+    @property
+    def hands_on(self) -> bool:
+        """Whether a thread that was there before may get work from here."""
+        return self.takes_work or self.puts
 
     def plus(self, others: Iterable[Routes]) -> Routes:
         """All of them as one."""
@@ -92,7 +99,8 @@ class Routes:
             frozenset([call for each in every for call in each.calls]),
             tuple([memo for each in every for memo in each.memos]),
             frozenset([code for each in every for code in each.codes]),
-            hands_on=any(each.hands_on for each in every),
+            takes_work=any(each.takes_work for each in every),
+            puts=any(each.puts for each in every),
             elsewhere=any(each.elsewhere for each in every),
         )
 
@@ -105,7 +113,7 @@ class Steps:
 
     def __init__(self) -> None:
         self.at: object = None
-        self.hands_on = self.elsewhere = False
+        self.takes_work = self.puts = self.elsewhere = False
         self.aside: list[type] = []  # classes of objects that do not count, and so are not walked
         self._next: dict[object, list[object]] = {}
         self._codes: dict[object, CodeType] = {}
@@ -137,7 +145,7 @@ class Steps:
     def found(self, obj: object, found: Found) -> object:
         """To the code that a value refers to: what follows are steps from there; returns where the walk was."""
         self.leads_out(type(obj).__module__)
-        self.hands_on = self.hands_on or any(map(_takes_work, (type(obj), *found.kinds)))
+        self.takes_work = self.takes_work or any(map(_takes_work, (type(obj), *found.kinds)))
         is_library = found.packages and (found.code or found.calls)
         before = self.enter(id(obj), LIBRARY) if is_library else self.at
         for identity in found.calls:
@@ -157,19 +165,19 @@ class Steps:
         """An object whose state is not looked at."""
         cls = type(obj)
         self.leads_out(cls.__module__)
-        self.hands_on = self.hands_on or _takes_work(cls)
+        self.takes_work = self.takes_work or _takes_work(cls)
         if cls.__module__.partition(".")[0] not in _QUIET or (cls.__module__, cls.__name__) in _KEEPS:
             self.remembers(HIDDEN)
 
-    def puts(self, fn: Any, facts: CodeFacts, origins: Origins) -> None:
-        """Whether code puts something where a thread that was there before may take it: into an object, a name, a pipe.
+    def put(self, fn: Any, facts: CodeFacts, origins: Origins) -> None:
+        """Note whether code puts something where a thread that was there may take it: into an object, a name, a pipe.
 
         A module of a library has functions of the names that say so, as in ``np.append``.
         """
         scope = fn.__globals__
         filled = [scope.get(name) for name in facts.filled.intersection(facts.names)]
-        self.hands_on = (
-            self.hands_on
+        self.puts = (
+            self.puts
             or bool(facts.stored_globals)
             or ("write",) in facts.global_chains.get("os", ())
             or not facts.filled.isdisjoint(fn.__code__.co_freevars)
@@ -189,7 +197,8 @@ class Steps:
             frozenset(self._calls),
             tuple([memo for memo in memos if memo.calls or memo.codes]),
             frozenset(self._codes.values()),
-            hands_on=self.hands_on,
+            takes_work=self.takes_work,
+            puts=self.puts,
             elsewhere=self.elsewhere,
         )
 
