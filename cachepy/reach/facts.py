@@ -20,7 +20,13 @@ _LOADS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
 _ATTRIBUTES = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
 _IMPORTERS = frozenset({"import_module", "__import__", "resolve_name", "run_module"})
 _TEXTS_RUN = frozenset({"eval", "exec", "compile"})
-_FILLERS = frozenset({"append", "appendleft", "extend", "insert", "add", "update", "setdefault", "release"})
+PUTS, TAKES, HANDS = "puts", "takes", "hands"
+_USES = {
+    **dict.fromkeys(("append", "appendleft", "extend", "insert", "add", "update", "setdefault"), PUTS),
+    **dict.fromkeys(("pop", "popleft", "popitem", "remove", "discard", "clear"), TAKES),
+    "release": HANDS,
+}
+_ITEMS = {"STORE_SUBSCR": PUTS, "DELETE_SUBSCR": TAKES}
 _PADDING = frozenset({"PUSH_NULL", "PRECALL", "KW_NAMES", "RESUME"})
 _BETWEEN = frozenset({"IMPORT_FROM", "SWAP", "POP_TOP"})  # of ``import a.b as c``
 
@@ -58,12 +64,12 @@ class CodeFacts:
 
     attributes: names of all attributes that are read; texts: all constants that are texts; loose_modules: whether
     something is taken out of ``sys.modules`` that no constant names; loose_imports: whether a module is imported that
-    no constant names; filled: names of globals and cells into whose objects something is put.
+    no constant names; uses: of names of globals and cells, whether something is put into their objects or taken out.
     """
 
     __slots__ = (
-        "asks", "attributes", "cell_chains", "filled", "global_chains", "implied", "imports", "loose_imports",
-        "loose_modules", "names", "stored_cells", "stored_globals", "texts",
+        "asks", "attributes", "cell_chains", "global_chains", "implied", "imports", "loose_imports",
+        "loose_modules", "names", "stored_cells", "stored_globals", "texts", "uses",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -71,7 +77,7 @@ class CodeFacts:
         self.cell_chains: Chains = {}
         self.imports: list[Import] = []
         self.stored_globals: set[str] = set()
-        self.filled: set[str] = set()
+        self.uses: dict[str, set[str]] = {}
         self.stored_cells: set[str] = set()
         self.attributes: set[str] = set()
         self.texts: set[str] = set()
@@ -110,13 +116,13 @@ def _scan_one(ops: list[Op], facts: CodeFacts, cells: list[tuple[str, Import]]) 
         if op in _LOADS:
             facts.global_chains.setdefault(name, set()).add(_chain(ops, at + 1))
             _scan_call(ops, at, name, facts)
-            _scan_fill(ops, at, name, facts)
+            _scan_use(ops, at, name, facts)
         elif op in _ATTRIBUTES:
             facts.attributes.add(name)
             _scan_call(ops, at, name, facts)
         elif op in ("LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"):
             facts.cell_chains.setdefault(name, set()).add(_chain(ops, at + 1))
-            _scan_fill(ops, at, name, facts)
+            _scan_use(ops, at, name, facts)
         elif op in ("STORE_GLOBAL", "DELETE_GLOBAL"):
             facts.stored_globals.add(name)
         elif op in ("STORE_DEREF", "DELETE_DEREF"):
@@ -128,16 +134,18 @@ def _scan_one(ops: list[Op], facts: CodeFacts, cells: list[tuple[str, Import]]) 
             facts.imports += _import(ops, at, cells)
 
 
-def _scan_fill(ops: list[Op], at: int, name: str, facts: CodeFacts) -> None:
-    """Whether something is put into what was loaded: by a method, as an attribute, as an item."""
+def _scan_use(ops: list[Op], at: int, name: str, facts: CodeFacts) -> None:
+    """Whether something is put into what was loaded (by a method, as an item, as an attribute), or taken out of it."""
     end = at + 1
     while end < len(ops) and ops[end][0] in _ATTRIBUTES:
         end += 1
-    is_set = end < len(ops) and (
-        ops[end][0] == "STORE_ATTR" or (ops[end][0][:5] == "LOAD_" and ops[end + 1][0] == "STORE_SUBSCR")
-    )
-    if is_set or ops[end - 1][1] in _FILLERS:
-        facts.filled.add(name)
+    use = _USES.get(str(ops[end - 1][1])) if end > at + 1 else None
+    if end < len(ops) and ops[end][0] == "STORE_ATTR":
+        use = HANDS
+    elif end + 1 < len(ops) and ops[end][0][:5] == "LOAD_":
+        use = _ITEMS.get(ops[end + 1][0], use)
+    if use is not None:
+        facts.uses.setdefault(name, set()).add(use)
 
 
 def _chain(ops: list[Op], at: int) -> Chain:

@@ -2,11 +2,12 @@
 
 Behind something that remembers (`functools.lru_cache`, a library's memo, an object that does not show its state) only
 the first caller calls them; what a body hands to a thread, a queue or a process, others call for it.  The walk notes
-each step; `Routes` is what follows from them.  Imports kinds, modules.
+each step; `Routes` is what follows from them.  Imports facts, kinds, modules.
 """
 
 from __future__ import annotations
 
+from cachepy.reach.facts import HANDS, PUTS, TAKES
 from cachepy.reach.kinds import FUNCTION, MODULE
 from cachepy.values.modules import USER
 
@@ -35,6 +36,8 @@ _TAKES_WORK = (
     "submit", "put", "put_nowait", "apply_async", "call_soon_threadsafe", "run_in_executor", "notify_all", "sendall",
     "send_bytes",
 )  # fmt: skip
+_PIPE = frozenset({"os.write", "os.read"})
+_HAND_ON = ({HANDS}, {PUTS, TAKES}, _PIPE)  # what code does that asks a thread by way of plain data
 _SIGNALS = frozenset({"Event", "Barrier"})
 _ELSEWHERE = frozenset({
     "multiprocessing", "concurrent", "subprocess", "joblib", "loky", "multiprocess", "billiard", "pathos", "mpi4py",
@@ -113,7 +116,8 @@ class Steps:
 
     def __init__(self) -> None:
         self.at: object = None
-        self.takes_work = self.puts = self.elsewhere = False
+        self.takes_work = self.elsewhere = False
+        self._uses: set[str] = set()  # of what lives longer than a body
         self.aside: list[type] = []  # classes of objects that do not count, and so are not walked
         self._next: dict[object, list[object]] = {}
         self._codes: dict[object, CodeType] = {}
@@ -169,20 +173,18 @@ class Steps:
         if cls.__module__.partition(".")[0] not in _QUIET or (cls.__module__, cls.__name__) in _KEEPS:
             self.remembers(HIDDEN)
 
-    def put(self, fn: Any, facts: CodeFacts, origins: Origins) -> None:
-        """Note whether code puts something where a thread that was there may take it: into an object, a name, a pipe.
+    def use(self, fn: Any, facts: CodeFacts, origins: Origins) -> None:
+        """Note what code puts where a thread that was there may take it, and what it takes out of such a place.
 
         A module of a library has functions of the names that say so, as in ``np.append``.
         """
-        scope = fn.__globals__
-        filled = [scope.get(name) for name in facts.filled.intersection(facts.names)]
-        self.puts = (
-            self.puts
-            or bool(facts.stored_globals)
-            or ("write",) in facts.global_chains.get("os", ())
-            or not facts.filled.isdisjoint(fn.__code__.co_freevars)
-            or any(not isinstance(obj, (type, FUNCTION, MODULE)) or origins.of(obj) == USER for obj in filled)
-        )
+        scope, cells = fn.__globals__, fn.__code__.co_freevars
+        for name, uses in facts.uses.items():
+            obj = scope.get(name)
+            is_library = isinstance(obj, (type, FUNCTION, MODULE)) and origins.of(obj) != USER
+            if name in cells or (name in facts.names and not is_library):
+                self._uses |= uses
+        self._uses |= _PIPE.intersection([f"os.{chain[0]}" for chain in facts.global_chains.get("os", ()) if chain])
 
     def leads_out(self, module: str | None) -> None:
         """Code of a module that is not the user's."""
@@ -198,7 +200,7 @@ class Steps:
             tuple([memo for memo in memos if memo.calls or memo.codes]),
             frozenset(self._codes.values()),
             takes_work=self.takes_work,
-            puts=self.puts,
+            puts=any(self._uses.issuperset(each) for each in _HAND_ON),
             elsewhere=self.elsewhere,
         )
 

@@ -411,7 +411,7 @@ class Walk:
 
             visit_imports(self, fn, facts)
         visit_dynamic(self, fn, facts)
-        self.steps.put(fn, facts, self.origins)
+        self.steps.use(fn, facts, self.origins)
         if facts.attributes and any(name in sys.modules for name in FRAME_LIBRARIES):
             from cachepy.reach.patches import named_patches
 

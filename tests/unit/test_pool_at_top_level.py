@@ -59,6 +59,12 @@ def fills_its_own_list(x):
     return found
 
 
+def fills_a_memo(x):
+    if x not in TABLE:
+        TABLE[x] = x
+    return TABLE[x]
+
+
 def fills_a_global_list(x):
     ROWS.append(x)
     return ROWS.pop()
@@ -71,7 +77,13 @@ def sets_an_item(x):
 
 @pytest.mark.parametrize(
     ("fn", "hands_on"),
-    [(appends_to_an_array, False), (fills_its_own_list, False), (fills_a_global_list, True), (sets_an_item, True)],
+    [
+        (appends_to_an_array, False),
+        (fills_its_own_list, False),
+        (fills_a_memo, False),
+        (fills_a_global_list, True),
+        (sets_an_item, True),
+    ],
 )
 def test_what_may_hand_work_on(fn, hands_on):
     with use_session(Session()) as session:
