@@ -51,7 +51,7 @@ class Verifier:
         self.own, self._own_digest = own
         self.chosen: dict[str, Event] = {}  # the run of each call below that holds
         self._calls: dict[_Call, bool | int] = {}  # a number: taken to hold if what is open there does
-        self._taken: list[_Call] = []  # those of the calls that are taken to hold, in this order
+        self._taken: list[_Visit] = []  # of the calls that are taken to hold, in this order
         self._causes: dict[str, Reason] = {}
 
     @property
@@ -146,27 +146,30 @@ class Verifier:
                 self._forget(visit.mark)
                 self._calls[visit.call] = False
             else:
-                self.chosen[visit.call[0]] = visit.event
                 self._close(visit, stack[-1] if stack else None)
 
     def _open(self, visit: _Visit) -> None:
         visit.mark = len(self._taken)
-        self._taken.append(visit.call)
+        self._taken.append(visit)
         self._calls[visit.call] = visit.depth
 
     def _close(self, visit: _Visit, above: _Visit | None) -> None:
         """A call holds: for good, or if one further up does, and so does what was taken to hold by it."""
-        is_taken = above is not None and visit.lowest < visit.depth
-        self._calls.update(dict.fromkeys(self._taken[visit.mark :], visit.lowest if is_taken else True))
-        if above is not None and is_taken:
+        taken = self._taken[visit.mark :]
+        if above is not None and visit.lowest < visit.depth:
+            self._calls.update(dict.fromkeys([each.call for each in taken], visit.lowest))
             above.lowest = min(above.lowest, visit.lowest)
-        else:
-            del self._taken[visit.mark :]
+            return
+        for each in taken:
+            self._calls[each.call] = True
+            if each.event is not None:  # they hold, all of them
+                self.chosen[each.call[0]] = each.event
+        del self._taken[visit.mark :]
 
     def _forget(self, mark: int) -> None:
         """What was taken to hold since then has to be looked at again."""
-        for call in self._taken[mark:]:
-            del self._calls[call]
+        for each in self._taken[mark:]:
+            del self._calls[each.call]
         del self._taken[mark:]
 
     def _candidates(self, call: _Call, roots: Sequence[str]) -> Iterator[Event]:

@@ -77,3 +77,16 @@ def test_what_went_by_an_open_call_falls_with_it():
     runs = {f"c{n}": [event(n, 0, "a", n != 3, [(b, "a") for b in below[n]])] for n in below}
     verifier = Verifier(World(runs))
     assert [verifier.call_holds((f"c{n}", "a"), ()) for n in below] == [False] * 4
+
+
+def test_a_run_that_was_only_taken_to_hold_is_not_chosen():
+    """c1 gives "a" by its first run; its second one would hold if c3 did, which falls by c0."""
+    runs = {
+        "c0": [],
+        "c1": [event(1, 0, "a", True, []), event(1, 1, "b", True, [(1, "a"), (3, "a")])],
+        "c3": [event(3, 0, "a", True, [(1, "b"), (0, "a")])],
+    }
+    verifier = Verifier(World(runs))
+    assert not verifier.call_holds(("c3", "a"), ())
+    assert verifier.call_holds(("c1", "a"), ())
+    assert verifier.chosen["c1"].run == "1.0"
