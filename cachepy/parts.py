@@ -50,10 +50,10 @@ class Unchanged:
         if name in sys.modules:  # it is loaded again, and asked for by name
             return
         if self._archive is not None:
-            self._look(name, *self._archive)
+            self._check_archive(name, *self._archive)
         folder, file = self._place(name)
         if folder is not None:
-            self._look_at(name, folder, file)
+            self._check_file(name, folder, file)
 
     def _place(self, name: str) -> tuple[Folder | None, str]:
         """The folder and the file that a module was in."""
@@ -65,7 +65,7 @@ class Unchanged:
                         return folder, file
         return None, ""
 
-    def _look_at(self, name: str, folder: Folder, file: str) -> None:
+    def _check_file(self, name: str, folder: Folder, file: str) -> None:
         path = os.path.join(folder.path, file)
         try:
             is_same = folder.still_has(file) and os.stat(path).st_mtime_ns <= self._began
@@ -74,7 +74,7 @@ class Unchanged:
         if not is_same:
             raise PartError(name, path, "it was changed")
 
-    def _look(self, name: str, archive: str, before: Identity) -> None:
+    def _check_archive(self, name: str, archive: str, before: Identity) -> None:
         try:
             now = identity_of(os.stat(archive))
         except OSError as error:
@@ -94,7 +94,7 @@ class Folder:
     def __init__(self, path: str) -> None:
         st = os.stat(path)
         self.path, self.written = path, st.st_mtime_ns
-        self._place = st.st_dev, st.st_ino
+        self._identity = st.st_dev, st.st_ino
         self.files: dict[str, int] = {}
         self.folders: list[str] = []
         with os.scandir(path) as entries:
@@ -107,9 +107,9 @@ class Folder:
     def still_has(self, file: str) -> bool:
         """Whether it has the same file under a name; nothing comes into a folder or goes without changing its time."""
         st = os.stat(self.path)
-        if (st.st_mtime_ns, st.st_dev, st.st_ino) == (self.written, *self._place):
+        if (st.st_mtime_ns, st.st_dev, st.st_ino) == (self.written, *self._identity):
             return True
-        return st.st_dev == self._place[0] and Folder(self.path).files.get(file) == self.files[file]
+        return st.st_dev == self._identity[0] and Folder(self.path).files.get(file) == self.files[file]
 
 
 def _folders(folder: str) -> Iterator[tuple[str, Folder]]:

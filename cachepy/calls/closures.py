@@ -2,7 +2,7 @@
 
 Functions behind one decorator that hides their names (``timed.<locals>.inner``) are told apart by what their closures
 hold: data by value, code by name, down through the closures of that code.  Imports bytecode,
-code, digest, kinds, model, rules.
+code, digest, found, kinds, model.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cachepy.code import Reach
     from cachepy.session import Session
 
+
 def reach_of(session: Session, obj: Any) -> Reach:
     """The code of any callable, up to the border."""
     target = cached_target(obj)

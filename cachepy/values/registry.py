@@ -1,6 +1,6 @@
 """Which rule digests the instances of a class: by its name, by what it declares, by what it is derived from.
 
-Imports modules and rules; hints and recipes only where a value of theirs is met.
+Imports found, modules and rules; hints and recipes only where a value of theirs is met.
 """
 
 from __future__ import annotations

@@ -5,15 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from programs import Programs
-
-
-@pytest.fixture
-def programs(tmp_path):
-    made = Programs(tmp_path)
-    yield made
-    made.close()
-
 
 CIRCLE = """
     POOL = ThreadPoolExecutor(2)

@@ -3,17 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from programs import Programs
 
 from cachepy import cache_verify
-
-
-@pytest.fixture
-def programs(tmp_path):
-    made = Programs(tmp_path)
-    yield made
-    made.close()
-
 
 # ---- forks
 
