@@ -3,7 +3,7 @@
 `CodeReader` remembers each digest together with a guard, so that a warm call does not walk code
 again.  A cached function is a boundary: its caller's code counts only which function it is.
 
-Imports walk, digest, guard, modules, model, pieces.
+Imports walk, digest, guard, methods, modules, model, pieces.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 from _thread import get_ident
 
 from cachepy.digest import Digester, digest_bytes, name_of
+from cachepy.methods import Method
 from cachepy.model import Record
 from cachepy.reach.bytecode import code_bytes
 from cachepy.reach.facts import CodeFacts, scan
@@ -135,7 +136,7 @@ def resolve(module: str, qualname: str) -> Any:
     for part in qualname.split("."):
         scopes = [vars(c) for c in obj.__mro__] if isinstance(obj, type) else [getattr(obj, "__dict__", {})]
         obj = next((scope[part] for scope in scopes if part in scope), None)
-        if isinstance(obj, (staticmethod, classmethod)):
+        if isinstance(obj, (staticmethod, classmethod, Method)):
             obj = obj.__func__
     return obj
 

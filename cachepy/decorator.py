@@ -1,6 +1,6 @@
 """`cache_file`, the decorator, and what it hangs on a function.
 
-Imports engine, guard, options, questions, request, session.
+Imports engine, guard, methods, options, questions, request, session.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import sys
 from cachepy.calls.options import Options
 from cachepy.calls.request import Hit
 from cachepy.engine import CachedCall
+from cachepy.methods import Bound, join_class
 from cachepy.questions import Questions, check_function
 from cachepy.reach.guard import MISSING
 from cachepy.session import current_session, is_making
@@ -49,7 +50,18 @@ if TYPE_CHECKING:
         @overload
         def __call__(self, *args: Any, _load: bool, **kwargs: Any) -> R_co: ...
 
-    class CachedFunction(CachedCallable[P, R_co], Protocol[P, R_co]):
+    class CachedMethod(CachedCallable[P, R_co], Protocol[P, R_co]):
+        """What is called, with questions about its cache."""
+
+        def key(self, *args: P.args, **kwargs: P.kwargs) -> str: ...
+
+        def is_cached(self, *args: P.args, **kwargs: P.kwargs) -> bool: ...
+
+        def explain(self, *args: P.args, **kwargs: P.kwargs) -> Verdict: ...
+
+        def clear(self, *args: Any, **kwargs: Any) -> int: ...
+
+    class CachedFunction(CachedMethod[P, R_co], Protocol[P, R_co]):
         """A function with its signature, and questions about its cache."""
 
         @property
@@ -64,15 +76,7 @@ if TYPE_CHECKING:
         @overload
         def __get__(
             self: CachedFunction[Concatenate[Any, Q], T], obj: object, owner: type | None = None
-        ) -> CachedCallable[Q, T]: ...
-
-        def key(self, *args: P.args, **kwargs: P.kwargs) -> str: ...
-
-        def is_cached(self, *args: P.args, **kwargs: P.kwargs) -> bool: ...
-
-        def explain(self, *args: P.args, **kwargs: P.kwargs) -> Verdict: ...
-
-        def clear(self, *args: Any, **kwargs: Any) -> int: ...
+        ) -> CachedMethod[Q, T]: ...
 
 else:
 
@@ -300,7 +304,7 @@ def wrap(fn: Any, options: Options) -> Any:
     if isinstance(fn, (classmethod, staticmethod)):
         return type(fn)(wrap(fn.__func__, options))
     if isinstance(fn, MethodType):  # its object counts by its state, as `self` does
-        return MethodType(wrap(fn.__func__, options), fn.__self__)
+        return Bound(wrap(fn.__func__, options), fn.__self__)
     fn = _callable_of(fn)
     check_function(fn)
     call = CachedCall(fn, options)
@@ -331,6 +335,7 @@ def attach(wrapper: Any, call: CachedCall) -> Any:
         setattr(wrapper, name, getattr(questions, name))
     call.wrapper = wrapper
     current_session().register(call)
+    join_class(wrapper)
     return wrapper
 
 

@@ -1,6 +1,6 @@
 """What can be asked of a cached function, and what can be one.
 
-Imports key, session, stock, errors.
+Imports flows, key, session, stock, errors.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from cachepy.calls.request import Request
     from cachepy.engine import CachedCall
-    from cachepy.model import Verdict
+    from cachepy.model import Event, Verdict
 
 _GENERATOR, _ASYNC_GENERATOR = 0x20, 0x200
 
@@ -108,10 +108,35 @@ class Questions:
         """
         if args or kwargs:
             return self._clear_one(args, kwargs)
-        found = _calls_of(self._call)
+        return self._forget(_calls_of(self._call))
+
+    def clear_of(self, obj: Any, /, *args: Any, **kwargs: Any) -> int:
+        """Delete the stored results of a method with these arguments; without any, of all its calls with this object.
+
+        Returns how many calls were deleted.
+
+        Raises
+        ------
+        TypeError
+            If the arguments do not fit the function.
+        """
+        if args or kwargs:
+            return self._clear_one((obj, *args), kwargs)
+        from cachepy.calls.flows import is_trivial
+
+        name, found = self._call.binder.names[:1], _calls_of(self._call)
+        if name != self._call.binder.signature.names[:1] or is_trivial(obj):  # the object does not say which call it is
+            return self._forget(found)
+        try:
+            digest = current_session().digester.digest(obj)
+        except UndigestableError:
+            return 0
+        return self._forget([each for each in found if each.args.get(name[0]) == digest])
+
+    def _forget(self, found: list[Event]) -> int:
         store = current_session().store(self._call.options.root())
         for each in found:
-            store.forget(each)
+            store.forget(each.id)
         return len(found)
 
     def _request(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
@@ -136,12 +161,12 @@ class Questions:
         return Questions, (self._call,)
 
 
-def _calls_of(call: CachedCall) -> list[str]:
-    """The ids of all stored calls of one function."""
+def _calls_of(call: CachedCall) -> list[Event]:
+    """All stored calls of one function."""
     from cachepy.upkeep.stock import scan
 
     session = current_session()
     identity, code = (call.target.module, call.target.qualname), call.code_name(session)
     events = [e for _, e in scan(session.store(call.options.root()).root) if e is not None]
     mine = [e for e in events if (e.module, e.qualname) == identity]
-    return [e.id for e in mine if any(d.kind == CODE and d.name == code for d in e.trace.deps)]
+    return [e for e in mine if any(d.kind == CODE and d.name == code for d in e.trace.deps)]

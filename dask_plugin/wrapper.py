@@ -7,7 +7,7 @@ two tasks, or one of them would lose its edge.  Imports the public parts of cach
 
 from __future__ import annotations
 
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import Any
 
 from dask import config
@@ -18,6 +18,7 @@ from dask.delayed import delayed as _delayed
 from cachepy.calls.carry import with_caller as _with_caller
 from cachepy.calls.codes import reach_of, whole_digest
 from cachepy.engine import CachedCall
+from cachepy.methods import Bound
 from cachepy.session import current_session
 from cachepy.trace import enter, here, leave
 from dask_plugin.worker import is_heard, tell_other_code
@@ -139,6 +140,7 @@ def normalize_function(fn: Any) -> Any:
 
 
 normalize_token.register(FunctionType, normalize_function)
+normalize_token.register(Bound, lambda bound: normalize_token(MethodType(bound.__func__, bound.__self__)))
 
 
 def _restored(reduced: tuple[Any, ...], expected: Expected | None) -> with_caller:

@@ -1,12 +1,14 @@
 """Kinds of objects that a walk over code meets, and which members of a class say what it does.
 
-Imports nothing of cachepy.
+Imports methods.
 """
 
 from __future__ import annotations
 
 import sys
 from _abc import _get_dump  # type: ignore[import-not-found]  # what `ABC._dump_registry` shows
+
+from cachepy.methods import PLACE, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ _CLASS_NOISE = frozenset({
     "__static_attributes__",
     "__annotations__", "__annotations_cache__", "__annotate_func__", "__dataclass_fields__", "__dataclass_params__",
     "__parameters__", "__orig_bases__", "__abstractmethods__", "_abc_impl", "__classcell__", "__type_params__",
+    PLACE,
 })  # fmt: skip
 _FIXED = frozenset({
     ("_thread", "lock"), ("_thread", "RLock"), ("pathlib", "PosixPath"), ("pathlib", "PurePosixPath"),
@@ -70,7 +73,7 @@ def _is_sunder(name: str) -> bool:
 
 def members_of(cls: type) -> dict[str, Any]:
     """What a class says in its own body, without what Python and libraries put there."""
-    members = {n: v for n, v in vars(cls).items() if n not in _CLASS_NOISE and not _is_made(n, v)}
+    members = {n: plain(v) for n, v in vars(cls).items() if n not in _CLASS_NOISE and not _is_made(n, v)}
     return _enum_members(cls, members) if is_enum(cls) else members
 
 

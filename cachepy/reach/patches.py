@@ -2,13 +2,14 @@
 
 A package counts by its version, so what a program put into it has to be looked for.  What the attributes named by the
 code lead to is looked at, and a few steps further: at the tables in classes, and at what a library's own functions
-name.  Imports found, guard, kinds, modules, settings.
+name.  Imports found, guard, kinds, methods, modules, settings.
 """
 
 from __future__ import annotations
 
 import sys
 
+from cachepy.methods import Bound
 from cachepy.reach.guard import MISSING
 from cachepy.reach.kinds import FUNCTION, METHOD, MODULE, is_immutable
 from cachepy.reach.settings import follow_path
@@ -38,7 +39,7 @@ _IMPLIED = "showwarning", "formatwarning"
 _CODE = (FUNCTION, METHOD, type)
 _HOLDS = {
     staticmethod: ("__func__",), classmethod: ("__func__",), property: ("fget", "fset", "fdel"),
-    METHOD: ("__func__", "__self__"),
+    METHOD: ("__func__", "__self__"), Bound: ("__func__", "__self__"),
 }  # fmt: skip
 
 

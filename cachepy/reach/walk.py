@@ -7,8 +7,8 @@ closures), never by source text, so it is the same on every worker.
 
 It is longer than its neighbours because describing an object and visiting it call each other: one walk, one file.
 
-Imports asked, digest, dynamic, extensions, facts, found, guard, imports, kinds, modules, notes, patches, pieces,
-routes, scopes, settings.
+Imports asked, digest, dynamic, extensions, facts, found, guard, imports, kinds, methods, modules, notes, patches,
+pieces, routes, scopes, settings.
 `code` drives it.
 """
 
@@ -25,6 +25,7 @@ from _weakref import CallableProxyType, ProxyType, ref
 
 from cachepy.digest import Digester, Found, is_cache, name_of
 from cachepy.errors import UndigestableError
+from cachepy.methods import Bound
 from cachepy.reach.asked import Asked
 from cachepy.reach.dynamic import SCOPES, Loose, visit_dynamic
 from cachepy.reach.facts import CodeFacts
@@ -584,9 +585,8 @@ _STANDARD = frozenset(_BUILTINS)  # before the user could put anything there
 _DESCRIPTIONS: dict[type, Callable[[Walk, str, Any, Chains], str]] = {
     FUNCTION: Walk.describe_function,
     ContextVar: Walk.describe_context,
-    METHOD: Walk.describe_method,
-    staticmethod: _parts("__func__"),
-    classmethod: _parts("__func__"),
+    METHOD: Walk.describe_method, Bound: Walk.describe_method,
+    staticmethod: _parts("__func__"), classmethod: _parts("__func__"),
     property: _parts("fget", "fset", "fdel"),
     partial: Walk.describe_partial,
     _lru_cache_wrapper: Walk.describe_memo,

@@ -1,6 +1,6 @@
 """What digesting a value comes across, the form that a rule returns, and the names of code.
 
-Imports modules.
+Imports methods, modules.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import sys
 
 from xxhash import xxh3_128_hexdigest
 
+from cachepy.methods import plain
 from cachepy.values.modules import MAIN, USER, canonical, home_of, home_of_class, module_name
 
 TYPE_CHECKING = False
@@ -45,7 +46,7 @@ def _class_name(cls: type) -> str:
     """The qualified name of a class, which a local one loses on its way to a worker; its methods keep theirs."""
     for name, member in vars(cls).items():
         outer, _, last = getattr(member, "__qualname__", "").rpartition(".")
-        if type(member) is _FUNCTION and last == name and outer.endswith(f"<locals>.{cls.__name__}"):
+        if type(plain(member)) is _FUNCTION and last == name and outer.endswith(f"<locals>.{cls.__name__}"):
             return outer
     return cls.__qualname__
 

@@ -1,15 +1,17 @@
 """A short text of any value, for people: in labels of calls and in reasons.
 
-Imports nothing of cachepy.
+Imports methods.
 """
 
 from __future__ import annotations
+
+from cachepy.methods import Bound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-class _Bound:
+class _Any:
     def method(self) -> None: ...
 
 
@@ -17,7 +19,7 @@ CUT = 60  # characters of a short text
 TRIVIAL = (int, float, complex, bool, type(None), type(...))
 _SIMPLE = frozenset({int, bool, type(None)})
 CONTAINERS = (list, tuple, dict, set, frozenset)
-_CODE = (type, type(lambda: None), type(len), type(_Bound().method))
+_CODE = (type, type(lambda: None), type(len), type(_Any().method), Bound)
 _SECRETS = ("key", "token", "secret", "password", "passwd", "credential")
 
 

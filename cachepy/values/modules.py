@@ -1,7 +1,7 @@
 """Where code comes from: user code, an installed package, or the standard library.
 
 User code counts by its content, a package by its version, the standard library by Python's minor
-version (design 3.5).  Also the canonical name of ``__main__``.  Imports owners.
+version (design 3.5).  Also the canonical name of ``__main__``.  Imports methods, owners.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from _weakref import ref
 
+from cachepy.methods import plain
 from cachepy.values.owners import PACKAGE, STDLIB, UNKNOWN, USER, Owners
 
 TYPE_CHECKING = False
@@ -90,7 +91,7 @@ def home_of_class(cls: type) -> str:
     here = vars(sys.modules[module]) if module in sys.modules else {}
     if cls.__qualname__.partition(".")[0] in here:
         return canonical(module)
-    for each in vars(cls).values():  # what dataclasses make is made in the globals of this process's script
+    for each in map(plain, vars(cls).values()):  # what dataclasses make is made in the globals of this process's script
         if type(each) is _FUNCTION and each.__globals__ is not here and each.__globals__.get("__name__") in MAIN:
             return home_of(each)
     return _arrived[0] if _arrived else canonical(module)
@@ -267,7 +268,8 @@ def _egg(name: str) -> tuple[str, str] | None:
 
 def _methods(cls: type) -> Iterator[Any]:
     """The functions that were written in the body of a class, not those that were put there."""
-    for name, member in vars(cls).items():
+    for name, held in vars(cls).items():
+        member = plain(held)
         fn = getattr(member, "__func__", None) or getattr(member, "fget", None) if type(member) in _HOLDERS else member
         if type(fn) is _FUNCTION and fn.__qualname__ == f"{cls.__qualname__}.{name}":
             yield fn

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copyreg
 
+from cachepy.methods import Bound
 from cachepy.values.found import members_of_class, module_of
 from cachepy.values.modules import PACKAGE, USER
 from cachepy.values.rules import (
@@ -102,7 +103,7 @@ def find_rule(cls: type, kind_of: Callable[[type], str]) -> Rule | None:
 
 
 def _rule_of(cls: type, kind_of: Callable[[type], str]) -> Rule | None:
-    named = _BY_NAME.get((cls.__module__, cls.__name__))
+    named = bound_rule if cls is Bound else _BY_NAME.get((cls.__module__, cls.__name__))
     if named is not None:
         return named
     if cls.__module__ in ("typing", "annotationlib"):

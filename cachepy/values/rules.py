@@ -1,7 +1,7 @@
 """Rules: one for each kind of object of Python's own that pickle would not write canonically.
 
 A rule returns a `form`, which is written instead of the object, and notes in `Found` what it came
-across.  Imports found, modules; never the libraries whose values it digests (see `recipes`, `hints`).
+across.  Imports found, methods, modules; never the libraries whose values it digests (see `recipes`, `hints`).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import copyreg
 import sys
 
 from cachepy.errors import UndigestableError
+from cachepy.methods import plain
 from cachepy.values.found import (
     cells_of,
     digest_bytes,
@@ -126,7 +127,7 @@ def _is_found(obj: Any) -> bool:
     """Whether the object is what its module holds under its name."""
     at: Any = find(canonical(obj.__module__))
     for part in obj.__qualname__.split("."):
-        at = getattr(at, "__dict__", {}).get(part)
+        at = plain(getattr(at, "__dict__", {}).get(part))
     return at is obj
 
 

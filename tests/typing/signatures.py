@@ -125,3 +125,12 @@ def the_questions_of_a_method_take_its_object() -> None:
     assert_type(Model.fit.is_cached(Model(), 3), bool)
     assert_type(Model.fit.explain(Model(), steps=3), Verdict)
     Model.fit.is_cached(Model(), "3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def the_questions_of_a_bound_method_do_not(model: Model) -> None:
+    assert_type(model.fit.is_cached(3), bool)
+    assert_type(model.fit.explain(steps=3), Verdict)
+    assert_type(model.fit.key(3), str)
+    assert_type(model.fit.clear(), int)
+    model.fit.is_cached("3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    model.fit.explain(model, 3)  # type: ignore[call-arg, arg-type]  # pyright: ignore[reportCallIssue]

@@ -29,7 +29,9 @@ ALLOWED: dict[str, set[str]] = {
     "opened": {"model"},
     "trace": {"journal", "mailbox", "model", "opened"},
     "store": {"entryfile", "handling", "journal", "meta", "model", "mounts", "packed", "places", "trust", "wire"},
-    "code": {"bytecode", "digest", "extensions", "facts", "guard", "imports", "model", "modules", "pieces", "walk"},
+    "code": {
+        "bytecode", "digest", "extensions", "facts", "guard", "imports", "methods", "model", "modules", "pieces", "walk",
+    },
     "graph": {"guard", "handling", "journal", "packed", "table", "wire"},
     "probe": {"changes", "code", "digest", "model", "modules", "source"},
     "hot": {
@@ -38,15 +40,16 @@ ALLOWED: dict[str, set[str]] = {
     },
     "sink": {"guard", "packed", "probe"},
     "parts": set(),
+    "methods": set(),
     "preload": set(),
     "session": {
         "code", "guard", "later", "model", "modules", "opened", "parts", "patterns", "places", "sink", "source", "store", "trace",
         "trust",
     },
     "api": {"session"},
-    "questions": {"key", "model", "session", "stock"},
+    "questions": {"flows", "key", "model", "session", "stock"},
     "engine": {"bypass", "closures", "code", "guard", "handling", "key", "kin", "model", "options", "request", "session"},
-    "decorator": {"engine", "guard", "options", "questions", "request", "session"},
+    "decorator": {"engine", "guard", "methods", "options", "questions", "request", "session"},
     "later": {
         "claims", "closures", "extensions", "files", "graph", "hot", "imports", "miss", "mounts", "outbox", "registry",
         "source",
@@ -56,13 +59,13 @@ ALLOWED: dict[str, set[str]] = {
     # values/
     "amounts": set(),
     "owners": set(),
-    "modules": {"owners"},
+    "modules": {"methods", "owners"},
     "flat": set(),
-    "label": set(),
+    "label": {"methods"},
     "sentences": set(),
-    "found": {"modules"},
-    "rules": {"found", "modules"},
-    "registry": {"found", "hints", "modules", "recipes", "rules"},
+    "found": {"methods", "modules"},
+    "rules": {"found", "methods", "modules"},
+    "registry": {"found", "hints", "methods", "modules", "recipes", "rules"},
     "arrow": {"found", "rules"},
     "hints": {"found"},
     "sharing": {"found", "rules"},
@@ -96,13 +99,13 @@ ALLOWED: dict[str, set[str]] = {
     # reach/
     "bytecode": set(),
     "guard": set(),
-    "kinds": set(),
+    "kinds": {"methods"},
     "facts": {"bytecode"},
     "dynamic": {"facts", "kinds", "modules"},
     "extensions": {"kinds", "modules"},
     "asked": {"digest", "kinds"},
     "settings": {"modules"},
-    "patches": {"guard", "kinds", "modules", "found", "settings"},
+    "patches": {"guard", "kinds", "methods", "modules", "found", "settings"},
     "scopes": {"extensions", "guard", "kinds", "modules", "patches", "pieces"},
     "imports": {"facts", "guard", "modules", "patches", "scopes"},
     "notes": {"bytecode", "digest", "hints", "modules"},
@@ -110,8 +113,8 @@ ALLOWED: dict[str, set[str]] = {
     "source": {"bytecode", "digest", "pieces", "wire"},
     "routes": {"facts", "kinds", "modules"},
     "walk": {
-        "asked", "digest", "dynamic", "extensions", "facts", "guard", "imports", "kinds", "modules", "notes", "patches", "pieces",
-        "refused", "routes", "found", "scopes", "settings",
+        "asked", "digest", "dynamic", "extensions", "facts", "guard", "imports", "kinds", "methods", "modules", "notes",
+        "patches", "pieces", "refused", "routes", "found", "scopes", "settings",
     },
     "changes": {"model", "pieces", "source"},
     # recording/
@@ -202,7 +205,8 @@ LATE = {
 
 # the parts of cachepy that dask_plugin may use
 PUBLIC_TO_DASK = {
-    "__init__", "api", "carry", "codes", "engine", "errors", "graph", "guard", "jobs", "model", "session", "sink", "trace", "wire",
+    "__init__", "api", "carry", "codes", "engine", "errors", "graph", "guard", "jobs", "methods", "model", "session", "sink",
+    "trace", "wire",
 }
 
 HEAVY = {"dask", "distributed", "matplotlib", "networkx", "numpy", "pandas", "pyarrow", "polars"}
