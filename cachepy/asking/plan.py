@@ -1,7 +1,8 @@
 """What would run if the roots were called again, in order, with its cause and its recorded time.
 
-Nothing runs.  A call that changed itself may call other things than it did, so what is not fresh below
-it is `unknown`, not guessed.  Imports amounts, model, progress, session, stale, verify.
+Nothing runs.  A call that changed itself may call other things than it did.  What changed itself below it would run if
+it is made again, which is not certain; what is only above something that changed is `unknown`, not guessed.  Imports
+amounts, model, progress, session, stale, verify.
 """
 
 from __future__ import annotations
@@ -18,9 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
+    from cachepy.asking.stale import Finding
+
     Roots = str | Iterable[str] | None
 
 HIT, STALE, MISSING, UNKNOWN = "hit", "stale", "missing", "unknown"
+RESULTS = "if a result that it goes by turns out to be another one"
+CALLERS = "if a call above it, which decides anew, makes it again"
+UNSEEN = "if what could not be looked at has changed"
 
 
 class PlannedCall(Record):
@@ -35,8 +41,8 @@ class PlannedCall(Record):
     fname : str
         The function's name.
     state : {"hit", "stale", "missing", "unknown"}
-        A stale or missing call would run. "unknown" is not fresh, but a call above it decides at run time whether
-        it is made.
+        A stale or missing call would run if it is made. "unknown" is what nobody can know: something that counts could
+        not be looked at, or a call above it decides anew, and itself it is as it was.
     reasons : tuple of Reason
         Why it is not a hit, root causes first.
     elapsed : float
@@ -44,8 +50,9 @@ class PlannedCall(Record):
     own : float
         The part of it that is not in calls below, in seconds.
     certain : bool
-        False for a call that may be spared: if the results that it goes by turn out equal, it is a hit after all,
-        and if one does not, its caller may go another way.
+        Whether it surely runs, or surely is a hit, if nothing else changes.
+    doubt : str
+        What it hangs on whether it runs, as ``"if ..."``; empty for what is certain.
     runs : bool
         Whether the plan names it as one that would run.
 
@@ -62,7 +69,7 @@ class PlannedCall(Record):
     ('load(a.txt)', 'stale', True, 'file')
     """
 
-    __slots__ = ("id", "label", "fname", "state", "reasons", "elapsed", "own", "certain")
+    __slots__ = ("id", "label", "fname", "state", "reasons", "elapsed", "own", "doubt")
     id: str
     label: str
     fname: str
@@ -70,7 +77,12 @@ class PlannedCall(Record):
     reasons: tuple[Reason, ...]
     elapsed: float
     own: float
-    certain: bool
+    doubt: str
+
+    @property
+    def certain(self) -> bool:
+        """Whether it surely runs, or surely is a hit."""
+        return not self.doubt
 
     @property
     def runs(self) -> bool:
@@ -90,11 +102,13 @@ class Plan(Record):
     unseen : tuple of str
         Modules whose code was not looked at, since they are not loaded here, and counts as unchanged.
     running : tuple of PlannedCall
-        The calls that would run.
+        The calls that are stale or missing.
+    certain, possible : tuple of PlannedCall
+        Of what is not a hit: what surely runs; all of it, which is the most that runs of these calls.
     counts : dict of str to int
         How many calls are in each state.
     seconds : float
-        The recorded time of what would run, one after another, in seconds.
+        The recorded time of `running`, one after another, in seconds.
     saved : float
         The recorded time of what is reused, in seconds.
 
@@ -118,8 +132,18 @@ class Plan(Record):
 
     @property
     def running(self) -> tuple[PlannedCall, ...]:
-        """The calls that would run."""
+        """The calls that are stale or missing."""
         return tuple(c for c in self.calls if c.runs)
+
+    @property
+    def certain(self) -> tuple[PlannedCall, ...]:
+        """The calls that surely run."""
+        return tuple(c for c in self.possible if c.certain)
+
+    @property
+    def possible(self) -> tuple[PlannedCall, ...]:
+        """The calls that may run: all that are no hits."""
+        return tuple(c for c in self.calls if c.state != HIT)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -128,33 +152,50 @@ class Plan(Record):
 
     @property
     def seconds(self) -> float:
-        """The recorded time of what would run (s), one after another."""
-        return sum(c.own for c in self.running)
+        """The recorded time of what is stale or missing (s), one after another."""
+        return _seconds(self.running)
 
     @property
     def saved(self) -> float:
         """The recorded time of what is reused (s)."""
-        return sum(c.own for c in self.calls if c.state == HIT)
+        return _seconds(c for c in self.calls if c.state == HIT)
 
     def __str__(self) -> str:
         if not self.calls:
             return "no calls recorded"
-        counts, total = self.counts, len(self.calls)
-        runs = len(self.running)
-        text = f"{runs:,} of {amounts.count(total, 'call')} would run"
-        text += f", about {amounts.span(self.seconds)}" if runs else ""
-        text += f"; {counts[HIT]:,} {'is' if counts[HIT] == 1 else 'are'} reused, {amounts.span(self.saved)} saved"
-        if counts[UNKNOWN]:
-            text += f"; {counts[UNKNOWN]:,} unknown until then"
-        return text
+        certain, possible, hits = self.certain, self.possible, self.counts[HIT]
+        text = f"{len(certain):,} of {amounts.count(len(self.calls), 'call')} would run"
+        text += f", about {amounts.span(_seconds(certain))}" if certain else " for certain" if possible else ""
+        if len(possible) > len(certain):
+            text += f"; up to {len(possible):,}, about {amounts.span(_seconds(possible))}, {self._doubt()}"
+        return f"{text}; {hits:,} {'is' if hits == 1 else 'are'} reused, {amounts.span(self.saved)} saved"
+
+    def _doubt(self) -> str:
+        """What it hangs on how much runs."""
+        doubts = {c.doubt for c in self.possible}
+        texts = [text for doubt, text in _HANGS_ON.items() if doubt in doubts]
+        return f"depending on {' and '.join(texts)}"
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        calls = [{**dict(zip(c._fields, c.astuple(), strict=True)), "runs": c.runs} for c in self.calls]
+        calls = [
+            {**dict(zip(c._fields, c.astuple(), strict=True)), "certain": c.certain, "runs": c.runs} for c in self.calls
+        ]
         for call in calls:
             call["reasons"] = [r.as_dict() for r in call["reasons"]]
-        sums = {"counts": self.counts, "seconds": self.seconds, "saved": self.saved, "text": str(self)}
+        sums: dict[str, Any] = {"counts": self.counts, "seconds": self.seconds, "saved": self.saved, "text": str(self)}
+        for name, some in (("certain", self.certain), ("possible", self.possible)):
+            sums[name] = {"calls": len(some), "seconds": _seconds(some)}
         return {"calls": calls, **sums, "unseen": list(self.unseen)}
+
+
+def _seconds(calls: Iterable[PlannedCall]) -> float:
+    return sum(c.own for c in calls)
+
+
+_HANGS_ON = {
+    RESULTS: "whether results change", CALLERS: "what changed calls make", UNSEEN: "what could not be looked at",
+}  # fmt: skip
 
 
 def cache_tree_plan(root: Roots = None, *, import_code: bool = False) -> Plan:
@@ -175,8 +216,8 @@ def cache_tree_plan(root: Roots = None, *, import_code: bool = False) -> Plan:
     Returns
     -------
     Plan
-        A run of the program that changes nothing else runs the calls that are ``certain``, those that are not if a
-        result below them changed, and maybe some that are ``unknown``, or new.
+        A run of the program that changes nothing else runs the calls that are ``certain``, no hit, and maybe others of
+        those that are ``possible``, or new ones.
 
     Raises
     ------
@@ -321,15 +362,24 @@ class Planner:
     def _is_open(self, call: str) -> bool:
         """Whether the call decides anew what it calls: it changed itself."""
         found = self.survey.found.get(call)
-        return found is not None and found.own
+        return found is not None and (found.own or found.state == UNKNOWN)
 
     def _planned(self, event: Event, is_asked: bool, is_sure: bool) -> PlannedCall:
-        found = self.survey.found.get(event.id)
-        reasons = () if found is None else found.reasons
-        state = HIT if found is None else found.state if is_asked else UNKNOWN
-        sure = is_sure and self._is_open(event.id) and not any(r.link == "input" or r.cue == "input" for r in reasons)
-        own, certain = self._own_time(event), state == HIT or (sure and not self._may_return(event))
-        return PlannedCall(event.id, event.title, event.fname, state, reasons, event.elapsed, own, certain)
+        found, own = self.survey.found.get(event.id), self._own_time(event)
+        if found is None:
+            return PlannedCall(event.id, event.title, event.fname, HIT, (), event.elapsed, own, "")
+        state = found.state if is_asked or found.own else UNKNOWN
+        doubt = self._doubt(event, found, is_sure=is_sure, is_asked=is_asked)
+        return PlannedCall(event.id, event.title, event.fname, state, found.reasons, event.elapsed, own, doubt)
+
+    def _doubt(self, event: Event, found: Finding, *, is_sure: bool, is_asked: bool) -> str:
+        """What it hangs on whether a call that is no hit runs."""
+        if found.state == UNKNOWN:
+            return UNSEEN
+        if not is_asked:
+            return CALLERS
+        is_fed = any(call in self.survey.found for call in self.graph.inputs_of(event).values())
+        return "" if is_sure and found.own and not is_fed and not self._may_return(event) else RESULTS
 
     def _may_return(self, event: Event) -> bool:
         """Whether an older run may be a hit once calls below it were made again."""

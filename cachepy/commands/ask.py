@@ -251,7 +251,7 @@ def _tell_reasons(tell: Tell, cache: Opened, call: str, state: str, reasons: Ite
 @command(
     "plan",
     "cachepy plan --import\ncachepy plan report --import --json",
-    "calls counts seconds saved text unseen unimported",
+    "calls counts certain possible seconds saved text unseen unimported",
 )
 @click.argument("roots", nargs=-1, metavar="[CALL]...")
 @limit
@@ -263,8 +263,9 @@ def plan(
     """List what would run, in order.
 
     If the program were started again, and how long each call took the last time. With CALLs (ids, starts of digests,
-    functions) only what those need. A state is stale, missing, or unknown: below a stale call that decides while it
-    runs what it calls, nobody can know. Exits with 1 if anything would run.
+    functions) only what those need. A state is stale, missing, or unknown: nobody can know. The last line says what is
+    certain, and what more may run: what goes by results that may change, and what is below a call that decides anew.
+    Exits with 1 if anything may run.
     """
     from cachepy.asking.plan import plan_of
 
@@ -285,12 +286,7 @@ def _tell_plan(tell: Tell, made: Plan, calls: list[PlannedCall], most: int | Non
     tell.table(("state", "time", "id", "call", "cause"), rows, right="time", fixed="state id")
     _say_more(tell, len(calls), most, "call")
     tell.line(str(made), "head")
-    maybe = sum(c.runs and not c.certain for c in made.calls)
-    if maybe:
-        tell.say(f"{maybe:,} of them only if a result that they use turns out to be another one")
 
 
 def _why(call: PlannedCall) -> str:
-    if call.state == "unknown" and not call.reasons:
-        return "a call above it decides while it runs"
-    return first_reason(call.reasons)
+    return first_reason(call.reasons) or call.doubt

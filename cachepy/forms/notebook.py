@@ -172,7 +172,7 @@ def _plan(thing: Any) -> str:
 
 
 def _perhaps(call: Any) -> str:
-    return "" if call.certain else f"<div>{soft('only if a result that it uses turns out to be another one')}</div>"
+    return f"<div>{soft(text(call.doubt))}</div>" if call.doubt else ""
 
 
 def _planned(thing: Any) -> str:

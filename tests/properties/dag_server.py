@@ -102,6 +102,7 @@ def described(plan: Any) -> dict[str, Any]:
             "id": c.id,
             "state": c.state,
             "certain": c.certain,
+            "doubt": c.doubt,
             "elapsed": c.elapsed,
             "own": c.own,
             "reasons": [[r.cue, r.link] for r in c.reasons],
@@ -109,6 +110,7 @@ def described(plan: Any) -> dict[str, Any]:
         for c in plan.calls
     ]
     sums = {"counts": plan.counts, "seconds": plan.seconds, "saved": plan.saved, "text": str(plan)}
+    sums |= {name: len(getattr(plan, name)) for name in ("certain", "possible")}
     return {"calls": calls, **sums, "unseen": list(plan.unseen)}
 
 

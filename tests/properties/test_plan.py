@@ -85,12 +85,16 @@ class PlanStory(Story):
         """The sums are those of the calls."""
         calls = plan["calls"]
         states = Counter(c["state"] for c in calls)
-        runs = states["stale"] + states["missing"]
+        possible = [c for c in calls if c["state"] != "hit"]
+        certain = [c for c in possible if c["certain"]]
+        assert (plan["certain"], plan["possible"]) == (len(certain), len(possible))
         assert {s: n for s, n in plan["counts"].items() if n} == dict(states)
         assert plan["seconds"] == pytest.approx(sum(c["own"] for c in calls if c["state"] in ("stale", "missing")))
         assert plan["saved"] == pytest.approx(sum(c["own"] for c in calls if c["state"] == "hit"))
         assert all(0 <= c["own"] <= c["elapsed"] for c in calls)
-        assert plan["text"].startswith(f"{runs} of {len(calls)} call" if calls else "no calls"), plan["text"]
+        assert plan["text"].startswith(f"{len(certain)} of {len(calls)} call" if calls else "no calls"), plan["text"]
+        assert (f"; up to {len(possible)}, about " in plan["text"]) == (len(possible) > len(certain)), plan["text"]
+        assert all(c["certain"] == (not c["doubt"]) for c in calls)
         assert plan["unseen"] == []
         assert all((c["state"] == "hit") == (not c["reasons"]) for c in calls)
         assert all(c["certain"] for c in calls if c["state"] == "hit")
@@ -107,7 +111,7 @@ class PlanStory(Story):
         return dict(zip(asked["ids"], self.met, strict=False))
 
     def check_states(self, asked: Any, which: str, view: View) -> None:
-        """A hit is what is fresh; unknown is what only calls that changed themselves could ask for."""
+        """A hit is what is fresh; unknown is what did not change itself, and only calls that did could ask for."""
         keys, plan = self.keys(asked), asked[which]
         state = {c["id"]: c["state"] for c in plan["calls"]}
         reasons = {c["id"]: c["reasons"] for c in plan["calls"]}
@@ -125,7 +129,7 @@ class PlanStory(Story):
                 below = [(self.line(keys[b]), state.get(b)) for b in asked["below"][call]]
                 truth = "fresh" if view.is_fresh(keys[call]) else "not"
                 self.fail(f"{self.line(keys[call])} is {truth}, {which} says {now}: {reasons[call]}, below {below}")
-            if now != "hit" and (now == "unknown") == (call in reached):
+            if now != "hit" and (now == "unknown") == (call in reached or call in opened):
                 self.fail(f"{self.line(keys[call])} is called {now}, though its callers {call in reached}")
 
     def check_runs(self, asked: Any, view: View, roots: list[dag.Key], ran: Counter[dag.Key]) -> None:

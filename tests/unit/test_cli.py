@@ -851,7 +851,7 @@ REASON = "cue name old new call link where diff text"
 SCHEMAS = {
     ("status",): "cache_dir state counts causes calls unended unknown unseen unimported",
     ("explain", "load"): "cache_dir calls unseen unimported",
-    ("plan",): "cache_dir calls counts seconds saved text unseen unimported",
+    ("plan",): "cache_dir calls counts certain possible seconds saved text unseen unimported",
     ("graph",): "cache_dir nodes unseen unimported",
     ("ls",): "cache_dir entries",
     ("stats",): "cache_dir functions total oldest newest",
@@ -870,7 +870,7 @@ PARTS = {
     ("status", "causes"): "cue name where text calls above",
     ("status", "calls"): "id label state reasons",
     ("explain load", "calls"): "id label state reasons",
-    ("plan", "calls"): "id label fname state reasons elapsed own certain runs",
+    ("plan", "calls"): "id label fname state reasons elapsed own doubt certain runs",
     ("graph", "nodes"): "id label fname module state parents children inputs files created elapsed",
     ("ls", "entries"): "id label fname module path size created elapsed runs",
     ("prune --older-than 0 --dry-run", "entries"): "id label path size created",

@@ -13,7 +13,7 @@ import pytest
 from export_cases import NASTY
 
 import cachepy
-from cachepy.asking.plan import Plan, PlannedCall
+from cachepy.asking.plan import RESULTS, UNSEEN, Plan, PlannedCall
 from cachepy.asking.refresh import Refreshed
 from cachepy.forms import notebook
 from cachepy.forms.view import GraphView, NodeView, cache_tree_view
@@ -65,7 +65,7 @@ def shown(thing: object) -> tuple[Page, str]:
 def planned(name: str, state: str, **more: object) -> PlannedCall:
     reasons = () if state == "hit" else (Reason("file", name, "1", "2"),)
     fields = {"id": f"{name}:1", "label": f"f({name})", "fname": "f", "state": state, "reasons": reasons}
-    return PlannedCall(**{**fields, "elapsed": 2.0, "own": 1.5, "certain": True, **more})
+    return PlannedCall(**{**fields, "elapsed": 2.0, "own": 1.5, "doubt": "", **more})
 
 
 def one_of_each(name: str) -> list[object]:
@@ -73,7 +73,7 @@ def one_of_each(name: str) -> list[object]:
     return [
         reason,
         Verdict("stale", (reason,)),
-        Plan((planned(name, "stale"), planned(name, "hit"), planned(name, "unknown", certain=False)), (name,)),
+        Plan((planned(name, "stale"), planned(name, "hit"), planned(name, "unknown", doubt=UNSEEN)), (name,)),
         planned(name, "missing"),
         Refreshed((f"{name}:1",), (), {f"{name}:2": ValueError(name)}, {f"{name}:3": name}),
         Checked(3, 100, (Problem(name, f"{name}:1", name),), (name,), (), 0, 0, (), ()),
@@ -97,14 +97,14 @@ def test_a_long_text_is_cut_and_whole_in_its_tooltip():
 
 
 def test_a_plan_shows_what_runs_first_and_why():
-    plan = Plan((planned("a.csv", "hit"), planned("b.csv", "stale"), planned("c.csv", "missing", certain=False)), ())
+    plan = Plan((planned("a.csv", "hit"), planned("b.csv", "stale"), planned("c.csv", "missing", doubt=RESULTS)), ())
     page, text = shown(plan)
     assert text == str(plan)
     order = [page.text.index(f"f({name}.csv)") for name in "bca"]
     assert order == sorted(order)
     assert "file b.csv changed" in page.text
-    assert page.text.count("only if a result that it uses turns out to be another one") == 1
-    assert "2 of 3 calls would run" in page.text and "1.5 s" in page.text
+    assert page.text.count(RESULTS) == 1
+    assert "1 of 3 calls would run, about 1.5 s; up to 2, about 3.0 s, depending on whether results change" in page.text
 
 
 def test_a_long_plan_is_cut():

@@ -24,7 +24,9 @@ from cachepy import (
     current_session,
     use_session,
 )
+from cachepy.asking.plan import CALLERS, RESULTS
 
+HELD = ("hit", "")
 NUMBER = itertools.count()
 SOURCE = """
 import os
@@ -300,3 +302,45 @@ def test_what_several_calls_gave_is_not_guessed(program):
 def test_a_client_nobody_knows(program):
     with pytest.raises(UsageError, match="connect it first"):
         cache_tree_refresh(object())
+
+
+PLANS = {  # edit -> state and doubt of each call of nested(b"a"), whose file is also its own
+    "a file": {
+        "load": ("stale", CALLERS), "clean": ("unknown", CALLERS), "total": ("unknown", CALLERS), "nested": ("stale", "")
+    },
+    "a value": {"load": HELD, "clean": ("missing", ""), "total": ("stale", RESULTS), "nested": ("stale", RESULTS)},
+    "the caller": {"load": HELD, "clean": HELD, "total": HELD, "nested": ("stale", "")},
+    "the caller, a value": {
+        "load": HELD, "clean": ("missing", CALLERS), "total": ("unknown", CALLERS), "nested": ("stale", "")
+    },
+    "the code of a call": {"load": HELD, "clean": HELD, "total": ("stale", ""), "nested": ("stale", RESULTS)},
+    "the caller, the code of a call": {
+        "load": HELD, "clean": HELD, "total": ("stale", CALLERS), "nested": ("stale", "")
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("edit", PLANS)
+def test_the_plan_says_what_is_certain_and_what_is_possible(program, edit):
+    """What changed itself would run if it is made at all, and its time counts; what nobody can know is not guessed."""
+    program.module.nested(b"a")
+    if "the caller" in edit:
+        program.edit("Path(name.decode())", "Path(name.decode() + '')")
+    if "a file" in edit:
+        (program.folder / "a").write_text("3 3")
+    if "the code" in edit:
+        program.edit('"unit": "m"', '"unit": "km"')
+    program.start()
+    if "a value" in edit:
+        (entry,) = (n["outfile"] for n in cache_tree_nodes().values() if n["fname"] == "clean")
+        entry.unlink()
+    plan, states = cache_tree_plan(), PLANS[edit]
+    certain = sum(state != HELD and not state[1] for state in states.values())
+    assert {c.fname: (c.state, c.doubt) for c in plan} == states
+    assert (len(plan.certain), len(plan.possible)) == (certain, sum(state != HELD for state in states.values()))
+    assert plan.seconds == sum(c.own for c in plan if c.state in ("stale", "missing"))
+    said, told = str(plan), plan.as_dict()
+    assert said.startswith(f"{certain} of 4 calls would run, about ")
+    assert (f"; up to {len(plan.possible)}, about " in said) == (len(plan.possible) > certain)
+    assert (told["certain"]["calls"], told["possible"]["calls"]) == (certain, len(plan.possible))
+    assert told["possible"]["seconds"] == sum(c.own for c in plan.possible)
