@@ -11,7 +11,7 @@ import sys
 from cachepy.calls.options import Options
 from cachepy.calls.request import Hit
 from cachepy.engine import CachedCall
-from cachepy.methods import Bound, join_class
+from cachepy.methods import QUESTIONS, Bound, join_class
 from cachepy.questions import Questions, check_function
 from cachepy.reach.guard import MISSING
 from cachepy.session import current_session, is_making
@@ -331,7 +331,7 @@ def attach(wrapper: Any, call: CachedCall) -> Any:
     _dress(wrapper, call.fn)
     questions = Questions(call)
     wrapper.__cachepy__ = call
-    for name in ("key", "is_cached", "explain", "clear"):
+    for name in QUESTIONS:
         setattr(wrapper, name, getattr(questions, name))
     call.wrapper = wrapper
     current_session().register(call)

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from typing import Any
 
 _FUNCTION = type(lambda: None)
-_METHOD = type((lambda self: self).__get__(0))
+METHOD = type((lambda self: self).__get__(0))
 _OPTIMIZED = 1  # of code whose names are no mapping: that of a function
 _DEEP = 20  # frames between the body of a class and the decorator in it
 _MARK = "__cachepy__"
 PLACE = "__cachepy_methods__"
-_QUESTIONS = frozenset({"key", "is_cached", "explain", "clear"})
+QUESTIONS = "key", "is_cached", "explain", "clear"  # that hang on a cached function
 
 
 class Bound:
@@ -36,27 +36,27 @@ class Bound:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.__func__, name)
-        if name in _QUESTIONS and _MARK in vars(self.__func__):
-            found = _METHOD(found.__self__.clear_of if name == "clear" else found, self.__self__)
+        if name in QUESTIONS and _MARK in vars(self.__func__):
+            found = METHOD(found.__self__.clear_of if name == "clear" else found, self.__self__)
         return found
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, _METHOD):
+        if not isinstance(other, METHOD):
             return NotImplemented
         return self.__self__ is other.__self__ and bool(self.__func__ == other.__func__)
 
     def __hash__(self) -> int:
-        return hash(_METHOD(self.__func__, self.__self__))
+        return hash(METHOD(self.__func__, self.__self__))
 
     def __repr__(self) -> str:
-        return repr(_METHOD(self.__func__, self.__self__))
+        return repr(METHOD(self.__func__, self.__self__))
 
     def __reduce__(self) -> Any:
-        return _METHOD(self.__func__, self.__self__).__reduce__()
+        return METHOD(self.__func__, self.__self__).__reduce__()
 
     @property  # type: ignore[misc]  # so that `inspect` and others take it for what it is
     def __class__(self) -> Any:
-        return _METHOD
+        return METHOD
 
     @property
     def __module__(self) -> Any:  # type: ignore[override]  # that of its function

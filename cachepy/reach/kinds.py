@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 FUNCTION = type(lambda: None)
-METHOD = type((lambda self: self).__get__(0))
 MODULE = type(sys)
 FRAME_LIBRARIES = ("pandas", "xarray", "polars")  # with which programs register accessors
 IMMUTABLE = frozenset({int, float, str, bytes, bool, complex, type(None), type(...), range})

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import sys
 
-from cachepy.methods import Bound
+from cachepy.methods import METHOD, Bound
 from cachepy.reach.guard import MISSING
-from cachepy.reach.kinds import FUNCTION, METHOD, MODULE, is_immutable
+from cachepy.reach.kinds import FUNCTION, MODULE, is_immutable
 from cachepy.reach.settings import follow_path
 from cachepy.values.found import cells_of, members_of_class
 from cachepy.values.modules import STDLIB, USER, scope_of

@@ -25,7 +25,7 @@ from _weakref import CallableProxyType, ProxyType, ref
 
 from cachepy.digest import Digester, Found, is_cache, name_of
 from cachepy.errors import UndigestableError
-from cachepy.methods import Bound
+from cachepy.methods import METHOD, QUESTIONS, Bound
 from cachepy.reach.asked import Asked
 from cachepy.reach.dynamic import SCOPES, Loose, visit_dynamic
 from cachepy.reach.facts import CodeFacts
@@ -34,7 +34,6 @@ from cachepy.reach.kinds import (
     FRAME_LIBRARIES,
     FUNCTION,
     IMMUTABLE,
-    METHOD,
     MODULE,
     field_notes,
     is_abstract,
@@ -66,7 +65,6 @@ _BUILTIN = type(len)
 _ENVIRON_BYTES = getattr(os, "environb", None)
 _ADDS = frozenset({("append",), ("add",), ("write",), ("extend",), ("info",), ("debug",), ("warning",)})
 _WRAPPERS = frozenset({"__wrapped__", "__cachepy__"})
-_QUESTIONS = frozenset({"key", "is_cached", "explain", "clear"})
 
 
 def _is_plain(obj: Any) -> bool:
@@ -240,7 +238,7 @@ class Walk:
 
     def _hung_on(self, label: str, fn: Any, chains: Chains) -> None:
         """The attributes of a function that the code names, or may find."""
-        questions = _QUESTIONS if "__cachepy__" in fn.__dict__ else ()
+        questions = QUESTIONS if "__cachepy__" in fn.__dict__ else ()
         for name, value in sorted(fn.__dict__.items()):
             tails = [chain[1:] for chain in chains if chain[:1] == (name,)]
             if name not in _WRAPPERS and name not in questions and (tails or () in chains):
@@ -585,7 +583,8 @@ _STANDARD = frozenset(_BUILTINS)  # before the user could put anything there
 _DESCRIPTIONS: dict[type, Callable[[Walk, str, Any, Chains], str]] = {
     FUNCTION: Walk.describe_function,
     ContextVar: Walk.describe_context,
-    METHOD: Walk.describe_method, Bound: Walk.describe_method,
+    METHOD: Walk.describe_method,
+    Bound: Walk.describe_method,
     staticmethod: _parts("__func__"), classmethod: _parts("__func__"),
     property: _parts("fget", "fset", "fdel"),
     partial: Walk.describe_partial,

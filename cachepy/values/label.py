@@ -5,21 +5,17 @@ Imports methods.
 
 from __future__ import annotations
 
-from cachepy.methods import Bound
+from cachepy.methods import METHOD, Bound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-class _Any:
-    def method(self) -> None: ...
-
-
 CUT = 60  # characters of a short text
 TRIVIAL = (int, float, complex, bool, type(None), type(...))
 _SIMPLE = frozenset({int, bool, type(None)})
 CONTAINERS = (list, tuple, dict, set, frozenset)
-_CODE = (type, type(lambda: None), type(len), type(_Any().method), Bound)
+_CODE = (type, type(lambda: None), type(len), METHOD, Bound)
 _SECRETS = ("key", "token", "secret", "password", "passwd", "credential")
 
 

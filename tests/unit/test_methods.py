@@ -25,31 +25,34 @@ def answers(asked, *args):
     return before[1], after, len(key), hasattr(asked, "forget")
 """
 RIGHT = (False, ("fresh", True, 1, False), 32, False)
+PLAIN = """
+class A:
+    @cached
+    def f(self, x): return x
+"""
+OF_CLASS = """
+class A:
+    @classmethod
+    @cached
+    def f(cls, x): return x
+"""
+STATIC = """
+class A:
+    @staticmethod
+    @cached
+    def f(x): return x
+"""
 PROGRAMS = {
     "instance": (
-        """
-        class A:
-            @cached
-            def f(self, x): return x
-        """,
+        PLAIN,
         "A().f",
     ),
     "class": (
-        """
-        class A:
-            @classmethod
-            @cached
-            def f(cls, x): return x
-        """,
+        OF_CLASS,
         "A.f",
     ),
     "class, through an instance": (
-        """
-        class A:
-            @classmethod
-            @cached
-            def f(cls, x): return x
-        """,
+        OF_CLASS,
         "A().f",
     ),
     "class, the other order": (
@@ -62,21 +65,11 @@ PROGRAMS = {
         "A.f",
     ),
     "static": (
-        """
-        class A:
-            @staticmethod
-            @cached
-            def f(x): return x
-        """,
+        STATIC,
         "A.f",
     ),
     "static, through an instance": (
-        """
-        class A:
-            @staticmethod
-            @cached
-            def f(x): return x
-        """,
+        STATIC,
         "A().f",
     ),
     "static, the other order": (
@@ -286,11 +279,7 @@ PROGRAMS = {
         "partial(A().f, 1).func",
     ),
     "unbound": (
-        """
-        class A:
-            @cached
-            def f(self, x): return x
-        """,
+        PLAIN,
         "A.f", "A()",
     ),
 }
