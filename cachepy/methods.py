@@ -74,6 +74,7 @@ class Method:
         self.__func__ = fn
         self.__doc__ = fn.__doc__
         self.__module__ = fn.__module__
+        self.__qualname__ = fn.__qualname__
 
     def __get__(self, obj: Any, owner: Any = None) -> Any:
         return self.__func__ if obj is None else Bound(self.__func__, obj)

@@ -9,7 +9,7 @@ import sys
 
 from xxhash import xxh3_128_hexdigest
 
-from cachepy.methods import plain
+from cachepy.methods import Method
 from cachepy.values.modules import MAIN, USER, canonical, home_of, home_of_class, module_name
 
 TYPE_CHECKING = False
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from cachepy.values.modules import Origins
 
-_FUNCTION = type(lambda: None)
+_WRITTEN = (type(lambda: None), Method)  # what a function is that was written in a class
 _MODULE = type(sys)
 members_of_class: Any = vars(type)["__dict__"].__get__  # `vars` of a class, whatever the class itself says
 
@@ -45,9 +45,11 @@ def name_of(code: Any) -> tuple[str, str]:
 def _class_name(cls: type) -> str:
     """The qualified name of a class, which a local one loses on its way to a worker; its methods keep theirs."""
     for name, member in vars(cls).items():
-        outer, _, last = getattr(member, "__qualname__", "").rpartition(".")
-        if type(plain(member)) is _FUNCTION and last == name and outer.endswith(f"<locals>.{cls.__name__}"):
-            return outer
+        if type(member) in _WRITTEN:  # asked at each call of a method
+            written: str = member.__qualname__
+            outer, _, last = written.rpartition(".")
+            if last == name and outer.endswith(f"<locals>.{cls.__name__}"):
+                return outer
     return cls.__qualname__
 
 
