@@ -118,7 +118,8 @@ class Differences:
             self._other_python(worker, python)
             return
         for fact in facts:
-            self._waiting.setdefault(fact, set()).add(worker)
+            # in one step: the thread may take a fact away in between, and would not know whose it is
+            self._waiting[fact] = self._waiting.get(fact, set()) | {worker}
         if self._took < _SLOW and all(map(self._is_at_hand, list(self._waiting))):
             self._work()
         elif self._waiting:

@@ -430,6 +430,26 @@ def test_another_python_is_told_once_and_its_code_is_not_compared():
         assert run_of(differences, facts, "2.7") == []
 
 
+def test_whoever_compares_meanwhile_knows_the_worker(monkeypatch):
+    """A thread works off what waits while the loop adds to it: it may look right after each step."""
+    differences, compared = Differences(Session()), []
+    monkeypatch.setattr(differences, "_compare", lambda probe, fact, workers: compared.append(set(workers)))
+
+    class LookedAt(dict):
+        def setdefault(self, fact, workers):
+            found = super().setdefault(fact, workers)
+            differences._work()
+            return found
+
+        def __setitem__(self, fact, workers):
+            super().__setitem__(fact, workers)
+            differences._work()
+
+    differences._waiting = LookedAt()
+    asyncio.run(differences.compare([("code", "no_such_module:f", "1", "f")], "tcp://there", MINOR))
+    assert compared == [{"tcp://there"}]
+
+
 def test_code_of_another_client_is_not_ours():
     with use_session(Session()) as session, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
