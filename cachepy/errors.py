@@ -93,6 +93,13 @@ class RerunError(CachepyError):
     """A stored call cannot be made again: its function or its arguments cannot be found."""
 
 
+class RefusedCallError(BaseException):
+    """A module that is imported for a question makes a cached call that would run.
+
+    No Exception, since a module that catches those would go on without the result.
+    """
+
+
 class PartError(CachepyError, ImportError):
     """A part of cachepy cannot be loaded any more, or only that of another version."""
 

@@ -27,9 +27,10 @@ def make_graph(session: Session) -> None:
 
 def make_files(session: Session) -> None:
     """Digests of files, remembered as far as the session's trust goes."""
-    from cachepy.disk.files import Files, StatMemo
+    from cachepy.disk.files import Files
+    from cachepy.disk.statmemo import ReadMemo, StatMemo
 
-    files = Files(StatMemo(), session.mounts)
+    files = Files(ReadMemo() if session.is_asked else StatMemo(), session.mounts)
     files.memo.trusts, files.memo.on_disk = session._trusts, not session._signs
     files.memo_file = session._memo_file
     session.files = files

@@ -9,6 +9,7 @@ import os
 
 from cachepy.code import Target, cached_target, resolve
 from cachepy.digest import digest_bytes
+from cachepy.errors import RefusedCallError
 from cachepy.model import Reason
 from cachepy.values.modules import find
 
@@ -104,7 +105,7 @@ class LiveProbe:
         live = self.session.live(identity)
         obj = resolve(module, qualname)
         if obj is None and not live and self.may_import():
-            obj = _import(module, qualname)
+            obj = _import(self.session, module, qualname)
         named = _unwrapped(obj, identity)
         if named is None:
             return list(live)
@@ -117,7 +118,7 @@ class LiveProbe:
         name, mark, _ = identity.partition("@")
         module = name.partition(":")[0]
         if not self.session.live_calls(name) and self.may_import() and find(module) is None:
-            _import(module, "*")
+            _import(self.session, module, "*")
         calls = self.session.live_calls(name)
         if mark:  # the newest is what the program would call: an older one may live on in a variable
             calls = [call for call in calls if call.code_name(self.session) == identity][:1]
@@ -145,17 +146,20 @@ class LiveProbe:
         return call.rpartition(":")[0] if event is None else event.title
 
     def code_reasons(self, dep: Dep) -> list[Reason]:
-        from cachepy.reach.changes import reasons_of, where_in
-
         found, name = self.found(dep.name), dep.name.partition("@")[0]
         if not found:
             return [Reason("unknown", name, dep.digest, None)]
         reach = self.session.reader.reach(found[0])
+        return self.changes_of(dep, reach.digest, reach.pieces)
+
+    def changes_of(self, dep: Dep, digest: str, pieces: tuple[Piece, ...]) -> list[Reason]:
+        """Why code with this digest, made of these pieces, is not what it was."""
+        from cachepy.reach.changes import reasons_of, where_in
+
+        name = dep.name.partition("@")[0]
         old = self._pieces(dep.digest or "")
-        reasons = reasons_of(name, old, reach.pieces, self.session.sources) if old else []
-        if reasons:
-            return reasons
-        return [Reason("code", name, dep.digest, reach.digest, where=where_in(reach.pieces, name))]
+        reasons = reasons_of(name, old, pieces, self.session.sources) if old else []
+        return reasons or [Reason("code", name, dep.digest, digest, where=where_in(pieces, name))]
 
     def _pieces(self, digest: str) -> list[tuple[Piece, str]]:
         """What a code digest was made of, each piece with its source; nothing if that is not known."""
@@ -194,12 +198,12 @@ def _unwrapped(obj: Any, identity: str) -> Any:
     return obj if isinstance(obj, (type, ModuleType)) or hasattr(obj, "__code__") else None
 
 
-def _import(module: str, qualname: str) -> Any:
-    """Import the module of a function below a call, as running the call would."""
-    from importlib import import_module
+def _import(session: Session, module: str, qualname: str) -> Any:
+    """Import the module of a function below a call, as running the call would; but nothing that it calls runs."""
+    from cachepy.refusal import import_refusing
 
     try:
-        import_module(module)
-    except Exception:
+        import_refusing(session, module)
+    except (Exception, SystemExit, RefusedCallError):
         return None
     return resolve(module, qualname)

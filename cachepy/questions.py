@@ -8,6 +8,7 @@ from __future__ import annotations
 from cachepy.errors import UndigestableError, UsageError
 from cachepy.key import culprit
 from cachepy.model import CODE
+from cachepy.refusal import refuse
 from cachepy.session import current_session
 
 TYPE_CHECKING = False
@@ -106,6 +107,8 @@ class Questions:
         TypeError
             If the arguments do not fit the function.
         """
+        if current_session().refusing:
+            refuse(current_session(), f"{self._call.fname}.clear")
         if args or kwargs:
             return self._clear_one(args, kwargs)
         return self._forget(_calls_of(self._call))

@@ -27,7 +27,8 @@ from cachepy.errors import (
 from cachepy.model import BELOW, CALL, FILE, NAME, PATTERN, ROOT, Dep
 from cachepy.opened import Crowd
 from cachepy.reach.guard import Era
-from cachepy.sink import GraphSink
+from cachepy.refusal import ASKED, EVERY_THREAD
+from cachepy.sink import GraphSink, QuietSink
 from cachepy.store import Store
 from cachepy.trace import Frame, RemoteFrame, read_mailbox, working_dir
 from cachepy.values.modules import Origins
@@ -89,7 +90,10 @@ class Session:
         self._graph: Graph | None = None
         self._early: dict[str, Event] = {}  # as long as nobody asked for the graph
         self._early_era = Era()
-        self.sink: Sink = sink if sink is not None else GraphSink(self)
+        self.is_asked = ASKED in os.environ
+        self.refusing: dict[int, list[tuple[str, str, str]]] = {EVERY_THREAD: []} if self.is_asked else {}
+        self.refused: dict[str, str] = {}  # modules whose import made a call that would have run
+        self.sink: Sink = sink if sink is not None else QuietSink(self) if self.is_asked else GraphSink(self)
         self.import_code = import_code
         self.owners: dict[str, Frame] = {}
         self.waiting: dict[object, tuple[set[str], str]] = {}

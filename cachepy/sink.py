@@ -107,3 +107,14 @@ class GraphSink:
                 "journal",
                 store.root,
             )
+
+
+class QuietSink(GraphSink):
+    """Folds what were hits into the session's graph, and writes nothing: in a process that only answers a question."""
+
+    def hit(self, event: Event, chosen: dict[str, Event], several: set[str]) -> None:
+        for each in self.session.subtree(event, chosen):
+            self.apply(each)
+
+    def _append(self, event: Event) -> None:
+        pass

@@ -14,6 +14,7 @@ from cachepy.calls.again import Again
 from cachepy.errors import RerunError, UsageError
 from cachepy.model import Event, Record
 from cachepy.probe import LiveProbe
+from cachepy.refusal import refuse
 from cachepy.session import Session, current_session
 from cachepy.verify import Verifier
 
@@ -321,6 +322,8 @@ def cache_tree_refresh(client: Any = None, *, root: Roots = None) -> Refreshed:
     from cachepy.asking.progress import Bar
 
     session = current_session()
+    if session.refusing:
+        refuse(session, "cache_tree_refresh")
     with Bar("refreshing") as bar:
         return Refresh(session, runner_of(session, client), root, bar.tell).run()
 

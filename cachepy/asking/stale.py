@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
+    from cachepy.asking.imported import Imports
     from cachepy.rows.packed import Row
 
 
@@ -47,12 +48,12 @@ class AskingProbe(LiveProbe):
     The graph's own record of a call comes first: it costs nothing more.
     """
 
-    def __init__(self, session: Session, rows: dict[str, Row], *, import_code: bool = False) -> None:
+    def __init__(self, session: Session, rows: dict[str, Row], imports: Imports | None = None) -> None:
         super().__init__(session)
+        self.imports = imports
         self.unseen: set[str] = set()  # modules whose code was taken as unchanged
         self._rows = rows
         self._recorded: dict[str, Event] = {}
-        self._import_code = import_code
         self._listed: dict[str, set[str]] = {}
 
     def recorded(self, call: str) -> Event | None:
@@ -89,13 +90,37 @@ class AskingProbe(LiveProbe):
     def code(self, identity: str, recorded: str | None) -> str | None:
         now = super().code(identity, recorded)
         module = identity.partition(":")[0]
-        if now is None and not ("<locals>" in identity and find(module) is not None):  # else its anchors speak for it
+        if now is None and self.imports is not None:
+            now = self.imports.digest(identity, recorded)
+            if now is None and self.imports.codes(identity) is not None:  # a local function: its anchors speak for it
+                return None
+        if now is None and not ("<locals>" in identity and find(module) is not None):  # likewise
             self.unseen.add(module)
             return recorded
         return now
 
     def may_import(self) -> bool:
-        return self._import_code
+        return False
+
+    def code_reasons(self, dep: Dep) -> list[Reason]:
+        codes = self.imports.codes(dep.name) if self.imports is not None and not self.found(dep.name) else None
+        if codes is None:
+            return super().code_reasons(dep)
+        if not codes:
+            return [Reason("gone", dep.name.partition("@")[0], dep.digest, None)]
+        return self.changes_of(dep, *codes[0])
+
+
+def imports_of(session: Session, calls: Iterable[str] | None = None, *, import_code: bool = True) -> Imports | None:
+    """What can be asked about the code of calls that is not loaded here; of all that the graph has by default."""
+    if not import_code:
+        return None
+    from cachepy.asking.imported import Imports
+
+    rows = graph_now(session).rows()
+    here = AskingProbe(session, rows)
+    asked = rows.values() if calls is None else [rows[call] for call in calls]
+    return Imports(session, asked, lambda identity: bool(here.found(identity)))
 
 
 class AskingVerifier(Verifier):
@@ -149,18 +174,25 @@ class Survey:
     session : Session
         Whose graph it is.
     import_code : bool
-        Whether modules may be imported to see whether code changed: that runs user code.
+        Whether modules that are not loaded here are imported, in a process of their own, to see whether code changed.
+    imports : Imports, optional
+        What was found so already, or is to be asked for fewer calls.
     each : callable, optional
         Wraps the list of calls that are looked at, to show progress.
     """
 
     def __init__(
-        self, session: Session, *, import_code: bool = False, each: Callable[[list[str]], Iterable[str]] = iter
+        self,
+        session: Session,
+        *,
+        import_code: bool = False,
+        imports: Imports | None = None,
+        each: Callable[[list[str]], Iterable[str]] = iter,
     ) -> None:
         self.session = session
         self._rows = graph_now(session).rows()
         self._events: dict[str, Event] | None = None
-        self.probe = AskingProbe(session, self._rows, import_code=import_code)
+        self.probe = AskingProbe(session, self._rows, imports or imports_of(session, import_code=import_code))
         self.verifier = AskingVerifier(self.probe)
         with Quiet():
             holding = Holding(self._rows, self._listing, self.verifier.part_holds, each).effects

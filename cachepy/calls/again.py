@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from cachepy.code import cached_call, resolve
 from cachepy.disk import kept
-from cachepy.errors import EntryError, RerunError
+from cachepy.errors import EntryError, RefusedCallError, RerunError
 from cachepy.model import CODE
+from cachepy.refusal import import_refusing
 from cachepy.rows import wire
 from cachepy.session import Session
 
@@ -108,7 +109,7 @@ class Again:
         """The cached function; RerunError if its name means nothing, or another one, in this process."""
         event = self.event
         if import_code:
-            _import(event)
+            _import(self.session, event)
         live = self.session.live_calls(f"{event.module}:{event.qualname}")
         named = None if "<" in event.qualname else cached_call(resolve(event.module, event.qualname))
         if named is not None:
@@ -140,11 +141,13 @@ def _code_names(event: Event) -> set[str]:
     return {dep.name for dep in event.trace.deps if dep.kind == CODE}
 
 
-def _import(event: Event) -> None:
-    from importlib import import_module
-
+def _import(session: Session, event: Event) -> None:
+    """Import its module; what that would run when it is imported does not run as a side effect."""
+    if resolve(event.module, "*") is not None:
+        return
     try:
-        if resolve(event.module, "*") is None:
-            import_module(event.module)
-    except Exception as error:
+        import_refusing(session, event.module)
+    except RefusedCallError as error:
+        raise RerunError(f"{event.title} cannot be made again: {error}") from error
+    except (Exception, SystemExit) as error:
         raise RerunError(f"the module {event.module} of {event.title} cannot be imported: {error!r}") from error

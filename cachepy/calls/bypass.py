@@ -9,6 +9,7 @@ import os
 import sys
 
 from cachepy.errors import FolderGoneError, PartError, UncachedCallWarning, UntoldError, UsageError, UsageValueError
+from cachepy.refusal import refuse
 from cachepy.session import current_session
 from cachepy.trace import caller, leave_in_doubt
 
@@ -53,6 +54,8 @@ def bypass(fn: Any, fname: str, error: Exception) -> Bypass:
     It is called where the caller is current.
     """
     give_way(f"{fname} runs without the cache", error, caller())
+    if current_session().refusing:
+        refuse(current_session(), fname)
     return Bypass(fn)
 
 

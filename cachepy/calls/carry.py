@@ -13,6 +13,7 @@ from cachepy.calls.options import cache_default_dir
 from cachepy.disk.places import root_of_run
 from cachepy.errors import CacheWriteWarning, FolderGoneError, UsageError, unwritable
 from cachepy.opened import Crowd
+from cachepy.refusal import refuse
 from cachepy.session import current_session
 from cachepy.trace import Frame, RemoteFrame, as_os_error, caller, enter, here, leave, leave_in_doubt, post
 
@@ -88,6 +89,8 @@ class with_caller:  # noqa: N801 - used as a function: pool.submit(with_caller(f
         return self.open_frame() or caller()
 
     def __reduce__(self) -> tuple[Any, ...]:
+        if current_session().refusing:
+            refuse(current_session(), self.__name__)
         return _restore, (type(self), self.fn, *self.ticket())
 
     def ticket(self) -> tuple[str, str, str]:

@@ -24,6 +24,7 @@ from cachepy.errors import UncachedCallWarning, UndigestableError
 from cachepy.key import culprit
 from cachepy.model import CODE, Dep
 from cachepy.opened import leave_body
+from cachepy.refusal import refuse
 from cachepy.session import current_session
 from cachepy.trace import Frame, back_to, caller, enter, here, leave, working_dir
 
@@ -49,6 +50,8 @@ class Miss:
     def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The value, by whoever is first to run the body."""
         request, flags = self.request, self.flags
+        if request.session.refusing:
+            refuse(request.session, request.call.target.qualname)
         before = here()
         run: Run | Bypass | None = None
         try:
@@ -73,6 +76,8 @@ class Miss:
     async def run_async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The same for ``async def``: waits without blocking the loop."""
         request, flags = self.request, self.flags
+        if request.session.refusing:
+            refuse(request.session, request.call.target.qualname)
         before = here()
         run: Run | Bypass | None = None
         try:
@@ -149,6 +154,8 @@ class Uncached:
         return frame.value
 
     def _frame(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Transparent | Bypass:
+        if current_session().refusing:
+            refuse(current_session(), self.call.target.qualname)
         try:
             self._warn(args, kwargs)
             return _Transparent(self.call, lambda: self._warn_unbound(args, kwargs))

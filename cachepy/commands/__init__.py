@@ -91,7 +91,7 @@ def cachepy() -> None:
     Exit codes:
       0    fresh, or done
       1    stale, missing or not run yet (status, explain, plan), problems found (verify)
-      2    wrong usage
+      2    wrong usage, or there is no cache
       3    any other error
       130  interrupted; 141: nobody reads the output any more
 

@@ -10,7 +10,6 @@ import click
 
 from cachepy.commands import words
 from cachepy.commands.causes import causes, folded, sentence, telling
-from cachepy.commands.importing import import_all, importing
 from cachepy.commands.opening import Opened, opened
 from cachepy.commands.options import command, everything, imports, limit
 from cachepy.commands.tell import Tell, complain, short_ids
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
+    from cachepy.asking.imported import Imported
     from cachepy.asking.plan import Plan, PlannedCall
     from cachepy.asking.stale import Finding, Survey
     from cachepy.model import Reason
@@ -34,23 +34,29 @@ def look(cache: Opened, tell: Tell, import_code: bool, roots: Iterable[str] = ()
 
     roots: the calls that are asked for, if not all are: only what they need is imported.
     """
-    from cachepy.asking.stale import Survey
+    from cachepy.asking.stale import Survey, imports_of
 
-    with importing(import_code):
-        if import_code:
-            calls = cache.below(roots) or cache.events
-            cache.unimported = import_all(cache.events[call].module for call in calls)
-        again = import_code and not cache.unimported  # what failed is not tried for every call
-        found = Survey(cache.session, import_code=again, each=iter if tell.quiet else _watched)
-    for name, why in cache.unimported.items():
-        complain(f"cachepy: error: code of {name} could not be looked at: {why}")
+    imports = imports_of(cache.session, cache.below(roots) or None) if import_code else None
+    found = Survey(cache.session, imports=imports, each=iter if tell.quiet else _watched)
+    if imports is not None:
+        _complain_of(cache, imports.found)
     if cache.unimported:
         tell.say(
             "run this in the folder where the program runs; if a module no longer exists, ask only about the others: "
             "status --root NAME, plan NAME"
         )
-    _say_unseen(tell, [name for name in found.unseen if name not in cache.unimported], import_code)
+    unseen = [] if roots and import_code else found.unseen  # of calls that were not asked about
+    _say_unseen(tell, [name for name in unseen if name not in cache.unimported], import_code)
     return found
+
+
+def _complain_of(cache: Opened, imported: Imported) -> None:
+    """Of modules that could not be imported, with the last lines that they printed."""
+    cache.unimported = dict(sorted(imported.failed.items()))
+    for name, why in cache.unimported.items():
+        complain(f"cachepy: error: code of {name} could not be looked at: {why}")
+        for line in imported.printed.get(name, ()):
+            complain(f"  | {words.clean(line)}")
 
 
 def seen(cache: Opened, survey: Survey) -> dict[str, Any]:
@@ -104,10 +110,11 @@ def status(
     then the calls. Without --import code is not looked at, and counts as unchanged.
 
     Exits with 1 if any call is stale or missing, if a topmost call began and left no result, or if nothing is recorded
-    yet, so that a job script submits its first job too; with 0 if all are fresh. That speaks of calls that were made
-    before: a program with new arguments has nothing stale, so start it, or ask f.is_cached(...).
+    yet; with 2 and a message if there is no cache, so that a job script submits its first job too, and does not hide a
+    name that is wrong; with 0 if all are fresh. That speaks of calls that were made before: a program with new
+    arguments has nothing stale, so start it, or ask f.is_cached(...).
     """
-    with opened(cache_dir, tell.say, may_be_new=True) as cache:
+    with opened(cache_dir, tell.say) as cache:
         meant = {name: cache.meant(name) for name in roots}
         unknown = [name for name, calls in meant.items() if not calls]
         tops = [call for calls in meant.values() for call in calls]

@@ -13,7 +13,7 @@ from cachepy.errors import CachepyError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 
 @contextmanager
@@ -32,25 +32,6 @@ def importing(import_code: bool = True) -> Iterator[None]:
         raise CachepyError(f"code of a module ended the program: sys.exit({error.code!r})") from None
     finally:
         sys.path[:], sys.dont_write_bytecode = before
-
-
-def import_all(modules: Iterable[str]) -> dict[str, str]:
-    """Import modules; of those that cannot be imported, why.
-
-    >>> import_all(["os", "no_such_module"])
-    {'no_such_module': "ModuleNotFoundError: No module named 'no_such_module'"}
-    """
-    from importlib import import_module
-
-    failed = {}
-    for name in sorted(set(modules)):
-        try:
-            import_module(name)
-        except SystemExit as error:
-            failed[name] = f"it calls sys.exit({error.code!r})"
-        except Exception as error:
-            failed[name] = f"{type(error).__name__}: {error}"
-    return failed
 
 
 @contextmanager

@@ -15,8 +15,9 @@ from functools import cached_property
 from cachepy.calls.options import cache_default_dir
 from cachepy.commands import words
 from cachepy.commands.tell import WrongUse
-from cachepy.disk.files import Files, StatMemo
-from cachepy.disk.handling import OWN_NAMES
+from cachepy.disk.files import Files
+from cachepy.disk.handling import has_tag
+from cachepy.disk.statmemo import ReadMemo
 from cachepy.errors import CachepyError
 from cachepy.values import amounts
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from cachepy.session import Session
 
 _SHOWN = 8  # calls that a message about an ambiguous name lists
+_SIGNS = frozenset({"entries", "graph.pkl", "stat.memo"})  # other names of ours are those of many folders
 _DIGITS = 4  # of a digest, at least
 _HOW = "name one with --cache-dir DIR, or set CACHEPY_DIR"
 
@@ -110,26 +112,25 @@ class Opened:
         return seen & self.events.keys()
 
 
-class _ReadMemo(StatMemo):
-    """What is learnt about files is not written down: asking changes nothing on disk."""
-
-    def flush(self, path: str) -> None:
-        pass
-
-
-def place(cache_dir: str | None, *, may_be_new: bool = False) -> str:
-    """The absolute path of a cache directory that exists and can be read."""
+def place(cache_dir: str | None) -> str:
+    """The absolute path of a cache directory that exists and can be read; a usage error if there is none."""
     if cache_dir == "":
         raise WrongUse("--cache-dir is empty: is a shell variable not set? Name a directory, . for this one")
     root = cache_default_dir() if cache_dir is None else os.path.abspath(cache_dir)
     _check_open(root)
-    if may_be_new and not os.path.lexists(root):
-        return root
     if not os.path.exists(root):
         raise WrongUse(f"there is no cache directory {root}; {_HOW}")
     if not os.path.isdir(root):
         raise WrongUse(f"{root} is a file, not a cache directory; {_HOW}")
+    if not is_cache(root):
+        raise WrongUse(f"there is no cache in {root}: nothing there is of cachepy; {_HOW}")
     return root
+
+
+def is_cache(root: str) -> bool:
+    """Whether a folder is a cache directory: it says so, or has what is only found in one; an empty one may become one."""
+    names = os.listdir(root)
+    return not names or has_tag(root) or not _SIGNS.isdisjoint(names)
 
 
 def _check_open(root: str) -> None:
@@ -171,19 +172,16 @@ def session_at(root: str) -> Iterator[Session]:
     from cachepy.session import Session, use_session
 
     session = Session()
-    session.files = Files(_ReadMemo())
+    session.files = Files(ReadMemo())
     session.files.memo_file = session.store(root).memo_file
     with use_session(session):
         yield session
 
 
 @contextmanager
-def opened(cache_dir: str | None, say: Callable[[str], None], *, may_be_new: bool = False) -> Iterator[Opened]:
-    """The graph of a cache directory in memory; `say` is told what was not as it should be.
-
-    may_be_new: a directory that does not exist yet is one without calls.
-    """
-    root = place(cache_dir, may_be_new=may_be_new)
+def opened(cache_dir: str | None, say: Callable[[str], None]) -> Iterator[Opened]:
+    """The graph of a cache directory in memory; `say` is told what was not as it should be."""
+    root = place(cache_dir)
     with session_at(root) as session:
         cache = Opened(root, session)
         gc.disable()  # while very many records are made that all stay
@@ -192,15 +190,7 @@ def opened(cache_dir: str | None, say: Callable[[str], None], *, may_be_new: boo
         finally:
             gc.freeze()
             gc.enable()
-        if not session.graph and not _is_cache(root):
-            say(f"nothing in {root} is of cachepy; {_HOW}")
         yield cache
-
-
-def _is_cache(root: str) -> bool:
-    """Whether it is, or may become, a cache directory: ours, or empty."""
-    names = os.listdir(root) if os.path.exists(root) else []
-    return not names or not OWN_NAMES.isdisjoint(names)
 
 
 def _read(session: Session, root: str, say: Callable[[str], None]) -> None:

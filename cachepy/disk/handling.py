@@ -109,6 +109,14 @@ def mark(path: str, trust: Trust) -> None:
         unlink(path)
 
 
+def has_tag(root: str) -> bool:
+    """Whether a folder says that it is a cache directory of ours."""
+    try:
+        return read_plain(os.path.join(root, "CACHEDIR.TAG"), len(OWN_TAG)) == OWN_TAG
+    except OSError:
+        return False
+
+
 def open_plain(path: str, flags: int = os.O_RDONLY) -> int:
     """The descriptor of a regular file; OSError for anything else, a fifo, a device.  Also an ``opener`` for `open`."""
     fd = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))

@@ -97,6 +97,13 @@ class StatMemo:
             _append(path, b"".join(reversed(rows)))
 
 
+class ReadMemo(StatMemo):
+    """What is learnt about files is not written down: asking changes nothing on disk."""
+
+    def flush(self, path: str) -> None:
+        pass
+
+
 class _Memory:
     """The rows of one memo file, as they were when it was read."""
 

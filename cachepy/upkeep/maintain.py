@@ -12,6 +12,8 @@ import warnings
 
 from cachepy.disk.places import CLAIM, ENTRY, VALID
 from cachepy.errors import CacheWriteWarning, UsageError, UsageValueError, user_level
+from cachepy.refusal import refuse
+from cachepy.session import current_session
 from cachepy.store import Store
 from cachepy.upkeep.forget import forget as drop_gone
 from cachepy.upkeep.forget import to_forget
@@ -306,6 +308,8 @@ def prune(root: str, days_old: float, most: int | None, *, forget: bool, dry_run
     if dry_run:
         forgotten = to_forget(store, {e.id for each in going for e in each.events[:1]}) if forget else set[str]()
         return Pruned(going, forgotten, [])
+    if current_session().refusing:
+        refuse(current_session(), "cache_prune")
     remove_claims(store)
     gone, errors = _remove_all(going)
     remove_signs(store, limit)

@@ -17,7 +17,9 @@ from cachepy.disk.payload import Payload
 from cachepy.disk.places import CLAIM, ENTRY, OLD, TEMPORARY, VALID
 from cachepy.errors import CachepyError, EntryError
 from cachepy.model import Event, Record
+from cachepy.refusal import refuse
 from cachepy.rows.packed import pack
+from cachepy.session import current_session
 from cachepy.store import Store
 from cachepy.upkeep.aside import Aside, Moved
 from cachepy.upkeep.check import Problem
@@ -175,6 +177,8 @@ class _Repair:
         self.foreign = [Problem(each.path, call_of(each), each.what) for each in self.looks if each.state == FOREIGN]
 
     def run(self) -> Repaired:
+        if current_session().refusing and not self.dry_run:
+            refuse(current_session(), "cache_repair")
         events, rebuilt = self._graph()
         self._memo()
         for each in self.looks:

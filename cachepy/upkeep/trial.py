@@ -12,11 +12,13 @@ import random
 
 from cachepy.calls.again import Again
 from cachepy.disk.claims import Claim, Claims
-from cachepy.disk.files import Files, StatMemo
+from cachepy.disk.files import Files
 from cachepy.disk.payload import pack
+from cachepy.disk.statmemo import ReadMemo
 from cachepy.errors import RerunError, UndigestableError
 from cachepy.model import Record
 from cachepy.reach.guard import Era
+from cachepy.refusal import refuse
 from cachepy.session import Session, current_session, use_session
 from cachepy.store import Store
 from cachepy.trace import NOBODY, enter, leave
@@ -115,6 +117,8 @@ def try_again(root: str, stored: dict[str, tuple[Event, ...]], number: int, seed
 
     stored: id -> the events of its entry, newest first.
     """
+    if current_session().refusing:
+        refuse(current_session(), "cache_verify")
     trial = TrialSession(current_session())
     for events in stored.values():
         for event in events:
@@ -239,7 +243,7 @@ class TrialSession(Session):
 
     def __init__(self, outer: Session) -> None:
         super().__init__(_NoSink())
-        self.files = Files(_QuietMemo())
+        self.files = Files(ReadMemo())
         self.claims = _NoClaims()
         self._functions = outer._functions  # local functions are found nowhere else
         for store in outer.stores():
@@ -261,10 +265,6 @@ class _NoSink:
     def hit(self, event: Event, chosen: dict[str, Event], several: set[str]) -> None: ...
 
     def fold_below(self, event: Event, *, anew: bool) -> None: ...
-
-
-class _QuietMemo(StatMemo):
-    def flush(self, path: str) -> None: ...
 
 
 class _NoClaims(Claims):

@@ -33,6 +33,7 @@ CUES = {
     "result": "{name} gives another result now",
     "call": "{name} below it is not fresh",
     "input": "its input {name} is not fresh",
+    "gone": "{name} does not exist any more",
     "unknown": "{name} cannot be found in this process",
     "first": "no result of {name} is stored for these arguments",
 }

@@ -268,19 +268,26 @@ def test_only_what_is_asked_for_is_imported(run, own, command):
 
 def test_functions_that_are_gone_are_told(run, own):
     (own / "flows.py").write_text("x = 1")
-    code, _, err = run(own, "status", "--import")
-    assert code == 0
-    assert "code of flows that is not found under its name" in err
+    code, lines, _ = run(own, "status", "--import")
+    assert code == 1
+    assert "cause  flows:alone does not exist any more: 1 call" in lines
 
 
 # ---------------------------------------------------------------- which directory
 
+EVERY = [
+    ("status",), ("explain", "load"), ("plan",), ("graph",), ("ls",), ("show", "load"), ("stats",),
+    ("prune", "--older-than", "0", "--yes"), ("verify",), ("verify", "--rerun", "1"), ("repair", "--yes"),
+    ("export", "--format", "json"),
+]  # fmt: skip
+
 
 def test_nothing_is_recorded_yet(run, tmp_path):
-    """``cachepy status -q --import || sbatch job.sh`` has to submit the first job too."""
-    assert run(tmp_path, "status", "-q") == (1, [], "")
-    assert run(tmp_path, "status") == (1, ["no calls recorded in .cachepy"], "")
-    assert json.loads("\n".join(run(tmp_path, "status", "--json")[1]))["state"] == "empty"
+    """``cachepy status -q --import || sbatch job.sh`` has to submit the first job too, but not in silence."""
+    folder = tmp_path / ".cachepy"
+    text = f"cachepy: error: there is no cache directory {folder}; name one with --cache-dir DIR, or set CACHEPY_DIR\n"
+    for options in ((), ("-q",), ("--json",)):
+        assert run(tmp_path, "status", *options) == (2, [], text)
     assert not list(tmp_path.iterdir())
 
 
@@ -303,15 +310,26 @@ def test_an_empty_directory(run, ask, tmp_path):
     (tmp_path / "c").mkdir()
     assert run(tmp_path, "status", "--cache-dir", "c") == (1, ["no calls recorded in c"], "")
     assert ask(tmp_path, "status", "--cache-dir", "c")[1]["counts"]["calls"] == 0
+    assert ask(tmp_path, "status", "--cache-dir", "c")[1]["state"] == "empty"
     for command in ("ls", "stats", "plan", "graph", "verify"):
         assert run(tmp_path, command, "--cache-dir", "c")[0] == 0
     assert not list((tmp_path / "c").iterdir())
 
 
-def test_a_directory_of_other_things(run, fresh):
-    code, _, err = run(fresh, "status", "--cache-dir", "data")
-    assert code == 1
-    assert "of cachepy; name one with --cache-dir" in err
+@pytest.mark.parametrize("command", EVERY, ids=" ".join)
+@pytest.mark.parametrize("name", ["data", "runs", "other"])
+def test_a_directory_of_other_things(run, own, command, name):
+    """Also one that is marked as a cache, by others, or has folders of such names."""
+    (own / "runs/code/runs").mkdir(parents=True)
+    (own / "other").mkdir()
+    (own / "other/CACHEDIR.TAG").write_text("Signature: 8a477f597d28d172789f06886806bc55\n# of pytest\n")
+    before = tree(own)
+    for options in ((), ("-q",)):
+        code, lines, err = run(own, *command, *options, "--cache-dir", name)
+        assert (code, lines) == (2, [])
+        assert f"there is no cache in {own / name}: nothing there is of cachepy; name one with --cache-dir DIR" in err
+        assert err.count("\n") == 1
+    assert tree(own) == before
 
 
 def test_the_environment_names_the_directory(run, fresh, tmp_path, monkeypatch):
@@ -602,7 +620,8 @@ def test_the_page_has_the_states(run, stale, tmp_path):
 
 
 def test_an_export_of_nothing_says_so(run, tmp_path):
-    code, lines, err = run(tmp_path, "--cache-dir", str(tmp_path), "export", "--format", "json")
+    (tmp_path / "c").mkdir()
+    code, lines, err = run(tmp_path, "--cache-dir", "c", "export", "--format", "json")
     assert (code, json.loads("\n".join(lines))["nodes"]) == (0, [])
     assert "no calls recorded" in err
 

@@ -183,7 +183,7 @@ def test_names_cannot_drive_the_terminal(tmp_path):
         (("--help",), 0),
         (("nothing",), 2),
         (("explain", "nothing"), 2),
-        (("status", "--cache-dir", "/nope"), 1),
+        (("status", "--cache-dir", "/nope"), 2),
         (("ls", "--cache-dir", "/nope"), 2),
         (("prune", "--older-than", "0"), 2),
     ],
@@ -304,9 +304,13 @@ def test_what_an_import_starts_is_no_data(tmp_path):
     )
     subprocess.run([sys.executable, "-B", "flows.py"], cwd=tmp_path, env=environment(), check=True, stdout=-1)
     done = run(tmp_path, "status", "--import")
-    assert done.stdout == "the only call is fresh\n"
-    assert "printed" in done.stderr
-    assert "started" in done.stderr
+    assert (done.stdout, done.stderr) == ("the only call is fresh\n", "")
+    with (tmp_path / "flows.py").open("a") as file:
+        file.write("no_such_name\n")
+    done = run(tmp_path, "status", "--import")
+    assert (done.returncode, done.stdout) == (3, "nothing is stale as far as could be seen\n")
+    assert "NameError" in done.stderr
+    assert done.stderr.splitlines()[1:3] == ["  | started", "  | printed"]
 
 
 # ---------------------------------------------------------------- asking before deleting

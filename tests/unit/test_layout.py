@@ -20,6 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "export": set(),
     "exits": set(),
     "errors": set(),
+    "refusal": set(),
     "model": {"notebook", "sentences"},
     "verify": {"model"},
     "digest": {"flat", "found", "modules", "pickler", "registry"},
@@ -33,7 +34,7 @@ ALLOWED: dict[str, set[str]] = {
         "bytecode", "digest", "extensions", "facts", "guard", "imports", "methods", "model", "modules", "pieces", "walk",
     },
     "graph": {"guard", "handling", "journal", "packed", "table", "wire"},
-    "probe": {"changes", "code", "digest", "model", "modules", "source"},
+    "probe": {"changes", "code", "digest", "model", "modules", "refusal", "source"},
     "hot": {
         "code", "files", "flat", "guard", "key", "model", "modules", "mounts", "opened", "patterns", "probe", "trace",
         "verify",
@@ -43,16 +44,16 @@ ALLOWED: dict[str, set[str]] = {
     "methods": set(),
     "preload": set(),
     "session": {
-        "code", "guard", "later", "model", "modules", "opened", "parts", "patterns", "places", "sink", "source", "store", "trace",
+        "code", "guard", "later", "model", "modules", "opened", "parts", "patterns", "places", "refusal", "sink", "source", "store", "trace",
         "trust",
     },
     "api": {"session"},
-    "questions": {"flows", "key", "model", "session", "stock"},
+    "questions": {"flows", "key", "model", "refusal", "session", "stock"},
     "engine": {"bypass", "closures", "code", "guard", "handling", "key", "kin", "model", "options", "request", "session"},
     "decorator": {"engine", "guard", "methods", "options", "questions", "request", "session"},
     "later": {
         "claims", "closures", "extensions", "files", "graph", "hot", "imports", "miss", "mounts", "outbox", "registry",
-        "source",
+        "source", "statmemo",
     },
     "cli": {"commands", "exits"},
     "__main__": {"cli"},
@@ -122,7 +123,7 @@ ALLOWED: dict[str, set[str]] = {
     "outbox": {"journal", "model", "shape"},
     "table": {"guard", "intake", "journal", "links", "model", "packed", "shape", "wire"},
     # calls/
-    "bypass": {"session", "trace"},
+    "bypass": {"refusal", "session", "trace"},
     "deadlock": set(),
     "loops": set(),
     "options": {"trust"},
@@ -138,8 +139,8 @@ ALLOWED: dict[str, set[str]] = {
     "kin": {"handling", "journal", "mailbox", "opened", "owner", "session"},
     "unseen": {"kin", "model", "places", "routes", "session"},
     "codes": {"code", "digest", "kinds", "modules", "probe"},
-    "again": {"code", "kept", "model", "session", "wire"},
-    "carry": {"kin", "opened", "options", "places", "session", "trace"},
+    "again": {"code", "kept", "model", "refusal", "session", "wire"},
+    "carry": {"kin", "opened", "options", "places", "refusal", "session", "trace"},
     "request": {"code", "label", "model", "places", "probe", "session", "store", "trace", "verify"},
     "track": {"bypass", "kin", "session", "trace"},
     "revive": {"again", "model", "trace", "verify"},
@@ -148,7 +149,7 @@ ALLOWED: dict[str, set[str]] = {
         "session", "trace", "unseen",
     },
     "miss": {
-        "bypass", "changes", "claims", "closures", "graph", "key", "loops", "model", "opened", "paths", "revive", "run",
+        "bypass", "changes", "claims", "closures", "graph", "key", "loops", "model", "opened", "paths", "refusal", "revive", "run",
         "session", "source", "trace",
         "waiting", "pickler",
     },
@@ -157,9 +158,15 @@ ALLOWED: dict[str, set[str]] = {
     "holding": {"model", "packed"},
     "unended": {"claims", "owner", "places"},
     "jobs": {"again", "code", "model", "session"},
-    "stale": {"api", "graph", "holding", "model", "modules", "packed", "probe", "progress", "session", "verify"},
+    "folders": {"model", "packed", "source"},
+    "importer": {"code", "probe", "refusal", "session", "wire"},
+    "child": {"importer", "refusal", "wire"},
+    "imported": {"child", "folders", "importer", "model", "pieces"},
+    "stale": {
+        "api", "graph", "holding", "imported", "model", "modules", "packed", "probe", "progress", "session", "verify",
+    },
     "plan": {"amounts", "model", "progress", "session", "stale", "verify"},
-    "refresh": {"again", "jobs", "model", "plan", "probe", "progress", "session", "stale", "verify"},
+    "refresh": {"again", "folders", "imported", "jobs", "model", "plan", "probe", "progress", "refusal", "session", "stale", "verify"},
     # upkeep/
     "stock": {"entryfile", "journal", "meta", "options", "store"},
     "examine": {"entryfile", "files", "graph", "meta", "model", "places", "source", "store", "table", "wire"},
@@ -167,12 +174,12 @@ ALLOWED: dict[str, set[str]] = {
     "rewrite": {"examine", "graph", "journal", "packed", "wire"},
     "forget": {"examine", "rewrite", "session"},
     "leftovers": {"claims", "handling", "model", "owner", "packed", "places", "session", "stock", "store"},
-    "trial": {"again", "claims", "files", "guard", "model", "payload", "session", "store", "trace"},
-    "maintain": {"amounts", "forget", "leftovers", "places", "stock", "store"},
+    "trial": {"again", "claims", "files", "guard", "model", "payload", "refusal", "session", "statmemo", "store", "trace"},
+    "maintain": {"amounts", "forget", "leftovers", "places", "refusal", "session", "stock", "store"},
     "check": {"amounts", "examine", "model", "places", "stock", "store", "trial"},
     "repair": {
         "amounts", "aside", "check", "claims", "entryfile", "examine", "handling", "leftovers", "meta", "model",
-        "owner", "packed", "payload", "places", "rewrite", "stock", "store",
+        "owner", "packed", "payload", "places", "refusal", "rewrite", "session", "stock", "store",
     },
     # drawing/
     "bands": set(),
@@ -190,9 +197,9 @@ ALLOWED: dict[str, set[str]] = {
     "view": {"amounts", "api", "captions", "model", "notebook", "plot", "scene", "stale"},
     # commands/
     "commands": {
-        "__init__", "amounts", "api", "check", "crate", "exits", "export", "files", "handling", "maintain", "model",
-        "options", "page", "plan", "progress", "provenance", "repair", "session", "show", "stale", "stock",
-        "unended",
+        "__init__", "amounts", "api", "check", "crate", "exits", "export", "files", "handling", "imported", "maintain",
+        "model", "options", "page", "plan", "progress", "provenance", "repair", "session", "show", "stale", "statmemo",
+        "stock", "unended",
     },
 }  # fmt: skip
 

@@ -85,6 +85,7 @@ def test_asking_for_one_function(project):
 
 
 def test_nothing_recorded_yet_is_a_one_also_for_a_function(project):
+    (project / "cache").mkdir()
     found, document = status(project, "--root", "report")
     assert (found, document["unknown"]) == (1, ["report"])
 
