@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from cachepy.session import Session
 
+    Note = tuple[str, str, str]  # the script whose top level made a call, the name that it ran under, what it called
+
 ASKED = "_CACHEPY_ASKED"  # the folder of a question, in the environment of processes that are started for it
 EVERY_THREAD = 0
 _NOTES = "refused"
@@ -51,7 +53,7 @@ def _script() -> tuple[str, str]:
     return "", ""
 
 
-def sentence(note: tuple[str, str, str], file: str = "") -> str:
+def sentence(note: Note, file: str = "") -> str:
     """What was refused, and the way out; file: that of the module which was to be imported."""
     script, ran_as, name = note
     if ran_as == "__main__" and file:
@@ -64,7 +66,7 @@ def sentence(note: tuple[str, str, str], file: str = "") -> str:
 # ---------------------------------------------------------------- in a process of its own
 
 
-def _leave(note: tuple[str, str, str]) -> None:
+def _leave(note: Note) -> None:
     """Leave a note in the folder of the question, which may be gone already."""
     line = "\t".join(" ".join(text.split()) for text in note) + "\n"
     try:
@@ -74,7 +76,7 @@ def _leave(note: tuple[str, str, str]) -> None:
         return
 
 
-def notes_in(folder: str) -> list[tuple[str, str, str]]:
+def notes_in(folder: str) -> list[Note]:
     """What was refused so far, by any process of the question in this folder."""
     try:
         with open(os.path.join(folder, _NOTES), encoding="utf-8") as file:
@@ -94,9 +96,9 @@ class refusing:  # noqa: N801 - reads as a verb: with refusing(session)
         self.session = session
         self.thread = get_ident()
 
-    def __enter__(self) -> list[tuple[str, str, str]]:
+    def __enter__(self) -> list[Note]:
         self._before = self.session.refusing.get(self.thread)
-        told: list[tuple[str, str, str]] = []
+        told: list[Note] = []
         self.session.refusing[self.thread] = told
         return told
 

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from cachepy.reach.pieces import Piece
     from cachepy.reach.source import Sources
     from cachepy.recording.outbox import Outbox
+    from cachepy.refusal import Note
     from cachepy.trace import Caller, Sink
 
 _LATER = frozenset({"claims", "files", "graph", "hot", "miss", "mounts", "namer", "outbox", "sources"})  # by `later`
@@ -91,7 +92,7 @@ class Session:
         self._early: dict[str, Event] = {}  # as long as nobody asked for the graph
         self._early_era = Era()
         self.is_asked = ASKED in os.environ
-        self.refusing: dict[int, list[tuple[str, str, str]]] = {EVERY_THREAD: []} if self.is_asked else {}
+        self.refusing: dict[int, list[Note]] = {EVERY_THREAD: []} if self.is_asked else {}
         self.refused: dict[str, str] = {}  # modules whose import made a call that would have run
         self.sink: Sink = sink if sink is not None else QuietSink(self) if self.is_asked else GraphSink(self)
         self.import_code = import_code

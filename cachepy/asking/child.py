@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, Self
 
+    from cachepy.refusal import Note
+
     Group = dict[str, list[str]]  # module -> identities
 
 LIMIT = "CACHEPY_IMPORT_TIMEOUT"
@@ -152,22 +154,30 @@ class Child:
         return found
 
     def _is_given_up(self) -> bool:
-        now = monotonic()
-        notes = notes_in(self._folder)[self._noted :] if self.module else []
+        now, notes = monotonic(), self._notes()
         if notes and not self._refused_at:
             self._refused_at = now
         is_late = now > min(self._module_ends, self._ends)
         if notes and (is_late or now > self._refused_at + _GRACE):
-            self.why = sentence(notes[0], f"{self.module.rpartition('.')[2]}.py")
+            self.why = self._refused(notes)
             return True
         if is_late:
             self.why = f"its import takes too long ({LIMIT} sets how many seconds there are for all)"
         return is_late
 
+    def _notes(self) -> list[Note]:
+        """What was refused since the module began that it is at."""
+        return notes_in(self._folder)[self._noted :] if self.module else []
+
+    def _refused(self, notes: list[Note]) -> str:
+        return sentence(notes[0], f"{self.module.rpartition('.')[2]}.py")
+
     def _die(self) -> None:
-        self.has_died = True
-        code = self._process.returncode
-        if not self.module:
+        code, notes = self._process.returncode, self._notes()
+        self.has_died = not notes
+        if notes:
+            self.why = self._refused(notes)
+        elif not self.module:
             self.why = f"the process that should import it ended {_how(code)}"
         else:
             self.why = f"it ends the process that imports it {_how(code)}"

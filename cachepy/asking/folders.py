@@ -69,9 +69,27 @@ def _places(session: Session, digest: str, cwd: str) -> Iterator[tuple[str, str]
         data = store.get_code(digest)
         for piece, _ in loaded(data) if data is not None else ():
             module, file = piece.name.partition(":")[0], piece.where.rpartition(":")[0]
-            folder = folder_for(module, os.path.join(cwd, file)) if piece.cue == "code" and file else None
+            if piece.cue != "code" or not file:
+                continue
+            here = in_this_tree(os.path.normpath(os.path.join(cwd, file)), store.root)
+            folder = folder_for(module, here)
             if folder is not None and os.path.exists(folder):
                 yield module, folder
+
+
+def in_this_tree(file: str, root: str) -> str:
+    """The file beside the cache directory that corresponds to one of the place where a project ran first.
+
+    A project may have been copied, together with its cache: then it is judged by its own files. Where the file lies in
+    one tree with the cache, this is that file itself.
+    """
+    parts, above = file.strip(os.sep).split(os.sep), root
+    while (above := os.path.dirname(above)) != os.path.dirname(above):
+        for i in range(len(parts)):
+            here = os.path.join(above, *parts[i:])
+            if os.path.isfile(here):
+                return here
+    return file
 
 
 def folder_for(module: str, file: str) -> str | None:

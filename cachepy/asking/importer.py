@@ -6,6 +6,7 @@ neither a changed folder nor closed files can take away, and the process ends wi
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from contextlib import suppress
@@ -91,6 +92,7 @@ class _Importer:
     def _codes(self, module: str, identities: list[str]) -> list[tuple[str, bool, list[Any]]]:
         """Of each identity what stands there: whether that is a cached function, and each digest with its pieces."""
         ended = load(module)
+        gc.collect()  # a function that was defined anew, or deleted, is not what the name leads to
         found = [self._found(identity) for identity in identities]
         if not all(codes for _, _, codes in found) and (program := _program_of(module)) is not None:
             ended = run_script(program, module) or ended  # `python -m package` calls itself what the package is called
@@ -119,7 +121,7 @@ def _why(error: BaseException) -> str:
         return f"it calls sys.exit({error.code!r})"
     try:
         text = str(error)
-    except Exception:  # code of any class
+    except BaseException:  # code of any class
         text = ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
