@@ -6,7 +6,7 @@ import os
 
 from cachepy.model import ANCHOR, CODE
 from cachepy.reach.source import loaded
-from cachepy.rows.packed import ITEM, decoded, deps_in, part_of
+from cachepy.rows.packed import ITEM, PART, TEXT, decoded, deps_in, fields_in, part_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +43,12 @@ def _code_of(row: Row, part: bytes) -> Iterator[tuple[str, str, str]]:
     for kind, name, digest in deps:
         if kind in (CODE, ANCHOR):
             yield name, digest or "", cwd
+
+
+def roots_in(rows: Iterable[Row]) -> list[str]:
+    """The cache directories in which calls are stored."""
+    shared = {row.split(PART, 2)[2][TEXT] if isinstance(row, bytes) else row.root for row in rows}
+    return sorted({fields_in(each)[3] if isinstance(each, bytes) else each for each in shared})
 
 
 def folders_of(session: Session, code: Code) -> dict[str, tuple[str, ...]]:

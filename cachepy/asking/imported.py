@@ -12,7 +12,7 @@ from time import monotonic
 
 from cachepy.asking import importer
 from cachepy.asking.child import LIMIT, Child, limit
-from cachepy.asking.folders import code_in, folders_of
+from cachepy.asking.folders import code_in, folders_of, roots_in
 from cachepy.model import Record
 from cachepy.reach.pieces import Piece
 
@@ -144,6 +144,7 @@ class Imports:
         self._rows = rows
         self._is_here = is_here
         self._code: Code = {}
+        self._roots: list[str] = []
         self._found: Imported | None = None
 
     @property
@@ -151,13 +152,20 @@ class Imports:
         """What is known of all of them."""
         if self._found is None:
             self._code = code_in(self._rows)
+            self._roots = roots_in(self._rows)
+            for root in self._roots:
+                self.session.store(root)
             wanted = {m: [i for i in identities if not self._is_here(i)] for m, identities in self._code.items()}
             self._found = self._ask({module: identities for module, identities in wanted.items() if identities})
         return self._found
 
+    def folders(self, module: str) -> tuple[str, ...]:
+        """Where a module was found when it ran."""
+        return folders_of(self.session, {module: self._code.get(module, {})})[module]
+
     def _ask(self, wanted: dict[str, list[str]]) -> Imported:
         folders = folders_of(self.session, {m: self._code.get(m, {}) for m in wanted})
-        return ask(self.session, wanted, folders, [store.root for store in self.session.stores()])
+        return ask(self.session, wanted, folders, self._roots)
 
     def codes(self, identity: str) -> Codes | None:
         """What stands there; None if that is not known, or not asked."""

@@ -7,10 +7,13 @@ knows how to (`Session.runners`).  Imports again, errors, jobs, model, plan, pro
 
 from __future__ import annotations
 
+import sys
+
 from cachepy.asking.jobs import HereRunner, Job
 from cachepy.asking.plan import roots_of
-from cachepy.asking.stale import Survey
+from cachepy.asking.stale import Survey, imports_of
 from cachepy.calls.again import Again
+from cachepy.code import resolve
 from cachepy.errors import RerunError, UsageError
 from cachepy.model import Event, Record
 from cachepy.probe import LiveProbe
@@ -79,9 +82,30 @@ class Refresh:
         self.left: dict[str, str] = {}
         self.made: dict[str, int] = {}  # how often each call was made
         self.became: dict[str, Place] = {}  # a call that was fed with new results -> the call that this was
+        self.imports = imports_of(session)
+        self._added: list[str] = []  # folders of modules, for imports of calls that are made here
 
     def run(self) -> Refreshed:
         """Do it."""
+        try:
+            return self._run()
+        finally:
+            for folder in self._added:
+                if folder in sys.path:
+                    sys.path.remove(folder)
+
+    def load(self, event: Event) -> None:
+        """Have the module of a call loaded here, if another process could import it without harm; else RerunError."""
+        if resolve(event.module, "*") is not None or self.imports is None:
+            return
+        why = self.imports.found.failed.get(event.module)
+        if why is not None:
+            raise RerunError(f"{event.title} cannot be made again: {why}")
+        more = [folder for folder in self.imports.folders(event.module) if folder not in sys.path]
+        self._added += more
+        sys.path += more
+
+    def _run(self) -> Refreshed:
         before: dict[str, Event] | None = None
         for _ in range(_ROUNDS):
             now = Round(self)
@@ -112,7 +136,7 @@ class Round:
         self.refresh = refresh
         self.session = refresh.session
         self.graph = refresh.session.graph
-        self.survey = Survey(self.session, import_code=True)
+        self.survey = Survey(self.session, imports=refresh.imports)
         self.events = self.survey.events
         self.runs = {event.id: event.run for event in self.events.values()}
         self.inputs: dict[str, dict[str, str]] = {}
@@ -214,6 +238,7 @@ class Round:
             event.args[name]: None if name in fed else (self.events[producer].root, producer)
             for name, producer in self._inputs(event.id).items()
         }
+        self.refresh.load(event)
         again = Again(self.session, event, sources)
         call = again.call() if fed else again.ready()[0]
         return Job(event.id, call.wrapper, event, sources, fed)

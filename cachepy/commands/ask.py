@@ -40,7 +40,7 @@ def look(cache: Opened, tell: Tell, import_code: bool, roots: Iterable[str] = ()
     found = Survey(cache.session, imports=imports, each=iter if tell.quiet else _watched)
     if imports is not None:
         _complain_of(cache, imports.found)
-    if cache.unimported:
+    if any("ModuleNotFoundError" in why for why in cache.unimported.values()):
         tell.say(
             "run this in the folder where the program runs; if a module no longer exists, ask only about the others: "
             "status --root NAME, plan NAME"

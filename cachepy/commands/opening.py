@@ -128,7 +128,7 @@ def place(cache_dir: str | None) -> str:
 
 
 def is_cache(root: str) -> bool:
-    """Whether a folder is a cache directory: it says so, or has what is only found in one; an empty one may become one."""
+    """Whether a folder is a cache directory: it says so, or has what only ours have; an empty one may become one."""
     names = os.listdir(root)
     return not names or has_tag(root) or not _SIGNS.isdisjoint(names)
 

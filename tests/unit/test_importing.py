@@ -6,8 +6,10 @@ Each program is run once as a script, from whose calls a cache is made; then it 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -104,8 +106,10 @@ ODD = {
     "catches all and ends": ("import os\ntry:\n    f(2)\nexcept:\n    os._exit(0)", UNKNOWN, F),
     "runs a coroutine": ("import asyncio\nasyncio.run(g(2))", UNKNOWN, G),
     "gathers coroutines": (
-        "import asyncio\nasync def main():\n    return await asyncio.gather(g(2), g(3), return_exceptions=True)\n"
-        "asyncio.run(main())",
+        (
+            "import asyncio\nasync def main():\n    return await asyncio.gather(g(2), g(3), return_exceptions=True)\n"
+            "asyncio.run(main())"
+        ),
         UNKNOWN,
         G,
     ),
@@ -124,8 +128,10 @@ ODD = {
     ),
     "a pool of forks": ("import multiprocessing\nmultiprocessing.get_context('fork').Pool(1).map(f, [2])", UNKNOWN, F),
     "a process with a caller": (
-        "from concurrent.futures import ProcessPoolExecutor as Pool\nfrom cachepy import with_caller\n"
-        "with Pool(1) as pool:\n    pool.submit(with_caller(f), 2).result()",
+        (
+            "from concurrent.futures import ProcessPoolExecutor as Pool\nfrom cachepy import with_caller\n"
+            "with Pool(1) as pool:\n    pool.submit(with_caller(f), 2).result()"
+        ),
         UNKNOWN,
         F,
     ),
@@ -163,8 +169,10 @@ ODD = {
     "never ends": ("while True:\n    pass", UNKNOWN, "its import takes too long (CACHEPY_IMPORT_TIMEOUT"),
     "never ends, talking": ("while True:\n    print('noise')", UNKNOWN, "its import takes too long"),
     "never ends, deaf": (
-        "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nsignal.pthread_sigmask(signal.SIG_BLOCK, "
-        "range(1, 20))\nwhile True:\n    time.sleep(1)",
+        (
+            "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nsignal.pthread_sigmask(signal.SIG_BLOCK, "
+            "range(1, 20))\nwhile True:\n    time.sleep(1)"
+        ),
         UNKNOWN,
         "its import takes too long",
     ),
@@ -205,3 +213,218 @@ def test_asking_runs_nothing(project, body, code, why):
     assert done.stdout.startswith(said[code])
     assert "noise" not in done.stdout
     assert code == UNKNOWN or done.stderr == ""
+
+
+def test_one_bad_module_does_not_hide_the_others(project):
+    """The others are asked again, whatever became of the process."""
+    for name, end in {"dies": "import os\nos._exit(0)", "hangs": "while True: pass", "calls": "f(3)"}.items():
+        (project / f"{name}.py").write_text(f"{GOOD}{GUARD}")
+        assert python(project, "-B", f"{name}.py").returncode == 0
+        (project / f"{name}.py").write_text(f"{GOOD}{end}\n")
+    path = project / "run.py"
+    path.write_text(path.read_text().replace("return x", "return x + 0"))
+    done = status(project, CACHEPY_IMPORT_TIMEOUT="8")
+    assert done.returncode == STALE
+    assert "code of run:f changed" in done.stdout
+    assert done.stdout.count("\nstale ") == 2
+    for name, why in {"dies": "it ends the process", "hangs": "takes too long", "calls": "calls.py calls f"}.items():
+        assert f"code of {name} could not be looked at: {why}" in done.stderr.replace("its import ", "")
+
+
+def test_no_process_is_left_behind(project):
+    """Not even one that its module has started, or that was asked by somebody who was killed."""
+    (project / "run.py").write_text(f"{GOOD}import os, subprocess, time\nsubprocess.Popen(['sleep', '654321'])\n")
+    assert status(project).returncode == FRESH
+    deadline = time.monotonic() + 30
+    while subprocess.run(["pgrep", "-f", "sleep 654321"], stdout=-1, check=False).returncode == 0:
+        assert time.monotonic() < deadline
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "soon"])
+def test_a_time_that_is_none(project, text):
+    done = status(project, CACHEPY_IMPORT_TIMEOUT=text)
+    assert done.returncode == UNKNOWN
+    assert f"CACHEPY_IMPORT_TIMEOUT={text!r} must be a number of seconds above 0" in done.stderr
+
+
+@pytest.mark.parametrize("command", [("explain", "f"), ("plan",), ("graph",), ("show", "f"), ("export", "-o", "page.html")], ids=str)
+def test_every_command_that_imports(project, command):
+    (project / "run.py").write_text(f"{GOOD}f(2)\n")
+    before = tree(project)
+    done = cachepy(project, *command, "--import", "--cache-dir", "cache")
+    assert (done.returncode, F in done.stderr) == (UNKNOWN, True)
+    assert {k: v for k, v in tree(project).items() if k in before} == before
+
+
+# ---------------------------------------------------------------- where modules are found
+
+LIB = "def help(x):\n    return x\n"
+USES = GOOD.replace("    return x", "    return help(x)")
+# the files of a project, how it is started in its folder -> the file with the code that is edited
+PLACES = {
+    "a folder of scripts": ({"scripts/train.py": GOOD + GUARD}, ["scripts/train.py"], "scripts/train.py"),
+    "a helper beside it": (
+        {"scripts/train.py": "from lib import help\n" + USES + GUARD, "scripts/lib.py": LIB},
+        ["scripts/train.py"], "scripts/lib.py",
+    ),
+    "another helper of that name": (
+        {"scripts/train.py": "from lib import help\n" + USES + GUARD, "scripts/lib.py": LIB, "other/lib.py": "x = 1"},
+        ["scripts/train.py"], "scripts/lib.py",
+    ),
+    "a package, run as a module": (
+        {"pkg/__init__.py": "", "pkg/train.py": GOOD + GUARD}, ["-m", "pkg.train"], "pkg/train.py",
+    ),
+    "a package's program": (
+        {"pkg/__init__.py": "", "pkg/__main__.py": "from .lib import help\n" + USES + GUARD, "pkg/lib.py": LIB},
+        ["-m", "pkg"], "pkg/__main__.py",
+    ),
+    "a helper of a package's program": (
+        {"pkg/__init__.py": "", "pkg/__main__.py": "from .lib import help\n" + USES + GUARD, "pkg/lib.py": LIB},
+        ["-m", "pkg"], "pkg/lib.py",
+    ),
+    "a namespace package": ({"space/train.py": GOOD + GUARD}, ["-m", "space.train"], "space/train.py"),
+    "a source folder on the path": (
+        {"src/pkg/__init__.py": "", "src/pkg/lib.py": GOOD, "job.py": "from pkg.lib import f, g\n" + GUARD},
+        ["job.py"], "src/pkg/lib.py",
+    ),
+    "a hyphen in its name": ({"my-job.py": GOOD + GUARD}, ["my-job.py"], "my-job.py"),
+    "a number in front": ({"01_load.py": GOOD + GUARD}, ["01_load.py"], "01_load.py"),
+    "a dot in its name": ({"load.v2.py": GOOD + GUARD}, ["load.v2.py"], "load.v2.py"),
+    "no .py": ({"bin/job": GOOD + GUARD}, ["bin/job"], "bin/job"),
+    "the name of a standard module": ({"scripts/calendar.py": GOOD + GUARD}, ["scripts/calendar.py"], "scripts/calendar.py"),
+    "the name of a module of ours": ({"scripts/click.py": GOOD + GUARD}, ["scripts/click.py"], "scripts/click.py"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("files", "start", "edited"), PLACES.values(), ids=PLACES)
+def test_modules_are_found_where_they_were(tmp_path, files, start, edited):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    path = os.pathsep.join([str(ROOT), "src", "space"])
+    done = python(tmp_path, "-B", *start, PYTHONPATH=path)
+    assert done.returncode == 0, done.stderr
+    done = status(tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (FRESH, "all 2 calls are fresh\n", "")
+    text = (tmp_path / edited).read_text()
+    (tmp_path / edited).write_text(re.sub("( return .*)", r"\1 + 0", text))
+    done = status(tmp_path)
+    assert (done.returncode, done.stdout.splitlines()[0]) == (STALE, "2 calls: 2 stale"), done.stderr
+
+
+@pytest.mark.parametrize("start", [["-c", GOOD + "f(1)"], ["app.pyz"], ["app"]], ids=["a text", "a zip", "a folder"])
+def test_what_has_no_file_of_its_own_is_unknown(tmp_path, start):
+    import zipapp
+
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app/__main__.py").write_text(GOOD + "f(1)")
+    zipapp.create_archive(tmp_path / "app", tmp_path / "app.pyz")
+    assert python(tmp_path, "-B", *start).returncode == 0
+    done = status(tmp_path)
+    assert done.returncode == UNKNOWN
+    assert "code of __main__ could not be looked at: it is no file that can be imported" in done.stderr
+
+
+def test_a_module_in_a_zip(tmp_path):
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "app.pyz", "w") as file:
+        file.writestr("steps.py", GOOD)
+        file.writestr("__main__.py", "from steps import f\nf(1)\n")
+    assert python(tmp_path, "-B", "app.pyz").returncode == 0
+    assert status(tmp_path).stdout == "the only call is fresh\n"
+
+
+def test_two_projects_with_helpers_of_one_name(tmp_path):
+    """Each is imported with its own: in one process the second would find the helper of the first."""
+    for name, value in {"a": 1, "b": 2}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "lib.py").write_text(f"def help(x):\n    return x + {value}\n")
+        text = "from lib import help\n" + USES.replace('"cache"', repr(str(tmp_path / "cache")))
+        (tmp_path / name / f"job_{name}.py").write_text(text + GUARD)
+        assert python(tmp_path, "-B", f"{name}/job_{name}.py").returncode == 0
+    assert status(tmp_path).stdout == "all 4 calls are fresh\n"
+
+
+# ---------------------------------------------------------------- other caches, and Python
+
+
+def test_a_stale_call_of_another_cache_at_import(project):
+    (project / "in.txt").write_text("1")
+    program = GOOD + (
+        "@cache_file('second', warn_cheap=False)\ndef read(p):\n    return Path(p).read_text()\nTEXT = read('in.txt')\n"
+        "@cached\ndef h(x):\n    return f(x)\n" + GUARD + "    h(1)\n"
+    )
+    (project / "run.py").write_text(program)
+    assert python(project, "-B", "run.py").returncode == 0
+    assert status(project).stdout == "all 3 calls are fresh\n"
+    (project / "in.txt").write_text("2")
+    before = tree(project)
+    done = status(project)
+    assert (done.returncode, done.stdout) == (UNKNOWN, "nothing is stale as far as could be seen\n")
+    assert CALLS.format("read") in done.stderr
+    assert tree(project) == before
+
+
+ASK = """
+import sys
+import cachepy
+cachepy.cache_tree_sync("cache")
+print(sorted(each["node"]["fname"] for each in cachepy.cache_tree_stale(import_code=True).values()))
+print(cachepy.cache_tree_plan(import_code=True).counts["stale"], cachepy.cache_tree_plan(import_code=True).unseen)
+print("run" in sys.modules)
+"""
+
+
+def test_python_asks_the_same(project):
+    path = project / "run.py"
+    path.write_text(path.read_text().replace("return x", "return x + 0"))
+    done = python(project, "-B", "-c", ASK)
+    assert done.stdout.splitlines() == ["['f', 'g']", "2 ()", "False"], done.stderr
+    path.write_text(GOOD + "f(2)")
+    done = python(project, "-B", "-c", ASK)
+    assert done.stdout.splitlines() == ["[]", "0 ('run',)", "False"], done.stderr
+
+
+REFRESH = """
+import sys
+import cachepy
+cachepy.cache_tree_sync("cache")
+before = list(sys.path)
+done = cachepy.cache_tree_refresh()
+print(len(done.ran), *sorted(done.left.values()))
+assert sys.path == before
+"""
+
+
+def test_a_refresh_runs_nothing_beside(tmp_path):
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "in.txt").write_text("1")
+    read = "@cached\ndef h(p):\n    return f(len(p.read_text()))\n"
+    (tmp_path / "scripts/run.py").write_text(GOOD + read + GUARD + "    h(Path('in.txt'))\n")
+    assert python(tmp_path, "-B", "scripts/run.py").returncode == 0
+    (tmp_path / "ran").unlink()
+    (tmp_path / "in.txt").write_text("22")
+    (tmp_path / "scripts/run.py").write_text(GOOD + read + "f(3)\n")
+    done = python(tmp_path, "-B", "-c", REFRESH)
+    assert done.stdout == f"0 h(in.txt) cannot be made again: {F}\n", done.stderr
+    assert not (tmp_path / "ran").exists()
+    (tmp_path / "scripts/run.py").write_text(GOOD + read)
+    done = python(tmp_path, "-B", "-c", REFRESH)
+    assert done.stdout == "2 \n", done.stderr
+    assert (tmp_path / "ran").read_text() == "f2"
+
+
+def test_a_hit_below_imports_without_running(project):
+    """Verifying a caller may import the module of a call below; what that calls at import must not run beside it."""
+    (project / "top.py").write_text(
+        "import importlib\nfrom cachepy import cache_file\n@cache_file('cache', warn_cheap=False)\ndef top(name):\n"
+        "    return importlib.import_module(name).f(1)\nif __name__ == '__main__':\n    print(top('low'))\n"
+    )
+    (project / "low.py").write_text(GOOD)
+    assert python(project, "-B", "top.py").returncode == 0
+    (project / "ran").unlink()
+    (project / "low.py").write_text(GOOD + "f(3)\n")
+    done = python(project, "-B", "-c", "import top\nprint(top.top.is_cached('low'))")
+    assert done.stdout in {"True\n", "False\n"}
+    assert not (project / "ran").exists()

@@ -166,7 +166,7 @@ ALLOWED: dict[str, set[str]] = {
         "api", "graph", "holding", "imported", "model", "modules", "packed", "probe", "progress", "session", "verify",
     },
     "plan": {"amounts", "model", "progress", "session", "stale", "verify"},
-    "refresh": {"again", "folders", "imported", "jobs", "model", "plan", "probe", "progress", "refusal", "session", "stale", "verify"},
+    "refresh": {"again", "code", "jobs", "model", "plan", "probe", "progress", "refusal", "session", "stale", "verify"},
     # upkeep/
     "stock": {"entryfile", "journal", "meta", "options", "store"},
     "examine": {"entryfile", "files", "graph", "meta", "model", "places", "source", "store", "table", "wire"},
