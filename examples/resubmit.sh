@@ -18,10 +18,11 @@ python="${PYTHON:-python}"
 
 # --import also looks at the code: it imports resubmit.py to see whether a function changed.
 # It speaks of calls that were made before: for new arguments, such as one more file of data, start resubmit.py itself.
+[ -e "$cache" ] || exec "$python" resubmit.py # nothing has been computed yet
 code=0
 "$python" -m cachepy status -q --import --cache-dir "$cache" || code=$?
 case $code in
     0) echo "nothing to do: every result is fresh" ;;
-    1) exec "$python" resubmit.py ;; # something is stale, or nothing has been computed yet
+    1) exec "$python" resubmit.py ;; # something is stale or missing
     *) echo "cachepy status failed ($code)" >&2; exit "$code" ;;
 esac

@@ -210,8 +210,9 @@ def cache_tree_plan(root: Roots = None, *, import_code: bool = False) -> Plan:
         Ids of calls or names of functions: only these and what they depend on. By default every call that no
         other made.
     import_code : bool, default False
-        Import the modules of functions that are not loaded here, to see whether their code changed; that runs user
-        code. Without it code that is not loaded is taken as unchanged.
+        Import the modules of functions that are not loaded here, in a process of their own, to see whether their code
+        changed. A cached call that would run ends its import: the code of that module is not looked at. Without this,
+        or where it fails, code that is not loaded is taken as unchanged.
 
     Returns
     -------

@@ -339,8 +339,9 @@ def cache_tree_stale(*, import_code: bool = False) -> dict[str, dict[str, Any]]:
     Parameters
     ----------
     import_code : bool, default False
-        Import the modules of functions that are not loaded here, to see whether their code changed; that runs user
-        code. Without it code that is not loaded is taken as unchanged.
+        Import the modules of functions that are not loaded here, in a process of their own, to see whether their code
+        changed. A cached call that would run ends its import: the code of that module is not looked at. Without this,
+        or where it fails, code that is not loaded is taken as unchanged.
 
     Returns
     -------

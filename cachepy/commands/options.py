@@ -57,7 +57,7 @@ _COMMON = (
 
 imports = click.option(
     "--import", "import_code", is_flag=True,
-    help="Import the functions' modules, from here first, to see if their code changed; runs what they do at import.",
+    help="Import the functions' modules in another process, to see if their code changed; cached calls do not run.",
 )  # fmt: skip
 limit = click.option(
     "--limit", metavar="N", type=click.IntRange(0), default=LIMIT, show_default=True, help="List no more than N."
