@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 ASKED = "_CACHEPY_ASKED"  # the folder of a question, in the environment of processes that are started for it
 EVERY_THREAD = 0
+WAY_OUT = 'when it is imported: put that behind if __name__ == "__main__"'
 _NOTES = "refused"
 
 
@@ -59,8 +60,8 @@ def sentence(note: Note, file: str = "") -> str:
     if ran_as == "__main__" and file:
         what = f"{file} starts {script}, which calls {name},"
     else:
-        what = f"{script or file} calls {name}"
-    return f'{what} when it is imported: put that behind if __name__ == "__main__"'
+        what = f"{script or file or 'a module'} calls {name}"
+    return f"{what} {WAY_OUT}"
 
 
 # ---------------------------------------------------------------- in a process of its own

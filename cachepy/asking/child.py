@@ -119,7 +119,7 @@ class Child:
                     self.module = ""
                     yield answer
                     continue
-                self.module = answer[1]
+                _, self.module, self._noted = answer
                 self._begin()
             if is_over:
                 self._die()
@@ -134,7 +134,7 @@ class Child:
         now = monotonic()
         several = len(self._asked) > 1  # a module that hangs leaves some time for the others
         self._module_ends = now + (self._ends - now) / 2 if several else self._ends
-        self._noted, self._refused_at = len(notes_in(self._folder)), 0.0
+        self._refused_at = 0.0
 
     def _new_answers(self) -> list[tuple[Any, ...]]:
         try:

@@ -15,6 +15,7 @@ from cachepy.asking.child import LIMIT, Child, limit
 from cachepy.asking.folders import code_in, folders_of, roots_in
 from cachepy.model import Record
 from cachepy.reach.pieces import Piece
+from cachepy.refusal import WAY_OUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class _Asking:
         for module in modules:
             self.answered.add(module)
             self.found.failed[module] = why
-            self.found.printed[module] = printed or []
+            self.found.printed[module] = [] if why.endswith(WAY_OUT) else printed or []  # that says all there is
 
 
 class Imports:

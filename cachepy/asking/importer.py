@@ -61,7 +61,7 @@ class _Importer:
 
     def run(self, wanted: list[tuple[str, list[str]]]) -> None:
         for module, identities in wanted:
-            self._tell(BEGUN, module)
+            self._tell(BEGUN, module, self._noted)
             try:
                 os.chdir(self._cwd)
                 codes = self._codes(module, identities)

@@ -161,7 +161,7 @@ ALLOWED: dict[str, set[str]] = {
     "folders": {"model", "packed", "source"},
     "importer": {"code", "probe", "refusal", "session", "wire"},
     "child": {"importer", "refusal", "wire"},
-    "imported": {"child", "folders", "importer", "model", "pieces"},
+    "imported": {"child", "folders", "importer", "model", "pieces", "refusal"},
     "stale": {
         "api", "graph", "holding", "imported", "model", "modules", "packed", "probe", "progress", "session", "verify",
     },
