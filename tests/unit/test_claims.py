@@ -326,9 +326,11 @@ def open_files():
 
 @pytest.mark.parametrize("call", ["write", "short write", "close"])
 def test_full_disk_leaves_nothing(path, monkeypatch, call):
-    real, closed = {"write": os.write, "close": os.close}, []
+    real, closed, me = {"write": os.write, "close": os.close}, [], threading.get_ident()
 
     def full(fd, *data):
+        if threading.get_ident() != me:  # one that keeps the claims of another test
+            return real[call.rpartition(" ")[2]](fd, *data)
         if call == "short write":
             return real["write"](fd, data[0][:5])
         if call == "close":
