@@ -107,8 +107,7 @@ class Questions:
         TypeError
             If the arguments do not fit the function.
         """
-        if current_session().refusing:
-            refuse(current_session(), f"{self._call.fname}.clear")
+        refuse(current_session(), f"{self._call.fname}.clear")
         if args or kwargs:
             return self._clear_one(args, kwargs)
         return self._forget(_calls_of(self._call))

@@ -347,8 +347,7 @@ def cache_tree_refresh(client: Any = None, *, root: Roots = None) -> Refreshed:
     from cachepy.asking.progress import Bar
 
     session = current_session()
-    if session.refusing:
-        refuse(session, "cache_tree_refresh")
+    refuse(session, "cache_tree_refresh")
     with Bar("refreshing") as bar:
         return Refresh(session, runner_of(session, client), root, bar.tell).run()
 

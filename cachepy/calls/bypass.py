@@ -54,8 +54,7 @@ def bypass(fn: Any, fname: str, error: Exception) -> Bypass:
     It is called where the caller is current.
     """
     give_way(f"{fname} runs without the cache", error, caller())
-    if current_session().refusing:
-        refuse(current_session(), fname)
+    refuse(current_session(), fname)
     return Bypass(fn)
 
 

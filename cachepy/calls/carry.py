@@ -89,8 +89,7 @@ class with_caller:  # noqa: N801 - used as a function: pool.submit(with_caller(f
         return self.open_frame() or caller()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if current_session().refusing:
-            refuse(current_session(), self.__name__)
+        refuse(current_session(), self.__name__)
         return _restore, (type(self), self.fn, *self.ticket())
 
     def ticket(self) -> tuple[str, str, str]:

@@ -50,8 +50,7 @@ class Miss:
     def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The value, by whoever is first to run the body."""
         request, flags = self.request, self.flags
-        if request.session.refusing:
-            refuse(request.session, request.call.target.qualname)
+        refuse(request.session, request.call.target.qualname)
         before = here()
         run: Run | Bypass | None = None
         try:
@@ -76,8 +75,7 @@ class Miss:
     async def run_async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The same for ``async def``: waits without blocking the loop."""
         request, flags = self.request, self.flags
-        if request.session.refusing:
-            refuse(request.session, request.call.target.qualname)
+        refuse(request.session, request.call.target.qualname)
         before = here()
         run: Run | Bypass | None = None
         try:
@@ -154,8 +152,7 @@ class Uncached:
         return frame.value
 
     def _frame(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Transparent | Bypass:
-        if current_session().refusing:
-            refuse(current_session(), self.call.target.qualname)
+        refuse(current_session(), self.call.target.qualname)
         try:
             self._warn(args, kwargs)
             return _Transparent(self.call, lambda: self._warn_unbound(args, kwargs))

@@ -308,8 +308,7 @@ def prune(root: str, days_old: float, most: int | None, *, forget: bool, dry_run
     if dry_run:
         forgotten = to_forget(store, {e.id for each in going for e in each.events[:1]}) if forget else set[str]()
         return Pruned(going, forgotten, [])
-    if current_session().refusing:
-        refuse(current_session(), "cache_prune")
+    refuse(current_session(), "cache_prune")
     remove_claims(store)
     gone, errors = _remove_all(going)
     remove_signs(store, limit)

@@ -177,7 +177,7 @@ class _Repair:
         self.foreign = [Problem(each.path, call_of(each), each.what) for each in self.looks if each.state == FOREIGN]
 
     def run(self) -> Repaired:
-        if current_session().refusing and not self.dry_run:
+        if not self.dry_run:
             refuse(current_session(), "cache_repair")
         events, rebuilt = self._graph()
         self._memo()

@@ -117,8 +117,7 @@ def try_again(root: str, stored: dict[str, tuple[Event, ...]], number: int, seed
 
     stored: id -> the events of its entry, newest first.
     """
-    if current_session().refusing:
-        refuse(current_session(), "cache_verify")
+    refuse(current_session(), "cache_verify")
     trial = TrialSession(current_session())
     for events in stored.values():
         for event in events:
