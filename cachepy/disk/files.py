@@ -19,7 +19,7 @@ from errno import EAGAIN
 
 from xxhash import xxh3_128, xxh3_128_hexdigest
 
-from cachepy.disk.handling import OWN_NAMES, OWN_TAG
+from cachepy.disk.handling import OWN_NAMES, has_tag
 from cachepy.disk.mounts import Mounts
 from cachepy.disk.statmemo import _ROW, REMEMBER, StatMemo, _row, _rows, identity_of
 
@@ -35,11 +35,6 @@ _TRIES = 3
 _OPEN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)  # it may be a fifo by now
 _HARMLESS_SIGNAL = 23  # SIGURG on Linux, the only system with leases: ignored unless a program asks for it
 _CLOCKS = ("stat.memo", "graph.pkl", "entries", "")  # in a cache directory: the newest that a server has written for us
-
-
-def _open(path: str, flags: int) -> int:
-    """Never waits: what has the name of a file may be a fifo."""
-    return os.open(path, flags | _OPEN)
 
 
 class Files:
@@ -224,7 +219,7 @@ class _Directory:
                 entries = {entry.name: entry for entry in found}
         except OSError:
             return [""], ["unreadable"]
-        if "CACHEDIR.TAG" in entries and _is_ours(path):
+        if "CACHEDIR.TAG" in entries and has_tag(path):
             entries = {name: entry for name, entry in entries.items() if name not in OWN_NAMES}
         names, digests, known, mounts = [], [], self.files.memo.known, self.files.mounts
         for name in sorted(entries):
@@ -245,15 +240,7 @@ class _Directory:
     def _member(self, path: str, st: os.stat_result) -> str | None:
         if not stats.S_ISDIR(st.st_mode):
             return self.files.content(path, st)
-        return None if _is_ours(path) and _is_all_ours(path) else "dir:" + self.digest(path, st)
-
-
-def _is_ours(path: str) -> bool:
-    try:
-        with open(os.path.join(path, "CACHEDIR.TAG"), "rb", opener=_open) as file:
-            return file.read(len(OWN_TAG)) == OWN_TAG
-    except OSError:
-        return False
+        return None if has_tag(path) and _is_all_ours(path) else "dir:" + self.digest(path, st)
 
 
 def _is_all_ours(path: str) -> bool:

@@ -1,7 +1,7 @@
 """Patterns (``"data/*.csv"``) and home paths (``"~/x"``) as the set of files that they mean.
 
 A set counts by the names in it, from the first folder that the pattern leaves open, and by the contents.  Cache
-directories of ours are no part of it.  Imports files, paths.
+directories of ours are no part of it.  Imports handling, paths.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from fnmatch import translate
 
 from xxhash import xxh3_128_hexdigest
 
-from cachepy.disk.files import _is_ours
+from cachepy.disk.handling import has_tag
 from cachepy.paths import MAGIC
 
 TYPE_CHECKING = False
@@ -137,4 +137,4 @@ class _Search:
 
 
 def _is_cache(entry: os.DirEntry[str]) -> bool:
-    return entry.is_dir() and _is_ours(entry.path)
+    return entry.is_dir() and has_tag(entry.path)

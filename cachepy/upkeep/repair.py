@@ -10,7 +10,7 @@ import os
 
 from cachepy.disk import claims
 from cachepy.disk.entryfile import EntryFile, assemble
-from cachepy.disk.handling import OWN_TAG
+from cachepy.disk.handling import has_tag
 from cachepy.disk.meta import meta_of, rows_of
 from cachepy.disk.owner import read_claim
 from cachepy.disk.payload import Payload
@@ -207,12 +207,7 @@ class _Repair:
 
     def _is_ours(self) -> bool:
         """Whether this is a cache directory, and not a folder of the user's that has a graph.pkl of its own."""
-        try:
-            with open(os.path.join(self.store.root, "CACHEDIR.TAG"), "rb") as file:
-                tag = file.read(len(OWN_TAG))
-        except OSError:
-            tag = b""
-        return tag == OWN_TAG or any(each.events for each in self.looks)
+        return has_tag(self.store.root) or any(each.events for each in self.looks)
 
     def _replace_graph(self, stored: list[Event]) -> int:
         def made(old: Records, data: bytes) -> list[Event]:

@@ -93,7 +93,7 @@ ALLOWED: dict[str, set[str]] = {
     "kept": {"modules", "payload", "wire"},
     "claims": {"handling", "owner"},
     "files": {"handling", "mounts", "statmemo"},
-    "patterns": {"files", "paths"},
+    "patterns": {"handling", "paths"},
     "journal": {"handling", "intake", "packed", "shape", "wire"},
     "mailbox": {"handling", "journal", "shape"},
     "meta": {"intake", "model", "packed", "places", "shape", "wire"},
