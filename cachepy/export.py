@@ -2,7 +2,7 @@
 
 Works on plain nodes, as ``cache_tree_nodes()`` returns them, so that a graph from a file, a cluster
 or a test exports alike.  The same graph gives the same text, whatever the order of its records.
-DOT and Mermaid also colour calls by their states, if they are told them: id -> "stale" or "missing".
+DOT and Mermaid also colour calls by their states, if they are told them: id -> "stale", "missing" or "unknown".
 Imports nothing of cachepy; networkx only inside `to_networkx`.
 """
 
@@ -26,7 +26,7 @@ VERSION = 1
 UNORDERED = ("children", "files", "parents")  # sets by meaning: in a fixed order in every form
 _UNWRITABLE = re.compile(r"[^\n\t\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 SHOWN = 80  # characters of one line in a box
-SAYS = {"stale": "stale", "missing": "value missing"}  # so that nobody has to go by colours
+SAYS = {"stale": "stale", "missing": "value missing", "unknown": "unknown"}  # so that nobody has to go by colours
 
 
 # ---------------------------------------------------------------- what all forms share
@@ -160,6 +160,7 @@ _DOT_FRESH = 'fillcolor="#1D3557", color="#1D3557", fontcolor=white'
 _DOT_LOOKS = {
     "stale": 'fillcolor="#FBBC04", color="#D99E00", fontcolor="#212529"',
     "missing": 'style="rounded,filled,dashed", fillcolor="#F1F3F5", color="#868E96", fontcolor="#343A40"',
+    "unknown": 'style="rounded,filled,dashed", fillcolor="#EFE7FB", color="#7B5EA7", fontcolor="#3B2A5A"',
 }
 
 
@@ -205,11 +206,12 @@ def to_mermaid(nodes: Nodes, states: States | None = None) -> str:
     return "\n".join([*lines, ""])
 
 
-_MERMAID_CLASSES = {"stale": "staleCall", "missing": "missingValue"}
+_MERMAID_CLASSES = {"stale": "staleCall", "missing": "missingValue", "unknown": "unknownCall"}
 _MERMAID_LOOKS = {
     "cachedCall": "fill:#1D3557,stroke:#1D3557,color:#FFFFFF",
     "staleCall": "fill:#FBBC04,stroke:#D99E00,color:#212529",
     "missingValue": "fill:#F1F3F5,stroke:#868E96,color:#343A40,stroke-dasharray:4 3",
+    "unknownCall": "fill:#EFE7FB,stroke:#7B5EA7,color:#3B2A5A,stroke-dasharray:4 3",
     "inputFile": "fill:#E8F0FE,stroke:#9DB7E8,color:#1D3557",
 }
 

@@ -87,3 +87,10 @@ def make_sources(session: Session) -> None:
     from cachepy.reach.source import Sources
 
     session.sources = Sources(session.reader.code_digest)
+
+
+def make_written(session: Session) -> None:
+    """What is known of the source files of the code that runs here."""
+    from cachepy.reach.written import Written
+
+    session.written = Written(session.origins, session.reader.digester, session._file_digest)

@@ -32,6 +32,7 @@ LEGEND = {
     say.STALE: "stale",
     say.AFTER: "stale because of another",
     say.MISSING: "value missing",
+    say.UNKNOWN: "unknown: not all could be looked at",
     say.FILE: "file",
     "call": "calls",
     "flow": "result goes to",
@@ -59,13 +60,14 @@ def draw(
     ax: Axes | None = None,
     labels: str | Iterable[str] = "short",
     max_nodes: int = 60,
+    unchecked: str = "",
 ) -> Figure:
     """Draw the graph; save it if ``output`` is given (.png, .svg or .pdf).
 
     ``level``: "call", "function", "module", "file" (only calls that read files), or "auto": the finest
     that stays within ``max_nodes`` boxes.  ``root``: an id or a function's name; draws what it depended on.
     ``labels``: "short", "full" (modules and argument names too) or "name"; also "time" and "size".
-    ``through``: the stale calls that are so only because of others.
+    ``through``: the stale calls that are so only because of others.  ``unchecked``: what was not looked at.
     """
     suffix = _checked(output, level)
     words, extras = _wanted(labels)
@@ -74,7 +76,8 @@ def draw(
         if not nodes:
             raise UsageValueError(f"root={root!r} is no call of this graph: give an id or a function's name")
     sizes = _stored_sizes(nodes) if "size" in extras else {}
-    view = say.View(nodes, states if highlight_stale else {}, reasons or {}, words, extras, through, sizes)
+    states, unchecked = (states, unchecked) if highlight_stale else ({}, say.UNCHECKED)
+    view = say.View(nodes, states, reasons or {}, words, extras, through, sizes, unchecked)
     with _own_style():
         figure = _Picture(sc.choose(view, level, max_nodes)).paint(ax)
         if output is not None:

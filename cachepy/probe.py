@@ -54,6 +54,7 @@ class LiveProbe:
         self._exists: dict[str, bool] = {}
         self._patterns: dict[str, str | None] = {}
         self._codes: dict[str, list[str]] = {}
+        self.reaches: list[Reach] = []  # of the code that was looked at
         self.several: set[str] = set()
 
     def file(self, path: str) -> str | None:
@@ -84,6 +85,7 @@ class LiveProbe:
         if identity not in self._codes:
             reaches = [self.session.reader.reach(o) for o in self.found(identity)]
             self.opaque.update((identity, reach) for reach in reaches if reach.opaque)
+            self.reaches += reaches
             self._codes[identity] = [reach.digest for reach in reaches]
         digests = self._codes[identity]
         return recorded if recorded in digests else next(iter(digests), None)

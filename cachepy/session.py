@@ -26,6 +26,7 @@ from cachepy.errors import (
 )
 from cachepy.model import BELOW, CALL, FILE, NAME, PATTERN, ROOT, Dep
 from cachepy.opened import Crowd
+from cachepy.reach.edited import Edits
 from cachepy.reach.guard import Era
 from cachepy.refusal import ASKED, EVERY_THREAD
 from cachepy.sink import GraphSink, QuietSink
@@ -49,11 +50,14 @@ if TYPE_CHECKING:
     from cachepy.model import Event
     from cachepy.reach.pieces import Piece
     from cachepy.reach.source import Sources
+    from cachepy.reach.written import Written
     from cachepy.recording.outbox import Outbox
     from cachepy.refusal import Note
     from cachepy.trace import Caller, Sink
 
-_LATER = frozenset({"claims", "files", "graph", "hot", "miss", "mounts", "namer", "outbox", "sources"})  # by `later`
+_LATER = frozenset({
+    "claims", "files", "graph", "hot", "miss", "mounts", "namer", "outbox", "sources", "written",
+})  # fmt: skip  # by `later`
 _LIVE = 128  # functions of one name that are remembered
 _SENT = 10_000  # digests of functions that were sent to clusters
 MOST_MADE = 256  # calls of one function, or files that one piece of code named, that are remembered for `unseen`
@@ -113,6 +117,8 @@ class Session:
         self._functions: dict[str, list[Callable[[], Any]]] = {}
         self._warned: set[tuple[object, ...]] = set()
         self._code_kept: set[tuple[str, str]] = set()
+        self._code_held: set[str] = set()
+        self.edits = Edits()
         self.watches: dict[str, Watch] = {}
         self.made: dict[str, dict[tuple[str, str, str | None], str]] = {}  # function -> what its calls left to callers
         self.named: dict[CodeType, dict[tuple[str, str], str | None]] = {}  # code -> the files that it tracked
@@ -129,6 +135,7 @@ class Session:
         namer: Namer
         outbox: Outbox
         sources: Sources
+        written: Written
 
     def __getattr__(self, name: str) -> Any:
         """Make what was not needed before; two threads get the same."""
@@ -332,7 +339,21 @@ class Session:
             if not os.path.exists(os.path.join(store.root, "code", digest)):  # to read the source takes time
                 from cachepy.reach.source import code_record
 
-                store.put_code(digest, code_record(pieces, self.sources))
+                store.put_code(digest, code_record(pieces, self.sources, self.written, store.root))
+
+    def renew_code(self, reaches: Iterable[Reach]) -> None:
+        """Code holds: what is kept of its source files tells so again, if one of them was edited without effect."""
+        for reach in reaches:
+            if reach.digest in self._code_held or self.is_asked:
+                continue
+            self._code_held.add(reach.digest)
+            newest = self.edits.newest(reach.pieces)
+            for store in self.stores() if newest else ():
+                if 0 < store.code_time(reach.digest) < newest:
+                    from cachepy.reach.source import code_record
+
+                    record = code_record(reach.pieces, self.sources, self.written, store.root)
+                    store.put_code(reach.digest, record, anew=True)
 
     def events(self, call: str) -> list[Event]:
         """The stored events of a call, from whichever cache directory has it, newest first."""

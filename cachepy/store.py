@@ -18,6 +18,7 @@ from cachepy.disk.trust import Trust
 from cachepy.errors import EntryError, EntryReplacedError
 from cachepy.model import Event
 from cachepy.rows import wire
+from cachepy.rows.moved import moved_event
 from cachepy.rows.packed import pack
 
 TYPE_CHECKING = False
@@ -139,7 +140,7 @@ class Store(Places):
                 opened.pickle()
         except FileNotFoundError:
             raise EntryReplacedError(f"{path} vanished while it was read") from None
-        events = [event if event.root == self.root else event.replace(root=self.root) for event, _ in rows]
+        events = [moved_event(event, self.root) for event, _ in rows]
         if any(event.id != call for event in events):
             raise EntryError(f"{path} holds another call than its name says")
         stored = Stored(events, [name for _, name in rows], stamp)
@@ -324,16 +325,23 @@ class Store(Places):
         unlink(self.unended_path(call))
         self._parsed.pop(call, None)
 
-    def put_code(self, digest: str, wire: bytes) -> None:
+    def put_code(self, digest: str, wire: bytes, *, anew: bool = False) -> None:
         """Keep the pieces of a code digest, best effort: they only make reasons more exact."""
         path = os.path.join(self.root, "code", digest)
-        if os.path.exists(path) or not digest.isalnum():
+        if (os.path.exists(path) and not anew) or not digest.isalnum():
             return
         try:
             self.trust.make_folder(os.path.dirname(path))
             self._write(path, [wire])
         except OSError:
             pass
+
+    def code_time(self, digest: str) -> int:
+        """When the pieces of a code digest were kept (ns); 0 if they are not."""
+        try:
+            return os.stat(os.path.join(self.root, "code", digest)).st_mtime_ns
+        except OSError:
+            return 0
 
     def get_code(self, digest: str) -> bytes | None:
         if not digest.isalnum():  # read from a file that somebody made: it must not lead elsewhere

@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Protocol
 
+    from cachepy.code import Reach
+
     class Probe(Protocol):
         """What a verification may ask; every answer is for the whole verification."""
 
         several: set[str]  # calls that have more than one run stored
+        reaches: list[Reach]  # of the code that was looked at
 
         def file(self, path: str) -> str | None: ...
 

@@ -43,10 +43,10 @@ class Holding:
             if not isinstance(row, bytes):
                 continue
             own, part, rest = row.split(PART, 2)
-            is_same = parts.get(part)
-            if is_same is None:
-                is_same = parts[part] = holds(part)
             stem, stored = places.get(rest[TEXT]) or places.setdefault(rest[TEXT], self._place(rest[TEXT]))
+            is_same = parts.get(part)
+            if is_same is None:  # after the listing, which makes the cache known that keeps what code was made of
+                is_same = parts[part] = holds(part)
             key = call[-32:]
             if not is_same or f"entries/{key[:2]}{stem}-{key}.entry" not in stored:
                 continue

@@ -96,11 +96,11 @@ class _Asking:
             except OSError as error:
                 self._fail(asked, f"no process can be started to import it: {error}")
                 continue
-            if blamed:
-                todo.append({blamed: asked[blamed]})
             left = {m: i for m, i in asked.items() if m != blamed and m not in self.answered}
             if left:
                 todo.append(left)
+            if blamed:  # first: it has ended a process soon, and the others may take all the time that there is
+                todo.append({blamed: asked[blamed]})
 
     def _round(self, asked: Group) -> str:
         """One process, to its end; the module that is to be asked for alone, since it may have ended it."""
@@ -137,13 +137,13 @@ class _Asking:
 class Imports:
     """The code of modules that are not loaded here, asked for once, for all calls that a question is about.
 
-    is_here: whether this process has what an identity names.
+    is_asked: whether an identity is one that is asked about; others are asked for when they are needed.
     """
 
-    def __init__(self, session: Session, rows: Iterable[Row], is_here: Callable[[str], bool]) -> None:
+    def __init__(self, session: Session, rows: Iterable[Row], is_asked: Callable[[str], bool]) -> None:
         self.session = session
         self._rows = rows
-        self._is_here = is_here
+        self._is_asked = is_asked
         self._code: Code = {}
         self._roots: list[str] = []
         self._found: Imported | None = None
@@ -156,7 +156,7 @@ class Imports:
             self._roots = roots_in(self._rows)
             for root in self._roots:
                 self.session.store(root)
-            wanted = {m: [i for i in identities if not self._is_here(i)] for m, identities in self._code.items()}
+            wanted = {m: [i for i in identities if self._is_asked(i)] for m, identities in self._code.items()}
             self._found = self._ask({module: identities for module, identities in wanted.items() if identities})
         return self._found
 

@@ -7,7 +7,7 @@ amounts, model, progress, session, stale, verify.
 
 from __future__ import annotations
 
-from cachepy.asking.stale import Survey
+from cachepy.asking.stale import survey
 from cachepy.errors import UsageError, UsageValueError
 from cachepy.model import Event, Reason, Record
 from cachepy.session import current_session
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
-    from cachepy.asking.stale import Finding
+    from cachepy.asking.stale import Finding, Survey
 
     Roots = str | Iterable[str] | None
 
@@ -100,7 +100,7 @@ class Plan(Record):
     calls : tuple of PlannedCall
         In the order in which they would end.
     unseen : tuple of str
-        Modules whose code was not looked at, since they are not loaded here, and counts as unchanged.
+        Modules whose code could not be looked at; calls that go by it are unknown.
     running : tuple of PlannedCall
         The calls that are stale or missing.
     certain, possible : tuple of PlannedCall
@@ -210,9 +210,9 @@ def cache_tree_plan(root: Roots = None, *, import_code: bool = False) -> Plan:
         Ids of calls or names of functions: only these and what they depend on. By default every call that no
         other made.
     import_code : bool, default False
-        Import the modules of functions that are not loaded here, in a process of their own, to see whether their code
-        changed. A cached call that would run ends its import: the code of that module is not looked at. Without this,
-        or where it fails, code that is not loaded is taken as unchanged.
+        What is loaded here is looked at as it is, all other code by its source files. Import the modules of what these
+        do not tell, in a process of their own: a cached call that would run there ends the import. Without this, or
+        where it fails, such calls are unknown.
 
     Returns
     -------
@@ -243,8 +243,8 @@ def cache_tree_plan(root: Roots = None, *, import_code: bool = False) -> Plan:
     """
     from cachepy.asking.progress import watched
 
-    survey = Survey(current_session(), import_code=import_code, each=watched("looking at calls"))
-    return plan_of(survey, root)
+    found = survey(current_session(), import_code=import_code, each=watched("looking at calls"))
+    return plan_of(found, root)
 
 
 def plan_of(survey: Survey, root: Roots = None) -> Plan:

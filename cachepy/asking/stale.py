@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from cachepy.api import graph_now
 from cachepy.asking.holding import Holding
+from cachepy.asking.sources import CHANGED, SAME, UNCLEAR, SourceLook
 from cachepy.errors import EntryError
 from cachepy.graph import unpacked
-from cachepy.model import FILE, Dep, Event, Reason, Record, Trace
+from cachepy.model import CODE, FILE, Dep, Event, Reason, Record, Trace
 from cachepy.probe import LiveProbe
-from cachepy.rows.packed import PATHS, Quiet, args_in, deps_in, located, unpack
+from cachepy.rows.packed import PART, PATHS, Quiet, args_in, deps_in, located, unpack
 from cachepy.session import Session, current_session
-from cachepy.values.modules import find
 from cachepy.verify import Verifier
 
 TYPE_CHECKING = False
@@ -31,7 +31,7 @@ _LINKED = {"call": "below", "input": "input"}  # cues that name another call onl
 
 
 class Finding(Record):
-    """A call that is not fresh: state is ``stale`` or ``missing``; root causes first.
+    """A call that is not fresh: state is ``stale``, ``missing`` or ``unknown``; root causes first.
 
     own: whether something changed for the call itself, not only for calls that it goes by.
     """
@@ -43,15 +43,19 @@ class Finding(Record):
 
 
 class AskingProbe(LiveProbe):
-    """Looks from where each call ran, and takes code that is not loaded here as unchanged.
+    """Looks from where each call ran, and at code that is not loaded here by its source files.
 
     The graph's own record of a call comes first: it costs nothing more.
     """
 
-    def __init__(self, session: Session, rows: dict[str, Row], imports: Imports | None = None) -> None:
+    def __init__(
+        self, session: Session, rows: dict[str, Row], imports: Imports | None = None, *, look_at_code: bool = True
+    ) -> None:
         super().__init__(session)
         self.imports = imports
-        self.unseen: set[str] = set()  # modules whose code was taken as unchanged
+        self._looks_at_code = look_at_code
+        self.unclear: dict[tuple[str, str], tuple[Reason, ...]] = {}  # code that could not be looked at
+        self._sources = SourceLook(session)
         self._rows = rows
         self._recorded: dict[str, Event] = {}
         self._listed: dict[str, set[str]] = {}
@@ -88,39 +92,32 @@ class AskingProbe(LiveProbe):
         return super().title(call, roots) if recorded is None else recorded.title
 
     def code(self, identity: str, recorded: str | None) -> str | None:
-        now = super().code(identity, recorded)
-        module = identity.partition(":")[0]
-        if now is None and self.imports is not None:
-            now = self.imports.digest(identity, recorded)
-            if now is None and self.imports.codes(identity) is not None:  # a local function: its anchors speak for it
-                return None
-        if now is None and not ("<locals>" in identity and find(module) is not None):  # likewise
-            self.unseen.add(module)
+        """Of what is not loaded here, by its source files; what they do not tell counts as it was, and is `unclear`."""
+        if not self._looks_at_code:
             return recorded
-        return now
+        now = super().code(identity, recorded)
+        if now is not None or recorded is None:
+            return now
+        seen = self._sources.at(identity, recorded)
+        if seen.state == UNCLEAR and self.imports is not None and self.imports.codes(identity) is not None:
+            return self.imports.digest(identity, recorded)
+        if seen.state == CHANGED or ("<locals>" in identity and seen.state != SAME):
+            return None  # of a local function its anchors speak
+        if seen.state == UNCLEAR:
+            self.unclear[identity, recorded] = seen.reasons
+        return recorded
+
+    def code_reasons(self, dep: Dep) -> list[Reason]:
+        if self.found(dep.name):
+            return super().code_reasons(dep)
+        name, seen = dep.name.partition("@")[0], self._sources.at(dep.name, dep.digest or "")
+        codes = self.imports.codes(dep.name) if self.imports is not None and seen.state == UNCLEAR else None
+        if codes is None:
+            return list(seen.reasons) or [Reason("code", name, dep.digest, None)]
+        return self.changes_of(dep, *codes[0]) if codes else [Reason("gone", name, dep.digest, None)]
 
     def may_import(self) -> bool:
         return False
-
-    def code_reasons(self, dep: Dep) -> list[Reason]:
-        codes = self.imports.codes(dep.name) if self.imports is not None and not self.found(dep.name) else None
-        if codes is None:
-            return super().code_reasons(dep)
-        if not codes:
-            return [Reason("gone", dep.name.partition("@")[0], dep.digest, None)]
-        return self.changes_of(dep, *codes[0])
-
-
-def imports_of(session: Session, calls: Iterable[str] | None = None, *, import_code: bool = True) -> Imports | None:
-    """What can be asked about the code of calls that is not loaded here; of all that the graph has by default."""
-    if not import_code:
-        return None
-    from cachepy.asking.imported import Imports
-
-    rows = graph_now(session).rows()
-    here = AskingProbe(session, rows)
-    asked = rows.values() if calls is None else [rows[call] for call in calls]
-    return Imports(session, asked, lambda identity: bool(here.found(identity)))
 
 
 class AskingVerifier(Verifier):
@@ -173,26 +170,22 @@ class Survey:
     ----------
     session : Session
         Whose graph it is.
-    import_code : bool
-        Whether modules that are not loaded here are imported, in a process of their own, to see whether code changed.
     imports : Imports, optional
-        What was found so already, or is to be asked for fewer calls.
+        Asks by importing modules what their source files do not tell.
     each : callable, optional
         Wraps the list of calls that are looked at, to show progress.
+    look_at_code : bool
+        Whether code is looked at: what is loaded here as it is, all else by its source files.
     """
 
     def __init__(
-        self,
-        session: Session,
-        *,
-        import_code: bool = False,
-        imports: Imports | None = None,
-        each: Callable[[list[str]], Iterable[str]] = iter,
-    ) -> None:
+        self, session: Session, *, imports: Imports | None = None,
+        each: Callable[[list[str]], Iterable[str]] = iter, look_at_code: bool = True,
+    ) -> None:  # fmt: skip
         self.session = session
         self._rows = graph_now(session).rows()
         self._events: dict[str, Event] | None = None
-        self.probe = AskingProbe(session, self._rows, imports or imports_of(session, import_code=import_code))
+        self.probe = AskingProbe(session, self._rows, imports, look_at_code=look_at_code)
         self.verifier = AskingVerifier(self.probe)
         with Quiet():
             holding = Holding(self._rows, self._listing, self.verifier.part_holds, each).effects
@@ -203,6 +196,7 @@ class Survey:
         self.found: dict[str, Finding] = {}
         self.history = self._findings(broken)
         self._add_inputs()
+        self._add_unclear()
 
     def _findings(self, broken: list[Event]) -> set[str]:
         """Find out about each call that does not hold by its row, but for those that are history, which it returns.
@@ -242,8 +236,8 @@ class Survey:
 
     @property
     def unseen(self) -> list[str]:
-        """The modules whose code was not looked at, because they are not loaded."""
-        return sorted(self.probe.unseen)
+        """The modules of code that could not be looked at."""
+        return sorted({identity.partition(":")[0] for identity, _ in self.probe.unclear})
 
     def _holds(self, event: Event) -> bool:
         """Whether the run that the graph knows holds."""
@@ -288,6 +282,50 @@ class Survey:
                 blamed[call].add(self._event(cause), blamed.get(cause), self.found[cause], link)
         for call, blame in blamed.items():
             self.found[call] = self.found[call].replace(reasons=blame.reasons())
+
+    def _add_unclear(self) -> None:
+        """What goes by code that could not be looked at is unknown, and so is what goes by such calls."""
+        if not self.probe.unclear:
+            return
+        takers: dict[str, list[str]] = {}
+        known: dict[bytes, tuple[Reason, ...]] = {}
+        todo: list[str] = []
+        for call, row in self._rows.items():
+            for digest in set(args_in(row).values()):
+                takers.setdefault(digest, []).append(call)
+            if call not in self.found and call not in self.history:
+                reasons = self._unclear_in(row, known)
+                if reasons:
+                    self.found[call] = Finding("unknown", reasons, own=True)
+                    todo.append(call)
+        while todo:
+            cause = todo.pop()
+            first = self.found[cause].reasons[0]
+            for call, link in self._goes_by(cause, takers):
+                if call not in self.found and call not in self.history:
+                    reason = first if first.link else first.replace(call=self._event(cause).title, link=link)
+                    self.found[call] = Finding("unknown", (reason,), own=False)
+                    todo.append(call)
+
+    def _unclear_in(self, row: Row, known: dict[bytes, tuple[Reason, ...]]) -> tuple[Reason, ...]:
+        """What of the code of a call could not be looked at; many calls have all deps in common."""
+        part = row.split(PART, 2)[1] if isinstance(row, bytes) else b""
+        if part in known:
+            return known[part]
+        unclear = self.probe.unclear
+        deps = deps_in(part) if isinstance(row, bytes) else [dep.astuple() for dep in row.trace.deps]
+        found = [unclear.get((name, digest or ""), ()) for kind, name, digest in deps if kind == CODE]
+        reasons = tuple(dict.fromkeys(reason for each in found for reason in each))
+        if part:
+            known[part] = reasons
+        return reasons
+
+    def _goes_by(self, call: str, takers: dict[str, list[str]]) -> list[tuple[str, str]]:
+        """The callers of a call, and those that take its result."""
+        graph = self.session.graph
+        takers_of = map(self._event, takers.get(self._event(call).trace.result, ()))
+        found = [(e.id, "input") for e in takers_of if call in graph.inputs_of(e).values()]
+        return [*found, *((c, "below") for c in graph.parents_of(call))]
 
     def _above(self, call: str, takers: dict[str, list[str]]) -> list[tuple[str, str]]:
         """The calls that go by a call: those that take its result, and its callers."""
@@ -339,15 +377,15 @@ def cache_tree_stale(*, import_code: bool = False) -> dict[str, dict[str, Any]]:
     Parameters
     ----------
     import_code : bool, default False
-        Import the modules of functions that are not loaded here, in a process of their own, to see whether their code
-        changed. A cached call that would run ends its import: the code of that module is not looked at. Without this,
-        or where it fails, code that is not loaded is taken as unchanged.
+        What is loaded here is looked at as it is, all other code by its source files. Import the modules of what these
+        do not tell, in a process of their own: a cached call that would run there ends the import. Without this, or
+        where it fails, such calls are unknown.
 
     Returns
     -------
     dict of str to dict
-        Ids with ``{"node": node, "state": "stale" or "missing", "reasons": list of Reason}``. "missing" says that
-        the value is not on disk. Root causes come first.
+        Ids with ``{"node": node, "state": "stale", "missing" or "unknown", "reasons": list of Reason}``. "missing" says
+        that the value is not on disk, "unknown" that something could not be looked at. Root causes come first.
 
     See Also
     --------
@@ -369,13 +407,41 @@ def cache_tree_stale(*, import_code: bool = False) -> dict[str, dict[str, Any]]:
     from cachepy.asking.progress import watched
 
     session = current_session()
-    survey = Survey(session, import_code=import_code, each=watched("looking at calls"))
+    found = survey(session, import_code=import_code, each=watched("looking at calls")).found
     return {
-        call: {"node": session.graph.node(call), "state": found.state, "reasons": list(found.reasons)}
-        for call, found in survey.found.items()
+        call: {"node": session.graph.node(call), "state": each.state, "reasons": list(each.reasons)}
+        for call, each in found.items()
     }
 
 
-def survey(session: Session, *, import_code: bool = False) -> Survey:
-    """Look at every call of a session's graph."""
-    return Survey(session, import_code=import_code)
+def survey(
+    session: Session,
+    *,
+    import_code: bool = False,
+    calls: Iterable[str] | None = None,
+    each: Callable[[list[str]], Iterable[str]] = iter,
+    look_at_code: bool = True,
+) -> Survey:
+    """Look at every call of a session's graph.
+
+    import_code: whether the modules of code that is not loaded here are imported where their source files do not tell
+    whether it changed, in a process of their own; calls: those whose code is worth that, if not all are.
+    """
+    found = Survey(session, each=each, look_at_code=look_at_code)
+    unclear = {identity for identity, _ in found.probe.unclear}
+    if not import_code or not unclear:
+        return found
+    imports = imports_of(session, calls, unclear.__contains__)
+    return Survey(session, imports=imports, each=each)
+
+
+def imports_of(
+    session: Session, calls: Iterable[str] | None = None, is_asked: Callable[[str], bool] | None = None
+) -> Imports:
+    """What can be asked about the code of calls by importing it; of all that is not loaded here by default."""
+    from cachepy.asking.imported import Imports
+
+    rows = graph_now(session).rows()
+    here = AskingProbe(session, rows)
+    asked = rows.values() if calls is None else [rows[call] for call in calls]
+    return Imports(session, asked, is_asked or (lambda identity: not here.found(identity)))

@@ -164,6 +164,7 @@ class Request:
             self.session.tell(frame, event)
         self.session.sink.hit(event, verifier.chosen, verifier.several)
         self.session.flush_memo(self.store.memo_file)
+        self.session.renew_code((self.reach, *verifier.probe.reaches))
         if self.call.options.verbose:
             self.log("hit", "")
         elif self.found is None or not self.found.code:  # what came as an argument is no code that a name leads to

@@ -92,12 +92,13 @@ def cachepy() -> None:
       0    fresh, or done
       1    stale, missing or not run yet (status, explain, plan), problems found (verify)
       2    wrong usage, or there is no cache
-      3    any other error
+      3    unknown: not all could be looked at (status, explain, plan), or any
+           other error
       130  interrupted; 141: nobody reads the output any more
 
     \b
-    In a job script (--import: look at the code too):
-      cachepy status -q --import || sbatch job.sh
+    In a job script:
+      cachepy status -q || sbatch job.sh
 
     \b
     Completion of commands and options, in bash (or zsh, fish):

@@ -11,7 +11,7 @@ import click
 from cachepy.commands import words
 from cachepy.commands.causes import causes, folded, sentence, telling
 from cachepy.commands.opening import Opened, opened
-from cachepy.commands.options import command, everything, imports, limit
+from cachepy.commands.options import command, everything, limit, looks_at_code
 from cachepy.commands.tell import Tell, complain, short_ids
 from cachepy.exits import ERROR, STALE
 from cachepy.values import amounts
@@ -26,27 +26,33 @@ if TYPE_CHECKING:
     from cachepy.asking.stale import Finding, Survey
     from cachepy.model import Reason
 
-_MODULES = 5  # that a message names
+NOT_FRESH = "stale", "missing", "unknown"
 
 
-def look(cache: Opened, tell: Tell, import_code: bool, roots: Iterable[str] = ()) -> Survey:
-    """What is not fresh; says whose code was not looked at.
+def look(cache: Opened, tell: Tell, code: str, roots: Iterable[str] = ()) -> Survey:
+    """What is not fresh; says which code could not be looked at.
 
-    roots: the calls that are asked for, if not all are: only what they need is imported.
+    code: how it is looked at, see `looks_at_code`; roots: the calls that are asked for, if not all are: only what they
+    need is imported.
     """
-    from cachepy.asking.stale import Survey, imports_of
+    from cachepy.asking.stale import survey
 
-    imports = imports_of(cache.session, cache.below(roots) or None) if import_code else None
-    found = Survey(cache.session, imports=imports, each=iter if tell.quiet else _watched)
-    if imports is not None:
-        _complain_of(cache, imports.found)
+
+    each = iter if tell.quiet else _watched
+    import_code = code == "import"
+    calls = cache.below(roots) if import_code and roots else None
+    found = survey(cache.session, import_code=import_code, calls=calls, each=each, look_at_code=code != "none")
+    if found.probe.imports is not None:
+        _complain_of(cache, found.probe.imports.found)
     if any("ModuleNotFoundError" in why for why in cache.unimported.values()):
         tell.say(
             "run this in the folder where the program runs; if a module no longer exists, ask only about the others: "
             "status --root NAME, plan NAME"
         )
-    unseen = [] if roots and import_code else found.unseen  # of calls that were not asked about
-    _say_unseen(tell, [name for name in unseen if name not in cache.unimported], import_code)
+    if code == "none":
+        tell.say("code was not looked at (--no-code), and counts as unchanged")
+    elif code == "source" and found.unseen:
+        tell.say("--import looks at what source files do not tell: it imports those modules, in another process")
     return found
 
 
@@ -64,24 +70,18 @@ def seen(cache: Opened, survey: Survey) -> dict[str, Any]:
     return {"unseen": list(survey.unseen), "unimported": cache.unimported}
 
 
-def code_of(cache: Opened, is_stale: bool = False) -> int:
-    """The exit code: what could not be looked at, though that was asked for, must not pass for fresh."""
-    return STALE if is_stale else ERROR if cache.unimported else 0
+def code_of(cache: Opened, states: Iterable[str] = (), is_stale: bool = False) -> int:
+    """The exit code: what could not be looked at must not pass for fresh."""
+    found = set(states) - {"fresh", "hit"}
+    if is_stale or found - {"unknown"}:
+        return STALE
+    return ERROR if cache.unimported or found else 0
 
 
 def _watched(calls: list[str]) -> Iterable[str]:
     from cachepy.asking.progress import watched
 
     return watched("looking at calls")(calls)
-
-
-def _say_unseen(tell: Tell, unseen: list[str], import_code: bool) -> None:
-    if unseen:
-        names = ", ".join(unseen[:_MODULES]) + (", …" if len(unseen) > _MODULES else "")
-        if import_code:
-            tell.say(f"code of {names} that is not found under its name (renamed, local) counts as unchanged")
-        else:
-            tell.say(f"code of {amounts.count(len(unseen), 'module')} was not looked at ({names}): add --import")
 
 
 def _as_dict(cache: Opened, call: str, state: str, reasons: Iterable[Reason]) -> dict[str, Any]:
@@ -93,32 +93,33 @@ def _as_dict(cache: Opened, call: str, state: str, reasons: Iterable[Reason]) ->
 
 @command(
     "status",
-    "cachepy status --import\ncachepy status -q --import --root report || sbatch job.sh",
+    "cachepy status\ncachepy status -q --root report || sbatch job.sh",
     "state counts causes calls unended unknown unseen unimported",
 )
 @click.option("--root", "roots", metavar="CALL", multiple=True, help="Only this call or function, and what it needs.")
 @limit
 @everything
-@imports
+@looks_at_code
 def status(
-    tell: Tell, cache_dir: str | None, *, roots: tuple[str, ...], limit: int, show_all: bool, import_code: bool
+    tell: Tell, cache_dir: str | None, *, roots: tuple[str, ...], limit: int, show_all: bool, code: str
 ) -> int:
     """Say what is stale or missing, and why.
 
     A call is stale if something that it depended on has changed (a file, code, a variable, a package, a call below
-    it), and missing if its value is not on disk. First come the causes, with the number of calls that each reaches,
-    then the calls. Without --import code is not looked at, and counts as unchanged.
+    it), missing if its value is not on disk, and unknown if something that it depended on could not be looked at. First
+    come the causes, with the number of calls that each reaches, then the calls. Code is looked at by its source files,
+    without importing it; --import imports what these do not tell.
 
     Exits with 1 if any call is stale or missing, if a topmost call began and left no result, or if nothing is recorded
     yet; with 2 and a message if there is no cache, so that a job script submits its first job too, and does not hide a
-    name that is wrong; with 0 if all are fresh. That speaks of calls that were made before: a program with new
-    arguments has nothing stale, so start it, or ask f.is_cached(...).
+    name that is wrong; with 3 if none of this holds and a call is unknown; with 0 if all are fresh. That speaks of
+    calls that were made before: a program with new arguments has nothing stale, so start it, or ask f.is_cached(...).
     """
     with opened(cache_dir, tell.say) as cache:
         meant = {name: cache.meant(name) for name in roots}
         unknown = [name for name, calls in meant.items() if not calls]
         tops = [call for calls in meant.values() for call in calls]
-        survey = look(cache, tell, import_code, tops)
+        survey = look(cache, tell, code, tops)
         broken = _unended(cache, survey, roots)
         asked = (cache.below(tops) if roots else cache.session.graph.rows().keys()) - survey.history
         found = {i: f for i, f in survey.found.items() if i in asked}
@@ -131,7 +132,8 @@ def status(
             _tell_open(tell, cache, broken, unknown)
             if asked or not (broken or unknown):
                 _tell_status(tell, cache, len(asked), found, None if show_all else limit)
-    return code_of(cache, bool(found or broken or unknown) or not cache.session.graph)
+    is_open = bool(broken or unknown) or not cache.session.graph
+    return code_of(cache, (f.state for f in found.values()), is_open)
 
 
 def _unended(cache: Opened, survey: Survey, roots: Sequence[str]) -> dict[str, float]:
@@ -152,14 +154,15 @@ def _tell_open(tell: Tell, cache: Opened, broken: Mapping[str, float], unknown: 
 
 def _counts(number: int, found: Mapping[str, Finding]) -> dict[str, int]:
     states = [f.state for f in found.values()]
-    return {"calls": number, "fresh": number - len(states)} | {s: states.count(s) for s in ("stale", "missing")}
+    return {"calls": number, "fresh": number - len(states)} | {s: states.count(s) for s in NOT_FRESH}
 
 
 def _status_fields(cache: Opened, number: int, found: dict[str, Finding], *, is_open: bool) -> dict[str, Any]:
-    state = "unknown" if cache.unimported else "fresh" if cache.events else "empty"
+    states = {f.state for f in found.values()}
+    state = "unknown" if states or cache.unimported else "fresh" if cache.events else "empty"
     return {
         "cache_dir": cache.root,
-        "state": "stale" if found else "unended" if is_open else state,
+        "state": "stale" if states - {"unknown"} else "unended" if is_open else state,
         "counts": _counts(number, found),
         "causes": [c.as_dict() for c in causes({i: f.reasons for i, f in found.items()})],
         "calls": [_as_dict(cache, i, f.state, f.reasons) for i, f in found.items()],
@@ -170,14 +173,11 @@ def _tell_status(tell: Tell, cache: Opened, number: int, found: dict[str, Findin
     if not number:
         tell.line(f"no calls recorded in {words.near(cache.root)}")
         return
-    if not found and cache.unimported:
-        tell.line("nothing is stale as far as could be seen", "unknown")
-        return
     if not found:
         tell.line(f"all {amounts.count(number, 'call')} are fresh" if number > 1 else "the only call is fresh", "fresh")
         return
     counts = _counts(number, found)
-    states = ", ".join(f"{counts[s]:,} {s}" for s in ("stale", "missing", "fresh") if counts[s])
+    states = ", ".join(f"{counts[s]:,} {s}" for s in (*NOT_FRESH, "fresh") if counts[s])
     tell.line(f"{amounts.count(number, 'call')}: {states}", "head")
     grouped = folded(causes({i: f.reasons for i, f in found.items()}), most)
     for cause in grouped[:most]:
@@ -215,23 +215,23 @@ def _say_more(tell: Tell, number: int, most: int | None, noun: str) -> None:
 
 @command(
     "explain",
-    "cachepy explain report --import\ncachepy explain load:59c1f00d --import",
+    "cachepy explain report\ncachepy explain load:59c1f00d",
     "calls unseen unimported",
 )
 @click.argument("call")
 @limit
 @everything
-@imports
-def explain(tell: Tell, cache_dir: str | None, *, call: str, limit: int, show_all: bool, import_code: bool) -> int:
+@looks_at_code
+def explain(tell: Tell, cache_dir: str | None, *, call: str, limit: int, show_all: bool, code: str) -> int:
     """Say why a call would run, or not.
 
-    Whether CALL is fresh, stale or missing, with every reason. CALL is the id of a call, the start of its digest, or
-    the name of a function (then all its calls). A file, variable or package is named; of code also the line and, as
-    far as it is known, what changed. Exits with 1 if one of the calls would run.
+    Whether CALL is fresh, stale, missing or unknown, with every reason. CALL is the id of a call, the start of its
+    digest, or the name of a function (then all its calls). A file, variable or package is named; of code also the line
+    and, as far as it is known, what changed. Exits with 1 if one of the calls would run, with 3 if one is unknown.
     """
     with opened(cache_dir, tell.say) as cache:
         calls = cache.find(call)
-        survey = look(cache, tell, import_code, calls)
+        survey = look(cache, tell, code, calls)
         known = {i: survey.found.get(i) for i in calls}
         states = {i: (f.state, f.reasons) if f is not None else ("fresh", ()) for i, f in known.items()}
         if tell.as_json:
@@ -242,7 +242,7 @@ def explain(tell: Tell, cache_dir: str | None, *, call: str, limit: int, show_al
             for each in sorted(calls, key=lambda i: (states[i][0] == "fresh", cache.label(i)))[:most]:
                 _tell_reasons(tell, cache, each, *states[each])
             _say_more(tell, len(calls), most, "call")
-    return code_of(cache, any(state != "fresh" for state, _ in states.values()))
+    return code_of(cache, (state for state, _ in states.values()))
 
 
 def _tell_reasons(tell: Tell, cache: Opened, call: str, state: str, reasons: Iterable[Reason]) -> None:
@@ -257,34 +257,34 @@ def _tell_reasons(tell: Tell, cache: Opened, call: str, state: str, reasons: Ite
 
 @command(
     "plan",
-    "cachepy plan --import\ncachepy plan report --import --json",
+    "cachepy plan\ncachepy plan report --json",
     "calls counts certain possible seconds saved text unseen unimported",
 )
 @click.argument("roots", nargs=-1, metavar="[CALL]...")
 @limit
 @click.option("--all", "show_all", is_flag=True, help="List all of them, and also the calls that would be hits.")
-@imports
+@looks_at_code
 def plan(
-    tell: Tell, cache_dir: str | None, *, roots: tuple[str, ...], limit: int, show_all: bool, import_code: bool
+    tell: Tell, cache_dir: str | None, *, roots: tuple[str, ...], limit: int, show_all: bool, code: str
 ) -> int:
     """List what would run, in order.
 
     If the program were started again, and how long each call took the last time. With CALLs (ids, starts of digests,
     functions) only what those need. A state is stale, missing, or unknown: nobody can know. The last line says what is
     certain, and what more may run: what goes by results that may change, and what is below a call that decides anew.
-    Exits with 1 if anything may run.
+    Exits with 1 if anything may run, with 3 if that is only because something could not be looked at.
     """
     from cachepy.asking.plan import plan_of
 
     with opened(cache_dir, tell.say) as cache:
         tops = [i for name in roots for i in cache.find(name)]
-        made = plan_of(look(cache, tell, import_code, tops), tops if roots else None)
+        made = plan_of(look(cache, tell, code, tops), tops if roots else None)
         if tell.as_json:
             tell.document(cache_dir=cache.root, **made.as_dict(), unimported=cache.unimported)
         elif not tell.is_silent:
             most = None if show_all else limit
             _tell_plan(tell, made, [c for c in made.calls if show_all or c.state != "hit"], most)
-    return code_of(cache, any(c.state != "hit" for c in made.calls))
+    return code_of(cache, (c.state for c in made.calls))
 
 
 def _tell_plan(tell: Tell, made: Plan, calls: list[PlannedCall], most: int | None) -> None:

@@ -15,7 +15,7 @@ from cachepy.commands import words
 from cachepy.commands.ask import code_of, look, seen
 from cachepy.commands.causes import sentence, telling
 from cachepy.commands.opening import Opened, opened, place, session_at
-from cachepy.commands.options import command, imports
+from cachepy.commands.options import command, looks_at_code
 from cachepy.commands.tell import Tell, short_ids
 from cachepy.model import ENV, PACKAGE
 from cachepy.values import amounts
@@ -160,8 +160,8 @@ def _sum(tell: Tell, name: str, entries: int, size: int, elapsed: float) -> tupl
 )
 @click.argument("call")
 @click.option("--value", "with_value", is_flag=True, help="Load the stored value and show the start of its repr.")
-@imports
-def show(tell: Tell, cache_dir: str | None, *, call: str, with_value: bool, import_code: bool) -> int:
+@looks_at_code
+def show(tell: Tell, cache_dir: str | None, *, call: str, with_value: bool, code: str) -> int:
     """Show all about one call.
 
     CALL is its id, the start of its digest, or the name of a function that has one call. Files are shown with their
@@ -170,7 +170,7 @@ def show(tell: Tell, cache_dir: str | None, *, call: str, with_value: bool, impo
     """
     with opened(cache_dir, tell.say) as cache:
         found = cache.find_one(call)
-        survey = look(cache, tell, import_code, [found])
+        survey = look(cache, tell, code, [found])
         fields = _facts(cache, found)
         finding = survey.found.get(found)
         fields |= {"state": finding.state if finding else "fresh", "reasons": finding.reasons if finding else ()}

@@ -55,10 +55,23 @@ _COMMON = (
     click.option("--cache-dir", metavar="DIR", help="[default: CACHEPY_DIR, else .cachepy here]"),
 )
 
-imports = click.option(
-    "--import", "import_code", is_flag=True,
-    help="Import the functions' modules in another process, to see if their code changed; cached calls do not run.",
+_LOOKS = (
+    click.option(
+        "--import", "code", flag_value="import",
+        help="Import, in another process, modules whose source files do not tell all; cached calls do not run.",
+    ),
+    click.option("--no-code", "code", flag_value="none", help="Do not look at code: it counts as unchanged."),
+    click.option("code", "--by-source", flag_value="source", default="source", hidden=True),
 )  # fmt: skip
+
+
+def looks_at_code(run: Any) -> Any:
+    """Adds the options that say how code is looked at: `code` is ``source``, ``import`` or ``none``."""
+    for option in reversed(_LOOKS):
+        run = option(run)
+    return run
+
+
 limit = click.option(
     "--limit", metavar="N", type=click.IntRange(0), default=LIMIT, show_default=True, help="List no more than N."
 )

@@ -12,7 +12,7 @@ import click
 from cachepy.commands import words
 from cachepy.commands.ask import code_of, look, seen
 from cachepy.commands.opening import Opened, opened
-from cachepy.commands.options import command, imports
+from cachepy.commands.options import command, looks_at_code
 from cachepy.commands.outline import Outline
 from cachepy.commands.tell import Tell, WrongUse
 
@@ -20,6 +20,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
+
+    from cachepy.asking.stale import Survey
 
 _PICTURES = (".png", ".svg", ".pdf")
 _SUFFIXES = {
@@ -44,10 +46,10 @@ _output = click.option("-o", "--output", metavar="FILE", type=click.Path(dir_oka
 @_output
 @click.option("--root", "roots", metavar="CALL", multiple=True, help="Only this call or function, and those below.")
 @click.option("--all", "show_all", is_flag=True, help=f"Also more than {_MOST} calls below one caller.")
-@imports
+@looks_at_code
 def graph(
     tell: Tell, cache_dir: str | None, *, form: str | None, output: str | None, roots: tuple[str, ...], show_all: bool,
-    import_code: bool,
+    code: str,
 ) -> int:  # fmt: skip
     """Show which call made which, with their states.
 
@@ -59,16 +61,15 @@ def graph(
         raise WrongUse("a picture takes one --root")
     with opened(cache_dir, tell.say) as cache:
         tops = [i for name in roots for i in sorted(cache.find(name), key=cache.label)]
-        if form in _PICTURES:
-            _draw(tell, cache, output or "", cache.find_one(roots[0]) if roots else None)
-            return 0
+        root = cache.find_one(roots[0]) if form in _PICTURES and roots else None
         nodes = _nodes(tops)
-        if form in ("dot", "mermaid") and not tell.as_json:
-            _deliver(tell, _exported(form, nodes), output)
-            return 0
-        survey = look(cache, tell, import_code, tops)
+        survey = look(cache, tell, code, tops)
         states = {i: survey.found[i].state if i in survey.found else "fresh" for i in nodes}
-        if form == "json" or tell.as_json:
+        if form in _PICTURES:
+            _draw(tell, cache, output or "", _stale(survey), root=root, unchecked=unchecked(code))
+        elif form in ("dot", "mermaid") and not tell.as_json:
+            _deliver(tell, _exported(form, nodes, states=states), output)
+        elif form == "json" or tell.as_json:
             _deliver_json(tell, _as_json(cache, nodes, states) | seen(cache, survey), output)
         else:
             _deliver_tree(tell, cache, nodes, states, tops, None if show_all else _MOST, output)
@@ -113,10 +114,21 @@ def _nodes(tops: list[str]) -> dict[str, dict[str, Any]]:
     return {i: {**n, "parents": [p for p in n["parents"] if p in wanted]} for i, n in nodes.items() if i in wanted}
 
 
-def _draw(tell: Tell, cache: Opened, output: str, root: str | None) -> None:
-    from cachepy.forms.show import plot_cache_graph
+def _stale(survey: Survey) -> dict[str, dict[str, Any]]:
+    """As `cache_tree_stale` gives it, less the nodes."""
+    return {call: {"state": each.state, "reasons": each.reasons} for call, each in survey.found.items()}
 
-    plot_cache_graph(_writable(output), root=root)
+
+def unchecked(code: str) -> str:
+    """What a picture says of what was not looked at."""
+    return "code not checked for changes" if code == "none" else ""
+
+
+def _draw(tell: Tell, cache: Opened, output: str, stale: dict[str, Any], **how: Any) -> None:
+    from cachepy.api import cache_tree_nodes
+    from cachepy.forms.show import picture
+
+    picture(cache_tree_nodes(), stale, _writable(output), **how)
     _say_written(tell, output, {"nodes": len(cache.events)})
 
 
@@ -180,9 +192,9 @@ def _in_order(cache: Opened, call: str, children: list[str]) -> list[str]:
 @click.option("--description", metavar="TEXT", help="Of a crate: what it is about.")
 @click.option("--license", "license_url", metavar="URL", help="Of a crate: the licence of the data.")
 @click.option("--author", metavar="TEXT", help="Of a crate: who made the calls, a name or the URL of an ORCID.")
-@imports
+@looks_at_code
 def export(
-    tell: Tell, cache_dir: str | None, *, form: str | None, output: str | None, import_code: bool, **about: str | None
+    tell: Tell, cache_dir: str | None, *, form: str | None, output: str | None, code: str, **about: str | None
 ) -> int:
     """Write the graph for other tools.
 
@@ -202,7 +214,7 @@ def export(
         nodes = _nodes([])
         if not nodes:
             tell.say(f"no calls recorded in {cache.root}")
-        text = _page(cache, tell, nodes, import_code) if form == "html" else _exported(form, nodes, about)
+        text = _page(cache, tell, nodes, code) if form == "html" else _exported(form, nodes, about)
         if output is not None:
             _write(output, text)
         if tell.as_json:
@@ -233,15 +245,16 @@ def _check_crate(form: str, output: str | None, about: Mapping[str, str | None])
         raise WrongUse(f"the file that describes a crate is called {_CRATE}, not {os.path.basename(output)}")
 
 
-def _page(cache: Opened, tell: Tell, nodes: dict[str, Any], import_code: bool) -> str:
+def _page(cache: Opened, tell: Tell, nodes: dict[str, Any], code: str) -> str:
     from cachepy.forms.page import page
 
-    found = look(cache, tell, import_code).found
-    stale = {call: {"state": each.state, "reasons": each.reasons} for call, each in found.items()}
-    return page(nodes, stale, title=f"cachepy graph of {os.path.basename(cache.root)}")
+    title = f"cachepy graph of {os.path.basename(cache.root)}"
+    return page(nodes, _stale(look(cache, tell, code)), title=title, unchecked=unchecked(code))
 
 
-def _exported(form: str, nodes: dict[str, Any], about: Mapping[str, Any] | None = None) -> str:
+def _exported(
+    form: str, nodes: dict[str, Any], about: Mapping[str, Any] | None = None, states: Mapping[str, str] | None = None
+) -> str:
     from cachepy import export as forms
 
     if form == "prov":
@@ -256,8 +269,9 @@ def _exported(form: str, nodes: dict[str, Any], about: Mapping[str, Any] | None 
         import networkx as nx
 
         return "\n".join(nx.generate_graphml(forms.to_networkx(nodes))) + "\n"
-    made = {"dot": forms.to_dot, "mermaid": forms.to_mermaid, "json": forms.to_json}[form](nodes)
-    return str(made)
+    if form == "json":
+        return forms.to_json(nodes)
+    return (forms.to_dot if form == "dot" else forms.to_mermaid)(nodes, states)
 
 
 # ---------------------------------------------------------------- files

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextToPath
 
-NAVY, AMBER, GREY, BLUE = "#1D3557", "#FBBC04", "#F1F3F5", "#E8F0FE"
+NAVY, AMBER, GREY, VIOLET, BLUE = "#1D3557", "#FBBC04", "#F1F3F5", "#EFE7FB", "#E8F0FE"
 LINE, FLOW, INK, SOFT = "#8A94A0", "#5F6B78", "#212529", "#5C656E"
 CORNER = 8.0  # of a line that turns
 
@@ -43,6 +43,7 @@ LOOKS = {
     say.STALE: Look(AMBER, "#B07F00", "#212529", "#453600"),
     say.AFTER: Look(AMBER, "#B07F00", "#212529", "#453600"),
     say.MISSING: Look(GREY, "#7A838C", "#343A40", "#565D64", dashed=True),
+    say.UNKNOWN: Look(VIOLET, "#7B5EA7", "#3B2A5A", "#5B4880", dashed=True, radius=14.0),
     say.FILE: Look(BLUE, "#6F91D4", NAVY, "#4C5E82", fold=8.0, radius=2.0),
     say.PILE: Look(BLUE, "#6F91D4", NAVY, "#4C5E82", fold=8.0, radius=2.0),
 }

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 LABELS = ("short", "full", "name")
 EXTRAS = ("time", "size")
-FRESH, STALE, AFTER, MISSING, FILE, PILE = "fresh", "stale", "after", "missing", "file", "files"
+FRESH, STALE, AFTER, MISSING, UNKNOWN = "fresh", "stale", "after", "missing", "unknown"
+FILE, PILE = "file", "files"
+UNCHECKED = "not checked for changes"
 WIDE, LONGEST = 30, 150  # characters in a line of a box, and of a name
 LINKS = ("call", "input")  # cues that only name another call
 
@@ -32,6 +34,7 @@ class View:
     """What is known of the graph, and how the caller of the drawing wants it told.
 
     ``through``: stale calls that are so only because of others.  ``sizes``: bytes of stored values.
+    ``unchecked``: what was not looked at, so that it may have changed.
     """
 
     nodes: Nodes
@@ -41,13 +44,14 @@ class View:
     extras: Collection[str] = ()
     through: Collection[str] = ()
     sizes: Mapping[str, int] = field(default_factory=dict)
+    unchecked: str = ""
 
     def state(self, node_id: str) -> str:
-        """Fresh, stale (with a cause of its own), after (stale because of others), or missing."""
+        """Fresh, stale (with a cause of its own), after (stale because of others), missing, or unknown."""
         known = self.states.get(node_id)
         if known == STALE and node_id in self.through:
             return AFTER
-        return known if known in (STALE, MISSING) else FRESH
+        return known if known in (STALE, MISSING, UNKNOWN) else FRESH
 
 
 # ---------------------------------------------------------------- letters
@@ -116,6 +120,8 @@ def why(reasons: Sequence[Reason]) -> tuple[str, bool]:
         name = PurePath(name).name or name  # its folder stands in the box of the file
     elif first.cue.startswith("code"):
         name = name.rpartition(":")[2]
+    elif first.cue == "unseen":
+        first = first.replace(new=None)  # why not takes many words
     text = "its stored value is missing" if first.cue == "value" else str(first.replace(name=name, where=""))
     return text + more, False
 
@@ -208,14 +214,16 @@ def title(view: View, level: str, groups: int) -> str:
         calls += " with files"
     files = len({path for _, path in file_edges(view.nodes)})
     states = counts(view, view.nodes) or (["all fresh"] if view.states else [])
-    return " · ".join([calls, *([amounts.count(files, "file")] if files else []), *states])
+    unchecked = [view.unchecked] if view.unchecked else []
+    return " · ".join([calls, *([amounts.count(files, "file")] if files else []), *states, *unchecked])
 
 
 def counts(view: View, ids: Iterable[str]) -> list[str]:
-    """How many are stale, and how many missing."""
+    """How many are stale, how many missing, and how many unknown."""
     found = Counter(view.state(i) for i in ids)
     stale = found[STALE] + found[AFTER]
-    return [f"{count:,} {word}" for count, word in ((stale, "stale"), (found[MISSING], "missing")) if count]
+    told = (stale, STALE), (found[MISSING], MISSING), (found[UNKNOWN], UNKNOWN)
+    return [f"{count:,} {word}" for count, word in told if count]
 
 
 def extent(texts: Mapping[str, list[str]], ids: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from pathlib import PurePath
 from typing import Any
 
 from cachepy.drawing import captions as say
-from cachepy.drawing.captions import AFTER, FILE, FRESH, MISSING, PILE, STALE, WIDE, View
+from cachepy.drawing.captions import AFTER, FILE, FRESH, MISSING, PILE, STALE, UNKNOWN, WIDE, View
 from cachepy.export import Nodes, call_edges, file_edges, flow_edges
 
 LEVELS = ("call", "function", "module", "file")
@@ -129,7 +129,7 @@ def _group_box(view: View, ids: list[str], level: str, again: int, texts: Mappin
     lines += [(text, "args") for text in about if text]
     lines += [(text, "why") for text in [", ".join(say.counts(view, ids))] if text]
     states = {view.state(i) for i in ids}
-    return Box(next(state for state in (STALE, AFTER, MISSING, FRESH) if state in states), lines)
+    return Box(next(state for state in (STALE, AFTER, UNKNOWN, MISSING, FRESH) if state in states), lines)
 
 
 # ---------------------------------------------------------------- files

@@ -27,10 +27,11 @@ _NUMBER = _CELL.replace("left", "right", 1) + ";white-space:nowrap;font-variant-
 _FRESH = "background:#1D3557;color:#FFFFFF;border:1px solid #1D3557"
 _STALE = "background:#FBBC04;color:#212529;border:1px solid #D99E00"
 _MISSING = "background:#F1F3F5;color:#343A40;border:1px dashed #868E96"
+_UNKNOWN = "background:#EFE7FB;color:#3B2A5A;border:1px dashed #7B5EA7"
 _CHIPS = {  # also told apart by a sign and a word
     "fresh": ("✓", _FRESH), "hit": ("✓", _FRESH), "good": ("✓", _FRESH), "ran": ("✓", _FRESH), "cut": ("✓", _FRESH),
     "stale": ("▲", _STALE), "failed": ("▲", _STALE), "problem": ("▲", _STALE),
-    "missing": ("○", _MISSING), "unknown": ("?", _MISSING), "left": ("○", _MISSING),
+    "missing": ("○", _MISSING), "unknown": ("?", _UNKNOWN), "left": ("○", _MISSING),
 }  # fmt: skip
 
 

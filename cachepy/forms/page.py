@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # in the order in which they use each other
 SCRIPTS = ("model", "layers", "layout", "scene", "ruler", "paint", "lines", "view", "panel", "search", "app", "input")
 TABLES = ("functions", "files", "folders", "reasons", "whys")  # whys: a call's reasons in few words, as in plots
-STATES = {"fresh": 0, "stale": 1, "missing": 2}
+STATES = {"fresh": 0, "stale": 1, "missing": 2, "unknown": 3}
 MOST_REASONS = 12  # of one call: behind them, a call with 10,000 stale inputs says the same again and again
 JOINERS = "\u200c\u200d"  # invisible, but part of how emoji and some scripts are written
 
@@ -45,7 +45,7 @@ def cache_tree_to_html(
     path : str or os.PathLike, optional
         Also write it to this file, which is replaced if it exists.
     highlight_stale : bool, default True
-        Look at what the calls depended on, and tell in the page which calls are stale or missing, and why.
+        Look at what the calls depended on, and tell in the page which calls are stale, missing or unknown, and why.
     title : str, default "cachepy graph"
         The heading of the page.
 
@@ -73,9 +73,16 @@ def cache_tree_to_html(
     return written(page(cache_tree_nodes(), cache_tree_stale() if highlight_stale else None, title=title), path)
 
 
-def page(nodes: Nodes, stale: Mapping[str, Any] | None, *, title: str) -> str:
-    """The page of plain nodes; `stale` as `cache_tree_stale` returns it, None if nobody asked."""
+def page(nodes: Nodes, stale: Mapping[str, Any] | None, *, title: str, unchecked: str = "") -> str:
+    """The page of plain nodes; `stale` as `cache_tree_stale` returns it, None if nobody asked.
+
+    unchecked: what was not looked at, so that it may have changed.
+    """
     from html import escape
+
+    from cachepy.drawing.captions import UNCHECKED
+
+    unchecked = UNCHECKED if stale is None else unchecked
 
     style = _part("page.css")
     script = "(() => {\n'use strict';\n" + "\n".join(_part(f"{name}.js") for name in SCRIPTS) + "})();\n"
@@ -83,7 +90,7 @@ def page(nodes: Nodes, stale: Mapping[str, Any] | None, *, title: str) -> str:
         "POLICY": _policy(script, style),
         "TITLE": escape(shown(title)),
         "STYLE": style,
-        "DATA": as_json(Packer(nodes, stale).data() | {"title": shown(title)}),
+        "DATA": as_json(Packer(nodes, stale).data() | {"title": shown(title), "unchecked": unchecked}),
         "SCRIPT": script,
     }
     pieces = _part("page.html").split("@@")  # every second one is a name: what is filled in is not looked at again

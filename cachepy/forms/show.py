@@ -13,11 +13,13 @@ from cachepy.errors import UsageError, UsageValueError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from cachepy.export import Nodes
 
     AnyPath = str | os.PathLike[str]
 
@@ -57,8 +59,8 @@ def cache_tree_to_dot(path: AnyPath | None = None, *, highlight_stale: bool = Fa
     path : str or os.PathLike, optional
         Also write it to this file, which is replaced if it exists.
     highlight_stale : bool, default False
-        Look at what the calls depended on, and mark stale and missing calls. Without it the text tells of what ran
-        only, so that it stays the same as long as nothing runs.
+        Look at what the calls depended on, and mark stale, missing and unknown calls. Without it the text tells of what
+        ran only, so that it stays the same as long as nothing runs.
 
     Returns
     -------
@@ -90,7 +92,7 @@ def cache_tree_to_mermaid(path: AnyPath | None = None, *, highlight_stale: bool 
     path : str or os.PathLike, optional
         Also write it to this file, which is replaced if it exists.
     highlight_stale : bool, default False
-        Look at what the calls depended on, and mark stale and missing calls; see `cache_tree_to_dot`.
+        Look at what the calls depended on, and mark stale, missing and unknown calls; see `cache_tree_to_dot`.
 
     Returns
     -------
@@ -244,7 +246,8 @@ def plot_cache_graph(
     output : str or os.PathLike, optional
         Also write it to this file: PNG, SVG or PDF by the suffix.
     highlight_stale : bool, default True
-        Look at what the calls depended on, and colour stale and missing calls, with the cause in a few words.
+        Look at what the calls depended on, and colour stale, missing and unknown calls, with the cause in a few words.
+        Without it the title says that this was not looked at.
     level : {"auto", "call", "function", "module", "file"}, default "auto"
         What a box is; "file" draws the calls that read files only. "auto" takes calls as long as there are no more
         than `max_nodes` boxes, and no long column of calls that look alike; then functions, with counts.
@@ -285,29 +288,24 @@ def plot_cache_graph(
     >>> type(plot_cache_graph("graph.png")).__name__
     'Figure'
     """
-    from cachepy.drawing.captions import told
     from cachepy.forms.notebook import show_figures
-    from cachepy.plot import draw
 
     _check_drawing(labels, max_nodes)
     show_figures()
-    nodes = cache_tree_nodes()
-    stale = cache_tree_stale() if highlight_stale else {}
-    states = {call: stale[call]["state"] if call in stale else "fresh" for call in nodes}
-    reasons, through = told({call: item["reasons"] for call, item in stale.items()})
-    return draw(
-        nodes,
-        states,
-        None if output is None else output_path("output", output),
-        highlight_stale,
-        reasons=reasons,
-        through=through,
-        level=level,
-        root=root,
-        ax=ax,
-        labels=labels,
-        max_nodes=max_nodes,
-    )
+    place = None if output is None else output_path("output", output)
+    stale = cache_tree_stale() if highlight_stale else None
+    return picture(cache_tree_nodes(), stale, place, level=level, root=root, ax=ax, labels=labels, max_nodes=max_nodes)
+
+
+def picture(nodes: Nodes, stale: Mapping[str, Any] | None, output: str | None = None, **how: Any) -> Figure:
+    """The drawing of plain nodes; `stale` as `cache_tree_stale` returns it, None if nobody asked."""
+    from cachepy.drawing.captions import told
+    from cachepy.plot import draw
+
+    found = stale or {}
+    states = {call: found[call]["state"] if call in found else "fresh" for call in nodes}
+    reasons, through = told({call: item["reasons"] for call, item in found.items()})
+    return draw(nodes, states, output, stale is not None, reasons=reasons, through=through, **how)
 
 
 def _check_drawing(labels: Any, max_nodes: Any) -> None:

@@ -1,8 +1,8 @@
 """`cache_tree_view`: the graph as an object that shows itself in a notebook, and one call of it.
 
 ``cache_tree_nodes()`` gives plain dicts, for programs; this is the same for eyes: the picture, how many calls are in
-which state, and a table.  A view is of the moment in which it was asked for.  Imports api, errors, model, notebook,
-scene, stale, and captions and plot when the picture is shown.
+which state, and a table.  A view is of the moment in which it was asked for.  Imports api, captions, errors, model,
+notebook, scene, stale, and show when the picture is shown.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from cachepy.api import cache_tree_nodes
 from cachepy.asking.stale import cache_tree_stale
+from cachepy.drawing.captions import UNCHECKED
 from cachepy.drawing.scene import below
 from cachepy.errors import UsageValueError
 from cachepy.forms import notebook as nb
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     Node = dict[str, Any]
 
-ORDER = ("missing", "stale", "fresh")  # what there is to do comes first
+ORDER = ("missing", "stale", "unknown", "fresh")  # what there is to do comes first
 
 
 def cache_tree_view(root: str | None = None, *, highlight_stale: bool = True, level: str = "auto") -> GraphView:
@@ -38,7 +39,7 @@ def cache_tree_view(root: str | None = None, *, highlight_stale: bool = True, le
     root : str, optional
         The id of a call or the name of a function: only it and what it depended on.
     highlight_stale : bool, default True
-        Look at what the calls depended on, and mark stale and missing calls.
+        Look at what the calls depended on, and mark stale, missing and unknown calls.
     level : {"auto", "call", "function", "module", "file"}, default "auto"
         What a box of the picture is; see `plot_cache_graph`.
 
@@ -88,7 +89,7 @@ class NodeView:
     ----------
     node : dict
         As of `cache_tree_nodes`.
-    state : {"fresh", "stale", "missing", ""}
+    state : {"fresh", "stale", "missing", "unknown", ""}
         Empty if the view was made without asking.
     reasons : tuple of Reason
         Why it is not fresh, root causes first.
@@ -159,7 +160,7 @@ class GraphView:
     nodes : dict of str to dict
         Ids with their nodes, as of `cache_tree_nodes`.
     states : dict of str to str
-        Ids with ``"fresh"``, ``"stale"`` or ``"missing"``; empty if the view was made without asking.
+        Ids with ``"fresh"``, ``"stale"``, ``"missing"`` or ``"unknown"``; empty if the view was made without asking.
     reasons : dict of str to list of Reason
         The calls that are not fresh, with why.
     level : str
@@ -216,8 +217,8 @@ class GraphView:
     def __repr__(self) -> str:
         if not self.nodes:
             return "no calls recorded"
-        states = ", ".join(f"{n:,} {state}" for state, n in self.counts.items())
-        lines = [f"{self._sizes()}{f': {states}' if states else ''}"]
+        states = ", ".join(f"{n:,} {state}" for state, n in self.counts.items()) or UNCHECKED
+        lines = [f"{self._sizes()}: {states}"]
         for call, reasons in list(self.reasons.items())[: nb.MOST]:
             lines.append(f"  {self.states[call]:<8}{self[call].title}: {reasons[0] if reasons else ''}")
         return "\n".join(lines)
@@ -235,18 +236,10 @@ class GraphView:
     def _picture(self) -> str:
         from base64 import b64encode
 
-        from cachepy.drawing.captions import told
-        from cachepy.plot import draw
+        from cachepy.forms.show import picture
 
-        reasons, through = told(self.reasons)
-        figure = draw(
-            self.nodes,
-            self.states or dict.fromkeys(self.nodes, "fresh"),
-            highlight_stale=bool(self.states),
-            reasons=reasons,
-            through=through,
-            level=self.level,
-        )
+        found = {call: {"state": self.states[call], "reasons": self.reasons[call]} for call in self.reasons}
+        figure = picture(self.nodes, found if self.states else None, level=self.level)
         data, width = b64encode(nb.png_of(figure)).decode(), round(figure.get_figwidth() * 96)
         look = f"max-width:100%;width:{width}px;height:auto;background:#FFFFFF;border-radius:8px"
         return f'<img alt="{nb.attribute(repr(self))}" src="data:image/png;base64,{data}" style="{look}">'

@@ -106,6 +106,7 @@ def visit_module(walk: Walk, module: Any) -> None:
 def visit_scope(walk: Walk, scope: dict[str, Any]) -> None:
     """All that is in a module counts, but for what its process or its notebook put there."""
     home = home_of_scope(scope)
+    walk.pieces.append(bound_piece(f"{home}.*", home))  # a name that is new in it counts
     noise = _noise_of_notebooks() if "get_ipython" in scope else lambda _: None
     walk.guard.names(scope)
     for each, obj in sorted(scope.items(), key=lambda row: str(row[0])):

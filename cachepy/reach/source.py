@@ -20,8 +20,10 @@ from cachepy.rows import wire
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ast
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
+
+    from cachepy.reach.written import Written
 
 FILE_LIMIT = 1 << 20  # bytes of a file; a larger one is made by a program
 FUNCTION_LIMIT = 16_000  # characters of one function
@@ -67,10 +69,14 @@ def digest_of(code: CodeType) -> str:
     return digest_bytes(code_bytes(code))
 
 
-def code_record(pieces: Iterable[Piece], sources: Sources | None = None) -> bytes:
-    """What is stored of a code digest; never an error.
+def code_record(
+    pieces: tuple[Piece, ...], sources: Sources | None = None, written: Written | None = None, root: str = ""
+) -> bytes:
+    """What is stored of a code digest in a cache directory; never an error.
 
-    >>> loaded(code_record([Piece("global", "m.LIMIT", "d1", "", "3")]))
+    written: what is known of the source files, a part of which is kept.
+
+    >>> loaded(code_record((Piece("global", "m.LIMIT", "d1", "", "3"),)))
     [(Piece(cue='global', name='m.LIMIT', digest='d1', where='', text='3'), '')]
     """
     sources = sources or Sources()
@@ -83,9 +89,18 @@ def code_record(pieces: Iterable[Piece], sources: Sources | None = None) -> byte
     try:
         import zlib
 
-        return wire.dumps(("code", zlib.compress(wire.dumps(rows))))
+        files = _made(pieces, written, root)
+        return wire.dumps(("code", zlib.compress(wire.dumps(rows)), zlib.compress(wire.dumps(files))))
     except Exception:  # a Python without zlib, a surrogate, no memory
         return wire.dumps([])
+
+
+def _made(pieces: tuple[Piece, ...], written: Written | None, root: str) -> dict[str, Any]:
+    """What is kept of the files; nothing if they are of a kind that nobody thought of."""
+    try:
+        return {} if written is None else written.record(pieces, root)
+    except Exception:
+        return {}
 
 
 def loaded(data: bytes) -> list[tuple[Piece, str]]:
@@ -97,16 +112,33 @@ def loaded(data: bytes) -> list[tuple[Piece, str]]:
         return []
 
 
+def loaded_files(data: bytes) -> dict[str, Any]:
+    """What was kept of the source files; nothing if that is damaged or of another form."""
+    try:
+        found = _inflated(wire.loads(data)[2])
+        return found if type(found) is dict else {}
+    except Exception:  # as above
+        return {}
+
+
+def is_whole(data: bytes) -> bool:
+    """Whether all of a record can be read, and is what it should be; damage raises almost anything."""
+    return bool(_unpacked(data)) and type(_inflated(wire.loads(data)[2])) is dict
+
+
 def _unpacked(data: bytes) -> list[tuple[tuple[str, ...], str]]:
+    rows: list[tuple[tuple[str, ...], str]] = _inflated(wire.loads(data)[1])
+    return rows
+
+
+def _inflated(packed: bytes) -> Any:
     import zlib
 
-    _, packed = wire.loads(data)
     stream = zlib.decompressobj()
     plain = stream.decompress(packed, _LOADED_LIMIT)
     if not stream.eof:  # and so its checksum has not been looked at
         raise ValueError("cut off")
-    rows: list[tuple[tuple[str, ...], str]] = wire.loads(plain)
-    return rows
+    return wire.loads(plain)
 
 
 def _is_text(piece: Piece, source: str) -> bool:
@@ -155,6 +187,14 @@ class Sources:
                 node = _node(module, code)
                 return "" if node is None else _cut(_normal(node, piece.text))
         return ""
+
+    def codes(self, filename: str) -> dict[str, list[CodeType]]:
+        """The code objects that a file compiles to now, by their qualified names; none if it does not compile."""
+        try:
+            module = self._module(filename)
+        except Exception:  # what is no text
+            return {}
+        return {} if module is None else module.codes
 
     def _module(self, filename: str) -> Module | None:
         """The file as it is now."""

@@ -12,6 +12,7 @@ from cachepy.reach.guard import Era
 from cachepy.recording.links import Links
 from cachepy.rows import wire
 from cachepy.rows.intake import Intake
+from cachepy.rows.moved import moved_event
 from cachepy.rows.packed import PACKED, Quiet, files_in, pack, part_of, rank, result_in, row_of
 from cachepy.rows.shape import is_event
 
@@ -170,7 +171,7 @@ class Reading:
             record = None
         if is_event(record):
             event = Event.unwire(record)
-            event = event if self._root is None else event.replace(root=self._root)
+            event = event if self._root is None else moved_event(event, self._root)
             self.taken += 1
             self.pickled.append(event.id)
             yield [event.id], [row_of(event)]

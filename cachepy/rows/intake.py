@@ -1,7 +1,7 @@
 """Packed events from a file: checked before anybody relies on them, many at a time.
 
 Whoever wrote the file, a row that comes through here is an event in all its parts; `shape` says what those have
-to be.  Imports model, packed, shape.
+to be.  Imports model, moved, packed, shape.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import struct
 from operator import add
 
 from cachepy.model import CODE
+from cachepy.rows.moved import moved_path
 from cachepy.rows.packed import ITEM, PART, TEXT, TIMES, decoded, fields_in, triples_in, unpack
 from cachepy.rows.shape import AWAY, FAR, HEX, IDS, is_dep, is_key
 
@@ -51,7 +52,8 @@ class Intake:
         self._parts = parts
         self._root = root
         self._starts: dict[bytes, str] = {}  # how ids begin, by the last part of a row
-        self._moved: dict[bytes, bytes] = {}  # last parts with another root
+        self._moved: dict[bytes, tuple[bytes, str]] = {}  # last parts with another root, as they are now; that root
+        self._placed_parts: dict[tuple[bytes, str], bytes] = {}
 
     def rows(self, payloads: Sequence[bytes]) -> tuple[list[str], Sequence[bytes]]:
         """Ids and rows of the payloads that check."""
@@ -78,7 +80,7 @@ class Intake:
         _check_times(rests)
         ids = list(map(add, [self._starts[shared] for shared in shareds], keys))
         if self._moved:
-            return ids, [self._placed(*each) for each in zip(payloads, shareds, rests, strict=True)]
+            return ids, [self._placed(*each) for each in zip(payloads, owns, parts, shareds, rests, strict=True)]
         return ids, payloads
 
     def _check_shared(self, shared: bytes) -> str:
@@ -88,12 +90,21 @@ class Intake:
             raise ValueError("names another place")
         if self._root is not None and self._root != root:
             fields = fname, module, qualname, self._root, origin, stem
-            self._moved[shared] = "\n".join(fields).encode("utf-8", "surrogatepass")
+            self._moved[shared] = "\n".join(fields).encode("utf-8", "surrogatepass"), root
         return fname + ":"
 
-    def _placed(self, payload: bytes, shared: bytes, rest: bytes) -> bytes:
-        """The payload with the root as it is now."""
-        return payload[: -len(rest)] + self._moved.get(shared, shared) + rest[-TIMES.size :]
+    def _placed(self, payload: bytes, own: bytes, part: bytes, shared: bytes, rest: bytes) -> bytes:
+        """The payload with the root as it is now, and with the working directory, if that was moved too."""
+        if shared not in self._moved:
+            return payload
+        now, root = self._moved[shared]
+        key = part, root
+        if key not in self._placed_parts:
+            cwd, between, deps = decoded(part).partition(ITEM)
+            here = f"{moved_path(cwd, root, self._root or root)}{between}{deps}"
+            self._placed_parts[key] = here.encode("utf-8", "surrogatepass")
+            self._parts[self._placed_parts[key]] = None
+        return PART.join([own, self._placed_parts[key], now + rest[-TIMES.size :]])
 
 
 def _check_parts(parts: Collection[bytes]) -> None:

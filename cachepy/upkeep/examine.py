@@ -18,9 +18,10 @@ from cachepy.disk.places import CLAIM, ENTRY, OLD, TEMPORARY, VALID, call_named
 from cachepy.errors import EntryError, UntrustedEntryError
 from cachepy.graph import unpacked
 from cachepy.model import Event, Record
-from cachepy.reach.source import _unpacked
+from cachepy.reach.source import is_whole
 from cachepy.recording.table import Reading
 from cachepy.rows import wire
+from cachepy.rows.moved import moved_event
 from cachepy.store import Store
 
 TYPE_CHECKING = False
@@ -114,7 +115,7 @@ def _check_entry(store: Store, path: str, seen: _Seen) -> None:
     opened = EntryFile(path, store.trust)
     rows = rows_of(path, opened)
     seen.stamp = opened.stamp
-    seen.events = tuple(event.replace(root=store.root) for event, _ in rows)
+    seen.events = tuple(moved_event(event, store.root) for event, _ in rows)
     seen.older = tuple(os.path.join(os.path.dirname(path), name) for _, name in rows[1:])
     _check_name(store, path, seen.events)
     opened.check()
@@ -139,7 +140,7 @@ def _check_plain(path: str) -> None:
         if path.endswith(VALID):
             good = type(record) is tuple and tuple(map(type, record)) == (float, str)
         else:
-            good = type(record) is list or bool(_unpacked(data))  # a list: without source
+            good = type(record) is list or is_whole(data)  # a list: without source
     except Exception as error:  # damage raises almost anything
         raise ValueError(f"is damaged: {error}") from error
     if not good:

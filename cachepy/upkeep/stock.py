@@ -14,6 +14,7 @@ from cachepy.disk.entryfile import MAGIC, EntryFile, format_of
 from cachepy.disk.journal import MARK
 from cachepy.disk.meta import rows_of
 from cachepy.errors import EntryError, UsageError
+from cachepy.rows.moved import moved_event
 from cachepy.store import Store
 
 TYPE_CHECKING = False
@@ -39,7 +40,7 @@ class Stock:
         except EntryError:
             self.stamp = state_of(path)
         self.path = path
-        self.events = [event.replace(root=root) for event, _ in rows if event is not None]
+        self.events = [moved_event(event, root) for event, _ in rows if event is not None]
         self.files = [os.path.join(os.path.dirname(path), name) for _, name in rows]
         self.size = sum(map(size_of, self.files))
         self.written = self.events[0].created if self.events else self.stamp[1] / 1e9

@@ -7,6 +7,7 @@ version (design 3.5).  Also the canonical name of ``__main__``.  Imports methods
 from __future__ import annotations
 
 import sys
+import time
 from _weakref import ref
 
 from cachepy.methods import plain
@@ -31,6 +32,7 @@ PYTHON = f"{sys.implementation.name}-{sys.version_info[0]}.{sys.version_info[1]}
 
 
 MAIN = ("__main__", "__mp_main__")
+STARTED = time.time_ns()  # a source file that is younger may have been edited since this process loaded it
 _arrived: list[str] = []  # the script whose code was met last that is not this process's
 _MAIN_SCOPE = vars(sys.modules.get("__main__", sys))
 _SCRIPT = _MAIN_SCOPE.get("__file__")  # Python deletes it when the script has ended; threads and atexit go on

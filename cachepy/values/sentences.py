@@ -35,9 +35,10 @@ CUES = {
     "input": "its input {name} is not fresh",
     "gone": "{name} does not exist any more",
     "unknown": "{name} cannot be found in this process",
+    "unseen": "{name} could not be looked at{values}",
     "first": "no result of {name} is stored for these arguments",
 }
-_LINKS = {"below": "{} below it is stale: ", "input": "its input {} is stale: "}
+_LINKS = {"below": "{} below it is {}: ", "input": "its input {} is {}: "}
 _VALUES = ("global", "variable", "default", "package", "declared")  # cues whose old and new can be read by people
 
 
@@ -46,6 +47,9 @@ def sentence(reason: Reason) -> str:
     values = ""
     if reason.cue in _VALUES and reason.old and reason.new:
         values = f" from {reason.old} to {reason.new}"
+    if reason.cue == "unseen" and reason.new:
+        values = f": {reason.new}"
     text = CUES[reason.cue].format(name=reason.name, values=values)
     where = f" ({reason.where})" if reason.where else ""
-    return _LINKS.get(reason.link, "").format(reason.call) + text + where
+    state = "unknown" if reason.cue == "unseen" else "stale"
+    return _LINKS.get(reason.link, "").format(reason.call, state) + text + where

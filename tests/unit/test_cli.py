@@ -25,8 +25,14 @@ from cachepy import cache_file, track_file
 
 cached = cache_file(".cachepy", env_vars=["SCALE"])
 
+def level(of):
+    return of - of
+
+LEVEL = level(1)
+
 @cached
 def load(path):
+    assert not LEVEL
     return [float(word) for word in Path(path).read_text().split()]
 
 @cached
@@ -39,6 +45,7 @@ def report(title):
 
 @cached
 def alone(x):
+    assert not LEVEL
     return x + 1
 
 if __name__ == "__main__":
@@ -46,6 +53,7 @@ if __name__ == "__main__":
     report("Übersicht")
     alone(3)
 """
+UNCLEAR = PROGRAM.replace("level(1)", "level(2)")  # what its import would tell, its text does not
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -125,8 +133,7 @@ def tree(folder):
 
 def test_status_of_what_is_fresh(run, fresh):
     code, lines, err = run(fresh, "status")
-    assert (code, lines) == (0, ["all 10 calls are fresh"])
-    assert "code of 1 module was not looked at (flows): add --import" in err
+    assert (code, lines, err) == (0, ["all 10 calls are fresh"], "")
 
 
 def test_status_names_the_cause_first(run, stale):
@@ -178,7 +185,7 @@ def test_status_of_missing_values(run, ask, own):
     assert code == 1
     assert lines[0] == "10 calls: 5 stale, 4 missing, 1 fresh"
     assert lines[1].startswith("cause  stored values of load are missing: 4 calls and ")
-    assert ask(own, "status")[1]["counts"] == {"calls": 10, "fresh": 1, "stale": 5, "missing": 4}
+    assert ask(own, "status")[1]["counts"] == {"calls": 10, "fresh": 1, "stale": 5, "missing": 4, "unknown": 0}
 
 
 def test_many_files_of_a_folder_are_one_cause(run, own):
@@ -204,21 +211,43 @@ def test_a_call_counts_once_for_a_cause(run, tmp_path):
     assert run(tmp_path, "status")[1][1] == "cause  file x changed: 2 calls and 1 above"
 
 
-def test_code_is_seen_with_import_only(run, ask, own):
+NOT_LOOKED_AT = "code was not looked at (--no-code), and counts as unchanged\n"
+
+
+def test_code_is_seen_without_an_import(run, ask, own):
     path = own / "flows.py"
-    path.write_text(path.read_text().replace("value > least", "value >= least"))
-    assert run(own, "status", "-q")[0] == 0
-    assert ask(own, "status")[1]["unseen"] == ["flows"]
-    code, lines, err = run(own, "status", "--import")
-    assert code == 1
-    assert lines[1].startswith("cause  code of flows:clean changed (flows.py:")
-    assert "hello" not in "".join(lines)
-    assert "was not looked at" not in err
+    path.write_text(path.read_text().replace("value > least", "value >= least") + "raise SystemExit('imported')\n")
+    assert run(own, "status", "-q")[0] == 1
+    assert ask(own, "status")[1]["unseen"] == []
+    for option in ((), ("--import",)):
+        code, lines, err = run(own, "status", *option)
+        assert (code, err) == (1, "")
+        assert lines[1].startswith("cause  code of flows:clean changed (flows.py:")
+        assert "hello" not in "".join(lines)
+    assert run(own, "status", "--no-code") == (0, ["all 10 calls are fresh"], NOT_LOOKED_AT)
+    assert run(own, "status", "--no-code", "-q") == (0, [], "")
+
+
+def test_code_that_its_text_does_not_tell_is_unknown(run, ask, own):
+    (own / "flows.py").write_text(UNCLEAR)
+    code, lines, err = run(own, "status")
+    assert (code, lines[0]) == (3, "10 calls: 10 unknown")
+    assert lines[1].startswith("cause  global flows.LEVEL could not be looked at: it is computed when the module is")
+    assert "--import looks at what source files do not tell" in err
+    assert run(own, "status", "-q")[:2] == (3, [])
+    code, doc = ask(own, "status")
+    assert (code, doc["state"], doc["unseen"], doc["counts"]["unknown"]) == (3, "unknown", ["flows"], 10)
+    assert run(own, "status", "--import") == (0, ["all 10 calls are fresh"], "")
+    assert ask(own, "status", "--import")[1]["unseen"] == []
+    assert run(own, "status", "--no-code") == (0, ["all 10 calls are fresh"], NOT_LOOKED_AT)
+    (own / "flows.py").write_text(PROGRAM.replace("of - of", "of"))
+    code, lines, _ = run(own, "status", "--import")
+    assert (code, lines[0]) == (1, "10 calls: 10 stale")
+    assert lines[1].startswith("cause  global flows.LEVEL changed")
 
 
 def test_what_an_import_prints_is_no_data(ask, own):
-    path = own / "flows.py"
-    path.write_text("print('noise')\n" + path.read_text())
+    (own / "flows.py").write_text("print('noise')\n" + UNCLEAR)
     assert ask(own, "status", "--import")[1]["state"] == "fresh"
 
 
@@ -235,7 +264,7 @@ def test_what_an_import_prints_is_no_data(ask, own):
     "command", [("status",), ("explain", "load"), ("plan",), ("graph",), ("show", "alone")], ids=str
 )
 def test_code_that_cannot_be_looked_at_does_not_pass_for_fresh(run, own, body, why, command):
-    (own / "flows.py").write_text(body)
+    (own / "flows.py").write_text(f"{UNCLEAR}{body}\nmore = 1\n")
     code, _, err = run(own, *command, "--import", "-q")
     assert code == 3
     assert "code of flows could not be looked at" in err
@@ -244,7 +273,7 @@ def test_code_that_cannot_be_looked_at_does_not_pass_for_fresh(run, own, body, w
 
 
 def test_what_is_stale_anyway_is_stale(run, ask, own):
-    (own / "flows.py").write_text("import no_such_thing")
+    (own / "flows.py").write_text(UNCLEAR + "import no_such_thing")
     (own / "data/3.csv").write_text("9")
     assert run(own, "status", "--import", "-q")[0] == 1
     assert list(ask(own, "status", "--import")[1]["unimported"]) == ["flows"]
@@ -615,7 +644,7 @@ def test_a_crate_is_described_in_a_file_of_its_own_name(run, fresh, tmp_path):
 
 def test_the_page_has_the_states(run, stale, tmp_path):
     code, _, err = run(stale, "export", "-o", str(tmp_path / "g.html"))
-    assert (code, "add --import" in err) == (0, True)
+    assert (code, "--import" in err) == (0, False)
     assert "file 3.csv changed" in (tmp_path / "g.html").read_text(encoding="utf-8")
 
 

@@ -27,6 +27,7 @@ STATE = {
     "cachepy/disk/journal.py:_process": "the number of this process in the names of its files, made anew after a fork",
     "cachepy/disk/mounts.py:_met": "the devices of this machine that are its own, whoever asks",
     "cachepy/disk/mounts.py:_statx": "a function of the C library, found when a network mount is met",
+    "cachepy/rows/moved.py:_known": "whether a tree was moved, looked at once: rows are read without a session",
 }
 MAKES_MUTABLE = {
     "Counter", "OrderedDict", "WeakKeyDictionary", "WeakSet", "WeakValueDictionary", "bytearray", "defaultdict", "deque",

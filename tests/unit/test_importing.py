@@ -21,18 +21,24 @@ from cachepy import cache_file
 
 cached = cache_file("cache", warn_cheap=False)
 
+def level(of):
+    return of - of
+
+LEVEL = level(1)
+
 @cached
 def f(x):
     with open("ran", "a") as file:
         file.write(f"f{x}")
-    return x
+    return x + LEVEL
 
 @cached
 async def g(x):
     with open("ran", "a") as file:
         file.write(f"g{x}")
-    return x
+    return x + LEVEL
 """
+UNCLEAR = GOOD.replace("level(1)", "level(2)")  # what its import would tell, its text does not
 GUARD = "\nif __name__ == '__main__':\n    import asyncio\n    f(1), asyncio.run(g(1))\n"
 CALLS = 'run.py calls {} when it is imported: put that behind if __name__ == "__main__"'
 F, G = CALLS.format("f"), CALLS.format("g")
@@ -201,7 +207,7 @@ ODD = {
 
 @pytest.mark.parametrize(("body", "code", "why"), ODD.values(), ids=ODD)
 def test_asking_runs_nothing(project, body, code, why):
-    (project / "run.py").write_text(f"{GOOD}{body}\n")
+    (project / "run.py").write_text(f"{UNCLEAR}{body}\n")
     (project / "other.py").write_text("from run import f\nf(2)\n".replace("run", "steps"))
     (project / "steps.py").write_text(GOOD)
     before = tree(project)
@@ -209,7 +215,7 @@ def test_asking_runs_nothing(project, body, code, why):
     done = status(project, **limit)
     assert tree(project) == before
     assert (done.returncode, done.stderr.count("code of run could not be looked at: " + why)) == (code, code == UNKNOWN), done
-    said = {FRESH: "all 2 calls are fresh", STALE: "2 calls: 1 stale, 1 fresh", UNKNOWN: "nothing is stale as far as"}
+    said = {FRESH: "all 2 calls are fresh", STALE: "2 calls: 1 stale, 1 fresh", UNKNOWN: "2 calls: 2 unknown"}
     assert done.stdout.startswith(said[code])
     assert "noise" not in done.stdout
     assert code == UNKNOWN or done.stderr == ""
@@ -220,7 +226,7 @@ def test_one_bad_module_does_not_hide_the_others(project):
     for name, end in {"dies": "import os\nos._exit(0)", "hangs": "while True: pass", "calls": "f(3)"}.items():
         (project / f"{name}.py").write_text(f"{GOOD}{GUARD}")
         assert python(project, "-B", f"{name}.py").returncode == 0
-        (project / f"{name}.py").write_text(f"{GOOD}{end}\n")
+        (project / f"{name}.py").write_text(f"{UNCLEAR}{end}\n")
     path = project / "run.py"
     path.write_text(path.read_text().replace("return x", "return x + 0"))
     done = status(project, CACHEPY_IMPORT_TIMEOUT="8")
@@ -234,7 +240,7 @@ def test_one_bad_module_does_not_hide_the_others(project):
 def test_no_process_is_left_behind(project):
     """Not even one that its module has started."""
     starts = "import subprocess\nPath('pid').write_text(str(subprocess.Popen(['sleep', '654321']).pid))\n"
-    (project / "run.py").write_text(GOOD + starts)
+    (project / "run.py").write_text(UNCLEAR + starts)
     assert status(project).returncode == FRESH
     path, deadline = Path("/proc", (project / "pid").read_text(), "cmdline"), time.monotonic() + 30
     while path.exists() and b"654321" in path.read_bytes():
@@ -243,6 +249,7 @@ def test_no_process_is_left_behind(project):
 
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "soon"])
 def test_a_time_that_is_none(project, text):
+    (project / "run.py").write_text(UNCLEAR + GUARD)
     done = status(project, CACHEPY_IMPORT_TIMEOUT=text)
     assert done.returncode == UNKNOWN
     assert f"CACHEPY_IMPORT_TIMEOUT={text!r} must be a number of seconds above 0" in done.stderr
@@ -250,7 +257,7 @@ def test_a_time_that_is_none(project, text):
 
 @pytest.mark.parametrize("command", [("explain", "f"), ("plan",), ("graph",), ("show", "f"), ("export", "-o", "page.html")], ids=str)
 def test_every_command_that_imports(project, command):
-    (project / "run.py").write_text(f"{GOOD}f(2)\n")
+    (project / "run.py").write_text(f"{UNCLEAR}f(2)\n")
     before = tree(project)
     done = cachepy(project, *command, "--import", "--cache-dir", "cache")
     assert (done.returncode, F in done.stderr) == (UNKNOWN, True)
@@ -307,13 +314,25 @@ def test_modules_are_found_where_they_were(tmp_path, files, start, edited):
     assert done.returncode == 0, done.stderr
     done = status(tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (FRESH, "all 2 calls are fresh\n", "")
-    text = (tmp_path / edited).read_text()
-    (tmp_path / edited).write_text(re.sub("( return .*)", r"\1 + 0", text))
+    defines = next(name for name, text in files.items() if "level(1)" in text)
+    text = (tmp_path / defines).read_text()
+    (tmp_path / defines).write_text(text.replace("level(1)", "level(2)"))
+    done = cachepy(tmp_path, "status", "--cache-dir", "cache")
+    assert (done.returncode, done.stdout.splitlines()[0]) == (UNKNOWN, "2 calls: 2 unknown"), done.stderr
+    done = status(tmp_path)  # imported from where it was
+    assert (done.returncode, done.stdout, done.stderr) == (FRESH, "all 2 calls are fresh\n", "")
+    (tmp_path / defines).write_text(text.replace("of - of", "of"))
     done = status(tmp_path)
     assert (done.returncode, done.stdout.splitlines()[0]) == (STALE, "2 calls: 2 stale"), done.stderr
+    assert ".LEVEL changed" in done.stdout
+    (tmp_path / defines).write_text(text)
+    text = (tmp_path / edited).read_text()
+    (tmp_path / edited).write_text(re.sub("( return .*)", r"\1 + 0", text))
+    for done in (status(tmp_path), cachepy(tmp_path, "status", "--cache-dir", "cache")):
+        assert (done.returncode, done.stdout.splitlines()[0]) == (STALE, "2 calls: 2 stale"), done.stderr
 
 
-@pytest.mark.parametrize("start", [["-c", GOOD + "f(1)"], ["app.pyz"], ["app"]], ids=["a text", "a zip", "a folder"])
+@pytest.mark.parametrize("start", [["-c", GOOD + "f(1)"], ["app.pyz"]], ids=["a text", "a zip"])
 def test_what_has_no_file_of_its_own_is_unknown(tmp_path, start):
     import zipapp
 
@@ -323,6 +342,23 @@ def test_what_has_no_file_of_its_own_is_unknown(tmp_path, start):
     assert python(tmp_path, "-B", *start).returncode == 0
     done = status(tmp_path)
     assert done.returncode == UNKNOWN
+    assert "code of __main__ could not be looked at: it is no file that can be imported" in done.stderr
+    done = cachepy(tmp_path, "status", "--cache-dir", "cache")
+    assert (done.returncode, done.stdout.startswith("1 call: 1 unknown\n")) == (UNKNOWN, True)
+    assert "code of __main__:f could not be looked at: it came from no file" in done.stdout
+
+
+def test_a_folder_as_a_program_has_a_file_that_cannot_be_imported(tmp_path):
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app/__main__.py").write_text(GOOD + "f(1)")
+    assert python(tmp_path, "-B", "app").returncode == 0
+    assert status(tmp_path).stdout == "the only call is fresh\n"
+    (tmp_path / "app/__main__.py").write_text(GOOD.replace("x + LEVEL", "x - LEVEL"))
+    done = status(tmp_path)
+    assert (done.returncode, done.stdout.splitlines()[0]) == (STALE, "1 call: 1 stale")
+    (tmp_path / "app/__main__.py").write_text(UNCLEAR + "f(1)")
+    done = status(tmp_path)
+    assert (done.returncode, done.stdout.splitlines()[0]) == (UNKNOWN, "1 call: 1 unknown")
     assert "code of __main__ could not be looked at: it is no file that can be imported" in done.stderr
 
 
@@ -360,9 +396,11 @@ def test_a_stale_call_of_another_cache_at_import(project):
     assert python(project, "-B", "run.py").returncode == 0
     assert status(project).stdout == "all 3 calls are fresh\n"
     (project / "in.txt").write_text("2")
+    assert status(project).stdout == "all 3 calls are fresh\n"  # nobody reads the text
+    (project / "run.py").write_text(program.replace("level(1)", "level(2)"))
     before = tree(project)
     done = status(project)
-    assert (done.returncode, done.stdout) == (UNKNOWN, "nothing is stale as far as could be seen\n")
+    assert (done.returncode, done.stdout.splitlines()[0]) == (UNKNOWN, "3 calls: 3 unknown")
     assert CALLS.format("read") in done.stderr
     assert tree(project) == before
 
@@ -371,7 +409,7 @@ ASK = """
 import sys
 import cachepy
 cachepy.cache_tree_sync("cache")
-print(sorted(each["node"]["fname"] for each in cachepy.cache_tree_stale(import_code=True).values()))
+print(sorted((each["node"]["fname"], each["state"]) for each in cachepy.cache_tree_stale(import_code=True).values()))
 print(cachepy.cache_tree_plan(import_code=True).counts["stale"], cachepy.cache_tree_plan(import_code=True).unseen)
 print("run" in sys.modules)
 """
@@ -381,10 +419,10 @@ def test_python_asks_the_same(project):
     path = project / "run.py"
     path.write_text(path.read_text().replace("return x", "return x + 0"))
     done = python(project, "-B", "-c", ASK)
-    assert done.stdout.splitlines() == ["['f', 'g']", "2 ()", "False"], done.stderr
-    path.write_text(GOOD + "f(2)")
+    assert done.stdout.splitlines() == ["[('f', 'stale'), ('g', 'stale')]", "2 ()", "False"], done.stderr
+    path.write_text(UNCLEAR + "f(2)")
     done = python(project, "-B", "-c", ASK)
-    assert done.stdout.splitlines() == ["[]", "0 ('run',)", "False"], done.stderr
+    assert done.stdout.splitlines() == ["[('f', 'unknown'), ('g', 'unknown')]", "0 ('run',)", "False"], done.stderr
 
 
 REFRESH = """
@@ -406,11 +444,11 @@ def test_a_refresh_runs_nothing_beside(tmp_path):
     assert python(tmp_path, "-B", "scripts/run.py").returncode == 0
     (tmp_path / "ran").unlink()
     (tmp_path / "in.txt").write_text("22")
-    (tmp_path / "scripts/run.py").write_text(GOOD + read + "f(3)\n")
+    (tmp_path / "scripts/run.py").write_text(UNCLEAR + read + "f(3)\n")
     done = python(tmp_path, "-B", "-c", REFRESH)
-    assert done.stdout == f"0 h(in.txt) cannot be made again: {F}\n", done.stderr
+    assert done.stdout == f"0 g(1) cannot be made again: {F} h(in.txt) cannot be made again: {F}\n", done.stderr
     assert not (tmp_path / "ran").exists()
-    (tmp_path / "scripts/run.py").write_text(GOOD + read)
+    (tmp_path / "scripts/run.py").write_text(UNCLEAR + read)
     done = python(tmp_path, "-B", "-c", REFRESH)
     assert done.stdout == "2\n", done.stderr
     assert (tmp_path / "ran").read_text() == "f2"
@@ -425,7 +463,7 @@ def test_a_hit_below_imports_without_running(project):
     (project / "low.py").write_text(GOOD)
     assert python(project, "-B", "top.py").returncode == 0
     (project / "ran").unlink()
-    (project / "low.py").write_text(GOOD + "f(3)\n")
+    (project / "low.py").write_text(UNCLEAR + "f(3)\n")
     done = python(project, "-B", "-c", "import top\nprint(top.top.is_cached('low'))")
     assert done.stdout in {"True\n", "False\n"}
     assert not (project / "ran").exists()

@@ -29,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "key": {"digest", "flat", "paths"},
     "opened": {"model"},
     "trace": {"journal", "mailbox", "model", "opened"},
-    "store": {"entryfile", "handling", "journal", "meta", "model", "mounts", "packed", "places", "trust", "wire"},
+    "store": {"entryfile", "handling", "journal", "meta", "model", "mounts", "moved", "packed", "places", "trust", "wire"},
     "code": {
         "bytecode", "digest", "extensions", "facts", "guard", "imports", "methods", "model", "modules", "pieces", "walk",
     },
@@ -44,8 +44,8 @@ ALLOWED: dict[str, set[str]] = {
     "methods": set(),
     "preload": set(),
     "session": {
-        "code", "guard", "later", "model", "modules", "opened", "parts", "patterns", "places", "refusal", "sink", "source", "store", "trace",
-        "trust",
+        "code", "edited", "guard", "later", "model", "modules", "opened", "parts", "patterns", "places", "refusal", "sink",
+        "source", "store", "trace", "trust",
     },
     "api": {"session"},
     "questions": {"flows", "key", "model", "refusal", "session", "stock"},
@@ -53,7 +53,7 @@ ALLOWED: dict[str, set[str]] = {
     "decorator": {"engine", "guard", "methods", "options", "questions", "request", "session"},
     "later": {
         "claims", "closures", "extensions", "files", "graph", "hot", "imports", "miss", "mounts", "outbox", "registry",
-        "source", "statmemo",
+        "source", "statmemo", "written",
     },
     "cli": {"commands", "exits"},
     "__main__": {"cli"},
@@ -80,7 +80,8 @@ ALLOWED: dict[str, set[str]] = {
     "plain": set(),
     "shape": set(),
     "packed": {"model", "wire"},
-    "intake": {"model", "packed", "shape"},
+    "intake": {"model", "moved", "packed", "shape"},
+    "moved": {"model", "wire"},
     # disk/
     "trust": set(),
     "entryfile": {"plain", "trust"},
@@ -112,6 +113,11 @@ ALLOWED: dict[str, set[str]] = {
     "notes": {"bytecode", "digest", "hints", "modules"},
     "pieces": {"digest", "label", "model"},
     "source": {"bytecode", "digest", "pieces", "wire"},
+    "edited": {"modules"},
+    "constants": set(),
+    "outline": {"digest"},
+    "bindings": {"constants", "digest", "found", "outline", "pieces"},
+    "written": {"bindings", "digest", "modules", "outline"},
     "routes": {"facts", "kinds", "modules"},
     "walk": {
         "asked", "digest", "dynamic", "extensions", "facts", "guard", "imports", "kinds", "methods", "modules", "notes",
@@ -121,7 +127,7 @@ ALLOWED: dict[str, set[str]] = {
     # recording/
     "links": {"model", "packed"},
     "outbox": {"journal", "model", "shape"},
-    "table": {"guard", "intake", "journal", "links", "model", "packed", "shape", "wire"},
+    "table": {"guard", "intake", "journal", "links", "model", "moved", "packed", "shape", "wire"},
     # calls/
     "bypass": {"refusal", "session", "trace"},
     "deadlock": set(),
@@ -162,14 +168,19 @@ ALLOWED: dict[str, set[str]] = {
     "importer": {"code", "probe", "refusal", "session", "wire"},
     "child": {"importer", "refusal", "wire"},
     "imported": {"child", "folders", "importer", "model", "pieces", "refusal"},
+    "declared": {"constants", "options", "outline"},
+    "sources": {
+        "bindings", "changes", "declared", "digest", "facts", "model", "modules", "moved", "outline", "owners", "pieces",
+        "source", "written",
+    },
     "stale": {
-        "api", "graph", "holding", "imported", "model", "modules", "packed", "probe", "progress", "session", "verify",
+        "api", "graph", "holding", "imported", "model", "packed", "probe", "progress", "session", "sources", "verify",
     },
     "plan": {"amounts", "model", "progress", "session", "stale", "verify"},
     "refresh": {"again", "code", "jobs", "model", "plan", "probe", "progress", "refusal", "session", "stale", "verify"},
     # upkeep/
-    "stock": {"entryfile", "journal", "meta", "options", "store"},
-    "examine": {"entryfile", "files", "graph", "meta", "model", "places", "source", "store", "table", "wire"},
+    "stock": {"entryfile", "journal", "meta", "moved", "options", "store"},
+    "examine": {"entryfile", "files", "graph", "meta", "model", "moved", "places", "source", "store", "table", "wire"},
     "aside": {"examine", "handling", "model", "trust"},
     "rewrite": {"examine", "graph", "journal", "packed", "wire"},
     "forget": {"examine", "rewrite", "session"},
@@ -194,7 +205,7 @@ ALLOWED: dict[str, set[str]] = {
     "crate": {"export", "provenance"},
     "page": {"api", "captions", "export", "stale"},
     "show": {"api", "captions", "crate", "export", "notebook", "plot", "provenance", "stale"},
-    "view": {"amounts", "api", "captions", "model", "notebook", "plot", "scene", "stale"},
+    "view": {"amounts", "api", "captions", "model", "notebook", "scene", "show", "stale"},
     # commands/
     "commands": {
         "__init__", "amounts", "api", "check", "crate", "exits", "export", "files", "handling", "imported", "maintain",

@@ -206,7 +206,7 @@ def test_the_view_of_a_part(days):
 def test_the_view_does_not_look_at_files_unless_told(days):
     days[1].unlink()
     view = cache_tree_view(highlight_stale=False)
-    assert view.counts == {} and str(view) == "5 calls, 2 files"
+    assert view.counts == {} and str(view) == "5 calls, 2 files: not checked for changes"
     assert "stale" not in shown(view)[0].text
 
 

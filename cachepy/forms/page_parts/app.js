@@ -51,6 +51,8 @@ class Page {
     const parts = [plural(model.calls, "call"), plural(functions, "function"), plural(files, "file")];
     if (counts[STALE]) parts.push(number(counts[STALE]) + " stale");
     if (counts[MISSING]) parts.push(number(counts[MISSING]) + " missing");
+    if (counts[UNKNOWN]) parts.push(number(counts[UNKNOWN]) + " unknown");
+    if (DATA.unchecked) parts.push(DATA.unchecked);
     byId("counts").textContent = parts.join(" · ");
     byId("empty").hidden = model.calls > 0;
     if (DATA.asked) return;

@@ -5,7 +5,8 @@ const DATA = JSON.parse(document.getElementById("data").textContent);
 const FIELDS = ["fn", "hash", "args", "files", "created", "elapsed", "outfile", "state", "reasons", "causes", "why"];
 const STALE = 1,
   MISSING = 2,
-  FILE = 3; // states; 0 is fresh
+  UNKNOWN = 3,
+  FILE = 4; // states; 0 is fresh
 const CALLS = 0,
   FLOWS = 1,
   READS = 2; // kinds of edges
@@ -97,7 +98,7 @@ function closure(model, starts, which) {
 }
 
 function countStates(model, ids) {
-  const counts = [0, 0, 0, 0];
+  const counts = [0, 0, 0, 0, 0];
   for (const id of ids) counts[model.items[id].state]++;
   return counts;
 }

@@ -105,7 +105,7 @@ class Painter {
     if (unit.kind === "pile" && h > 22) this.button(unit, "+", look.ink);
     if (unit.mixed && h > 22) this.shares(unit, look, x, y, w, h);
     const counts = unit.counts || [],
-      sign = unit.state === STALE ? "!" : unit.state === MISSING || counts[MISSING] ? "?" : "";
+      sign = SIGNS[unit.state] || (counts[MISSING] ? SIGNS[MISSING] : "");
     if (h > 14 && sign) this.badge(sign, x + w, y);
     return done;
   }
@@ -131,7 +131,7 @@ class Painter {
       left = x + PAD * k,
       wide = w - (2 * PAD + 26) * k,
       high = Math.max(2, 5 * k);
-    const parts = unit.counts.slice(0, 3).map((n) => (n ? Math.max(wide * 0.06, (wide * n) / unit.items.length) : 0));
+    const parts = unit.counts.slice(0, FILE).map((n) => (n ? Math.max(wide * 0.06, (wide * n) / unit.items.length) : 0));
     const scale = wide / parts.reduce((sum, part) => sum + part, 0),
       top = y + h - 8 * k - high / 2;
     const fills = this.colours.looks.map((each) => each.fill),
@@ -168,7 +168,7 @@ class Painter {
     if (h < 5) return;
     c.strokeStyle = look.edge;
     c.lineWidth = 1;
-    if (unit.state === MISSING) c.setLineDash([4, 3]);
+    if (isDashed(unit.state)) c.setLineDash([4, 3]);
     c.stroke();
     c.setLineDash([]);
     if (fold) {
@@ -315,7 +315,7 @@ class Painter {
     }
     c.fillStyle = dim && !detailed ? colours["frame-edge"] : look.fill;
     c.fill();
-    if (!detailed && !dim && state === MISSING) {
+    if (!detailed && !dim && isDashed(state)) {
       // too small for an outline, so darker than the paper
       c.globalAlpha *= 0.5;
       c.fillStyle = look.edge;
@@ -324,7 +324,7 @@ class Painter {
     if (!detailed) return;
     c.strokeStyle = look.edge;
     c.lineWidth = 1;
-    if (state === MISSING) c.setLineDash([4, 3]);
+    if (isDashed(state)) c.setLineDash([4, 3]);
     c.stroke();
     c.setLineDash([]);
   }
@@ -335,7 +335,7 @@ class Painter {
       const item = this.model.items[id],
         [x, y] = this.spot(box.x, box.y),
         pad = Math.min(9 * k, 8);
-      const sign = item.state === STALE ? "!" : item.state === MISSING ? "?" : "";
+      const sign = SIGNS[item.state];
       const ink = this.marks && !this.marks[id] ? this.colours.soft : this.colours.looks[item.state].ink;
       const room = box.w * k - 2 * pad - (sign ? size * 0.8 : 0),
         text = this.ruler.fitted(cellText(item), "cell", size, room);

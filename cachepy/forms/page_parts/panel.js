@@ -1,6 +1,6 @@
 // The details of what is chosen. Every text goes into a text node: nothing of the graph is ever read as HTML.
 
-const WORDS = ["cached and fresh", "stale", "value missing", "file"];
+const WORDS = ["cached and fresh", "stale", "value missing", "unknown", "file"];
 const MOST_ROWS = 100;
 
 function tag(name, look, ...inside) {
@@ -18,7 +18,7 @@ function button(text, look, click) {
 }
 
 function stateKey(state) {
-  return tag("i", "key " + KINDS[state], ["", "!", "?", ""][state]);
+  return tag("i", "key " + KINDS[state], SIGNS[state]);
 }
 
 class Panel {

@@ -3,7 +3,10 @@
 const LEAST = 8,
   SMALL = 9,
   OVERLAY = 11.5; // pixels: the least text; names in small boxes, and those over boxes too small
-const KINDS = ["fresh", "stale", "missing", "file"];
+const KINDS = ["fresh", "stale", "missing", "unknown", "file"],
+  SIGNS = ["", "!", "○", "?", ""];
+
+const isDashed = (state) => state === MISSING || state === UNKNOWN;
 
 function readColours() {
   const style = getComputedStyle(document.documentElement),
@@ -15,7 +18,13 @@ function readColours() {
     soft: get(kind + "-soft"),
   });
   return {
-    looks: [look("navy", "fresh"), look("amber", "stale"), look("grey", "missing"), look("blue", "file")],
+    looks: [
+      look("navy", "fresh"),
+      look("amber", "stale"),
+      look("grey", "missing"),
+      look("violet", "unknown"),
+      look("blue", "file"),
+    ],
     ...Object.fromEntries(
       "paper raised ink soft line flow accent frame frame-edge badge badge-ink".split(" ").map((n) => [n, get(n)]),
     ),

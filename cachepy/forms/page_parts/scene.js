@@ -52,12 +52,14 @@ function pile(model, group, measure) {
   const told = [
     [counts[STALE], "stale"],
     [counts[MISSING], "missing"],
+    [counts[UNKNOWN], "unknown"],
   ].filter(([n]) => n);
   let detail = told.map(([n, word]) => number(n) + " " + word).join(", ");
   if (isFile) detail = plural(items.length, "file");
   else if (!detail) detail = seconds(items.reduce((sum, i) => sum + (model.items[i].call.elapsed || 0), 0)) + " in all";
   lines.push({ text: detail, style: "args" });
-  const state = isFile ? FILE : counts[STALE] ? STALE : counts[MISSING] === items.length ? MISSING : 0;
+  const open = counts[STALE] ? STALE : counts[UNKNOWN] ? UNKNOWN : 0;
+  const state = isFile ? FILE : open || (counts[MISSING] === items.length ? MISSING : 0);
   const mixed = !isFile && counts.filter(Boolean).length > 1;
   return sized({ kind: "pile", group: id, items, isFile, state, counts, lines, mixed }, measure, 26);
 }

@@ -1,0 +1,215 @@
+"""What is kept of the source files behind a code digest, so that they alone can tell later whether it still holds.
+
+Of each name that the code reaches: the digests of the parts of how it is bound (see `bindings`).  A file that was
+edited after this process began may not be what runs here: of that only those parts are kept whose values are the ones
+that ran.  Imports bindings, modules, outline, pieces.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from cachepy.digest import digest_bytes
+from cachepy.reach.bindings import Bindings
+from cachepy.reach.outline import INIT, Project
+from cachepy.values.modules import PYTHON, STARTED, USER, Origins, file_of, find, scope_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import ModuleType
+    from typing import Any
+
+    from cachepy.digest import Digester
+    from cachepy.reach.bindings import Part
+    from cachepy.reach.pieces import Piece
+
+    Read = tuple[str, str, str | None]  # what a part asks the world for: kind, name, digest
+
+FILE_LIMIT = 1 << 20  # bytes; a larger one is made by a program
+_FILES = (".py", ".pyw", "")  # endings of source files
+
+
+class Subjects:
+    """The names that pieces speak of: (module, name) with the pieces, and the files of the modules."""
+
+    def __init__(self, pieces: Iterable[Piece], is_module: Callable[[str], bool]) -> None:
+        self.pieces: dict[tuple[str, str], list[Piece]] = {}
+        self.others: list[Piece] = []  # of no name in a source file
+        self.wholes: list[str] = []  # modules that are looked into as a whole
+        for piece in pieces:
+            place = self._place(piece, is_module)
+            if piece.cue == "global" and piece.name.endswith(".*"):
+                self.wholes.append(piece.name[:-2])
+            elif place is None:
+                self.others.append(piece)
+            else:
+                self.pieces.setdefault(place, []).append(piece)
+
+    def _place(self, piece: Piece, is_module: Callable[[str], bool]) -> tuple[str, str] | None:
+        if piece.cue not in ("code", "global"):
+            return None
+        module, colon, rest = piece.name.partition(":")
+        if colon and "." not in module.rpartition(".")[2] and is_module(module):
+            return module, rest.partition(".")[0].partition(" ")[0]
+        dotted = piece.name.partition(":")[0].split(".")
+        for end in range(len(dotted) - 1, 0, -1):
+            module = ".".join(dotted[:end])
+            if is_module(module):
+                return module, dotted[end].partition(" ")[0]
+        return None
+
+
+def read_source(path: str) -> str | None:
+    """The text of a source file; None if it cannot be read, is no text, or is too large."""
+    from importlib.util import decode_source
+
+    try:
+        with open(path, "rb") as file:
+            data = file.read(FILE_LIMIT + 1)
+        return decode_source(data) if len(data) <= FILE_LIMIT else None
+    except (OSError, ValueError, SyntaxError):
+        return None
+
+
+class Written:
+    """What this process knows of the source files of the code that it runs."""
+
+    def __init__(self, origins: Origins, digester: Digester, file_digest: Callable[[str], str | None]) -> None:
+        self.origins = origins
+        self.file_digest = file_digest
+        self._where: dict[str, str] = {}  # of modules that are not loaded here: by the places of their code
+        self.project = Project(self._file, read_source)
+        self.bindings = Bindings(self.project, digester)
+
+    def record(self, pieces: tuple[Piece, ...], root: str) -> dict[str, Any]:
+        """What is kept of the files behind these pieces, in a cache directory."""
+        for piece in pieces:
+            if piece.cue == "code" and piece.where[:1] != "<":
+                self._where.setdefault(piece.name.partition(":")[0], os.path.abspath(piece.where.rpartition(":")[0]))
+        subjects = Subjects(pieces, lambda module: self._file(module) is not None)
+        modules = {module for module, _ in subjects.pieces} | {*subjects.wholes}
+        self._grow(modules)
+        parts: dict[str, dict[str, str]] = {}
+        outside: dict[str, list[Read]] = {}
+        for (module, name), about in subjects.pieces.items():
+            kept = parts[f"{module} {name}"] = {}
+            for key, part in self.bindings.parts(module, name).items():
+                if self._is_trusted(module) or self._is_proven(module, name, part, about):
+                    kept[key] = part.digest
+                    if part.outside and key[:1] != "@":
+                        outside[f"{module} {name} {key}"] = self._reads(part)
+        names = {module: self._names(module) for module in subjects.wholes}
+        loose = {piece.name: path for piece in subjects.others if (path := path_of(piece.name))}
+        files = {module: self._stamp(module, path) for module, path in self.project.read.items()}
+        return {
+            "python": PYTHON, "files": files, "parts": parts, "outside": outside, "names": names, "path": _user_path(),
+            "modules": self.project.modules, "root": root, "loose": loose,
+        }  # fmt: skip
+
+    def _grow(self, modules: set[str]) -> None:
+        """Statements of these modules, and of the program, may change what is in others."""
+        main = find_main()
+        wanted = {*self.project.modules, *modules, *([main] if main else [])}
+        if wanted != {*self.project.modules}:
+            file_of, read = self._file, read_source
+            self.project = Project(file_of, read)
+            self.project.modules = tuple(sorted(wanted))
+            self.bindings = Bindings(self.project, self.bindings.digester)
+
+    def _names(self, module: str) -> str:
+        outline = self.project.outline(module)
+        return "" if outline is None else digest_bytes(repr(sorted(outline.bound)).encode())
+
+    def _file(self, module: str) -> str | None:
+        """The source file of a module of the user's; None for others."""
+        loaded = _loaded(module)
+        path = scope_of(loaded).get("__file__") if loaded is not None else self._where.get(module)
+        if type(path) is not str or os.path.splitext(path)[1] not in _FILES or not os.path.isfile(path):
+            return None
+        return os.path.abspath(path) if self.origins.owners.kind(path) == USER else None
+
+    def _is_trusted(self, module: str) -> bool:
+        """Whether the file is as it was when this process loaded it."""
+        path = self._file(module)
+        try:
+            st = os.stat(path or "")
+        except OSError:
+            return False
+        return max(st.st_mtime_ns, st.st_ctime_ns) < STARTED and _loaded(module) is not None
+
+    def _stamp(self, module: str, path: str) -> tuple[str, str]:
+        """The path of a file, and the digest of its content if that is what runs here."""
+        return path, (self.file_digest(path) or "") if self._is_trusted(module) else ""
+
+    def _is_proven(self, module: str, name: str, part: Part, pieces: list[Piece]) -> bool:
+        """Whether a part of a file that was edited since is what ran all the same."""
+        ran = {piece.name: piece.digest for piece in pieces}
+        found = self.bindings.piece(part, module)
+        if found is not None:
+            return ran.get(found.name) == found.digest
+        target = self.bindings.target(module, name)
+        return target is not None and ran.get(target.name) == target.digest
+
+    def _reads(self, part: Part) -> list[Read]:
+        """What a part asks the world for, as far as its text names it."""
+        return reads_of(part.texts, self.file_digest)
+
+
+def path_of(label: str) -> str:
+    """The file that code names in another way than by an import, see `dynamic`; empty if a label is of another."""
+    if label.startswith("runs "):
+        return os.path.abspath(label.removeprefix("runs "))
+    if label.startswith("data "):
+        _, package, name = label.split(" ", 2)
+        return os.path.join(os.path.dirname(file_of(package) or ""), name)
+    text = label.removeprefix("may import ")
+    file = file_of(text.rstrip(".")) if text != label else None
+    return (os.path.dirname(file) if text.endswith(".") else file) if file else ""
+
+
+def _loaded(module: str) -> ModuleType | None:
+    """A module of this process; by its name with ``.__init__`` a package whose program runs."""
+    return sys.modules.get(module.removesuffix(INIT)) if module.endswith(INIT) else find(module)
+
+
+def reads_of(texts: Iterable[str], file_digest: Callable[[str], str | None]) -> list[Read]:
+    """The files and environment variables that texts name."""
+    import ast
+
+    found: dict[tuple[str, str], str | None] = {}
+    for text in texts:
+        try:
+            tree = ast.parse(text)
+        except SyntaxError:  # what stands for an import
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and type(node.value) is str and 0 < len(node.value) < 1000:
+                if os.path.isfile(node.value):
+                    found["file", os.path.abspath(node.value)] = file_digest(os.path.abspath(node.value))
+                elif node.value in os.environ or node.value.isupper():
+                    found["env", node.value] = env_of(node.value)
+    return [(kind, name, digest) for (kind, name), digest in sorted(found.items())]
+
+
+def env_of(name: str) -> str | None:
+    """The digest of an environment variable; None if it is not set."""
+    value = os.environ.get(name)
+    return None if value is None else digest_bytes(value.encode("utf-8", "surrogateescape"))
+
+
+def find_main() -> str:
+    """The canonical name of this process's script, if it has a file."""
+    from cachepy.values.modules import MAIN, canonical
+
+    return canonical(MAIN[0]) if scope_of(sys.modules.get(MAIN[0])).get("__file__") else ""
+
+
+def _user_path() -> list[str]:
+    """Where this process looks for the user's modules."""
+    from sysconfig import get_paths
+
+    own = tuple(path for path in {*get_paths().values()} if path)
+    found = [os.path.abspath(path) for path in sys.path if not path.endswith(".zip")]
+    return [path for path in found if not path.startswith(own) and "site-packages" not in path]
