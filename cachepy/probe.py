@@ -159,15 +159,15 @@ class LiveProbe:
         from cachepy.reach.changes import reasons_of, where_in
 
         name = dep.name.partition("@")[0]
-        old = self._pieces(dep.digest or "")
+        old = self._pieces(dep)
         reasons = reasons_of(name, old, pieces, self.session.sources) if old else []
         return reasons or [Reason("code", name, dep.digest, digest, where=where_in(pieces, name))]
 
-    def _pieces(self, digest: str) -> list[tuple[Piece, str]]:
-        """What a code digest was made of, each piece with its source; nothing if that is not known."""
+    def _pieces(self, dep: Dep) -> list[tuple[Piece, str]]:
+        """What its code digest was made of, each piece with its source; nothing if that is not known."""
         from cachepy.reach.source import loaded
 
-        kept = (loaded(data) for store in self.session.stores() if (data := store.get_code(digest)) is not None)
+        kept = (loaded(data) for store in self.session.stores() for data in store.codes(dep.digest or "", dep.name))
         return next((rows for rows in kept if rows), [])
 
 

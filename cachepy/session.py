@@ -14,7 +14,7 @@ from _weakref import ref
 
 from cachepy import parts
 from cachepy.code import CodeReader, Target
-from cachepy.disk.places import root_of_run
+from cachepy.disk.places import code_name, root_of_run
 from cachepy.disk.trust import Trust
 from cachepy.errors import (
     CacheReadWarning,
@@ -28,6 +28,7 @@ from cachepy.model import BELOW, CALL, FILE, NAME, PATTERN, ROOT, Dep
 from cachepy.opened import Crowd
 from cachepy.reach.edited import Edits
 from cachepy.reach.guard import Era
+from cachepy.reach.pieces import owner_of
 from cachepy.refusal import ASKED, EVERY_THREAD
 from cachepy.sink import GraphSink, QuietSink
 from cachepy.store import Store
@@ -334,26 +335,28 @@ class Session:
 
     def keep_code(self, store: Store, digest: str, pieces: tuple[Piece, ...]) -> None:
         """Keep what a code digest is made of, so that a reason can name what changed."""
-        if (store.root, digest) not in self._code_kept:
-            self._code_kept.add((store.root, digest))
-            if not os.path.exists(os.path.join(store.root, "code", digest)):  # to read the source takes time
+        name = code_name(digest, owner_of(pieces))
+        if (store.root, name) not in self._code_kept:
+            self._code_kept.add((store.root, name))
+            if not os.path.exists(os.path.join(store.root, "code", name)):  # to read the source takes time
                 from cachepy.reach.source import code_record
 
-                store.put_code(digest, code_record(pieces, self.sources, self.written, store.root))
+                store.put_code(name, code_record(pieces, self.sources, self.written, store.root))
 
     def renew_code(self, reaches: Iterable[Reach]) -> None:
         """Code holds: what is kept of its source files tells so again, if one of them was edited without effect."""
         for reach in reaches:
-            if reach.digest in self._code_held or self.is_asked:
+            name = code_name(reach.digest, owner_of(reach.pieces))
+            if name in self._code_held or self.is_asked:
                 continue
-            self._code_held.add(reach.digest)
+            self._code_held.add(name)
             newest = self.edits.newest(reach.pieces)
             for store in self.stores() if newest else ():
-                if 0 < store.code_time(reach.digest) < newest:
+                if 0 < store.code_time(name) < newest:
                     from cachepy.reach.source import code_record
 
                     record = code_record(reach.pieces, self.sources, self.written, store.root)
-                    store.put_code(reach.digest, record, anew=True)
+                    store.put_code(name, record, anew=True)
 
     def events(self, call: str) -> list[Event]:
         """The stored events of a call, from whichever cache directory has it, newest first."""

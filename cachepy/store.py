@@ -13,7 +13,7 @@ from itertools import count
 from cachepy.disk.entryfile import SMALL, EntryFile, assemble, joined, load_value
 from cachepy.disk.handling import hard_link, keep_aside, mark, read_plain, unlink, write_all
 from cachepy.disk.meta import meta_of, rows_of
-from cachepy.disk.places import ENTRY, OLD, TEMPORARY, Places
+from cachepy.disk.places import ENTRY, OLD, TEMPORARY, Places, code_name
 from cachepy.disk.trust import Trust
 from cachepy.errors import EntryError, EntryReplacedError
 from cachepy.model import Event
@@ -23,6 +23,7 @@ from cachepy.rows.packed import pack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from cachepy.disk.claims import Claim
@@ -325,10 +326,10 @@ class Store(Places):
         unlink(self.unended_path(call))
         self._parsed.pop(call, None)
 
-    def put_code(self, digest: str, wire: bytes, *, anew: bool = False) -> None:
-        """Keep the pieces of a code digest, best effort: they only make reasons more exact."""
-        path = os.path.join(self.root, "code", digest)
-        if (os.path.exists(path) and not anew) or not digest.isalnum():
+    def put_code(self, name: str, wire: bytes, *, anew: bool = False) -> None:
+        """Keep the pieces of a code digest, best effort: without them less is known, and no more."""
+        path = os.path.join(self.root, "code", name)
+        if (os.path.exists(path) and not anew) or not name.isalnum():
             return
         try:
             self.trust.make_folder(os.path.dirname(path))
@@ -336,17 +337,28 @@ class Store(Places):
         except OSError:
             pass
 
-    def code_time(self, digest: str) -> int:
+    def code_time(self, name: str) -> int:
         """When the pieces of a code digest were kept (ns); 0 if they are not."""
         try:
-            return os.stat(os.path.join(self.root, "code", digest)).st_mtime_ns
+            return os.stat(os.path.join(self.root, "code", name)).st_mtime_ns
         except OSError:
             return 0
 
-    def get_code(self, digest: str) -> bytes | None:
-        if not digest.isalnum():  # read from a file that somebody made: it must not lead elsewhere
+    def get_code(self, name: str) -> bytes | None:
+        if not name.isalnum():  # read from a file that somebody made: it must not lead elsewhere
             return None
         try:
-            return read_plain(os.path.join(self.root, "code", digest))
+            return read_plain(os.path.join(self.root, "code", name))
         except OSError:
             return None
+
+    def codes(self, digest: str, owner: str) -> Iterator[bytes]:
+        """What is kept of a code digest, first that of the code with this name: another may have the same digest."""
+        first = code_name(digest, owner)
+        found = self.get_code(first)
+        if found is not None:
+            yield found
+        for name in sorted(os.path.basename(path) for path in self.others("code")):
+            other = self.get_code(name) if name.startswith(digest or "?") and name != first else None
+            if other is not None:
+                yield other

@@ -59,8 +59,8 @@ def folders_of(session: Session, code: Code) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for module, ran in code.items():
         folders: dict[str, None] = {}
-        for digest, cwd in list(ran.values())[:_MOST]:
-            places = list(_places(session, digest, cwd))
+        for identity, (digest, cwd) in list(ran.items())[:_MOST]:
+            places = list(_places(session, identity, digest, cwd))
             folders.update((folder, None) for name, folder in places if name == module)
             folders.update((folder, None) for _, folder in places)
             if any(name == module for name, _ in places):
@@ -69,10 +69,10 @@ def folders_of(session: Session, code: Code) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _places(session: Session, digest: str, cwd: str) -> Iterator[tuple[str, str]]:
+def _places(session: Session, identity: str, digest: str, cwd: str) -> Iterator[tuple[str, str]]:
     """Each module that a code digest was made of, and the folder from which it is imported."""
     for store in session.stores():
-        data = store.get_code(digest)
+        data = next(store.codes(digest, identity), None)
         for piece, _ in loaded(data) if data is not None else ():
             module, file = piece.name.partition(":")[0], piece.where.rpartition(":")[0]
             if piece.cue != "code" or not file:

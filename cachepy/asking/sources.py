@@ -64,21 +64,14 @@ class SourceLook:
             self._seen[key] = self._look(identity, digest)
         return self._seen[key]
 
-    def folders(self, digest: str) -> list[str]:
-        """Where the program that had code of this digest looked for modules, as these folders are called now."""
-        for store in self.session.stores():
-            data = store.get_code(digest)
-            files = loaded_files(data) if data is not None else {}
-            if files:
-                return [moved_path(path, files.get("root", store.root), store.root) for path in files["path"]]
-        return []
-
     def _look(self, identity: str, digest: str) -> Seen:
         name = identity.partition("@")[0]
+        module = name.partition(":")[0]
         for store in self.session.stores():
-            data = store.get_code(digest)
-            rows = loaded(data) if data is not None else []
-            if data is not None and rows:
+            for data in store.codes(digest, name):
+                rows = loaded(data)
+                if not any(piece.cue == "code" and piece.name.partition(":")[0] == module for piece, _ in rows):
+                    continue  # other code has the same digest
                 files = loaded_files(data)
                 if not files:
                     return unclear(f"code of {name}", "it was recorded without its source files")

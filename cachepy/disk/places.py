@@ -8,7 +8,7 @@
     entries/ab/<name>-<digest>.valid         which of several runs was last seen to hold
     entries/ab/<name>-<digest>.claim         somebody is running this call
     entries/ab/<name>-<digest>.unended       a topmost call that began and did not end: the claim it had
-    code/<digest>                            pieces of a code digest, to name what changed
+    code/<digest><name>                      pieces of a code digest of a function, and what is known of its files
     runs/<run>                               what other processes leave for a run: its mailbox
     runs/<run>.tally                         receipts for what is in it
     runs/children-<host>-<pid>               what child processes leave for the bodies of a process
@@ -27,7 +27,7 @@ from cachepy.disk.handling import OWN_NAMES, listed, safe_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
 ENTRY, OLD, CLAIM, TEMPORARY, VALID, UNENDED = ".entry", ".old", ".claim", ".tmp", ".valid", ".unended"
 
@@ -41,6 +41,17 @@ def call_named(stem: str) -> str:
     """The id of the call that a file is about, by its name without the suffix; of an odd function near enough."""
     fname, _, key = os.path.basename(stem).rpartition("-")
     return f"{fname}:{key}"
+
+
+def code_name(digest: str, owner: str) -> str:
+    """The file name for what is kept of a code digest of a function; empty for what is no digest."""
+    owned = owner.partition("@")[0].encode("utf-8", "surrogatepass")
+    return digest + xxh3_64_hexdigest(owned)[:8] if digest.isalnum() else ""
+
+
+def is_code_of(path: str, digests: Container[str | None]) -> bool:
+    """Whether a file is named after one of these code digests."""
+    return os.path.basename(path)[:-8] in digests
 
 
 class Places:

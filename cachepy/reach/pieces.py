@@ -11,6 +11,7 @@ from cachepy.values.label import text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
 _TEXT = 4096  # characters
@@ -60,6 +61,11 @@ def value_piece(name: str, digest: str, value: object) -> Piece:
 def bound_piece(name: str, target: str) -> Piece:
     """What has a name of its own counts by it, so that it can be told when another thing stands here."""
     return Piece("global", name, f"={target}", "", " ".join(target.split()[:2]))
+
+
+def owner_of(pieces: Iterable[Piece]) -> str:
+    """The name of the code that reaches all of these: it comes first."""
+    return next((piece.name for piece in pieces if piece.cue == "code"), "")
 
 
 def defaults_of(fn: Any) -> list[tuple[str, Any]]:

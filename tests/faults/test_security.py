@@ -36,6 +36,7 @@ from cachepy.disk.entryfile import EntryFile, assemble
 from cachepy.disk.journal import MARK, frame
 from cachepy.disk.meta import meta_of, rows_of
 from cachepy.disk.payload import Payload, pack
+from cachepy.disk.places import code_name
 from cachepy.disk.trust import SEAL, Trust
 from cachepy.errors import UntrustedEntryError
 from cachepy.rows import wire
@@ -927,7 +928,9 @@ def test_a_code_digest_leads_nowhere(tmp_path):
     (tmp_path / "cache" / "code").mkdir(parents=True)
     for digest in ("../../secret", str(tmp_path / "secret"), "", ".", "a\0b"):
         assert store.get_code(digest) is None
+        assert [*store.codes(digest, "m:f")] == []
         store.put_code(digest, b"x")
+        store.put_code(code_name(digest, "m:f"), b"x")
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["cache", "code", "secret"]
 
 

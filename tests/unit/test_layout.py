@@ -44,8 +44,8 @@ ALLOWED: dict[str, set[str]] = {
     "methods": set(),
     "preload": set(),
     "session": {
-        "code", "edited", "guard", "later", "model", "modules", "opened", "parts", "patterns", "places", "refusal", "sink",
-        "source", "store", "trace", "trust",
+        "code", "edited", "guard", "later", "model", "modules", "opened", "parts", "patterns", "pieces", "places", "refusal",
+        "sink", "source", "store", "trace", "trust",
     },
     "api": {"session"},
     "questions": {"flows", "key", "model", "refusal", "session", "stock"},
