@@ -15,10 +15,11 @@ from cachepy.model import Reason, Record
 from cachepy.reach.bindings import CHANGES, Bindings, Part, is_fresh_each_time
 from cachepy.reach.changes import reasons_of
 from cachepy.reach.facts import scan
-from cachepy.reach.outline import INIT, Project
+from cachepy.reach.outline import INIT
 from cachepy.reach.pieces import Piece
+from cachepy.reach.project import Project
 from cachepy.reach.source import loaded, loaded_files
-from cachepy.reach.written import Subjects, env_of, read_source
+from cachepy.reach.written import OWN, Subjects, env_of, read_source
 from cachepy.rows.moved import moved_path
 from cachepy.values.modules import PYTHON
 from cachepy.values.owners import UNKNOWN
@@ -136,15 +137,16 @@ class _Look:
         self.outside: dict[str, list[tuple[str, str, str | None]]] = files["outside"]
         self.names: dict[str, str] = files["names"]
         self.loose: dict[str, str] = files["loose"]
-        self.bindings = look.bindings(self.files, tuple(files["modules"]))
+        digest_of = self.session.files.digest
+        self.edited = {name for name, (path, known) in self.files.items() if not known or digest_of(path) != known}
+        self.bindings = look.bindings(self.files, tuple(sorted({*files["modules"], *self.edited})))
         self.now: dict[str, Piece | None] = {}  # pieces that are others now, by cue and name; None: gone
         self.new: list[Piece] = []
         self.unclear: list[Reason] = []
 
     def seen(self) -> Seen:
         """What has become of it."""
-        digest_of = self.session.files.digest
-        is_same = not self.has_moved and all(known and digest_of(path) == known for path, known in self.files.values())
+        is_same = not self.has_moved and not self.edited
         pieces = [piece for piece, _ in self.rows]
         self._packages(pieces)
         subjects = Subjects(pieces, lambda module: module in self.files)
@@ -192,7 +194,8 @@ class _Look:
     def _other(self, piece: Piece) -> None:
         """A piece of no name in a source file: of a library, which counts by its version, or of no file at all."""
         if piece.cue == "code":
-            self._doubt(f"code of {piece.name}", _NO_FILE)
+            if not (piece.name.startswith("namedtuple_") and piece.where[:1] == "<"):  # which its text makes
+                self._doubt(f"code of {piece.name}", _NO_FILE)
         elif piece.name in self.loose:
             digest = self.session.files.digest(self.place(self.loose[piece.name])) or "none"
             if piece.digest != f"={digest}":
@@ -307,7 +310,7 @@ class _Look:
 
     def _read_holds(self, read: tuple[str, str, str | None]) -> bool:
         kind, name, digest = read
-        return digest == (env_of(name) if kind == "env" else self.session.files.digest(self.place(name)))
+        return kind == OWN or digest == (env_of(name) if kind == "env" else self.session.files.digest(self.place(name)))
 
     def _less(self, module: str, name: str, key: str) -> None:
         """A part that is not there any more."""
@@ -368,8 +371,18 @@ class _Look:
             found = None if has_changes or piece.name not in labels else self._made(module, name, now, piece)
             if found is None:
                 self._doubt(f"global {piece.name}", "it is computed when the module is imported")
+            elif found.digest != piece.digest and self._is_moved(found.digest[1:], piece.digest[1:]):
+                self._doubt(f"global {piece.name}", f"it is made in {found.digest[1:].partition(':')[0]} now")
             elif found.digest != piece.digest:
                 self.now[_key(piece)] = Piece(piece.cue, piece.name, found.digest, "", found.text)
+
+    def _is_moved(self, now: str, before: str) -> bool:
+        """Whether a function stands in another module as it was."""
+        module, _, qualname = now.partition(":")
+        outline = self.bindings.project.outline(module)
+        ran = {p.digest.partition(".")[0] for p, _ in self.rows if p.cue == "code" and p.name == before}
+        codes = self.session.sources.codes(outline.path).get(qualname, []) if outline is not None else []
+        return not ran.isdisjoint(map(self.session.reader.code_digest, codes))
 
     def _partial(self, module: str, now: Part, pieces: list[Piece]) -> list[Piece]:
         """The pieces of a partial that are not told yet."""

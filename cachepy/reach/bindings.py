@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachepy.digest import Digester
-    from cachepy.reach.outline import Def, Outline, Project, Unit
+    from cachepy.reach.outline import Def, Outline, Unit
+    from cachepy.reach.project import Project
 
 _DEFS = (ast.FunctionDef, ast.AsyncFunctionDef)
 CHANGES = "changes"
@@ -108,7 +109,7 @@ class Bindings:
             found |= self._function(outline.module, node, node.name)
         elif isinstance(node, ast.ClassDef):
             found |= self._class(outline.module, node, node.name)
-        elif units:
+        elif units or self.project.stars(outline, name):
             found[""] = self._variable(outline, name, units)
         elif outline.stars or any(unit.anything for unit in outline.units):
             found[""] = self._part(outline.module, f"{outline.module}.{name}", None, [], [(outline.module, name)])
@@ -137,7 +138,10 @@ class Bindings:
 
     def _variable(self, outline: Outline, name: str, units: list[Unit]) -> Part:
         node: ast.expr | None = None
-        if len(units) == 1 and not is_main(units[0].node):
+        stars = self.project.stars(outline, name)
+        if not units and len(stars) == 1 and self.project.outline(stars[0]) is not None:
+            node = ast.Name(name, ast.Load())
+        if len(units) == 1 and not is_main(units[0].node) and not stars:
             is_taken = isinstance(units[0].node, ast.ImportFrom)  # the value is that of another module's name
             node = ast.Name(name, ast.Load()) if is_taken else _assigned(units[0].node, name)
         return self._part(outline.module, f"{outline.module}.{name}", node, [], [(outline.module, name)])
@@ -156,7 +160,7 @@ class Bindings:
         notes = {a.arg: a.annotation for a in (*named, *args.kwonlyargs, *filter(None, (args.vararg, args.kwarg)))}
         for name, note in (*notes.items(), ("return", node.returns)):
             if note is not None:
-                found[f"{qualname}:{name}"] = self._part(module, "", note, [(ast.unparse(note), ())])
+                found[f"{qualname}:{name}"] = self._note(module, note)
         return found
 
     def _decorators(self, module: str, label: str, node: Def | ast.ClassDef) -> Part:
@@ -196,8 +200,25 @@ class Bindings:
         text = text_of(node, with_bodies=True) if value is None else ast.unparse(value)
         found[f"{qualname}.{' '.join(names) or len(found)}"] = self._part(module, label, value, [(text, unit.uses)])
         if isinstance(node, ast.AnnAssign):
-            note = [(ast.unparse(node.annotation), ())]
-            found[f"{qualname}.{names[0]}:"] = self._part(module, "", node.annotation, note)
+            found[f"{qualname}.{names[0]}:"] = self._note(module, node.annotation)
+
+    def _note(self, module: str, node: ast.expr) -> Part:
+        """An annotation: its text, and what the variables in it stand for, but not what is in classes."""
+        texts, todo, seen = [(ast.unparse(node), ())], [(module, node)], set[tuple[str, str]]()
+        while todo:
+            home, each = todo.pop()
+            for chain in unit_of(ast.Expr(each), bodies=True).uses:
+                where, rest = self.project.resolve(home, chain)
+                outline = self.project.outline(where)
+                if outline is None or not rest or (where, rest[0]) in seen:
+                    continue
+                seen.add((where, rest[0]))
+                for unit in outline.bound.get(rest[0], []):
+                    value = _assigned(unit.node, rest[0])
+                    is_class = isinstance(unit.node, (*_DEFS, ast.ClassDef))
+                    texts.append((f"{where}.{rest[0]} = {'' if is_class else unit.full}", ()))
+                    todo += [(where, value)] if value is not None else []
+        return self._part(module, "", node, texts)
 
     # -- values
 
@@ -210,7 +231,8 @@ class Bindings:
         if outline is None or not units:
             raise LookupError(name)
         node = _assigned(units[0].node, name) if len(units) == 1 else None
-        if node is None or (module, name) in self._busy or self.project.changes((module, name)):
+        is_hidden = bool(self.project.stars(outline, name))
+        if node is None or is_hidden or (module, name) in self._busy or self.project.changes((module, name)):
             raise NotConstant(name)
         self._busy.add((module, name))
         try:
@@ -309,6 +331,12 @@ class Bindings:
         node = outline.definition(rest[0]) if outline is not None and len(rest) == 1 else None
         if isinstance(node, _DEFS):
             return bound_piece(label, f"cached {where}:{rest[0]}" if node.decorator_list else f"{where}:{rest[0]}")
+        if node is None and outline is not None and len(rest) == 1:
+            units = outline.bound.get(rest[0], [])
+            value = _assigned(units[0].node, rest[0]) if len(units) == 1 else None
+            if isinstance(value, ast.Name) and value.id != rest[0] and not self.project.changes((where, rest[0])):
+                found = self.target(where, value.id)  # another name for it
+                return found and Piece(found.cue, label, found.digest, "", found.text)
         return bound_piece(label, f"{where}:{rest[0]}") if isinstance(node, ast.ClassDef) else None
 
 

@@ -262,6 +262,8 @@ def _found(known: str) -> Any:
         if known in _KNOWN:
             return _Module(known)
         outer, _, inner = module.rpartition(".")
+        if outer == "os" and inner == "environ" and name in _ENVIRON:
+            return getattr(import_module(outer).environ, name)
         if inner and inner in _KNOWN.get(outer, ()) and name in ("today", "now"):
             raise NotConstant(known)
         if outer == "datetime" and inner in _KNOWN["datetime"]:

@@ -1,25 +1,19 @@
 """What a source file does when it is imported, statement by statement; nothing is run.
 
-Each statement of the top level binds names, changes what names stand for, uses names and calls functions.  A
-name is followed through imports to where it is made.  `closure` is all of the text that decides what a name is bound
-to: equal texts, equal bindings, as far as the world outside is as it was.
-
-A chain is a dotted name as a tuple: ``("lib", "N")``; a place is (module, name).
+Each statement of the top level binds names, changes what names stand for, uses names and calls functions.
+A chain is a dotted name as a tuple: ``("lib", "N")``; `project` follows it.
 """
 
 from __future__ import annotations
 
 import ast
 
-from cachepy.digest import digest_bytes
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable
     from typing import Any
 
     Chain = tuple[str, ...]
-    Place = tuple[str, str]
     Def = ast.FunctionDef | ast.AsyncFunctionDef
 
 WHOLE = "*"  # stands for all that is in a module
@@ -30,8 +24,9 @@ _CHANGERS = frozenset({
     "append", "extend", "insert", "add", "update", "setdefault", "pop", "popitem", "remove", "discard", "clear", "sort",
     "reverse", "appendleft", "extendleft", "popleft", "write", "put", "fill", "register",
 })  # fmt: skip
-_CHANGE_ARGUMENTS = frozenset({"shuffle", "heapify", "heappush", "heappop", "insort", "setattr", "delattr"})
-_ANYTHING = frozenset({"exec", "globals", "locals", "vars", "reload", "__import__"})
+_PATCHES = frozenset({"setattr", "delattr", "vars"})  # of what is given, be it a module
+_CHANGE_ARGUMENTS = frozenset({"shuffle", "heapify", "heappush", "heappop", "insort", *_PATCHES})
+_ANYTHING = frozenset({"exec", "globals", "locals", "vars", "reload", "__import__", "import_module"})
 
 
 def chain_of(node: ast.AST) -> Chain:
@@ -56,12 +51,15 @@ class Unit:
     called, each with the chains of its arguments by place or name.
     """
 
-    __slots__ = ("_full", "_shell", "anything", "binds", "calls", "changes", "imports", "node", "stars", "uses")
+    __slots__ = (
+        "_full", "_shell", "anything", "binds", "calls", "changes", "imports", "node", "patches", "stars", "uses",
+    )  # fmt: skip
 
     def __init__(self, node: Any) -> None:
         self.node = node
         self.binds: set[str] = set()
         self.changes: set[Chain] = set()
+        self.patches: set[Chain] = set()  # of changes, those of all that is in something
         self.uses: set[Chain] = set()
         self.calls: list[tuple[Chain, dict[int | str, Chain]]] = []
         self.imports: dict[str, tuple[str, str, int]] = {}  # name -> (module, attribute or nothing, level)
@@ -104,7 +102,7 @@ class _Scan(ast.NodeVisitor):
 
     def _use(self, chain: Chain) -> None:
         self.unit.uses.add(chain)
-        if not _ANYTHING.isdisjoint(chain[-1:]):
+        if not _ANYTHING.isdisjoint(chain[-1:]) or chain[-2:] == ("sys", "modules"):
             self.unit.anything = True
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
@@ -142,6 +140,8 @@ class _Scan(ast.NodeVisitor):
             self.unit.changes.add(chain_of(node.func.value))
         if callee and callee[-1] in _CHANGE_ARGUMENTS:
             self.unit.changes.update(given.values())
+        if callee and callee[-1] in _PATCHES:
+            self.unit.patches.update(given.values())
         self.generic_visit(node)
 
     def visit_Import(self, node: ast.Import) -> None:
@@ -360,234 +360,3 @@ def is_main(node: ast.AST) -> bool:
         "__name__ == '__main__'",
         "'__main__' == __name__",
     )
-
-
-# ---------------------------------------------------------------- several files
-
-
-class Project:
-    """The source files of the user's modules, and the names that lead from one to another.
-
-    find: the path of a module's source file, None if it is not the user's; read: its text, None if there is none.
-    """
-
-    def __init__(self, find: Callable[[str], str | None], read: Callable[[str], str | None]) -> None:
-        self._find = find
-        self._read = read
-        self._outlines: dict[str, Outline | None] = {}
-        self._changes: dict[Place, list[tuple[Unit, str, list[str]]]] | None = None
-        self._effects: dict[tuple[str, int], tuple[set[Place], set[str]]] = {}
-        self._closures: dict[tuple[str, str, bool], str] = {}
-        self.modules: tuple[str, ...] = ()  # whose statements are asked for what they change in others
-
-    def outline(self, module: str) -> Outline | None:
-        """The outline of a module; None if it is not the user's, is gone or does not compile."""
-        if module not in self._outlines:
-            self._outlines[module] = None  # while it is made
-            path = self._find(module)
-            text = None if path is None else self._read(path)
-            if path is not None and text is not None:
-                try:
-                    self._outlines[module] = Outline(module, path, text)
-                except (SyntaxError, ValueError, RecursionError):
-                    pass
-        return self._outlines[module]
-
-    @property
-    def read(self) -> dict[str, str]:
-        """The path of each module that was looked into."""
-        return {module: found.path for module, found in self._outlines.items() if found is not None}
-
-    # -- names
-
-    def resolve(self, module: str, chain: Chain) -> tuple[str, Chain]:
-        """Where a dotted name leads: a module and a chain in it; the chain is empty if it is a module itself.
-
-        What leads out of the user's code gives the chain ``("?", ...)``.
-        """
-        for _ in range(100):
-            outline = self.outline(module)
-            if outline is None:
-                return module, ("?", *chain)
-            if not chain:
-                return module, ()
-            units = outline.bound.get(chain[0], [])
-            imported = next((u.imports[chain[0]] for u in reversed(units) if chain[0] in u.imports), None)
-            if imported is None:
-                step = None if units else self._by_star(outline, chain) or self._submodule(outline, chain)
-                if step is None:
-                    return module, chain
-                module, chain = step
-                continue
-            module, chain = self._imported(outline, imported, chain)
-        return module, chain
-
-    def _imported(self, outline: Outline, imported: tuple[str, str, int], chain: Chain) -> tuple[str, Chain]:
-        name, attribute, level = imported
-        target = outline.absolute(name, level)
-        if attribute:
-            inner = f"{target}.{attribute}" if target else attribute
-            target = self._importable(target)
-            own = self.outline(target)
-            if (own is None or attribute not in own.bound) and self.outline(inner) is not None:
-                return inner, chain[1:]
-            return target, (attribute, *chain[1:])
-        rest = chain[1:]
-        while rest and self.outline(f"{target}.{rest[0]}") is not None and not self._binds(target, rest[0]):
-            target, rest = f"{target}.{rest[0]}", rest[1:]
-        return self._importable(target), rest
-
-    def _importable(self, module: str) -> str:
-        """What an import of this name gives: of a package that is run, not the program."""
-        outline = self.outline(module)
-        return f"{module}{INIT}" if outline is not None and outline.is_program else module
-
-    def _binds(self, module: str, name: str) -> bool:
-        outline = self.outline(self._importable(module))
-        return outline is not None and name in outline.bound
-
-    def _submodule(self, outline: Outline, chain: Chain) -> tuple[str, Chain] | None:
-        inner = f"{outline.module.removesuffix(INIT)}.{chain[0]}"
-        return (inner, chain[1:]) if outline.is_package and self.outline(inner) is not None else None
-
-    def _by_star(self, outline: Outline, chain: Chain) -> tuple[str, Chain] | None:
-        for name, level in reversed(outline.stars):
-            target = self._importable(outline.absolute(name, level))
-            if self._binds(target, chain[0]):
-                return target, chain
-        return None
-
-    # -- what is changed in place
-
-    def changes(self, place: Place) -> list[tuple[Unit, str, list[str]]]:
-        """The statements that alter what a name stands for, each with its module and the functions that do it."""
-        if self._changes is None:
-            self._changes = {}
-            for module in self.modules:
-                outline = self.outline(module)
-                for unit in outline.units if outline is not None else ():
-                    for found, through in self._altered(module, unit).items():
-                        self._changes.setdefault(found, []).append((unit, module, through))
-        return self._changes.get(place, [])
-
-    def _altered(self, module: str, unit: Unit) -> dict[Place, list[str]]:
-        found: dict[Place, list[str]] = {}
-        for chain in unit.changes:
-            found.setdefault(self._place(module, chain), [])
-        for callee, given in unit.calls:
-            where, rest = self.resolve(module, callee)
-            for node in self._called(where, rest):
-                places, names = self._effect(where, node)
-                text = text_of(node, with_bodies=True)
-                for each in places:
-                    found.setdefault(each, []).append(text)
-                for name in names & _given(node, given).keys():
-                    found.setdefault(self._place(module, _given(node, given)[name]), []).append(text)
-        found.pop(("", ""), None)
-        return found
-
-    def _place(self, module: str, chain: Chain) -> Place:
-        where, rest = self.resolve(module, chain)
-        return (where, rest[0]) if rest and rest[0] != "?" else ("", "")
-
-    def _called(self, module: str, chain: Chain) -> list[Def]:
-        """The functions of the user's that a call may run: of a class, all its methods."""
-        outline = self.outline(module)
-        node = outline.definition(chain[0]) if outline is not None and chain else None
-        if isinstance(node, ast.ClassDef):
-            methods = [each for each in node.body if isinstance(each, _DEFS)]
-            return [each for each in methods if not chain[1:] or each.name == chain[1]]
-        return [node] if isinstance(node, _DEFS) else []
-
-    def _effect(self, module: str, node: Def) -> tuple[set[Place], set[str]]:
-        """What a function alters: places, and of its parameters which."""
-        key = module, id(node)
-        known = self._effects.get(key)
-        if known is not None:
-            return known
-        places, names = self._effects[key] = set(), set()
-        body, mine = body_of(node), {*parameters(node)}
-        places |= {(module, name) for name in body.binds}
-        for chain in body.changes:
-            if chain[0] in mine:
-                names.add(chain[0])
-            else:
-                places.add(self._place(module, chain))
-        for callee, given in body.calls:
-            where, rest = self.resolve(module, callee) if callee[0] not in mine else ("", ())
-            for inner in self._called(where, rest):
-                deeper, altered = self._effect(where, inner)
-                places |= deeper
-                for name in altered & _given(inner, given).keys():
-                    chain = _given(inner, given)[name]
-                    if chain[0] in mine:
-                        names.add(chain[0])
-                    else:
-                        places.add(self._place(module, chain))
-        places.discard(("", ""))
-        return places, names
-
-    # -- all that decides what a name is
-
-    def closure(self, module: str, nodes: Iterable[tuple[str, Iterable[Chain]]], places: Iterable[Place] = ()) -> str:
-        """The digest of these texts, and of all that decides what the chains that they use stand for."""
-        return digest_bytes("\0".join(sorted(self.texts(module, nodes, places))).encode("utf-8", "surrogatepass"))
-
-    def texts(
-        self, module: str, nodes: Iterable[tuple[str, Iterable[Chain]]], places: Iterable[Place] = ()
-    ) -> set[str]:
-        """The same as texts."""
-        texts, seen = set[str](), set[tuple[str, str]]()
-        todo = list(places)
-        for text, uses in nodes:
-            texts.add(text)
-            todo += self._used(module, uses)
-        while todo:
-            place = todo.pop()
-            if place not in seen:
-                seen.add(place)
-                for text, home, uses in self._made(place):
-                    texts.add(f"# {home}\n{text}")
-                    todo += self._used(home, uses)
-        return texts
-
-    def _used(self, module: str, uses: Iterable[Chain]) -> Iterator[Place]:
-        for chain in uses:
-            where, rest = self.resolve(module, chain)
-            if not rest:
-                yield where, WHOLE
-            elif rest[0] != "?":
-                yield where, rest[0]
-
-    def _made(self, place: Place) -> Iterator[tuple[str, str, Iterable[Chain]]]:
-        """The texts that make what a name stands for, with all that runs in them."""
-        module, name = place
-        outline = self.outline(module)
-        if outline is None:
-            return
-        if name == WHOLE:
-            yield outline.whole, module, ()
-            return
-        for unit in outline.bound.get(name, []):
-            if name in unit.imports and isinstance(unit.node, (ast.Import, ast.ImportFrom)):
-                yield outline.imported(name, unit), module, [(name,)]
-            else:
-                yield unit.full, module, unit_of(unit.node, bodies=True).uses
-        for unit, home, through in self.changes(place):
-            yield "\n".join([unit.shell, *through]), home, unit.uses
-        for other in outline.units:
-            if other.anything:
-                yield other.shell, module, other.uses
-
-
-def _given(node: Def, given: dict[int | str, Chain]) -> dict[str, Chain]:
-    """The arguments of a call by the names of the parameters."""
-    names = [arg.arg for arg in (*node.args.posonlyargs, *node.args.args)]
-    shift = 1 if names[:1] in (["self"], ["cls"]) else 0
-    found: dict[str, Chain] = {}
-    for place, chain in given.items():
-        if isinstance(place, str):
-            found[place] = chain
-        elif place + shift < len(names):
-            found[names[place + shift]] = chain
-    return found

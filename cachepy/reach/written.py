@@ -12,12 +12,15 @@ import sys
 
 from cachepy.digest import digest_bytes
 from cachepy.reach.bindings import Bindings
-from cachepy.reach.outline import INIT, Project
-from cachepy.values.modules import PYTHON, STARTED, USER, Origins, file_of, find, scope_of
+from cachepy.reach.constants import NotConstant
+from cachepy.reach.outline import INIT
+from cachepy.reach.project import Project
+from cachepy.values.modules import MAIN, PYTHON, STARTED, USER, Origins, canonical, file_of, find, scope_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    import ast
+    from collections.abc import Callable, Iterable, Iterator
     from types import ModuleType
     from typing import Any
 
@@ -25,9 +28,13 @@ if TYPE_CHECKING:
     from cachepy.reach.bindings import Part
     from cachepy.reach.pieces import Piece
 
+    Paths = Callable[[str, ast.AST], Iterable[str]]
     Read = tuple[str, str, str | None]  # what a part asks the world for: kind, name, digest
 
 FILE_LIMIT = 1 << 20  # bytes; a larger one is made by a program
+OWN = "own"  # a variable of the environment that the program sets itself, whatever it is outside
+_PARSED = 64  # of the modules that are loaded; of the others those that are edited since
+_LOADED = 1000
 _FILES = (".py", ".pyw", "")  # endings of source files
 
 
@@ -80,6 +87,8 @@ class Written:
         self.origins = origins
         self.file_digest = file_digest
         self._where: dict[str, str] = {}  # of modules that are not loaded here: by the places of their code
+        self._here: dict[str, str] = {}
+        self._count = 0
         self.project = Project(self._file, read_source)
         self.bindings = Bindings(self.project, digester)
 
@@ -99,24 +108,34 @@ class Written:
                 if self._is_trusted(module) or self._is_proven(module, name, part, about):
                     kept[key] = part.digest
                     if part.outside and key[:1] != "@":
-                        outside[f"{module} {name} {key}"] = self._reads(part)
+                        outside[f"{module} {name} {key}"] = self._reads(module, part)
         names = {module: self._names(module) for module in subjects.wholes}
         loose = {piece.name: path for piece in subjects.others if (path := path_of(piece.name))}
-        files = {module: self._stamp(module, path) for module, path in self.project.read.items()}
+        read = {**self._loaded_here(), **self.project.read}
+        files = {module: self._stamp(module, path) for module, path in read.items()}
         return {
             "python": PYTHON, "files": files, "parts": parts, "outside": outside, "names": names, "path": _user_path(),
             "modules": self.project.modules, "root": root, "loose": loose,
         }  # fmt: skip
 
     def _grow(self, modules: set[str]) -> None:
-        """Statements of these modules, and of the program, may change what is in others."""
+        """Statements of these modules, of the program, and of what it has imported, may change what is in others."""
         main = find_main()
-        wanted = {*self.project.modules, *modules, *([main] if main else [])}
+        wanted = {*self.project.modules, *modules, *([main] if main else []), *[*self._loaded_here()][:_PARSED]}
         if wanted != {*self.project.modules}:
             file_of, read = self._file, read_source
             self.project = Project(file_of, read)
             self.project.modules = tuple(sorted(wanted))
             self.bindings = Bindings(self.project, self.bindings.digester)
+
+    def _loaded_here(self) -> dict[str, str]:
+        """The source files of the user's modules in this process."""
+        if len(sys.modules) != self._count:
+            self._count = len(sys.modules)
+            named = {canonical(name) for name in list(sys.modules)}
+            found = {name: path for name in sorted(named) if (path := self._file(name)) is not None}
+            self._here = dict([*found.items()][:_LOADED])
+        return self._here
 
     def _names(self, module: str) -> str:
         outline = self.project.outline(module)
@@ -152,9 +171,26 @@ class Written:
         target = self.bindings.target(module, name)
         return target is not None and ran.get(target.name) == target.digest
 
-    def _reads(self, part: Part) -> list[Read]:
+    def _reads(self, module: str, part: Part) -> list[Read]:
         """What a part asks the world for, as far as its text names it."""
-        return reads_of(part.texts, self.file_digest)
+        own = self.project.variables_set()
+        reads = reads_of(part.texts, self.file_digest, lambda text, tree: self._paths(module, text, tree))
+        return [(OWN, name, None) if kind == "env" and name in own else (kind, name, was) for kind, name, was in reads]
+
+    def _paths(self, module: str, text: str, tree: ast.AST) -> Iterator[str]:
+        """The paths that expressions make of constants, as the folder of a file and a name."""
+        import ast
+
+        first = text.partition("\n")[0]
+        home = first.removeprefix("# ") if first[:2] == "# " else module
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.BinOp, ast.Call, ast.Name, ast.JoinedStr)):
+                try:
+                    value = self.bindings.evaluated(home, node)
+                except (NotConstant, LookupError):
+                    continue
+                if isinstance(value, (str, os.PathLike)):
+                    yield os.fspath(value)
 
 
 def path_of(label: str) -> str:
@@ -174,8 +210,8 @@ def _loaded(module: str) -> ModuleType | None:
     return sys.modules.get(module.removesuffix(INIT)) if module.endswith(INIT) else find(module)
 
 
-def reads_of(texts: Iterable[str], file_digest: Callable[[str], str | None]) -> list[Read]:
-    """The files and environment variables that texts name."""
+def reads_of(texts: Iterable[str], file_digest: Callable[[str], str | None], paths: Paths) -> list[Read]:
+    """The files and environment variables that texts name; paths: what the expressions in a text may stand for."""
     import ast
 
     found: dict[tuple[str, str], str | None] = {}
@@ -184,12 +220,14 @@ def reads_of(texts: Iterable[str], file_digest: Callable[[str], str | None]) -> 
             tree = ast.parse(text)
         except SyntaxError:  # what stands for an import
             continue
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Constant) and type(node.value) is str and 0 < len(node.value) < 1000:
-                if os.path.isfile(node.value):
-                    found["file", os.path.abspath(node.value)] = file_digest(os.path.abspath(node.value))
-                elif node.value in os.environ or node.value.isupper():
-                    found["env", node.value] = env_of(node.value)
+        named = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and type(node.value) is str}
+        for name in named | {*paths(text, tree)}:
+            if not 0 < len(name) < 1000:
+                continue
+            if os.path.isfile(name):
+                found["file", os.path.abspath(name)] = file_digest(os.path.abspath(name))
+            elif name in os.environ or name.isupper():
+                found["env", name] = env_of(name)
     return [(kind, name, digest) for (kind, name), digest in sorted(found.items())]
 
 
@@ -201,8 +239,6 @@ def env_of(name: str) -> str | None:
 
 def find_main() -> str:
     """The canonical name of this process's script, if it has a file."""
-    from cachepy.values.modules import MAIN, canonical
-
     return canonical(MAIN[0]) if scope_of(sys.modules.get(MAIN[0])).get("__file__") else ""
 
 

@@ -99,13 +99,13 @@ _CODE = {
         f"from .lib import *\n{G}### lib.py\ndef g(x):\n    return x\n", "return x\n", "return -x\n", CHANGED,
     ),
     "import * and __all__ that leaves it out": (
-        "N = 1\nfrom .lib import *\n" + N + "### lib.py\n__all__ = ['M']\nN, M = 2, 3\n", "['M']", "['M', 'N']", CHANGED,
+        "N = 1\nfrom .lib import *\n" + N + "### lib.py\n__all__ = ['M']\nN, M = 2, 3\n", "['M']", "['M', 'N']", OPEN,
     ),
     "__all__ without an effect": (
         f"from .lib import N\n{N}### lib.py\n__all__ = ['N']\nN, M = 2, 3\n", "['N']", "['M', 'N']", SAME,
     ),
     "a later import * hides a name": (
-        f"from .a import *\nfrom .b import *\n{N}### a.py\nN = 1\n### b.py\nM = 2\n", "M = 2", "N = 2", CHANGED,
+        f"from .a import *\nfrom .b import *\n{N}### a.py\nN = 1\n### b.py\nM = 2\n", "M = 2", "N = 2", OPEN,
     ),
     "a class member": (f"class C:\n    n = 1\n{F.format('C.n')}", "n = 1", "n = 2", CHANGED),
     "a method": (f"class C:\n    def m(self):\n        return 1\n{F.format('C().m()')}", "return 1", "return 2", CHANGED),
@@ -581,4 +581,99 @@ _VALUES = {
     ),
 }  # fmt: skip
 
-ROWS = {**_CODE, **_BOUND, **_VALUES}
+_ELSEWHERE = {
+    "setattr on another module": (
+        "from . import lib\nsetattr(lib, 'N', 2)\n" + F.format("lib.N") + "### lib.py\nN = 1\n", "'N', 2", "'N', 3", OPEN,
+    ),
+    "the names of another module": (
+        "from . import lib\nvars(lib)['N'] = 2\n" + F.format("lib.N") + "### lib.py\nN = 1\n", "= 2", "= 3", OPEN,
+    ),
+    "the dict of another module": (
+        "from . import lib\nlib.__dict__['N'] = 2\n" + F.format("lib.N") + "### lib.py\nN = 1\n", "= 2", "= 3", OPEN,
+    ),
+    "a module that is called is no patch": (
+        "from . import lib\nlib.run(2)\n" + F.format("lib.N") + "### lib.py\nN = 1\ndef run(n):\n    return n\n", "run(2)", "run(3)",
+        SAME,
+    ),
+    "globals in a function that is called": (
+        "N = 1\ndef put():\n    globals()['N'] = 2\nput()\n" + N, "] = 2", "] = 3", OPEN,
+    ),
+    "globals in a function of another module": (
+        "from . import lib\nlib.put()\n" + F.format("lib.N") + "### lib.py\nN = 1\ndef put():\n    globals()['N'] = 2\n", "] = 2",
+        "] = 3", OPEN,
+    ),
+    "a later import * hides a function": (
+        "from .a import *\nfrom .b import *\n" + G + "### a.py\ndef g(x):\n    return x\n### b.py\nM = 2\n", "M = 2",
+        "def g(x):\n    return -x", OPEN,
+    ),
+    "import * through two modules": (
+        "from .a import *\n" + N + "### a.py\nfrom .b import *\n### b.py\nN = 1\n", "N = 1", "N = 2", CHANGED,
+    ),
+    "import * of modules that do so with each other": (
+        "from .a import *\n" + N + "### a.py\nfrom .b import *\nM = 1\n### b.py\nfrom .a import *\nN = 1\n", "N = 1", "N = 2", CHANGED,
+    ),
+    "the seed of numpy": (
+        "import numpy as np\nnp.random.seed(1)\nN = float(np.random.rand())\n" + N, "seed(1)", "seed(2)", OPEN,
+    ),
+    "a third module patches newly": (
+        "from . import lib, low\n" + F.format("lib.N") + "### lib.py\nN = 1\n### low.py\nfrom . import lib\nPUT = 2\n", "PUT = 2",
+        "lib.N = 3", OPEN,
+    ),
+    "a third module patches a function": (
+        "from . import lib, low\n" + F.format("lib.g(x)") + "### lib.py\ndef g(x):\n    return x\n### low.py\nfrom . import lib\n"
+        "def g(x):\n    return -x\nPUT = 2\n", "PUT = 2", "lib.g = g", OPEN,
+    ),
+    "a third module patches a class": (
+        "from . import lib, low\n" + F.format("lib.C.n") + "### lib.py\nclass C:\n    n = 1\n### low.py\nfrom . import lib\nPUT = 2\n",
+        "PUT = 2", "lib.C.n = 3", OPEN,
+    ),
+    "a third module appends": (
+        "from . import lib, low\n@cached\ndef f(x):\n    return lib.N\n### lib.py\nN = [1]\n### low.py\nfrom .lib import N\nPUT = 2\n",
+        "PUT = 2", "N.append(3)", OPEN,
+    ),
+    "a third module does something else": (
+        "from . import lib, low\n" + F.format("lib.N") + "### lib.py\nN = 1\n### low.py\nfrom . import lib\nPUT = lib.N\n", "PUT = lib.N",
+        "PUT = [lib.N, 1]", SAME,
+    ),
+    "an alias of an annotation elsewhere": (
+        "from .lib import A\ndef g(x: A):\n    return x\n" + G + "### lib.py\nA = int\n", "A = int", "A = float", OPEN,
+    ),
+    "a class in an annotation": (
+        "class C:\n    n = 1\ndef g(x: C):\n    return x\n" + G, "n = 1", "n = 2", SAME,
+    ),
+    "a class deep in an annotation": (
+        "class C:\n    n = 1\ndef g(x: 'list[C]'):\n    return x\n" + G, "n = 1", "n = 2", SAME,
+    ),
+    "equal code elsewhere": (
+        ("from .lib import k\n@cached\ndef f(x):\n    return x + 1\ndef main():\n    f(1), k(1)\n### lib.py\n"
+        "from cachepy import cache_file\n@cache_file('cache', warn_cheap=False)\ndef k(x):\n    return x + 1\n"),
+        "x + 1\ndef main", "x + 1  # one\ndef main", SAME,
+    ),
+    "one of two equal functions": (
+        "@cached\ndef f(x):\n    return x + 1\n@cached\ndef k(x):\n    y = x\n    return x + 1\ndef main():\n    f(1), k(1)\n",
+        "y = x", "y = -x", CHANGED,
+    ),
+    "a function moves to another module": (
+        "from .a import g\n" + G + "### a.py\ndef g(x):\n    return x\n### b.py\nX = 1\n",
+        "### a.py\ndef g(x):\n    return x\n### b.py\n", "### a.py\nfrom .b import g\n### b.py\ndef g(x):\n    return x\n", UNTOLD,
+    ),
+    "a helper is renamed": (
+        "def g(x):\n    return x\n@cached\ndef f(x):\n    return g(x)\n", "def g(x):\n    return x\n@cached\ndef f(x):\n    return g(x)",
+        "def h(x):\n    return x\n@cached\ndef f(x):\n    return h(x)", CHANGED,
+    ),
+    "a module that nobody imports": ("N = 1\n" + N + "### low.py\nX = 1\n", "X = 1", "X = 2", SAME),
+    "a module goes that nobody needs": ("N = 1\n" + N + "### low.py\nX = 1\n", "### low.py\nX = 1\n", "", SAME),
+    "a file that is read at import": (
+        "from pathlib import Path\nN = len((Path(__file__).parent / 'n.txt').read_text())\n" + N + "### n.txt\nab\n", "ab\n", "abc\n", OPEN,
+    ),
+    "a json that is read at import": (
+        "import json, os\nwith open(os.path.join(os.path.dirname(__file__), 'n.json')) as file:\n    N = json.load(file)\n" + N
+        + "### n.json\n12\n", "12", "13", OPEN,
+    ),
+    "a data file of the package": (
+        ("from importlib import resources\n@cached\ndef f(x):\n    return resources.files('ROW').joinpath('n.txt').read_text()\n"
+        "### n.txt\nab\n"), "ab\n", "abc\n", CHANGED,
+    ),
+}  # fmt: skip
+
+ROWS = {**_CODE, **_BOUND, **_VALUES, **_ELSEWHERE}

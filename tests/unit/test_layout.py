@@ -115,9 +115,10 @@ ALLOWED: dict[str, set[str]] = {
     "source": {"bytecode", "digest", "pieces", "wire"},
     "edited": {"modules"},
     "constants": set(),
-    "outline": {"digest"},
-    "bindings": {"constants", "digest", "found", "outline", "pieces"},
-    "written": {"bindings", "digest", "modules", "outline"},
+    "outline": set(),
+    "project": {"digest", "outline"},
+    "bindings": {"constants", "digest", "found", "outline", "pieces", "project"},
+    "written": {"bindings", "constants", "digest", "modules", "outline", "project"},
     "routes": {"facts", "kinds", "modules"},
     "walk": {
         "asked", "digest", "dynamic", "extensions", "facts", "guard", "imports", "kinds", "methods", "modules", "notes",
@@ -171,7 +172,7 @@ ALLOWED: dict[str, set[str]] = {
     "declared": {"constants", "options", "outline"},
     "sources": {
         "bindings", "changes", "declared", "digest", "facts", "model", "modules", "moved", "outline", "owners", "pieces",
-        "source", "written",
+        "project", "source", "written",
     },
     "stale": {
         "api", "graph", "holding", "imported", "model", "packed", "probe", "progress", "session", "sources", "verify",
