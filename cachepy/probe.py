@@ -165,10 +165,11 @@ class LiveProbe:
 
     def _pieces(self, dep: Dep) -> list[tuple[Piece, str]]:
         """What its code digest was made of, each piece with its source; nothing if that is not known."""
-        from cachepy.reach.source import loaded
+        from cachepy.reach.source import has_code, loaded
 
-        kept = (loaded(data) for store in self.session.stores() for data in store.codes(dep.digest or "", dep.name))
-        return next((rows for rows in kept if rows), [])
+        kept = [loaded(data) for store in self.session.stores() for data in store.codes(dep.digest or "")]
+        name = dep.name.partition("@")[0]
+        return next((rows for rows in kept if has_code(rows, name)), None) or next(filter(None, kept), [])
 
 
 def _named_by(target: Target) -> Target | None:

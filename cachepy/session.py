@@ -28,7 +28,7 @@ from cachepy.model import BELOW, CALL, FILE, NAME, PATTERN, ROOT, Dep
 from cachepy.opened import Crowd
 from cachepy.reach.edited import Edits
 from cachepy.reach.guard import Era
-from cachepy.reach.pieces import owner_of
+from cachepy.reach.pieces import names_of
 from cachepy.refusal import ASKED, EVERY_THREAD
 from cachepy.sink import GraphSink, QuietSink
 from cachepy.store import Store
@@ -335,7 +335,7 @@ class Session:
 
     def keep_code(self, store: Store, digest: str, pieces: tuple[Piece, ...]) -> None:
         """Keep what a code digest is made of, so that a reason can name what changed."""
-        name = code_name(digest, owner_of(pieces))
+        name = code_name(digest, names_of(pieces))
         if (store.root, name) not in self._code_kept:
             self._code_kept.add((store.root, name))
             if not os.path.exists(os.path.join(store.root, "code", name)):  # to read the source takes time
@@ -346,13 +346,13 @@ class Session:
     def renew_code(self, reaches: Iterable[Reach]) -> None:
         """Code holds: what is kept of its source files tells so again, if one of them was edited without effect."""
         for reach in reaches:
-            name = code_name(reach.digest, owner_of(reach.pieces))
+            name = code_name(reach.digest, names_of(reach.pieces))
             if name in self._code_held or self.is_asked:
                 continue
             self._code_held.add(name)
             newest = self.edits.newest(reach.pieces)
             for store in self.stores() if newest else ():
-                if 0 < store.code_time(name) < newest:
+                if store.code_time(name) < newest and store.codes(reach.digest):
                     from cachepy.reach.source import code_record
 
                     record = code_record(reach.pieces, self.sources, self.written, store.root)

@@ -13,7 +13,7 @@ from itertools import count
 from cachepy.disk.entryfile import SMALL, EntryFile, assemble, joined, load_value
 from cachepy.disk.handling import hard_link, keep_aside, mark, read_plain, unlink, write_all
 from cachepy.disk.meta import meta_of, rows_of
-from cachepy.disk.places import ENTRY, OLD, TEMPORARY, Places, code_name
+from cachepy.disk.places import ENTRY, OLD, TEMPORARY, Places, digest_in
 from cachepy.disk.trust import Trust
 from cachepy.errors import EntryError, EntryReplacedError
 from cachepy.model import Event
@@ -23,7 +23,6 @@ from cachepy.rows.packed import pack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
     from cachepy.disk.claims import Claim
@@ -66,6 +65,8 @@ class Store(Places):
         self.is_far = False  # on a network mount, which remembers what it was told (see `mounts`)
         self.is_ready = False  # whether this process has seen to it that the directory is there, and marked
         self._can_link = True
+        self._codes: dict[str, list[str]] = {}  # the names of what is kept of code digests
+        self._codes_at = 0  # when something was put there last (ns)
 
     @property
     def journal(self) -> Journal:
@@ -352,13 +353,15 @@ class Store(Places):
         except OSError:
             return None
 
-    def codes(self, digest: str, owner: str) -> Iterator[bytes]:
-        """What is kept of a code digest, first that of the code with this name: another may have the same digest."""
-        first = code_name(digest, owner)
-        found = self.get_code(first)
-        if found is not None:
-            yield found
-        for name in sorted(os.path.basename(path) for path in self.others("code")):
-            other = self.get_code(name) if name.startswith(digest or "?") and name != first else None
-            if other is not None:
-                yield other
+    def codes(self, digest: str) -> list[bytes]:
+        """What is kept of a code digest, the newest first: code of other names may have the same digest."""
+        try:
+            changed = os.stat(os.path.join(self.root, "code")).st_mtime_ns
+        except OSError:
+            return []
+        if self._codes_at != changed:
+            self._codes_at, self._codes = changed, {}
+            for path in self.others("code"):
+                self._codes.setdefault(digest_in(path), []).append(os.path.basename(path))
+        names = sorted(self._codes.get(digest, ()), key=self.code_time, reverse=True)
+        return [data for name in names if (data := self.get_code(name)) is not None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from cachepy.model import ANCHOR, CODE
-from cachepy.reach.source import loaded
+from cachepy.reach.source import has_code, loaded
 from cachepy.rows.packed import ITEM, PART, TEXT, decoded, deps_in, fields_in, part_of
 
 TYPE_CHECKING = False
@@ -72,8 +72,9 @@ def folders_of(session: Session, code: Code) -> dict[str, tuple[str, ...]]:
 def _places(session: Session, identity: str, digest: str, cwd: str) -> Iterator[tuple[str, str]]:
     """Each module that a code digest was made of, and the folder from which it is imported."""
     for store in session.stores():
-        data = next(store.codes(digest, identity), None)
-        for piece, _ in loaded(data) if data is not None else ():
+        kept = [loaded(data) for data in store.codes(digest)]
+        name = identity.partition("@")[0]
+        for piece, _ in min(kept, key=lambda rows: not has_code(rows, name)) if kept else ():
             module, file = piece.name.partition(":")[0], piece.where.rpartition(":")[0]
             if piece.cue != "code" or not file:
                 continue

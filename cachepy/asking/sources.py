@@ -18,7 +18,7 @@ from cachepy.reach.facts import scan
 from cachepy.reach.outline import INIT
 from cachepy.reach.pieces import Piece
 from cachepy.reach.project import Project
-from cachepy.reach.source import loaded, loaded_files
+from cachepy.reach.source import has_code, loaded, loaded_files
 from cachepy.reach.written import OWN, Subjects, env_of, read_source
 from cachepy.rows.moved import moved_path
 from cachepy.values.modules import PYTHON
@@ -67,12 +67,11 @@ class SourceLook:
 
     def _look(self, identity: str, digest: str) -> Seen:
         name = identity.partition("@")[0]
-        module = name.partition(":")[0]
         for store in self.session.stores():
-            for data in store.codes(digest, name):
-                rows = loaded(data)
-                if not any(piece.cue == "code" and piece.name.partition(":")[0] == module for piece, _ in rows):
-                    continue  # other code has the same digest
+            found = [(rows, data) for data in store.codes(digest) if (rows := loaded(data))]
+            for rows, data in sorted(found, key=lambda each: not has_code(each[0], name)):
+                if not (has_code(rows, name) or _is_of(rows, name)):
+                    break  # other code has the same digest
                 files = loaded_files(data)
                 if not files:
                     return unclear(f"code of {name}", "it was recorded without its source files")
@@ -420,6 +419,12 @@ class _Look:
         for piece, _ in self.rows:
             if piece.cue == "declared" and piece.name in told and told[piece.name] != piece.digest:
                 self.now[_key(piece)] = Piece("declared", piece.name, told[piece.name], "", told[piece.name])
+
+
+def _is_of(rows: list[tuple[Piece, str]], name: str) -> bool:
+    """Whether there is code of the module that a name is of."""
+    module = name.partition(":")[0]
+    return any(piece.cue == "code" and piece.name.partition(":")[0] == module for piece, _ in rows)
 
 
 def _tells_place(part: Part) -> bool:

@@ -8,7 +8,7 @@
     entries/ab/<name>-<digest>.valid         which of several runs was last seen to hold
     entries/ab/<name>-<digest>.claim         somebody is running this call
     entries/ab/<name>-<digest>.unended       a topmost call that began and did not end: the claim it had
-    code/<digest><name>                      pieces of a code digest of a function, and what is known of its files
+    code/<digest><names>                     pieces of a code digest of code of these names
     runs/<run>                               what other processes leave for a run: its mailbox
     runs/<run>.tally                         receipts for what is in it
     runs/children-<host>-<pid>               what child processes leave for the bodies of a process
@@ -27,7 +27,7 @@ from cachepy.disk.handling import OWN_NAMES, listed, safe_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Iterable, Iterator
 
 ENTRY, OLD, CLAIM, TEMPORARY, VALID, UNENDED = ".entry", ".old", ".claim", ".tmp", ".valid", ".unended"
 
@@ -43,15 +43,18 @@ def call_named(stem: str) -> str:
     return f"{fname}:{key}"
 
 
-def code_name(digest: str, owner: str) -> str:
-    """The file name for what is kept of a code digest of a function; empty for what is no digest."""
-    owned = owner.partition("@")[0].encode("utf-8", "surrogatepass")
-    return digest + xxh3_64_hexdigest(owned)[:8] if digest.isalnum() else ""
+_MORE = 8  # characters
 
 
-def is_code_of(path: str, digests: Container[str | None]) -> bool:
-    """Whether a file is named after one of these code digests."""
-    return os.path.basename(path)[:-8] in digests
+def code_name(digest: str, names: Iterable[str]) -> str:
+    """The file name for what is kept of a code digest of code with these names; empty for what is no digest."""
+    more = xxh3_64_hexdigest("\0".join(names).encode("utf-8", "surrogatepass"))[:_MORE]
+    return digest + more if digest.isalnum() else ""
+
+
+def digest_in(path: str) -> str:
+    """The code digest after which a file is named."""
+    return os.path.basename(path)[:-_MORE]
 
 
 class Places:

@@ -63,9 +63,9 @@ def bound_piece(name: str, target: str) -> Piece:
     return Piece("global", name, f"={target}", "", " ".join(target.split()[:2]))
 
 
-def owner_of(pieces: Iterable[Piece]) -> str:
-    """The name of the code that reaches all of these: it comes first."""
-    return next((piece.name for piece in pieces if piece.cue == "code"), "")
+def names_of(pieces: Iterable[Piece]) -> list[str]:
+    """The names of all code among them: equal code of other names has the same digest."""
+    return sorted({piece.name for piece in pieces if piece.cue == "code"})
 
 
 def defaults_of(fn: Any) -> list[tuple[str, Any]]:

@@ -112,6 +112,11 @@ def loaded(data: bytes) -> list[tuple[Piece, str]]:
         return []
 
 
+def has_code(rows: list[tuple[Piece, str]], name: str) -> bool:
+    """Whether these are pieces of code with this name."""
+    return any(piece.cue == "code" and piece.name == name for piece, _ in rows)
+
+
 def loaded_files(data: bytes) -> dict[str, Any]:
     """What was kept of the source files; nothing if that is damaged or of another form."""
     try:

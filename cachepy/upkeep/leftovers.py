@@ -12,7 +12,7 @@ import time
 from cachepy.disk import claims
 from cachepy.disk.handling import unlink
 from cachepy.disk.owner import process_start
-from cachepy.disk.places import CLAIM, ENTRY, OLD, TEMPORARY, UNENDED, VALID, is_code_of
+from cachepy.disk.places import CLAIM, ENTRY, OLD, TEMPORARY, UNENDED, VALID, digest_in
 from cachepy.model import CODE
 from cachepy.rows.packed import pack
 from cachepy.session import current_session
@@ -86,7 +86,7 @@ def _unneeded_code(store: Store) -> list[str]:
         return []
     needed = {d.digest for e in stock(store.root) for event in e.events for d in event.trace.deps if d.kind == CODE}
     current_session()._code_kept.clear()  # written again when a call needs them again
-    return [p for p in records if not is_code_of(p, needed) and is_ours(p)]
+    return [p for p in records if digest_in(p) not in needed and is_ours(p)]
 
 
 def is_orphan(path: str) -> bool:

@@ -52,7 +52,7 @@ def put(root, number, *, days=0, run=0, code="c" * 32, size=10):
     key, created = f"{number:032x}"[::-1], time.time() - days * DAY
     store = Store(str(root))
     trace = Trace((Dep(CODE, "m:f", code), Dep("file", "x", str(run))), (), "r")
-    store.put_code(code_name(code, "m:f"), wire.dumps([]))
+    store.put_code(code_name(code, ["m:f"]), wire.dumps([]))
     return store.put(
         Event(
             f"f:{key}", "f", "m", "f", key, f"{run:016x}" * 2, trace, {}, {}, "", None, "/", created, 0.1, created, "o",
