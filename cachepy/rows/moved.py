@@ -46,8 +46,13 @@ def has_moved(old: str, new: str) -> bool:
 
 def _is_there(old: str, new: str) -> bool:
     looked = False
-    for path in _files_of_code(new):
-        here = _rebased(path, old, new)
+    for path, root in _files_of_code(new):
+        if root == new:  # kept anew since: it tells if it is a file of the tree that was moved
+            before = _rebased(path, new, old)
+            if before is not None and before != path:
+                return True
+            continue
+        here = _rebased(path, root or old, new)
         if here is not None:
             looked = True
             if os.path.exists(here):
@@ -66,8 +71,8 @@ def _rebased(path: str, old: str, new: str) -> str | None:
     return os.path.normpath(os.path.join(new, os.path.relpath(path, old)))
 
 
-def _files_of_code(root: str) -> Iterator[str]:
-    """The source files that records of code name."""
+def _files_of_code(root: str) -> Iterator[tuple[str, str]]:
+    """The source files that records of code name, each with the cache directory as it was then."""
     import zlib
 
     folder = os.path.join(root, "code")
@@ -78,7 +83,7 @@ def _files_of_code(root: str) -> Iterator[str]:
     for name in names:
         try:
             with open(os.path.join(folder, name), "rb") as file:
-                found = wire.loads(zlib.decompress(wire.loads(file.read())[2]))["files"]
-            yield from (path for path, _ in found.values() if type(path) is str)
+                found = wire.loads(zlib.decompress(wire.loads(file.read())[2]))
+            yield from ((path, found["root"]) for path, _ in found["files"].values() if type(path) is str)
         except Exception:  # noqa: S112 - damage raises almost anything, and other records tell it as well
             continue

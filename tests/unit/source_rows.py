@@ -610,7 +610,7 @@ _ELSEWHERE = {
         "from .a import *\n" + N + "### a.py\nfrom .b import *\n### b.py\nN = 1\n", "N = 1", "N = 2", CHANGED,
     ),
     "import * of modules that do so with each other": (
-        "from .a import *\n" + N + "### a.py\nfrom .b import *\nM = 1\n### b.py\nfrom .a import *\nN = 1\n", "N = 1", "N = 2", CHANGED,
+        "from .a import *\n" + N + "### a.py\nfrom .b import *\nM = 1\n### b.py\nfrom .a import *\nN = 1\n", "N = 1", "N = 2", OPEN,
     ),
     "the seed of numpy": (
         "import numpy as np\nnp.random.seed(1)\nN = float(np.random.rand())\n" + N, "seed(1)", "seed(2)", OPEN,
