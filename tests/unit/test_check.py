@@ -204,9 +204,11 @@ def test_notes_and_code(used, kind, damage):
     assert (problem.path, "damaged" in problem.what) == (str(path), True)
 
 
-def test_a_flipped_byte_in_code_is_found(used):
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.7, 0.9, 0.98])
+def test_a_flipped_byte_in_code_is_found(used, share):
+    """In the pieces, and in what is known of the files."""
     path = min((used / "code").iterdir())
-    flip(path, path.stat().st_size // 2)
+    flip(path, int(path.stat().st_size * share))
     assert [p.path for p in cache_verify(used).problems] == [str(path)]
 
 
