@@ -338,13 +338,20 @@ class Session:
         name = code_name(digest, names_of(pieces))
         if (store.root, name) not in self._code_kept:
             self._code_kept.add((store.root, name))
-            if not os.path.exists(os.path.join(store.root, "code", name)):  # to read the source takes time
-                from cachepy.reach.source import code_record
+            if not _keeps_code(store, name):  # to read the source takes time
+                self._put_code(store, name, pieces)
 
-                store.put_code(name, code_record(pieces, self.sources, self.written, store.root))
+    def _put_code(self, store: Store, name: str, pieces: tuple[Piece, ...]) -> None:
+        from cachepy.reach.source import code_record
+
+        record = code_record(pieces, self.sources, self.written, store.root)
+        store.put_code(name, record, anew=True, is_whole=self.edits.newest(pieces) > 0)
 
     def renew_code(self, reaches: Iterable[Reach]) -> None:
-        """Code holds: what is kept of its source files tells so again, if one of them was edited without effect."""
+        """Code holds: what is kept of its source files tells so again.
+
+        One of them was edited without effect, or the project was copied, or less was known when it was kept.
+        """
         for reach in reaches:
             name = code_name(reach.digest, names_of(reach.pieces))
             if name in self._code_held or self.is_asked:
@@ -352,11 +359,9 @@ class Session:
             self._code_held.add(name)
             newest = self.edits.newest(reach.pieces)
             for store in self.stores() if newest else ():
-                if store.code_time(name) < newest and store.codes(reach.digest):
-                    from cachepy.reach.source import code_record
-
-                    record = code_record(reach.pieces, self.sources, self.written, store.root)
-                    store.put_code(name, record, anew=True)
+                is_kept = _keeps_code(store, name) and store.code_time(name) >= newest
+                if not is_kept and store.codes(reach.digest):
+                    self._put_code(store, name, reach.pieces)
 
     def events(self, call: str) -> list[Event]:
         """The stored events of a call, from whichever cache directory has it, newest first."""
@@ -477,3 +482,13 @@ class use_session:  # noqa: N801 - reads as a verb: with use_session(s)
         global _default
         _default = self._before
         self.session.close()
+
+
+def _keeps_code(store: Store, name: str) -> bool:
+    """Whether the pieces of a code digest are kept, and their files as they lie now."""
+    if not store.is_copy:
+        return store.code_time(name) > 0
+    from cachepy.reach.source import loaded_files
+
+    data = store.get_code(name)
+    return data is not None and loaded_files(data).get("root") == store.root

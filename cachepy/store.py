@@ -65,6 +65,7 @@ class Store(Places):
         self.is_far = False  # on a network mount, which remembers what it was told (see `mounts`)
         self.is_ready = False  # whether this process has seen to it that the directory is there, and marked
         self._can_link = True
+        self.is_copy = False  # whether entries were met that were made where the project lay before
         self._codes: dict[str, list[str]] = {}  # the names of what is kept of code digests
         self._codes_at = 0  # when something was put there last (ns)
 
@@ -142,6 +143,7 @@ class Store(Places):
                 opened.pickle()
         except FileNotFoundError:
             raise EntryReplacedError(f"{path} vanished while it was read") from None
+        self.is_copy |= any(event.root != self.root for event, _ in rows)
         events = [moved_event(event, self.root) for event, _ in rows]
         if any(event.id != call for event in events):
             raise EntryError(f"{path} holds another call than its name says")
@@ -327,14 +329,19 @@ class Store(Places):
         unlink(self.unended_path(call))
         self._parsed.pop(call, None)
 
-    def put_code(self, name: str, wire: bytes, *, anew: bool = False) -> None:
-        """Keep the pieces of a code digest, best effort: without them less is known, and no more."""
+    def put_code(self, name: str, wire: bytes, *, anew: bool = False, is_whole: bool = True) -> None:
+        """Keep the pieces of a code digest, best effort: without them less is known, and no more.
+
+        is_whole: whether the source files are those that ran; else the next run that knows keeps them anew.
+        """
         path = os.path.join(self.root, "code", name)
         if (os.path.exists(path) and not anew) or not name.isalnum():
             return
         try:
             self.trust.make_folder(os.path.dirname(path))
             self._write(path, [wire])
+            if not is_whole:
+                os.utime(path, ns=(1, 1))
         except OSError:
             pass
 

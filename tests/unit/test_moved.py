@@ -320,3 +320,49 @@ def test_a_module_that_a_text_imports_is_looked_at(tmp_path):
     assert status(tmp_path) == (0, "the only call is fresh")
     edit(tmp_path / "steps.py", "return x", "return -x")
     assert status(tmp_path) == (1, "1 call: 1 stale")
+
+
+PLACED = """from pathlib import Path
+from cachepy import cache_file
+
+def first(text):
+    return text[:1]
+
+NAME = first(Path(__file__).name)
+
+@cache_file("cache", warn_cheap=False)
+def f(x):
+    return NAME, x
+
+if __name__ == "__main__":
+    f(1)
+"""
+EDITED = """import sys, time
+sys.path.insert(0, "")
+from cachepy import cache_file
+cache_file("cache")  # what knows when this process began is loaded
+time.sleep(0.05)
+with open("job.py", "a") as file:
+    file.write("# edited meanwhile\\n")
+import job
+job.f(1)
+"""
+
+
+@pytest.mark.parametrize("how", ["copied", "edited while the program ran"])
+def test_what_is_unknown_is_known_after_the_next_run(tmp_path, how):
+    """Though it runs nothing, since all is as it was."""
+    first, here = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    (first / "job.py").write_text(PLACED)
+    if how == "copied":
+        assert python(first, "job.py").returncode == 0
+    else:
+        assert python(first, "-c", EDITED).returncode == 0
+    shutil.copytree(first, here)
+    assert status(here)[0] == 3
+    stored = sorted((here / "cache" / "entries").rglob("*.entry"))
+    times = [path.stat().st_mtime_ns for path in stored]
+    assert python(here, "job.py").returncode == 0
+    assert [path.stat().st_mtime_ns for path in stored] == times
+    assert status(here) == (0, "the only call is fresh")
