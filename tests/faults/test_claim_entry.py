@@ -127,6 +127,8 @@ def test_nobody_sees_it_before_it_is_whole(place, size, monkeypatch):
     write, seen = os.write, []
 
     def slow(fd, data):
+        if os.readlink(f"/proc/self/fd/{fd}").endswith("stat.memo"):  # a row that is cut in two is passed over
+            return write(fd, data)
         with use_session(Session()):
             seen.append((place.files(".entry"), cache_list(place.root), place.call.is_cached(size)))
         return write(fd, bytes(data)[: max(1, len(data) // 2)])

@@ -37,8 +37,8 @@ def test_files_stand_right_of_all_calls(browser):
 
 
 def test_states_are_told_by_shape_and_words_too(opened):
-    assert [opened.text(f"#legend li:nth-child({i})").split("\n")[-1] for i in range(1, 7)] == [
-        "cached and fresh", "stale", "value missing", "file", "calls", "result goes to",
+    assert [opened.text(f"#legend li:nth-child({i})").split("\n")[-1] for i in range(1, 8)] == [
+        "cached and fresh", "stale", "value missing", "unknown: not all could be looked at", "file", "calls", "result goes to",
     ]  # fmt: skip
     opened.click(number(opened, "alone"))
     assert "value missing" in opened.text("#panel .chip")

@@ -269,7 +269,7 @@ class Painter {
   cells(unit) {
     const { c } = this,
       { k } = this.view,
-      groups = [[], [], [], []];
+      groups = this.colours.looks.map(() => []);
     const first = Math.max(0, Math.floor((this.view.y - unit.y - HEAD) / (CELL + CELL_GAP)) * unit.columns);
     const last = Math.min(
       unit.items.length,
