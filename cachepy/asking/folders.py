@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 from cachepy.model import ANCHOR, CODE
-from cachepy.reach.source import has_code, loaded
+from cachepy.reach.source import has_code, loaded, loaded_files
+from cachepy.rows.moved import moved_path
 from cachepy.rows.packed import ITEM, PART, TEXT, decoded, deps_in, fields_in, part_of
 
 TYPE_CHECKING = False
@@ -72,31 +73,18 @@ def folders_of(session: Session, code: Code) -> dict[str, tuple[str, ...]]:
 def _places(session: Session, identity: str, digest: str, cwd: str) -> Iterator[tuple[str, str]]:
     """Each module that a code digest was made of, and the folder from which it is imported."""
     for store in session.stores():
-        kept = [loaded(data) for data in store.codes(digest)]
+        kept = [(loaded(data), data) for data in store.codes(digest)]
         name = identity.partition("@")[0]
-        for piece, _ in min(kept, key=lambda rows: not has_code(rows, name)) if kept else ():
+        rows, data = min(kept, key=lambda each: not has_code(each[0], name)) if kept else ([], b"")
+        old = loaded_files(data).get("root", store.root) if rows else store.root
+        for piece, _ in rows:
             module, file = piece.name.partition(":")[0], piece.where.rpartition(":")[0]
             if piece.cue != "code" or not file:
                 continue
-            here = in_this_tree(os.path.normpath(os.path.join(cwd, file)), store.root)
+            here = moved_path(os.path.normpath(os.path.join(cwd, file)), old, store.root)
             folder = folder_for(module, here)
             if folder is not None and os.path.exists(folder):
                 yield module, folder
-
-
-def in_this_tree(file: str, root: str) -> str:
-    """The file beside the cache directory that corresponds to one of the place where a project ran first.
-
-    A project may have been copied, together with its cache: then it is judged by its own files. Where the file lies in
-    one tree with the cache, this is that file itself.
-    """
-    parts, above = file.strip(os.sep).split(os.sep), root
-    while (above := os.path.dirname(above)) != os.path.dirname(above):
-        for i in range(len(parts)):
-            here = os.path.join(above, *parts[i:])
-            if os.path.isfile(here):
-                return here
-    return file
 
 
 def folder_for(module: str, file: str) -> str | None:

@@ -96,7 +96,7 @@ class Refresh:
 
     def load(self, event: Event) -> None:
         """Have the module of a call loaded here, if another process could import it without harm; else RerunError."""
-        if resolve(event.module, "*") is not None or self.imports is None:
+        if resolve(event.module, "*") is not None:
             return
         why = self.imports.found.failed.get(event.module)
         if why is not None:

@@ -38,16 +38,20 @@ _NO_FILE = "it came from no file: a prompt, a notebook, or python -c"
 
 
 class Seen(Record):
-    """What was seen of a piece of code: ``same``, ``changed`` with the reasons, or ``unclear`` with what is."""
+    """What was seen of a piece of code: ``same``, ``changed`` with the reasons, or ``unclear`` with what is.
 
-    __slots__ = ("state", "reasons")
+    is_edited: whether a file that it came from is another one now; only an import tells whether it can be imported.
+    """
+
+    __slots__ = ("state", "reasons", "is_edited")
     state: str
     reasons: tuple[Reason, ...]
+    is_edited: bool
 
 
 def unclear(what: str, why: str) -> Seen:
     """Something that counts could not be looked at."""
-    return Seen(UNCLEAR, (Reason("unseen", what, None, why),))
+    return Seen(UNCLEAR, (Reason("unseen", what, None, why),), is_edited=False)
 
 
 class SourceLook:
@@ -154,13 +158,14 @@ class _Look:
         if not is_same or self.outside:
             self._names(subjects, is_same)
         if any(piece is None and key.startswith(f"code {self.name} ") for key, piece in self.now.items()):
-            return Seen(CHANGED, (Reason("gone", self.name, None, None),))
+            return Seen(CHANGED, (Reason("gone", self.name, None, None),), is_edited=True)
         if self.now or self.new:
             gone = {key for key, piece in self.now.items() if piece is None}
             after = [self.now.get(_key(p)) or p for p in pieces if _key(p) not in gone]
             found = reasons_of(self.name, self.rows, [*after, *self.new], self.session.sources)
-            return Seen(CHANGED, tuple(found) or (Reason("code", self.name, None, None),))
-        return Seen(UNCLEAR, tuple(self.unclear)) if self.unclear else Seen(SAME, ())
+            return Seen(CHANGED, tuple(found) or (Reason("code", self.name, None, None),), is_edited=True)
+        state = UNCLEAR if self.unclear else SAME
+        return Seen(state, tuple(self.unclear), is_edited=bool(self.edited))
 
     def _doubt(self, what: str, why: str) -> None:
         reason = Reason("unseen", what, None, why)

@@ -14,8 +14,10 @@ from cachepy.errors import EntryError
 from cachepy.graph import unpacked
 from cachepy.model import CODE, FILE, Dep, Event, Reason, Record, Trace
 from cachepy.probe import LiveProbe
+from cachepy.refusal import WAY_OUT
 from cachepy.rows.packed import PART, PATHS, Quiet, args_in, deps_in, located, unpack
 from cachepy.session import Session, current_session
+from cachepy.values.modules import MAIN
 from cachepy.verify import Verifier
 
 TYPE_CHECKING = False
@@ -55,6 +57,7 @@ class AskingProbe(LiveProbe):
         self.imports = imports
         self._looks_at_code = look_at_code
         self.unclear: dict[tuple[str, str], tuple[Reason, ...]] = {}  # code that could not be looked at
+        self.edited: set[str] = set()  # identities of code that is as it was, in a file that is not
         self._sources = SourceLook(session)
         self._rows = rows
         self._recorded: dict[str, Event] = {}
@@ -105,7 +108,17 @@ class AskingProbe(LiveProbe):
             return None  # of a local function its anchors speak
         if seen.state == UNCLEAR:
             self.unclear[identity, recorded] = seen.reasons
+        elif seen.is_edited:
+            self.edited.add(identity)
+            self._check_import(identity, recorded)
         return recorded
+
+    def _check_import(self, identity: str, recorded: str) -> None:
+        """Code that is as it was in a module that cannot be imported any more is none that the program comes to."""
+        module, _, name = identity.partition(":")
+        why = self.imports.found.failed.get(module) if self.imports is not None and module not in MAIN else None
+        if why is not None and not why.endswith(WAY_OUT):  # what calls at import was refused here, not there
+            self.unclear[identity, recorded] = (Reason("unseen", f"code of {module}:{name}", None, why),)
 
     def code_reasons(self, dep: Dep) -> list[Reason]:
         if self.found(dep.name):
@@ -428,10 +441,10 @@ def survey(
     whether it changed, in a process of their own; calls: those whose code is worth that, if not all are.
     """
     found = Survey(session, each=each, look_at_code=look_at_code)
-    unclear = {identity for identity, _ in found.probe.unclear}
-    if not import_code or not unclear:
+    asked = {identity for identity, _ in found.probe.unclear} | found.probe.edited
+    if not import_code or not asked:
         return found
-    imports = imports_of(session, calls, unclear.__contains__)
+    imports = imports_of(session, calls, asked.__contains__)
     return Survey(session, imports=imports, each=each)
 
 

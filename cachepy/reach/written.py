@@ -2,7 +2,7 @@
 
 Of each name that the code reaches: the digests of the parts of how it is bound (see `bindings`).  A file that was
 edited after this process began may not be what runs here: of that only those parts are kept whose values are the ones
-that ran.  Imports bindings, modules, outline, pieces.
+that ran.  Imports bindings, modules, outline, pieces, toplevel.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from cachepy.reach.bindings import Bindings
 from cachepy.reach.constants import NotConstant
 from cachepy.reach.outline import INIT
 from cachepy.reach.project import Project
+from cachepy.reach.toplevel import may_change_others
 from cachepy.values.modules import MAIN, PYTHON, STARTED, USER, Origins, canonical, file_of, find, scope_of
+from cachepy.values.owners import is_installed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
 FILE_LIMIT = 1 << 20  # bytes; a larger one is made by a program
 OWN = "own"  # a variable of the environment that the program sets itself, whatever it is outside
-_PARSED = 64  # of the modules that are loaded; of the others those that are edited since
+_CHANGERS = 64  # of the modules that are loaded, those looked into for what they change in others
 _LOADED = 1000
 _FILES = (".py", ".pyw", "")  # endings of source files
 
@@ -89,11 +91,16 @@ class Written:
         self._where: dict[str, str] = {}  # of modules that are not loaded here: by the places of their code
         self._here: dict[str, str] = {}
         self._count = 0
+        self._files: dict[str, str | None] = {}  # by module, while one record is made
+        self._trusted: dict[str, bool] = {}  # likewise
+        self._changes: dict[str, bool] = {}  # by module: whether it may change others
         self.project = Project(self._file, read_source)
         self.bindings = Bindings(self.project, digester)
 
     def record(self, pieces: tuple[Piece, ...], root: str) -> dict[str, Any]:
         """What is kept of the files behind these pieces, in a cache directory."""
+        self._files.clear()
+        self._trusted.clear()
         for piece in pieces:
             if piece.cue == "code" and piece.where[:1] != "<":
                 self._where.setdefault(piece.name.partition(":")[0], os.path.abspath(piece.where.rpartition(":")[0]))
@@ -121,7 +128,7 @@ class Written:
     def _grow(self, modules: set[str]) -> None:
         """Statements of these modules, of the program, and of what it has imported, may change what is in others."""
         main = find_main()
-        wanted = {*self.project.modules, *modules, *([main] if main else []), *[*self._loaded_here()][:_PARSED]}
+        wanted = {*self.project.modules, *modules, *([main] if main else []), *self._changers()}
         if wanted != {*self.project.modules}:
             file_of, read = self._file, read_source
             self.project = Project(file_of, read)
@@ -132,10 +139,24 @@ class Written:
         """The source files of the user's modules in this process."""
         if len(sys.modules) != self._count:
             self._count = len(sys.modules)
-            named = {canonical(name) for name in list(sys.modules)}
-            found = {name: path for name in sorted(named) if (path := self._file(name)) is not None}
+            files = {canonical(name): scope_of(module).get("__file__") for name, module in list(sys.modules.items())}
+            named = sorted(name for name, path in files.items() if type(path) is str and not is_installed(path))
+            found = {name: path for name in named if (path := self._file(name)) is not None}
             self._here = dict([*found.items()][:_LOADED])
         return self._here
+
+    def _changers(self) -> list[str]:
+        """Of the modules loaded here, those that may change what is in others."""
+        for module, path in self._loaded_here().items():
+            if module not in self._changes:
+                text = read_source(path)
+                self._changes[module] = text is not None and may_change_others(text, self._is_user)
+        return [module for module in self._here if self._changes[module]][:_CHANGERS]
+
+    def _is_user(self, package: str) -> bool:
+        loaded = sys.modules.get(package)
+        path = scope_of(loaded).get("__file__")
+        return loaded is None or (not is_installed(str(path)) and self.origins.of_module(loaded) == USER)
 
     def _names(self, module: str) -> str:
         outline = self.project.outline(module)
@@ -143,14 +164,24 @@ class Written:
 
     def _file(self, module: str) -> str | None:
         """The source file of a module of the user's; None for others."""
+        if module not in self._files:
+            self._files[module] = self._found(module)
+        return self._files[module]
+
+    def _found(self, module: str) -> str | None:
         loaded = _loaded(module)
         path = scope_of(loaded).get("__file__") if loaded is not None else self._where.get(module)
-        if type(path) is not str or os.path.splitext(path)[1] not in _FILES or not os.path.isfile(path):
+        if type(path) is not str or os.path.splitext(path)[1] not in _FILES:
             return None
-        return os.path.abspath(path) if self.origins.owners.kind(path) == USER else None
+        return os.path.abspath(path) if self.origins.owners.kind(path) == USER and os.path.isfile(path) else None
 
     def _is_trusted(self, module: str) -> bool:
         """Whether the file is as it was when this process loaded it."""
+        if module not in self._trusted:
+            self._trusted[module] = self._is_as_loaded(module)
+        return self._trusted[module]
+
+    def _is_as_loaded(self, module: str) -> bool:
         path = self._file(module)
         try:
             st = os.stat(path or "")

@@ -18,6 +18,11 @@ _STDLIB_DIR = (os.__file__ or "").replace("\\", "/").rpartition("/os.py")[0] + "
 _DEEPEST = 4  # folders that share a name, as ``google.cloud`` does
 
 
+def is_installed(file: str) -> bool:
+    """Whether a file lies in a folder of packages, by its path alone."""
+    return "-packages/" in file and any(folder in file for folder in _FOLDERS)
+
+
 class Owners:
     """Remembers what was found out of the folders of packages in one process.
 

@@ -247,6 +247,25 @@ def test_no_process_is_left_behind(project):
         assert time.monotonic() < deadline
 
 
+ENDS = {
+    "raises": "raise RuntimeError('boom')",
+    "imports what is not there": "import no_such_module",
+    "ends the process": "import os\nos._exit(0)",
+    "fails in its midst": "N = 1 / 0",
+}
+
+
+@pytest.mark.parametrize("text", ENDS.values(), ids=ENDS)
+def test_code_that_is_as_it_was_where_the_program_cannot_come_to_it(project, text):
+    """Of the code itself the source files tell all; but only an import tells that the module has one no more."""
+    (project / "run.py").write_text(f"{GOOD}{text}\n{GUARD}")
+    done = status(project)
+    assert done.returncode == UNKNOWN
+    assert "code of run could not be looked at: " in done.stderr
+    (project / "run.py").write_text(f"{GOOD}N = 1\n{GUARD}")
+    assert status(project).returncode == FRESH
+
+
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "soon"])
 def test_a_time_that_is_none(project, text):
     (project / "run.py").write_text(UNCLEAR + GUARD)

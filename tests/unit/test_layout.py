@@ -118,7 +118,8 @@ ALLOWED: dict[str, set[str]] = {
     "outline": set(),
     "project": {"digest", "outline"},
     "bindings": {"constants", "digest", "found", "outline", "pieces", "project"},
-    "written": {"bindings", "constants", "digest", "modules", "outline", "project"},
+    "toplevel": set(),
+    "written": {"bindings", "constants", "digest", "modules", "outline", "owners", "project", "toplevel"},
     "routes": {"facts", "kinds", "modules"},
     "walk": {
         "asked", "digest", "dynamic", "extensions", "facts", "guard", "imports", "kinds", "methods", "modules", "notes",
@@ -165,7 +166,7 @@ ALLOWED: dict[str, set[str]] = {
     "holding": {"model", "packed"},
     "unended": {"claims", "owner", "places"},
     "jobs": {"again", "code", "model", "session"},
-    "folders": {"model", "packed", "source"},
+    "folders": {"model", "moved", "packed", "source"},
     "importer": {"code", "probe", "refusal", "session", "wire"},
     "child": {"importer", "refusal", "wire"},
     "imported": {"child", "folders", "importer", "model", "pieces", "refusal"},
@@ -175,7 +176,8 @@ ALLOWED: dict[str, set[str]] = {
         "project", "source", "written",
     },
     "stale": {
-        "api", "graph", "holding", "imported", "model", "packed", "probe", "progress", "session", "sources", "verify",
+        "api", "graph", "holding", "imported", "model", "modules", "packed", "probe", "progress", "refusal", "session",
+        "sources", "verify",
     },
     "plan": {"amounts", "model", "progress", "session", "stale", "verify"},
     "refresh": {"again", "code", "jobs", "model", "plan", "probe", "progress", "refusal", "session", "stale", "verify"},

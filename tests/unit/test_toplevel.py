@@ -1,0 +1,73 @@
+"""Which modules may change others, told by their text: whatever does has to be among them."""
+
+from __future__ import annotations
+
+import pytest
+
+from cachepy.reach.toplevel import may_change_others
+
+OWN = {"lib", "pkg"}
+CHANGES = [
+    "import lib\nlib.N = 1",
+    "import lib\nlib.N += 1",
+    "import lib\nlib.TABLE['a'] = 1",
+    "import lib\ndel lib.N",
+    "import lib\nsetattr(lib, 'N', 1)",
+    "import lib as other\nother.sub.N: int = 3",
+    "import os\nos.environ['A'] = 'b'",
+    "import os\nos.environ.update(A='b')",
+    "import numpy as np\nnp.seterr(all='ignore')",
+    "import numpy\nnumpy.load = None",
+    "from lib import ITEMS\nITEMS.append(3)",
+    "from lib import ITEMS as x\nfor each in x:\n    print(each)",
+    "from lib import register\n@register\ndef f():\n    pass",
+    "from .lib import (\n    register,  # of all\n    other as ours,\n)\n@ours\ndef f():\n    pass",
+    "from . import lib\nif True:\n    @lib.register\n    class A:\n        pass",
+    "from lib import *\n@whatever\ndef f():\n    pass",
+    "from lib import Base\nclass A(Base):\n    pass",
+    "from lib import Meta\nclass A(metaclass=Meta):\n    pass",
+    "from lib import set_it\nX = set_it()",
+    "from lib import set_it\ndef f(x=set_it()):\n    pass",
+    "from lib import set_it\ndef f(\n    x,\n    y=set_it(),\n):\n    pass",
+    "def set_it():\n    import lib\n    lib.N = 1\nset_it()",
+    "def set_it():\n    import lib\n    lib.N = 1\nX = set_it()",
+    "def set_it():\n    import lib\n    lib.N = 1\nif True: set_it()",
+    "def one(): return 1\nimport lib; lib.N = 2",
+    "def one(): return 1\ndef two(): return 2\nimport lib\nlib.N = 2",
+    "def f():\n    '''\nlib = 1\n    '''\nimport lib\nlib.N = 2",
+    "X = '#'\nimport lib\nlib.N = 2",
+    "X = 'it\\'s'\nimport lib\nlib.N = 2  # it's",
+    "try:\n    import lib\nexcept ImportError:\n    pass\nelse: lib.f()",
+    "import lib\nwith open('x') as lib.FILE:\n    pass\nlib.N = \\\n    3",
+    "import sys\nsys.modules['lib'].N = 3",
+    "exec('import lib; lib.N = 3')",
+    "import importlib\nX = importlib.import_module('lib')",
+    "import random, lib\nX = random.shuffle(lib.ITEMS)",
+    "class A:\n    from lib import ITEMS\n    X = [each for each in ITEMS]",
+]
+DOES_NOT = [
+    "",
+    "import os, sys\nfrom math import sqrt\nN = 3\nTABLE = {'a': [1, 2]}\nX: dict[str, int] = {}",
+    "import logging\nlog = logging.getLogger(__name__)",
+    "from pathlib import Path\nHERE = Path(__file__).parent / 'data'",
+    "from cachepy import cache_file\n@cache_file('cache', warn_cheap=False)\ndef f(x):\n    return x",
+    "import lib\ndef f(x):\n    lib.N = x\n    lib.f()\n\ndef g(x: int = 3) -> int:\n    return f(x)",
+    "import lib\nclass A:\n    x: int = 3\n    def f(self):\n        lib.N = self.x\n",
+    "from lib import Table\ndef f(x: Table, *, y: list[Table]) -> Table:\n    return x",
+    "from lib import Table\nclass A:\n    table: Table\n    size: int = 3",
+    "'''A text.\n\nimport lib\nlib.N = 1\n'''\n# lib.N = 1",
+    "def f():\n    return '''\nlib.N = 1\n'''",
+    "import lib\ndef f(\n    x,\n    y,\n):\n    lib.N = 3\n",
+    "import lib\nasync def f():\n    lib.N = 3\n",
+]
+
+
+@pytest.mark.parametrize("text", CHANGES)
+def test_what_may_change_others(text):
+    assert may_change_others(text, OWN.__contains__)
+    assert may_change_others(text.replace("\n", "\r\n"), OWN.__contains__)
+
+
+@pytest.mark.parametrize("text", DOES_NOT)
+def test_what_does_not(text):
+    assert not may_change_others(text, OWN.__contains__)
