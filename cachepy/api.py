@@ -148,7 +148,8 @@ def cache_tree_load(path: AnyPath) -> None:
 def cache_tree_sync(cache_dir: AnyPath) -> None:
     """Merge the graph of a cache directory into the graph in memory.
 
-    The newer run of a call wins and edges unite; order and repetition do not matter.
+    The newer run of a call wins and edges unite; order and repetition do not matter. Calls that its ``graph.pkl``
+    lacks are taken from their entries, and added to it where that may be written.
 
     Parameters
     ----------
@@ -175,18 +176,31 @@ def cache_tree_sync(cache_dir: AnyPath) -> None:
     """
     session = current_session()
     path = os.path.abspath(path_text("cache_dir", cache_dir))
-    root = path if os.path.isdir(path) else None
-    name = os.path.join(path, "graph.pkl") if root is not None else path
     try:
-        taken, damaged = session.graph.merge(name, root)
+        name, taken, damaged = _merge(session, path)
     except FileNotFoundError:
         return
     except OSError as error:
-        session.warn(CacheReadWarning, f"cannot read the graph {name}: {error.strerror or error}", object())
+        where = error.filename or path
+        session.warn(CacheReadWarning, f"cannot read the graph {where}: {error.strerror or error}", object())
         return
     if damaged:
         text = f"parts of the graph {name} are damaged; the {taken} whole records were taken"
         session.warn(CacheReadWarning, text, object())  # each time: the user asked for this file just now
+
+
+def _merge(session: Session, path: str) -> tuple[str, int, bool]:
+    """Fold in a saved graph, or all that a cache directory has."""
+    if not os.path.isdir(path):
+        return path, *session.graph.merge(path)
+    from cachepy.recording.lacking import read_graph
+
+    store = session.store(path)
+    try:
+        read = read_graph(session.graph, store)
+    finally:
+        store.listed = None
+    return store.journal.path, read.whole or 0, read.damaged
 
 
 def cache_tree_for_file(path: AnyPath) -> dict[str, Node]:

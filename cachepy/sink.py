@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cachepy.model import Event
     from cachepy.session import Session
+    from cachepy.store import Store
 
 
 class GraphSink:
@@ -73,7 +74,9 @@ class GraphSink:
 
     def _make_up_for(self, event: Event) -> None:
         """Write the record of a run whose process died before it did: then its claim is there, or we removed it."""
-        path, inherited = self.session.store(event.root).claim_path(event.id), self.session.inherited
+        store, inherited = self.session.store(event.root), self.session.inherited
+        self._see_to(store)
+        path = store.claim_path(event.id)
         if path in inherited or (exists(path) and not self.session.claims.is_held(path)):
             inherited.discard(path)
             self._append(event)
@@ -95,15 +98,26 @@ class GraphSink:
         """Every event that is new to this process comes through here."""
         self.session.fold(event)
 
+    def _see_to(self, store: Store) -> None:
+        """The first time that this process meets a directory: records that its graph has lost come from the entries."""
+        if store.may_lack_records():
+            from cachepy.recording.lacking import heal
+
+            try:
+                heal(store)
+            except OSError:  # what cannot be read or written now is left to the commands
+                pass
+
     def _append(self, event: Event) -> None:
         store = self.session.store(event.root)
+        self._see_to(store)
         try:
             store.journal.append_packed(pack(event))
         except OSError as error:
             self.session.warn(
                 CacheWriteWarning,
                 f"cannot write {store.journal.path}: {error.strerror or error}; the graph of this run "
-                f"is in memory only",
+                f"is in memory only. When it can be written, the next run adds it, or `cachepy repair`",
                 "journal",
                 store.root,
             )

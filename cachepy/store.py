@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from cachepy.disk.claims import Claim
     from cachepy.disk.entryfile import Mapped, Stamp
+    from cachepy.disk.extent import Extent
     from cachepy.disk.journal import Journal
     from cachepy.disk.payload import Payload
 
@@ -62,6 +63,9 @@ class Store(Places):
         self._hot_bytes = 0
         self._count = count()
         self._journal: Journal | None = None
+        self._extent: Extent | None = None
+        self.is_first = False  # whether this process made the folder of the entries
+        self.is_looked_at = False  # whether it has been seen to that the graph on disk has all calls
         self.is_far = False  # on a network mount, which remembers what it was told (see `mounts`)
         self.is_ready = False  # whether this process has seen to it that the directory is there, and marked
         self._can_link = True
@@ -75,8 +79,38 @@ class Store(Places):
         if self._journal is None:
             from cachepy.disk.journal import Journal
 
-            self._journal = Journal(os.path.join(self.root, "graph.pkl"), self.open_up)
+            self._journal = Journal(os.path.join(self.root, "graph.pkl"), self._graph_made, extent=self.extent)
         return self._journal
+
+    @property
+    def extent(self) -> Extent:
+        """How long the graph on disk has been."""
+        if self._extent is None:
+            from cachepy.disk.extent import Extent
+
+            self._extent = Extent(os.path.join(self.root, "graph.size"), self.open_up)
+        return self._extent
+
+    def _graph_made(self, fd: int) -> None:
+        self.open_up(fd)
+        if self.is_first:
+            self.extent.begin(0)
+
+    def may_lack_records(self) -> bool:
+        """Whether the graph on disk may lack calls that have an entry: asked once, and told by one look at two files.
+
+        What a directory lacks is then added (see `lacking`); one that may not be written has to do without.
+        """
+        if self.is_looked_at:
+            return False
+        self.is_looked_at = True
+        if self.is_first or not os.access(self.root, os.W_OK):
+            return False
+        try:
+            size = os.stat(os.path.join(self.root, "graph.pkl")).st_size
+        except OSError:
+            return True
+        return not self.extent.covers(size)
 
     def close(self) -> None:
         """Close the journal; it is opened again when something is added."""
@@ -93,6 +127,7 @@ class Store(Places):
         self.trust.make_folder(self.root)
         mark(os.path.join(self.root, "CACHEDIR.TAG"), self.trust)
         self.is_ready = True
+        self.is_first = self.is_first or not os.path.isdir(self.entries)
         self.trust.make_folder(self.entries)
         self.trust.make_folder(folder)
 

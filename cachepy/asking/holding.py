@@ -22,14 +22,14 @@ _OUTPUT = f"{ITEM}{OUTPUT}{ITEM}".encode()
 class Holding:
     """The calls that are stored, whose own deps hold, and whose calls below all hold and gave what they did then.
 
-    listing: the entries in a cache directory; holds: whether the deps in the second part of a row hold;
-    each: wraps the list of calls, to show progress.
+    listing: the entries in a cache directory, which is also told which process made one; holds: whether the deps in
+    the second part of a row hold; each: wraps the list of calls, to show progress.
     """
 
     def __init__(
         self,
         rows: Mapping[str, Row],
-        listing: Callable[[str], Collection[str]],
+        listing: Callable[[str, str], Collection[str]],
         holds: Callable[[bytes], bool],
         each: Callable[[list[str]], Iterable[str]] = iter,
     ) -> None:
@@ -59,8 +59,8 @@ class Holding:
 
     def _place(self, shared: bytes) -> tuple[str, Collection[str]]:
         """How the names of entries begin, and those that are there."""
-        *_, root, _, stem = fields_in(shared)
-        return stem, self._listing(root) if stem else ()
+        *_, root, origin, stem = fields_in(shared)
+        return stem, self._listing(root, origin) if stem else ()
 
     def _add_caller(self, call: str, row: bytes) -> None:
         own, part, _ = row.split(PART, 2)

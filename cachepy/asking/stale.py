@@ -10,6 +10,7 @@ from __future__ import annotations
 from cachepy.api import graph_now
 from cachepy.asking.holding import Holding
 from cachepy.asking.sources import CHANGED, SAME, UNCLEAR, SourceLook
+from cachepy.disk.refusals import Refusals
 from cachepy.errors import EntryError
 from cachepy.graph import unpacked
 from cachepy.model import CODE, FILE, Dep, Event, Reason, Record, Trace
@@ -62,6 +63,7 @@ class AskingProbe(LiveProbe):
         self._rows = rows
         self._recorded: dict[str, Event] = {}
         self._listed: dict[str, set[str]] = {}
+        self._refused: dict[str, Refusals] = {}
 
     def recorded(self, call: str) -> Event | None:
         """What the graph has of a call."""
@@ -70,11 +72,32 @@ class AskingProbe(LiveProbe):
             event = self._recorded[call] = unpack(self._rows[call])
         return event
 
-    def listing(self, root: str) -> set[str]:
-        """The entries of a cache directory, by one listing of each folder."""
+    def listing(self, root: str, origin: str | None = None) -> set[str]:
+        """The entries of a cache directory that would be loaded, by one listing of each folder.
+
+        origin: the process that made one of them.
+        """
         if root not in self._listed:
-            self._listed[root] = self.session.store(root).listing()
+            store = self.session.store(root)
+            names = self._listed[root] = store.listing()
+            self._refused[root] = Refusals(store, names)
+        if origin is not None:
+            self._refused[root].made_by(origin)
         return self._listed[root]
+
+    def why_missing(self, event: Event) -> Reason:
+        """Why a call has no value that would be loaded."""
+        refusal = self._refused[event.root].why.get(event.outfile or "")
+        return Reason("value", event.title, event.id, None) if refusal is None else Reason(*refusal, None, None)
+
+    def loads(self, event: Event) -> bool:
+        """Whether the value of a stored run, be it an older one, would be loaded."""
+        refused = self._refused[event.root].why
+        stored = self.session.store(event.root).look(event.id) if refused else None
+        if stored is None:
+            return True
+        at = next((i for i, each in enumerate(stored.events) if each.run == event.run), 0)
+        return f"entries/{event.hash[:2]}/{stored.files[at]}" not in refused
 
     def is_stored(self, event: Event) -> bool:
         """Whether the entry of a call is on disk."""
@@ -243,9 +266,9 @@ class Survey:
         assert event is not None, call
         return event
 
-    def _listing(self, root: str) -> set[str]:
+    def _listing(self, root: str, origin: str) -> set[str]:
         self.session.files.memo.attach(self.session.store(root).memo_file)
-        return self.probe.listing(root)
+        return self.probe.listing(root, origin)
 
     @property
     def unseen(self) -> list[str]:
@@ -262,10 +285,9 @@ class Survey:
         """Why a call is not fresh; if an older run of it is, that one."""
         here = placed(event)
         if not self.probe.is_stored(event) or not self._is_readable(event):
-            missing = Reason("value", event.title, event.id, None)
-            return Finding("missing", (missing, *self.verifier.reasons(here.trace)), own=True)
+            return Finding("missing", (self.probe.why_missing(event), *self.verifier.reasons(here.trace)), own=True)
         for each in self.probe.events(event.id, ()):
-            if self.verifier.holds(each.trace):
+            if self.verifier.holds(each.trace) and self.probe.loads(each):
                 return each
         own = bool(self.verifier.own_broken(here.trace))
         return Finding("stale", tuple(self.verifier.reasons(here.trace)), own)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from errno import EDQUOT, EFBIG, EMFILE, ENFILE, ENOMEM, ENOSPC
 
 from xxhash import xxh3_128_hexdigest
 
@@ -23,7 +24,7 @@ from cachepy.errors import AlteredResultWarning, CacheWriteWarning, EntryError, 
 from cachepy.model import BELOW, CALL, Event, Trace
 from cachepy.opened import Body, Crowd, enter_body, leave_body
 from cachepy.session import current_session
-from cachepy.trace import Frame, caller, enter, leave, working_dir
+from cachepy.trace import Frame, caller, enter, leave, leave_in_doubt, working_dir
 from cachepy.values.flat import flat_stream
 from cachepy.values.label import label_of
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from cachepy.engine import CachedCall, Flags
     from cachepy.reach.routes import Routes
     from cachepy.session import Session
+
+_NO_ROOM = (ENOSPC, EDQUOT, EFBIG, EMFILE, ENFILE, ENOMEM)  # what there may be again when the program runs next
 
 
 def finish(frame: Frame, unseen: Unseen | None) -> None:
@@ -173,6 +176,8 @@ class Run:
             stored = request.store.put(event, payload, how(self.frame.shared, self.inputs.kept), claim, request.path)
         except OSError as error:
             request.cannot_write(error)
+            if error.errno in _NO_ROOM and self.parent is not None:  # stored, it would be a hit that lacks this node
+                leave_in_doubt(self.parent)
             return None
         self.session.files.memo.flush(request.store.memo_file)
         return stored

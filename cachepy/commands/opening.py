@@ -194,22 +194,22 @@ def opened(cache_dir: str | None, say: Callable[[str], None]) -> Iterator[Opened
 
 
 def _read(session: Session, root: str, say: Callable[[str], None]) -> None:
-    """Into the graph: what its file records; what the entries record too if the file is gone or damaged."""
-    name = os.path.join(root, "graph.pkl")
-    try:
-        taken, damaged = session.graph.merge(name, root)
-    except FileNotFoundError:
-        taken, damaged = 0, False
-        text = "there is no graph.pkl; the calls were read from the entries: `cachepy repair` makes it anew"
-    else:
-        whole = amounts.count(taken, "whole record")
-        text = f"graph.pkl is damaged; {whole} and the entries were read: `cachepy repair` makes it anew"
-    if taken and not damaged:
-        return
-    from cachepy.upkeep.stock import scan
+    """Into the graph: what its file records, and what the entries record besides: it may be gone, cut, or damaged."""
+    from cachepy.recording.lacking import read_graph
 
-    stored = [event for _, event in scan(root) if event is not None]
-    if damaged or stored:
-        say(f"warning: {root}: {text}")
-    for event in stored:
-        session.graph.apply(event)
+    read = read_graph(session.graph, session.store(root))
+    calls = amounts.count(read.lacking, "call")
+    way = "they were added to it" if read.added else "`cachepy repair` adds them"
+    if read.whole is not None and read.damaged:
+        whole = amounts.count(read.whole, "whole record")
+        say(f"warning: {root}: graph.pkl is damaged; {whole} and the entries were read: `cachepy repair` makes it anew")
+    elif read.whole is None and read.lacking:
+        say(
+            f"warning: {root}: there is no graph.pkl; the calls were read from the entries"
+            f"{' and added to a new one' if read.added else ''}: `cachepy repair` makes it anew"
+        )
+    elif read.lacking:
+        say(
+            f"warning: {root}: graph.pkl lacked {calls}, which were read from the entries; {way} "
+            f"(`cachepy repair` makes the whole file anew)"
+        )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _TAG = b"Signature: 8a477f597d28d172789f06886806bc55"  # bford.info/cachedir
 OWN_TAG = _TAG + b"\n# This is a cache directory of cachepy.\n"
-OWN_NAMES = frozenset({"CACHEDIR.TAG", "broken", "code", "entries", "graph.pkl", "runs", "stat.memo"})
+OWN_NAMES = frozenset({"CACHEDIR.TAG", "broken", "code", "entries", "graph.pkl", "graph.size", "runs", "stat.memo"})
 _LONGEST = 60  # characters of a function's name in a file name
 
 
@@ -81,12 +81,17 @@ def _copy(path: str, aside: str, trust: Trust) -> None:
             shutil.copyfileobj(source, file)
 
 
-def listed(folder: str) -> list[str]:
-    """The names in a folder, sorted; none if it cannot be read."""
+def names_in(folder: str) -> list[str]:
+    """The names in a folder; none if it cannot be read."""
     try:
-        return sorted(os.listdir(folder))
+        return os.listdir(folder)
     except OSError:
         return []
+
+
+def listed(folder: str) -> list[str]:
+    """The same, sorted."""
+    return sorted(names_in(folder))
 
 
 def unlink(path: str) -> None:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
+    from cachepy.disk.extent import Extent
+
 __all__ = [
     "MARK", "Journal", "frame", "framed", "is_dep", "is_event", "payloads", "read", "scan", "write", "write_packed",
 ]  # fmt: skip
@@ -111,11 +113,20 @@ class _File:
 class Journal:
     """One journal file, kept open for appending.
 
-    made: is told the descriptor of a file that is empty yet; is_there: FileNotFoundError rather than a new file.
+    made: is told the descriptor of a file that is empty yet; is_there: FileNotFoundError rather than a new file;
+    extent: is told how long it is.
     """
 
-    def __init__(self, path: str, made: Callable[[int], None] | None = None, *, is_there: bool = False) -> None:
+    def __init__(
+        self,
+        path: str,
+        made: Callable[[int], None] | None = None,
+        *,
+        is_there: bool = False,
+        extent: Extent | None = None,
+    ) -> None:
         self.path = path
+        self._extent = extent
         self._flags = _APPEND & ~os.O_CREAT if is_there else _APPEND
         self._made = made
         self._file: _File | None = None
@@ -128,7 +139,14 @@ class Journal:
 
     def append_packed(self, payload: bytes) -> None:
         """Likewise, of what `packed.pack` made."""
-        data = _HEAD.pack(MARK, len(payload), xxh32_intdigest(payload)) + payload
+        try:
+            self._append(_HEAD.pack(MARK, len(payload), xxh32_intdigest(payload)) + payload)
+        except OSError:
+            if self._extent is not None:
+                self._extent.drop()
+            raise
+
+    def _append(self, data: bytes) -> None:
         file = self._file
         if file is None or file.process != _process or not self._add(file.fd, data):
             for last in (False, False, True):
@@ -152,6 +170,8 @@ class Journal:
             written = os.write(fd, data)
             while written < len(data):
                 written += os.write(fd, data[written:])
+            if self._extent is not None:
+                self._extent.note(os.lseek(fd, 0, os.SEEK_CUR))
         finally:
             if lock is not None:
                 lock(fd, _UNLOCK)
@@ -179,12 +199,16 @@ class Journal:
         except ImportError:  # Windows
             pass
         self._looked = 0.0
+        if self._extent is not None:
+            self._extent.close()
         if self._made is not None and not os.fstat(file.fd).st_size:
             self._made(file.fd)
         return file
 
     def close(self) -> None:
         self._file = None
+        if self._extent is not None:
+            self._extent.close()
 
 
 def read(path: str) -> tuple[list[Any], bool]:

@@ -71,7 +71,8 @@ class Owner:
         self.pid = os.getpid()
         self.host = host_id()
         self.start = process_start(self.pid)
-        self.origin = f"{self.host.partition(':')[0]}:{self.pid}:{self.start}"  # as events have it
+        user = os.geteuid() if hasattr(os, "geteuid") else ""
+        self.origin = f"{self.host.partition(':')[0]}:{self.pid}:{self.start}:{user}"  # as events have it
         self._token = f"{self.pid}-{self.start}-"
         self._text = f"{self.host}\n{self.pid}\n{self.start or ''}\n".encode()
 

@@ -2,6 +2,7 @@
 
     CACHEDIR.TAG   marks the directory for backup programs
     graph.pkl      the journal of the graph
+    graph.size     how long that was when a record was last added (see `extent`)
     stat.memo      digests of files by their stat
     entries/ab/<name>-<digest>.entry         newest value; its meta lists the older ones
     entries/ab/<name>-<digest>.<run>.old     the value of an older trace
@@ -23,7 +24,7 @@ import os
 
 from xxhash import xxh3_64_hexdigest
 
-from cachepy.disk.handling import OWN_NAMES, listed, safe_name
+from cachepy.disk.handling import OWN_NAMES, listed, names_in, safe_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Places:
         self.memo_file = os.path.join(root, "stat.memo")
         self.entries = os.path.join(root, "entries", "")
         self.runs = os.path.join(root, "runs", "")
+        self.listed: set[str] | None = None  # for who asks next: a command looks once
         self._names: dict[str, str] = {}
 
     def path_of(self, call: str) -> str:
@@ -92,11 +94,14 @@ class Places:
 
     def listing(self) -> set[str]:
         """The files of the entries that are there, named as in `Event.outfile`."""
+        before, self.listed = self.listed, None
+        if before is not None:
+            return before
         top = os.path.basename(os.path.dirname(self.entries))
         found: set[str] = set()
         for folder in self.folders():
             start = f"{top}/{os.path.basename(folder)}/"
-            found.update([start + name for name in listed(folder)])
+            found.update([start + name for name in names_in(folder)])
         return found
 
     def calls(self) -> Iterator[str]:

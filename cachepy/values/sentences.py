@@ -29,6 +29,10 @@ CUES = {
     "env gone": "environment variable {name} is not set any more",
     "env new": "environment variable {name} is set now",
     "declared": "declared {name} changed{values}",
+    "owner": "its stored value belongs to {name}, so it is not loaded: if you trust them, set "
+    "CACHEPY_TRUSTED_OWNERS={name}",
+    "closed": "its stored value cannot be read ({name})",
+    "seal": "its stored value is {name}: see CACHEPY_SIGNING_KEY",
     "value": "the stored value of {name} is missing",
     "result": "{name} gives another result now",
     "call": "{name} below it is not fresh",

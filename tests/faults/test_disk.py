@@ -181,6 +181,54 @@ def test_the_disk_has_no_room_for_the_large_value(child: Child) -> None:
     assert "No space left" in out
 
 
+ABOVE = """
+@cache_file(ROOT, ignore_globals=["ran"])
+def large(n):
+    ran.append("large")
+    return bytes(n)
+
+
+@cache_file(ROOT, ignore_globals=["ran"])
+def middle(n):
+    ran.append("middle")
+    return len(large(n))
+
+
+@cache_file(ROOT, ignore_globals=["ran"])
+def top(n):
+    ran.append("top")
+    return middle(n) + 1
+
+
+def above(spoil, mend):
+    spoil()
+    assert top(50_000) == 50_001
+    mend()
+    for rerun in ["top", "middle", "large"], []:
+        ran.clear()
+        with use_session(Session()):
+            assert top(50_000) == 50_001 and ran == rerun, ran
+    with use_session(Session()):
+        cache_tree_sync(ROOT)
+        edges = {(node["fname"], *(c.partition(":")[0] for c in node["children"])) for node in cache_tree_nodes().values()}
+        assert edges == {("top", "middle"), ("middle", "large"), ("large",)}, edges
+    print([kind for kind, _ in heard])
+"""
+
+
+def test_no_caller_is_stored_above_a_value_that_does_not_fit(child: Child) -> None:
+    """As a hit it would lack the node of that call for ever."""
+    out = child.run(f"{PROGRAM}{ABOVE}\nabove(lambda: limit(20_000), endless)")
+    assert out.strip() == "['CacheWriteWarning']"
+
+
+@pytest.mark.root
+@pytest.mark.usefixtures("small_disk")
+def test_no_caller_is_stored_above_a_value_for_which_there_is_no_room(child: Child) -> None:
+    out = child.run(f"{PROGRAM}{FILL}{ABOVE}\nabove(lambda: fill(but=40_000), empty)")
+    assert out.strip() == "['CacheWriteWarning']"
+
+
 @pytest.mark.root
 def test_the_disk_becomes_read_only(child: Child, small_disk: Path) -> None:
     """What is stored is still loaded, without a word; what is new is computed."""

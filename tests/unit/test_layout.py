@@ -29,7 +29,10 @@ ALLOWED: dict[str, set[str]] = {
     "key": {"digest", "flat", "paths"},
     "opened": {"model"},
     "trace": {"journal", "mailbox", "model", "opened"},
-    "store": {"entryfile", "handling", "journal", "meta", "model", "mounts", "moved", "packed", "places", "trust", "wire"},
+    "store": {
+        "entryfile", "extent", "handling", "journal", "meta", "model", "mounts", "moved", "packed", "places", "trust",
+        "wire",
+    },
     "code": {
         "bytecode", "digest", "extensions", "facts", "guard", "imports", "methods", "model", "modules", "pieces", "walk",
     },
@@ -39,7 +42,7 @@ ALLOWED: dict[str, set[str]] = {
         "code", "files", "flat", "guard", "key", "model", "modules", "mounts", "opened", "patterns", "probe", "trace",
         "verify",
     },
-    "sink": {"guard", "packed", "probe"},
+    "sink": {"guard", "lacking", "packed", "probe"},
     "parts": set(),
     "methods": set(),
     "preload": set(),
@@ -47,7 +50,7 @@ ALLOWED: dict[str, set[str]] = {
         "code", "edited", "guard", "later", "model", "modules", "opened", "parts", "patterns", "pieces", "places", "refusal",
         "sink", "source", "store", "trace", "trust",
     },
-    "api": {"session"},
+    "api": {"lacking", "session"},
     "questions": {"flows", "key", "model", "refusal", "session", "stock"},
     "engine": {"bypass", "closures", "code", "guard", "handling", "key", "kin", "model", "options", "request", "session"},
     "decorator": {"engine", "guard", "methods", "options", "questions", "request", "session"},
@@ -88,6 +91,8 @@ ALLOWED: dict[str, set[str]] = {
     "handling": {"trust"},
     "payload": {"modules"},
     "owner": {"entryfile"},
+    "extent": set(),
+    "refusals": {"entryfile", "places", "trust"},
     "places": {"handling"},
     "mounts": set(),
     "statmemo": {"handling"},
@@ -130,6 +135,7 @@ ALLOWED: dict[str, set[str]] = {
     "links": {"model", "packed"},
     "outbox": {"journal", "model", "shape"},
     "table": {"guard", "intake", "journal", "links", "model", "moved", "packed", "shape", "wire"},
+    "lacking": {"entryfile", "handling", "meta", "model", "moved", "packed", "places", "table"},
     # calls/
     "bypass": {"refusal", "session", "trace"},
     "deadlock": set(),
@@ -176,8 +182,8 @@ ALLOWED: dict[str, set[str]] = {
         "project", "source", "written",
     },
     "stale": {
-        "api", "graph", "holding", "imported", "model", "modules", "packed", "probe", "progress", "refusal", "session",
-        "sources", "verify",
+        "api", "graph", "holding", "imported", "model", "packed", "probe", "progress", "refusals", "session", "sources",
+        "verify",
     },
     "plan": {"amounts", "model", "progress", "session", "stale", "verify"},
     "refresh": {"again", "code", "jobs", "model", "plan", "probe", "progress", "refusal", "session", "stale", "verify"},
@@ -211,9 +217,9 @@ ALLOWED: dict[str, set[str]] = {
     "view": {"amounts", "api", "captions", "model", "notebook", "scene", "show", "stale"},
     # commands/
     "commands": {
-        "__init__", "amounts", "api", "check", "crate", "exits", "export", "files", "handling", "imported", "maintain",
-        "model", "options", "page", "plan", "progress", "provenance", "repair", "session", "show", "stale", "statmemo",
-        "stock", "unended",
+        "__init__", "amounts", "api", "check", "crate", "exits", "export", "files", "handling", "imported", "lacking",
+        "maintain", "model", "options", "page", "plan", "progress", "provenance", "repair", "session", "show", "stale",
+        "statmemo", "stock", "unended",
     },
 }  # fmt: skip
 

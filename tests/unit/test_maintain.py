@@ -88,7 +88,7 @@ def test_all_of_a_used_cache_goes_but_the_record(root, tmp_path):
     assert len(cache_prune(root, days_old=0, dry_run=True)) == 2
     assert len(cache_list(root)) == 2
     assert len(cache_prune(root, days_old=0)) == 2
-    assert set(files(root)) <= {"CACHEDIR.TAG", "graph.pkl", "stat.memo"}
+    assert set(files(root)) <= {"CACHEDIR.TAG", "graph.pkl", "graph.size", "stat.memo"}
     assert not any((root / "entries").iterdir())
     assert parent(str(path)) == "a"
     assert len(cache_list(root)) == 2

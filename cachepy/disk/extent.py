@@ -1,0 +1,146 @@
+"""How long ``graph.pkl`` was when a record was last added: one that is shorter now has lost some.
+
+The size stands in a file beside it.  That is removed where a record could not be added, and is not there before
+somebody has seen that all entries are recorded; so one look at it tells whether that has to be looked at.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_DIGITS = 16
+_FLAGS = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+class Extent:
+    """The size of a graph file that is known to be whole.
+
+    made: is told the descriptor of a file that is new.
+    """
+
+    __slots__ = ("_fd", "_made", "path")
+
+    def __init__(self, path: str, made: Callable[[int], None]) -> None:
+        self.path = path
+        self._made = made
+        self._fd: int | None = None  # -1: there is no size to keep up to date
+
+    def covers(self, size: int) -> bool:
+        """Whether a graph file of this size has all that was ever added."""
+        try:
+            fd = os.open(self.path, _FLAGS & ~os.O_RDWR)
+        except OSError:
+            return False
+        try:
+            known = _size_in(fd)
+        finally:
+            os.close(fd)
+        return known is not None and known <= size
+
+    def note(self, size: int) -> None:
+        """A record was added; does nothing where nobody knows whether all others were."""
+        if self._fd is None:
+            self._fd = self._open()
+        if self._fd >= 0:
+            self._write(self._fd, size)
+
+    def _open(self) -> int:
+        try:
+            fd = os.open(self.path, _FLAGS)
+        except OSError:
+            return -1
+        if _size_in(fd) is not None:
+            return fd
+        os.close(fd)
+        return -1
+
+    def begin(self, size: int) -> None:
+        """All entries are recorded, in a file of this size; best effort."""
+        self.close()
+        try:
+            fd = self._create()
+        except OSError:
+            return
+        self._write(fd, size)
+        os.close(fd)
+
+    def _create(self) -> int:
+        fd = os.open(self.path, _FLAGS | os.O_CREAT, 0o666)
+        if not os.fstat(fd).st_size:
+            self._made(fd)
+        return fd
+
+    def _write(self, fd: int, size: int) -> None:
+        try:
+            os.pwrite(fd, b"%0*d" % (_DIGITS, size), 0)
+        except OSError:  # no room for it: what stands there is less, and true
+            pass
+
+    def drop(self) -> None:
+        """A record could not be added; best effort: the commands find it anyway."""
+        self.close()
+        self._fd = -1
+        try:
+            os.unlink(self.path)
+        except OSError:
+            pass
+
+    def held(self) -> _Held:
+        """For ``with``: gives whether it is for this process to add what is missing; not while another one does."""
+        return _Held(self)
+
+    def close(self) -> None:
+        fd, self._fd = self._fd, None
+        if fd is not None and fd >= 0:
+            os.close(fd)
+
+    def __del__(self) -> None:
+        if os is not None:  # at interpreter shutdown
+            self.close()
+
+
+class _Held:
+    """The file, locked as long as what is missing is added."""
+
+    __slots__ = ("_extent", "_fd")
+
+    def __init__(self, extent: Extent) -> None:
+        self._extent = extent
+        self._fd: int | None = None
+
+    def __enter__(self) -> bool:
+        try:
+            self._fd = self._extent._create()
+        except OSError:
+            return False
+        return _lock(self._fd)
+
+    def __exit__(self, *_: object) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+
+
+def _size_in(fd: int) -> int | None:
+    try:
+        text = os.pread(fd, _DIGITS + 1, 0)
+    except OSError:
+        return None
+    return int(text) if len(text) == _DIGITS and text.isdigit() else None
+
+
+def _lock(fd: int) -> bool:
+    try:
+        from fcntl import LOCK_EX, LOCK_NB, flock
+    except ImportError:  # Windows
+        return True
+    try:
+        flock(fd, LOCK_EX | LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # no locks here
+        pass
+    return True
