@@ -92,6 +92,7 @@ class AskingProbe(LiveProbe):
 
     def loads(self, event: Event) -> bool:
         """Whether the value of a stored run, be it an older one, would be loaded."""
+        self.listing(event.root)
         refused = self._refused[event.root].why
         stored = self.session.store(event.root).look(event.id) if refused else None
         if stored is None:

@@ -22,12 +22,13 @@ class Extent:
     made: is told the descriptor of a file that is new.
     """
 
-    __slots__ = ("_fd", "_made", "path")
+    __slots__ = ("_fd", "_made", "_size", "path")
 
     def __init__(self, path: str, made: Callable[[int], None]) -> None:
         self.path = path
         self._made = made
         self._fd: int | None = None  # -1: there is no size to keep up to date
+        self._size = 0
 
     def covers(self, size: int) -> bool:
         """Whether a graph file of this size has all that was ever added."""
@@ -42,10 +43,11 @@ class Extent:
         return known is not None and known <= size
 
     def note(self, size: int) -> None:
-        """A record was added; does nothing where nobody knows whether all others were."""
+        """A record was added; does nothing where nobody knows whether all others were, or the file was cut."""
         if self._fd is None:
             self._fd = self._open()
-        if self._fd >= 0:
+        if self._fd >= 0 and size >= self._size:
+            self._size = size
             self._write(self._fd, size)
 
     def _open(self) -> int:
@@ -53,7 +55,9 @@ class Extent:
             fd = os.open(self.path, _FLAGS)
         except OSError:
             return -1
-        if _size_in(fd) is not None:
+        size = _size_in(fd)
+        if size is not None:
+            self._size = size
             return fd
         os.close(fd)
         return -1

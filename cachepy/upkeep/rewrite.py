@@ -45,7 +45,10 @@ def rewrite(store: Store, made: Callable[[Records, bytes], list[Event] | None]) 
             new = made(old, data)
             if new is None:
                 return len(old.events)
+            was_whole = store.extent.covers(len(data))
             _put(path, new, os.fstat(file.fileno()).st_mode)
+            if was_whole:
+                store.extent.begin(os.stat(path).st_size)
             unlock(file.fileno())
             return len(new) + _carry_over(store, file, len(data))
     raise CachepyError(f"cannot replace {path}: another process replaces it all the time; try again later")

@@ -237,3 +237,46 @@ def test_closed_entries_are_not_fresh(place: Path) -> None:
     expected = (0, {}) if os.geteuid() == 0 else (1, {"other": "missing"})  # root may read everything
     assert status(place)[:2] == expected
     assert run(place, "total", "1") == (["other"] if expected[0] else [])
+
+
+# -- the size that tells whether there is anything to do
+
+GOES_ON = """
+import os, sys
+from program import other, total
+total(3)
+def cut(end):
+    data = open("cache/graph.pkl", "rb").read()[:end]
+    if sys.argv[1] == "replaced":
+        os.unlink("cache/graph.pkl")
+    with open("cache/graph.pkl", "r+b" if os.path.exists("cache/graph.pkl") else "wb") as file:
+        file.write(data)
+        file.truncate()
+if sys.argv[2] == "known":
+    other(7)
+cut(open("cache/graph.pkl", "rb").read().index(b"\\xc5cpj", 1))
+other(8)
+other(9)
+"""
+
+
+@pytest.mark.parametrize("known", ["known", "new"])
+@pytest.mark.parametrize("how", ["replaced", "in place"])
+def test_a_program_that_goes_on_does_not_hide_what_was_cut(place: Path, how: str, known: str) -> None:
+    (place / "goes_on.py").write_text(GOES_ON)
+    done = python(place, "goes_on.py", how, known)
+    assert done.returncode == 0, done.stderr
+    assert run(place, "total", "1") == []
+    assert all(name in recorded(place) for name in (b"load\n", b"total\n"))
+
+
+@pytest.mark.parametrize("command", ["repair", "prune --older-than 9000d --forget --yes"])
+def test_a_graph_that_was_made_anew_is_known_to_be_whole(place: Path, command: str) -> None:
+    before = len(recorded(place))
+    assert run(place, "5", "6") == ["other", "other"]
+    for path in (place / "cache" / "entries").rglob("other-*.entry"):
+        path.unlink()
+    done = python(place, "-m", "cachepy", *command.split(), "--cache-dir", "cache")
+    assert done.returncode == 0, done.stderr
+    assert len(recorded(place)) < before or command == "repair"
+    assert int((place / "cache" / "graph.size").read_bytes()) == len(recorded(place))
