@@ -155,14 +155,28 @@ def is_stable(obj: Any, module: str, qualname: str) -> bool:
 def _came_by_value(obj: Any) -> bool:
     if getattr(obj, "__module__", None) not in MAIN:
         return False
-    functions = [f for f in vars(obj).values() if hasattr(f, "__globals__")] if isinstance(obj, type) else [obj]
     here = [vars(sys.modules[name]) for name in MAIN if name in sys.modules]
-    if isinstance(obj, type) and not any(obj.__qualname__.partition(".")[0] in each for each in here):
+    is_class = isinstance(obj, type)
+    if is_class and not any(obj.__qualname__.partition(".")[0] in each for each in here):
         return True
-    scopes = [getattr(f, "__globals__", {}) for f in functions]
+    written = [fn for each in (vars(obj).values() if is_class else (obj,)) for fn in _written(each)]
+    scopes = [fn.__globals__ for fn in written]
     if not scopes:
-        return not any(vars(sys.modules[n]).get(obj.__qualname__) is obj for n in MAIN if n in sys.modules)
+        return not any(each.get(obj.__qualname__) is obj for each in here)
     return not any(scope is each for scope in scopes for each in here)
+
+
+def _written(obj: Any) -> list[Any]:
+    """The function whose globals tell where an object was written: behind a wrapper the innermost."""
+    seen = set[int]()
+    while id(obj) not in seen:
+        seen.add(id(obj))
+        target = cached_target(obj)
+        inner = target.fn if target is not None else getattr(obj, "__dict__", {}).get("__wrapped__")
+        if inner is None:
+            break
+        obj = inner
+    return [obj] if hasattr(obj, "__globals__") else []
 
 
 def _declared_value(walk: Walk, label: str, value: Any) -> None:
@@ -244,7 +258,11 @@ class CodeReader:
             self._declared_var(walk, target, name)
         for name, value in sorted(target.values.items()):
             _declared_value(walk, f"declared {name}", value)
-        walk.run(target.fn)
+        if cached_target(target.fn) is None:
+            walk.run(target.fn)
+        else:  # cached twice
+            walk.bind(target.identity, target.fn)
+            walk.visit_all()
         told = {*target.depends_on_vars}  # of what is declared the walk may come across too
         return self._reached(walk, told)
 

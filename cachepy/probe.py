@@ -80,8 +80,9 @@ class LiveProbe:
 
     def code(self, identity: str, recorded: str | None) -> str | None:
         """The digest of the code of that name now; of several live ones the recorded, if one has it."""
-        if self._own is not None and identity == self._own[0] and (recorded == self._own[1] or "<" not in identity):
-            return self._own[1]
+        own = self._own[1] if self._own is not None and identity == self._own[0] else None
+        if own is not None and (recorded == own or not self._is_shared(identity)):
+            return own
         if identity not in self._codes:
             reaches = [self.session.reader.reach(o) for o in self.found(identity)]
             self.opaque.update((identity, reach) for reach in reaches if reach.opaque)
@@ -109,11 +110,20 @@ class LiveProbe:
         if obj is None and not live and self.may_import():
             obj = _import(self.session, module, qualname)
         named = _unwrapped(obj, identity)
-        if named is None:
-            return list(live)
-        if isinstance(named, Target):
-            return [named]  # an older one of that name may live on in a variable, but is not what a call would find
-        return [t for t in live if t.fn is named] or [named]
+        if isinstance(named, Target):  # an older one may live on in a variable, but is not what a call would find
+            return [named, *(self._held_by(named, live) if len(live) > 1 else ())]
+        own = [t for t in live if t.fn is named]
+        return own or (list(live) if named is None else [*live, named])
+
+    def _held_by(self, named: Target, live: list[Target]) -> list[Target]:
+        """Those of the same name that its code leads to, as when one is put around the other."""
+        names = {piece.digest for piece in self.session.reader.reach(named).pieces}
+        reaches = ((t, self.session.reader.reach(t)) for t in live if t is not named)
+        return [t for t, reach in reaches if f"=cached {t.identity} {reach.digest}" in names]
+
+    def _is_shared(self, identity: str) -> bool:
+        """Whether other cached functions may have the identity of the one that is called."""
+        return "<" in identity or len(self.session.live(identity)) > 1
 
     def _live(self, identity: str) -> list[Target]:
         """Local functions and lambdas, which no name leads to: those that exist, after their module has run."""

@@ -1,0 +1,157 @@
+"""Scripts: the same program started again, or imported, makes no call again, and an edit is seen; asked by the command.
+
+What a function is called in ``__main__``, by which names it is held, and what its own name leads to in the end says
+nothing about its results.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEAD = """
+import functools
+from functools import lru_cache, partial, wraps
+from cachepy import cache_file
+cached = cache_file("cache", warn_cheap=False)
+def ran(name):
+    print("RAN", name)
+def timed(fn):
+    def inner(*args):
+        return fn(*args)
+    return inner
+def named(fn):
+    return wraps(fn)(timed(fn))
+"""
+PLAIN = """
+def load(n):
+    ran("load")
+    return [n] * 3
+"""
+CACHED = f"@cached{PLAIN}"
+TOTAL = """
+@cached
+def total(n):
+    ran("total")
+    return sum({load}(n)) + n
+"""
+FROM_TABLE = TOTAL.format(load="TABLE['load']")
+MAIN = """
+def main():
+    for n in (1, 2):
+        total(n)
+if __name__ == "__main__":
+    main()
+"""
+HELD = {
+    "another name": f"{PLAIN}cached_load = cached(load)\n{TOTAL.format(load='cached_load')}",
+    "a table": f"{PLAIN}TABLE = {{'load': cached(load)}}\n{FROM_TABLE}",
+    "a list": f"{PLAIN}STEPS = [cached(load)]\n{TOTAL.format(load='STEPS[0]')}",
+    "a table, by its decorator": f"TABLE = {{}}\ndef register(fn):\n    TABLE[fn.__name__] = fn\n    return fn\n"
+    f"@register\n{CACHED}{FROM_TABLE}",
+    "wraps": f"@named\n{CACHED}{TOTAL.format(load='load')}",
+    "no wraps": f"@timed\n{CACHED}{TOTAL.format(load='load')}",
+    "no wraps, twice": f"@timed\n@timed\n{CACHED}{TOTAL.format(load='load')}",
+    "no wraps around wraps": f"@timed\n@named\n{CACHED}{TOTAL.format(load='load')}",
+    "lru_cache": f"@lru_cache\n{CACHED}{TOTAL.format(load='load')}",
+    "lru_cache, another name": f"{PLAIN}quick = lru_cache(cached(load))\n{TOTAL.format(load='quick')}",
+    "a partial": f"{PLAIN}quick = partial(cached(load))\n{TOTAL.format(load='quick')}",
+    "a partial under its name": f"{CACHED}load = partial(load)\n{TOTAL.format(load='load')}",
+    "a static method": f"{PLAIN}class Steps:\n    load = staticmethod(cached(load))\n{TOTAL.format(load='Steps.load')}",
+    "an object": f"{PLAIN}class Step:\n    def __init__(self, fn):\n        self.fn = fn\n    def __call__(self, n):\n"
+    f"        return self.fn(n)\nstep = Step(cached(load))\n{TOTAL.format(load='step')}",
+    "a closure": f"{PLAIN}def maker(load):\n    return lambda n: load(n)\ngo = maker(cached(load))\n{TOTAL.format(load='go')}",
+    "an object under its name": f"class Step:\n    def __init__(self, fn):\n        self.fn = fn\n"
+    f"    def __call__(self, n):\n        return self.fn(n)\n@Step\n{CACHED}{TOTAL.format(load='load')}",
+    "a number under its name": f"{CACHED}STEPS = [load]\nload = 3\n{TOTAL.format(load='STEPS[0]')}",
+    "nothing under its name": f"{CACHED}first = load\ndel load\n{TOTAL.format(load='first')}",
+    "a function under its name": f"{CACHED}first = load\ndef load(n):\n    return first(n)\n{TOTAL.format(load='load')}",
+    "a lambda under its name": f"{CACHED}first = load\nload = lambda n: first(n)\n{TOTAL.format(load='load')}",
+    "a class under its name": f"{CACHED}first = load\nclass load(list):\n    def __init__(self, n):\n"
+    f"        super().__init__(first(n))\n{TOTAL.format(load='load')}",
+    "a cached one under its name": f"{CACHED}first = load\n@cached\ndef load(n):\n    ran('load2')\n"
+    f"    return [*first(n), 0]\n{TOTAL.format(load='load')}",
+    "its result under its name": f"{CACHED}{TOTAL.format(load='(lambda n: [n])')}"
+    "def main():\n    global load\n    load = load(1)\n    total(1)\nif __name__ == '__main__':\n    main()\n",
+    "a class with a cached method": "class Job:\n    @cached\n    def load(self, n):\n        ran('load')\n        return [n] * 3\n"
+    f"go = Job().load\n{TOTAL.format(load='go')}",
+}
+
+
+class Place:
+    """A folder with a script; its processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def write(self, text: str, name: str = "job.py") -> None:
+        (self.folder / name).write_text(text)
+
+    def python(self, *args: str, seed: str = "0") -> subprocess.CompletedProcess[str]:
+        env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": seed, "PYTHONDONTWRITEBYTECODE": "1"}
+        return subprocess.run(
+            [sys.executable, *args], cwd=self.folder, env=env, capture_output=True, text=True, check=False
+        )
+
+    def run(self, *args: str, seed: str = "0") -> list[str]:
+        """The bodies that ran."""
+        done = self.python(*args, seed=seed)
+        assert done.returncode == 0, done.stderr
+        return re.findall(r"RAN (\w+)", done.stdout)
+
+    def status(self) -> tuple[int, str]:
+        done = self.python("-m", "cachepy", "status", "--import", "--cache-dir", "cache")
+        return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    found = Place(tmp_path)
+    found.write("import job\njob.main()\n", "imports.py")
+    return found
+
+
+def is_settled(place: Place) -> None:
+    """Nothing runs again, however the program is started; and the command says so."""
+    assert place.run("job.py", seed="7") == []
+    assert place.status()[0] == 0, place.status()
+    assert place.run("imports.py", seed="3") == []
+    assert place.run("-c", "import runpy; runpy.run_path('job.py', run_name='__main__')") == []
+    assert place.run("job.py") == []
+
+
+@pytest.mark.parametrize("held", HELD)
+def test_by_whatever_name_a_cached_function_is_held(place: Place, held: str) -> None:
+    text = HEAD + HELD[held] + (MAIN if "def main" not in HELD[held] else "")
+    place.write(text)
+    assert place.run("job.py")
+    is_settled(place)
+    place.write(text.replace("[n] * 3", "[n] * 4"))
+    code, said = place.status()
+    assert code == 1, said
+    assert "load" in place.run("job.py")
+    is_settled(place)
+
+
+IN_THE_KEY = {
+    "a default": PLAIN + TOTAL.replace("(n):", "(n, load=cached(load)):").format(load="load"),
+    "cached twice": f"@cached\n{CACHED}{TOTAL.format(load='load')}",
+}
+
+
+@pytest.mark.parametrize("held", IN_THE_KEY)
+def test_a_cached_function_that_is_part_of_a_key(place: Place, held: str) -> None:
+    """As an argument it counts by its code: with other code it is another call."""
+    text = HEAD + IN_THE_KEY[held] + MAIN
+    place.write(text)
+    assert place.run("job.py")
+    is_settled(place)
+    place.write(text.replace("[n] * 3", "[n] * 4"))
+    assert place.run("job.py") == ["total", "load"] * 2
+    assert place.run("imports.py", seed="3") == place.run("job.py") == []
