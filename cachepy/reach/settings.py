@@ -9,7 +9,7 @@ import os
 import sys
 from _functools import partial  # type: ignore[import-not-found]  # loaded already, and functools is not
 
-from cachepy.values.modules import scope_of
+from cachepy.values.modules import canonical_name, scope_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def _levels(loggers: dict[str, Any], texts: set[str]) -> Any:
     logging = sys.modules.get("logging")
     if logging is None:
         return None
-    named = {name: _level(logging.root, name) for name in (*texts, *loggers)}
+    named = {canonical_name(name): _level(logging.root, name) for name in (*texts, *loggers)}
     return logging.root.level, sorted(row for row in named.items() if row[1] != logging.root.level)
 
 

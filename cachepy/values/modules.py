@@ -99,6 +99,14 @@ def home_of_class(cls: type) -> str:
     return _arrived[0] if _arrived else canonical(module)
 
 
+def canonical_name(name: str) -> str:
+    """A name made of ``__name__``, as loggers have it, as it would be if the script were imported."""
+    first, dot, rest = name.partition(".")
+    if first not in MAIN:
+        return name
+    return f"{_arrived[0] if _arrived else canonical(first)}{dot}{rest}"
+
+
 def find(module: str) -> ModuleType | None:
     """The loaded module of a canonical name, without importing anything."""
     for name in MAIN:

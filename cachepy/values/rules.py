@@ -21,7 +21,7 @@ from cachepy.values.found import (
     module_of,
     name_of,
 )
-from cachepy.values.modules import USER, canonical, find, module_name
+from cachepy.values.modules import USER, canonical, canonical_name, find, module_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -306,7 +306,7 @@ def token_and_state_rule(obj: Any, _: ValuePickler) -> Any:
 
 def logger_rule(logger: Any, _: ValuePickler) -> Any:
     """A logger by its name: what it writes is no result."""
-    return form("logger", type(logger), logger.name)
+    return form("logger", type(logger), canonical_name(logger.name))
 
 
 def object_rule(obj: Any, _: ValuePickler) -> Any:

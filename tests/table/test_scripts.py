@@ -155,3 +155,50 @@ def test_a_cached_function_that_is_part_of_a_key(place: Place, held: str) -> Non
     place.write(text.replace("[n] * 3", "[n] * 4"))
     assert place.run("job.py") == ["total", "load"] * 2
     assert place.run("imports.py", seed="3") == place.run("job.py") == []
+
+LOG = "import logging\nlog = logging.getLogger(__name__)\n"
+USES = """
+@cached
+def total(n):
+    ran("total")
+    {use}.info("x")
+    return n
+"""
+NAMED_AFTER_IT = {
+    "a logger": LOG + USES.format(use="log"),
+    "a logger below it": f"{LOG}LOGS = {{'a': log.getChild('a')}}\n" + USES.format(use="LOGS['a']"),
+    "an adapter": f"{LOG}log = logging.LoggerAdapter(log, {{}})\n" + USES.format(use="log"),
+    "its method": f"{LOG}class Log:\n    info = log.info\n" + USES.format(use="Log"),
+    "a derived logger": "import logging\nclass Log(logging.Logger):\n    pass\nlog = Log(__name__)\n" + USES.format(use="log"),
+    "a logger in a class": "import logging\nclass Job:\n    log = logging.getLogger(__name__ + '.Job')\n"
+    + USES.format(use="Job.log"),
+    "a logger with a handler": f"{LOG}log.addHandler(logging.NullHandler())\n" + USES.format(use="log"),
+    "a logger's level": LOG + USES.format(use="log").replace("return n", "return n + log.isEnabledFor(10)"),
+    "a logger's own level": f"{LOG}log.setLevel(10)\n"
+    + USES.format(use="log").replace("return n", "return n + log.isEnabledFor(10)"),
+    "a default": LOG + USES.format(use="log").replace("(n)", "(n, log=log)"),
+    "an instance": f"{LOG}class Job:\n    def __init__(self):\n        self.log = log\n    @cached\n    def go(self, n):\n"
+    f"        ran('go')\n        return n\njob = Job()\n{USES.format(use='log').replace('return n', 'return job.go(n)')}",
+    "classes": "import enum, typing\nfrom dataclasses import make_dataclass\nM = make_dataclass('M', ['a'])\n"
+    "E = enum.Enum('E', 'A B')\nX = typing.NewType('X', int)\nT = typing.TypeVar('T')\nITEMS = [M(1), E.A, X, T]\n"
+    + USES.format(use="ITEMS").replace('.info("x")', ""),
+    "objects with a lock": "import threading\nclass Box:\n    def __init__(self):\n        self.lock = threading.Lock()\n"
+    "        self.n = 3\nbox = Box()\n" + USES.format(use="box.n").replace('.info("x")', ""),
+    "a pool": "from multiprocessing import Pool\n" + USES.format(use="Pool").replace('.info("x")', ""),
+}
+
+
+@pytest.mark.parametrize("named", NAMED_AFTER_IT)
+def test_what_is_named_after_the_script(place: Place, named: str) -> None:
+    place.write(HEAD + NAMED_AFTER_IT[named] + MAIN)
+    assert place.run("job.py")
+    is_settled(place)
+
+
+def test_loggers_of_other_names_are_told_apart(place: Place) -> None:
+    text = HEAD + NAMED_AFTER_IT["a logger"].replace("return n", "return log.name") + MAIN
+    place.write(text)
+    assert place.run("job.py") == ["total", "total"]
+    place.write(text.replace("getLogger(__name__)", "getLogger('other')"))
+    assert place.status()[0] == 1
+    assert place.run("job.py") == ["total", "total"]
