@@ -260,7 +260,7 @@ class CachedCall:
         verifier = request.verifier()
         if any(verifier.holds(event.trace) for event in stored.events):
             return Verdict("fresh", ())
-        return Verdict("stale", tuple(verifier.reasons(stored.events[0].trace)))
+        return Verdict("stale", tuple(verifier.why_not(stored.events)))
 
 
 def _blank() -> CachedCall:

@@ -152,6 +152,10 @@ class LiveProbe:
             self.several.add(call)
         return events
 
+    def last_valid(self, events: Sequence[Event]) -> Event:
+        """Of some runs of a call the one that was last seen to hold."""
+        return self.session.store(events[0].root).last_valid(events)
+
     def title(self, call: str, roots: Sequence[str]) -> str:
         """The call for people; without its arguments if nothing is known of it any more."""
         event = next(iter(self.events(call, roots)), None)

@@ -23,6 +23,7 @@ from cachepy.rows.packed import pack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from cachepy.disk.claims import Claim
@@ -343,6 +344,12 @@ class Store(Places):
             return float(seen), str(run)
         except (OSError, OverflowError, TypeError, ValueError):
             return None
+
+    def last_valid(self, events: Sequence[Event]) -> Event:
+        """Of some stored runs of a call the one that was last seen to hold."""
+        newest = max(events, key=lambda each: each.seen)
+        at, run = self.valid(newest.id) or (0.0, "") if len(events) > 1 else (0.0, "")
+        return next((each for each in events if each.run == run), newest) if at > newest.seen else newest
 
     def set_valid(self, call: str, seen: float, run: str) -> None:
         """Note it, best effort: without the note, each process adds one more record to the journal."""

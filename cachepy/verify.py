@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
         def events(self, call: str, roots: Sequence[str]) -> Iterable[Event]: ...
 
+        def last_valid(self, events: Sequence[Event]) -> Event: ...
+
         def title(self, call: str, roots: Sequence[str]) -> str: ...
 
         def code_reasons(self, dep: Dep) -> list[Reason]: ...
@@ -192,6 +194,10 @@ class Verifier:
 
     # -- reasons
 
+    def why_not(self, events: Sequence[Event]) -> list[Reason]:
+        """Why no stored run of a call holds: what is not as it was for the one that was valid last."""
+        return self.reasons(self.probe.last_valid(events).trace)
+
     def reasons(self, trace: Trace) -> list[Reason]:
         """Every cause why the trace does not hold: its own, then those of the calls below; empty if it holds."""
         found = [r for dep in self.own_broken(trace) for r in self._why(dep)]
@@ -226,8 +232,9 @@ class Verifier:
         return self._why(own[0])[0].replace(call=event.title, link="below")
 
     def _run_of(self, call: Dep, roots: Sequence[str]) -> Event | None:
-        """The newest run of a call that gave a result."""
-        return next((e for e in self.probe.events(call.name, roots) if e.trace.effect == call.digest), None)
+        """The run of a call that gave a result; of several the one that was valid last."""
+        events = [e for e in self.probe.events(call.name, roots) if e.trace.effect == call.digest]
+        return self.probe.last_valid(events) if events else None
 
     def _title(self, call: str, roots: Sequence[str]) -> str:
         return self.probe.title(call, roots)

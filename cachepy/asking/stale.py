@@ -287,11 +287,12 @@ class Survey:
         here = placed(event)
         if not self.probe.is_stored(event) or not self._is_readable(event):
             return Finding("missing", (self.probe.why_missing(event), *self.verifier.reasons(here.trace)), own=True)
-        for each in self.probe.events(event.id, ()):
+        events = list(self.probe.events(event.id, ()))
+        for each in events:
             if self.verifier.holds(each.trace) and self.probe.loads(each):
                 return each
-        own = bool(self.verifier.own_broken(here.trace))
-        return Finding("stale", tuple(self.verifier.reasons(here.trace)), own)
+        own = bool(self.verifier.own_broken(self.probe.last_valid(events).trace))
+        return Finding("stale", tuple(self.verifier.why_not(events)), own)
 
     def _is_readable(self, event: Event) -> bool:
         try:

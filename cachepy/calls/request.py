@@ -201,4 +201,4 @@ class Request:
         stored = self.look()
         if stored is None:
             return ": not run before"
-        return ": " + "; ".join(map(str, self.verifier().reasons(stored.events[0].trace)))
+        return ": " + "; ".join(map(str, self.verifier().why_not(stored.events)))

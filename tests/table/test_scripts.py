@@ -202,3 +202,69 @@ def test_loggers_of_other_names_are_told_apart(place: Place) -> None:
     place.write(text.replace("getLogger(__name__)", "getLogger('other')"))
     assert place.status()[0] == 1
     assert place.run("job.py") == ["total", "total"]
+
+
+# -- reasons: of the run that was valid last
+
+REASONED = """
+import os, sys
+from pathlib import Path
+from cachepy import cache_file
+cached = cache_file("cache", warn_cheap=False, verbose=True, env_vars=["LEVEL"])
+
+def by(x):
+    return x * 1
+
+@cached
+def load(path: Path):
+    return [by(len(path.read_text()))]
+
+@cached
+def total(n):
+    return sum(load(Path("a.txt"))) + n
+
+@cached
+def direct(path: Path):
+    return by(len(path.read_text()))
+
+if __name__ == "__main__":
+    if "why" in sys.argv:
+        print(*total.explain(1).reasons, sep="; ")
+        print(*direct.explain(Path("a.txt")).reasons, sep="; ")
+    else:
+        total(1), direct(Path("a.txt"))
+"""
+STATES = {
+    "code": lambda place, new: place.write(REASONED.replace("x * 1", "x * 2" if new else "x * 1")),
+    "code that gives the same": lambda place, new: place.write(REASONED.replace("x * 1", "1 * x" if new else "x * 1")),
+    "file": lambda place, new: place.write("changed" if new else "one", "a.txt"),
+    "variable": lambda place, new: os.environ.update(LEVEL="2" if new else "1"),
+}
+WORDS = {"code": "code of", "code that gives the same": "code of", "file": "a.txt changed", "variable": "LEVEL changed"}
+BACK_AND_FORTH = [
+    *((away, then, [1, 0]) for away in STATES for then in STATES if WORDS[away] != WORDS[then]),
+    *(("code", "file", steps) for steps in ([1, 0, 1], [1, 0, 1, 0])),
+    *(("file", "code", steps) for steps in ([1, 0, 1], [1, 0, 1, 0])),
+]
+
+
+@pytest.mark.parametrize(("away", "then", "steps"), BACK_AND_FORTH)
+def test_reasons_are_those_of_the_run_that_was_valid_last(
+    place: Place, monkeypatch: pytest.MonkeyPatch, away: str, then: str, steps: list[int]
+) -> None:
+    monkeypatch.setenv("LEVEL", "1")
+    STATES["code"](place, 0)
+    STATES["file"](place, 0)
+    place.python("job.py")
+    for new in steps:
+        STATES[away](place, new)
+        place.python("job.py")
+    STATES[then](place, 1)
+    _, status = place.status()
+    command = "-m cachepy explain {} --import --cache-dir cache"
+    explained = "".join(place.python(*command.format(each).split()).stdout for each in ("total", "direct"))
+    asked = place.python("job.py", "why").stdout
+    ran = "\n".join(s for s in place.python("job.py").stderr.splitlines() if s.startswith("run "))
+    for said in (status, explained, asked, ran):
+        assert WORDS[then] in said and WORDS[away] not in said, said
+    assert {*re.findall(r"(?m)^run (?:total|direct)\(.*?\): (.*)$", ran)} <= {*asked.splitlines()}
