@@ -409,7 +409,9 @@ def test_a_damaged_graph_is_made_up_for_by_the_entries(run, own, damage):
     code, lines, err = run(own, "status")
     assert (code, lines[0]) == (1, "10 calls: 3 stale, 7 fresh")
     assert "cachepy repair" in err
-    assert path.exists() == (damage != "gone")
+    code, again, err = run(own, "status")
+    assert (code, again) == (1, lines)
+    assert ("cachepy repair" in err) == (damage != "gone")  # what was lost is recorded again; damage stays to be mended
 
 
 def test_a_foreign_graph_is_no_traceback(run, own):
