@@ -268,3 +268,31 @@ def test_reasons_are_those_of_the_run_that_was_valid_last(
     for said in (status, explained, asked, ran):
         assert WORDS[then] in said and WORDS[away] not in said, said
     assert {*re.findall(r"(?m)^run (?:total|direct)\(.*?\): (.*)$", ran)} <= {*asked.splitlines()}
+
+
+# -- calls while the script or a module is loaded
+
+EARLY = {
+    "all globals": "@cached\ndef load(n):\n    ran('load')\n    return [globals()['SCALE'] * n]\nSCALE = 3\nFIRST = load(1)\nLATER = 7\n",
+    "a function defined later": "@cached\ndef load(n):\n    ran('load')\n    return [later(n) if n > 1 else n]\n"
+    "FIRST = load(1)\ndef later(n):\n    return n * 2\n",
+    "a value defined later": "@cached\ndef load(n):\n    ran('load')\n    return [n * SCALE if n > 1 else n]\nFIRST = load(1)\nSCALE = 5\n",
+    "a value set anew": "SCALE = 1\n@cached\ndef load(n):\n    ran('load')\n    return [n * SCALE]\nFIRST = load(1)\nSCALE = 5\n",
+    "a cached function defined later": "@cached\ndef load(n):\n    ran('load')\n    return low(n) if n > 1 else [n]\n"
+    "FIRST = load(1)\n@cached\ndef low(n):\n    ran('low')\n    return [n]\n",
+    "a name that is missed": "@cached\ndef load(n):\n    ran('load')\n    try:\n        return later(n)\n    except NameError:\n"
+    "        return [0]\nFIRST = load(1)\ndef later(n):\n    return [n]\n",
+    "its own name later": "@cached\ndef load(n):\n    ran('load')\n    return [n]\nFIRST = load(1)\nfirst = load\n"
+    "def load(n):\n    return first(n)\n",
+}
+
+
+@pytest.mark.parametrize("where", ["script", "module"])
+@pytest.mark.parametrize("early", EARLY)
+def test_a_call_before_all_is_defined(place: Place, early: str, where: str) -> None:
+    """The results that it has then and later are both kept: no process makes one of them again, none is blamed."""
+    defined = HEAD + EARLY[early] + TOTAL.format(load="load")
+    place.write(defined if where == "module" else "", "early.py")
+    place.write((defined if where == "script" else "from early import *\n") + MAIN)
+    assert place.run("job.py")
+    is_settled(place)
