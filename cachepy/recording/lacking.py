@@ -1,7 +1,7 @@
 """What the graph of a cache directory lacks: calls that have an entry, but no record in ``graph.pkl``.
 
 The file was lost or cut, or a record could not be added to it.  The entry has all that the record had; so whoever
-reads the graph takes it from there, and puts it back where that is allowed.  Imports entryfile, handling, meta,
+reads the graph takes it from there, and puts it back where that is allowed.  Imports entryfile, handling, meta, moved,
 packed, places, table, errors.
 """
 
@@ -16,6 +16,7 @@ from cachepy.disk.places import CLAIM, ENTRY, OLD
 from cachepy.errors import EntryError
 from cachepy.model import Record
 from cachepy.recording.table import Reading
+from cachepy.rows.moved import moved_event
 from cachepy.rows.packed import Quiet, pack, run_in
 
 TYPE_CHECKING = False
@@ -115,7 +116,7 @@ def _events(store: Store, names: Iterable[str]) -> Iterator[Event]:
         except (EntryError, OSError):
             continue
         for event, _ in reversed(rows):
-            yield event if event.root == store.root else event.replace(root=store.root)
+            yield moved_event(event, store.root)
 
 
 def _add(store: Store, events: Iterable[Event]) -> bool:
