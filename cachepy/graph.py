@@ -16,8 +16,9 @@ from cachepy.disk.handling import read_plain
 from cachepy.errors import GraphFileError
 from cachepy.reach.guard import Era
 from cachepy.recording.table import HEADER, Reading, Table
+from cachepy.recording.writers import marks_in
 from cachepy.rows import wire
-from cachepy.rows.packed import Quiet, absolute, args_in, part_of, payload_of, run_in, times, unpack
+from cachepy.rows.packed import Quiet, absolute, part_of, payload_of, run_in, times, unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     Node = dict[str, Any]
 
-__all__ = ["HEADER", "Graph", "file_path", "load_events", "read_events", "unpacked"]
+__all__ = ["HEADER", "Graph", "file_path", "load_events", "read_events", "unpacked", "written_by"]
 
 
 def _whole_in_forks(lock: RLock) -> None:
@@ -100,6 +101,16 @@ class Graph:
         with self._lock:
             return self._table.links.inputs(event.id, event.args)
 
+    def sources_of(self, call: str) -> dict[str, str]:
+        """Argument or path -> the call that wrote the file that a call read there."""
+        with self._lock:
+            return self._table.links.sources(call) if call in self._table.rows else {}
+
+    def readers_of(self, call: str) -> list[str]:
+        """The calls that read files that a call wrote."""
+        with self._lock:
+            return self._table.links.readers.get(call, [])
+
     def with_result(self, digest: str) -> list[Event]:
         """The calls whose result has a digest."""
         with self._lock:
@@ -143,7 +154,7 @@ class Graph:
             "outfile": Path(event.root, event.outfile) if event.outfile else None,
             "created": event.created,
             "elapsed": event.elapsed,
-            "inputs": links.inputs(event.id, event.args),
+            "inputs": links.flows(event.id),
             "qualname": event.qualname,
             "label": dict(event.label),
         }
@@ -166,7 +177,7 @@ class Graph:
             return {
                 "nodes": len(rows),
                 "edges": sum(len(callers) for call, callers in parents.items() if call in rows),
-                "flows": sum(len(links.inputs(call, args)) for call, row in rows.items() if (args := args_in(row))),
+                "flows": sum(len(links.flows(call)) for call in rows),
                 "files": len(self.files()),
                 "roots": sorted(call for call in rows if not parents.get(call)),
                 "elapsed": sum(times(row)[2] for row in rows.values()),
@@ -282,6 +293,11 @@ def _damaged(path: str) -> GraphFileError:
         f"the graph file {path} is damaged; the graph in memory is unchanged. "
         f"cache_tree_sync() takes what is whole in it"
     )
+
+
+def written_by(event: Event) -> set[str]:
+    """The absolute paths of the files that a call wrote."""
+    return set(marks_in(event))
 
 
 def file_path(event: Event, name: str) -> str:

@@ -19,7 +19,7 @@ from cachepy.code import cached_target
 from cachepy.disk.files import YOUNG, identity_of
 from cachepy.disk.mounts import touch
 from cachepy.key import LONG
-from cachepy.model import ANCHOR, CODE, ENV, FILE, NAME, OUTPUT, PACKAGE, PATTERN, ROOT
+from cachepy.model import ALWAYS, CODE, ENV, FILE, NAME, PACKAGE, PATTERN
 from cachepy.opened import bodies
 from cachepy.probe import env_digest, exists
 from cachepy.reach.guard import MISSING, Era, Guard
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 _NEVER = Era(is_over=True)
 _TRIALS = 5  # of which the quickest tells what a hit costs
 _MOST = 100_000  # checks that are kept for one function
-_SETTLED = frozenset({ANCHOR, PACKAGE, ROOT, OUTPUT})  # versions are those of this process; the others need no check
+_SETTLED = ALWAYS | {PACKAGE}  # versions are those of this process; the others need no check
 
 
 class Hot:

@@ -108,8 +108,10 @@ ENV = "env"  # name: environment variable; digest: of its value, None if unset
 PACKAGE = "package"  # name: top-level module; digest: its version
 ROOT = "root"  # name: another cache directory, where calls below are stored; digest: None
 OUTPUT = "output"  # name: a file, or a call below, that this run left something behind with; digest: of what
+WRITTEN = "written"  # name: a file of its deps that this run wrote, as far as can be told; digest: of the content
 ANCHOR = "anchor"  # name: code that speaks for a local function; digest: of that code, None if it cannot be found
 CALL = "call"  # name: id of a cached call; digest: its effect
+ALWAYS = frozenset({ANCHOR, ROOT, OUTPUT, WRITTEN})  # these say something and cannot change
 BELOW = "below"  # like CALL, for calls under a child that left no node: no edge is drawn
 
 

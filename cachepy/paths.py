@@ -76,6 +76,15 @@ def could_be(text: str) -> bool:
     return text not in _NOT_FILES and len(text) < _LONGEST and "\0" not in text
 
 
+def path_in(value: Any) -> str:
+    """The path that a value is, by itself; empty if it is none."""
+    try:
+        text = os.fsdecode(value) if isinstance(value, (str, bytes)) or hasattr(type(value), "__fspath__") else ""
+    except Exception:  # an object of the user's
+        return ""
+    return str.__str__(text) if could_be(text) else ""
+
+
 def text_of(data: bytes) -> str | None:
     """Bytes as a path; None if they hardly are one: most bytes are data."""
     if len(data) >= _LONGEST or b"\0" in data:

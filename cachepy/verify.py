@@ -6,7 +6,7 @@ It does not recurse: a tree of calls may be thousands deep.  Imports model.
 
 from __future__ import annotations
 
-from cachepy.model import ANCHOR, CODE, ENV, FILE, NAME, OUTPUT, PACKAGE, PATTERN, ROOT, Dep, Event, Reason, Trace
+from cachepy.model import ALWAYS, ANCHOR, CODE, ENV, FILE, NAME, PACKAGE, PATTERN, ROOT, Dep, Event, Reason, Trace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Verifier:
             return self.probe.package(dep.name) == dep.digest
         if kind == PATTERN:
             return self.probe.pattern(dep.name) == dep.digest
-        return kind in (ANCHOR, ROOT, OUTPUT)
+        return kind in ALWAYS
 
     def _anchored(self, dep: Dep, now: str | None, trace: Trace) -> bool:
         """A local function is as it was if the code around it is, and all code that it holds from elsewhere.

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from cachepy.graph import file_path, written_by
 from cachepy.model import CODE, FILE, Event
 from dask_plugin.records import event_of
 from dask_plugin.tally import function_name, label_of
@@ -33,7 +34,7 @@ class Overview:
 
     def __init__(self) -> None:
         self._calls: dict[str, _Call] = {}
-        self._givers: dict[str, str] = {}  # digest of a result -> the call that gave it
+        self._givers: dict[str, str] = {}  # digest of a result, or path of a file -> the call that gave or wrote it
         self._numbers: Counter[str] = Counter()
         self._edges: Counter[Edge] = Counter()
         self._files: dict[str, Counter[str]] = {}
@@ -60,7 +61,11 @@ class Overview:
         self._labels[function] = label_of(event.qualname)
         self._givers[event.trace.result] = event.id
         below = tuple((c.name, c.digest) for c in event.trace.calls)
-        taken = tuple(g for g in map(self._givers.get, event.args.values()) if g is not None and g in self._calls)
+        wrote = written_by(event)
+        read = [path for dep in deps if dep.kind == FILE and (path := file_path(event, dep.name)) not in wrote]
+        givers = dict.fromkeys(map(self._givers.get, [*event.args.values(), *read]))
+        taken = tuple(g for g in givers if g is not None and g in self._calls)
+        self._givers.update(dict.fromkeys(wrote, event.id))
         files = tuple(d.name for d in deps if d.kind == FILE)
         edges = tuple(self._edges_of(function, below, taken))
         self._calls[event.id] = (function, code, event.trace.effect, below, taken, edges, files)

@@ -314,7 +314,7 @@ class Planner:
     def _before(self, call: str) -> list[str]:
         """What has to be known before a call: what it takes, then what it calls, in recorded order."""
         event = self.events[call]
-        inputs = self.graph.inputs_of(event).values() if event.args else ()
+        inputs = [*self.graph.sources_of(call).values(), *(self.graph.inputs_of(event).values() if event.args else ())]
         return [c for c in dict.fromkeys([*inputs, *(d.name for d in event.trace.calls)]) if c in self.events]
 
     def _order(self, roots: Sequence[str]) -> list[str]:

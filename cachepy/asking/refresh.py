@@ -160,7 +160,7 @@ class Round:
         """The calls that decide whether a call has to run; one that changed itself has to, whatever is below."""
         found = self.survey.found.get(call)
         calls = () if found is not None and found.own else self.events[call].trace.calls
-        named = [*self._inputs(call).values(), *(d.name for d in calls)]
+        named = [*self.graph.sources_of(call).values(), *self._inputs(call).values(), *(d.name for d in calls)]
         return [c for c in dict.fromkeys(named) if c in self.events]
 
     def _wanted(self, roots: Iterable[str]) -> dict[str, None]:

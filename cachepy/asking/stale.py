@@ -369,6 +369,7 @@ class Survey:
         graph = self.session.graph
         takers_of = map(self._event, takers.get(self._event(call).trace.result, ()))
         found = [(e.id, "input") for e in takers_of if call in graph.inputs_of(e).values()]
+        found += [(c, "input") for c in graph.readers_of(call)]
         # whether a caller holds was decided by its stored runs: it may well be fresh by an older one
         found += [(c, "below") for c in graph.parents_of(call) if c in self.found]
         return [(c, link) for c, link in found if c not in self.history]

@@ -15,7 +15,7 @@ from cachepy.code import UNBOUND, cached_target, identity_of
 from cachepy.disk.kept import keep
 from cachepy.errors import ChangedGlobalWarning, ChangedInputWarning, OpaqueGlobalWarning
 from cachepy.model import CODE, ENV, FILE, NAME, PACKAGE, PATTERN, ROOT, Dep
-from cachepy.paths import MAGIC, could_be, text_of
+from cachepy.paths import MAGIC, could_be, path_in, text_of
 from cachepy.probe import LiveProbe
 from cachepy.reach.routes import Routes
 from cachepy.trace import LOST, UNTOLD
@@ -50,11 +50,18 @@ class Inputs:
         self.kept: bytes | None = None
         self.reaches = [request.reach]
         self.routes = request.reach.routes
-        self.outputs: Outputs | None = None
         self._observe()
         stored = request.stored or (request.look() if flags.save and not flags.may_hit else None)
-        if stored is not None:
-            self.outputs = Outputs(stored.events, frame.cwd, self.session.files)
+        older = () if stored is None else stored.events
+        self.outputs = Outputs(older, frame.cwd, self.session.files, self._known_paths())
+
+    def _known_paths(self) -> set[str]:
+        """What is known before the body to be, or perhaps to be, the path of a file."""
+        known = {name for kind, name in self.frame.deps if kind in (FILE, NAME)}
+        if self.request.call.binder.file_args is not None:  # the others may name what it writes
+            texts = map(path_in, [value for _, value in self.request.call.binder.named(self.request.values)])
+            known.update(filter(None, texts))
+        return known
 
     def _observe(self) -> None:
         call, reach = self.request.call, self.request.reach

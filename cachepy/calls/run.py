@@ -15,7 +15,6 @@ from xxhash import xxh3_128_hexdigest
 from cachepy.calls.again import how
 from cachepy.calls.bypass import give_way
 from cachepy.calls.inputs import Inputs
-from cachepy.calls.outputs import Outputs
 from cachepy.calls.unseen import Unseen, meet
 from cachepy.digest import Found
 from cachepy.disk.entryfile import load_value
@@ -234,9 +233,7 @@ class Run:
     def _event(self, elapsed: float, result: str, named: set[str]) -> Event:
         request, call, now = self.request, self.request.call, time.time()
         deps, calls = self.frame.own_deps(), tuple(self.frame.calls.values())
-        if calls or self.inputs.outputs is not None or named:
-            outputs = self.inputs.outputs or Outputs((), self.frame.cwd, self.session.files)
-            deps = (*deps, *outputs.marks(deps, calls, result, named))
+        deps = (*deps, *self.inputs.outputs.marks(deps, calls, result, named))
         return Event(
             id=self.request.id,
             fname=call.fname,

@@ -1,19 +1,24 @@
 """Who calls whom, and who takes whose result: what the graph knows beyond the single call.
 
-Made when a query asks, and kept up to date from then on.  Flow edges are found by digests.  Imports model, packed.
+Made when a query asks, and kept up to date from then on.  Flow edges are found by digests, and by the files that calls
+wrote.  Imports model, packed, writers.
 """
 
 from __future__ import annotations
 
 from cachepy.model import CALL
+from cachepy.recording.writers import Names, Written
 from cachepy.rows.packed import Quiet, args_in, called_in, calls_in, result_in, times
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from cachepy.model import Dep
+    from cachepy.recording.writers import Mark
     from cachepy.rows.packed import Row
+
+_FAR = 10_000  # calls that are looked at to see whether one goes by another
 
 
 class Links:
@@ -25,6 +30,8 @@ class Links:
         self._parents: dict[str, dict[str, None]] | None = None
         self._results: dict[str, dict[str, None]] | None = None
         self._places: dict[str, tuple[Row, dict[str, int]]] = {}
+        self._written: Written | None = None
+        self._readers: dict[str, list[str]] | None = None
 
     @property
     def parents(self) -> dict[str, dict[str, None]]:
@@ -48,12 +55,34 @@ class Links:
             self._results.pop("", None)
         return self._results
 
+    @property
+    def written(self) -> Written:
+        """The files that calls wrote."""
+        if self._written is None:
+            with Quiet():
+                self._written = Written(self._rows)
+        return self._written
+
+    @property
+    def readers(self) -> dict[str, list[str]]:
+        """The calls that read what each call wrote."""
+        if self._readers is None:
+            self._readers = {}
+            with Quiet():
+                for call in self._rows if self.written.writers else ():
+                    for writer in set(self.sources(call).values()):
+                        self._readers.setdefault(writer, []).append(call)
+        return self._readers
+
     def add(self, call: str, row: Row) -> None:
         """Another row is there, as far as was asked for."""
         for name in called_in(row) if self._parents is not None else ():
             self.parents.setdefault(name, {})[call] = None
         if self._results is not None and result_in(row):
             self.results.setdefault(result_in(row), {})[call] = None
+        self._readers = None
+        if self._written is not None:
+            self._written.add(call, row)
 
     def remove(self, call: str, row: Row) -> None:
         """A row is gone."""
@@ -61,11 +90,98 @@ class Links:
             self.parents.get(name, {}).pop(call, None)
         if self._results is not None:
             self.results.get(result_in(row), {}).pop(call, None)
+        if self._written is not None:
+            self._written.remove(call, row)
 
     def inputs(self, call: str, args: Mapping[str, str]) -> dict[str, str]:
         """Argument name -> the call whose result the argument is: same digest, ended before."""
         found = {name: self._producer(call, digest) for name, digest in args.items() if digest in self.results}
         return {name: producer for name, producer in found.items() if producer is not None}
+
+    def flows(self, call: str) -> dict[str, str]:
+        """What a call took from where: argument, or path of a file -> the call that made it."""
+        row = self._rows[call]
+        args = args_in(row)
+        return {**self.sources(call), **(self.inputs(call, args) if args else {})}
+
+    def sources(self, call: str) -> dict[str, str]:
+        """Argument that names a file, or path -> the call that wrote that file."""
+        read = self.written.read(self._rows[call])
+        found = {(name, path): self._writer(call, path, digest) for name, path, digest in read}
+        made = {at: writer for at, writer in found.items() if writer is not None and not self._is_above(call, writer)}
+        if not made:
+            return {}
+        names, sources = Names(self._rows[call]), dict[str, str]()
+        exact = {writer for (name, path), writer in made.items() if (name, path, None) not in read}
+        for (name, path), writer in made.items():
+            if (name, path, None) not in read or writer not in exact:
+                sources[names.name(name)] = writer
+        return sources
+
+    def _writer(self, call: str, path: str, digest: str | None) -> str | None:
+        """The call that wrote a file as another one read it; digest: of what that read, None: of a folder around it.
+
+        One that left the very content comes before one that left another since.
+        """
+        marks = self.written.writers[path]
+        others = [c for c in marks if c != call]
+        own_is_sure = marks.get(call, (None, False))[1]
+        if own_is_sure or not others:
+            return None
+        before = self._earlier(call, others)
+        same = _seen_first([c for c in before if marks[c][0] == digest], marks)
+        if digest is not None and not same:
+            late = [c for c in others if c not in before and self._may_follow(c, call, marks)]
+            same = _seen_first([c for c in late if marks[c][0] == digest], marks)
+            before = before or late
+        if same:
+            return same[-1]
+        return None if call in marks or not before else _seen_first(before, marks)[-1]
+
+    def _may_follow(self, call: str, other: str, marks: Mapping[str, Mark]) -> bool:
+        """Whether a call that was first stored after another one may all the same have written what that read.
+
+        It was not stored at first, because the file changed while it ran.  What goes by the other one itself cannot.
+        """
+        is_in_time = marks[call][1] or self._created(call) <= times(self._rows[other])[1]
+        return is_in_time and not self._goes_by(call, other)
+
+    def _goes_by(self, call: str, other: str) -> bool:
+        """Whether a call goes by another one in any way that there may be; True if that is too much to look at."""
+        todo, seen = [call], {call}
+        while todo:
+            each = todo.pop()
+            if each == other or len(seen) > _FAR:
+                return True
+            row = self._rows[each]
+            below = {c for c in calls_in(row) if c in self._rows}
+            below.update(self.inputs(each, args_in(row)).values())
+            below.update(c for _, path, _ in self.written.read(row) for c in self.written.writers[path] if c != each)
+            todo += below - seen
+            seen |= below
+        return False
+
+    def _is_above(self, call: str, other: str) -> bool:
+        """Whether one of two calls is above the other, so that there is an edge already."""
+        return other in self._above(call) or call in self._above(other)
+
+    def _above(self, call: str) -> set[str]:
+        todo, seen = [call], set[str]()
+        while todo and len(seen) < _FAR:
+            more = [c for c in self.parents.get(todo.pop(), ()) if c not in seen]
+            seen.update(more)
+            todo += more
+        return seen
+
+    def _earlier(self, call: str, candidates: Iterable[str]) -> list[str]:
+        """Those that a common caller made before a call, else those that first ended before it; the last one last."""
+        for caller in sorted(self.parents.get(call, ())):
+            places = self._places_in(caller)
+            siblings = [c for c in candidates if c in places and places[c] < places[call]]
+            if siblings:
+                return sorted(siblings, key=places.__getitem__)
+        latest = self._created(call)
+        return sorted([c for c in candidates if self._created(c) <= latest], key=lambda c: (self._created(c), c))
 
     def _producer(self, call: str, digest: str) -> str | None:
         """The call that gave a value: one that a common caller made before this, else one that ended before.
@@ -142,3 +258,15 @@ class Links:
     def children(self, calls: tuple[Dep, ...]) -> list[str]:
         """The calls that a call made and that the graph shows."""
         return sorted(c.name for c in calls if c.kind == CALL and c.name in self._rows)
+
+
+def _seen_first(calls: list[str], marks: Mapping[str, Mark]) -> list[str]:
+    """The calls that wrote a file: not those that perhaps only found there what an earlier one had left."""
+    left: set[str | None] = set()
+    wrote = []
+    for call in calls:
+        digest, is_sure = marks[call]
+        if is_sure or digest not in left:
+            wrote.append(call)
+        left.add(digest)
+    return wrote

@@ -24,7 +24,7 @@ def label_of(value: object) -> str:
     try:
         if type(value) in _SIMPLE or (type(value) is str and len(value) < CUT):
             text = repr(value)
-            return text if len(text) <= CUT else _cut(text)
+            return text if len(text) <= CUT else cut(text)
         return _label(value)
     except Exception:
         return type(value).__name__
@@ -53,9 +53,9 @@ def _label(value: Any) -> str:
     if issubclass(cls, CONTAINERS) and len(value) > 4:
         return f"{cls.__name__} of {len(value)}"
     if hasattr(cls, "__fspath__"):
-        return _cut(value.__fspath__())
+        return cut(value.__fspath__())
     if issubclass(cls, (*TRIVIAL, str, bytes)):
-        return _cut(repr(value[:CUT] if issubclass(cls, (str, bytes)) else value))
+        return cut(repr(value[:CUT] if issubclass(cls, (str, bytes)) else value))
     shape = value.shape if hasattr(cls, "shape") else None
     if isinstance(shape, tuple):
         return f"{cls.__name__} {'×'.join(map(str, shape))}"
@@ -69,11 +69,11 @@ _BRACKETS: dict[type, str] = {list: "[{}]", tuple: "({})"}
 
 def _label_items(items: Any) -> str:
     if isinstance(items, dict):
-        return _cut("{" + ", ".join(f"{_label_item(k)}: {_label_item(v)}" for k, v in items.items()) + "}")
+        return cut("{" + ", ".join(f"{_label_item(k)}: {_label_item(v)}" for k, v in items.items()) + "}")
     inside = ", ".join(map(_label_item, items))
     if type(items) is tuple and len(items) == 1:
         inside += ","
-    return _cut(_BRACKETS.get(type(items), type(items).__name__ + "({})").format(inside))
+    return cut(_BRACKETS.get(type(items), type(items).__name__ + "({})").format(inside))
 
 
 def _label_item(value: object) -> str:
@@ -81,6 +81,7 @@ def _label_item(value: object) -> str:
     return type(value).__name__ if issubclass(type(value), CONTAINERS) else label_of(value)
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
+    """A short text, with a sign where it was longer."""
     text = str.__str__(text)
     return text if len(text) <= CUT else text[: CUT - 1] + "…"

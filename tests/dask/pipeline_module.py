@@ -47,6 +47,23 @@ def pipeline(path):
     return normalize(load_counts(path))
 
 
+# -- files that are handed on
+
+
+@cached(file_args=[])
+def write_counts(path):
+    say("write_counts")
+    out = Path(f"{path}.counts")
+    out.write_text(str(len(track_file(path).read_text())))
+    return str(track_file(out))
+
+
+@cached
+def read_counts(path, scale):
+    say("read_counts")
+    return int(Path(path).read_text()) * scale
+
+
 # -- a diamond, a fan
 
 

@@ -36,7 +36,7 @@ ALLOWED: dict[str, set[str]] = {
     "code": {
         "bytecode", "digest", "extensions", "facts", "guard", "imports", "methods", "model", "modules", "pieces", "walk",
     },
-    "graph": {"guard", "handling", "journal", "packed", "table", "wire"},
+    "graph": {"guard", "handling", "journal", "packed", "table", "wire", "writers"},
     "probe": {"changes", "code", "digest", "model", "modules", "refusal", "source"},
     "hot": {
         "code", "files", "flat", "guard", "key", "model", "modules", "mounts", "opened", "patterns", "probe", "trace",
@@ -132,7 +132,8 @@ ALLOWED: dict[str, set[str]] = {
     },
     "changes": {"model", "pieces", "source"},
     # recording/
-    "links": {"model", "packed"},
+    "links": {"model", "packed", "writers"},
+    "writers": {"label", "model", "packed"},
     "outbox": {"journal", "model", "shape"},
     "table": {"guard", "intake", "journal", "links", "model", "moved", "packed", "shape", "wire"},
     "lacking": {"entryfile", "handling", "meta", "model", "moved", "packed", "places", "table"},
