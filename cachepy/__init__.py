@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         ChangedInputWarning,
         CheapCallWarning,
         GraphFileError,
+        NeverReusedWarning,
         OpaqueGlobalWarning,
         UncachedCallWarning,
         UsageError,
@@ -74,8 +75,8 @@ _HOMES = {
     "calls.track": "track_file",
     "decorator": "cache_file",
     "errors": "AlteredResultWarning CachepyError CacheReadWarning CacheWarning CacheWriteWarning ChangedGlobalWarning "
-    "ChangedInputWarning CheapCallWarning GraphFileError OpaqueGlobalWarning UncachedCallWarning UsageError "
-    "UsageValueError",
+    "ChangedInputWarning CheapCallWarning GraphFileError NeverReusedWarning OpaqueGlobalWarning "
+    "UncachedCallWarning UsageError UsageValueError",
     "upkeep.maintain": "cache_info cache_list cache_prune cache_stats",
     "model": "Reason Verdict",
     "calls.options": "cache_default_dir",
@@ -106,6 +107,7 @@ __all__ = [
     "GraphFileError",
     "GraphView",
     "Moved",
+    "NeverReusedWarning",
     "NodeView",
     "OpaqueGlobalWarning",
     "Plan",

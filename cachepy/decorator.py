@@ -228,7 +228,7 @@ def cache_file(
     CacheWarning
         When the cache cannot do its part; the value is right all the same. `UncachedCallWarning`,
         `CacheReadWarning`, `CacheWriteWarning`, `ChangedInputWarning`, `ChangedGlobalWarning`,
-        `OpaqueGlobalWarning` and `CheapCallWarning` say which.
+        `OpaqueGlobalWarning`, `CheapCallWarning` and `NeverReusedWarning` say which.
 
     See Also
     --------

@@ -256,7 +256,9 @@ class CachedCall:
         request = self.request(args, kwargs)
         stored = request.look()
         if stored is None:
-            return Verdict("missing", (Reason("first", request.title, None, None),))
+            from cachepy.calls.nearest import differences
+
+            return Verdict("missing", (Reason("first", request.title, None, None), *differences(request)))
         verifier = request.verifier()
         if any(verifier.holds(event.trace) for event in stored.events):
             return Verdict("fresh", ())

@@ -275,6 +275,31 @@ class CheapCallWarning(CacheWarning):
     """
 
 
+class NeverReusedWarning(CacheWarning):
+    """A call is made by one program after another, each time with an argument that is never the same twice.
+
+    So its results are stored and never reused: a random number, a moment, or the number of a process is part of an
+    object. Given once for a function in a process, from the third program on.
+
+    Examples
+    --------
+    Leave out what does not matter:
+
+    >>> import uuid
+    >>> from cachepy import cache_file
+    >>> class Job:
+    ...     def __init__(self, factor):
+    ...         self.factor, self.run_id = factor, uuid.uuid4()
+    ...     def __cachepy_digest__(self):
+    ...         return self.factor
+    ...     @cache_file("cache")
+    ...     def scaled(self, x):
+    ...         return self.factor * x
+    >>> Job(3).scaled(2), Job(3).scaled.is_cached(2)
+    (6, True)
+    """
+
+
 class AlteredResultWarning(CacheWarning):
     """A result comes back from the cache without something that it had: pickling leaves it out.
 

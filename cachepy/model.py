@@ -109,9 +109,10 @@ PACKAGE = "package"  # name: top-level module; digest: its version
 ROOT = "root"  # name: another cache directory, where calls below are stored; digest: None
 OUTPUT = "output"  # name: a file, or a call below, that this run left something behind with; digest: of what
 WRITTEN = "written"  # name: a file of its deps that this run wrote, as far as can be told; digest: of the content
+RENEWED = "renewed"  # name: part of an argument that looks made anew; digest: when the process began
 ANCHOR = "anchor"  # name: code that speaks for a local function; digest: of that code, None if it cannot be found
 CALL = "call"  # name: id of a cached call; digest: its effect
-ALWAYS = frozenset({ANCHOR, ROOT, OUTPUT, WRITTEN})  # these say something and cannot change
+ALWAYS = frozenset({ANCHOR, ROOT, OUTPUT, WRITTEN, RENEWED})  # these say something and cannot change
 BELOW = "below"  # like CALL, for calls under a child that left no node: no edge is drawn
 
 
@@ -269,13 +270,14 @@ class Reason(Record, defaults=("", "", "", "")):
     ----------
     cue : str
         What kind of cause: ``"file"``, ``"file gone"``, ``"code"``, ``"global"``, ``"env"``, ``"package"``,
-        ``"declared"``, ``"value"`` (it is not on disk), ``"result"`` (of a call below), ``"first"`` (never run), ...
+        ``"declared"``, ``"value"`` (it is not on disk), ``"result"`` (of a call below), ``"first"`` (never run),
+        ``"argument"`` (that differs from the nearest stored call), ``"renewed"`` (never the same twice), ...
     name : str
         What it is about: a path, a function, a variable, a package, a call.
     old, new : str or None
         Its digest, or of small things its value, then and now.
     call : str, default ""
-        The call that has the cause, if it is another one.
+        The call that has the cause, if it is another one; of an argument that differs, the nearest call that is stored.
     link : {"", "below", "input"}, default ""
         How that call is reached: as a call below, or as one whose result is an argument.
     where : str, default ""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 HIT, STALE, MISSING, UNKNOWN = "hit", "stale", "missing", "unknown"
 RESULTS = "if a result that it goes by turns out to be another one"
 CALLERS = "if a call above it, which decides anew, makes it again"
+RENEWED = "if its arguments are other ones again"
 UNSEEN = "if what could not be looked at has changed"
 
 
@@ -195,6 +196,7 @@ def _seconds(calls: Iterable[PlannedCall]) -> float:
 
 _HANGS_ON = {
     RESULTS: "whether results change", CALLERS: "what changed calls make", UNSEEN: "what could not be looked at",
+    RENEWED: "arguments that are never the same twice",
 }  # fmt: skip
 
 
@@ -376,7 +378,7 @@ class Planner:
     def _doubt(self, event: Event, found: Finding, *, is_sure: bool, is_asked: bool) -> str:
         """What it hangs on whether a call that is no hit runs."""
         if found.state == UNKNOWN:
-            return UNSEEN
+            return RENEWED if found.reasons[0].cue == "renewed" else UNSEEN
         if not is_asked:
             return CALLERS
         is_fed = any(call in self.survey.found for call in self.graph.inputs_of(event).values())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 
 from cachepy.asking.jobs import HereRunner, Job
-from cachepy.asking.plan import roots_of
+from cachepy.asking.plan import UNKNOWN, roots_of
 from cachepy.asking.stale import Survey, imports_of
 from cachepy.calls.again import Again
 from cachepy.code import resolve
@@ -170,12 +170,16 @@ class Round:
         seen = set(todo)
         while todo:
             call = todo.pop()
-            if call in self.survey.found and call not in self.refresh.failed and call not in self.refresh.left:
+            if self._is_open(call) and call not in self.refresh.failed and call not in self.refresh.left:
                 wanted[call] = None
             below = [c for c in self._goes_by(call) if c not in seen]
             seen.update(below)
             todo += below
         return wanted
+
+    def _is_open(self, call: str) -> bool:
+        found = self.survey.found.get(call)
+        return found is not None and found.state != UNKNOWN
 
     def run(self) -> bool:
         """Make them; whether any was made, so that there may be more to see."""

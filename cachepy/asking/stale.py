@@ -15,7 +15,7 @@ from cachepy.errors import EntryError
 from cachepy.graph import unpacked
 from cachepy.model import CODE, FILE, Dep, Event, Reason, Record, Trace
 from cachepy.probe import LiveProbe
-from cachepy.refusal import WAY_OUT
+from cachepy.recording.renewed import renewed
 from cachepy.rows.packed import PART, PATHS, Quiet, args_in, deps_in, located, unpack
 from cachepy.session import Session, current_session
 from cachepy.values.modules import MAIN
@@ -234,6 +234,7 @@ class Survey:
         self.history = self._findings(broken)
         self._add_inputs()
         self._add_unclear()
+        self._add_renewed()
 
     def _findings(self, broken: list[Event]) -> set[str]:
         """Find out about each call that does not hold by its row, but for those that are history, which it returns.
@@ -358,11 +359,20 @@ class Survey:
         return reasons
 
     def _goes_by(self, call: str, takers: dict[str, list[str]]) -> list[tuple[str, str]]:
-        """The callers of a call, and those that take its result."""
+        """The callers of a call, those that take its result, and those that read files which it wrote."""
         graph = self.session.graph
         takers_of = map(self._event, takers.get(self._event(call).trace.result, ()))
-        found = [(e.id, "input") for e in takers_of if call in graph.inputs_of(e).values()]
-        return [*found, *((c, "below") for c in graph.parents_of(call))]
+        found = [e.id for e in takers_of if call in graph.inputs_of(e).values()]
+        found += graph.readers_of(call)
+        return [*((c, "input") for c in found), *((c, "below") for c in graph.parents_of(call))]
+
+    def _add_renewed(self) -> None:
+        """What each program calls with another key; a hit above it asks for none."""
+        for each in renewed(self._rows.values()):
+            if each.call in self.found or each.call in self.history or self.session.graph.parents_of(each.call):
+                continue
+            reason = Reason("renewed", ", ".join(each.parts), str(each.programs), None)
+            self.found[each.call] = Finding("unknown", (reason,), own=True)
 
     def _above(self, call: str, takers: dict[str, list[str]]) -> list[tuple[str, str]]:
         """The calls that go by a call: those that take its result, and its callers."""

@@ -10,6 +10,7 @@ import os
 
 from cachepy.calls.closures import LOCAL, observe_anchors
 from cachepy.calls.flows import SHORT, flowing
+from cachepy.calls.nearest import marks
 from cachepy.calls.outputs import Outputs
 from cachepy.code import UNBOUND, cached_target, identity_of
 from cachepy.disk.kept import keep
@@ -36,10 +37,10 @@ class Inputs:
 
     args: digests of arguments that may be results of other calls; arg_files: path -> the parameter that names it;
     kept: what makes the call again; reaches: all code that the trace names; routes: what it comes to;
-    outputs: what earlier runs left behind.
+    outputs: what earlier runs left behind; renewed: what of its arguments looks made anew.
     """
 
-    __slots__ = ("arg_files", "args", "frame", "kept", "outputs", "reaches", "request", "routes", "session")
+    __slots__ = ("arg_files", "args", "frame", "kept", "outputs", "reaches", "renewed", "request", "routes", "session")
 
     def __init__(self, request: Request, frame: Frame, flags: Flags) -> None:
         self.request = request
@@ -50,6 +51,7 @@ class Inputs:
         self.kept: bytes | None = None
         self.reaches = [request.reach]
         self.routes = request.reach.routes
+        self.renewed = marks(request)
         self._observe()
         stored = request.stored or (request.look() if flags.save and not flags.may_hit else None)
         older = () if stored is None else stored.events

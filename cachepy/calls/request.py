@@ -194,11 +194,19 @@ class Request:
         else:
             print(line, file=sys.stderr)  # noqa: T201 - who asks for it means to see it
 
+    def _nearest(self) -> str:
+        """What differs from the nearest call that is stored; not told of each of many."""
+        if not self.session.is_first("nearest", self.call.target.identity):
+            return ""
+        from cachepy.calls.nearest import differences
+
+        return "".join(f"; {reason}" for reason in differences(self))
+
     def cause(self) -> str:
         """Why this call runs, for the log."""
         if not self.call.options.verbose:
             return ""
         stored = self.look()
         if stored is None:
-            return ": not run before"
+            return f": not run before{self._nearest()}"
         return ": " + "; ".join(map(str, self.verifier().why_not(stored.events)))

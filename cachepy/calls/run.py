@@ -15,6 +15,7 @@ from xxhash import xxh3_128_hexdigest
 from cachepy.calls.again import how
 from cachepy.calls.bypass import give_way
 from cachepy.calls.inputs import Inputs
+from cachepy.calls.nearest import warn_renewed
 from cachepy.calls.unseen import Unseen, meet
 from cachepy.digest import Found
 from cachepy.disk.entryfile import load_value
@@ -159,6 +160,8 @@ class Run:
         if self.parent is not None:
             self.session.tell(self.parent, event)
         self.session.sink.record(event)
+        if self.inputs.renewed and self.parent is None:
+            warn_renewed(self.request, event)
         if self.frame.shared:
             self.session.sink.fold_below(event, anew=True)
         return True
@@ -233,7 +236,7 @@ class Run:
     def _event(self, elapsed: float, result: str, named: set[str]) -> Event:
         request, call, now = self.request, self.request.call, time.time()
         deps, calls = self.frame.own_deps(), tuple(self.frame.calls.values())
-        deps = (*deps, *self.inputs.outputs.marks(deps, calls, result, named))
+        deps = (*deps, *self.inputs.outputs.marks(deps, calls, result, named), *self.inputs.renewed)
         return Event(
             id=self.request.id,
             fname=call.fname,

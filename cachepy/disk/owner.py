@@ -95,6 +95,13 @@ class Owner:
         return None if ALIVE in (now, start) else now == start
 
 
+def is_running(origin: str) -> bool:
+    """Whether the process that recorded an event is there still; False if nobody knows, as of another host."""
+    rest, _, start = origin.rpartition(":")
+    host, _, pid = rest.rpartition(":")
+    return host == host_id().partition(":")[0] and pid.isdecimal() and process_start(int(pid)) == start
+
+
 def start_of(path: str) -> bytes:
     """The beginning of a file; without waiting for a fifo, and in few frames: the stack may be near its end."""
     fd = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))

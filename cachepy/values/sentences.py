@@ -40,6 +40,8 @@ CUES = {
     "gone": "{name} does not exist any more",
     "unknown": "{name} cannot be found in this process",
     "unseen": "{name} could not be looked at{values}",
+    "argument": "argument {name} is {difference} {call}",
+    "renewed": "{name} is never the same twice: {values}, so the next one runs it again",
     "first": "no result of {name} is stored for these arguments",
 }
 _LINKS = {"below": "{} below it is {}: ", "input": "its input {} is {}: "}
@@ -51,9 +53,17 @@ def sentence(reason: Reason) -> str:
     values = ""
     if reason.cue in _VALUES and reason.old and reason.new:
         values = f" from {reason.old} to {reason.new}"
-    if reason.cue == "unseen" and reason.new:
+    elif reason.cue == "unseen" and reason.new:
         values = f": {reason.new}"
-    text = CUES[reason.cue].format(name=reason.name, values=values)
+    elif reason.cue == "renewed":
+        values = f"it was another value in each of {reason.old} programs"
+    text = CUES[reason.cue].format(name=reason.name, values=values, difference=_difference(reason), call=reason.call)
     where = f" ({reason.where})" if reason.where else ""
-    state = "unknown" if reason.cue == "unseen" else "stale"
+    state = "unknown" if reason.cue in ("unseen", "renewed") else "stale"
     return _LINKS.get(reason.link, "").format(reason.call, state) + text + where
+
+
+def _difference(reason: Reason) -> str:
+    """How an argument differs from that of another call, as far as short texts tell."""
+    old, new = reason.old or "not given", reason.new or "not given"
+    return "another one than in" if old == new else f"{new}, and {old} in"

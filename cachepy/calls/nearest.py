@@ -1,0 +1,126 @@
+"""What is stored of a function, seen from a call that is not: the nearest one and what differs, what is never the same.
+
+Asked only where somebody asks why, or where an argument looks made anew.  Imports errors, flows, fresh, label, model,
+owner, renewed, session.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from cachepy.calls.flows import flowing
+from cachepy.disk.places import ENTRY, call_named
+from cachepy.errors import EntryError, NeverReusedWarning
+from cachepy.model import RENEWED, Dep, Reason
+from cachepy.recording.renewed import ENOUGH, arguments_of, likeness, marks_of, programs_of
+from cachepy.values.fresh import fresh_in
+from cachepy.values.label import label_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cachepy.calls.request import Request
+    from cachepy.model import Event
+
+_LISTED = 50_000  # names of entries that are looked at
+_READ = 200  # entries of one function that are read
+_TOLD = 3  # arguments that differ
+
+_IMPORTED = time.time()
+
+
+def differences(request: Request) -> tuple[Reason, ...]:
+    """What tells a call that is not stored from the nearest that is."""
+    labels = {name: label_of(value) for name, value in request.call.binder.named(request.values)}
+    args = _digests(request)
+    nearest = min(_stored(request), key=lambda e: len(_differing(e, labels, args)), default=None)
+    if nearest is None:
+        return ()
+    names = _differing(nearest, labels, args)[:_TOLD]
+    return tuple(Reason("argument", n, nearest.label.get(n), labels.get(n), call=nearest.title) for n in names)
+
+
+def _differing(event: Event, labels: dict[str, str], args: dict[str, str]) -> list[str]:
+    names = dict.fromkeys((*labels, *event.label))
+    others = arguments_of(part for part, _ in args.items() ^ event.args.items())
+    return [n for n in names if labels.get(n) != event.label.get(n) or arguments_of([n]) <= others]
+
+
+def _digests(request: Request) -> dict[str, str]:
+    digest = request.session.digester.digest
+    named = request.call.binder.named(request.values)
+    return {part: digest(item, request.found) for name, value in named for part, item in flowing(name, value)}
+
+
+def _stored(request: Request) -> Iterator[Event]:
+    """The latest calls of a function that are stored, as far as can be seen in short time."""
+    target, paths = request.call.target, list(_paths(request))
+    for path in sorted(paths, key=_changed, reverse=True)[:_READ]:
+        try:
+            stored = request.store.look(call_named(path.removesuffix(ENTRY)), path)
+        except (EntryError, OSError):
+            continue
+        event = stored.events[0] if stored is not None else None
+        if event is not None and (event.module, event.qualname) == (target.module, target.qualname):
+            yield event
+
+
+def _paths(request: Request) -> Iterator[str]:
+    left, start = _LISTED, f"{request.call.safe_name}-"
+    try:
+        folders = os.listdir(request.store.entries)
+        for folder in folders:
+            names = os.listdir(os.path.join(request.store.entries, folder))
+            left -= len(names)
+            for name in names:
+                if name.startswith(start) and name.endswith(ENTRY):
+                    yield os.path.join(request.store.entries, folder, name)
+            if left < 0:
+                return
+    except OSError:  # it is gone meanwhile
+        return
+
+
+def _changed(path: str) -> float:
+    try:
+        return os.stat(path).st_mtime
+    except OSError:
+        return 0.0
+
+
+def marks(request: Request) -> list[Dep]:
+    """What of the arguments of a run looks made anew, and when this process began."""
+    parts = [fresh_in(name, value) for name, value in request.call.binder.named(request.values)]
+    return [Dep(RENEWED, part, f"{_began(request):.2f}") for part in parts if part]
+
+
+def _began(request: Request) -> float:
+    """When this process began, in seconds since the epoch."""
+    try:
+        ticks = int(request.session.claims.owner().start or "")
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    except (AttributeError, OSError, ValueError):
+        return _IMPORTED
+    return min(_IMPORTED, time.time() - age) if age > 0 else _IMPORTED
+
+
+def warn_renewed(request: Request, event: Event) -> None:
+    """Say it once if earlier programs made the same call, each with another key; the first question in a process."""
+    if not request.session.is_first(NeverReusedWarning, request.call.target.identity, "looked"):
+        return
+    without = arguments_of(marks_of(event))
+    like = likeness(event, without)
+    group = [e for e in _stored(request) if e.id != event.id and marks_of(e) and likeness(e, without) == like]
+    programs = programs_of([*group, event])
+    if len(programs) <= ENOUGH:
+        return
+    parts = ", ".join(marks_of(event))
+    request.session.warn(
+        NeverReusedWarning,
+        f"{event.title} was called in {len(programs)} programs, and {parts} was another value in each, so no result is "
+        f"ever reused. If it does not matter, leave it out: ignore_args=[{', '.join(map(repr, sorted(without)))}], or "
+        f"__cachepy_digest__ of its class; else pass what is the same each time",
+        request.call.target.identity,
+    )

@@ -1,0 +1,95 @@
+"""Calls whose keys are never the same twice: in each program another one, and only by what looks made anew.
+
+A run marks its arguments in which something looks so (see `fresh`), with when its process began.  Two programs that
+marked the same argument, and had all others equal, are the evidence; processes that ran side by side are one program.
+Imports model, owner, packed.
+"""
+
+from __future__ import annotations
+
+from cachepy.disk.owner import is_running
+from cachepy.model import RENEWED, Record
+from cachepy.rows.packed import ITEM, unpack
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cachepy.model import Event
+    from cachepy.rows.packed import Row
+
+ENOUGH = 2  # programs
+_MARK = f"{ITEM}{RENEWED}{ITEM}".encode()
+
+
+class Renewed(Record):
+    """A call that the next program makes with another key: the parts of its arguments that are new, and how often."""
+
+    __slots__ = ("call", "parts", "programs")
+    call: str
+    parts: tuple[str, ...]
+    programs: int
+
+
+def renewed(rows: Iterable[Row]) -> list[Renewed]:
+    """Those that the last of the programs made."""
+    rows = list(rows)
+    marked = [unpack(row) for row in rows if not isinstance(row, bytes) or _MARK in row]
+    groups: dict[object, list[Event]] = {}
+    for event in marked:
+        if marks_of(event):
+            groups.setdefault(likeness(event, arguments_of(marks_of(event))), []).append(event)
+    found = [each for group in groups.values() for each in _of_group(group)]
+    mended = _mended(rows, {each.call for each in found}, groups) if found else set[str]()
+    return [each for each in found if each.call not in mended]
+
+
+def marks_of(event: Event) -> dict[str, float]:
+    """The parts of arguments that look made anew, and when the process began."""
+    return {dep.name: float(dep.digest or 0) for dep in event.trace.deps if dep.kind == RENEWED}
+
+
+def arguments_of(parts: Iterable[str]) -> frozenset[str]:
+    """The arguments that the parts are of."""
+    return frozenset(part.partition(".")[0].partition("[")[0] for part in parts)
+
+
+def likeness(event: Event, without: frozenset[str]) -> object:
+    """What is equal for calls that differ in these arguments only."""
+    labels = [(name, text) for name, text in event.label.items() if name not in without]
+    digests = [(name, digest) for name, digest in event.args.items() if not arguments_of([name]) & without]
+    return event.module, event.qualname, without, tuple(labels), tuple(digests)
+
+
+def _of_group(group: list[Event]) -> list[Renewed]:
+    programs = programs_of(group)
+    if len(programs) < ENOUGH:
+        return []
+    return [Renewed(e.id, tuple(marks_of(e)), len(programs)) for e in programs[-1]]
+
+
+def programs_of(group: Iterable[Event]) -> list[list[Event]]:
+    """The calls of each program: of processes that ran at one time."""
+    programs: list[list[Event]] = []
+    latest, inf = 0.0, float("inf")
+    for event in sorted(group, key=lambda e: (min(marks_of(e).values()), e.created)):
+        if not programs or min(marks_of(event).values()) > latest:
+            programs.append([])
+        programs[-1].append(event)
+        latest = max(latest, inf if is_running(event.origin) else event.created)
+    return programs
+
+
+def _mended(rows: list[Row], calls: set[str], groups: dict[object, list[Event]]) -> set[str]:
+    """Those of the calls whose like was made since without such a part."""
+    events = [unpack(row) for row in rows]
+    mended = set[str]()
+    for group in groups.values():
+        asked = [event for event in group if event.id in calls]
+        if not asked:
+            continue
+        without = arguments_of(marks_of(asked[0]))
+        like, last = likeness(asked[0], without), max(event.created for event in group)
+        if any(e.created > last and not marks_of(e) and likeness(e, without) == like for e in events):
+            mended.update(event.id for event in asked)
+    return mended
