@@ -111,6 +111,13 @@ class Graph:
         with self._lock:
             return self._table.links.readers.get(call, [])
 
+    def gave_before(self, call: str, digest: str) -> bool:
+        """Whether a call of another function gave a value before a call was made, or a run that was replaced did."""
+        own = call.rpartition(":")[0]
+        with self._lock:
+            givers = self._table.links.earlier_givers(call, digest)
+            return digest in self._table.past or any(giver.rpartition(":")[0] != own for giver in givers)
+
     def with_result(self, digest: str) -> list[Event]:
         """The calls whose result has a digest."""
         with self._lock:

@@ -92,7 +92,8 @@ def _put(arguments: dict[str, Any], name: str, value: Any) -> None:
         arguments[base] = value
     else:
         items, key = arguments[base], literal_eval(rest[:-1])
-        changed: Any = dict(items) if isinstance(items, dict) else list(items)
+        is_array = hasattr(items, "dtype")
+        changed: Any = dict(items) if isinstance(items, dict) else items.copy() if is_array else list(items)
         changed[key] = value
         arguments[base] = tuple(changed) if isinstance(items, tuple) else changed
 

@@ -17,6 +17,7 @@ from cachepy.code import resolve
 from cachepy.errors import RerunError, UsageError
 from cachepy.model import Event, Record
 from cachepy.probe import LiveProbe
+from cachepy.recording.numbers import digests_of
 from cachepy.refusal import refuse
 from cachepy.session import Session, current_session
 from cachepy.verify import Verifier
@@ -153,8 +154,12 @@ class Round:
         if call not in self.inputs:
             event = self.events[call]
             self.inputs[call] = self.graph.inputs_of(event)
-            self.unclear[call] = {n for n in self.inputs[call] if len(self.graph.with_result(event.args[n])) > 1}
+            known = [n for n in self.inputs[call] if len(self._with_results(digests_of(event.args, n))) > 1]
+            self.unclear[call] = set(known)
         return self.inputs[call]
+
+    def _with_results(self, digests: Iterable[str]) -> set[str]:
+        return {event.id for digest in digests for event in self.graph.with_result(digest)}
 
     def _goes_by(self, call: str) -> list[str]:
         """The calls that decide whether a call has to run; one that changed itself has to, whatever is below."""
@@ -241,6 +246,7 @@ class Round:
         sources: dict[str, Place | None] = {
             event.args[name]: None if name in fed else (self.events[producer].root, producer)
             for name, producer in self._inputs(event.id).items()
+            if name in event.args  # numbers among others are kept as they are
         }
         self.refresh.load(event)
         again = Again(self.session, event, sources)
@@ -255,7 +261,7 @@ class Round:
             now = self.graph.event(producer)
             if became is not None:
                 fed[name] = became
-            elif now is not None and now.trace.result != event.args[name]:
+            elif now is not None and now.trace.result not in digests_of(event.args, name):
                 fed[name] = now.root, producer
         return fed
 

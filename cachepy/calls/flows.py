@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 SHORT = 64  # a shorter str or bytes is too common to tell where it came from
+_ENOUGH, _MUCH = 5, 20  # bits of numbers together, and at most of one
 _ITEMS = 1000  # of a longer list nobody looks where each item came from
 
 
@@ -57,3 +58,32 @@ def _text_of(key: object, at: int) -> str:
         return repr(key)
     except Exception:
         return f"item {at}"
+
+
+def numbers_in(value: Any) -> list[tuple[Any, Any]]:
+    """The numbers of a list, tuple, dict or array, by their places, if they tell enough to be known again.
+
+    Two zeros could be of any call: as many bits as three small numbers have is the least.
+    """
+    cls = type(value)
+    if cls is list or cls is tuple:
+        items = list(enumerate(value)) if len(value) <= _ITEMS else []
+    elif cls is dict:
+        items = list(value.items()) if len(value) <= _ITEMS and {*map(type, value)} <= {str, int} else []
+    elif cls.__module__ == "numpy" and cls.__name__ == "ndarray" and value.ndim == 1 and value.size <= _ITEMS:
+        items = list(enumerate(value)) if value.dtype.kind in "iuf" else []
+    else:
+        return []
+    is_told = len(items) > 1 and all(map(_is_number, {type(item) for _, item in items}))
+    return items if is_told and sum(map(_bits, {float(item) for _, item in items})) >= _ENOUGH else []
+
+
+def _is_number(cls: type) -> bool:
+    if cls is int or cls is float:
+        return True
+    return cls.__module__ == "numpy" and cls.__name__.startswith(("int", "uint", "float"))
+
+
+def _bits(value: float) -> int:
+    """How much a number tells."""
+    return min(int(abs(value)).bit_length(), _MUCH) if value.is_integer() else _MUCH

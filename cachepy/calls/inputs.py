@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from cachepy.calls.closures import LOCAL, observe_anchors
-from cachepy.calls.flows import SHORT, flowing
+from cachepy.calls.flows import SHORT, flowing, numbers_in
 from cachepy.calls.nearest import marks
 from cachepy.calls.outputs import Outputs
 from cachepy.code import UNBOUND, cached_target, identity_of
@@ -19,6 +19,7 @@ from cachepy.model import CODE, ENV, FILE, NAME, PACKAGE, PATTERN, ROOT, Dep
 from cachepy.paths import MAGIC, could_be, path_in, text_of
 from cachepy.probe import LiveProbe
 from cachepy.reach.routes import Routes
+from cachepy.recording.numbers import NUMBERS_OF, joined
 from cachepy.trace import LOST, UNTOLD
 from cachepy.values.flat import NUMBERS, TEXTS
 
@@ -137,7 +138,20 @@ class Inputs:
                 digest = self.args[part] = self.session.digester.digest(item, found)
                 if item is not value or len(parts) == 1:  # of a list of results each item is found by itself
                     flows[id(item)] = digest
+            if parts:
+                self._observe_numbers(name, value)
         return flows
+
+    def _observe_numbers(self, name: str, value: Any) -> None:
+        """Numbers in it that may be results of other calls, all together: one by one they tell nothing."""
+        try:
+            numbers = numbers_in(value)
+        except Exception:  # a number that is none
+            return
+        digest = self.session.digester.digest
+        plain = [(place, {digest(n), digest(n.item() if hasattr(n, "item") else n)}) for place, n in numbers]
+        if plain:
+            self.args[name + NUMBERS_OF] = joined(plain)
 
     def _observe_files(self, is_short: bool) -> None:
         request = self.request

@@ -84,6 +84,18 @@ def _watched(calls: list[str]) -> Iterable[str]:
     return watched("looking at calls")(calls)
 
 
+def _plain(cache: Opened, tell: Tell, asked: Iterable[str]) -> int:
+    """How many of the calls take what may be a result, and nobody can know; says so."""
+    from cachepy.asking.unplaced import takers_of_plain
+
+    number = len(takers_of_plain(cache.session).intersection(asked))
+    if number == 1:
+        tell.say("1 call takes a plain value whose origin is not known")
+    elif number:
+        tell.say(f"{number:,} calls take plain values whose origin is not known")
+    return number
+
+
 def _as_dict(cache: Opened, call: str, state: str, reasons: Iterable[Reason]) -> dict[str, Any]:
     return {"id": call, "label": cache.label(call), "state": state, "reasons": [r.as_dict() for r in reasons]}
 
@@ -94,7 +106,7 @@ def _as_dict(cache: Opened, call: str, state: str, reasons: Iterable[Reason]) ->
 @command(
     "status",
     "cachepy status\ncachepy status -q --root report || sbatch job.sh",
-    "state counts causes calls unended unknown unseen unimported",
+    "state counts causes calls unended unknown plain unseen unimported",
 )
 @click.option("--root", "roots", metavar="CALL", multiple=True, help="Only this call or function, and what it needs.")
 @limit
@@ -125,9 +137,10 @@ def status(
         found = {i: f for i, f in survey.found.items() if i in asked}
         if survey.history and not roots:
             tell.say(f"{amounts.count(len(survey.history), 'call')} left out that took what nothing gives any more")
+        plain = _plain(cache, tell, asked)
         if tell.as_json:
             fields = _status_fields(cache, len(asked), found, is_open=bool(broken or unknown))
-            tell.document(**fields, unended=broken, unknown=unknown, **seen(cache, survey))
+            tell.document(**fields, unended=broken, unknown=unknown, plain=plain, **seen(cache, survey))
         elif not tell.is_silent:
             _tell_open(tell, cache, broken, unknown)
             if asked or not (broken or unknown):
@@ -258,7 +271,7 @@ def _tell_reasons(tell: Tell, cache: Opened, call: str, state: str, reasons: Ite
 @command(
     "plan",
     "cachepy plan\ncachepy plan report --json",
-    "calls counts certain possible seconds saved text unseen unimported",
+    "calls counts certain possible seconds saved text plain unseen unimported",
 )
 @click.argument("roots", nargs=-1, metavar="[CALL]...")
 @limit
@@ -279,8 +292,9 @@ def plan(
     with opened(cache_dir, tell.say) as cache:
         tops = [i for name in roots for i in cache.find(name)]
         made = plan_of(look(cache, tell, code, tops), tops if roots else None)
+        plain = _plain(cache, tell, [c.id for c in made.calls])
         if tell.as_json:
-            tell.document(cache_dir=cache.root, **made.as_dict(), unimported=cache.unimported)
+            tell.document(cache_dir=cache.root, **made.as_dict(), plain=plain, unimported=cache.unimported)
         elif not tell.is_silent:
             most = None if show_all else limit
             _tell_plan(tell, made, [c for c in made.calls if show_all or c.state != "hit"], most)

@@ -7,6 +7,7 @@ wrote.  Imports model, packed, writers.
 from __future__ import annotations
 
 from cachepy.model import CALL
+from cachepy.recording.numbers import digests_in, givers, numbers_of
 from cachepy.recording.writers import Names, Written
 from cachepy.rows.packed import Quiet, args_in, called_in, calls_in, result_in, times
 
@@ -65,13 +66,14 @@ class Links:
 
     @property
     def readers(self) -> dict[str, list[str]]:
-        """The calls that read what each call wrote."""
+        """The calls that read what each call wrote, or take a number that it gave among others."""
         if self._readers is None:
             self._readers = {}
             with Quiet():
-                for call in self._rows if self.written.writers else ():
-                    for writer in set(self.sources(call).values()):
-                        self._readers.setdefault(writer, []).append(call)
+                for call, row in self._rows.items():
+                    takes = self.inputs(call, args_in(row)).values() if digests_in(row) else ()
+                    for giver in {*takes, *(self.sources(call).values() if self.written.writers else ())}:
+                        self._readers.setdefault(giver, []).append(call)
         return self._readers
 
     def add(self, call: str, row: Row) -> None:
@@ -96,7 +98,16 @@ class Links:
     def inputs(self, call: str, args: Mapping[str, str]) -> dict[str, str]:
         """Argument name -> the call whose result the argument is: same digest, ended before."""
         found = {name: self._producer(call, digest) for name, digest in args.items() if digest in self.results}
-        return {name: producer for name, producer in found.items() if producer is not None}
+        made = {name: producer for name, producer in found.items() if producer is not None}
+        for numbers in numbers_of(args):
+            made.update(givers(numbers, lambda digest: self.earlier_givers(call, digest)))
+        return made
+
+    def earlier_givers(self, call: str, digest: str) -> list[str]:
+        """The calls that gave a value before a call was made."""
+        family, latest = self.parents.get(call, {}), self._created(call)
+        others = [c for c in self.results.get(digest, ()) if c != call]
+        return [c for c in others if self._created(c) <= latest or self._is_made_before(c, call, family)]
 
     def flows(self, call: str) -> dict[str, str]:
         """What a call took from where: argument, or path of a file -> the call that made it."""

@@ -148,6 +148,11 @@ def args_in(row: Row) -> dict[str, str]:
     return _pairs(decoded(row.split(b"\n", 4)[3])) if isinstance(row, bytes) else row.args
 
 
+def labels_in(row: Row) -> dict[str, str]:
+    """The short texts of arguments."""
+    return _pairs(decoded(row.split(b"\n", 5)[4])) if isinstance(row, bytes) else row.label
+
+
 def called_in(row: Row) -> list[str]:
     """The ids of the calls to which edges lead."""
     if isinstance(row, Event):

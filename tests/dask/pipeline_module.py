@@ -64,6 +64,21 @@ def read_counts(path, scale):
     return int(Path(path).read_text()) * scale
 
 
+# -- numbers
+
+
+@cached
+def size(path):
+    say("size")
+    return len(track_file(path).read_text()) * 1000 + int(path.stem[-1])
+
+
+@cached
+def add(values, tag):
+    say("add")
+    return [sum(values), tag]
+
+
 # -- a diamond, a fan
 
 

@@ -168,6 +168,10 @@ def files(way, data):
     return way.get([way.many(pm.read_counts, way.many(pm.write_counts, data.paths), 2)])
 
 
+def numbers(way, data):
+    return way.get([way.call(pm.add, way.many(pm.size, data.paths), data.tag)])
+
+
 def fan_out(way, data):
     return way.get([way.call(pm.merge, way.many(pm.leaf, [f"{data.tag}-{n}" for n in range(100)], 7))])
 
@@ -181,7 +185,7 @@ def nested_twice(way, data):
     return way.get([way.many(pm.orchestrate_twice, ["map", "delayed"], groups)])
 
 
-WORK = {each.__name__: each for each in (tutorial, diamonds, files, fan_out, nested, nested_twice)}
+WORK = {each.__name__: each for each in (tutorial, diamonds, files, numbers, fan_out, nested, nested_twice)}
 
 
 # -- serial runs, in a process of their own

@@ -136,9 +136,10 @@ ALLOWED: dict[str, set[str]] = {
     },
     "changes": {"model", "pieces", "source"},
     # recording/
-    "links": {"model", "packed", "writers"},
+    "links": {"model", "numbers", "packed", "writers"},
     "writers": {"label", "model", "packed"},
     "renewed": {"model", "owner", "packed"},
+    "numbers": {"packed"},
     "outbox": {"journal", "model", "shape"},
     "table": {"guard", "intake", "journal", "links", "model", "moved", "packed", "shape", "wire"},
     "lacking": {"entryfile", "handling", "meta", "model", "moved", "packed", "places", "table"},
@@ -154,7 +155,7 @@ ALLOWED: dict[str, set[str]] = {
     "waiting": {"deadlock", "trace"},
     "closures": {"bytecode", "code", "digest", "kinds", "model", "modules", "found"},
     "inputs": {
-        "closures", "code", "flat", "flows", "kept", "model", "nearest", "outputs", "paths", "patterns", "probe", "routes",
+        "closures", "code", "flat", "flows", "kept", "model", "nearest", "numbers", "outputs", "paths", "patterns", "probe", "routes",
         "trace", "verify",
     },
     "kin": {"handling", "journal", "mailbox", "opened", "owner", "session"},
@@ -178,6 +179,7 @@ ALLOWED: dict[str, set[str]] = {
     "progress": set(),
     "holding": {"model", "packed"},
     "unended": {"claims", "owner", "places"},
+    "unplaced": {"numbers", "packed"},
     "jobs": {"again", "code", "model", "session"},
     "folders": {"model", "moved", "packed", "source"},
     "importer": {"code", "probe", "refusal", "session", "wire"},
@@ -193,7 +195,7 @@ ALLOWED: dict[str, set[str]] = {
         "sources", "verify",
     },
     "plan": {"amounts", "model", "progress", "session", "stale", "verify"},
-    "refresh": {"again", "code", "jobs", "model", "plan", "probe", "progress", "refusal", "session", "stale", "verify"},
+    "refresh": {"again", "code", "jobs", "model", "numbers", "plan", "probe", "progress", "refusal", "session", "stale", "verify"},
     # upkeep/
     "stock": {"entryfile", "journal", "meta", "moved", "options", "store"},
     "examine": {"entryfile", "files", "graph", "meta", "model", "moved", "places", "source", "store", "table", "wire"},
@@ -226,7 +228,7 @@ ALLOWED: dict[str, set[str]] = {
     "commands": {
         "__init__", "amounts", "api", "check", "crate", "exits", "export", "files", "handling", "imported", "lacking",
         "maintain", "model", "options", "page", "plan", "progress", "provenance", "repair", "session", "show", "stale",
-        "statmemo", "stock", "unended",
+        "statmemo", "stock", "unended", "unplaced",
     },
 }  # fmt: skip
 
