@@ -899,9 +899,9 @@ def test_verify_runs_again(ask, own):
 
 REASON = "cue name old new call link where diff text"
 SCHEMAS = {
-    ("status",): "cache_dir state counts causes calls unended unknown unseen unimported",
+    ("status",): "cache_dir state counts causes calls unended unknown plain unseen unimported",
     ("explain", "load"): "cache_dir calls unseen unimported",
-    ("plan",): "cache_dir calls counts certain possible seconds saved text unseen unimported",
+    ("plan",): "cache_dir calls counts certain possible seconds saved text plain unseen unimported",
     ("graph",): "cache_dir nodes unseen unimported",
     ("ls",): "cache_dir entries",
     ("stats",): "cache_dir functions total oldest newest",
