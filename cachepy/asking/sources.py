@@ -81,7 +81,11 @@ class SourceLook:
                     return unclear(f"code of {name}", "it was recorded without its source files")
                 if files.get("python") != PYTHON:
                     return unclear(f"code of {name}", f"it ran on {files.get('python')}, and this is {PYTHON}")
-                return _Look(self, name, rows, files, store.root).seen()
+                try:
+                    return _Look(self, name, rows, files, store.root).seen()
+                except Exception as error:  # a record of another form, a file that nests too deep
+                    why = f"its source files could not be compared ({type(error).__name__}: {error})"
+                    return unclear(f"code of {name}", why)
         return unclear(f"code of {name}", "what it was made of is not kept: run the program once")
 
     def bindings(self, files: dict[str, tuple[str, str]], modules: tuple[str, ...]) -> Bindings:
