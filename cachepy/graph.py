@@ -111,6 +111,11 @@ class Graph:
         with self._lock:
             return self._table.links.readers.get(call, [])
 
+    def given(self) -> set[str]:
+        """The digests of all results, also of runs that were replaced."""
+        with self._lock:
+            return {*self._table.links.results, *self._table.past}
+
     def gave_before(self, call: str, digest: str) -> bool:
         """Whether a call of another function gave a value before a call was made, or a run that was replaced did."""
         own = call.rpartition(":")[0]

@@ -35,10 +35,12 @@ def takers_of_plain(session: Session) -> set[str]:
         return known.get(text, ())
 
     with Quiet():
+        given = graph.given()
+        taken = ((call, given.intersection(_taken(row, digests))) for call, row in graph.rows().items())
         return {
             call
-            for call, row in graph.rows().items()
-            if any(graph.gave_before(call, each) for each in _taken(row, digests)) and not _is_told(graph, call)
+            for call, each in taken
+            if each and not _is_told(graph, call) and any(graph.gave_before(call, digest) for digest in each)
         }
 
 
