@@ -1,7 +1,7 @@
 """What is stored of a function, seen from a call that is not: the nearest one and what differs, what is never the same.
 
 Asked only where somebody asks why, or where an argument looks made anew.  Imports errors, flows, fresh, label, model,
-owner, renewed, session.
+numbers, owner, renewed, session.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from cachepy.calls.flows import flowing
 from cachepy.disk.places import ENTRY, call_named
 from cachepy.errors import EntryError, NeverReusedWarning
 from cachepy.model import RENEWED, Dep, Reason
+from cachepy.recording.numbers import NUMBERS_OF
 from cachepy.recording.renewed import ENOUGH, arguments_of, likeness, marks_of, programs_of
 from cachepy.values.fresh import fresh_in
 from cachepy.values.label import label_of
@@ -44,7 +45,8 @@ def differences(request: Request) -> tuple[Reason, ...]:
 
 def _differing(event: Event, labels: dict[str, str], args: dict[str, str]) -> list[str]:
     names = dict.fromkeys((*labels, *event.label))
-    others = arguments_of(part for part, _ in args.items() ^ event.args.items())
+    stored = {item for item in event.args.items() if not item[0].endswith(NUMBERS_OF)}  # these say nothing more
+    others = arguments_of(part for part, _ in args.items() ^ stored)
     return [n for n in names if labels.get(n) != event.label.get(n) or arguments_of([n]) <= others]
 
 

@@ -151,7 +151,7 @@ ALLOWED: dict[str, set[str]] = {
     "config": {"options"},
     "outputs": {"files", "model"},
     "flows": {"label", "paths"},
-    "nearest": {"flows", "fresh", "label", "model", "places", "renewed"},
+    "nearest": {"flows", "fresh", "label", "model", "numbers", "places", "renewed"},
     "waiting": {"deadlock", "trace"},
     "closures": {"bytecode", "code", "digest", "kinds", "model", "modules", "found"},
     "inputs": {

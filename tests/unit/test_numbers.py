@@ -128,3 +128,11 @@ def test_equal_numbers_cut_off(tmp_path):
     (project / "job.py").write_text(text.replace("i * i + 7", "7 + i * i"))
     more = "import job, cachepy; cachepy.cache_tree_sync('cache'); print(cachepy.cache_tree_refresh())"
     assert python(project, "-c", more).stdout.strip() == "5 ran, 1 did not have to run"
+
+
+def test_a_list_of_numbers_that_is_equal_is_not_what_differs(tmp_path):
+    text = "from cachepy import cache_file\n@cache_file('c')\ndef f(values, by=2): return by * sum(values)\n"
+    (tmp_path / "job.py").write_text(f"{text}f([1, 2, 3])\nprint(*f.explain([1, 2, 3], 5).reasons[1:])\n")
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "job.py"], cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
+    assert done.stdout == "argument by is 5, and 2 in f([1, 2, 3], 2)\n"
