@@ -12,9 +12,11 @@ from cachepy.session import current_session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from typing import Any
 
     from cachepy.graph import Graph
+    from cachepy.recording.programs import History
     from cachepy.session import Session
 
     AnyPath = str | os.PathLike[str]
@@ -66,6 +68,40 @@ def graph_now(session: Session | None = None) -> Graph:
     session = session or current_session()
     session.refresh()
     return session.graph
+
+
+def history_of(session: Session) -> History:
+    """What is history by the programs that made the calls of its graph."""
+    from cachepy.recording.programs import History
+
+    return History(session.store(root) for root in sorted(session.graph.roots()))
+
+
+def nodes_shown(*, history: bool) -> dict[str, Node]:
+    """The nodes for pictures and other tools: those that nothing makes any more on request only."""
+    return without(graph_now().nodes(), hidden_now(history=history))
+
+
+def hidden_now(*, history: bool) -> set[str]:
+    """The calls that are left out, as far as that can be told without looking at anything."""
+    session = current_session()
+    if history:
+        return set()
+    told = history_of(session)
+    return session.graph.history({}, told.dropped, told.made)
+
+
+def without(nodes: dict[str, Node], hidden: Collection[str]) -> dict[str, Node]:
+    """The nodes but some, and without edges to these."""
+    if not hidden:
+        return nodes
+    return {
+        call: node
+        | {"parents": [each for each in node["parents"] if each not in hidden]}
+        | {"inputs": {name: each for name, each in node["inputs"].items() if each not in hidden}}
+        for call, node in nodes.items()
+        if call not in hidden
+    }
 
 
 def cache_tree_reset() -> None:
@@ -262,8 +298,13 @@ def cache_tree_files() -> dict[str, list[str]]:
     return graph_now().files()
 
 
-def cache_tree_summary() -> dict[str, Any]:
+def cache_tree_summary(*, history: bool = False) -> dict[str, Any]:
     """How many calls, edges and files the graph has.
+
+    Parameters
+    ----------
+    history : bool, default False
+        Also the calls that their programs no longer make.
 
     Returns
     -------
@@ -285,13 +326,18 @@ def cache_tree_summary() -> dict[str, Any]:
     >>> summary["nodes"], summary["edges"], summary["functions"]
     (2, 0, {'square': 2})
     """
-    return graph_now().summary()
+    return graph_now().summary(hidden_now(history=history))
 
 
-def cache_tree_changed_files() -> dict[str, dict[str, Any]]:
+def cache_tree_changed_files(*, history: bool = False) -> dict[str, dict[str, Any]]:
     """The calls whose own files have changed or vanished since.
 
     Each file is looked at once. After the calls have been made again, the answer is empty.
+
+    Parameters
+    ----------
+    history : bool, default False
+        Also the calls that their programs no longer make.
 
     Returns
     -------
@@ -318,11 +364,12 @@ def cache_tree_changed_files() -> dict[str, dict[str, Any]]:
 
     session = current_session()
     graph = graph_now(session)
+    hidden = hidden_now(history=history)
     found = {call: (graph.node(call), paths) for call, paths in graph.changed(session.files.digest).items()}
     return {
         call: {"node": node, "changed_files": [Path(path) for path in paths]}
         for call, (node, paths) in found.items()
-        if node is not None
+        if node is not None and call not in hidden
     }
 
 

@@ -12,6 +12,7 @@ from cachepy.calls.options import Options
 from cachepy.calls.request import Hit
 from cachepy.engine import CachedCall
 from cachepy.methods import QUESTIONS, Bound, join_class
+from cachepy.program import program
 from cachepy.questions import Questions, check_function
 from cachepy.reach.guard import MISSING
 from cachepy.session import current_session, is_making
@@ -335,6 +336,7 @@ def attach(wrapper: Any, call: CachedCall) -> Any:
         setattr(wrapper, name, getattr(questions, name))
     call.wrapper = wrapper
     current_session().register(call)
+    program.has(call.options.cache_dir, call.options)
     join_class(wrapper)
     return wrapper
 

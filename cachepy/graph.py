@@ -18,11 +18,23 @@ from cachepy.reach.guard import Era
 from cachepy.recording.table import HEADER, Reading, Table
 from cachepy.recording.writers import marks_in
 from cachepy.rows import wire
-from cachepy.rows.packed import Quiet, absolute, part_of, payload_of, run_in, times, unpack
+from cachepy.rows.packed import (
+    PART,
+    TEXT,
+    Quiet,
+    absolute,
+    fields_in,
+    part_of,
+    payload_of,
+    run_in,
+    times,
+    unpack,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Mapping
+    from collections.abc import Callable, Collection, Container, Iterable, Mapping
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
     from typing import Any
 
@@ -171,26 +183,37 @@ class Graph:
             "label": dict(event.label),
         }
 
-    def history(self, given: Mapping[str, str]) -> set[str]:
+    def roots(self) -> set[str]:
+        """The cache directories of its calls."""
+        rows = self.rows().values()
+        shared = {row.split(PART, 2)[2][TEXT] for row in rows if isinstance(row, bytes)}
+        return {fields_in(each)[3] for each in shared}.union(row.root for row in rows if not isinstance(row, bytes))
+
+    def history(
+        self, given: Mapping[str, str], dropped: Collection[str] = (), made: Callable[[], set[str]] = set
+    ) -> set[str]:
         """The calls that nothing makes any more (see `Links.history`)."""
         with self._lock:
             table = self._table
-            return table.links.history(table.past, given) if table.past or given else set()
+            if not (table.past or given or dropped):
+                return set()
+            return table.links.history(table.past, given, dropped, made)
 
-    def summary(self) -> dict[str, Any]:
-        """How many there are of what; see `cache_tree_summary`."""
+    def summary(self, hidden: AbstractSet[str] = frozenset()) -> dict[str, Any]:
+        """How many there are of what; see `cache_tree_summary`. hidden: calls that are left out."""
         with self._lock, Quiet():
-            rows, links = self._table.rows, self._table.links
+            links = self._table.links
+            rows = {call: row for call, row in self._table.rows.items() if call not in hidden}
             functions: dict[str, int] = {}
             for call, row in rows.items():
                 fname = call.rpartition(":")[0] if isinstance(row, bytes) else row.fname
                 functions[fname] = functions.get(fname, 0) + 1
-            parents = links.parents
+            parents = {call: callers.keys() - hidden for call, callers in links.parents.items() if call in rows}
             return {
                 "nodes": len(rows),
-                "edges": sum(len(callers) for call, callers in parents.items() if call in rows),
-                "flows": sum(len(links.flows(call)) for call in rows),
-                "files": len(self.files()),
+                "edges": sum(map(len, parents.values())),
+                "flows": sum(giver not in hidden for call in rows for giver in links.flows(call).values()),
+                "files": len(self.files(hidden)),
                 "roots": sorted(call for call in rows if not parents.get(call)),
                 "elapsed": sum(times(row)[2] for row in rows.values()),
                 "functions": dict(sorted(functions.items())),
@@ -198,12 +221,12 @@ class Graph:
 
     # -- files
 
-    def files(self) -> dict[str, list[str]]:
-        """Path -> ids of the calls that depend on it."""
+    def files(self, hidden: AbstractSet[str] = frozenset()) -> dict[str, list[str]]:
+        """Path -> ids of the calls that depend on it, but for some."""
         with self._lock, Quiet():
             parts, rows = self._table.files(), self._table.rows
             found: dict[str, list[str]] = {}
-            for call in sorted(rows):
+            for call in sorted(rows.keys() - hidden):
                 for path in dict.fromkeys([path for path, _ in parts[part_of(rows[call])]]):
                     found.setdefault(path, []).append(call)
             return dict(sorted(found.items()))

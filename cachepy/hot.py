@@ -22,6 +22,7 @@ from cachepy.key import LONG
 from cachepy.model import ALWAYS, CODE, ENV, FILE, NAME, PACKAGE, PATTERN
 from cachepy.opened import bodies
 from cachepy.probe import env_digest, exists
+from cachepy.program import is_at_top, note, program
 from cachepy.reach.guard import MISSING, Era, Guard
 from cachepy.trace import caller, here
 from cachepy.values.flat import LEAVES, MARSHAL, TEXTS
@@ -57,7 +58,7 @@ class Hot:
 
     __slots__ = (
         "absent", "called", "chosen", "codes", "entries", "environ", "event", "far", "files", "guard", "id", "index",
-        "more",
+        "more", "noted",
         "path", "several", "shown", "stamp", "stored",
     )  # fmt: skip
 
@@ -70,6 +71,7 @@ class Hot:
         self.chosen, self.several = verifier.chosen, verifier.several
         self.guard = guard
         self.more = False
+        self.noted: object = None
         self.shown = _NEVER
         self.far: list[str] = []
         self.absent: list[str] = []
@@ -99,8 +101,11 @@ class Hot:
             value = loads(data) if data is not None else self._load(session)
         except Exception:  # the long way says what is wrong, or that nothing is: unpickling runs code of any class
             return MISSING
-        if (here() is not None or bodies) and (frame := caller(self.called)) is not None:
+        frame = caller(self.called) if here() is not None or bodies else None
+        if frame is not None:
             session.tell(frame, self.event)
+        if self.noted is not program.turn and is_at_top(frame):
+            self.noted = note(session, self.id, self.event.root)
         if self.shown.is_over:
             session.sink.hit(self.event, self.chosen, self.several)
             self.shown = session.sink.era

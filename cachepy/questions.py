@@ -8,6 +8,7 @@ from __future__ import annotations
 from cachepy.errors import UndigestableError, UsageError
 from cachepy.key import culprit
 from cachepy.model import CODE
+from cachepy.program import note
 from cachepy.refusal import refuse
 from cachepy.session import current_session
 
@@ -77,9 +78,15 @@ class Questions:
             If the arguments do not fit the function.
         """
         try:
+            self._care_for(args, kwargs)
             return self._call.explain(args, kwargs).state == "fresh"
         except UndigestableError:
             return False
+
+    def _care_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Whoever asks for a call may make it or not, as the answer is: it is one of the program's."""
+        request = self._call.request(args, kwargs)
+        note(request.session, request.id, request.store.root)
 
     def explain(self, *args: Any, **kwargs: Any) -> Verdict:
         """Why the call with these arguments would run, or not.
@@ -95,6 +102,7 @@ class Questions:
             If an argument cannot be digested; such a call runs without the cache.
         """
         self._request(args, kwargs)
+        self._care_for(args, kwargs)
         return self._call.explain(args, kwargs)
 
     def clear(self, *args: Any, **kwargs: Any) -> int:

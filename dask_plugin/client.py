@@ -14,6 +14,7 @@ from distributed.client import Client, FutureCancelledError
 from cachepy.errors import UsageError
 from cachepy.graph import Graph
 from cachepy.model import Dep
+from cachepy.program import note, program
 from cachepy.session import Session, current_session
 from dask_plugin.differences import MINOR, Differences
 from dask_plugin.mail import mail_of
@@ -65,6 +66,7 @@ class ClusterGraph:
         self.errors = 0
         self.differences = Differences(session)
         self._seq: int | None = None
+        self._asked: dict[str, str] = {}  # calls that this program had made there -> their cache directories
         self._process = os.getpid()
 
     @property
@@ -95,6 +97,7 @@ class ClusterGraph:
             await self._fold(event[1])
         except Exception:  # distributed would log and forget it
             self.errors += 1
+            program.has_failed = True
             logger.exception("a message of the cluster could not be folded into the graph; sync() repeats it")
 
     async def _fold(self, message: dict[str, Any]) -> None:
@@ -105,6 +108,7 @@ class ClusterGraph:
         events = self._apply(record[4] for record in records if record[0] == "event")
         hits = {r[1]: r[3] for r in records if r[0] == "hit"}
         await self._fetch(hits)
+        self._note(events, hits)
         await self._compare(events, hits, message)
 
     async def _compare(self, events: list[Event], hits: Iterable[str], message: dict[str, Any]) -> None:
@@ -129,11 +133,24 @@ class ClusterGraph:
                 self.session.store(root)
                 self.session.show(call)
 
+    def _note(self, events: Iterable[Event], hits: dict[str, str]) -> None:
+        """The program makes these calls, or other calls do: that shows when all have come."""
+        if not program.pauses:
+            self._asked.update({event.id: event.root for event in events}, **hits)
+
+    def note_asked(self) -> None:
+        """The program, or one of its cells, ends: what no other call made there, it had made at its top."""
+        for call in list(self._asked):
+            root = self._asked.pop(call)
+            if not self.session.graph.parents_of(call):
+                note(self.session, call, root)
+
     async def _catch_up(self) -> None:
         """All that was published since the last message that was folded."""
         reply = await self._ask("cachepy_since", seq=self._seq or 0)
-        self._apply(reply["events"])
+        events = self._apply(reply["events"])
         await self._fetch(reply["hits"])
+        self._note(events, reply["hits"])
         self._seq = max(self._seq or 0, reply["seq"])
 
     async def _ask(self, question: str, **what: Any) -> Any:
@@ -149,6 +166,7 @@ class ClusterGraph:
             try:
                 self.client.sync(self._catch_up)
             except OSError:
+                program.has_failed = True
                 logger.warning("the scheduler does not answer; the graph may miss what it knows")
 
     def _apply(self, payloads: Iterable[bytes]) -> list[Event]:
@@ -164,6 +182,7 @@ class ClusterGraph:
                 yield event_of(payload)
             except ValueError:
                 self.errors += 1
+                program.has_failed = True
                 logger.exception("a record of the cluster is damaged; the graph misses one call")
 
     async def _all(self) -> list[Event]:
@@ -270,6 +289,7 @@ def connect(client: Client) -> ClusterGraph:
     known = getattr(client._event_handlers.get(TOPIC), "__self__", None)
     if isinstance(known, ClusterGraph) and known.session is graph.session:
         return known
+    program.before_end.append(graph.note_asked)
     graph.session.listeners.append(graph)
     graph.session.couriers.append(graph.fetch_mail)
     graph.session.refreshers.append(graph.refresh)

@@ -20,6 +20,7 @@ from distributed.diagnostics.plugin import WorkerPlugin
 from tornado.ioloop import PeriodicCallback
 
 from cachepy.model import Dep, Event
+from cachepy.program import program
 from cachepy.reach.guard import Era
 from cachepy.session import Session, current_session
 from cachepy.sink import GraphSink
@@ -183,6 +184,7 @@ class WorkerPart(WorkerPlugin):
 
     def setup(self, worker: Worker) -> None:
         self.worker = worker
+        program.is_silent = program.is_silent or program.is_child()
         self.shipper = Shipper(worker)
         self.sink = install(current_session())
         self.sink.shippers[worker.id] = self.shipper

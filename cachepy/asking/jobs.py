@@ -12,6 +12,7 @@ from cachepy.code import cached_call
 from cachepy.errors import RerunError
 from cachepy.model import Event, Record
 from cachepy.session import current_session
+from cachepy.trace import NOBODY, enter, leave
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -125,7 +126,10 @@ class HereRunner:
 
     def wait(self) -> tuple[str, str | BaseException]:
         job = self._jobs.pop(0)
+        token = enter(NOBODY)  # it is not the program that makes this call
         try:
             return job.id, job.run()
         except Exception as error:
             return job.id, error
+        finally:
+            leave(token)

@@ -200,7 +200,7 @@ _HANGS_ON = {
 }  # fmt: skip
 
 
-def cache_tree_plan(root: Roots = None, *, import_code: bool = False) -> Plan:
+def cache_tree_plan(root: Roots = None, *, import_code: bool = False, history: bool = False) -> Plan:
     """What would run if the program ran again: which calls, why, and for about how long.
 
     Nothing runs and nothing is changed by asking. Only calls of the graph in memory are known: in a new process
@@ -215,6 +215,8 @@ def cache_tree_plan(root: Roots = None, *, import_code: bool = False) -> Plan:
         What is loaded here is looked at as it is, all other code by its source files. Import the modules of what these
         do not tell, in a process of their own: a cached call that would run there ends the import. Without this, or
         where it fails, such calls are unknown.
+    history : bool, default False
+        Also the calls that their programs no longer make.
 
     Returns
     -------
@@ -245,17 +247,22 @@ def cache_tree_plan(root: Roots = None, *, import_code: bool = False) -> Plan:
     """
     from cachepy.asking.progress import watched
 
-    found = survey(current_session(), import_code=import_code, each=watched("looking at calls"))
-    return plan_of(found, root)
+    shown = history or root is not None
+    each = watched("looking at calls")
+    found = survey(current_session(), import_code=import_code, each=each, history=shown)
+    return plan_of(found, root, history=history)
 
 
-def plan_of(survey: Survey, root: Roots = None) -> Plan:
+def plan_of(survey: Survey, root: Roots = None, *, history: bool = False) -> Plan:
     """The plan from what a survey found."""
-    return Planner(survey).plan(roots_of(survey, root))
+    return Planner(survey).plan(roots_of(survey, root, history=history))
 
 
-def roots_of(survey: Survey, root: Roots) -> list[str]:
-    """The ids that roots stand for; UsageValueError names one that means nothing."""
+def roots_of(survey: Survey, root: Roots, *, history: bool = False) -> list[str]:
+    """The ids that roots stand for; UsageValueError names one that means nothing.
+
+    Of a function only the calls that are no history, if there are such, unless all are wanted.
+    """
     if root is None:
         return _tops(survey)
     names = [root] if isinstance(root, str) else list(root) if hasattr(root, "__iter__") else [root]
@@ -268,8 +275,13 @@ def roots_of(survey: Survey, root: Roots) -> list[str]:
             known = sorted({e.fname for e in survey.events.values()})
             there = f"its functions are {', '.join(known)}" if known else "it is empty, cache_tree_sync() reads one"
             raise UsageValueError(f"root={name!r} is no call of this graph: give an id or a function's name; {there}")
-        found += calls
+        found += calls if history else current_of(calls, survey.past)
     return found
+
+
+def current_of(calls: list[str], past: set[str]) -> list[str]:
+    """Those that are no history; if all are, whoever named them means them."""
+    return [call for call in calls if call not in past] or calls
 
 
 def _tops(survey: Survey) -> list[str]:
@@ -317,7 +329,8 @@ class Planner:
         """What has to be known before a call: what it takes, then what it calls, in recorded order."""
         event = self.events[call]
         inputs = [*self.graph.sources_of(call).values(), *(self.graph.inputs_of(event).values() if event.args else ())]
-        return [c for c in dict.fromkeys([*inputs, *(d.name for d in event.trace.calls)]) if c in self.events]
+        named = dict.fromkeys([*inputs, *(d.name for d in event.trace.calls)])
+        return [c for c in named if c in self.events and c not in self.survey.history]
 
     def _order(self, roots: Sequence[str]) -> list[str]:
         """The calls in the order in which they end: what a call goes by comes first; none twice."""

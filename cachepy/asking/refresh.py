@@ -17,6 +17,7 @@ from cachepy.code import resolve
 from cachepy.errors import RerunError, UsageError
 from cachepy.model import Event, Record
 from cachepy.probe import LiveProbe
+from cachepy.program import program
 from cachepy.recording.numbers import digests_of
 from cachepy.refusal import refuse
 from cachepy.session import Session, current_session
@@ -73,8 +74,11 @@ class Refreshed(Record):
 class Refresh:
     """One refresh: rounds of looking and running, until nothing is stale that can be helped."""
 
-    def __init__(self, session: Session, runner: Runner, root: Roots, tell: Callable[[int, int], None]) -> None:
+    def __init__(
+        self, session: Session, runner: Runner, root: Roots, tell: Callable[[int, int], None], *, history: bool
+    ) -> None:
         self.session = session
+        self.history = history
         self.runner = runner
         self.root = root
         self.tell = tell
@@ -88,9 +92,11 @@ class Refresh:
 
     def run(self) -> Refreshed:
         """Do it."""
+        program.pauses += 1
         try:
             return self._run()
         finally:
+            program.pauses -= 1
             for folder in self._added:
                 if folder in sys.path:
                     sys.path.remove(folder)
@@ -137,12 +143,13 @@ class Round:
         self.refresh = refresh
         self.session = refresh.session
         self.graph = refresh.session.graph
-        self.survey = Survey(self.session, imports=refresh.imports)
+        shown = refresh.history or refresh.root is not None
+        self.survey = Survey(self.session, imports=refresh.imports, history=shown)
         self.events = self.survey.events
         self.runs = {event.id: event.run for event in self.events.values()}
         self.inputs: dict[str, dict[str, str]] = {}
         self.unclear: dict[str, set[str]] = {}  # arguments whose value several calls gave
-        wanted = self._wanted(roots_of(self.survey, refresh.root) if self.events else [])
+        wanted = self._wanted(roots_of(self.survey, refresh.root, history=refresh.history) if self.events else [])
         self.waits = without_circles({call: {c for c in self._goes_by(call) if c in wanted} for call in wanted})
         self.above: dict[str, list[str]] = {}
         for call, below in self.waits.items():
@@ -308,7 +315,7 @@ def without_circles(waits: dict[str, set[str]]) -> dict[str, set[str]]:
     return waits
 
 
-def cache_tree_refresh(client: Any = None, *, root: Roots = None) -> Refreshed:
+def cache_tree_refresh(client: Any = None, *, root: Roots = None, history: bool = False) -> Refreshed:
     """Run what is stale, and only that.
 
     Stale calls are made again from the bottom up, with the arguments that were kept beside their results (see
@@ -323,6 +330,8 @@ def cache_tree_refresh(client: Any = None, *, root: Roots = None) -> Refreshed:
     root : str or iterable of str, optional
         Ids of calls or names of functions: only what is stale of these and of what they depend on. By default
         everything.
+    history : bool, default False
+        Also the calls that their programs no longer make.
 
     Returns
     -------
@@ -359,7 +368,7 @@ def cache_tree_refresh(client: Any = None, *, root: Roots = None) -> Refreshed:
     session = current_session()
     refuse(session, "cache_tree_refresh")
     with Bar("refreshing") as bar:
-        return Refresh(session, runner_of(session, client), root, bar.tell).run()
+        return Refresh(session, runner_of(session, client), root, bar.tell, history=history).run()
 
 
 def runner_of(session: Session, client: Any) -> Runner:

@@ -7,7 +7,7 @@ packed, probe, session, verify.
 
 from __future__ import annotations
 
-from cachepy.api import graph_now
+from cachepy.api import graph_now, history_of
 from cachepy.asking.holding import Holding
 from cachepy.asking.sources import CHANGED, SAME, UNCLEAR, SourceLook
 from cachepy.disk.refusals import Refusals
@@ -213,13 +213,21 @@ class Survey:
         Wraps the list of calls that are looked at, to show progress.
     look_at_code : bool
         Whether code is looked at: what is loaded here as it is, all else by its source files.
+    history : bool, default False
+        Look at those that are history too, as if they were not: `history` is empty then, `past` has them.
     """
 
     def __init__(
-        self, session: Session, *, imports: Imports | None = None,
-        each: Callable[[list[str]], Iterable[str]] = iter, look_at_code: bool = True,
-    ) -> None:  # fmt: skip
+        self,
+        session: Session,
+        *,
+        imports: Imports | None = None,
+        each: Callable[[list[str]], Iterable[str]] = iter,
+        look_at_code: bool = True,
+        history: bool = False,
+    ) -> None:
         self.session = session
+        self._shows_history = history
         self._rows = graph_now(session).rows()
         self._events: dict[str, Event] | None = None
         self.probe = AskingProbe(session, self._rows, imports, look_at_code=look_at_code)
@@ -231,7 +239,8 @@ class Survey:
             self.verifier.take(holding)
         broken = [event for event in doubtful if not self._holds(event)]
         self.found: dict[str, Finding] = {}
-        self.history = self._findings(broken)
+        self.past = self._findings(broken)
+        self.history: set[str] = set() if history else self.past
         self._add_inputs()
         self._add_unclear()
         self._add_renewed()
@@ -243,11 +252,12 @@ class Survey:
         what takes this one is history no more.
         """
         older: dict[str, str] = {}
+        told = history_of(self.session)
         todo = {event.id: event for event in broken}
         while True:
-            history = self.session.graph.history(older)
+            history = self.session.graph.history(older, told.dropped, told.made)
             known = len(older)
-            for call in [call for call in todo if call not in history]:
+            for call in [call for call in todo if self._shows_history or call not in history]:
                 found = self._finding(todo.pop(call))
                 if isinstance(found, Finding):
                     self.found[call] = found
@@ -416,7 +426,7 @@ class Blame:
         return (*self._own, *self._rest)
 
 
-def cache_tree_stale(*, import_code: bool = False) -> dict[str, dict[str, Any]]:
+def cache_tree_stale(*, import_code: bool = False, history: bool = False) -> dict[str, dict[str, Any]]:
     """Every call of the graph that would not be a hit now, with every cause.
 
     Calls above a stale call, and calls that take its result as an argument, are stale too. Nothing runs and nothing
@@ -428,6 +438,8 @@ def cache_tree_stale(*, import_code: bool = False) -> dict[str, dict[str, Any]]:
         What is loaded here is looked at as it is, all other code by its source files. Import the modules of what these
         do not tell, in a process of their own: a cached call that would run there ends the import. Without this, or
         where it fails, such calls are unknown.
+    history : bool, default False
+        Also the calls that their programs no longer make.
 
     Returns
     -------
@@ -455,7 +467,8 @@ def cache_tree_stale(*, import_code: bool = False) -> dict[str, dict[str, Any]]:
     from cachepy.asking.progress import watched
 
     session = current_session()
-    found = survey(session, import_code=import_code, each=watched("looking at calls")).found
+    each = watched("looking at calls")
+    found = survey(session, import_code=import_code, each=each, history=history).found
     return {
         call: {"node": session.graph.node(call), "state": each.state, "reasons": list(each.reasons)}
         for call, each in found.items()
@@ -469,18 +482,19 @@ def survey(
     calls: Iterable[str] | None = None,
     each: Callable[[list[str]], Iterable[str]] = iter,
     look_at_code: bool = True,
+    history: bool = False,
 ) -> Survey:
     """Look at every call of a session's graph.
 
     import_code: whether the modules of code that is not loaded here are imported where their source files do not tell
     whether it changed, in a process of their own; calls: those whose code is worth that, if not all are.
     """
-    found = Survey(session, each=each, look_at_code=look_at_code)
-    asked = {identity for identity, _ in found.probe.unclear} | found.probe.edited
-    if not import_code or not asked:
+    found = Survey(session, each=each, look_at_code=look_at_code, history=history)
+    unclear = {identity for identity, _ in found.probe.unclear}
+    if not import_code or not unclear:
         return found
-    imports = imports_of(session, calls, asked.__contains__)
-    return Survey(session, imports=imports, each=each)
+    imports = imports_of(session, calls, unclear.__contains__)
+    return Survey(session, imports=imports, each=each, history=history)
 
 
 def imports_of(

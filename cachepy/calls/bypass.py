@@ -9,6 +9,7 @@ import os
 import sys
 
 from cachepy.errors import FolderGoneError, PartError, UncachedCallWarning, UntoldError, UsageError, UsageValueError
+from cachepy.program import program
 from cachepy.refusal import refuse
 from cachepy.session import current_session
 from cachepy.trace import caller, leave_in_doubt
@@ -66,6 +67,7 @@ def give_way(outcome: str, error: Exception, frame: Caller | None) -> None:
     """
     if isinstance(error, _MEANT):
         raise error
+    program.has_failed = True
     if frame is not None:
         leave_in_doubt(frame)
     kind, why = _why(error)

@@ -13,6 +13,7 @@ from cachepy.disk.places import CLAIM, ENTRY
 from cachepy.errors import CacheWriteWarning, EntryError, EntryReplacedError, unwritable
 from cachepy.model import BELOW, Event, title_of
 from cachepy.probe import LiveProbe
+from cachepy.program import is_at_top, note
 from cachepy.session import Session
 from cachepy.store import Stored
 from cachepy.trace import caller
@@ -162,6 +163,8 @@ class Request:
         frame = caller(called)
         if frame is not None:
             self.session.tell(frame, event)
+        if is_at_top(frame):
+            note(self.session, self.id, self.store.root)
         self.session.sink.hit(event, verifier.chosen, verifier.several)
         self.session.flush_memo(self.store.memo_file)
         self.session.renew_code((self.reach, *verifier.probe.reaches))

@@ -23,6 +23,7 @@ from cachepy.disk.payload import pack, pack_flat
 from cachepy.errors import AlteredResultWarning, CacheWriteWarning, EntryError, UndigestableError
 from cachepy.model import BELOW, CALL, Event, Trace
 from cachepy.opened import Body, Crowd, enter_body, leave_body
+from cachepy.program import is_at_top, note, program
 from cachepy.session import current_session
 from cachepy.trace import Frame, caller, enter, leave, leave_in_doubt, working_dir
 from cachepy.values.flat import flat_stream
@@ -83,6 +84,8 @@ class Run:
         run = os.urandom(16).hex()
         self.frame = Frame(request.id, run, self.parent, request.store.runs + run, working_dir())
         self.frame.hopeless = request.hopeless
+        if is_at_top(self.parent):
+            note(request.session, request.id, request.store.root)
         try:
             if request.call.options.verbose:
                 request.log("run", request.cause())
@@ -105,6 +108,7 @@ class Run:
             finish(self.frame, self.unseen)
             if isinstance(error, BaseException):
                 self.session.on_failure(self.request.call.target.identity, error)
+                program.has_failed = program.has_failed or is_at_top(self.parent)
             if kind is not None and isinstance(self.parent, Frame):
                 self.parent.hopeless |= {self.request.id, *self.frame.hopeless}
             if kind is not None or not self._keep(elapsed):

@@ -11,7 +11,7 @@ import click
 from cachepy.commands import words
 from cachepy.commands.causes import causes, folded, sentence, telling
 from cachepy.commands.opening import Opened, opened
-from cachepy.commands.options import command, everything, limit, looks_at_code
+from cachepy.commands.options import command, everything, history, limit, looks_at_code
 from cachepy.commands.tell import Tell, complain, short_ids
 from cachepy.exits import ERROR, STALE
 from cachepy.values import amounts
@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from cachepy.model import Reason
 
 NOT_FRESH = "stale", "missing", "unknown"
+PAST = "history: its program no longer makes it"
 
 
-def look(cache: Opened, tell: Tell, code: str, roots: Iterable[str] = ()) -> Survey:
+def look(cache: Opened, tell: Tell, code: str, roots: Iterable[str] = (), *, history: bool = False) -> Survey:
     """What is not fresh; says which code could not be looked at.
 
     code: how it is looked at, see `looks_at_code`; roots: the calls that are asked for, if not all are: only what they
@@ -37,11 +38,13 @@ def look(cache: Opened, tell: Tell, code: str, roots: Iterable[str] = ()) -> Sur
     """
     from cachepy.asking.stale import survey
 
-
     each = iter if tell.quiet else _watched
-    import_code = code == "import"
+    import_code, shown = code == "import", history or bool(roots)  # who names a call is told about it
     calls = cache.below(roots) if import_code and roots else None
-    found = survey(cache.session, import_code=import_code, calls=calls, each=each, look_at_code=code != "none")
+    found = survey(
+        cache.session, import_code=import_code, calls=calls, each=each, look_at_code=code != "none", history=shown
+    )
+    say_left_out(tell, len(found.history))
     if found.probe.imports is not None:
         _complain_of(cache, found.probe.imports.found)
     if any("ModuleNotFoundError" in why for why in cache.unimported.values()):
@@ -54,6 +57,14 @@ def look(cache: Opened, tell: Tell, code: str, roots: Iterable[str] = ()) -> Sur
     elif code == "source" and found.unseen:
         tell.say("--import looks at what source files do not tell: it imports those modules, in another process")
     return found
+
+
+def say_left_out(tell: Tell, number: int) -> None:
+    """Say how many calls are history."""
+    if number == 1:
+        tell.say("1 call that its program no longer makes is left out; --history shows it")
+    elif number:
+        tell.say(f"{number:,} calls that their programs no longer make are left out; --history shows them")
 
 
 def _complain_of(cache: Opened, imported: Imported) -> None:
@@ -108,41 +119,47 @@ def _as_dict(cache: Opened, call: str, state: str, reasons: Iterable[Reason]) ->
 @command(
     "status",
     "cachepy status\ncachepy status -q --root report || sbatch job.sh",
-    "state counts causes calls unended unknown plain unseen unimported",
+    "state counts causes calls history unended unknown plain unseen unimported",
 )
 @click.option("--root", "roots", metavar="CALL", multiple=True, help="Only this call or function, and what it needs.")
 @limit
 @everything
+@history
 @looks_at_code
 def status(
-    tell: Tell, cache_dir: str | None, *, roots: tuple[str, ...], limit: int, show_all: bool, code: str
+    tell: Tell, cache_dir: str | None, *, roots: tuple[str, ...], limit: int, show_all: bool, code: str, history: bool
 ) -> int:
     """Say what is stale or missing, and why.
 
     A call is stale if something that it depended on has changed (a file, code, a variable, a package, a call below
     it), missing if its value is not on disk, and unknown if something that it depended on could not be looked at. First
     come the causes, with the number of calls that each reaches, then the calls. Code is looked at by its source files,
-    without importing it; --import imports what these do not tell.
+    without importing it; --import imports what these do not tell. A call that its program made before, and not when it
+    last ran to its end, is no alarm, and is left out without --history.
 
     Exits with 1 if any call is stale or missing, if a topmost call began and left no result, or if nothing is recorded
     yet; with 2 and a message if there is no cache, so that a job script submits its first job too, and does not hide a
     name that is wrong; with 3 if none of this holds and a call is unknown; with 0 if all are fresh. That speaks of
     calls that were made before: a program with new arguments has nothing stale, so start it, or ask f.is_cached(...).
     """
+    from cachepy.asking.plan import current_of
+
     with opened(cache_dir, tell.say) as cache:
         meant = {name: cache.meant(name) for name in roots}
         unknown = [name for name, calls in meant.items() if not calls]
         tops = [call for calls in meant.values() for call in calls]
-        survey = look(cache, tell, code, tops)
+        survey = look(cache, tell, code, tops, history=history)
         broken = _unended(cache, survey, roots)
-        asked = (cache.below(tops) if roots else cache.session.graph.rows().keys()) - survey.history
+        tops = tops if history else current_of(tops, survey.past)
+        asked = cache.below(tops) if roots else cache.session.graph.rows().keys()
+        past = set() if tops and survey.past.issuperset(tops) else survey.past.intersection(asked)
+        asked = asked if history else asked - past
         found = {i: f for i, f in survey.found.items() if i in asked}
-        if survey.history and not roots:
-            tell.say(f"{amounts.count(len(survey.history), 'call')} left out that took what nothing gives any more")
         plain = _plain(cache, tell, asked)
         if tell.as_json:
             fields = _status_fields(cache, len(asked), found, is_open=bool(broken or unknown))
-            tell.document(**fields, unended=broken, unknown=unknown, plain=plain, **seen(cache, survey))
+            more = {"unended": broken, "unknown": unknown, "plain": plain}
+            tell.document(**fields, history=sorted(past), **more, **seen(cache, survey))
         elif not tell.is_silent:
             _tell_open(tell, cache, broken, unknown)
             if asked or not (broken or unknown):
@@ -231,7 +248,7 @@ def _say_more(tell: Tell, number: int, most: int | None, noun: str) -> None:
 @command(
     "explain",
     "cachepy explain report\ncachepy explain load:59c1f00d",
-    "calls unseen unimported",
+    "calls history unseen unimported",
 )
 @click.argument("call")
 @limit
@@ -244,6 +261,8 @@ def explain(tell: Tell, cache_dir: str | None, *, call: str, limit: int, show_al
     digest, or the name of a function (then all its calls). A file, variable or package is named; of code also the line
     and, as far as it is known, what changed. Exits with 1 if one of the calls would run, with 3 if one is unknown.
     """
+    from cachepy.asking.plan import current_of
+
     with opened(cache_dir, tell.say) as cache:
         calls = cache.find(call)
         survey = look(cache, tell, code, calls)
@@ -251,17 +270,22 @@ def explain(tell: Tell, cache_dir: str | None, *, call: str, limit: int, show_al
         states = {i: (f.state, f.reasons) if f is not None else ("fresh", ()) for i, f in known.items()}
         if tell.as_json:
             body = [_as_dict(cache, i, *states[i]) for i in calls]
-            tell.document(cache_dir=cache.root, calls=body, **seen(cache, survey))
+            past = sorted(survey.past.intersection(calls))
+            tell.document(cache_dir=cache.root, calls=body, history=past, **seen(cache, survey))
         elif not tell.is_silent:
             most = None if show_all else limit
             for each in sorted(calls, key=lambda i: (states[i][0] == "fresh", cache.label(i)))[:most]:
-                _tell_reasons(tell, cache, each, *states[each])
+                _tell_reasons(tell, cache, each, *states[each], is_past=each in survey.past)
             _say_more(tell, len(calls), most, "call")
-    return code_of(cache, (state for state, _ in states.values()))
+    return code_of(cache, (states[i][0] for i in current_of(calls, survey.past)))
 
 
-def _tell_reasons(tell: Tell, cache: Opened, call: str, state: str, reasons: Iterable[Reason]) -> None:
+def _tell_reasons(
+    tell: Tell, cache: Opened, call: str, state: str, reasons: Iterable[Reason], *, is_past: bool
+) -> None:  # fmt: skip
     tell.parts((f"{tell.mark(state)} {state}  ", state), (cache.label(call), "head"), (f"  {call}", "faint"))
+    if is_past:
+        tell.line(PAST, indent=4)
     for reason in telling(reasons):
         tell.line(sentence(reason), indent=4)
         tell.diff(reason.diff, 8)
@@ -273,14 +297,15 @@ def _tell_reasons(tell: Tell, cache: Opened, call: str, state: str, reasons: Ite
 @command(
     "plan",
     "cachepy plan\ncachepy plan report --json",
-    "calls counts certain possible seconds saved text plain unseen unimported",
+    "calls counts certain possible seconds saved text history plain unseen unimported",
 )
 @click.argument("roots", nargs=-1, metavar="[CALL]...")
 @limit
 @click.option("--all", "show_all", is_flag=True, help="List all of them, and also the calls that would be hits.")
+@history
 @looks_at_code
 def plan(
-    tell: Tell, cache_dir: str | None, *, roots: tuple[str, ...], limit: int, show_all: bool, code: str
+    tell: Tell, cache_dir: str | None, *, roots: tuple[str, ...], limit: int, show_all: bool, code: str, history: bool
 ) -> int:
     """List what would run, in order.
 
@@ -289,14 +314,17 @@ def plan(
     certain, and what more may run: what goes by results that may change, and what is below a call that decides anew.
     Exits with 1 if anything may run, with 3 if that is only because something could not be looked at.
     """
-    from cachepy.asking.plan import plan_of
+    from cachepy.asking.plan import current_of, plan_of
 
     with opened(cache_dir, tell.say) as cache:
         tops = [i for name in roots for i in cache.find(name)]
-        made = plan_of(look(cache, tell, code, tops), tops if roots else None)
+        survey = look(cache, tell, code, tops, history=history)
+        tops = tops if history else current_of(tops, survey.past)
+        made = plan_of(survey, tops if roots else None, history=True)
         plain = _plain(cache, tell, [c.id for c in made.calls])
         if tell.as_json:
-            tell.document(cache_dir=cache.root, **made.as_dict(), plain=plain, unimported=cache.unimported)
+            more = {"history": sorted(survey.past), "plain": plain, "unimported": cache.unimported}
+            tell.document(cache_dir=cache.root, **made.as_dict(), **more)
         elif not tell.is_silent:
             most = None if show_all else limit
             _tell_plan(tell, made, [c for c in made.calls if show_all or c.state != "hit"], most)

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 import click
 
 from cachepy.commands import words
-from cachepy.commands.ask import code_of, look, seen
+from cachepy.commands.ask import PAST, code_of, look, seen
 from cachepy.commands.causes import sentence, telling
 from cachepy.commands.opening import Opened, opened, place, session_at
 from cachepy.commands.options import command, looks_at_code
@@ -156,7 +156,7 @@ def _sum(tell: Tell, name: str, entries: int, size: int, elapsed: float) -> tupl
     "show",
     "cachepy show load:59c1f00d\ncachepy show total --value",
     "id label module function arguments created elapsed cwd origin path size runs result files parents children inputs "
-    "env packages state reasons value unseen unimported",
+    "env packages history state reasons value unseen unimported",
 )
 @click.argument("call")
 @click.option("--value", "with_value", is_flag=True, help="Load the stored value and show the start of its repr.")
@@ -173,6 +173,7 @@ def show(tell: Tell, cache_dir: str | None, *, call: str, with_value: bool, code
         survey = look(cache, tell, code, [found])
         fields = _facts(cache, found)
         finding = survey.found.get(found)
+        fields["history"] = found in survey.past
         fields |= {"state": finding.state if finding else "fresh", "reasons": finding.reasons if finding else ()}
         if with_value:
             fields["value"] = _value(cache, found)
@@ -253,6 +254,8 @@ def _value(cache: Opened, call: str) -> str:
 
 def _tell_facts(tell: Tell, cache: Opened, f: dict[str, Any]) -> None:
     tell.parts((f"{tell.mark(f['state'])} {f['state']}  ", f["state"]), (f["label"], "head"))
+    if f["history"]:
+        tell.line(PAST, indent=4)
     for reason in telling(f["reasons"]):
         tell.line(sentence(reason), indent=4)
     place = f"{words.near(f['path'])} ({amounts.size(f['size'] or 0)})" if f["path"] else "nothing is stored"

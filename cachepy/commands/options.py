@@ -75,4 +75,5 @@ def looks_at_code(run: Any) -> Any:
 limit = click.option(
     "--limit", metavar="N", type=click.IntRange(0), default=LIMIT, show_default=True, help="List no more than N."
 )
+history = click.option("--history", "history", is_flag=True, help="Also the calls that their programs no longer make.")
 everything = click.option("--all", "show_all", is_flag=True, help="List all of them.")

@@ -9,10 +9,11 @@ import os
 
 import click
 
+from cachepy.api import cache_tree_nodes, hidden_now, without
 from cachepy.commands import words
-from cachepy.commands.ask import code_of, look, seen
+from cachepy.commands.ask import code_of, look, say_left_out, seen
 from cachepy.commands.opening import Opened, opened
-from cachepy.commands.options import command, looks_at_code
+from cachepy.commands.options import command, history, looks_at_code
 from cachepy.commands.outline import Outline
 from cachepy.commands.tell import Tell, WrongUse
 
@@ -40,16 +41,17 @@ _output = click.option("-o", "--output", metavar="FILE", type=click.Path(dir_oka
 @command(
     "graph",
     "cachepy graph --root report\ncachepy graph -o graph.svg",
-    "nodes unseen unimported",
+    "nodes history unseen unimported",
 )
 @click.option("--format", "form", type=click.Choice(["text", "dot", "mermaid", "json"]), help="[default: as FILE ends]")
 @_output
 @click.option("--root", "roots", metavar="CALL", multiple=True, help="Only this call or function, and those below.")
 @click.option("--all", "show_all", is_flag=True, help=f"Also more than {_MOST} calls below one caller.")
+@history
 @looks_at_code
 def graph(
     tell: Tell, cache_dir: str | None, *, form: str | None, output: str | None, roots: tuple[str, ...], show_all: bool,
-    code: str,
+    code: str, history: bool,
 ) -> int:  # fmt: skip
     """Show which call made which, with their states.
 
@@ -62,15 +64,17 @@ def graph(
     with opened(cache_dir, tell.say) as cache:
         tops = [i for name in roots for i in sorted(cache.find(name), key=cache.label)]
         root = cache.find_one(roots[0]) if form in _PICTURES and roots else None
-        nodes = _nodes(tops)
-        survey = look(cache, tell, code, tops)
+        survey = look(cache, tell, code, tops, history=history)
+        nodes = _nodes(tops, survey.history)
         states = {i: survey.found[i].state if i in survey.found else "fresh" for i in nodes}
         if form in _PICTURES:
-            _draw(tell, cache, output or "", _stale(survey), root=root, unchecked=unchecked(code))
+            shown = without(cache_tree_nodes(), survey.history)
+            _draw(tell, shown, output or "", _stale(survey, shown), root=root, unchecked=unchecked(code))
         elif form in ("dot", "mermaid") and not tell.as_json:
             _deliver(tell, _exported(form, nodes, states=states), output)
         elif form == "json" or tell.as_json:
-            _deliver_json(tell, _as_json(cache, nodes, states) | seen(cache, survey), output)
+            fields = _as_json(cache, nodes, states) | {"history": sorted(survey.past)}
+            _deliver_json(tell, fields | seen(cache, survey), output)
         else:
             _deliver_tree(tell, cache, nodes, states, tops, None if show_all else _MOST, output)
     return code_of(cache)
@@ -98,11 +102,14 @@ def _ending(path: str) -> str:
     return max(known, key=len, default=os.path.splitext(name)[1])
 
 
-def _nodes(tops: list[str]) -> dict[str, dict[str, Any]]:
-    """All nodes, or those below some calls; edges to others are left out."""
-    from cachepy.api import cache_tree_nodes
+def _nodes(tops: list[str], hidden: set[str], tell: Tell | None = None) -> dict[str, dict[str, Any]]:
+    """All nodes but the hidden ones, or those below some calls; edges to others are left out.
 
-    nodes = cache_tree_nodes()
+    tell: says how many are left out, if nobody did.
+    """
+    nodes = without(cache_tree_nodes(), hidden)
+    if tell is not None:
+        say_left_out(tell, len(hidden))
     if not tops:
         return nodes
     todo, wanted = list(tops), set[str]()
@@ -114,9 +121,10 @@ def _nodes(tops: list[str]) -> dict[str, dict[str, Any]]:
     return {i: {**n, "parents": [p for p in n["parents"] if p in wanted]} for i, n in nodes.items() if i in wanted}
 
 
-def _stale(survey: Survey) -> dict[str, dict[str, Any]]:
-    """As `cache_tree_stale` gives it, less the nodes."""
-    return {call: {"state": each.state, "reasons": each.reasons} for call, each in survey.found.items()}
+def _stale(survey: Survey, nodes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """As `cache_tree_stale` gives it, of these nodes."""
+    found = {call: each for call, each in survey.found.items() if call in nodes}
+    return {call: {"state": each.state, "reasons": each.reasons} for call, each in found.items()}
 
 
 def unchecked(code: str) -> str:
@@ -124,12 +132,11 @@ def unchecked(code: str) -> str:
     return "code not checked for changes" if code == "none" else ""
 
 
-def _draw(tell: Tell, cache: Opened, output: str, stale: dict[str, Any], **how: Any) -> None:
-    from cachepy.api import cache_tree_nodes
+def _draw(tell: Tell, nodes: dict[str, Any], output: str, stale: dict[str, Any], **how: Any) -> None:
     from cachepy.forms.show import picture
 
-    picture(cache_tree_nodes(), stale, _writable(output), **how)
-    _say_written(tell, output, {"nodes": len(cache.events)})
+    picture(nodes, stale, _writable(output), **how)
+    _say_written(tell, output, {"nodes": len(nodes)})
 
 
 def _as_json(cache: Opened, nodes: dict[str, Any], states: dict[str, str]) -> dict[str, Any]:
@@ -192,10 +199,12 @@ def _in_order(cache: Opened, call: str, children: list[str]) -> list[str]:
 @click.option("--description", metavar="TEXT", help="Of a crate: what it is about.")
 @click.option("--license", "license_url", metavar="URL", help="Of a crate: the licence of the data.")
 @click.option("--author", metavar="TEXT", help="Of a crate: who made the calls, a name or the URL of an ORCID.")
+@history
 @looks_at_code
 def export(
-    tell: Tell, cache_dir: str | None, *, form: str | None, output: str | None, code: str, **about: str | None
-) -> int:
+    tell: Tell, cache_dir: str | None, *, form: str | None, output: str | None, code: str, history: bool,
+    **about: str | None,
+) -> int:  # fmt: skip
     """Write the graph for other tools.
 
     All calls and files, to stdout or to FILE: as GraphML; for Graphviz (dot) or Mermaid; as JSON; as one HTML page to
@@ -211,7 +220,7 @@ def export(
     if output is not None:
         _writable(output)
     with opened(cache_dir, tell.say) as cache:
-        nodes = _nodes([])
+        nodes = _nodes([], hidden_now(history=history), tell)
         if not nodes:
             tell.say(f"no calls recorded in {cache.root}")
         text = _page(cache, tell, nodes, code) if form == "html" else _exported(form, nodes, about)
@@ -249,7 +258,8 @@ def _page(cache: Opened, tell: Tell, nodes: dict[str, Any], code: str) -> str:
     from cachepy.forms.page import page
 
     title = f"cachepy graph of {os.path.basename(cache.root)}"
-    return page(nodes, _stale(look(cache, tell, code)), title=title, unchecked=unchecked(code))
+    survey = look(cache, tell, code, history=True)
+    return page(nodes, _stale(survey, nodes), title=title, unchecked=unchecked(code))
 
 
 def _exported(

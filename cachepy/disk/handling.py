@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 _TAG = b"Signature: 8a477f597d28d172789f06886806bc55"  # bford.info/cachedir
 OWN_TAG = _TAG + b"\n# This is a cache directory of cachepy.\n"
-OWN_NAMES = frozenset({"CACHEDIR.TAG", "broken", "code", "entries", "graph.pkl", "graph.size", "runs", "stat.memo"})
+OWN_NAMES = frozenset({
+    "CACHEDIR.TAG", "broken", "code", "entries", "graph.pkl", "graph.size", "programs", "runs", "stat.memo",
+})  # fmt: skip
+PROGRAMS_HEAD = b"cachepy programs 1"  # how a file of records of programs begins
 _LONGEST = 60  # characters of a function's name in a file name
 
 

@@ -13,6 +13,9 @@
     runs/<run>                               what other processes leave for a run: its mailbox
     runs/<run>.tally                         receipts for what is in it
     runs/children-<host>-<pid>               what child processes leave for the bodies of a process
+    programs/past                            calls that no program makes any more
+    programs/<name>-<digest>                 what one program made when it last ended
+    programs/<mark>.made                     what child processes of a program made that runs now
     broken/<time>/...                        what `cache_repair` put aside
 
 Imports handling.
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 ENTRY, OLD, CLAIM, TEMPORARY, VALID, UNENDED = ".entry", ".old", ".claim", ".tmp", ".valid", ".unended"
+MADE = ".made"
 
 
 def root_of_run(mailbox: str) -> str:
@@ -67,6 +71,7 @@ class Places:
         self.entries = os.path.join(root, "entries", "")
         self.runs = os.path.join(root, "runs", "")
         self.listed: set[str] | None = None  # for who asks next: a command looks once
+        self.programs = os.path.join(root, "programs", "")
         self._names: dict[str, str] = {}
 
     def path_of(self, call: str) -> str:

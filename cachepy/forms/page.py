@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 
-from cachepy.api import cache_tree_nodes, written
+from cachepy.api import nodes_shown, written
 from cachepy.asking.stale import cache_tree_stale
 from cachepy.errors import UsageError
 
@@ -33,7 +33,7 @@ JOINERS = "\u200c\u200d"  # invisible, but part of how emoji and some scripts ar
 
 
 def cache_tree_to_html(
-    path: AnyPath | None = None, *, highlight_stale: bool = True, title: str = "cachepy graph"
+    path: AnyPath | None = None, *, highlight_stale: bool = True, title: str = "cachepy graph", history: bool = False
 ) -> str:
     r"""The graph as one HTML page to explore in a browser; also written to `path`.
 
@@ -48,6 +48,8 @@ def cache_tree_to_html(
         Look at what the calls depended on, and tell in the page which calls are stale, missing or unknown, and why.
     title : str, default "cachepy graph"
         The heading of the page.
+    history : bool, default False
+        Also the calls that their programs no longer make.
 
     Returns
     -------
@@ -70,7 +72,10 @@ def cache_tree_to_html(
     """
     if not isinstance(title, str):
         raise UsageError(f"title must be a str, the heading of the page, not {title!r}")
-    return written(page(cache_tree_nodes(), cache_tree_stale() if highlight_stale else None, title=title), path)
+    nodes = nodes_shown(history=history)
+    stale = cache_tree_stale(history=True) if highlight_stale else None
+    found = None if stale is None else {call: each for call, each in stale.items() if call in nodes}
+    return written(page(nodes, found, title=title), path)
 
 
 def page(nodes: Nodes, stale: Mapping[str, Any] | None, *, title: str, unchecked: str = "") -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from cachepy.api import cache_tree_nodes, output_path, path_text, written
+from cachepy.api import nodes_shown, output_path, path_text, written
 from cachepy.asking.stale import cache_tree_stale
 from cachepy.errors import UsageError, UsageValueError
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     AnyPath = str | os.PathLike[str]
 
 
-def cache_tree_to_json(path: AnyPath | None = None) -> str:
+def cache_tree_to_json(path: AnyPath | None = None, *, history: bool = False) -> str:
     """The graph as JSON with a versioned schema, sorted; also written to `path`.
 
     The same graph gives the same text. The schema is ``docs/schema/cachepy-graph-1.json``.
@@ -33,6 +33,8 @@ def cache_tree_to_json(path: AnyPath | None = None) -> str:
     ----------
     path : str or os.PathLike, optional
         Also write it to this file, which is replaced if it exists.
+    history : bool, default False
+        Also the calls that their programs no longer make.
 
     Returns
     -------
@@ -48,10 +50,10 @@ def cache_tree_to_json(path: AnyPath | None = None) -> str:
     """
     from cachepy.export import to_json
 
-    return written(to_json(cache_tree_nodes()), path)
+    return written(to_json(nodes_shown(history=history)), path)
 
 
-def cache_tree_to_dot(path: AnyPath | None = None, *, highlight_stale: bool = False) -> str:
+def cache_tree_to_dot(path: AnyPath | None = None, *, highlight_stale: bool = False, history: bool = False) -> str:
     """The graph for Graphviz; also written to `path`.
 
     Parameters
@@ -61,6 +63,8 @@ def cache_tree_to_dot(path: AnyPath | None = None, *, highlight_stale: bool = Fa
     highlight_stale : bool, default False
         Look at what the calls depended on, and mark stale, missing and unknown calls. Without it the text tells of what
         ran only, so that it stays the same as long as nothing runs.
+    history : bool, default False
+        Also the calls that their programs no longer make.
 
     Returns
     -------
@@ -79,10 +83,10 @@ def cache_tree_to_dot(path: AnyPath | None = None, *, highlight_stale: bool = Fa
     """
     from cachepy.export import to_dot
 
-    return written(to_dot(cache_tree_nodes(), _states(highlight_stale)), path)
+    return written(to_dot(nodes_shown(history=history), _states(highlight_stale)), path)
 
 
-def cache_tree_to_mermaid(path: AnyPath | None = None, *, highlight_stale: bool = False) -> str:
+def cache_tree_to_mermaid(path: AnyPath | None = None, *, highlight_stale: bool = False, history: bool = False) -> str:
     """The graph as a Mermaid flowchart, to paste into Markdown; also written to `path`.
 
     Mermaid itself draws no more than 500 edges, unless its ``maxEdges`` is set where it runs.
@@ -93,6 +97,8 @@ def cache_tree_to_mermaid(path: AnyPath | None = None, *, highlight_stale: bool 
         Also write it to this file, which is replaced if it exists.
     highlight_stale : bool, default False
         Look at what the calls depended on, and mark stale, missing and unknown calls; see `cache_tree_to_dot`.
+    history : bool, default False
+        Also the calls that their programs no longer make.
 
     Returns
     -------
@@ -107,10 +113,10 @@ def cache_tree_to_mermaid(path: AnyPath | None = None, *, highlight_stale: bool 
     """
     from cachepy.export import to_mermaid
 
-    return written(to_mermaid(cache_tree_nodes(), _states(highlight_stale)), path)
+    return written(to_mermaid(nodes_shown(history=history), _states(highlight_stale)), path)
 
 
-def cache_tree_to_prov(path: AnyPath | None = None) -> str:
+def cache_tree_to_prov(path: AnyPath | None = None, *, history: bool = False) -> str:
     """The graph as provenance for publishing, PROV-JSON of the W3C; also written to `path`.
 
     Calls are activities, files and results entities, functions plans. The paths of files and the short texts of
@@ -120,6 +126,8 @@ def cache_tree_to_prov(path: AnyPath | None = None) -> str:
     ----------
     path : str or os.PathLike, optional
         Also write it to this file, which is replaced if it exists.
+    history : bool, default False
+        Also the calls that their programs no longer make.
 
     Returns
     -------
@@ -138,12 +146,13 @@ def cache_tree_to_prov(path: AnyPath | None = None) -> str:
     """
     from cachepy.forms.provenance import to_prov
 
-    return written(to_prov(cache_tree_nodes()), path)
+    return written(to_prov(nodes_shown(history=history)), path)
 
 
 def cache_tree_to_rocrate(
-    path: AnyPath | None = None, *, name: str, description: str, license_url: str, author: str | None = None
-) -> str:
+    path: AnyPath | None = None, *, name: str, description: str, license_url: str, author: str | None = None,
+    history: bool = False,
+) -> str:  # fmt: skip
     """The graph as a research object for publishing, RO-Crate by the profile Process Run Crate.
 
     Calls are actions, files data entities, functions software. Files are named by their place, and not copied: put
@@ -159,6 +168,8 @@ def cache_tree_to_rocrate(
         The licence of the data, such as ``"https://spdx.org/licenses/CC-BY-4.0"``.
     author : str, optional
         Who made the calls: a name, or the URL of an ORCID.
+    history : bool, default False
+        Also the calls that their programs no longer make.
 
     Returns
     -------
@@ -189,7 +200,8 @@ def cache_tree_to_rocrate(
             raise UsageValueError(f"{argument} must be a text, since a crate cannot do without, not {value!r}")
     if "://" not in license_url:
         raise UsageValueError(f"license_url must be the URL of a licence, not {license_url!r}")
-    crate = to_rocrate(cache_tree_nodes(), name=name, description=description, license_url=license_url, author=author)
+    nodes = nodes_shown(history=history)
+    crate = to_rocrate(nodes, name=name, description=description, license_url=license_url, author=author)
     if path is None:
         return crate
     folder = path_text("path", path)
@@ -199,8 +211,13 @@ def cache_tree_to_rocrate(
     return written(crate, os.path.join(folder, FILE_NAME))
 
 
-def cache_tree_to_networkx() -> Any:
+def cache_tree_to_networkx(*, history: bool = False) -> Any:
     """The graph as a ``networkx.DiGraph`` of calls and files; also the way to GraphML.
+
+    Parameters
+    ----------
+    history : bool, default False
+        Also the calls that their programs no longer make.
 
     Returns
     -------
@@ -219,11 +236,16 @@ def cache_tree_to_networkx() -> Any:
     """
     from cachepy.export import to_networkx
 
-    return to_networkx(cache_tree_nodes())
+    return to_networkx(nodes_shown(history=history))
+
+
+def _stale(highlight_stale: bool) -> dict[str, dict[str, Any]]:
+    """What is not fresh, if that is to be looked at; whoever shows it leaves out what is not shown."""
+    return cache_tree_stale(history=True) if highlight_stale else {}
 
 
 def _states(highlight_stale: bool) -> dict[str, str]:
-    return {call: found["state"] for call, found in cache_tree_stale().items()} if highlight_stale else {}
+    return {call: found["state"] for call, found in _stale(highlight_stale).items()}
 
 
 def plot_cache_graph(
@@ -235,6 +257,7 @@ def plot_cache_graph(
     ax: Axes | None = None,
     labels: str | Iterable[str] = "short",
     max_nodes: int = 60,
+    history: bool = False,
 ) -> Figure:
     """Draw the graph: callers left, calls below them to the right, files at the far right.
 
@@ -261,6 +284,8 @@ def plot_cache_graph(
         ``labels=("short", "time", "size")``; of several calls in one box: the sum.
     max_nodes : int, default 60
         See `level`.
+    history : bool, default False
+        Also the calls that their programs no longer make.
 
     Returns
     -------
@@ -293,8 +318,10 @@ def plot_cache_graph(
     _check_drawing(labels, max_nodes)
     show_figures()
     place = None if output is None else output_path("output", output)
-    stale = cache_tree_stale() if highlight_stale else None
-    return picture(cache_tree_nodes(), stale, place, level=level, root=root, ax=ax, labels=labels, max_nodes=max_nodes)
+    nodes = nodes_shown(history=history)
+    found = _stale(highlight_stale)
+    stale = {call: each for call, each in found.items() if call in nodes} if highlight_stale else None
+    return picture(nodes, stale, place, level=level, root=root, ax=ax, labels=labels, max_nodes=max_nodes)
 
 
 def picture(nodes: Nodes, stale: Mapping[str, Any] | None, output: str | None = None, **how: Any) -> Figure:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from cachepy.api import cache_tree_nodes
+from cachepy.api import nodes_shown
 from cachepy.asking.stale import cache_tree_stale
 from cachepy.drawing.captions import UNCHECKED
 from cachepy.drawing.scene import below
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 ORDER = ("missing", "stale", "unknown", "fresh")  # what there is to do comes first
 
 
-def cache_tree_view(root: str | None = None, *, highlight_stale: bool = True, level: str = "auto") -> GraphView:
+def cache_tree_view(
+    root: str | None = None, *, highlight_stale: bool = True, level: str = "auto", history: bool = False
+) -> GraphView:
     """The graph in memory for a notebook: its picture, counts, and a table of its calls.
 
     It shows the moment in which it was asked for.
@@ -42,6 +44,8 @@ def cache_tree_view(root: str | None = None, *, highlight_stale: bool = True, le
         Look at what the calls depended on, and mark stale, missing and unknown calls.
     level : {"auto", "call", "function", "module", "file"}, default "auto"
         What a box of the picture is; see `plot_cache_graph`.
+    history : bool, default False
+        Also the calls that their programs no longer make.
 
     Returns
     -------
@@ -70,13 +74,13 @@ def cache_tree_view(root: str | None = None, *, highlight_stale: bool = True, le
     >>> cache_tree_view()
     1 call, 0 files: 1 fresh
     """
-    nodes = cache_tree_nodes()
+    nodes = nodes_shown(history=history)
     if root is not None:
         kept = below(nodes, root)
         if not kept:
             raise UsageValueError(f"root={root!r} is no call of this graph: give an id or a function's name")
         nodes = {call: nodes[call] for call in nodes if call in kept}
-    stale = cache_tree_stale() if highlight_stale else {}
+    stale = cache_tree_stale(history=True) if highlight_stale else {}
     reasons = {call: found["reasons"] for call, found in stale.items() if call in nodes}
     states = {call: stale[call]["state"] if call in stale else "fresh" for call in nodes} if highlight_stale else {}
     return GraphView(nodes, states, reasons, level)

@@ -13,7 +13,7 @@ from cachepy.rows.packed import Quiet, args_in, called_in, calls_in, result_in, 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from cachepy.model import Dep
     from cachepy.recording.writers import Mark
@@ -231,11 +231,15 @@ class Links:
             self._places[caller] = row, places
         return places
 
-    def history(self, past: set[str], given: Mapping[str, str]) -> set[str]:
+    def history(
+        self, past: set[str], given: Mapping[str, str], dropped: Iterable[str], made: Callable[[], set[str]]
+    ) -> set[str]:
         """The calls that nothing makes any more: they took a result of an earlier run, which no call gives now.
 
-        A call whose input came from history is history too. One that is called by others is only if they all are.
-        given: what calls give that hold by an older run than the one in their row.
+        Or their programs do not make them any more. A call whose input came from history is history too, and what
+        only history calls, unless a program makes it by itself. One that is called by others is only if they all are.
+        given: what calls give that hold by an older run than the one in their row; dropped: what programs made once,
+        and no more; made: what they make.
         """
         again: dict[str, set[str]] = {}
         for call, digest in given.items():
@@ -252,18 +256,22 @@ class Links:
                 takers.setdefault(digest, []).append(call)
         found: set[str] = set()
         taken = {call for d in past if not givers(d) for call in takers.get(d, ())}
-        todo = list(taken)
+        gone = taken.union(dropped)
+        todo = list(gone)
         while todo:
             call = todo.pop()
-            if call in found or not found.issuperset(self.parents.get(call, ())):
+            if call in found or call not in self._rows or not found.issuperset(self.parents.get(call, ())):
+                continue
+            if call not in gone and call not in taken and call in made():
                 continue
             found.add(call)
             row = self._rows[call]
             result = result_in(row)
             if found.issuperset(givers(result)):
-                taken.update(takers.get(result, ()))
+                if call in taken:
+                    taken.update(takers.get(result, ()))
                 todo += takers.get(result, ())
-            todo += [name for name in calls_in(row) if name in taken]
+            todo += calls_in(row)
         return found
 
     def children(self, calls: tuple[Dep, ...]) -> list[str]:

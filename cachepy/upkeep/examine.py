@@ -13,12 +13,14 @@ import time
 
 from cachepy.disk import files
 from cachepy.disk.entryfile import MAGIC, EntryFile
+from cachepy.disk.handling import PROGRAMS_HEAD, read_plain
 from cachepy.disk.meta import rows_of
 from cachepy.disk.places import CLAIM, ENTRY, OLD, TEMPORARY, VALID, call_named
 from cachepy.errors import EntryError, UntrustedEntryError
 from cachepy.graph import unpacked
 from cachepy.model import Event, Record
 from cachepy.reach.source import is_whole
+from cachepy.recording.programs import records_in
 from cachepy.recording.table import Reading
 from cachepy.rows import wire
 from cachepy.rows.moved import moved_event
@@ -82,6 +84,8 @@ def _look_once(store: Store, path: str, stamp: Stamp) -> Look:
             state, what = WHOLE, ""
             if path.endswith((ENTRY, OLD)):
                 _check_entry(store, path, seen)
+            elif _is_of_programs(path):
+                _check_program(path)
             else:
                 _check_plain(path)
     except FileNotFoundError:
@@ -147,12 +151,22 @@ def _check_plain(path: str) -> None:
         raise ValueError("is damaged: it holds something else than it should")
 
 
+def _check_program(path: str) -> None:
+    """ValueError if records of what programs make are damaged."""
+    if records_in(read_plain(path))[1]:
+        raise ValueError("is damaged: calls that their programs no longer make may count as made")
+
+
 def _is_ours(path: str) -> bool:
     """Whether cachepy wrote a file, by how it begins; a format of another version is not ours to judge."""
-    start = MAGIC if path.endswith((ENTRY, OLD)) else _PLAIN
+    start = MAGIC if path.endswith((ENTRY, OLD)) else PROGRAMS_HEAD if _is_of_programs(path) else _PLAIN
     with open(path, "rb") as file:
         head = file.read(len(start))
     return head.startswith(start) or start.startswith(head)
+
+
+def _is_of_programs(path: str) -> bool:
+    return os.path.basename(os.path.dirname(path)) == "programs"
 
 
 class Records:
@@ -219,7 +233,8 @@ def read_memo(store: Store) -> tuple[list[bytes], int] | None:
 def entry_files(store: Store) -> list[str]:
     """All that holds a value or speaks of one, sorted; entries before what belongs to them."""
     code = [path for path in store.others("code") if not path.endswith(TEMPORARY)]
-    return [*store.files(ENTRY), *store.files(OLD, VALID), *code]
+    programs = [path for path in store.others("programs") if not path.endswith(TEMPORARY)]
+    return [*store.files(ENTRY), *store.files(OLD, VALID), *code, *programs]
 
 
 def looks(store: Store, progress: Callable[[int, int], None] | None = None) -> Iterator[Look]:

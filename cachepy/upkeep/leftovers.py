@@ -12,8 +12,9 @@ import time
 from cachepy.disk import claims
 from cachepy.disk.handling import unlink
 from cachepy.disk.owner import process_start
-from cachepy.disk.places import CLAIM, ENTRY, OLD, TEMPORARY, UNENDED, VALID, digest_in
+from cachepy.disk.places import CLAIM, ENTRY, MADE, OLD, TEMPORARY, UNENDED, VALID
 from cachepy.model import CODE
+from cachepy.recording.programs import Programs
 from cachepy.rows.packed import pack
 from cachepy.session import current_session
 from cachepy.store import Store
@@ -32,6 +33,8 @@ def remove_leftovers(root: str) -> int:
     is_busy = next(store.files(CLAIM), None) is not None
     unneeded = [p for p in store.files(OLD, VALID) if is_orphan(p)]
     unneeded += [p for p in (*store.files(TEMPORARY, claims.BREAK), *store.others("code")) if is_abandoned(p)]
+    boxes = [p for p in store.others("programs") if p.endswith(MADE) and age_of(p) > _DAY and is_ours(p)]
+    unneeded += [p for p in store.others("programs") if is_abandoned(p)] + boxes
     if not is_busy:  # a run may need its mailbox however long it takes, and has not stored yet what code it needs
         unneeded += [p for p in store.others("runs") if age_of(p) > _DAY and is_ours(p)]
         unneeded += _unneeded_code(store)
@@ -47,6 +50,14 @@ def remove_signs(store: Store, limit: float) -> None:
     for path in filter(is_ours, store.files(UNENDED)):
         if os.path.exists(path.removesuffix(UNENDED) + ENTRY) or time.time() - age_of(path) < limit:
             unlink(path)
+
+
+def remove_programs(store: Store, limit: float) -> None:
+    """Remove what is known of programs that did not end since a time; what is history stays so."""
+    folder = Programs(store)
+    for name in folder.names():
+        if folder.ended(name) < limit and is_ours(folder.folder + name):
+            unlink(folder.folder + name)
 
 
 def _remove_empty(folder: str) -> None:

@@ -12,12 +12,13 @@ import warnings
 
 from cachepy.disk.places import CLAIM, ENTRY, VALID
 from cachepy.errors import CacheWriteWarning, UsageError, UsageValueError, user_level
+from cachepy.recording.programs import Programs
 from cachepy.refusal import refuse
 from cachepy.session import current_session
 from cachepy.store import Store
 from cachepy.upkeep.forget import forget as drop_gone
 from cachepy.upkeep.forget import to_forget
-from cachepy.upkeep.leftovers import remove_claims, remove_leftovers, remove_signs
+from cachepy.upkeep.leftovers import remove_claims, remove_leftovers, remove_programs, remove_signs
 from cachepy.upkeep.stock import Stock, is_ours, root_of, size_of, state_of, stock
 from cachepy.values import amounts
 
@@ -312,11 +313,13 @@ def prune(root: str, days_old: float, most: int | None, *, forget: bool, dry_run
     remove_claims(store)
     gone, errors = _remove_all(going)
     remove_signs(store, limit)
+    remove_programs(store, limit)
     remove_leftovers(root)
     troubles = [f"could not delete {amounts.count(len(errors), 'entry')}: {errors[0].strerror}"] if errors else []
     forgotten = set()
     try:
         forgotten = drop_gone(store) if forget else forgotten
+        Programs(store).forget(forgotten)
     except OSError as error:
         troubles.append(f"could not forget any call: {error.strerror} ({error.filename or store.journal.path})")
     return Pruned(gone, forgotten, troubles)

@@ -11,6 +11,7 @@ from errno import ENOENT
 
 from cachepy.calls.options import Options, cache_default_dir
 from cachepy.disk.entryfile import MAGIC, EntryFile, format_of
+from cachepy.disk.handling import PROGRAMS_HEAD
 from cachepy.disk.journal import MARK
 from cachepy.disk.meta import rows_of
 from cachepy.errors import EntryError, UsageError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from cachepy.disk.entryfile import Stamp
     from cachepy.model import Event
 
-_STARTS = (MARK, b"\x80\x05")  # of our files: records, other data in the wire form
+_STARTS = (MARK, b"\x80\x05", PROGRAMS_HEAD)  # of our files: records, other data in the wire form, programs
 
 
 class Stock:
@@ -78,7 +79,7 @@ def is_ours(path: str) -> bool:
     """Whether cachepy wrote a file, by its content; also if the writer died after the first bytes."""
     try:
         with open(path, "rb", opener=_open_itself) as file:
-            head = file.read(len(MAGIC))
+            head = file.read(max(len(MAGIC), len(PROGRAMS_HEAD)))
     except OSError:
         return False
     return head == MAGIC[: len(head)] or head.startswith(_STARTS) or format_of(head) is not None

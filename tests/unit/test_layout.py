@@ -28,6 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "paths": {"digest"},
     "key": {"digest", "flat", "paths"},
     "opened": {"model"},
+    "program": {"endings", "programs", "trace"},
     "trace": {"journal", "mailbox", "model", "opened"},
     "store": {
         "entryfile", "extent", "handling", "journal", "meta", "model", "mounts", "moved", "packed", "places", "trust",
@@ -39,6 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "graph": {"guard", "handling", "journal", "packed", "table", "wire", "writers"},
     "probe": {"changes", "code", "digest", "model", "modules", "refusal", "source"},
     "hot": {
+        "program",
         "code", "files", "flat", "guard", "key", "model", "modules", "mounts", "opened", "patterns", "probe", "trace",
         "verify",
     },
@@ -50,13 +52,13 @@ ALLOWED: dict[str, set[str]] = {
         "code", "edited", "guard", "later", "model", "modules", "opened", "parts", "patterns", "pieces", "places", "refusal",
         "sink", "source", "store", "trace", "trust",
     },
-    "api": {"lacking", "session"},
-    "questions": {"flows", "key", "model", "refusal", "session", "stock"},
+    "api": {"lacking", "programs", "session"},
+    "questions": {"flows", "key", "model", "program", "refusal", "session", "stock"},
     "engine": {
         "bypass", "closures", "code", "guard", "handling", "key", "kin", "model", "nearest", "options", "request",
         "session",
     },
-    "decorator": {"engine", "guard", "methods", "options", "questions", "request", "session"},
+    "decorator": {"engine", "guard", "methods", "options", "program", "questions", "request", "session"},
     "later": {
         "claims", "closures", "extensions", "files", "graph", "hot", "imports", "miss", "mounts", "outbox", "registry",
         "source", "statmemo", "written",
@@ -140,11 +142,14 @@ ALLOWED: dict[str, set[str]] = {
     "writers": {"label", "model", "packed"},
     "renewed": {"model", "owner", "packed"},
     "numbers": {"packed"},
+    "programs": {"handling", "places"},
+    "leaving": set(),
+    "endings": {"handling", "leaving", "owners", "programs", "store"},
     "outbox": {"journal", "model", "shape"},
     "table": {"guard", "intake", "journal", "links", "model", "moved", "packed", "shape", "wire"},
     "lacking": {"entryfile", "handling", "meta", "model", "moved", "packed", "places", "table"},
     # calls/
-    "bypass": {"refusal", "session", "trace"},
+    "bypass": {"program", "refusal", "session", "trace"},
     "deadlock": set(),
     "loops": set(),
     "options": {"trust"},
@@ -163,12 +168,12 @@ ALLOWED: dict[str, set[str]] = {
     "codes": {"code", "digest", "kinds", "modules", "probe"},
     "again": {"code", "kept", "model", "refusal", "session", "wire"},
     "carry": {"kin", "opened", "options", "places", "refusal", "session", "trace"},
-    "request": {"code", "label", "model", "nearest", "places", "probe", "session", "store", "trace", "verify"},
+    "request": {"code", "label", "model", "nearest", "places", "probe", "program", "session", "store", "trace", "verify"},
     "track": {"bypass", "kin", "session", "trace"},
     "revive": {"again", "model", "trace", "verify"},
     "run": {
         "again", "bypass", "digest", "entryfile", "flat", "inputs", "label", "model", "nearest", "opened", "outputs",
-        "payload", "session", "trace", "unseen",
+        "payload", "program", "session", "trace", "unseen",
     },
     "miss": {
         "bypass", "changes", "claims", "closures", "graph", "key", "loops", "model", "opened", "paths", "refusal", "revive", "run",
@@ -180,8 +185,8 @@ ALLOWED: dict[str, set[str]] = {
     "holding": {"model", "packed"},
     "unended": {"claims", "owner", "places"},
     "unplaced": {"numbers", "packed"},
-    "jobs": {"again", "code", "model", "session"},
-    "folders": {"model", "moved", "packed", "source"},
+    "jobs": {"again", "code", "model", "session", "trace"},
+    "folders": {"model", "packed", "source"},
     "importer": {"code", "probe", "refusal", "session", "wire"},
     "child": {"importer", "refusal", "wire"},
     "imported": {"child", "folders", "importer", "model", "pieces", "refusal"},
@@ -195,16 +200,22 @@ ALLOWED: dict[str, set[str]] = {
         "sources", "verify",
     },
     "plan": {"amounts", "model", "progress", "session", "stale", "verify"},
-    "refresh": {"again", "code", "jobs", "model", "numbers", "plan", "probe", "progress", "refusal", "session", "stale", "verify"},
+    "refresh": {
+        "again", "code", "jobs", "model", "numbers", "plan", "probe", "program", "progress", "refusal", "session", "stale",
+        "verify",
+    },
     # upkeep/
-    "stock": {"entryfile", "journal", "meta", "moved", "options", "store"},
-    "examine": {"entryfile", "files", "graph", "meta", "model", "moved", "places", "source", "store", "table", "wire"},
+    "stock": {"entryfile", "handling", "journal", "meta", "moved", "options", "store"},
+    "examine": {
+        "entryfile", "files", "graph", "handling", "meta", "model", "moved", "places", "programs", "source", "store",
+        "table", "wire",
+    },
     "aside": {"examine", "handling", "model", "trust"},
     "rewrite": {"examine", "graph", "journal", "packed", "wire"},
     "forget": {"examine", "rewrite", "session"},
-    "leftovers": {"claims", "handling", "model", "owner", "packed", "places", "session", "stock", "store"},
+    "leftovers": {"programs", "claims", "handling", "model", "owner", "packed", "places", "session", "stock", "store"},
     "trial": {"again", "claims", "files", "guard", "model", "payload", "refusal", "session", "statmemo", "store", "trace"},
-    "maintain": {"amounts", "forget", "leftovers", "places", "refusal", "session", "stock", "store"},
+    "maintain": {"programs", "amounts", "forget", "leftovers", "places", "refusal", "session", "stock", "store"},
     "check": {"amounts", "examine", "model", "places", "stock", "store", "trial"},
     "repair": {
         "amounts", "aside", "check", "claims", "entryfile", "examine", "handling", "leftovers", "meta", "model",
@@ -241,7 +252,7 @@ LATE = {
 
 # the parts of cachepy that dask_plugin may use
 PUBLIC_TO_DASK = {
-    "__init__", "api", "carry", "codes", "engine", "errors", "graph", "guard", "jobs", "methods", "model", "session", "sink",
+    "__init__", "api", "carry", "codes", "engine", "errors", "graph", "guard", "jobs", "methods", "model", "program", "session", "sink",
     "trace", "wire",
 }
 

@@ -1,0 +1,242 @@
+"""The end of a program, or of a cell of a notebook: what it made before and did not make again is history.
+
+Only a program of the user's that has come to its own end tells that: not one that stopped with an error, a signal or
+another exit code than 0, no prompt, and none that is given other work each time without being another program.
+Imports handling, leaving, owners, programs, store.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from xxhash import xxh3_64_hexdigest
+
+from cachepy.disk.handling import read_plain, safe_name
+from cachepy.recording.programs import Programs
+from cachepy.store import Store
+from cachepy.values.owners import USER, Owners
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import CodeType
+    from typing import Any
+
+    from cachepy.program import Program
+
+SCRIPT, MODULE, NOTEBOOK = "script", "module", "notebook"
+_TASKS = frozenset({
+    "SLURM_ARRAY_TASK_ID", "SLURM_PROCID", "PBS_ARRAY_INDEX", "PBS_ARRAYID", "SGE_TASK_ID", "LSB_JOBINDEX", "RANK",
+    "OMPI_COMM_WORLD_RANK", "PMI_RANK", "JOB_COMPLETION_INDEX", "AWS_BATCH_JOB_ARRAY_INDEX", "CLOUD_RUN_TASK_INDEX",
+})  # fmt: skip
+"""Variables that say which part of a job a program is to do."""
+_JOBS = frozenset({
+    "SLURM_JOB_ID", "SLURM_JOBID", "SLURM_ARRAY_JOB_ID", "PBS_JOBID", "JOB_ID", "LSB_JOBID", "TMPDIR", "TMP", "TEMP",
+    "SLURM_TMPDIR",
+})  # fmt: skip
+"""Those that are others in each job, and do not say what is to be done."""
+_ASKS = frozenset({"stdin", "input", "fileinput"})  # what gives a program other work each time
+_NEVER = float("inf")
+_PACKAGES = ("site-packages", "dist-packages")
+_STDLIB = os.path.dirname(os.__file__) + os.sep
+_OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
+
+
+class Who:
+    """One program, as told from one cache directory: its file there, and what stands at the head of that.
+
+    Places are kept relative to the cache directory where both lie in one tree, so that a project may move.
+    """
+
+    def __init__(self, root: str, program: Program, kind: str, name: str, variables: str) -> None:
+        told = _from(root, name) if kind == SCRIPT or os.path.isabs(name) else name
+        argv = () if kind == NOTEBOOK else tuple(program.argv)  # a kernel's are of that kernel
+        self.header = (kind, told, _from(root, program.cwd), variables, *argv)
+        digest = xxh3_64_hexdigest(repr(self.header).encode("utf-8", "replace"))
+        self.file = f"{safe_name(os.path.basename(name) or kind)}-{digest}"
+
+
+def _from(root: str, path: str) -> str:
+    """A path as seen from the cache directory, if both have more in common than the top of all."""
+    try:
+        common = os.path.commonpath([root, path])
+    except ValueError:
+        return path
+    return path if common == os.path.dirname(common) else os.path.relpath(path, root)
+
+
+def end(program: Program) -> None:
+    """The process ends: it takes what its children told, and decides if it is a program that tells anything."""
+    if program.is_child():
+        return
+    for each in program.before_end:
+        each()
+    named = named_by(program)
+    variables = "" if named is None else _variables(program)
+    for store in _stores(program):
+        made = _made(program, store)
+        if named is None or named[0] == NOTEBOOK:
+            continue
+        who = Who(store.root, program, *named, variables)
+        if made or os.path.exists(store.programs + who.file):
+            _try_to_settle(store, who, "", made, program.began, lambda: _concludes(program))
+
+
+def _made(program: Program, store: Store) -> set[str]:
+    """What the program made of a cache directory, its children too."""
+    place = program.places.get(store.root)
+    told = Programs(store).take(program.marks())
+    return told if place is None else told | place.calls
+
+
+def _stores(program: Program) -> Iterator[Store]:
+    """The cache directories of all functions that the program has, made calls of or not."""
+    for place in program.places.values():
+        yield place.store
+    roots = {options.root() for options in program.options.values()}
+    for root in sorted(roots - program.places.keys()):
+        if os.path.isdir(os.path.join(root, "programs")):
+            yield Store(root)
+
+
+def _try_to_settle(store: Store, *what: Any) -> None:
+    """What cannot be written is not known."""
+    try:
+        settle(Programs(store), *what)
+    except OSError:
+        return
+
+
+def settle(
+    folder: Programs, who: Who, place: str, made: set[str], began: float, concludes: Callable[[], bool]
+) -> None:  # fmt: skip
+    """A program, or one of its cells, made this: what it made before is history, if nobody else makes it.
+
+    Another run of it that ended since it began may still make that.
+    """
+    again = made & folder.past()
+    if again:
+        folder.again(sorted(again))
+    known = folder.made_by(who.file)
+    before = known.get(place, set())
+    gone = before - made
+    if gone and (folder.ended(who.file) > began or not concludes()):
+        made, gone = made | gone, set()
+    if made != before:
+        known[place] = made
+        if gone:
+            others = [calls for each in folder.made_by_others(who.file) for calls in each.values()]
+            gone.difference_update(*others, *known.values())
+        if gone:
+            folder.drop(sorted(gone))
+        folder.keep(who.file, who.header, known)
+    elif made:
+        os.utime(folder.folder + who.file)
+
+
+# ---------------------------------------------------------------- which program
+
+
+def named_by(program: Program) -> tuple[str, str] | None:
+    """The kind and the name of a program; None for one that nothing is told from."""
+    shell = _shell()
+    if shell is not None:
+        book = os.environ.get("JPY_SESSION_NAME") or shell.user_ns.get("__vsc_ipynb_file__") or ""
+        return NOTEBOOK, str(book)
+    if program.file is None or sys.flags.interactive or hasattr(sys, "ps1"):
+        return None
+    file = os.path.join(program.cwd, program.file)
+    if not _is_own(file, program.frame.f_globals):
+        return None
+    spec = program.frame.f_globals.get("__spec__")
+    if spec is not None and spec.name != "__main__":
+        return MODULE, str(spec.name)
+    return SCRIPT, os.path.normpath(file)
+
+
+def _is_own(file: str, scope: dict[str, Any]) -> bool:
+    """Whether a program is the user's: of what an installation put beside Python, by what it calls."""
+    owners = Owners()
+    if owners.kind(file) != USER:
+        return False
+    if os.path.dirname(file) != os.path.dirname(os.path.abspath(sys.executable)):
+        return True
+    modules = {getattr(value, "__module__", None) for value in list(scope.values())}
+    files = [getattr(sys.modules.get(str(name)), "__file__", None) for name in modules - {"__main__"}]
+    return any(type(each) is str and owners.kind(each) == USER for each in files)
+
+
+def _variables(program: Program) -> str:
+    """A digest of the environment variables that the user's code names: with others it is another program."""
+    words = {const.encode() for code in codes_in(program.frame) for const in code.co_consts if type(const) is str}
+    for file in _sources():
+        try:
+            words.update(read_plain(file).replace(b"'", b'"').split(b'"'))
+        except OSError:
+            continue
+    named = {name for name in os.environ if os.fsencode(name) in words and name not in _JOBS}
+    values = sorted((name, os.environ[name]) for name in named | (_TASKS & os.environ.keys()))
+    return xxh3_64_hexdigest(repr(values).encode("utf-8", "replace")) if values else ""
+
+
+def codes_in(frame: Any) -> Iterator[CodeType]:
+    """The code of a frame, and all that is written inside of it."""
+    todo = [frame.f_code]
+    while todo:
+        code = todo.pop()
+        yield code
+        todo += [each for each in code.co_consts if type(each) is type(code)]
+
+
+def _sources() -> Iterator[str]:
+    """The files of the user's modules that are loaded."""
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if type(file) is not str or not file.endswith(".py") or file.startswith((_STDLIB, _OURS)):
+            continue
+        if not any(each in file for each in _PACKAGES):
+            yield file
+
+
+def _concludes(program: Program) -> bool:
+    """Whether the program has come to its own end, having made all that it makes."""
+    if program.has_failed or program.frame is None:
+        return False
+    if any(not _ASKS.isdisjoint(code.co_names) for code in codes_in(program.frame)):
+        return False
+    from cachepy.recording.leaving import ended_well  # few programs leave something out
+
+    return ended_well(program.frame, os.path.join(program.cwd, program.file or ""))
+
+
+# ---------------------------------------------------------------- notebooks
+
+
+def _shell() -> Any:
+    """The IPython that runs cells here."""
+    ipython = sys.modules.get("IPython")
+    get = getattr(ipython, "get_ipython", None)
+    return None if get is None else get()
+
+
+def watch_cells(program: Program) -> None:
+    """See cells end."""
+    shell = _shell()
+    if shell is not None:
+        shell.events.register("pre_run_cell", lambda *_: program.begin_turn())
+        shell.events.register("post_run_cell", lambda result: _end_cell(program, result))
+
+
+def _end_cell(program: Program, result: Any) -> None:
+    """A cell has ended: what it made before, and not now, is history. A cell without an id is known to nobody."""
+    named, cell = named_by(program), getattr(getattr(result, "info", None), "cell_id", None)
+    if named is None or program.is_child():
+        return
+    for each in program.before_end:
+        each()
+    is_well = bool(cell) and bool(getattr(result, "success", False)) and not program.has_failed
+    for store in _stores(program):
+        made = _made(program, store)
+        if made or cell:
+            _try_to_settle(store, Who(store.root, program, *named, ""), str(cell or ""), made, _NEVER, lambda: is_well)
