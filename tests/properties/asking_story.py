@@ -1,0 +1,611 @@
+"""Stories of a project, edits between its runs, and what `cachepy` says before each: what `test_asking.py` draws.
+
+A `Story` edits the project, asks by the real commands, runs the program, and compares: what ran (by the log that the
+bodies write and by the graph), and what the program makes now (by a run of a copy at the same place, without a cache).
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any, NoReturn
+
+import asking_program as ap
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+ROOT = str(Path(__file__).parents[2])  # where the cachepy under test is
+STRESS = os.environ.get("CACHEPY_STRESS") == "1"
+REAL = os.environ.get("CACHEPY_ASKING_REAL") == "1"  # each command and program is a process of its own
+SERVER = str(Path(__file__).parent / "asking_server.py")
+NEVER = 2_000_000  # a uid that nobody has
+
+
+def budget(usual: int, stress: int, *, long: bool = STRESS) -> settings:
+    """The same examples on every run, unless under stress."""
+    return settings(
+        max_examples=stress if long else usual,
+        deadline=None,
+        derandomize=not long,
+        database=None,
+        print_blob=True,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+# -- random projects and edits --------------------------------------------------------------------
+
+small = st.integers(0, 2)
+
+
+@st.composite
+def calls(draw: st.DrawFn, callee: int, count: int) -> ap.Call:
+    feeds = [None, *range(callee + 1, count)]
+    return ap.Call(callee, draw(st.sampled_from(ap.MODES)), draw(small), draw(small), draw(st.sampled_from(feeds)))
+
+
+@st.composite
+def projects(draw: st.DrawFn) -> ap.Project:
+    count = draw(st.integers(3, 8))
+    modules = draw(st.integers(1, 3))
+    places = sorted(draw(st.lists(st.integers(0, modules - 1), min_size=count, max_size=count)))
+    funcs = []
+    for i in range(count):
+        below = draw(st.lists(st.integers(i + 1, count - 1), max_size=2)) if i + 1 < count else []
+        funcs.append(
+            ap.Func(
+                index=i,
+                module=places[i],
+                shape=draw(st.sampled_from(ap.SHAPES)),
+                kind=draw(st.sampled_from(ap.KINDS)),
+                helper=draw(st.sampled_from(ap.HELPERS)),
+                glob=draw(st.sampled_from(ap.GLOBALS)),
+                path=draw(st.booleans()),
+                value=draw(st.booleans()),
+                default=draw(st.integers(0, 3)) == 0,
+                reads=draw(st.sampled_from([None, None, 0, 1, 2])),
+                env=draw(st.integers(0, 3)) == 0,
+                calls=tuple(draw(calls(c, count)) for c in below),
+            )
+        )
+    roots = draw(st.lists(st.integers(0, count - 1), min_size=1, max_size=3))
+    return ap.Project(
+        layout=draw(st.sampled_from(ap.LAYOUTS)),
+        guarded=draw(st.integers(0, 3)) > 0,
+        has_main=draw(st.booleans()),
+        funcs=tuple(funcs),
+        roots=tuple(draw(calls(c, count)) for c in roots),
+        pipe=draw(st.integers(0, 3)) == 0,
+        modules=modules,
+    )
+
+
+def edits(project: ap.Project) -> st.SearchStrategy[tuple[Any, ...]]:
+    """What a person does between two runs."""
+    index = st.integers(0, len(project.funcs) - 1)
+    module = st.integers(0, project.modules - 1)
+    value = st.integers(1, 3)
+    text = st.sampled_from(["1 2", "3 4", "9 9", "77 7 7", ""])
+    data = st.integers(0, 2)
+    of_code = [
+        *(st.tuples(st.just(what), index, value) for what in ("const", "const", "helper", "helper", "glob", "glob")),
+        *(st.tuples(st.just(what), index, value) for what in ("default", "comment", "version")),
+        *(st.tuples(st.just(what), value) for what in ("tools", "unrelated", "rotate", "main_text", "main_n", "pipe")),
+        *(st.tuples(st.just(what), index) for what in ("rename", "drop", "lose")),
+        st.tuples(st.just("silent"), st.integers(0, len(project.roots) - 1)),
+        *(st.tuples(st.just(what), module) for what in ("break", "delete")),
+        st.tuples(st.just("code back"), st.integers(0, 3)),
+    ]
+    of_data = [
+        st.tuples(st.just("write"), data, text),
+        st.tuples(st.just("write"), data, text),
+        *(st.tuples(st.just(what), data) for what in ("touch", "remove")),
+        st.tuples(st.just("table"), value),
+        st.tuples(st.just("env"), st.sampled_from(["PA_N", "PA_E"]), st.sampled_from([None, "4", "5"])),
+        st.tuples(st.just("data back"), st.integers(0, 3)),
+    ]
+    of_cache = [
+        *(st.tuples(st.just(what)) for what in ("graph gone", "graph cut")),
+        *(st.tuples(st.just(what), st.integers(0, 30)) for what in ("entry gone", "entry owned")),
+        *(st.tuples(st.just("place"), st.sampled_from(["copy", "copy and remove", "move"])) for _ in range(2)),
+        st.tuples(st.just("out gone")),
+    ]
+    return st.one_of(*of_code, *of_code, *of_data, *of_data, *of_cache)
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> dict[str, Any]:
+    project = draw(projects())
+    steps = []
+    for _ in range(draw(st.integers(2, 8 if STRESS else 5))):
+        changes = draw(st.lists(edits(project), min_size=1, max_size=2))
+        then = draw(st.sampled_from(["run", "run", "run", "refresh", "nothing"]))
+        looks = draw(st.sampled_from(["", "", "pictures"]))
+        steps.append({"edits": changes, "then": then, "looks": looks})
+    return {"project": project, "steps": steps}
+
+
+# -- processes ------------------------------------------------------------------------------------
+
+
+class Servers:
+    """Two fork servers: a cold one for programs, one that knows cachepy's commands."""
+
+    def __init__(self) -> None:
+        env = {k: v for k, v in os.environ.items() if not k.startswith(("CACHEPY", "PA_"))}
+        self.env = env | {"PYTHONPATH": ROOT, "PYTHONDONTWRITEBYTECODE": "1"}
+        self.processes = [self._start(*more) for more in ((), ("warm",))] if not REAL else []
+        self.asked = Counter[str]()  # how often each exit code of `status` was given, and why not 0
+        self.warnings = Counter[str]()
+
+    def _start(self, *more: str) -> subprocess.Popen[bytes]:
+        pipe = subprocess.PIPE
+        return subprocess.Popen([sys.executable, SERVER, *more], stdin=pipe, stdout=pipe, env=self.env)
+
+    def run(self, cwd: Path, env: dict[str, str], argv: list[str]) -> dict[str, Any]:
+        """The exit code, stdout and stderr of a command line of Python in a fresh process."""
+        request = {"cwd": str(cwd), "env": self.env | env, "argv": argv}
+        if REAL:
+            return self._really(request)
+        server = self.processes[argv[:2] == ["-m", "cachepy"] or argv[0] in ("@nodes", "@view")]
+        assert server.stdin is not None
+        assert server.stdout is not None
+        server.stdin.write(json.dumps(request).encode() + b"\n")
+        server.stdin.flush()
+        line = server.stdout.readline()
+        assert line, "the fork server died"
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def _really(self, request: dict[str, Any]) -> dict[str, Any]:
+        argv = request["argv"]
+        if argv[0].startswith("@"):
+            code = f"import sys; sys.path.insert(0, {str(Path(SERVER).parent)!r}); import asking_server as a; "
+            argv = ["-c", code + f"del sys.path[0]; a.run({argv!r})"]
+        done = subprocess.run(
+            [sys.executable, *argv], cwd=request["cwd"], env=request["env"], capture_output=True, text=True, timeout=120
+        )
+        return {"rc": done.returncode, "out": done.stdout, "err": done.stderr}
+
+    def close(self) -> None:
+        for process in self.processes:
+            assert process.stdin is not None
+            process.stdin.close()
+            process.wait(10)
+
+
+# -- stories --------------------------------------------------------------------------------------
+
+
+def is_own(reason: dict[str, Any]) -> bool:
+    """Whether a reason is about what the call itself went by."""
+    return not reason["link"] and reason["cue"] not in ("call", "input", "result")
+
+
+class Said:
+    """What one form of the question answered: `status` and `plan`."""
+
+    def __init__(self, form: str, status: dict[str, Any], plan: dict[str, Any] | None) -> None:
+        self.form, self.rc = form, status["rc"]
+        try:
+            body = json.loads(status["out"])
+        except ValueError:
+            body = {}
+        self.body = body
+        self.states: dict[str, str] = {c["id"]: c["state"] for c in body.get("calls", [])}
+        self.own = {c["id"] for c in body.get("calls", []) if any(map(is_own, c["reasons"]))}
+        self.why = {c["id"]: "; ".join(r["text"] for r in c["reasons"]) for c in body.get("calls", [])}
+        self.text = json.dumps({k: v for k, v in body.items() if k not in ("schema", "cache_dir")}) + status["err"]
+        self.plan: dict[str, dict[str, Any]] | None = None
+        if plan is not None:
+            try:
+                self.plan = {c["id"]: c for c in json.loads(plan["out"])["calls"]}
+            except (ValueError, KeyError):
+                self.plan = {}
+            self.plan_text = plan["out"] + plan["err"]
+            self.plan_rc = plan["rc"]
+
+
+class Bench:
+    """A project's folder in which a program runs and commands ask, and what was seen of them so far."""
+
+    forms = "", "--import"  # in which `status` and `plan` are asked
+
+    def __init__(self, place: Path, servers: Servers, argv: list[str]) -> None:
+        self.place, self.servers, self.argv = place, servers, argv
+        self.home = place / "p0"
+        self.home.mkdir()
+        self.log = place / "log"
+        self.history: list[str] = []
+        self.made: set[str] = set()  # the calls that the last whole run of the program made
+        self.since: list[tuple[Any, ...]] = []  # the edits since then
+        self.uncached: set[str] = set()  # functions whose results are not stored
+
+    # -- what the kinds of benches know
+
+    def environ(self) -> dict[str, str]:
+        return {"PA_LOG": str(self.log)}
+
+    def may_be_unknown(self, said: Said) -> str:
+        """Why something may be unknown now; or "needless"."""
+        raise NotImplementedError
+
+    def may_make_new_calls(self) -> bool:
+        """Whether an edit may have reached what is outside of all cached functions: new arguments come from there."""
+        return bool(self.since)
+
+    def sources(self) -> str:
+        """The project, for a reader of a failure."""
+        raise NotImplementedError
+
+    def fail(self, why: str) -> NoReturn:
+        story = "\n".join(self.history)
+        env = {k: v for k, v in self.environ().items() if k != "PA_LOG"}
+        head = f"# ---- history of python {' '.join(self.argv)}, env {env}"
+        raise AssertionError(f"{self.sources()}\n{head}\n{story}\n# ---- failure\n{why}")
+
+    # -- running and asking
+
+    def ran(self) -> list[str]:
+        lines = self.log.read_text().split() if self.log.exists() else []
+        self.log.unlink(missing_ok=True)
+        return lines
+
+    def command(self, *argv: str) -> dict[str, Any]:
+        return self.servers.run(self.home, self.environ(), ["-m", "cachepy", *argv, "--cache-dir", "cache"])
+
+    def listing(self) -> dict[str, Any]:
+        """All that is in the project's folder, but for the graph's file, which may get back what it lacked."""
+        found = {}
+        for path in sorted(self.home.rglob("*")):
+            if path.is_file() and path.name != "graph.pkl":
+                stat = path.stat()
+                found[str(path.relative_to(self.home))] = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+            elif path.is_dir():
+                found[str(path.relative_to(self.home))] = ()
+        return found
+
+    def program(self, said: list[Said] | None = None) -> None:
+        """Run the program, and judge what was said before."""
+        truth, made = self.scratch()
+        self.ran()
+        began = time.time()
+        done = self.servers.run(self.home, self.environ(), self.argv)
+        log = Counter(self.ran())
+        self.history.append(f"  ran {dict(log)}")
+        for line in done["err"].splitlines():
+            if "Warning: " in line:
+                self.servers.warnings[line.partition("Warning: ")[0].rpartition(" ")[2] + "Warning"] += 1
+                self.history.append("  " + line)
+        nodes = json.loads(self.servers.run(self.home, self.environ(), ["@nodes", "cache"])["out"])
+        ran = {i for i, node in nodes.items() if node["created"] >= began}
+        if (done["rc"] == 0) != (truth["rc"] == 0):
+            self.fail(f"the program ended with {done['rc']}, without a cache with {truth['rc']}:\n{done['err']}{truth['err']}")
+        if done["rc"] == 0 and done["out"] != truth["out"]:
+            self.fail(f"wrong value\n     got {done['out']}\nexpected {truth['out']}")
+        recorded = Counter(self.plain_name(nodes[i]["fname"]) for i in ran)
+        if lacking := {name: n for name, n in (log - recorded).items() if done["rc"] == 0 and name not in self.uncached}:
+            self.fail(f"bodies that ran and are not in the graph: {lacking}")
+        for each in said or ():
+            self.judge(each, ran, log, made, nodes, whole=done["rc"] == 0)
+        if done["rc"] == 0:
+            self.made, self.since = made, []
+            self.quiet()
+
+    def scratch(self) -> tuple[dict[str, Any], set[str]]:
+        """What the program does and which calls it makes, at this place, as if it had never run."""
+        aside = self.home.with_name(self.home.name + "-aside")
+        self.home.rename(aside)
+        try:
+            shutil.copytree(aside, self.home, ignore=shutil.ignore_patterns("cache"))
+            done = self.servers.run(self.home, self.environ(), ["@scratch", "-", *self.argv])
+            shutil.rmtree(self.home)
+        finally:
+            aside.rename(self.home)
+        done["out"], _, graph = done["out"].partition("\n@graph ")
+        return done, set(json.loads(graph)) if graph else set()
+
+    def ask(self, looks: str) -> list[Said]:
+        """Ask in both forms; asking changes nothing and runs nothing."""
+        self.ran()
+        before = self.listing()
+        said = []
+        for form in self.forms:
+            more = [form] if form else []
+            status = self.command("status", "--json", *more)
+            each = Said(form, status, self.command("plan", "--all", "--json", *more))
+            said.append(each)
+            self.history.append(f"  status {form} gave {each.rc}: {each.states}")
+            if not each.body or "Traceback" in status["err"]:
+                self.fail(f"status {form} gave no answer: {status}")
+            if looks:
+                self.pictures(each, more)
+            self.check_rc(each)
+        if ran := self.ran():
+            self.fail(f"asking ran {ran}")
+        if (after := self.listing()) != before:
+            changed = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+            self.fail(f"asking changed {changed}")
+        return said
+
+    # -- judging
+
+    def plain_name(self, fname: str) -> str:
+        return fname.rpartition(".")[2].removeprefix("raw_")
+
+    def check_rc(self, said: Said) -> None:
+        """The exit code is that of the states, and 3 has a reason that nobody can help."""
+        states = set(said.states.values())
+        expected = 1 if states & {"stale", "missing"} else 3 if "unknown" in states else None
+        if expected is not None and said.rc != expected:
+            self.fail(f"status {said.form} gave {said.rc}, and has {states}")
+        tier = self.may_be_unknown(said) if said.rc == 3 or "unknown" in states else ""
+        self.servers.asked[f"{said.form or 'default'} {said.rc}{' ' + tier if tier else ''}"] += 1
+        if tier == "needless":
+            self.fail(f"status {said.form} says unknown without need: {said.text}")
+
+    def judge(
+        self, said: Said, ran: set[str], log: Counter[str], made: set[str], nodes: dict[str, Any], *, whole: bool
+    ) -> None:
+        """What was said before the run, against the run."""
+        due = ran & self.made
+        if said.rc == 0 and (due or (log and not whole and due)):
+            self.fail(f"status {said.form} gave 0, and then ran {sorted(due)}; all that ran: {dict(log)}")
+        if said.rc == 0 and log and not self.may_make_new_calls():
+            self.fail(f"status {said.form} gave 0, and then ran calls that nothing announced: {dict(log)}")
+        if fresh := sorted(i for i in due if said.rc == 1 and said.states.get(i, "fresh") == "fresh"):
+            self.fail(f"status {said.form} said fresh of {fresh}, and they ran; it said {said.states}")
+        if whole:
+            self.judge_alarms(said, ran, made, nodes)
+        if said.plan is not None:
+            self.judge_plan(said, ran, made, due, whole=whole)
+
+    def judge_alarms(self, said: Said, ran: set[str], made: set[str], nodes: dict[str, Any]) -> None:
+        """What was said to be stale or missing ran, or did not have to, or is made no more."""
+        for call, state in said.states.items():
+            if state not in ("stale", "missing") or call in ran or call not in made:
+                continue
+            if call in said.own:
+                self.fail(f"status {said.form} said {state} of {call}, which is made and was a hit: {said.why[call]}")
+            if not self.below(call, nodes) & (ran | set(said.states)):
+                self.fail(f"status {said.form} said {state} of {call}, and nothing below it ran: {said.why[call]}")
+
+    def below(self, call: str, nodes: dict[str, Any]) -> set[str]:
+        found: set[str] = set()
+        todo = [call]
+        while todo:
+            node = nodes.get(todo.pop())
+            more = [] if node is None else [c for c in (*node["children"], *node["inputs"]) if c not in found]
+            found.update(more)
+            todo += more
+        return found
+
+    def judge_plan(self, said: Said, ran: set[str], made: set[str], due: set[str], *, whole: bool) -> None:
+        assert said.plan is not None
+        runs = {i for i, c in said.plan.items() if c["state"] != "hit"}
+        if said.rc == 1 and (unplanned := sorted(due - runs)):
+            self.fail(f"plan {said.form} did not name {unplanned}, which ran\n{said.plan_text}")
+        certain = {i for i in runs if said.plan[i]["certain"] and said.plan[i]["state"] != "unknown"}
+        if whole and (idle := sorted((certain & made) - ran)):
+            self.fail(f"plan {said.form} was certain of {idle}, which did not run\n{said.plan_text}")
+
+    def quiet(self) -> None:
+        """After a whole run of the program: all is fresh, nothing would run."""
+        for form in ([name] if name else [] for name in self.forms):
+            status = self.command("status", "--json", *form)
+            if status["rc"] != 0:
+                self.fail(f"after a run status {form} gave {status['rc']}: {status['out']}{status['err']}")
+            plan = self.command("plan", "--json", *form)
+            if plan["rc"] != 0:
+                self.fail(f"after a run plan {form} gave {plan['rc']}: {plan['out']}{plan['err']}")
+
+    # -- pictures
+
+    def pictures(self, said: Said, more: list[str]) -> None:
+        """Everything that shows states shows those of `status`."""
+        graph = json.loads(self.command("graph", "--json", *more)["out"])["nodes"]
+        states = {n["id"]: n["state"] for n in graph}
+        self.compare("graph --json", said, states)
+        labels = sorted({(n["label"], n["state"]) for n in graph})
+        tree = sorted(set(tree_of(self.command("graph", "--all", *more)["out"])))
+        if tree != labels:
+            self.fail(f"the tree shows {tree}, graph --json {labels}")
+        page = self.command("export", "--format", "html", *more)["out"]
+        self.compare("the page", said, page_of(page, states))
+        counts = Counter(states.values())
+        for form, read in (("dot", dot_of), ("mermaid", mermaid_of)):
+            shown = read(self.command("graph", "--format", form, *more)["out"])
+            if shown != counts:
+                self.fail(f"graph --format {form} {said.form} shows {dict(shown)}, status {dict(counts)}")
+        if not more:
+            view = self.servers.run(self.home, self.environ(), ["@view", "cache"])
+            self.compare("cache_tree_view", said, json.loads(view["out"]))
+
+    def compare(self, what: str, said: Said, states: dict[str, str]) -> None:
+        pairs = {i: (s, said.states.get(i, "fresh")) for i, s in states.items()}
+        wrong = {i: pair for i, pair in pairs.items() if pair[0] != pair[1] and (i in said.states or i in self.made)}
+        if wrong:
+            self.fail(f"{what} {said.form} shows other states than status (shown, status): {wrong}")
+
+
+MARKS = {"✓": "fresh", "ok": "fresh", "✗": "stale", "x": "stale", "○": "missing", "o": "missing", "?": "unknown"}
+COLOURS = {"#1D3557": "fresh", "#FBBC04": "stale", "#F1F3F5": "missing", "#E8F0FE": ""}
+
+
+def tree_of(text: str) -> list[tuple[str, str]]:
+    """The calls with their states in the tree that `graph` prints."""
+    found = []
+    for line in text.splitlines():
+        mark, _, rest = line.lstrip("│├└─ ").partition(" ")
+        if mark in MARKS:
+            label = rest.removesuffix(f"  {MARKS[mark]}").removesuffix("  (above)").removesuffix("  …").rstrip()
+            found.append((label, MARKS[mark]))
+    return found
+
+
+def page_of(text: str, states: dict[str, str]) -> dict[str, str]:
+    """The calls with their states in the data of the HTML page."""
+    from cachepy.forms.page import STATES
+
+    names = {number: state for state, number in STATES.items()}
+    data = json.loads(text.partition('<script type="application/json" id="data">')[2].partition("</script>")[0])
+    of_hash = {call.rpartition(":")[2]: call for call in states}
+    return {of_hash[c[1]]: names[c[7]] for c in data["calls"] if c[1] in of_hash}
+
+
+def dot_of(text: str) -> Counter[str]:
+    """How many calls have the colour of each state in text for Graphviz."""
+    colours = re.findall(r'^  "(?!file:)[^"]*" \[label=.*fillcolor="(#\w+)"', text, re.MULTILINE)
+    return Counter(COLOURS.get(c, "unknown") for c in colours)
+
+
+def mermaid_of(text: str) -> Counter[str]:
+    """How many calls have the class of each state in text for Mermaid."""
+    kinds = re.findall(r"^  c\d+\W.*:::(\w+)$", text, re.MULTILINE)
+    return Counter(next((s for s in ("stale", "missing", "unknown") if s in k.lower()), "fresh") for k in kinds)
+
+
+class Story(Bench):
+    """One example: carries out the steps and keeps what a reader of a failure needs."""
+
+    def __init__(self, plan: dict[str, Any], place: Path, servers: Servers) -> None:
+        self.plan = plan
+        self.project: ap.Project = plan["project"]
+        self.state = ap.State.first(self.project)
+        self.past: list[ap.State] = []
+        self.wrote: dict[str, str | None] = {}
+        super().__init__(place, servers, self.project.argv)
+
+    def environ(self) -> dict[str, str]:
+        given = {k: v for k, v in self.state.env.items() if v is not None}
+        return {"PA_LOG": str(self.log), **given}
+
+    def sources(self) -> str:
+        files = ap.render(self.project, self.state)
+        return "\n".join(f"# ---- {name}\n{source}" for name, source in files.items() if not name.endswith("spy.py"))
+
+    def may_be_unknown(self, said: Said) -> str:
+        """Why something may be unknown after these edits: broken, unguarded, computed; or needless."""
+        kinds = {edit[0] for edit in self.since}
+        if self.state.broken is not None or self.state.deleted is not None or self.state.lost or "lose" in kinds:
+            return "broken"
+        if said.form and not self.project.guarded:
+            return "unguarded"
+        if said.form:
+            return "needless"
+        computed = any(
+            f.glob in ap.COMPUTED_GLOBALS or f.helper in ap.COMPUTED_HELPERS or f.shape in ap.COMPUTED_SHAPES
+            for f in self.project.funcs
+        )
+        return "computed" if computed and kinds else "needless"
+
+    def write(self) -> None:
+        for name, text in ap.render(self.project, self.state).items():
+            path = self.home / name
+            if text is None:
+                path.unlink(missing_ok=True)
+            elif self.wrote.get(name) != text or not path.exists():
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(text)
+            self.wrote[name] = text
+
+    def run(self) -> None:
+        self.history.append("the first run")
+        self.write()
+        self.program()
+        for number, step in enumerate(self.plan["steps"]):
+            self.past.append(copy.deepcopy(self.state))
+            self.history.append(f"step {number + 1}: {step['edits']}, then {step['then']}")
+            self.state.broken = self.state.deleted = None
+            self.state.lost = set()
+            for edit in step["edits"]:
+                self.edit(edit)
+                self.since.append(edit)
+            self.write()
+            said = self.ask(step["looks"])
+            if step["then"] == "refresh":
+                self.refresh(said)
+                said = self.ask("")
+            if step["then"] != "nothing":
+                self.program(said)
+        if self.since:
+            self.program(self.ask(""))
+
+    def refresh(self, said: list[Said]) -> None:
+        self.ran()
+        folder = str(Path(self.project.script).parent) if self.project.layout != "module" else "."
+        done = self.servers.run(self.home, self.environ(), ["@refresh", "cache", folder])
+        log = Counter(self.ran())
+        self.history.append(f"  refresh ran {dict(log)}: {done['out'][-2000:]}{done['err'][-2000:]}")
+
+    # -- edits
+
+    def edit(self, edit: tuple[Any, ...]) -> None:
+        what, *rest = edit
+        state = self.state
+        if what in ("const", "helper", "glob", "default", "comment", "version"):
+            getattr(state, f"{what}s")[rest[0]] = rest[1]
+        elif what in ("tools", "unrelated", "rotate", "main_text", "main_n", "pipe", "table"):
+            setattr(state, what, rest[0])
+        elif what == "rename":
+            state.names[rest[0]] = f"f{rest[0]}" if state.names[rest[0]] != f"f{rest[0]}" else f"renamed{rest[0]}"
+        elif what in ("drop", "lose", "silent"):
+            name = {"drop": "dropped", "lose": "lost", "silent": "silent"}[what]
+            setattr(state, name, getattr(state, name) ^ {rest[0]})
+        elif what in ("break", "delete"):
+            setattr(state, {"break": "broken", "delete": "deleted"}[what], rest[0])
+        elif what == "code back":
+            if rest[0] < len(self.past):
+                state.take_code(self.past[rest[0]])
+        elif what == "data back":
+            if rest[0] < len(self.past):
+                old = copy.deepcopy(self.past[rest[0]])
+                state.files, state.table, state.env = old.files, old.table, old.env
+        elif what == "write":
+            state.files[rest[0]] = rest[1]
+        elif what == "remove":
+            state.files[rest[0]] = None
+        elif what == "env":
+            state.env[rest[0]] = rest[1]
+        else:
+            self.handle(what, *rest)
+
+    def handle(self, what: str, *rest: Any) -> None:
+        """Edits of what lies on the disk and is no source."""
+        cache = self.home / "cache"
+        if what == "touch":
+            path = self.home / ap.DATA[rest[0]]
+            if path.exists():
+                later = path.stat().st_mtime_ns + 5_000_000_000
+                os.utime(path, ns=(later, later))
+        elif what == "out gone":
+            (self.home / "out.txt").unlink(missing_ok=True)
+        elif what == "graph gone":
+            (cache / "graph.pkl").unlink(missing_ok=True)
+        elif what == "graph cut":
+            graph = cache / "graph.pkl"
+            if graph.exists():
+                os.truncate(graph, graph.stat().st_size * 2 // 3)
+        elif what in ("entry gone", "entry owned"):
+            entries = sorted(p for p in (cache / "entries").rglob("*") if p.is_file())
+            if entries and what == "entry gone":
+                entries[rest[0] % len(entries)].unlink()
+            elif entries and os.geteuid() == 0:
+                os.chown(entries[rest[0] % len(entries)], NEVER, NEVER)
+        elif what == "place":
+            new = self.place / f"p{int(self.home.name[1:]) + 1}"
+            if rest[0] == "move":
+                self.home.rename(new)
+            else:
+                shutil.copytree(self.home, new, symlinks=True)
+            if rest[0] == "copy and remove":
+                shutil.rmtree(self.home)
+            self.home = new
