@@ -185,6 +185,17 @@ class Servers:
 # -- stories --------------------------------------------------------------------------------------
 
 
+def causes_of(answer: dict[str, Any]) -> str:
+    """The reasons of the calls that are not fresh, in short."""
+    try:
+        body = json.loads(answer["out"])
+    except ValueError:
+        return f"{answer['out']}{answer['err']}"
+    calls = [c for c in body["calls"] if c["state"] != "hit"]
+    why = [f"{c['label']} {c['state']}: {'; '.join(r['text'] for r in c['reasons'])}" for c in calls]
+    return "\n".join([*why, *(f"{k}: {body[k]}" for k in ("unended", "unknown", "unimported") if body.get(k))])
+
+
 def is_own(reason: dict[str, Any]) -> bool:
     """Whether a reason is about what the call itself went by."""
     return not reason["link"] and reason["cue"] not in ("call", "input", "result")
@@ -402,10 +413,10 @@ class Bench:
         for form in ([name] if name else [] for name in self.forms):
             status = self.command("status", "--json", *form)
             if status["rc"] != 0:
-                self.fail(f"after a run status {form} gave {status['rc']}: {status['out']}{status['err']}")
+                self.fail(f"after a run status {form} gave {status['rc']}: {causes_of(status)}")
             plan = self.command("plan", "--json", *form)
             if plan["rc"] != 0:
-                self.fail(f"after a run plan {form} gave {plan['rc']}: {plan['out']}{plan['err']}")
+                self.fail(f"after a run plan {form} gave {plan['rc']}: {causes_of(plan)}")
 
     # -- pictures
 
