@@ -274,10 +274,10 @@ class Bench:
         return self.servers.run(self.home, self.environ(), ["-m", "cachepy", *argv, "--cache-dir", "cache"])
 
     def listing(self) -> dict[str, Any]:
-        """All that is in the project's folder, but for the graph's file, which may get back what it lacked."""
+        """All that is in the project's folder, but for the files of the graph, which may get back what it lacked."""
         found = {}
         for path in sorted(self.home.rglob("*")):
-            if path.is_file() and path.name != "graph.pkl":
+            if path.is_file() and path.name not in ("graph.pkl", "graph.size"):
                 stat = path.stat()
                 found[str(path.relative_to(self.home))] = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
             elif path.is_dir():
