@@ -97,8 +97,7 @@ class Owner:
 
 def is_running(origin: str) -> bool:
     """Whether the process that recorded an event is there still; False if nobody knows, as of another host."""
-    rest, _, start = origin.rpartition(":")
-    host, _, pid = rest.rpartition(":")
+    host, pid, start, *_ = (*origin.split(":"), "", "")
     return host == host_id().partition(":")[0] and pid.isdecimal() and process_start(int(pid)) == start
 
 
