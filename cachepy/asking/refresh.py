@@ -191,7 +191,7 @@ class Round:
 
     def _is_open(self, call: str) -> bool:
         found = self.survey.found.get(call)
-        return found is not None and found.state != UNKNOWN
+        return found is not None and (found.state != UNKNOWN or found.reasons[0].cue == "unseen")
 
     def run(self) -> bool:
         """Make them; whether any was made, so that there may be more to see."""

@@ -16,6 +16,7 @@ from cachepy.graph import unpacked
 from cachepy.model import CODE, FILE, Dep, Event, Reason, Record, Trace
 from cachepy.probe import LiveProbe
 from cachepy.recording.renewed import renewed
+from cachepy.refusal import WAY_OUT
 from cachepy.rows.packed import PART, PATHS, Quiet, args_in, deps_in, located, unpack
 from cachepy.session import Session, current_session
 from cachepy.values.modules import MAIN
@@ -490,10 +491,10 @@ def survey(
     whether it changed, in a process of their own; calls: those whose code is worth that, if not all are.
     """
     found = Survey(session, each=each, look_at_code=look_at_code, history=history)
-    unclear = {identity for identity, _ in found.probe.unclear}
-    if not import_code or not unclear:
+    asked = {identity for identity, _ in found.probe.unclear} | found.probe.edited
+    if not import_code or not asked:
         return found
-    imports = imports_of(session, calls, unclear.__contains__)
+    imports = imports_of(session, calls, asked.__contains__)
     return Survey(session, imports=imports, each=each, history=history)
 
 

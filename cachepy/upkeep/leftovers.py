@@ -12,7 +12,7 @@ import time
 from cachepy.disk import claims
 from cachepy.disk.handling import unlink
 from cachepy.disk.owner import process_start
-from cachepy.disk.places import CLAIM, ENTRY, MADE, OLD, TEMPORARY, UNENDED, VALID
+from cachepy.disk.places import CLAIM, ENTRY, MADE, OLD, TEMPORARY, UNENDED, VALID, digest_in
 from cachepy.model import CODE
 from cachepy.recording.programs import Programs
 from cachepy.rows.packed import pack

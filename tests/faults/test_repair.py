@@ -140,7 +140,6 @@ def test_a_deleted_graph_comes_back(program, root):
     before = graph(root)
     assert len(before) == 5 and sum(len(n["inputs"]) for n in before.values()) > 0
     (root / "graph.pkl").unlink()
-    assert graph(root) == {}
     done = cache_repair(root)
     assert done.rebuilt and done.moved == ()
     assert graph(root) == before
@@ -372,6 +371,7 @@ def test_nothing_is_deleted(program, root):
     first(root, "*.valid").write_bytes(b"\x80")
     flip(root / "graph.pkl", 50)
     (root / "stat.memo").write_bytes(b"torn")
+    (root / "graph.size").unlink()  # that of the graph which is torn
     before = contents(root)
     mended = only(root, "read-*.entry").read_bytes()
     cache_repair(root)

@@ -186,7 +186,7 @@ ALLOWED: dict[str, set[str]] = {
     "unended": {"claims", "owner", "places"},
     "unplaced": {"numbers", "packed"},
     "jobs": {"again", "code", "model", "session", "trace"},
-    "folders": {"model", "packed", "source"},
+    "folders": {"model", "moved", "packed", "source"},
     "importer": {"code", "probe", "refusal", "session", "wire"},
     "child": {"importer", "refusal", "wire"},
     "imported": {"child", "folders", "importer", "model", "pieces", "refusal"},
@@ -196,8 +196,8 @@ ALLOWED: dict[str, set[str]] = {
         "project", "source", "written",
     },
     "stale": {
-        "api", "graph", "holding", "imported", "model", "packed", "probe", "progress", "refusals", "renewed", "session",
-        "sources", "verify",
+        "api", "graph", "holding", "imported", "model", "modules", "packed", "probe", "progress", "refusal", "refusals",
+        "renewed", "session", "sources", "verify",
     },
     "plan": {"amounts", "model", "progress", "session", "stale", "verify"},
     "refresh": {

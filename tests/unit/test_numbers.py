@@ -74,7 +74,7 @@ def made(project: Path, body: str) -> Path:
 
 
 def nodes(project: Path) -> dict[str, dict[str, object]]:
-    text = "import cachepy; cachepy.cache_tree_sync('cache'); print(cachepy.cache_tree_to_json())"
+    text = "import cachepy; cachepy.cache_tree_sync('cache'); print(cachepy.cache_tree_to_json(history=True))"
     return {node["id"]: node for node in json.loads(python(project, "-c", text).stdout)["nodes"]}
 
 

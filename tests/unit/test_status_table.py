@@ -18,6 +18,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "properties"))
 from asking_program import SPY
 from asking_story import Bench, Said, Servers
 
+pytestmark = pytest.mark.stress  # six minutes; `test_sources` has the same question for smaller projects
+
 RUN = '''
 """A pipeline."""
 import logging
