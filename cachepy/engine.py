@@ -18,7 +18,7 @@ from cachepy import session as sessions
 from cachepy.calls.bypass import Bypass, bypass
 from cachepy.calls.options import Options
 from cachepy.calls.request import Hit, Request
-from cachepy.code import Target
+from cachepy.code import Target, is_stable
 from cachepy.disk.handling import safe_name
 from cachepy.errors import CheapCallWarning, UndigestableError
 from cachepy.key import Binder, make_key
@@ -62,6 +62,7 @@ class CachedCall:
         self.is_async = bool(fn.__code__.co_flags & _COROUTINE)
         self.wrapper: Any = None
         self.lacks_key = False  # it came from another process, and its signing key did not
+        self.is_named: bool | None = None  # it came from another process, whether its name led to it there
         self.expected: str | None = None  # the digest of its code where it came from, until that is compared
         self.hots: Hots | None = None
         self.find: Callable[..., Hot | None] = no_hot
@@ -82,14 +83,16 @@ class CachedCall:
         session = current_session()
         expected = self.expected or session.reader.reach(self.target).digest
         session.send(self.target.identity, expected)
-        return _blank, (), (self.fn, options, name, self.wrapper, needs_key, expected)
+        is_named = is_stable(self.wrapper, *name)
+        return _blank, (), (self.fn, options, name, self.wrapper, needs_key, expected, is_named)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        fn, options, name, wrapper, needs_key, expected = state
+        fn, options, name, wrapper, needs_key, expected, is_named = state
         CachedCall.__init__(self, fn, Options(**options), name)
         self.wrapper = wrapper
         self.lacks_key = needs_key and current_session().trust.key is None
         self.expected = expected
+        self.is_named = is_named
         current_session().register(self)
 
     def request(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
