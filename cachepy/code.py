@@ -145,7 +145,8 @@ def is_stable(obj: Any, module: str, qualname: str) -> bool:
     """Whether another process can find this very object by its name.
 
     Code of a ``__main__`` that came to a worker by value is taken at its word: only the process of
-    that ``__main__`` can look, and both have to make the same key.  A cached function brings along what was found there.
+    that ``__main__`` can look, and both have to make the same key.  A cached function brings along
+    what was found there.
     """
     if "<" in qualname:
         return False

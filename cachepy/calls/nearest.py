@@ -10,11 +10,12 @@ import os
 import time
 
 from cachepy.calls.flows import flowing
+from cachepy.digest import digest_bytes
 from cachepy.disk.places import ENTRY, call_named
 from cachepy.errors import EntryError, NeverReusedWarning
 from cachepy.model import RENEWED, Dep, Reason
 from cachepy.recording.numbers import NUMBERS_OF
-from cachepy.recording.renewed import ENOUGH, arguments_of, likeness, marks_of, programs_of
+from cachepy.recording.renewed import ENOUGH, arguments_of, is_evident, likeness, marks_of, programs_of
 from cachepy.values.fresh import fresh_in
 from cachepy.values.label import label_of
 
@@ -93,9 +94,13 @@ def _changed(path: str) -> float:
 
 
 def marks(request: Request) -> list[Dep]:
-    """What of the arguments of a run looks made anew, and when this process began."""
+    """What of the arguments of a run looks made anew, when this process began, and a digest of how it looks."""
     parts = [fresh_in(name, value) for name, value in request.call.binder.named(request.values)]
-    return [Dep(RENEWED, part, f"{_began(request):.2f}") for part in parts if part]
+    return [Dep(RENEWED, part, f"{_began(request):.2f} {_short(text)}") for part, text in parts if part]
+
+
+def _short(text: str) -> str:
+    return digest_bytes(text.encode("utf-8", "surrogatepass"))[:8] if text else ""
 
 
 def _began(request: Request) -> float:
@@ -116,7 +121,7 @@ def warn_renewed(request: Request, event: Event) -> None:
     like = likeness(event, without)
     group = [e for e in _stored(request) if e.id != event.id and marks_of(e) and likeness(e, without) == like]
     programs = programs_of([*group, event])
-    if len(programs) <= ENOUGH:
+    if len(programs) <= ENOUGH or not is_evident(programs):
         return
     parts = ", ".join(marks_of(event))
     request.session.warn(

@@ -1,7 +1,8 @@
 """Calls whose keys are never the same twice: in each program another one, and only by what looks made anew.
 
-A run marks its arguments in which something looks so (see `fresh`), with when its process began.  Two programs that
-marked the same argument, and had all others equal, are the evidence; processes that ran side by side are one program.
+A run marks its arguments in which something looks so (see `fresh`), with when its process began and how that looks.
+Two programs that marked the same argument, each with what no other had, and had all others equal, are the evidence;
+processes that ran side by side are one program.
 Imports model, owner, packed.
 """
 
@@ -46,7 +47,16 @@ def renewed(rows: Iterable[Row]) -> list[Renewed]:
 
 def marks_of(event: Event) -> dict[str, float]:
     """The parts of arguments that look made anew, and when the process began."""
-    return {dep.name: float(dep.digest or 0) for dep in event.trace.deps if dep.kind == RENEWED}
+    return {part: float(mark.partition(" ")[0] or 0) for part, mark in _marks(event)}
+
+
+def _marks(event: Event) -> list[tuple[str, str]]:
+    return [(dep.name, dep.digest or "") for dep in event.trace.deps if dep.kind == RENEWED]
+
+
+def _looks(program: Iterable[Event]) -> set[tuple[str, str]]:
+    """How the parts look that a program made anew; what has no look is another one in each process."""
+    return {(part, mark.partition(" ")[2] or mark) for event in program for part, mark in _marks(event)}
 
 
 def arguments_of(parts: Iterable[str]) -> frozenset[str]:
@@ -63,9 +73,15 @@ def likeness(event: Event, without: frozenset[str]) -> object:
 
 def _of_group(group: list[Event]) -> list[Renewed]:
     programs = programs_of(group)
-    if len(programs) < ENOUGH:
+    if not is_evident(programs):
         return []
     return [Renewed(e.id, tuple(marks_of(e)), len(programs)) for e in programs[-1]]
+
+
+def is_evident(programs: list[list[Event]]) -> bool:
+    """Whether the last of some programs made anew what others had made already."""
+    before = _looks(event for program in programs[:-1] for event in program)
+    return len(programs) >= ENOUGH and _looks(programs[-1]).isdisjoint(before)
 
 
 def programs_of(group: Iterable[Event]) -> list[list[Event]]:

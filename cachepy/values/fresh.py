@@ -11,7 +11,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
 _DAY = 86_400  # seconds from now that are not by chance
@@ -31,24 +31,29 @@ _TEXTS = (
 _OWN = ("__cachepy_digest__", "__dask_tokenize__")  # what these say counts
 
 
-def fresh_in(name: str, value: Any) -> str:
-    """Where the first such part of an argument is, as ``self.run_id``; empty if there seems to be none."""
+def fresh_in(name: str, value: Any) -> tuple[str, str]:
+    """Where the first such part of an argument is, as ``self.run_id``, and what it looks like there.
+
+    Of a text that is the bit that looks random, of what has no text it is empty; no name if there seems to be none.
+    """
     cls = type(value)
-    if cls is int or cls is float or cls is str or cls is bytes:  # most arguments
-        return name if _is_fresh(value, cls) else ""
     try:
-        return next(_found(name, value), "")
+        if cls is int or cls is float or cls is str or cls is bytes:  # most arguments
+            text = _fresh(value, cls)
+            return ("", "") if text is None else (name, text)
+        return next(_found(name, value), ("", ""))
     except Exception:  # looking at an object of the user's runs its code
-        return ""
+        return "", ""
 
 
-def _found(name: str, value: Any) -> Iterator[str]:
+def _found(name: str, value: Any) -> Iterator[tuple[str, str]]:
     todo, seen, left = [(name, value, 0)], set[int](), _PARTS
     while todo and left:
         name, value, depth = todo.pop(0)
         left -= 1
-        if _is_fresh(value, type(value)):
-            yield name
+        text = _fresh(value, type(value))
+        if text is not None:
+            yield name, text
         elif depth < _DEPTH and id(value) not in seen:
             seen.add(id(value))
             todo += [(part, item, depth + 1) for part, item in _parts(name, value)]
@@ -86,33 +91,40 @@ def _state_of(value: Any, cls: type) -> dict[str, Any]:
     return state
 
 
-def _is_fresh(value: Any, cls: type) -> bool:
+def _fresh(value: Any, cls: type) -> str | None:
+    """What looks made anew in a value; None if nothing does."""
     if cls is str:
-        return len(value) >= _SHORTEST and _is_random_text(value)
-    if cls is int:
-        return bool(value >= _LARGE or value <= -_LARGE or value == os.getpid() > 1)
-    if cls is float:
-        return bool(not value.is_integer() and abs(value - time.time()) < _DAY)
-    if cls is bytes:
-        return len(value) in _BYTES and not value.isascii()
+        return _random_text(value) if len(value) >= _SHORTEST else None
+    if cls is int or cls is float or cls is bytes:
+        return repr(value) if _IS_FRESH[cls](value) else None
     kind = cls.__module__, cls.__name__
     if kind == ("uuid", "UUID"):
-        return value.version in (1, 4)
+        return str(value) if value.version in (1, 4) else None
     if kind == ("datetime", "datetime"):
-        return bool(value.microsecond and abs(value.timestamp() - time.time()) < _DAY)
-    return kind[0] == "random" or kind[0].startswith("numpy.random")
+        return str(value) if value.microsecond and abs(value.timestamp() - time.time()) < _DAY else None
+    return "" if kind[0] == "random" or kind[0].startswith("numpy.random") else None
 
 
-def _is_random_text(text: str) -> bool:
-    """Whether a text looks random, or names a moment of today."""
-    if "tmp" not in text and (text.isalpha() or _DIGITS.isdisjoint(text[:_LONGEST])):
-        return False
+_IS_FRESH: dict[type, Callable[[Any], bool]] = {
+    int: lambda value: value >= _LARGE or value <= -_LARGE or value == os.getpid() > 1,
+    float: lambda value: not value.is_integer() and abs(value - time.time()) < _DAY,
+    bytes: lambda value: len(value) in _BYTES and not value.isascii(),
+}
+
+
+def _random_text(text: str) -> str | None:
+    """The bits of a text that look random, or the moment of today that it names."""
+    text = text[:_LONGEST]
+    if "tmp" not in text and (text.isalpha() or _DIGITS.isdisjoint(text)):
+        return None
     import re
 
-    if re.search(_TEXTS, text[:_LONGEST]):
-        return True
-    moment = re.search(r"\d{4}-?\d\d-?\d\d[T _-]?\d\d[:-]?\d\d", text[:_LONGEST])
-    return moment is not None and re.sub(r"\D", "", moment[0])[:8] in _days()
+    found = re.findall(_TEXTS, text)
+    if found:
+        return " ".join(found)
+    moment = re.search(r"\d{4}-?\d\d-?\d\d[T _-]?\d\d[:-]?\d\d", text)
+    is_today = moment is not None and re.sub(r"\D", "", moment[0])[:8] in _days()
+    return text[moment.start() :] if moment is not None and is_today else None
 
 
 def _days() -> set[str]:

@@ -156,7 +156,7 @@ ALLOWED: dict[str, set[str]] = {
     "config": {"options"},
     "outputs": {"files", "model"},
     "flows": {"label", "paths"},
-    "nearest": {"flows", "fresh", "label", "model", "numbers", "places", "renewed"},
+    "nearest": {"digest", "flows", "fresh", "label", "model", "numbers", "places", "renewed"},
     "waiting": {"deadlock", "trace"},
     "closures": {"bytecode", "code", "digest", "kinds", "model", "modules", "found"},
     "inputs": {

@@ -76,6 +76,9 @@ STEADY = {
         def g(job, x): return x
         g(Job(id=uuid.uuid4()), 1)
         """,
+    "another file of one temporary folder": "f(f'/tmp/tmpabcd_f12/{sys.argv[1]}.txt', 1)",
+    "another part of one run": "f('123e4567-e89b-42d3-a456-426614174000/' + sys.argv[1], 1)",
+    "deep in an object": "f(Job(at=['/tmp/tmpabcd_f12/' + sys.argv[1]]), 1)",
     "other arguments differ too": "f(Job(id=uuid.uuid4()), int(sys.argv[1]))",
 }
 
