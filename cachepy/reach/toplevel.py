@@ -13,8 +13,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_QUIET = re.compile(
-    r'(?:"""(?:\\.|(?!""").)*"""|\'\'\'(?:\\.|(?!\'\'\').)*\'\'\'|"(?:\\.|[^"\\n])*"|\'(?:\\.|[^\'\\n])*\')|#[^\n]*',
+_QUIET = re.compile(  # texts and comments; possessive, for a quote that nothing closes must not take for ever
+    r'"""(?:[^"\\]|\\.|"(?!""))*+"""'
+    r"|'''(?:[^'\\]|\\.|'(?!''))*+'''"
+    r'|"(?:[^"\\\n]|\\.)*+"'
+    r"|'(?:[^'\\\n]|\\.)*+'"
+    r"|#[^\n]*+",
     re.DOTALL,
 )
 _JOINED = re.compile(r"\\\r?\n")
@@ -22,7 +26,7 @@ _NEXT = re.compile(r";[ \t]*")  # a statement in the same line
 _IMPORT = re.compile(r"^[ \t]*(?:from\s+([.\w]+)\s+import\s*(\([^()]*\)|[^\n;]*)|import\s+([^\n;]*))", re.MULTILINE)
 _DEF = re.compile(r"[ \t]*(?:async[ \t]+)?def[ \t]+(\w+)[ \t]*\(?")
 _OWN = re.compile(r"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
-_CLASS = re.compile(r"[ \t]*class[ \t]+(\w+)")
+_CLASS = re.compile(r"^[ \t]*class[ \t]+(\w+)")
 _NOTE = re.compile(r"^[ \t]*(?!(?:else|try|finally)\b)\w+[ \t]*:[^=\n]*")  # of a variable
 _STORES = re.compile(r"(?:\.[ \t]*\w+|\])[ \t]*(?:[-+*/%@&|^]|//|\*\*|<<|>>)?=(?!=)|\bdel\b")
 _STATEMENT = re.compile(r"[ \t]*(?:await[ \t]+)?[\w.]+[ \t]*\(")

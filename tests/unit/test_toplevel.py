@@ -71,3 +71,15 @@ def test_what_may_change_others(text):
 @pytest.mark.parametrize("text", DOES_NOT)
 def test_what_does_not(text):
     assert not may_change_others(text, OWN.__contains__)
+
+
+ODD = ['"""' + "\\a" * 5000, "'" + "\\'" * 5000, '"""' * 2001, "x" * 100_000 + "(", "]" + " " * 50_000, "(" * 50_000,
+       "X = [" + ".a" * 50_000, "def f(" + "a: b, " * 20_000, " " * 100_000 + "x", "from a import (" + "b, " * 50_000,
+       "\\\n" * 20_000, "#" * 100_000, "a.b" * 30_000 + " =", "f'{" * 20_000]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ODD, ids=range(len(ODD)))
+def test_odd_texts_are_looked_through_at_once(text):
+    """A pattern that goes back and forth would take longer than the time that a test has."""
+    for each in (text, f"x = 1\n{text}\ny = 2", "\n".join([text] * 5)):
+        may_change_others(each, OWN.__contains__)
