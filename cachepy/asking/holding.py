@@ -36,7 +36,7 @@ class Holding:
         self.effects: dict[str, str] = {}
         self._listing = listing
         places: dict[bytes, tuple[str, Collection[str]]] = {}
-        parts: dict[bytes, bool] = {}
+        self.parts = parts = dict[bytes, bool]()  # the second parts of rows, which many have in common
         callers: list[tuple[float, str, bytes]] = []
         for call in each(list(rows)):
             row = rows[call]

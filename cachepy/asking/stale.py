@@ -15,7 +15,7 @@ from cachepy.errors import EntryError
 from cachepy.graph import unpacked
 from cachepy.model import CODE, FILE, Dep, Event, Reason, Record, Trace
 from cachepy.probe import LiveProbe
-from cachepy.recording.renewed import renewed
+from cachepy.recording.renewed import may_be_renewed, renewed
 from cachepy.refusal import WAY_OUT
 from cachepy.rows.packed import PART, PATHS, Quiet, args_in, deps_in, located, unpack
 from cachepy.session import Session, current_session
@@ -234,7 +234,8 @@ class Survey:
         self.probe = AskingProbe(session, self._rows, imports, look_at_code=look_at_code)
         self.verifier = AskingVerifier(self.probe)
         with Quiet():
-            holding = Holding(self._rows, self._listing, self.verifier.part_holds, each).effects
+            holds = Holding(self._rows, self._listing, self.verifier.part_holds, each)
+            holding = holds.effects
         doubtful = [self._event(call) for call in sorted(self._rows.keys() - holding.keys())]
         if doubtful:
             self.verifier.take(holding)
@@ -244,7 +245,8 @@ class Survey:
         self.history: set[str] = set() if history else self.past
         self._add_inputs()
         self._add_unclear()
-        self._add_renewed()
+        if may_be_renewed(holds.parts) or not all(isinstance(row, bytes) for row in self._rows.values()):
+            self._add_renewed()
 
     def _findings(self, broken: list[Event]) -> set[str]:
         """Find out about each call that does not hold by its row, but for those that are history, which it returns.

@@ -32,6 +32,11 @@ class Renewed(Record):
     programs: int
 
 
+def may_be_renewed(parts: Iterable[bytes]) -> bool:
+    """Whether any call has such a mark, by the parts that rows have in common."""
+    return any(_MARK in part for part in parts)
+
+
 def renewed(rows: Iterable[Row]) -> list[Renewed]:
     """Those that the last of the programs made."""
     rows = list(rows)

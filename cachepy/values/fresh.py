@@ -39,7 +39,8 @@ def fresh_in(name: str, value: Any) -> tuple[str, str]:
     cls = type(value)
     try:
         if cls is int or cls is float or cls is str or cls is bytes:  # most arguments
-            text = _fresh(value, cls)
+            is_counted = cls is int and abs(value) < _LARGE and "pid" not in name  # it may be this process by chance
+            text = None if is_counted else _fresh(value, cls)
             return ("", "") if text is None else (name, text)
         return next(_found(name, value), ("", ""))
     except Exception:  # looking at an object of the user's runs its code

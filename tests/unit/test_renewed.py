@@ -43,6 +43,11 @@ NEW = {
     "a moment": ("f(Job(at=datetime.datetime.now()), 1)", "job.at"),
     "a moment as text": ("f(Job(at=datetime.datetime.now().isoformat()), 1)", "job.at"),
     "a number of the process": ("f(Job(pid=os.getpid()), 1)", "job.pid"),
+    "a number of the process by itself": ("""
+        @cached
+        def of(pid): return 1
+        of(os.getpid())
+        """, "pid"),
     "nanoseconds": ("f(Job(at=time.time_ns()), 1)", "job.at"),
     "a temporary folder": ("f(Job(folder=tempfile.mkdtemp()), 1)", "job.folder"),
     "bytes": ("f(Job(salt=os.urandom(16)), 1)", "job.salt"),
@@ -78,6 +83,7 @@ STEADY = {
         """,
     "another file of one temporary folder": "f(f'/tmp/tmpabcd_f12/{sys.argv[1]}.txt', 1)",
     "another part of one run": "f('123e4567-e89b-42d3-a456-426614174000/' + sys.argv[1], 1)",
+    "a count that comes to the number of the process": "[f(os.getpid() + at, 1) for at in range(2)]",
     "deep in an object": "f(Job(at=['/tmp/tmpabcd_f12/' + sys.argv[1]]), 1)",
     "other arguments differ too": "f(Job(id=uuid.uuid4()), int(sys.argv[1]))",
 }
