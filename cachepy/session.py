@@ -338,7 +338,8 @@ class Session:
         name = code_name(digest, names_of(pieces))
         if (store.root, name) not in self._code_kept:
             self._code_kept.add((store.root, name))
-            if not _keeps_code(store, name):  # to read the source takes time
+            is_kept = _keeps_code(store, name) and store.code_time(name) >= self.edits.newest(pieces)
+            if not is_kept:  # to read the source takes time
                 self._put_code(store, name, pieces)
 
     def _put_code(self, store: Store, name: str, pieces: tuple[Piece, ...]) -> None:

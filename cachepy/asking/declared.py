@@ -30,9 +30,9 @@ def declared_now(bindings: Bindings, module: str, qualname: str) -> dict[str, st
     if node is None:
         return None
     for decorator in node.decorator_list:
-        found = _call_of(bindings, module, decorator)
-        if found is not None:
-            return _options(bindings, *found)
+        found = _calls_of(bindings, module, decorator)
+        if found:
+            return _options(bindings, found)
     return None
 
 
@@ -46,33 +46,45 @@ def _definition(bindings: Bindings, module: str, qualname: str) -> ast.FunctionD
     return node if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else None
 
 
-def _call_of(bindings: Bindings, module: str, node: ast.expr) -> tuple[str, ast.Call] | None:
-    """The call of ``cache_file`` that a decorator is, or is the result of, and the module that it stands in."""
+def _calls_of(bindings: Bindings, module: str, node: ast.expr) -> list[tuple[str, ast.Call]]:
+    """The calls that made a decorator, ``cache_file`` first, each with the module that it stands in; none of others."""
+    found: list[tuple[str, ast.Call]] = []
     for _ in range(10):
         if isinstance(node, ast.Call):
+            found.append((module, node))
             where, rest = bindings.project.resolve(module, chain_of(node.func))
-            return (module, node) if where.partition(".")[0] == "cachepy" and rest[-1:] == ("cache_file",) else None
+            if where.partition(".")[0] == "cachepy" and rest[-1:] == ("cache_file",):
+                return found[::-1]
+            node = node.func  # a decorator that is given more options
+            continue
         where, rest = bindings.project.resolve(module, chain_of(node))
         outline = bindings.project.outline(where)
         units = outline.bound.get(rest[0], []) if outline is not None and len(rest) == 1 else []
         statement = units[0].node if len(units) == 1 else None
         if not isinstance(statement, ast.Assign):
-            return None
+            return []
         module, node = where, statement.value
-    return None
+    return []
 
 
-def _options(bindings: Bindings, module: str, call: ast.Call) -> dict[str, str] | None:
-    if any(each.arg is None for each in call.keywords) or len(call.args) > 1:
-        return None
+def _options(bindings: Bindings, calls: list[tuple[str, ast.Call]]) -> dict[str, str] | None:
+    """What all of the calls say together, the last the most."""
     given: dict[str, Any] = {}
     try:
-        for name, node in [*(("cache_dir", each) for each in call.args), *((k.arg, k.value) for k in call.keywords)]:
-            if name == "depends_on_vars":
-                return None
-            if name in _COUNT:
-                given[str(name)] = bindings.evaluated(module, node)
+        for module, call in calls:
+            for name, node in _arguments(call):
+                if name in _COUNT:
+                    given[name] = bindings.evaluated(module, node)
         told = dict(Options(**given).declared())
     except (NotConstant, CachepyError):
         return None
     return told | ({"cache_dir": os.fspath(given["cache_dir"])} if given.get("cache_dir") else {})
+
+
+def _arguments(call: ast.Call) -> list[tuple[str, ast.expr]]:
+    """By name; NotConstant if they cannot be told, or what they name counts by its value."""
+    found = [("cache_dir", each) for each in call.args] + [(each.arg or "", each.value) for each in call.keywords]
+    names = [name for name, _ in found]
+    if not {"", "depends_on_vars"}.isdisjoint(names) or len(call.args) > 1:
+        raise NotConstant(names)
+    return found

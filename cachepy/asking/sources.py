@@ -323,8 +323,11 @@ class _Look:
     def _less(self, module: str, name: str, key: str) -> None:
         """A part that is not there any more."""
         label = f"{module}.{name}"
+        where, rest = self.bindings.project.resolve(module, (name,))
         if key in ("", CHANGES):
             self._doubt(f"global {label}", "it is made in another way now")
+        elif where != module and rest[:1] not in ((), ("?",)):
+            self._doubt(f"code of {module}:{name}", f"it is made in {where} now")
         elif key[:1] in ("@", "#"):
             return  # with its function
         else:

@@ -205,6 +205,9 @@ class Bindings:
     def _note(self, module: str, node: ast.expr) -> Part:
         """An annotation: its text, and what the variables in it stand for, but not what is in classes."""
         texts, todo, seen = [(ast.unparse(node), ())], [(module, node)], set[tuple[str, str]]()
+        outline = self.project.outline(module)
+        if outline is not None and _is_postponed(outline):
+            texts.append(("as text", ()))
         while todo:
             home, each = todo.pop()
             for chain in unit_of(ast.Expr(each), bodies=True).uses:
@@ -268,8 +271,7 @@ class Bindings:
         node, outline = part.node, self.project.outline(module)
         if node is None or outline is None:
             return ""
-        future = outline.bound.get("annotations")
-        if future and future[0].imports.get("annotations", ("",))[0] == "__future__":
+        if _is_postponed(outline):
             return ast.unparse(node)
         if isinstance(node, ast.Constant):
             return node.value if isinstance(node.value, str) else repr(node.value)
@@ -338,6 +340,12 @@ class Bindings:
                 found = self.target(where, value.id)  # another name for it
                 return found and Piece(found.cue, label, found.digest, "", found.text)
         return bound_piece(label, f"{where}:{rest[0]}") if isinstance(node, ast.ClassDef) else None
+
+
+def _is_postponed(outline: Outline) -> bool:
+    """Whether annotations are texts in a module."""
+    future = outline.bound.get("annotations", [])
+    return bool(future) and future[0].imports.get("annotations", ("",))[0] == "__future__"
 
 
 def is_fresh_each_time(part: Part) -> bool:

@@ -26,6 +26,7 @@ _CHANGERS = frozenset({
 })  # fmt: skip
 _PATCHES = frozenset({"setattr", "delattr", "vars"})  # of what is given, be it a module
 _CHANGE_ARGUMENTS = frozenset({"shuffle", "heapify", "heappush", "heappop", "insort", *_PATCHES})
+_TELLS = frozenset({"debug", "info", "warning", "warn", "error", "exception", "critical", "log", "print"})
 _ANYTHING = frozenset({"exec", "globals", "locals", "vars", "reload", "__import__", "import_module"})
 
 
@@ -125,8 +126,9 @@ class _Scan(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Expr(self, node: ast.Expr) -> None:
-        if isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute):
-            self.unit.changes.add(chain_of(node.value.func.value))  # nobody takes what it gives: it changes something
+        called = node.value.func if isinstance(node.value, ast.Call) else None
+        if isinstance(called, ast.Attribute) and called.attr not in _TELLS:
+            self.unit.changes.add(chain_of(called.value))  # nobody takes what it gives: it changes something
         self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> None:

@@ -89,7 +89,8 @@ class Project:
             inner = f"{target}.{attribute}" if target else attribute
             target = self._importable(target)
             own = self.outline(target)
-            if (own is None or attribute not in own.bound) and self.outline(inner) is not None:
+            is_own = own is outline  # a package takes its parts by such a statement
+            if (own is None or is_own or attribute not in own.bound) and self.outline(inner) is not None:
                 return inner, chain[1:]
             return target, (attribute, *chain[1:])
         rest = chain[1:]

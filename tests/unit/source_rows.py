@@ -676,4 +676,55 @@ _ELSEWHERE = {
     ),
 }  # fmt: skip
 
-ROWS = {**_CODE, **_BOUND, **_VALUES, **_ELSEWHERE}
+_LIB = "### lib.py\nN = 1\n"
+_LOG = "import logging\nlog = logging.getLogger(__name__)\n"
+_FROM = "from . import lib\n" + F.format("lib.N")
+_WITH = "deco = cached(warn_cheap=False)\n"
+_SIBLINGS = {
+    # annotations are texts in a module, or are not
+    "annotations are no texts any more": (
+        "from .lib import f\n### lib.py\nfrom __future__ import annotations\nfrom .mod import cached\n@cached\ndef f(x: int):\n    return x\n",
+        "from __future__ import annotations\n", "", OPEN,
+    ),
+    "annotations of a helper are no texts any more": (
+        "from .lib import g\n" + G + "### lib.py\nfrom __future__ import annotations\ndef g(x: int) -> list[int]:\n    return x\n",
+        "from __future__ import annotations\n", "", OPEN,
+    ),
+    "annotations of a class are no texts any more": (
+        "from .lib import C\n" + F.format("C().n") + "### lib.py\nfrom __future__ import annotations\nfrom dataclasses import dataclass\n"
+        "@dataclass\nclass C:\n    n: int = 1\n", "from __future__ import annotations\n", "", OPEN,
+    ),
+    # a package that takes its own parts
+    "a package sets what its part has": (_FROM + _LIB + "### __init__.py\nX = 1\n", "X = 1", "from . import lib\nlib.N = 2", OPEN),
+    "a package sets it by its name": (_FROM + _LIB + "### __init__.py\nX = 1\n", "X = 1", "from ROW import lib\nlib.N = 2", OPEN),
+    "a part that the package has taken": (
+        "import ROW\n" + F.format("ROW.lib.N") + _LIB + "### __init__.py\nfrom . import lib\n", "N = 1", "N = 2", CHANGED,
+    ),
+    "another name of a part that the package has taken": (
+        "import ROW\n" + F.format("ROW.lib.N") + _LIB + "M = 1\n### __init__.py\nfrom . import lib\n", "M = 1", "M = 2", SAME,
+    ),
+    # who tells a logger something does not change it
+    "a call at the top whose body logs": (
+        _LOG + "M = 1\ndef g():\n    log.info(M)\ng()\n@cached\ndef f(x):\n    log.debug('a')\n    return x\n", "M = 1", "M = 2", SAME,
+    ),
+    "a logger that is told something at the top": (
+        _LOG + "M = 1\nlog.warning('now %s', M)\n@cached\ndef f(x):\n    log.debug('a')\n    return x\n", "M = 1", "M = 2", SAME,
+    ),
+    # a decorator that is given more
+    "a decorator is given a version": ("@cached\ndef f(x):\n    return x\n", "@cached\n", "@cached(version='2')\n", CHANGED),
+    "a version in a decorator that is given more": (
+        _WITH + "@deco(version='1')\ndef f(x):\n    return x\n", "version='1'", "version='2'", CHANGED,
+    ),
+    "a version where the first is given": (
+        "deco = cached(version='1')\n@deco\ndef f(x):\n    return x\n", "version='1'", "version='2'", CHANGED,
+    ),
+    "a version that the last says": (
+        "deco = cached(version='1')\n@deco(version='3')\ndef f(x):\n    return x\n", "version='1'", "version='2'", SAME,
+    ),
+    "a decorator is given what does not count": ("@cached\ndef f(x):\n    return x\n", "@cached\n", "@cached(verbose=False)\n", SAME),
+    "a decorator is given a variable": (
+        "@cached\ndef f(x):\n    return x\n", "@cached\n", "@cached(env_vars=['NO_SUCH_VARIABLE'])\n", CHANGED,
+    ),
+}  # fmt: skip
+
+ROWS = {**_CODE, **_BOUND, **_VALUES, **_ELSEWHERE, **_SIBLINGS}
