@@ -7,6 +7,8 @@ A chain is a dotted name as a tuple: ``("lib", "N")``; `project` follows it.
 from __future__ import annotations
 
 import ast
+from copy import copy
+from functools import lru_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 WHOLE = "*"  # stands for all that is in a module
 INIT = ".__init__"  # after the name of a package that goes to the program in it
 _DEFS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 _SCOPES = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _CHANGERS = frozenset({
     "append", "extend", "insert", "add", "update", "setdefault", "pop", "popitem", "remove", "discard", "clear", "sort",
@@ -263,30 +266,20 @@ def body_of(node: Def | ast.Lambda) -> Unit:
 
 def text_of(node: ast.AST, *, with_bodies: bool) -> str:
     """The normal form of a statement: without comments, formatting, docstrings, and maybe the bodies of functions."""
-    return ast.unparse(_Bare(with_bodies).visit(_copied(node)))
+    return ast.unparse(_bare(node, with_bodies))
 
 
-def _copied(node: ast.AST) -> ast.AST:
-    from copy import deepcopy
-
-    return deepcopy(node)
-
-
-class _Bare(ast.NodeTransformer):
-    """Drops docstrings, and bodies of functions if they are not wanted."""
-
-    def __init__(self, with_bodies: bool) -> None:
-        self.with_bodies = with_bodies
-
-    def visit_FunctionDef(self, node: Def) -> ast.AST:
-        node.body = _undocumented(node.body) if self.with_bodies else [ast.Pass()]
-        return self.generic_visit(node)
-
-    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815 - the name that ast.NodeVisitor looks for
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        node.body = _undocumented(node.body)
-        return self.generic_visit(node)
+def _bare(node: Any, with_bodies: bool) -> Any:
+    """A node without docstrings, nor bodies of functions if they are not wanted; only what has statements is copied."""
+    blocks = {name: value for name in _BLOCKS if type(value := getattr(node, name, None)) is list and value}
+    if not blocks:
+        return node
+    bare = copy(node)
+    for name, statements in blocks.items():
+        is_hidden = isinstance(node, _DEFS) and not with_bodies
+        kept = _undocumented(statements) if isinstance(node, (*_DEFS, ast.ClassDef)) else statements
+        setattr(bare, name, [ast.Pass()] if is_hidden else [_bare(each, with_bodies) for each in kept])
+    return bare
 
 
 def _undocumented(body: list[ast.stmt]) -> list[ast.stmt]:
@@ -297,6 +290,12 @@ def _undocumented(body: list[ast.stmt]) -> list[ast.stmt]:
 
 
 # ---------------------------------------------------------------- one file
+
+
+@lru_cache(maxsize=16)
+def outline_of(module: str, path: str, text: str) -> Outline:
+    """The outline of a text, made once for all who ask in this process; errors as of ``ast.parse``."""
+    return Outline(module, path, text)
 
 
 class Outline:

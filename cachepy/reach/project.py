@@ -10,13 +10,13 @@ from __future__ import annotations
 import ast
 
 from cachepy.digest import digest_bytes
-from cachepy.reach.outline import INIT, WHOLE, Outline, body_of, chain_of, parameters, text_of, unit_of
+from cachepy.reach.outline import INIT, WHOLE, body_of, chain_of, outline_of, parameters, text_of, unit_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from cachepy.reach.outline import Chain, Def, Unit
+    from cachepy.reach.outline import Chain, Def, Outline, Unit
 
     Place = tuple[str, str]
 
@@ -48,7 +48,7 @@ class Project:
             text = None if path is None else self._read(path)
             if path is not None and text is not None:
                 try:
-                    self._outlines[module] = Outline(module, path, text)
+                    self._outlines[module] = outline_of(module, path, text)
                 except (SyntaxError, ValueError, RecursionError):
                     pass
         return self._outlines[module]

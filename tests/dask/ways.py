@@ -10,7 +10,7 @@ import dask.bag as db
 import pipeline_module as pm
 
 from cachepy import cache_tree_nodes
-from cachepy.model import OUTPUT, ROOT, WRITTEN
+from cachepy.model import ROOT, WRITTEN
 from cachepy.session import Session, current_session, use_session
 from dask_plugin import delayed, with_caller
 
@@ -22,16 +22,14 @@ def shape(nodes):
     return {call: {part: node[part] for part in _PARTS} for call, node in nodes.items()}
 
 
-def is_sure(dep, event):
-    """Who found a file that was written in the same tick of the clock may have written it; the edges do not go by that."""
-    return dep.kind != WRITTEN or any((each.kind, each.name) == (OUTPUT, dep.name) for each in event.trace.deps)
-
-
 def traces(graph):
-    """What each call depended on."""
+    """What each call depended on.
+
+    But for marks of who wrote a file, which within a tick of its clock nobody can tell; edges do not go by one alone.
+    """
     return {
         event.id: {
-            "deps": sorted(repr(dep.astuple()) for dep in event.trace.deps if dep.kind != ROOT and is_sure(dep, event)),
+            "deps": sorted(repr(dep.astuple()) for dep in event.trace.deps if dep.kind not in (ROOT, WRITTEN)),
             "calls": sorted(c.astuple() for c in event.trace.calls),
             "result": event.trace.result,
         }

@@ -486,11 +486,14 @@ def test_what_is_forgotten_leaves_the_files(project):
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_cache_that_cannot_be_written_says_nothing(project):
     project.run(LOAD_BOTH)
-    (project.folder / ".cachepy").chmod(0o500)
+    folders = [project.folder / ".cachepy", project.folder / ".cachepy" / "programs"]
+    for folder in folders:
+        folder.chmod(0o500)
     try:
         project.run(LOAD_A)
     finally:
-        (project.folder / ".cachepy").chmod(0o700)
+        for folder in folders:
+            folder.chmod(0o700)
     assert project.status() == (0, 2, 0)
 
 
