@@ -28,45 +28,77 @@ _DEF = re.compile(r"[ \t]*(?:async[ \t]+)?def[ \t]+(\w+)[ \t]*\(?")
 _OWN = re.compile(r"^[ \t]*(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
 _CLASS = re.compile(r"^[ \t]*class[ \t]+(\w+)")
 _NOTE = re.compile(r"^[ \t]*(?!(?:else|try|finally)\b)\w+[ \t]*:[^=\n]*")  # of a variable
+_GIVEN = re.compile(r"[ \t]*(\w+)[ \t]*(?::[^=\n]*)?=(?!=)")
 _STORES = re.compile(r"(?:\.[ \t]*\w+|\])[ \t]*(?:[-+*/%@&|^]|//|\*\*|<<|>>)?=(?!=)|\bdel\b")
 _STATEMENT = re.compile(r"[ \t]*(?:await[ \t]+)?[\w.]+[ \t]*\(")
 _CALLS = re.compile(r"[\w\])][ \t]*\(")
 _DOES = re.compile(
     r"\b(?:append|extend|insert|add|update|setdefault|pop|popitem|remove|discard|clear|sort|reverse|appendleft"
-    r"|extendleft|popleft|write|put|fill|register|setattr|delattr|vars|shuffle|heapify|heappush|heappop|insort|exec"
-    r"|globals|locals|reload|__import__|import_module|modules|import)\b"
+    r"|extendleft|popleft|write|put|fill|register|setattr|delattr|shuffle|heapify|heappush|heappop|insort)\b"
 )
+_ANYTHING = re.compile(r"\b(?:exec|globals|locals|vars|reload|__import__|import_module|modules|import)\b")
 _NAMES = re.compile(r"(?<![\w.])[^\W\d]\w*")
 
 
-def may_change_others(text: str, is_user: Callable[[str], bool]) -> bool:
-    r"""Whether the top level of this text may change something in another module, or of a library.
+class Reached:
+    """What the top level of a text may change: of the user's modules in these packages, of all, of libraries.
 
-    is_user: whether a module, named without the dots of a relative import, is the user's.
+    packages: the first parts of the names of the user's modules that it imports, empty text for its own package.
+    """
+
+    __slots__ = ("all", "libraries", "own", "packages", "user")
+
+    def __init__(self) -> None:
+        self.own = set[str]()  # names that stand for something of the user's
+        self.packages = set[str]()
+        self.libraries = set[str]()  # names likewise of libraries
+        self.user = self.all = False
+
+    def add(self, line: str) -> None:
+        """A line that runs."""
+        given = _GIVEN.match(line)
+        line = _CLASS.sub("", _NOTE.sub("", line), count=1)
+        names = set(_NAMES.findall(line))
+        does = bool(_DOES.search(line) or _STORES.search(line) or _STATEMENT.match(line))
+        self.user |= "*" in self.own or not self.own.isdisjoint(names)
+        self.all |= _ANYTHING.search(line) is not None or (does and not self.libraries.isdisjoint(names))
+        if given is not None and not self.libraries.isdisjoint(names):
+            self.libraries.add(given[1])  # another name for what is theirs
+
+
+def reached_by(text: str, is_user: Callable[[str], bool]) -> Reached:
+    r"""What the top level of a text may change in other modules, or of libraries.
+
+    is_user: whether a package or module without dots is the user's.
 
     Examples
     --------
-    >>> may_change_others("import lib\ndef f():\n    lib.N = 1\n", bool)
+    >>> reached_by("import lib\ndef f():\n    lib.N = 1\n", bool).user
     False
-    >>> may_change_others("import lib\nlib.N = 1\n", bool)
+    >>> reached_by("import lib\nlib.N = 1\n", bool).user
     True
     """
+    found = Reached()
     text = _NEXT.sub("\n", _JOINED.sub(" ", _QUIET.sub('""', text)))
-    own = set[str]()
-    text = _without_imports(text, own, is_user)
-    own.update(_OWN.findall(text))
-    return any(_may_change(line, own, is_header) for line, is_header in _top_lines(text))
+    text = _without_imports(text, found, is_user)
+    found.own.update(_OWN.findall(text))
+    for line, is_header in _top_lines(text):
+        if not is_header or _CALLS.search(line):  # what a parameter is noted to be does nothing
+            found.add(line)
+    return found
 
 
-def _without_imports(text: str, own: set[str], is_user: Callable[[str], bool]) -> str:
-    """The text without its imports; `own` takes the names that stand for something of the user's."""
+def _without_imports(text: str, reached: Reached, is_user: Callable[[str], bool]) -> str:
+    """The text without its imports, whose names are noted."""
 
     def note(found: re.Match[str]) -> str:
         module, names, plain = found.groups()
         for each in (plain or names or "").strip("()").split(","):
             name, _, alias = each.strip().partition(" as ")
-            if (module or "")[:1] == "." or is_user((module or name).partition(".")[0]):
-                own.add((alias or name).strip().partition(".")[0])
+            package = (module or name).partition(".")[0].strip()  # empty if it is relative
+            is_own = not package or is_user(package)
+            reached.packages |= {package} if is_own else set()
+            (reached.own if is_own else reached.libraries).add((alias or name).strip().partition(".")[0])
         return "\n"
 
     return _IMPORT.sub(note, text)
@@ -91,14 +123,3 @@ def _top_lines(text: str) -> Iterator[tuple[str, bool]]:
 
 def _opened(line: str) -> int:
     return sum(map(line.count, "([{")) - sum(map(line.count, ")]}"))
-
-
-def _may_change(line: str, own: set[str], is_header: bool) -> bool:
-    if _DOES.search(line):
-        return True
-    if is_header:  # what a parameter is noted to be does nothing
-        return _CALLS.search(line) is not None and not own.isdisjoint(_NAMES.findall(line))
-    line = _CLASS.sub("", _NOTE.sub("", line), count=1)
-    if _STORES.search(line) or _STATEMENT.match(line):
-        return True
-    return "*" in own or not own.isdisjoint(_NAMES.findall(line))

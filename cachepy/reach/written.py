@@ -15,7 +15,7 @@ from cachepy.reach.bindings import Bindings
 from cachepy.reach.constants import NotConstant
 from cachepy.reach.outline import INIT
 from cachepy.reach.project import Project
-from cachepy.reach.toplevel import may_change_others
+from cachepy.reach.toplevel import Reached, reached_by
 from cachepy.values.modules import MAIN, PYTHON, STARTED, USER, Origins, canonical, file_of, find, scope_of
 from cachepy.values.owners import is_installed
 
@@ -93,7 +93,7 @@ class Written:
         self._count = 0
         self._files: dict[str, str | None] = {}  # by module, while one record is made
         self._trusted: dict[str, bool] = {}  # likewise
-        self._changes: dict[str, bool] = {}  # by module: whether it may change others
+        self._reached: dict[str, Reached] = {}  # by module: what it may change in others
         self.project = Project(self._file, read_source)
         self.bindings = Bindings(self.project, digester)
 
@@ -128,7 +128,7 @@ class Written:
     def _grow(self, modules: set[str]) -> None:
         """Statements of these modules, of the program, and of what it has imported, may change what is in others."""
         main = find_main()
-        wanted = {*self.project.modules, *modules, *([main] if main else []), *self._changers()}
+        wanted = {*self.project.modules, *modules, *([main] if main else []), *self._changers(modules)}
         if wanted != {*self.project.modules}:
             file_of, read = self._file, read_source
             self.project = Project(file_of, read)
@@ -145,13 +145,20 @@ class Written:
             self._here = dict([*found.items()][:_LOADED])
         return self._here
 
-    def _changers(self) -> list[str]:
-        """Of the modules loaded here, those that may change what is in others."""
+    def _changers(self, modules: set[str]) -> list[str]:
+        """Of the modules loaded here, those that may change what is in some modules, or of libraries."""
         for module, path in self._loaded_here().items():
-            if module not in self._changes:
+            if module not in self._reached:
                 text = read_source(path)
-                self._changes[module] = text is not None and may_change_others(text, self._is_user)
-        return [module for module in self._here if self._changes[module]][:_CHANGERS]
+                self._reached[module] = Reached() if text is None else reached_by(text, self._is_user)
+        tops = {module.partition(".")[0] for module in modules}
+        return [module for module in self._here if self._may_change(module, tops)][:_CHANGERS]
+
+    def _may_change(self, module: str, tops: set[str]) -> bool:
+        """Whether a module may change what is in packages: a name that leads there need not be the module's own."""
+        reached = self._reached[module]
+        named = {package or module.partition(".")[0] for package in reached.packages}
+        return reached.all or (reached.user and not tops.isdisjoint(named))
 
     def _is_user(self, package: str) -> bool:
         loaded = sys.modules.get(package)

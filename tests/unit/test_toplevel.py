@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cachepy.reach.toplevel import may_change_others
+from cachepy.reach.toplevel import reached_by
 
 OWN = {"lib", "pkg"}
 CHANGES = [
@@ -42,10 +42,14 @@ CHANGES = [
     "import sys\nsys.modules['lib'].N = 3",
     "exec('import lib; lib.N = 3')",
     "import importlib\nX = importlib.import_module('lib')",
+    "import numpy as np\nopts = np.seterr\nopts(all='ignore')",
+    "import pandas as pd\nopts: object = pd.options\nopts.mode = 3",
     "import random, lib\nX = random.shuffle(lib.ITEMS)",
     "class A:\n    from lib import ITEMS\n    X = [each for each in ITEMS]",
 ]
 DOES_NOT = [
+    "ITEMS = []\nITEMS.append(3)\nITEMS[0] = 2",
+    "from lib import f\nX = []\nX.append(3)",
     "",
     "import os, sys\nfrom math import sqrt\nN = 3\nTABLE = {'a': [1, 2]}\nX: dict[str, int] = {}",
     "import logging\nlog = logging.getLogger(__name__)",
@@ -64,13 +68,16 @@ DOES_NOT = [
 
 @pytest.mark.parametrize("text", CHANGES)
 def test_what_may_change_others(text):
-    assert may_change_others(text, OWN.__contains__)
-    assert may_change_others(text.replace("\n", "\r\n"), OWN.__contains__)
+    for each in (text, text.replace("\n", "\r\n")):
+        found = reached_by(each, OWN.__contains__)
+        assert found.all or found.user
+        assert found.all or not found.packages.isdisjoint({"", *OWN}) or "lib" not in text
 
 
 @pytest.mark.parametrize("text", DOES_NOT)
 def test_what_does_not(text):
-    assert not may_change_others(text, OWN.__contains__)
+    found = reached_by(text, OWN.__contains__)
+    assert not found.all and not found.user
 
 
 ODD = ['"""' + "\\a" * 5000, "'" + "\\'" * 5000, '"""' * 2001, "x" * 100_000 + "(", "]" + " " * 50_000, "(" * 50_000,
@@ -82,4 +89,4 @@ ODD = ['"""' + "\\a" * 5000, "'" + "\\'" * 5000, '"""' * 2001, "x" * 100_000 + "
 def test_odd_texts_are_looked_through_at_once(text):
     """A pattern that goes back and forth would take longer than the time that a test has."""
     for each in (text, f"x = 1\n{text}\ny = 2", "\n".join([text] * 5)):
-        may_change_others(each, OWN.__contains__)
+        reached_by(each, OWN.__contains__)
