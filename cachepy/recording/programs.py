@@ -63,6 +63,8 @@ def records_in(data: bytes) -> tuple[list[tuple[str, ...]], bool]:
     for line in data.split(b"\n"):
         check, _, text = line.partition(b" ")
         if line and not PROGRAMS_HEAD.startswith(line):
+            if xxh32_hexdigest(text).encode() != check:
+                text = text.removesuffix(PROGRAMS_HEAD)  # two processes began the file at once
             if xxh32_hexdigest(text).encode() == check:
                 found.append(tuple(map(_plain, text.decode("utf-8", "surrogatepass").split("\t"))))
             else:

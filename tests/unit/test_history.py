@@ -306,6 +306,14 @@ POOLS = {
 }  # fmt: skip
 
 
+def test_children_that_begin_a_file_at_once_lose_nothing_of_each_other():
+    from cachepy.disk.handling import PROGRAMS_HEAD
+    from cachepy.recording.programs import line_of, records_in
+
+    one, two = ("made", "", "f:1"), ("made", "", "f:2")
+    assert records_in(PROGRAMS_HEAD + line_of(one) + PROGRAMS_HEAD + line_of(two)) == ([one, two], False)
+
+
 @pytest.mark.parametrize("how", POOLS)
 def test_processes_of_a_program_are_part_of_it(project, how):
     (project.folder / "sub").mkdir()
