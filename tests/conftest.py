@@ -26,3 +26,13 @@ def pytest_collection_modifyitems(items):
         for item in items:
             if item.get_closest_marker("root"):
                 item.add_marker(pytest.mark.skip(reason="needs the rights of root"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def few_changers():
+    """Of the modules that may change others few are looked into: a program has some, and here are hundreds of tests."""
+    from cachepy.reach import written
+
+    before, written._CHANGERS = written._CHANGERS, 4
+    yield
+    written._CHANGERS = before

@@ -406,8 +406,11 @@ class _Look:
         return left
 
     def _made(self, module: str, name: str, now: Part, piece: Piece) -> Piece | None:
+        is_name = piece.digest[:1] == "="  # of a function, a class, a module
+        if is_name and piece.digest[1:] == self.bindings.library_name(module, now):
+            return piece
         found = self.bindings.piece(now, module)
-        if found is None and piece.digest[:1] == "=":
+        if found is None and is_name:
             return self.bindings.target(module, name) if ":" not in now.label else None
         return found
 

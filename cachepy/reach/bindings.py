@@ -266,6 +266,13 @@ class Bindings:
             return ""
         return ".".join([where, *rest[1:]])
 
+    def library_name(self, module: str, part: Part) -> str:
+        """What a part is another name for, as ``module:name``, if that is a library's."""
+        if not isinstance(part.node, (ast.Name, ast.Attribute)):
+            return ""
+        where, rest = self.project.resolve(module, chain_of(part.node))
+        return f"{where}:{'.'.join(rest[1:])}" if rest[:1] == ("?",) and rest[1:] else ""
+
     def note(self, module: str, part: Part) -> str:
         """An annotation as the code record has it; empty if that takes more than its text."""
         node, outline = part.node, self.project.outline(module)

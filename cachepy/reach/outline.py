@@ -56,13 +56,15 @@ class Unit:
     """
 
     __slots__ = (
-        "_full", "_shell", "anything", "binds", "calls", "changes", "imports", "node", "patches", "stars", "uses",
+        "_full", "_shell", "anything", "binds", "calls", "changes", "imports", "node", "patches", "results", "stars",
+        "uses",
     )  # fmt: skip
 
     def __init__(self, node: Any) -> None:
         self.node = node
         self.binds: set[str] = set()
         self.changes: set[Chain] = set()
+        self.results: set[Chain] = set()  # of functions and classes: what they give is altered
         self.patches: set[Chain] = set()  # of changes, those of all that is in something
         self.uses: set[Chain] = set()
         self.calls: list[tuple[Chain, dict[int | str, Chain]]] = []
@@ -128,10 +130,13 @@ class _Scan(ast.NodeVisitor):
             self._use((node.target.id,))
         self.generic_visit(node)
 
+    def _change(self, node: ast.expr) -> None:
+        (self.unit.results if _is_result(node) else self.unit.changes).add(chain_of(node))
+
     def visit_Expr(self, node: ast.Expr) -> None:
         called = node.value.func if isinstance(node.value, ast.Call) else None
         if isinstance(called, ast.Attribute) and called.attr not in _TELLS:
-            self.unit.changes.add(chain_of(called.value))  # nobody takes what it gives: it changes something
+            self._change(called.value)  # nobody takes what it gives: it changes something
         self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> None:
@@ -142,7 +147,7 @@ class _Scan(ast.NodeVisitor):
         if callee:
             self.unit.calls.append((callee, given))
         if isinstance(node.func, ast.Attribute) and node.func.attr in _CHANGERS:
-            self.unit.changes.add(chain_of(node.func.value))
+            self._change(node.func.value)
         if callee and callee[-1] in _CHANGE_ARGUMENTS:
             self.unit.changes.update(given.values())
         if callee and callee[-1] in _PATCHES:
@@ -202,6 +207,7 @@ class _Scan(ast.NodeVisitor):
         mine = inner.binds
         self.unit.uses |= {chain for chain in inner.uses if chain[0] not in mine}
         self.unit.changes |= {chain for chain in inner.changes if chain[:1] and chain[0] not in mine}
+        self.unit.results |= {chain for chain in inner.results if chain[:1] and chain[0] not in mine}
         self.unit.calls += [(c, g) for c, g in inner.calls if c[0] not in mine]
 
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _scope  # noqa: N815 - likewise
@@ -210,6 +216,13 @@ class _Scan(ast.NodeVisitor):
         if node.name:
             self._bind(node.name)
         self.generic_visit(node)
+
+
+def _is_result(node: ast.AST) -> bool:
+    """Whether an expression is what a call gave, or is in that."""
+    while isinstance(node, (ast.Attribute, ast.Subscript)):
+        node = node.value
+    return isinstance(node, ast.Call)
 
 
 def _has_calls(node: ast.AST) -> bool:
@@ -234,6 +247,7 @@ def unit_of(statement: ast.stmt, bodies: bool = False) -> Unit:
     unit = Unit(statement)
     _Scan(unit, bodies).visit(statement)
     unit.changes.discard(())
+    unit.results.discard(())
     return unit
 
 
@@ -257,6 +271,7 @@ def body_of(node: Def | ast.Lambda) -> Unit:
     unit.binds &= told
     unit.uses = {chain for chain in unit.uses if chain[0] not in mine or chain[0] in imported}
     kept = {*parameters(node)}
+    unit.results = {chain for chain in unit.results if chain and chain[0] not in mine - imported}
     unit.changes = {chain for chain in unit.changes if chain and (chain[0] not in mine or chain[0] in kept | imported)}
     return unit
 

@@ -151,7 +151,7 @@ class Project:
 
     def _altered(self, module: str, unit: Unit) -> dict[Place, list[str]]:
         found: dict[Place, list[str]] = {}
-        for chain in unit.changes:
+        for chain in unit.changes | self._own_results(module, unit):
             found.setdefault(self._place(module, chain, unit), [])
         for callee, given in unit.calls:
             where, rest = self.resolve(module, callee)
@@ -166,6 +166,10 @@ class Project:
                     found.setdefault(self._place(module, _given(node, given)[name]), []).append(text)
         found.pop(("", ""), None)
         return found
+
+    def _own_results(self, module: str, unit: Unit) -> set[Chain]:
+        """What functions of the user's gave may be theirs still; what a library made, as a path, is new."""
+        return {chain for chain in unit.results if self.resolve(module, chain)[1][:1] != ("?",)}
 
     def variables_set(self) -> set[str]:
         """The variables of the environment that the statements at the top of modules set."""
@@ -205,7 +209,7 @@ class Project:
         places, names = self._effects[key] = set(), set()
         body, mine = body_of(node), {*parameters(node)}
         places |= {(module, name) for name in body.binds}
-        for chain in body.changes:
+        for chain in body.changes | self._own_results(module, body):
             if chain[0] in mine:
                 names.add(chain[0])
             else:

@@ -710,6 +710,11 @@ _SIBLINGS = {
     "a logger that is told something at the top": (
         _LOG + "M = 1\nlog.warning('now %s', M)\n@cached\ndef f(x):\n    log.debug('a')\n    return x\n", "M = 1", "M = 2", SAME,
     ),
+    # what a library made is new
+    "a path that is written at the top": (
+        ("from pathlib import Path\nM = 'a'\ndef put():\n    Path('out.txt').write_text(M)\nput()\n@cached\ndef f(x):\n"
+        "    return Path('x').name\n"), "M = 'a'", "M = 'b'", SAME,
+    ),
     # a decorator that is given more
     "a decorator is given a version": ("@cached\ndef f(x):\n    return x\n", "@cached\n", "@cached(version='2')\n", CHANGED),
     "a version in a decorator that is given more": (
