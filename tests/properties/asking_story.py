@@ -19,26 +19,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import asking_program as ap
-from hypothesis import HealthCheck, settings
+from budgets import STRESS
 from hypothesis import strategies as st
 
 ROOT = str(Path(__file__).parents[2])  # where the cachepy under test is
-STRESS = os.environ.get("CACHEPY_STRESS") == "1"
 REAL = os.environ.get("CACHEPY_ASKING_REAL") == "1"  # each command and program is a process of its own
 SERVER = str(Path(__file__).parent / "asking_server.py")
 NEVER = 2_000_000  # a uid that nobody has
-
-
-def budget(usual: int, stress: int, *, long: bool = STRESS) -> settings:
-    """The same examples on every run, unless under stress."""
-    return settings(
-        max_examples=stress if long else usual,
-        deadline=None,
-        derandomize=not long,
-        database=None,
-        print_blob=True,
-        suppress_health_check=list(HealthCheck),
-    )
 
 
 # -- random projects and edits --------------------------------------------------------------------

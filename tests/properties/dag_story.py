@@ -15,24 +15,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import dag_program as dag
+from budgets import STRESS
 from dag_ledger import Ledger, View
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 ROOT = str(Path(__file__).parents[2])  # where the cachepy under test is
-STRESS = os.environ.get("CACHEPY_STRESS") == "1"
-
-
-def budget(usual: int, stress: int, *, long: bool = STRESS) -> settings:
-    """The same examples on every run, unless under stress."""
-    return settings(
-        max_examples=stress if long else usual,
-        deadline=None,
-        derandomize=not long,
-        database=None,
-        print_blob=True,
-        suppress_health_check=list(HealthCheck),
-    )
 
 
 # -- random programs and edits --------------------------------------------------------------------

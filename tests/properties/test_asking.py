@@ -20,7 +20,8 @@ from hypothesis import given
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from asking_story import STRESS, Servers, Story, budget, plans
+from asking_story import Servers, Story, plans
+from budgets import STRESS, budget
 
 
 @pytest.fixture(scope="module")

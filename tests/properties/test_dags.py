@@ -24,7 +24,8 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from dag_story import ROOT, STRESS, Server, Story, budget, plans
+from budgets import STRESS, budget
+from dag_story import ROOT, Server, Story, plans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import python
 
-ROOT = Path(__file__).resolve().parents[2]
 HEAD = """
 import sys
 from pathlib import Path
@@ -212,13 +209,6 @@ CASES: dict[str, tuple[str, str, list[tuple[str, str, str]]]] = {
         [],
     ),
 }
-
-
-def python(project: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
-    kept = {k: v for k, v in os.environ.items() if k != "CACHEPY_DIR"} | {"PYTHONPATH": str(ROOT)} | env
-    done = subprocess.run([sys.executable, *args], cwd=project, env=kept, capture_output=True, text=True, timeout=120)
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
 
 
 def run(project: Path) -> list[str]:

@@ -10,11 +10,10 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from processes import ROOT, python
 
-ROOT = Path(__file__).resolve().parents[2]
 LIB = "LIMIT = 3\n\ndef help(x):\n    return min(x, LIMIT)\n"
 JOB = """import sys
 from pathlib import Path
@@ -39,17 +38,6 @@ if __name__ == "__main__":
     began = [node["created"] for node in cachepy.cache_tree_nodes().values()]
     print(len(began), max(began))
 """
-
-
-def python(folder, *args, **more):
-    left = {"CACHEPY_DIR", "PYTHONPATH"}
-    env = {k: v for k, v in os.environ.items() if k not in left} | {"PYTHONPATH": str(ROOT)} | more
-    done = subprocess.run(
-        [sys.executable, "-B", *args], cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=240,
-        stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
 
 
 def status(folder, *args, cache="cache"):

@@ -10,8 +10,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from processes import ROOT, python
 
-ROOT = Path(__file__).resolve().parents[2]
 HEAD = """
 from cachepy import cache_file
 cached = cache_file("cache", warn_cheap=False)
@@ -55,13 +55,6 @@ CASES: dict[str, tuple[str, dict[str, str], int]] = {
     "a number that no call gave": ("item(1); write(9)", {}, 0),
     "three of them": ("write(item(1)); write(item(2)); write(item(3))", {}, 3),
 }  # fmt: skip
-
-
-def python(project: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    kept = {k: v for k, v in os.environ.items() if k != "CACHEPY_DIR"} | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, *args], cwd=project, env=kept, capture_output=True, text=True, timeout=120)
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
 
 
 def made(project: Path, body: str) -> Path:

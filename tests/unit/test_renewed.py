@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import subprocess
-import sys
 import textwrap
 from pathlib import Path
 
 import pytest
+from processes import python
 
-ROOT = Path(__file__).resolve().parents[2]
 HEAD = """
 import datetime, os, random, secrets, sys, tempfile, time, uuid
 from dataclasses import dataclass, field
@@ -87,13 +85,6 @@ STEADY = {
     "deep in an object": "f(Job(at=['/tmp/tmpabcd_f12/' + sys.argv[1]]), 1)",
     "other arguments differ too": "f(Job(id=uuid.uuid4()), int(sys.argv[1]))",
 }
-
-
-def python(project: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    kept = {k: v for k, v in os.environ.items() if k != "CACHEPY_DIR"} | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, *args], cwd=project, env=kept, capture_output=True, text=True, timeout=120)
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
 
 
 def run(project: Path, body: str, number: int = 1) -> str:

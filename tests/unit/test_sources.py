@@ -7,15 +7,11 @@ real command, run again in a fresh process, and asked about again.  Calls that r
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from processes import python
 from source_rows import CHANGED, OPEN, ROWS, SAME, UNTOLD
 
-ROOT = Path(__file__).resolve().parents[2]
 # the edit makes another call of it; nobody knows that nothing makes the old one any more
 OLD_CALLS = {"a default", "a cached method"}
 SIZE = 24  # rows of a project
@@ -35,17 +31,6 @@ calls = {call: (node["module"], node["created"]) for call, node in cachepy.cache
 print()
 print(json.dumps({"failed": failed, "calls": calls}))
 """
-
-
-def python(folder, *args):
-    left = {"CACHEPY_DIR", "PYTHONPATH"}
-    env = {k: v for k, v in os.environ.items() if k not in left} | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-B", *args], cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=240,
-        stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
 
 
 def status(folder, *args):
