@@ -12,7 +12,7 @@ from __future__ import annotations
 from xxhash import xxh3_128_hexdigest
 
 from cachepy.values.flat import flat_stream
-from cachepy.values.found import Found, digest_bytes, form, is_cache, module_of, name_of
+from cachepy.values.found import Found, digest_bytes, env_digest, form, is_cache, module_of, name_of
 from cachepy.values.modules import STDLIB, Origins
 
 TYPE_CHECKING = False
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cachepy.values.pickler import Writer
     from cachepy.values.rules import Rule
 
-__all__ = ["Digester", "Found", "digest_bytes", "flat_stream", "form", "is_cache", "name_of"]
+__all__ = ["Digester", "Found", "digest_bytes", "env_digest", "flat_stream", "form", "is_cache", "name_of"]
 
 
 class Digester:

@@ -16,12 +16,13 @@ from os import F_OK, access, stat
 from time import perf_counter, time_ns
 
 from cachepy.code import cached_target
+from cachepy.digest import env_digest
 from cachepy.disk.files import YOUNG, identity_of
 from cachepy.disk.mounts import touch
 from cachepy.key import LONG
 from cachepy.model import ALWAYS, CODE, ENV, FILE, NAME, PACKAGE, PATTERN
 from cachepy.opened import bodies
-from cachepy.probe import env_digest, exists
+from cachepy.probe import exists
 from cachepy.program import is_at_top, note, program
 from cachepy.reach.guard import MISSING, Era, Guard
 from cachepy.trace import caller, here

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from cachepy.code import Target, cached_target, resolve
-from cachepy.digest import digest_bytes
+from cachepy.digest import env_digest
 from cachepy.errors import RefusedCallError
 from cachepy.model import Reason
 from cachepy.values.modules import find
@@ -197,11 +197,6 @@ def exists(path: str) -> bool:
         return os.access(path, os.F_OK)
     except ValueError:  # a null character
         return False
-
-
-def env_digest(value: str | None) -> str | None:
-    """What a trace keeps of an environment variable."""
-    return None if value is None else digest_bytes(value.encode("utf-8", "surrogateescape"))
 
 
 def _unwrapped(obj: Any, identity: str) -> Any:

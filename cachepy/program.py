@@ -12,7 +12,7 @@ import sys
 import time
 from _thread import get_ident
 
-from cachepy.trace import NOBODY, here
+from cachepy.trace import NOBODY, here, working_dir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Program:
         self.began = time.time()
         self.mark = os.urandom(8).hex()
         self.argv = list(getattr(sys, "argv", ())[1:])
-        self.cwd = _folder()
+        self.cwd = working_dir()
         self.frame = _main_frame(sys._getframe())
         self.file = None if self.frame is None else self.frame.f_globals.get("__file__")
         self.places: dict[str, Place] = {}
@@ -178,13 +178,6 @@ def _mark_of_family() -> str:
 def _parent() -> Any:
     process: Any = sys.modules.get("multiprocessing.process")
     return None if process is None else process.parent_process()
-
-
-def _folder() -> str:
-    try:
-        return os.getcwd()
-    except OSError:
-        return ""
 
 
 def _main_frame(top: Any) -> Any:

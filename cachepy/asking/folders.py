@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from cachepy.model import ANCHOR, CODE
-from cachepy.reach.source import has_code, loaded, loaded_files
+from cachepy.reach.source import best_first, loaded_files
 from cachepy.rows.moved import moved_path
 from cachepy.rows.packed import ITEM, PART, TEXT, decoded, deps_in, fields_in, part_of
 
@@ -73,10 +73,9 @@ def folders_of(session: Session, code: Code) -> dict[str, tuple[str, ...]]:
 def _places(session: Session, identity: str, digest: str, cwd: str) -> Iterator[tuple[str, str]]:
     """Each module that a code digest was made of, and the folder from which it is imported."""
     for store in session.stores():
-        kept = [(loaded(data), data) for data in store.codes(digest)]
-        name = identity.partition("@")[0]
-        rows, data = min(kept, key=lambda each: not has_code(each[0], name)) if kept else ([], b"")
-        old = loaded_files(data).get("root", store.root) if rows else store.root
+        kept = best_first(store.codes(digest), identity.partition("@")[0])
+        rows, data = kept[0] if kept else ([], b"")
+        old = loaded_files(data).get("root", store.root)
         for piece, _ in rows:
             module, file = piece.name.partition(":")[0], piece.where.rpartition(":")[0]
             if piece.cue != "code" or not file:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import os
 
+from cachepy.digest import digest_bytes, env_digest
 from cachepy.model import Reason, Record
 from cachepy.reach.bindings import CHANGES, Bindings, Part, is_fresh_each_time
 from cachepy.reach.changes import reasons_of
@@ -18,8 +19,8 @@ from cachepy.reach.facts import scan
 from cachepy.reach.outline import INIT
 from cachepy.reach.pieces import Piece
 from cachepy.reach.project import Project
-from cachepy.reach.source import has_code, loaded, loaded_files
-from cachepy.reach.written import OWN, Subjects, env_of, read_source
+from cachepy.reach.source import best_first, has_code, loaded_files
+from cachepy.reach.written import OWN, Subjects, read_source
 from cachepy.rows.moved import moved_path
 from cachepy.values.modules import PYTHON
 from cachepy.values.owners import UNKNOWN
@@ -72,8 +73,7 @@ class SourceLook:
     def _look(self, identity: str, digest: str) -> Seen:
         name = identity.partition("@")[0]
         for store in self.session.stores():
-            found = [(rows, data) for data in store.codes(digest) if (rows := loaded(data))]
-            for rows, data in sorted(found, key=lambda each: not has_code(each[0], name)):
+            for rows, data in best_first(store.codes(digest), name):
                 if not (has_code(rows, name) or _is_of(rows, name)):
                     break  # other code has the same digest
                 files = loaded_files(data)
@@ -194,8 +194,6 @@ class _Look:
             return
         for module in subjects.wholes:
             outline = self.bindings.project.outline(module)
-            from cachepy.digest import digest_bytes
-
             if outline is None or digest_bytes(repr(sorted(outline.bound)).encode()) != self.names.get(module):
                 self.new.append(Piece("global", f"{module}.*", "=other names", ""))
 
@@ -318,7 +316,9 @@ class _Look:
 
     def _read_holds(self, read: tuple[str, str, str | None]) -> bool:
         kind, name, digest = read
-        return kind == OWN or digest == (env_of(name) if kind == "env" else self.session.files.digest(self.place(name)))
+        if kind == "env":
+            return digest == env_digest(os.environ.get(name))
+        return kind == OWN or digest == self.session.files.digest(self.place(name))
 
     def _less(self, module: str, name: str, key: str) -> None:
         """A part that is not there any more."""

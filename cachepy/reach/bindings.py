@@ -14,7 +14,7 @@ from functools import lru_cache
 from cachepy.digest import digest_bytes
 from cachepy.errors import UndigestableError
 from cachepy.reach.constants import Evaluation, NotConstant
-from cachepy.reach.outline import chain_of, is_main, text_of, unit_of
+from cachepy.reach.outline import arguments, chain_of, has_calls, is_main, text_of, unit_of
 from cachepy.reach.pieces import Piece, bound_piece, value_piece
 from cachepy.values.found import Found
 
@@ -157,7 +157,7 @@ class Bindings:
         for name, default in pairs:
             label = f"{module}:{qualname}.default {name}"
             found[f"{qualname}({name})"] = self._expression(module, label, default)
-        notes = {a.arg: a.annotation for a in (*named, *args.kwonlyargs, *filter(None, (args.vararg, args.kwarg)))}
+        notes = {each.arg: each.annotation for each in arguments(node)}
         for name, note in (*notes.items(), ("return", node.returns)):
             if note is not None:
                 found[f"{qualname}:{name}"] = self._note(module, note)
@@ -257,21 +257,19 @@ class Bindings:
 
     def _known(self, module: str, node: ast.expr) -> str:
         """The dotted name of what is a library's."""
-        chain = chain_of(node)
-        is_name = isinstance(node, ast.Name) or (isinstance(node, ast.Attribute) and not _is_more(node))
-        if not chain or not is_name:
-            return ""
-        where, rest = self.project.resolve(module, chain)
-        if rest[:1] != ("?",):
-            return ""
-        return ".".join([where, *rest[1:]])
+        return ".".join(self._library(module, node))
+
+    def _library(self, module: str, node: ast.expr | None) -> list[str]:
+        """The module and the names in it that lead to what is a library's; none to others."""
+        if not isinstance(node, (ast.Name, ast.Attribute)) or has_calls(node):
+            return []
+        where, rest = self.project.resolve(module, chain_of(node))
+        return [where, *rest[1:]] if rest[:1] == ("?",) else []
 
     def library_name(self, module: str, part: Part) -> str:
         """What a part is another name for, as ``module:name``, if that is a library's."""
-        if not isinstance(part.node, (ast.Name, ast.Attribute)):
-            return ""
-        where, rest = self.project.resolve(module, chain_of(part.node))
-        return f"{where}:{'.'.join(rest[1:])}" if rest[:1] == ("?",) and rest[1:] else ""
+        where, *names = self._library(module, part.node) or [""]
+        return f"{where}:{'.'.join(names)}" if names else ""
 
     def note(self, module: str, part: Part) -> str:
         """An annotation as the code record has it; empty if that takes more than its text."""
@@ -358,13 +356,6 @@ def _is_postponed(outline: Outline) -> bool:
 def is_fresh_each_time(part: Part) -> bool:
     """Whether the value is another one each time that it is made."""
     return not _FRESH.isdisjoint(part.outside)
-
-
-def _is_more(node: ast.Attribute) -> bool:
-    inner: ast.AST = node
-    while isinstance(inner, ast.Attribute):
-        inner = inner.value
-    return not isinstance(inner, ast.Name)
 
 
 def _assigned(node: ast.AST, name: str) -> ast.expr | None:

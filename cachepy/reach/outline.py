@@ -22,15 +22,14 @@ WHOLE = "*"  # stands for all that is in a module
 INIT = ".__init__"  # after the name of a package that goes to the program in it
 _DEFS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
-_SCOPES = (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-_CHANGERS = frozenset({
+CHANGERS = frozenset({
     "append", "extend", "insert", "add", "update", "setdefault", "pop", "popitem", "remove", "discard", "clear", "sort",
     "reverse", "appendleft", "extendleft", "popleft", "write", "put", "fill", "register",
 })  # fmt: skip
-_PATCHES = frozenset({"setattr", "delattr", "vars"})  # of what is given, be it a module
-_CHANGE_ARGUMENTS = frozenset({"shuffle", "heapify", "heappush", "heappop", "insort", *_PATCHES})
+PATCHES = frozenset({"setattr", "delattr", "vars"})  # of what is given, be it a module
+CHANGE_ARGUMENTS = frozenset({"shuffle", "heapify", "heappush", "heappop", "insort", *PATCHES})
 _TELLS = frozenset({"debug", "info", "warning", "warn", "error", "exception", "critical", "log", "print"})
-_ANYTHING = frozenset({"exec", "globals", "locals", "vars", "reload", "__import__", "import_module"})
+ANYTHING = frozenset({"exec", "globals", "locals", "vars", "reload", "__import__", "import_module"})
 
 
 def chain_of(node: ast.AST) -> Chain:
@@ -108,14 +107,14 @@ class _Scan(ast.NodeVisitor):
 
     def _use(self, chain: Chain) -> None:
         self.unit.uses.add(chain)
-        if not _ANYTHING.isdisjoint(chain[-1:]) or chain[-2:] == ("sys", "modules"):
+        if not ANYTHING.isdisjoint(chain[-1:]) or chain[-2:] == ("sys", "modules"):
             self.unit.anything = True
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         chain = chain_of(node)
         if not isinstance(node.ctx, ast.Load):
             self.unit.changes.add(chain)
-        if chain and not _has_calls(node):
+        if chain and not has_calls(node):
             self._use(chain)
         else:
             self.visit(node.value)
@@ -140,17 +139,17 @@ class _Scan(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> None:
-        callee = chain_of(node.func) if not _has_calls(node.func) else ()
+        callee = chain_of(node.func) if not has_calls(node.func) else ()
         given: dict[int | str, Chain] = {i: chain_of(each) for i, each in enumerate(node.args)}
         given |= {each.arg: chain_of(each.value) for each in node.keywords if each.arg}
         given = {place: chain for place, chain in given.items() if chain}
         if callee:
             self.unit.calls.append((callee, given))
-        if isinstance(node.func, ast.Attribute) and node.func.attr in _CHANGERS:
+        if isinstance(node.func, ast.Attribute) and node.func.attr in CHANGERS:
             self._change(node.func.value)
-        if callee and callee[-1] in _CHANGE_ARGUMENTS:
+        if callee and callee[-1] in CHANGE_ARGUMENTS:
             self.unit.changes.update(given.values())
-        if callee and callee[-1] in _PATCHES:
+        if callee and callee[-1] in PATCHES:
             self.unit.patches.update(given.values())
         self.generic_visit(node)
 
@@ -225,7 +224,7 @@ def _is_result(node: ast.AST) -> bool:
     return isinstance(node, ast.Call)
 
 
-def _has_calls(node: ast.AST) -> bool:
+def has_calls(node: ast.AST) -> bool:
     """Whether there is more in a dotted name than names."""
     while isinstance(node, ast.Attribute):
         node = node.value
@@ -237,9 +236,8 @@ def _defaults(args: ast.arguments) -> list[ast.expr]:
 
 
 def _notes(node: Def) -> list[ast.expr]:
-    args = node.args
-    each = [*args.posonlyargs, *args.args, *args.kwonlyargs, *filter(None, (args.vararg, args.kwarg))]
-    return [note for note in (*(arg.annotation for arg in each), node.returns) if note is not None]
+    notes = *(arg.annotation for arg in arguments(node)), node.returns
+    return [note for note in notes if note is not None]
 
 
 def unit_of(statement: ast.stmt, bodies: bool = False) -> Unit:
@@ -251,11 +249,15 @@ def unit_of(statement: ast.stmt, bodies: bool = False) -> Unit:
     return unit
 
 
-def parameters(node: Def | ast.Lambda) -> list[str]:
-    """The names of all parameters."""
+def arguments(node: Def | ast.Lambda) -> list[ast.arg]:
+    """All parameters; those for the rest come last."""
     args = node.args
-    each = [*args.posonlyargs, *args.args, *args.kwonlyargs, *filter(None, (args.vararg, args.kwarg))]
-    return [arg.arg for arg in each]
+    return [*args.posonlyargs, *args.args, *args.kwonlyargs, *filter(None, (args.vararg, args.kwarg))]
+
+
+def parameters(node: Def | ast.Lambda) -> list[str]:
+    """Their names."""
+    return [arg.arg for arg in arguments(node)]
 
 
 def body_of(node: Def | ast.Lambda) -> Unit:

@@ -1,15 +1,14 @@
 """The source files of the user's modules, and the names that lead from one to another; nothing is run.
 
-A name is followed through imports to where it is made.  `closure` is all of the text that decides what a name is bound
+A name is followed through imports to where it is made.  `texts` is all of the text that decides what a name is bound
 to: equal texts, equal bindings, as far as the world outside is as it was.
-Imports digest, outline.
+Imports outline.
 """
 
 from __future__ import annotations
 
 import ast
 
-from cachepy.digest import digest_bytes
 from cachepy.reach.outline import INIT, WHOLE, body_of, chain_of, outline_of, parameters, text_of, unit_of
 
 TYPE_CHECKING = False
@@ -36,7 +35,6 @@ class Project:
         self._outlines: dict[str, Outline | None] = {}
         self._changes: dict[Place, list[tuple[Unit, str, list[str]]]] | None = None
         self._effects: dict[tuple[str, int], tuple[set[Place], set[str]]] = {}
-        self._closures: dict[tuple[str, str, bool], str] = {}
         self._asked: set[str] = set()  # modules that a name is looked for in
         self.modules: tuple[str, ...] = ()  # whose statements are asked for what they change in others
 
@@ -230,14 +228,10 @@ class Project:
 
     # -- all that decides what a name is
 
-    def closure(self, module: str, nodes: Iterable[tuple[str, Iterable[Chain]]], places: Iterable[Place] = ()) -> str:
-        """The digest of these texts, and of all that decides what the chains that they use stand for."""
-        return digest_bytes("\0".join(sorted(self.texts(module, nodes, places))).encode("utf-8", "surrogatepass"))
-
     def texts(
         self, module: str, nodes: Iterable[tuple[str, Iterable[Chain]]], places: Iterable[Place] = ()
     ) -> set[str]:
-        """The same as texts."""
+        """These texts, and all that decides what the chains that they use stand for."""
         texts, seen = set[str](), set[tuple[str, str]]()
         todo = list(places)
         for text, uses in nodes:

@@ -20,7 +20,7 @@ from cachepy.rows import wire
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ast
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
     from cachepy.reach.written import Written
@@ -29,7 +29,6 @@ FILE_LIMIT = 1 << 20  # bytes of a file; a larger one is made by a program
 FUNCTION_LIMIT = 16_000  # characters of one function
 RECORD_LIMIT = 256_000  # characters of all functions of a record
 CUT = "… (cut)"
-_LOADED_LIMIT = 1 << 24  # of a damaged record
 _MODULES, _TEXTS = 32, 1024  # remembered
 _TOP_LEVEL_AWAIT = 0x2000  # ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 _NEWLINE = "\n"  # a backslash in an f-string is an error before Python 3.12
@@ -112,6 +111,12 @@ def loaded(data: bytes) -> list[tuple[Piece, str]]:
         return []
 
 
+def best_first(records: Iterable[bytes], name: str) -> list[tuple[list[tuple[Piece, str]], bytes]]:
+    """The pieces of each whole record of one digest, with the record; first those of code with this name."""
+    found = [(rows, data) for data in records if (rows := loaded(data))]
+    return sorted(found, key=lambda each: not has_code(each[0], name))
+
+
 def has_code(rows: list[tuple[Piece, str]], name: str) -> bool:
     """Whether these are pieces of code with this name."""
     return any(piece.cue == "code" and piece.name == name for piece, _ in rows)
@@ -120,7 +125,7 @@ def has_code(rows: list[tuple[Piece, str]], name: str) -> bool:
 def loaded_files(data: bytes) -> dict[str, Any]:
     """What was kept of the source files; nothing if that is damaged or of another form."""
     try:
-        found = _inflated(wire.loads(data)[2])
+        found = wire.inflated(wire.loads(data)[2])
         return found if type(found) is dict else {}
     except Exception:  # as above
         return {}
@@ -128,22 +133,12 @@ def loaded_files(data: bytes) -> dict[str, Any]:
 
 def is_whole(data: bytes) -> bool:
     """Whether all of a record can be read, and is what it should be; damage raises almost anything."""
-    return bool(_unpacked(data)) and type(_inflated(wire.loads(data)[2])) is dict
+    return bool(_unpacked(data)) and type(wire.inflated(wire.loads(data)[2])) is dict
 
 
 def _unpacked(data: bytes) -> list[tuple[tuple[str, ...], str]]:
-    rows: list[tuple[tuple[str, ...], str]] = _inflated(wire.loads(data)[1])
+    rows: list[tuple[tuple[str, ...], str]] = wire.inflated(wire.loads(data)[1])
     return rows
-
-
-def _inflated(packed: bytes) -> Any:
-    import zlib
-
-    stream = zlib.decompressobj()
-    plain = stream.decompress(packed, _LOADED_LIMIT)
-    if not stream.eof:  # and so its checksum has not been looked at
-        raise ValueError("cut off")
-    return wire.loads(plain)
 
 
 def _is_text(piece: Piece, source: str) -> bool:

@@ -2,12 +2,14 @@
 
 To parse a module takes milliseconds, a program has hundreds of them, and nearly none changes another.  This looks at
 the lines of the top level only, and says yes whenever it is not sure.
-Imports nothing.
+Imports outline.
 """
 
 from __future__ import annotations
 
 import re
+
+from cachepy.reach.outline import ANYTHING, CHANGE_ARGUMENTS, CHANGERS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,11 +34,8 @@ _GIVEN = re.compile(r"[ \t]*(\w+)[ \t]*(?::[^=\n]*)?=(?!=)")
 _STORES = re.compile(r"(?:\.[ \t]*\w+|\])[ \t]*(?:[-+*/%@&|^]|//|\*\*|<<|>>)?=(?!=)|\bdel\b")
 _STATEMENT = re.compile(r"[ \t]*(?:await[ \t]+)?[\w.]+[ \t]*\(")
 _CALLS = re.compile(r"[\w\])][ \t]*\(")
-_DOES = re.compile(
-    r"\b(?:append|extend|insert|add|update|setdefault|pop|popitem|remove|discard|clear|sort|reverse|appendleft"
-    r"|extendleft|popleft|write|put|fill|register|setattr|delattr|shuffle|heapify|heappush|heappop|insort)\b"
-)
-_ANYTHING = re.compile(r"\b(?:exec|globals|locals|vars|reload|__import__|import_module|modules|import)\b")
+_DOES = re.compile(rf"\b(?:{'|'.join(sorted((CHANGERS | CHANGE_ARGUMENTS) - ANYTHING))})\b")
+_ANYTHING = re.compile(rf"\b(?:{'|'.join(sorted(ANYTHING | {'modules', 'import'}))})\b")
 _NAMES = re.compile(r"(?<![\w.])[^\W\d]\w*")
 
 

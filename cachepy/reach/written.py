@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
-from cachepy.digest import digest_bytes
+from cachepy.digest import digest_bytes, env_digest
 from cachepy.reach.bindings import Bindings
 from cachepy.reach.constants import NotConstant
 from cachepy.reach.outline import INIT
@@ -121,7 +121,7 @@ class Written:
         read = {**self._loaded_here(), **self.project.read}
         files = {module: self._stamp(module, path) for module, path in read.items()}
         return {
-            "python": PYTHON, "files": files, "parts": parts, "outside": outside, "names": names, "path": _user_path(),
+            "python": PYTHON, "files": files, "parts": parts, "outside": outside, "names": names,
             "modules": self.project.modules, "root": root, "loose": loose,
         }  # fmt: skip
 
@@ -265,25 +265,11 @@ def reads_of(texts: Iterable[str], file_digest: Callable[[str], str | None], pat
             if os.path.isfile(name):
                 found["file", os.path.abspath(name)] = file_digest(os.path.abspath(name))
             elif name in os.environ or name.isupper():
-                found["env", name] = env_of(name)
+                found["env", name] = env_digest(os.environ.get(name))
     return [(kind, name, digest) for (kind, name), digest in sorted(found.items())]
-
-
-def env_of(name: str) -> str | None:
-    """The digest of an environment variable; None if it is not set."""
-    value = os.environ.get(name)
-    return None if value is None else digest_bytes(value.encode("utf-8", "surrogateescape"))
 
 
 def find_main() -> str:
     """The canonical name of this process's script, if it has a file."""
     return canonical(MAIN[0]) if scope_of(sys.modules.get(MAIN[0])).get("__file__") else ""
 
-
-def _user_path() -> list[str]:
-    """Where this process looks for the user's modules."""
-    from sysconfig import get_paths
-
-    own = tuple(path for path in {*get_paths().values()} if path)
-    found = [os.path.abspath(path) for path in sys.path if not path.endswith(".zip")]
-    return [path for path in found if not path.startswith(own) and "site-packages" not in path]

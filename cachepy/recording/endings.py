@@ -15,7 +15,7 @@ from xxhash import xxh3_64_hexdigest
 from cachepy.disk.handling import read_plain, safe_name
 from cachepy.recording.programs import Programs
 from cachepy.store import Store
-from cachepy.values.owners import USER, Owners
+from cachepy.values.owners import USER, Owners, is_installed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ _JOBS = frozenset({
 """Those that are others in each job, and do not say what is to be done."""
 _ASKS = frozenset({"stdin", "input", "fileinput"})  # what gives a program other work each time
 _NEVER = float("inf")
-_PACKAGES = ("site-packages", "dist-packages")
 _STDLIB = os.path.dirname(os.__file__) + os.sep
 _OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
@@ -195,7 +194,7 @@ def _sources() -> Iterator[str]:
         file = getattr(module, "__file__", None)
         if type(file) is not str or not file.endswith(".py") or file.startswith((_STDLIB, _OURS)):
             continue
-        if not any(each in file for each in _PACKAGES):
+        if not is_installed(file):
             yield file
 
 

@@ -73,8 +73,6 @@ def _rebased(path: str, old: str, new: str) -> str | None:
 
 def _files_of_code(root: str) -> Iterator[tuple[str, str]]:
     """The source files that records of code name, each with the cache directory as it was then."""
-    import zlib
-
     folder = os.path.join(root, "code")
     try:
         names = sorted(os.listdir(folder))[:_LOOKED]
@@ -83,7 +81,7 @@ def _files_of_code(root: str) -> Iterator[tuple[str, str]]:
     for name in names:
         try:
             with open(os.path.join(folder, name), "rb") as file:
-                found = wire.loads(zlib.decompress(wire.loads(file.read())[2]))
+                found = wire.inflated(wire.loads(file.read())[2])
             yield from ((path, found["root"]) for path, _ in found["files"].values() if type(path) is str)
         except Exception:  # noqa: S112 - damage raises almost anything, and other records tell it as well
             continue

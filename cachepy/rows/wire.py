@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 PROTOCOL = 5
+_INFLATED = 1 << 24  # bytes at most of what a damaged file may claim to hold
 _SCALARS = {"N": 1, "\x88": 1, "\x89": 1, "K": 2, "M": 3, "J": 5, "G": 9}  # with their arguments
 _FIXED = [_SCALARS.get(chr(op), 0) for op in range(256)]
 _COUNTED = {0x8C: 1, 0x58: 4, 0x43: 1, 0x42: 4, 0x8A: 1, 0x8D: 8, 0x8E: 8}  # text, bytes, ints: width of their lengths
@@ -41,6 +42,17 @@ def loads(data: bytes | memoryview) -> Any:
         return load(data)
     except Exception as error:  # damaged pickles raise almost anything
         raise ValueError(f"not a pickle of plain data: {error}") from error
+
+
+def inflated(packed: bytes) -> Any:
+    """Load what `dumps` wrote and zlib compressed; any failure is an error, of one kind or another."""
+    import zlib
+
+    stream = zlib.decompressobj()
+    plain = stream.decompress(packed, _INFLATED)
+    if not stream.eof:  # and so its checksum has not been looked at
+        raise ValueError("cut off")
+    return loads(plain)
 
 
 def _check(data: bytes) -> None:

@@ -28,6 +28,11 @@ def digest_bytes(data: Any) -> str:
     return xxh3_128_hexdigest(data)
 
 
+def env_digest(value: str | None) -> str | None:
+    """What a trace keeps of an environment variable; None if it is not set."""
+    return None if value is None else digest_bytes(value.encode("utf-8", "surrogateescape"))
+
+
 def name_of(code: Any) -> tuple[str, str]:
     """The canonical module and the qualified name of a function or class; of a module its name alone."""
     if isinstance(code, _MODULE):

@@ -40,9 +40,8 @@ ALLOWED: dict[str, set[str]] = {
     "graph": {"guard", "handling", "journal", "packed", "table", "wire", "writers"},
     "probe": {"changes", "code", "digest", "model", "modules", "refusal", "source"},
     "hot": {
-        "program",
-        "code", "files", "flat", "guard", "key", "model", "modules", "mounts", "opened", "patterns", "probe", "trace",
-        "verify",
+        "code", "digest", "files", "flat", "guard", "key", "model", "modules", "mounts", "opened", "patterns", "probe",
+        "program", "trace", "verify",
     },
     "sink": {"guard", "lacking", "packed", "probe"},
     "parts": set(),
@@ -127,9 +126,9 @@ ALLOWED: dict[str, set[str]] = {
     "edited": {"modules"},
     "constants": set(),
     "outline": set(),
-    "project": {"digest", "outline"},
+    "project": {"outline"},
     "bindings": {"constants", "digest", "found", "outline", "pieces", "project"},
-    "toplevel": set(),
+    "toplevel": {"outline"},
     "written": {"bindings", "constants", "digest", "modules", "outline", "owners", "project", "toplevel"},
     "routes": {"facts", "kinds", "modules"},
     "walk": {
