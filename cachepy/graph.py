@@ -197,7 +197,7 @@ class Graph:
             table = self._table
             if not (table.past or given or dropped):
                 return set()
-            return table.links.history(table.past, given, dropped, made)
+            return table.links.history(table.past, table.left, given, dropped, made)
 
     def summary(self, hidden: AbstractSet[str] = frozenset()) -> dict[str, Any]:
         """How many there are of what; see `cache_tree_summary`. hidden: calls that are left out."""

@@ -14,6 +14,7 @@
     runs/<run>.tally                         receipts for what is in it
     runs/children-<host>-<pid>               what child processes leave for the bodies of a process
     programs/past                            calls that no program makes any more
+    programs/unnamed                         what processes made that are no programs: prompts, tests
     programs/<name>-<digest>                 what one program made when it last ended
     programs/<mark>.made                     what child processes of a program made that runs now
     broken/<time>/...                        what `cache_repair` put aside

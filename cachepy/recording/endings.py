@@ -75,7 +75,10 @@ def end(program: Program) -> None:
     variables = "" if named is None else _variables(program)
     for store in _stores(program):
         made = _made(program, store)
-        if named is None or named[0] == NOTEBOOK:
+        if named is None:
+            _try_to_keep(store, made)
+            continue
+        if named[0] == NOTEBOOK:
             continue
         who = Who(store.root, program, *named, variables)
         if made or os.path.exists(store.programs + who.file):
@@ -103,6 +106,14 @@ def _try_to_settle(store: Store, *what: Any) -> None:
     """What cannot be written is not known."""
     try:
         settle(Programs(store), *what)
+    except OSError:
+        return
+
+
+def _try_to_keep(store: Store, made: set[str]) -> None:
+    """What no program made is concluded from by nobody, but it was made."""
+    try:
+        Programs(store).meet(made)
     except OSError:
         return
 

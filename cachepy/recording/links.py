@@ -232,14 +232,16 @@ class Links:
         return places
 
     def history(
-        self, past: set[str], given: Mapping[str, str], dropped: Iterable[str], made: Callable[[], set[str]]
+        self, past: set[str], left: Mapping[str, float], given: Mapping[str, str], dropped: Iterable[str],
+        made: Callable[[], set[str]],
     ) -> set[str]:
         """The calls that nothing makes any more: they took a result of an earlier run, which no call gives now.
 
-        Or their programs do not make them any more. A call whose input came from history is history too, and what
-        only history calls, unless a program makes it by itself. One that is called by others is only if they all are.
-        given: what calls give that hold by an older run than the one in their row; dropped: what programs made once,
-        and no more; made: what they make.
+        Or their programs do not make them any more, or their callers, and nobody has met them since. A call whose
+        input came from history is history too, and what only history calls, unless a program makes it by itself. One
+        that is called by others is only if they all are.
+        left: what later runs of callers did not make, and when; given: what calls give that hold by an older run than
+        the one in their row; dropped: what programs made once, and no more; made: what they make.
         """
         again: dict[str, set[str]] = {}
         for call, digest in given.items():
@@ -256,7 +258,7 @@ class Links:
                 takers.setdefault(digest, []).append(call)
         found: set[str] = set()
         taken = {call for d in past if not givers(d) for call in takers.get(d, ())}
-        gone = taken.union(dropped)
+        gone = taken.union(dropped, self._orphans(left, made))
         todo = list(gone)
         while todo:
             call = todo.pop()
@@ -273,6 +275,11 @@ class Links:
                 todo += takers.get(result, ())
             todo += calls_in(row)
         return found
+
+    def _orphans(self, left: Mapping[str, float], made: Callable[[], set[str]]) -> set[str]:
+        """The calls whose callers do not make them any more, nobody has met since, and no program makes by itself."""
+        alone = {c for c in left if c in self._rows and not self.parents.get(c) and times(self._rows[c])[0] <= left[c]}
+        return alone - made() if alone else alone
 
     def children(self, calls: tuple[Dep, ...]) -> list[str]:
         """The calls that a call made and that the graph shows."""

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     Made = dict[str, set[str]]  # place in the program (a cell; empty: all of it) -> ids of calls
 
 _PAST = "past"
+_UNNAMED = "unnamed"  # what processes made that are no programs
+_OF_ALL = (_PAST, _UNNAMED)  # files that every user adds to
 _PROGRAM, _MADE, _AGAIN = "program", "made", "again"  # what records begin with
 _LARGE = 1 << 16  # bytes from which on a file is written anew without what it says twice
 _ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n"}
@@ -110,14 +112,14 @@ class Programs:
 
     def forget(self, calls: Iterable[str]) -> None:
         """These are known no more; the file is written anew, should that make it smaller."""
-        path, past = self.folder + _PAST, self.past()
-        left = past.difference(calls)
-        if past and not left:
-            unlink(path)
-        elif left:
-            record = PROGRAMS_HEAD + line_of((_PAST, *sorted(left)))
-            if left != past or len(record) < os.path.getsize(path) // 2:
-                self.store._write(path, [record])
+        for name, kind, known in ((_PAST, (_PAST,), self.past()), (_UNNAMED, (_MADE, ""), self.met())):
+            path, left = self.folder + name, known.difference(calls)
+            if known and not left:
+                unlink(path)
+            elif left:
+                record = PROGRAMS_HEAD + line_of((*kind, *sorted(left)))
+                if left != known or len(record) < os.path.getsize(path) // 2:
+                    self.store._write(path, [record])
 
     # -- programs
 
@@ -132,7 +134,7 @@ class Programs:
     def names(self) -> list[str]:
         """The files of programs."""
         names = map(os.path.basename, self.store.others("programs"))
-        return [name for name in names if name != _PAST and not name.endswith((MADE, TEMPORARY))]
+        return [name for name in names if name not in _OF_ALL and not name.endswith((MADE, TEMPORARY))]
 
     def ended(self, name: str) -> float:
         """When a program last ended; 0 if it is not known."""
@@ -146,6 +148,16 @@ class Programs:
         rows = [(_MADE, place, *sorted(calls)) for place, calls in sorted(made.items()) if calls]
         self.store.trust.make_folder(self.folder)
         self.store._write(self.folder + name, [PROGRAMS_HEAD, *map(line_of, ((_PROGRAM, *header), *rows))])
+
+    def met(self) -> set[str]:
+        """What was made by processes that are no programs: a prompt, ``python -c``, tests."""
+        return set().union(*(calls for kind, _, *calls in self._records(_UNNAMED) if kind == _MADE))
+
+    def meet(self, calls: set[str]) -> None:
+        """Such a process made these."""
+        new = calls - self.met()
+        if new:
+            self._add(_UNNAMED, (_MADE, "", *sorted(new)))
 
     # -- child processes
 
@@ -165,10 +177,10 @@ class Programs:
     def _add(self, name: str, record: tuple[str, ...]) -> None:
         """At once, so that processes lose nothing of each other; whoever makes the file begins it."""
         self.store.trust.make_folder(self.folder)
-        fd = os.open(self.folder + name, _APPEND, 0o666 if name == _PAST else 0o644)
+        fd = os.open(self.folder + name, _APPEND, 0o666 if name in _OF_ALL else 0o644)
         try:
             is_new = not os.fstat(fd).st_size
-            if is_new and name == _PAST:
+            if is_new and name in _OF_ALL:
                 self.store.trust.open_for_all(fd)
             elif is_new:
                 self.store.trust.open_up(fd)
@@ -189,5 +201,6 @@ class History:
         """Asked for only where something is history."""
         if self._made is None:
             every = [made for folder in self._folders for made in folder.made_by_others("")]
-            self._made = set().union(*(calls for made in every for calls in made.values()))
+            others = (folder.met() for folder in self._folders)
+            self._made = set().union(*others, *(calls for made in every for calls in made.values()))
         return self._made

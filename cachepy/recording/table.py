@@ -13,7 +13,7 @@ from cachepy.recording.links import Links
 from cachepy.rows import wire
 from cachepy.rows.intake import Intake
 from cachepy.rows.moved import moved_event
-from cachepy.rows.packed import PACKED, Quiet, files_in, pack, part_of, rank, result_in, row_of
+from cachepy.rows.packed import PACKED, Quiet, calls_in, files_in, pack, part_of, rank, result_in, row_of, times
 from cachepy.rows.shape import is_event
 
 TYPE_CHECKING = False
@@ -32,7 +32,8 @@ _MANY = 1000  # records that are looked at together
 class Table:
     """Of two rows of one call the one that was seen later counts.
 
-    first: when a call was made first, where its row does not say so; past: digests of results of earlier runs.
+    first: when a call was made first, where its row does not say so; past: digests of results of earlier runs; left:
+    calls that a later run of a caller did not make any more, with when that was.
     """
 
     def __init__(self) -> None:
@@ -40,6 +41,7 @@ class Table:
         self.rows: dict[str, Row] = {}
         self.first: dict[str, float] = {}
         self.past: set[str] = set()
+        self.left: dict[str, float] = {}
         self._files: dict[bytes, Files] = {}  # in the second parts of rows
         self._parts: dict[bytes, None] = {}  # those whose files nobody asked for yet
         self._new: list[str] = []  # calls whose second part is not yet among them
@@ -95,7 +97,10 @@ class Table:
         was, now = rank(old), rank(new)
         first = min(self.first.get(call, was[1]), now[1])
         is_newer = now > was
-        self.past.add(result_in(old if is_newer else new))
+        before, after = (old, new) if is_newer else (new, old)
+        self.past.add(result_in(before))
+        for each in {*calls_in(before)}.difference(calls_in(after)):
+            self.left[each] = max(self.left.get(each, 0.0), times(after)[1])
         if is_newer:
             self.rows[call] = new
             self._replaced += 1

@@ -286,6 +286,57 @@ def test_tools_that_run_tests_are_no_programs(project):
     assert project.nothing_is_concluded()
 
 
+# ---------------------------------------------------------------- below other calls
+
+STEPS = """from cachepy import cache_file
+from lib import load
+cached = cache_file(".cachepy", warn_cheap=False)
+@cached
+def low(name):
+    return load(name)
+@cached
+def top():
+    return {}
+"""
+TOP = "from steps import top\ntop()\n"
+
+
+@pytest.mark.parametrize("way", ["load('{}.txt')", "low('{}.txt')"])
+def test_what_a_caller_does_not_make_any_more_is_history(project, way):
+    project.write("steps.py", STEPS.format(way.format("b")))
+    project.run(TOP)
+    project.write("steps.py", STEPS.format(way.format("a")))
+    project.run(TOP)
+    count = 3 if "low" in way else 2
+    project.write("b.txt", "changed")
+    assert project.status() == (0, count, count - 1)
+    project.run(TOP)
+    assert project.status() == (0, count, count - 1)
+    project.write("steps.py", STEPS.format(way.format("b")))
+    project.run(TOP)
+    project.write("a.txt", "changed")
+    assert project.status() == (0, count, count - 1)
+    project.write("b.txt", "changed again")
+    assert project.status()[0] == 1
+
+
+@pytest.mark.parametrize("who", ["another program", "a prompt, since", "a hit, since", "another caller"])
+def test_what_somebody_else_makes_is_none(project, who):
+    project.write("steps.py", STEPS.format("load('b.txt')"))
+    if who == "another program":
+        project.run("from lib import load\nload('b.txt')\n", name="other.py")
+    if who == "another caller":
+        project.run("from steps import low\nlow('b.txt')\n", name="other.py")
+    project.run(TOP)
+    project.write("steps.py", STEPS.format("load('a.txt')"))
+    project.run(TOP)
+    if who.endswith("since"):
+        project.write("b.txt", "changed" if who == "a prompt, since" else "b")
+        project.python("-c", "from lib import load; load('b.txt')")
+    project.write("b.txt", "changed again")
+    assert project.status()[0] == 1
+
+
 # ---------------------------------------------------------------- processes
 
 POOLS = {
