@@ -11,7 +11,7 @@ import os
 from cachepy.calls.options import Options
 from cachepy.errors import CachepyError
 from cachepy.reach.constants import NotConstant
-from cachepy.reach.outline import chain_of
+from cachepy.reach.outline import chain_of, functions_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,8 +41,9 @@ def _definition(bindings: Bindings, module: str, qualname: str) -> ast.FunctionD
     names = qualname.split(".")
     node = outline.definition(names[0]) if outline is not None else None
     for name in names[1:]:
-        body = node.body if isinstance(node, ast.ClassDef) else []
-        node = next((each for each in body if getattr(each, "name", None) == name), None)
+        if name != "<locals>":
+            body = node.body if isinstance(node, ast.ClassDef) else list(functions_in(getattr(node, "body", ())))
+            node = next((each for each in body if getattr(each, "name", None) == name), None)
     return node if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else None
 
 

@@ -13,7 +13,7 @@ import os
 
 from cachepy.digest import digest_bytes, env_digest
 from cachepy.model import Reason, Record
-from cachepy.reach.bindings import CHANGES, Bindings, Part, is_fresh_each_time
+from cachepy.reach.bindings import CHANGES, GIVEN, Bindings, Part, is_fresh_each_time
 from cachepy.reach.changes import reasons_of
 from cachepy.reach.facts import scan
 from cachepy.reach.outline import INIT
@@ -324,7 +324,9 @@ class _Look:
         """A part that is not there any more."""
         label = f"{module}.{name}"
         where, rest = self.bindings.project.resolve(module, (name,))
-        if key in ("", CHANGES):
+        if key.startswith(f"{GIVEN} "):
+            self._given(module, key)
+        elif key in ("", CHANGES):
             self._doubt(f"global {label}", "it is made in another way now")
         elif where != module and rest[:1] not in ((), ("?",)):
             self._doubt(f"code of {module}:{name}", f"it is made in {where} now")
@@ -346,10 +348,17 @@ class _Look:
                 self._doubt(f"class {module}:{name}", "its bases or decorators changed")
         elif ":" in key:
             self._note(module, key, now, before, pieces)
+        elif key.startswith(f"{GIVEN} "):
+            self._given(module, key)
         elif key == CHANGES:
             self._doubt(f"global {module}.{name}", "it is changed by code that is another one now")
         else:
             self._value(module, name, now, before, pieces)
+
+    def _given(self, module: str, key: str) -> None:
+        """What a function without decorators is given to may be what caches it."""
+        if f"{module}:{key.removeprefix(f'{GIVEN} ')}".partition("#")[0] == self.name.partition("#")[0]:
+            self._doubt(f"decorator of {self.name}", "it is called in another way")
 
     def _note(self, module: str, key: str, now: Part, before: str | None, pieces: list[Piece]) -> None:
         """An annotation, as far as its text tells what it means."""

@@ -14,7 +14,17 @@ from functools import lru_cache
 from cachepy.digest import digest_bytes
 from cachepy.errors import UndigestableError
 from cachepy.reach.constants import Evaluation, NotConstant
-from cachepy.reach.outline import arguments, chain_of, has_calls, is_main, text_of, unit_of
+from cachepy.reach.outline import (
+    LAMBDA,
+    arguments,
+    chain_of,
+    functions_in,
+    given_in,
+    has_calls,
+    is_main,
+    text_of,
+    unit_of,
+)
 from cachepy.reach.pieces import Piece, bound_piece, value_piece
 from cachepy.values.found import Found
 
@@ -28,6 +38,7 @@ if TYPE_CHECKING:
 
 _DEFS = (ast.FunctionDef, ast.AsyncFunctionDef)
 CHANGES = "changes"
+GIVEN = "given"
 # what gives another value where the world is another one, though the code is the same: names, and attributes
 _ASKS = frozenset({
     "open", "input", "environ", "getenv", "urlopen", "urandom", "getcwd", "listdir", "scandir", "glob", "check_output",
@@ -107,8 +118,11 @@ class Bindings:
         node = outline.definition(name)
         if isinstance(node, _DEFS):
             found |= self._function(outline.module, node, node.name)
+            found |= self._given(node, name, self.project.given((outline.module, name)))
         elif isinstance(node, ast.ClassDef):
             found |= self._class(outline.module, node, node.name)
+        elif name.startswith(LAMBDA):
+            found |= self._given(None, name, self.project.given((outline.module, LAMBDA)))
         elif units or self.project.stars(outline, name):
             found[""] = self._variable(outline, name, units)
         elif outline.stars or any(unit.anything for unit in outline.units):
@@ -127,8 +141,7 @@ class Bindings:
         nodes: list[Any],
         places: list[tuple[str, str]] | None = None,
     ) -> Part:
-        texts = self.project.texts(module, nodes, places or [])
-        return Part(digest_bytes("\0".join(sorted(texts)).encode("utf-8", "surrogatepass")), label, node, texts)
+        return _part_of(self.project.texts(module, nodes, places or []), label, node)
 
     def _expression(self, module: str, label: str, node: ast.expr | None) -> Part:
         if node is None:
@@ -161,7 +174,20 @@ class Bindings:
         for name, note in (*notes.items(), ("return", node.returns)):
             if note is not None:
                 found[f"{qualname}:{name}"] = self._note(module, note)
+        for inner in functions_in(node.body):
+            name = f"{qualname}.<locals>.{inner.name}"
+            found |= self._function(module, inner, name)
+            given = [(call, module) for chain, call in given_in(node) if chain == (inner.name,)]
+            found |= self._given(inner, name, given)
         return found
+
+    def _given(self, node: Def | None, qualname: str, given: list[tuple[ast.Call, str]]) -> dict[str, Part]:
+        """The calls that a function without decorators is given to, one of which may be what caches it."""
+        texts = set[str]()
+        for call, module in given if node is None or not node.decorator_list else ():
+            uses = unit_of(ast.Expr(call), bodies=False).uses
+            texts |= self.project.texts(module, [(ast.unparse(call), uses)])
+        return {f"{GIVEN} {qualname}": _part_of(texts, "", None)} if texts else {}
 
     def _decorators(self, module: str, label: str, node: Def | ast.ClassDef) -> Part:
         texts = [(ast.unparse(each), unit_of(ast.Expr(each), bodies=True).uses) for each in node.decorator_list]
@@ -351,6 +377,10 @@ def _is_postponed(outline: Outline) -> bool:
     """Whether annotations are texts in a module."""
     future = outline.bound.get("annotations", [])
     return bool(future) and future[0].imports.get("annotations", ("",))[0] == "__future__"
+
+
+def _part_of(texts: set[str], label: str, node: ast.expr | None) -> Part:
+    return Part(digest_bytes("\0".join(sorted(texts)).encode("utf-8", "surrogatepass")), label, node, texts)
 
 
 def is_fresh_each_time(part: Part) -> bool:

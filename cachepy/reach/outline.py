@@ -12,13 +12,14 @@ from functools import lru_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
     Chain = tuple[str, ...]
     Def = ast.FunctionDef | ast.AsyncFunctionDef
 
 WHOLE = "*"  # stands for all that is in a module
+LAMBDA = "<lambda>"
 INIT = ".__init__"  # after the name of a package that goes to the program in it
 _DEFS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
@@ -238,6 +239,25 @@ def _defaults(args: ast.arguments) -> list[ast.expr]:
 def _notes(node: Def) -> list[ast.expr]:
     notes = *(arg.annotation for arg in arguments(node)), node.returns
     return [note for note in notes if note is not None]
+
+
+def given_in(node: ast.AST) -> Iterator[tuple[Chain, ast.Call]]:
+    """What stands by its name, or as a lambda, among the arguments of the calls in a node."""
+    for call in [each for each in ast.walk(node) if isinstance(each, ast.Call)]:
+        for each in (*call.args, *(k.value for k in call.keywords)):
+            if isinstance(each, ast.Lambda):
+                yield (LAMBDA,), call
+            elif isinstance(each, (ast.Name, ast.Attribute)) and not has_calls(each):
+                yield chain_of(each), call
+
+
+def functions_in(body: Iterable[ast.AST]) -> Iterator[Def]:
+    """The functions that some statements define, not those inside of them, nor in classes."""
+    for node in body:
+        if isinstance(node, _DEFS):
+            yield node
+        elif not isinstance(node, ast.ClassDef):
+            yield from functions_in(ast.iter_child_nodes(node))
 
 
 def unit_of(statement: ast.stmt, bodies: bool = False) -> Unit:

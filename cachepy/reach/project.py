@@ -9,7 +9,18 @@ from __future__ import annotations
 
 import ast
 
-from cachepy.reach.outline import INIT, WHOLE, body_of, chain_of, outline_of, parameters, text_of, unit_of
+from cachepy.reach.outline import (
+    INIT,
+    LAMBDA,
+    WHOLE,
+    body_of,
+    chain_of,
+    given_in,
+    outline_of,
+    parameters,
+    text_of,
+    unit_of,
+)  # fmt: skip
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +45,7 @@ class Project:
         self._read = read
         self._outlines: dict[str, Outline | None] = {}
         self._changes: dict[Place, list[tuple[Unit, str, list[str]]]] | None = None
+        self._given: dict[Place, list[tuple[ast.Call, str]]] | None = None
         self._effects: dict[tuple[str, int], tuple[set[Place], set[str]]] = {}
         self._asked: set[str] = set()  # modules that a name is looked for in
         self.modules: tuple[str, ...] = ()  # whose statements are asked for what they change in others
@@ -164,6 +176,18 @@ class Project:
                     found.setdefault(self._place(module, _given(node, given)[name]), []).append(text)
         found.pop(("", ""), None)
         return found
+
+    def given(self, place: Place) -> list[tuple[ast.Call, str]]:
+        """The calls that are given a function, each with its module: ``cached(f)`` may be what caches it."""
+        if self._given is None:
+            self._given = {}
+            for module in self.modules:
+                outline = self.outline(module)
+                for unit in outline.units if outline is not None else ():
+                    for chain, call in () if isinstance(unit.node, (*_DEFS, ast.ClassDef)) else given_in(unit.node):
+                        at = (module, LAMBDA) if chain == (LAMBDA,) else self._place(module, chain)
+                        self._given.setdefault(at, []).append((call, module))
+        return self._given.get(place, [])
 
     def _own_results(self, module: str, unit: Unit) -> set[Chain]:
         """What functions of the user's gave may be theirs still; what a library made, as a path, is new."""

@@ -679,6 +679,7 @@ _ELSEWHERE = {
 _LIB = "### lib.py\nN = 1\n"
 _LOG = "import logging\nlog = logging.getLogger(__name__)\n"
 _FROM = "from . import lib\n" + F.format("lib.N")
+_MAKE = "def make(k):\n    {}\n    def f({}):\n        return x\n    return f\nk = 1\nf = make(k)\n"
 _WITH = "deco = cached(warn_cheap=False)\n"
 _SIBLINGS = {
     # annotations are texts in a module, or are not
@@ -709,6 +710,49 @@ _SIBLINGS = {
     ),
     "a logger that is told something at the top": (
         _LOG + "M = 1\nlog.warning('now %s', M)\n@cached\ndef f(x):\n    log.debug('a')\n    return x\n", "M = 1", "M = 2", SAME,
+    ),
+    # functions that functions make
+    "a local function's decorator is given a version": (
+        _MAKE.format("@cached", "x"), "@cached", "@cached(version=2)", CHANGED,
+    ),
+    "a version of a local function": (
+        _MAKE.format("@cached(version=1)", "x"), "version=1", "version=2", CHANGED,
+    ),
+    "a local function's decorator, for what does not count": (
+        _MAKE.format("@cached", "x"), "@cached", "@cached(verbose=False)", SAME,
+    ),
+    "a default of a local function": (_MAKE.format("@cached", "x, by=1"), "by=1", "by=2", CHANGED),
+    "an annotation of a local function": (_MAKE.format("@cached", "x: int"), "x: int", "x: float", CHANGED),
+    "what makes a local function": (_MAKE.format("@cached", "x"), "k = 1", "k = 1 + 0", SAME),
+    "a comment in what makes a local function": (_MAKE.format("@cached", "x"), "k = 1", "k = 1  # one", SAME),
+    "a decorator by a call": (
+        "def f(x):\n    return x\nf2 = cached(f)\ndef main():\n    f2(1)\n", "cached(f)", "cached(version=2)(f)", OPEN,
+    ),
+    "a version by a call": (
+        "def f(x):\n    return x\nf2 = cached(version=1)(f)\ndef main():\n    f2(1)\n", "version=1", "version=2", OPEN,
+    ),
+    "a version by a call in a dict": (
+        "def f(x):\n    return x\nT = {'a': cached(version=1)(f)}\ndef main():\n    T['a'](1)\n", "version=1", "version=2", OPEN,
+    ),
+    "a version by a call elsewhere": (
+        "from .lib import f\nf2 = cached(version=1)(f)\ndef main():\n    f2(1)\n### lib.py\ndef f(x):\n    return x\n", "version=1",
+        "version=2", OPEN,
+    ),
+    "a version by a call in what makes it": (
+        "def make():\n    def f(x):\n        return x\n    return cached(version=1)(f)\nf = make()\n", "version=1", "version=2", OPEN,
+    ),
+    "a version of a cached lambda": (
+        "f = cached(version=1)(lambda x: x)\ndef main():\n    f(1)\n", "version=1", "version=2", OPEN,
+    ),
+    "what is cached by a call is given to another call too": (
+        "def f(x):\n    return x\nf2 = cached(f)\nM = list(map(f, [1]))\ndef main():\n    f2(1)\n", "[1]", "[2]", UNTOLD,
+    ),
+    "another call of what is cached by a call": (
+        "def f(x):\n    return x\nf2 = cached(f)\nM = 1\ndef main():\n    f2(1)\n", "M = 1", "M = 2", SAME,
+    ),
+    "a version of a cached method": (
+        "class C:\n    @cached(version=1)\n    def f(self, x):\n        return x\ndef main():\n    C().f(1)\n", "version=1",
+        "version=2", CHANGED,
     ),
     # what a library made is new
     "a path that is written at the top": (
