@@ -188,8 +188,10 @@ class _Look:
     # -- names
 
     def _names(self, subjects: Subjects, is_same: bool) -> None:
+        asking = {" ".join(key.split(" ", 2)[:2]) for key, reads in self.outside.items() if not self._all_hold(reads)}
         for (module, name), about in subjects.pieces.items():
-            self._name(module, name, about, is_same)
+            if not is_same or f"{module} {name}" in asking:
+                self._name(module, name, about, is_same)
         if is_same:
             return
         for module in subjects.wholes:
@@ -308,11 +310,15 @@ class _Look:
             return
         if before == now.digest and not (self.has_moved and _tells_place(now)):
             reads = self.outside.get(f"{module} {name} {key}")
-            if reads is None or (reads and not is_fresh_each_time(now) and all(map(self._read_holds, reads))):
+            if reads is None or (not is_fresh_each_time(now) and self._all_hold(reads)):
                 return
         elif before is None and is_same:
             return  # of a file that was edited while the program ran
         self._compare(module, name, key, before, now, pieces)
+
+    def _all_hold(self, reads: list[tuple[str, str, str | None]]) -> bool:
+        """Whether the world is as it was, as far as is known what was asked of it."""
+        return bool(reads) and all(map(self._read_holds, reads))
 
     def _read_holds(self, read: tuple[str, str, str | None]) -> bool:
         kind, name, digest = read

@@ -11,7 +11,7 @@ import os
 import sys
 
 from cachepy.digest import digest_bytes, env_digest
-from cachepy.reach.bindings import Bindings
+from cachepy.reach.bindings import Bindings, is_fresh_each_time
 from cachepy.reach.constants import NotConstant
 from cachepy.reach.outline import INIT
 from cachepy.reach.project import Project
@@ -115,7 +115,8 @@ class Written:
                 if self._is_trusted(module) or self._is_proven(module, name, part, about):
                     kept[key] = part.digest
                     if part.outside and key[:1] != "@":
-                        outside[f"{module} {name} {key}"] = self._reads(module, part)
+                        reads = [] if is_fresh_each_time(part) else self._reads(module, part)
+                        outside[f"{module} {name} {key}"] = reads
         names = {module: self._names(module) for module in subjects.wholes}
         loose = {piece.name: path for piece in subjects.others if (path := path_of(piece.name))}
         read = {**self._loaded_here(), **self.project.read}

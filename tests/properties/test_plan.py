@@ -18,20 +18,9 @@ from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from budgets import STRESS, budget
 from dag_ledger import View
-from dag_story import (
-    STRESS,
-    Server,
-    Story,
-    absent_too,
-    budget,
-    code_edits,
-    data_edits,
-    env_values,
-    files,
-    programs,
-    small,
-)
+from dag_story import Server, Story, absent_too, code_edits, data_edits, env_values, files, programs, small
 
 if TYPE_CHECKING:
     import dag_program as dag
