@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Identity = tuple[int, int, int, int]
 
 _ENDS = (".py", ".pyc")
-_TOPS = ("cachepy", "dask_plugin")
+OURS = ("cachepy", "dask_plugin")
 _LONGEST_WAIT = 10.0  # s; who loads may wait for what the thread that forks holds
 _WAIT_FOR_OTHERS = 0.2  # s; parts use modules of Python's own, and large libraries are none of them
 
@@ -43,9 +43,9 @@ class Unchanged:
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
         """Raise PartError for a module whose file was changed."""
-        if name.partition(".")[0] not in _TOPS:
+        if name.partition(".")[0] not in OURS:
             return
-        if name == _TOPS[0]:  # all of it was taken out of `sys.modules`, and begins anew: see `watch`
+        if name == OURS[0]:  # all of it was taken out of `sys.modules`, and begins anew: see `watch`
             self._folders, self._archive = {}, None
         if name in sys.modules:  # it is loaded again, and asked for by name
             return
@@ -114,7 +114,7 @@ class Folder:
 
 def _folders(folder: str) -> Iterator[tuple[str, Folder]]:
     """Each package of ours, which lie side by side."""
-    todo = [(top, os.path.join(folder, top)) for top in _TOPS]
+    todo = [(top, os.path.join(folder, top)) for top in OURS]
     for name, path in todo:
         try:
             found = Folder(path)
@@ -143,7 +143,7 @@ def let_loading_end() -> None:
         return
     me, began = get_ident(), monotonic()
     while names := [name for name, ref in locks.copy().items() if _loader_of(ref) not in (None, me)]:
-        is_ours = any(str(name).partition(".")[0] in _TOPS for name in names)
+        is_ours = any(str(name).partition(".")[0] in OURS for name in names)
         if monotonic() - began > (_LONGEST_WAIT if is_ours else _WAIT_FOR_OTHERS):
             return
         sleep(0.0005)

@@ -3,7 +3,7 @@
 The record of a code digest has its pieces and, of each name, the parts of how it is bound (see `written`).  Files
 that are as they were need no look.  Of a changed file the functions are compared as compiled code, and of the names
 that the code reaches each part.  What cannot be told so, such as a value that changed code computes, is `unclear`.
-Imports bindings, changes, modules, moved, outline, pieces, source, written.
+Imports bindings, changes, modules, moved, outline, parts, pieces, source, written.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 
 from cachepy.digest import digest_bytes, env_digest
 from cachepy.model import Reason, Record
+from cachepy.parts import OURS
 from cachepy.reach.bindings import CHANGES, GIVEN, Bindings, Part, is_fresh_each_time
 from cachepy.reach.changes import reasons_of
 from cachepy.reach.facts import scan
@@ -108,6 +109,8 @@ class _Finder:
     def __call__(self, module: str) -> str | None:
         if module in self.known:
             return self.known[module] if os.path.isfile(self.known[module]) else None
+        if module.partition(".")[0] in OURS:  # a checkout of cachepy beside a program is none of its code
+            return None
         tail = module.replace(".", os.sep)
         for top in self._tops:
             for path in (os.path.join(top, f"{tail}.py"), os.path.join(top, tail, "__init__.py")):

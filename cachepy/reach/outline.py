@@ -30,6 +30,7 @@ CHANGERS = frozenset({
 PATCHES = frozenset({"setattr", "delattr", "vars"})  # of what is given, be it a module
 CHANGE_ARGUMENTS = frozenset({"shuffle", "heapify", "heappush", "heappop", "insort", *PATCHES})
 _TELLS = frozenset({"debug", "info", "warning", "warn", "error", "exception", "critical", "log", "print"})
+_LARGE = 50_000  # characters of a source file; its tree takes some fifty times that in memory
 ANYTHING = frozenset({"exec", "globals", "locals", "vars", "reload", "__import__", "import_module"})
 
 
@@ -329,9 +330,18 @@ def _undocumented(body: list[ast.stmt]) -> list[ast.stmt]:
 # ---------------------------------------------------------------- one file
 
 
-@lru_cache(maxsize=16)
 def outline_of(module: str, path: str, text: str) -> Outline:
     """The outline of a text, made once for all who ask in this process; errors as of ``ast.parse``."""
+    return (_outline if len(text) < _LARGE else _large_outline)(module, path, text)
+
+
+@lru_cache(maxsize=64)
+def _outline(module: str, path: str, text: str) -> Outline:
+    return Outline(module, path, text)
+
+
+@lru_cache(maxsize=4)
+def _large_outline(module: str, path: str, text: str) -> Outline:
     return Outline(module, path, text)
 
 

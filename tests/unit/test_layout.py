@@ -191,7 +191,7 @@ ALLOWED: dict[str, set[str]] = {
     "imported": {"child", "folders", "importer", "model", "pieces", "refusal"},
     "declared": {"constants", "options", "outline"},
     "sources": {
-        "bindings", "changes", "declared", "digest", "facts", "model", "modules", "moved", "outline", "owners", "pieces",
+        "bindings", "changes", "declared", "digest", "facts", "model", "modules", "moved", "outline", "owners", "parts", "pieces",
         "project", "source", "written",
     },
     "stale": {

@@ -12,6 +12,8 @@ import pytest
 from processes import python
 from source_rows import CHANGED, OPEN, ROWS, SAME, UNTOLD
 
+from cachepy.asking import sources
+
 # the edit makes another call of it; nobody knows that nothing makes the old one any more
 OLD_CALLS = {"a default", "a cached method"}
 SIZE = 24  # rows of a project
@@ -119,3 +121,12 @@ def test_what_is_said_is_what_runs(looked, row):
     allowed = {CHANGED: {1}, OPEN: {1, 3}, SAME: {0}, UNTOLD: {0, 3}}[kind]
     assert said in allowed, why
     assert row in OLD_CALLS or project.last.get(name, []) == [], project.last_why[name]
+
+
+def test_a_checkout_of_cachepy_beside_a_program_is_none_of_its_code(tmp_path):
+    for name in ("cachepy", "dask_plugin", "helpers"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").touch()
+    find = sources._Finder({"job": str(tmp_path / "job.py")})
+    found = [find(name) for name in ("cachepy", "dask_plugin", "helpers", "helpers.none")]
+    assert found == [None, None, str(tmp_path / "helpers" / "__init__.py"), None]
