@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-for-cachepy
+DEMO_READY := $(VENV)/.ready-for-demo
 DEMO := examples/flights.py --dask
 PYTEST_ARGS ?= -n 2 --dist loadfile
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
@@ -15,7 +16,7 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
 		printf 'make %-7s %s\n' "$$name" "$$what"; done
 
-demo: $(READY) ## the example pipeline over a year of flights
+demo: $(if $(wildcard $(READY)),$(READY),$(DEMO_READY)) ## the example pipeline over a year of flights
 	$(BIN)/python $(DEMO)
 
 test: lint unit docs ## lint, types, all tests, and the documentation
@@ -52,7 +53,14 @@ build: $(READY) ## sdist and wheel, in dist/
 hooks: $(READY) ## checks before each commit, by pre-commit
 	$(BIN)/pre-commit install
 
+$(DEMO_READY): pyproject.toml
+	@echo "making $(VENV), and installing cachepy, pandas and the data of the example: about a minute"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --editable ".[demo]"
+	@touch $@
+
 $(READY): pyproject.toml
+	@echo "making $(VENV), and installing all that the tests need: about two minutes"
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --editable ".[test]"
 	touch $@
