@@ -94,7 +94,7 @@ def cachepy() -> None:
       2    wrong usage, or there is no cache
       3    unknown: not all could be looked at (status, explain, plan), or any
            other error
-      130  interrupted; 141: nobody reads the output any more
+      130  interrupted; 141: the output was closed, as by head
 
     \b
     In a job script:

@@ -137,10 +137,10 @@ def status(
     without importing it; --import imports what these do not tell. A call that its program made before, and not when it
     last ran to its end, is no alarm, and is left out without --history.
 
-    Exits with 1 if any call is stale or missing, if a topmost call began and left no result, or if nothing is recorded
-    yet; with 2 and a message if there is no cache, so that a job script submits its first job too, and does not hide a
-    name that is wrong; with 3 if none of this holds and a call is unknown; with 0 if all are fresh. That speaks of
-    calls that were made before: a program with new arguments has nothing stale, so start it, or ask f.is_cached(...).
+    Exits with 0 only if all calls are fresh. 1: a call is stale or missing, a topmost call began and left no result, or
+    nothing is recorded yet. 2: there is no cache there; so a job script submits its first job too, and does not hide a
+    wrong name. 3: none of this, but a call is unknown. Status knows past calls only: a program with new arguments has
+    nothing stale, so start it, or ask f.is_cached(...).
     """
     from cachepy.asking.plan import current_of
 

@@ -138,7 +138,7 @@ class _Progress:
 @yes_option
 @dry_run_option
 def repair(tell: Tell, cache_dir: str | None, *, yes: bool, dry_run: bool) -> int:
-    """Put broken files aside.
+    """Move broken files out of the way.
 
     Also makes the graph anew from the entries, if it is damaged. Nothing is deleted: broken files go to the folder
     broken in the cache directory, and their calls run again when they are needed. Shows what would be done and asks

@@ -22,11 +22,11 @@ def is_shown(tell: Tell, *, yes: bool, dry_run: bool) -> bool:
 
 
 def may(tell: Tell, question: str, yes: bool) -> bool:
-    """Whether it may be done: told so, or asked; a usage error if there is nobody to ask."""
+    """Whether it may be done: told so, or asked; a usage error if this is not a terminal."""
     if yes:
         return True
     if not sys.stdin or not sys.stdin.isatty() or tell.as_json:
-        raise WrongUse("nothing was changed: there is nobody to ask; add --yes to do it, or --dry-run to see it")
+        raise WrongUse("nothing was changed, for this is not a terminal: add --yes to do it, or --dry-run to see it")
     if click.confirm(question, err=True):
         return True
     tell.say("nothing was changed")

@@ -116,7 +116,7 @@ class EntryFile:
     def _open(self, path: str) -> tuple[bytes, _Layout]:
         version = format_of(bytes(self._data[: len(MAGIC)]))
         if version is None or self.size < START.size:
-            raise EntryError(f"{path} is not an entry of cachepy")
+            raise EntryError(f"{path} is not a cachepy entry")
         if version != MAGIC[-1]:
             raise EntryError(f"{path} has format {version}; this cachepy reads {MAGIC[-1]}")
         head = START.size + START.unpack_from(self._data)[1]

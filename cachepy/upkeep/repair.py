@@ -196,7 +196,7 @@ class _Repair:
         stored = list(_events(self.store, self.looks))
         old = read_graph(self.store)
         if old is not None and not old.is_ours and not self._is_ours():
-            self.foreign.append(Problem(self.store.journal.path, "", "is no graph of cachepy"))
+            self.foreign.append(Problem(self.store.journal.path, "", "is not a cachepy graph"))
             return 0, False
         new, rebuilt = _merged(old, stored)
         if not rebuilt or self.dry_run:
@@ -225,7 +225,7 @@ class _Repair:
         if memo is None or not memo[1]:
             return
         if not memo[0] and not self._is_ours():
-            self.foreign.append(Problem(path, "", "is no memo of cachepy"))
+            self.foreign.append(Problem(path, "", "is not a cachepy memo"))
             return
         with open(path, "rb") as file:
             self.aside.copy(path, file.read(), f"{memo[1]} of its rows are damaged")

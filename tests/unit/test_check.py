@@ -258,7 +258,7 @@ def test_foreign_files(used):
     os.mkfifo(folder / "pipe.entry")
     found = {Path(p.path).name: p.what for p in cache_verify(used).problems}
     assert found == {
-        "mine.entry": "is not an entry of cachepy",
+        "mine.entry": "is not a cachepy entry",
         "folder.entry": "is no regular file",
         "pipe.entry": "is no regular file",
     }
