@@ -142,7 +142,7 @@ class CacheReadWarning(CacheWarning):
 
     See Also
     --------
-    cachepy.cache_repair : Puts broken files aside.
+    cachepy.cache_repair : Moves broken files aside.
 
     Examples
     --------

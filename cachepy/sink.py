@@ -117,7 +117,7 @@ class GraphSink:
             self.session.warn(
                 CacheWriteWarning,
                 f"cannot write {store.journal.path}: {error.strerror or error}; the graph of this run "
-                f"is in memory only. When it can be written, the next run adds it, or `cachepy repair`",
+                f"is in memory only. When it can be written, the next run or `cachepy repair` adds it",
                 "journal",
                 store.root,
             )

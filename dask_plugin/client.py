@@ -98,7 +98,7 @@ class ClusterGraph:
         except Exception:  # distributed would log and forget it
             self.errors += 1
             program.has_failed = True
-            logger.exception("a message of the cluster could not be folded into the graph; sync() repeats it")
+            logger.exception("a message of the cluster could not be added to the graph; sync() asks for it again")
 
     async def _fold(self, message: dict[str, Any]) -> None:
         first, records = message["first"], message["records"]
@@ -167,7 +167,7 @@ class ClusterGraph:
                 self.client.sync(self._catch_up)
             except OSError:
                 program.has_failed = True
-                logger.warning("the scheduler does not answer; the graph may miss what it knows")
+                logger.warning("the scheduler does not answer; calls that only it knows are missing from the graph")
 
     def _apply(self, payloads: Iterable[bytes]) -> list[Event]:
         events = list(self._events(payloads))
@@ -183,7 +183,7 @@ class ClusterGraph:
             except ValueError:
                 self.errors += 1
                 program.has_failed = True
-                logger.exception("a record of the cluster is damaged; the graph misses one call")
+                logger.exception("a record of the cluster is damaged; one call is missing from the graph")
 
     async def _all(self) -> list[Event]:
         reply = await self._ask("cachepy_since", seq=0)

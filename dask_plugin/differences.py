@@ -62,7 +62,7 @@ def way_out(text: str) -> str:
 def other_code(worker: str, identity: str, *, is_stored: bool) -> str:
     """What is said of a function that was sent with its digest."""
     which = "or of what it reaches" if is_stored else "or of a helper"
-    text = f"{worker} has other code of {identity} ({which}) than the client"
+    text = f"{worker} has different code of {identity} ({which}) than the client"
     return way_out(text if is_stored else f"{text}, so the result was not stored")
 
 
@@ -153,13 +153,13 @@ class Differences:
             obj = probe.named(name)
             here = digest if obj is None else self.session.reader.reach(obj).digest
             if here != digest:
-                self.tell(f"{_who(workers)} has other code of {name} than this client{self._why(fact)}", name, here)
+                self.tell(f"{_who(workers)} has different code of {name} than this client{self._why(fact)}", name, here)
         elif kind == PACKAGE:
             here = probe.package(name)
             if here != digest:
                 self.tell(f"{_who(workers)} ran {function} with {name} {digest}, and here is {here}", name, here)
         elif kind == ENV and self._declares(function, name) and probe.env(name) != digest:
-            self.tell(f"{_who(workers)} ran {function} with another value of ${name} than here", function, name)
+            self.tell(f"{_who(workers)} ran {function} with a different value of ${name} than here", function, name)
 
     def _why(self, fact: Fact) -> str:
         """What of the code is another, as far as that is known here."""
@@ -175,8 +175,8 @@ class Differences:
         return any(repr(name) in each.get("env_vars", "") for each in declared)
 
     def _other_python(self, worker: str, python: str) -> None:
-        text = f"the worker {worker} runs Python {python}, and this client {MINOR}: code is another thing to each"
-        self.tell(f"{text}, so neither can use the results of the other, and code is not compared", python)
+        text = f"the worker {worker} runs Python {python}, and this client {MINOR}"
+        self.tell(f"{text}, so neither can use the results of the other, and their code cannot be compared", python)
 
     def arrived(self, record: tuple[Any, ...], worker: str) -> None:
         """A worker says that what was sent to it is another thing there."""

@@ -138,4 +138,4 @@ def _events(payloads: Iterable[bytes]) -> Iterator[Event]:
         try:
             yield event_of(payload)
         except ValueError:
-            logger.exception("a record is damaged; the page /cachepy misses one call")
+            logger.exception("a record is damaged; one call is missing from the page /cachepy")

@@ -162,7 +162,7 @@ class Child:
             self.why = self._refused(notes)
             return True
         if is_late:
-            self.why = f"its import takes too long ({LIMIT} sets how many seconds there are for all)"
+            self.why = f"its import took too long ({LIMIT} sets the seconds for all imports)"
         return is_late
 
     def _notes(self) -> list[Note]:
@@ -180,7 +180,7 @@ class Child:
         elif not self.module:
             self.why = f"the process that should import it ended {_how(code)}"
         else:
-            self.why = f"it ends the process that imports it {_how(code)}"
+            self.why = f"it ended the process that imported it {_how(code)}"
 
     def _wait(self) -> None:
         """Until it prints something, ends, or a moment has passed."""

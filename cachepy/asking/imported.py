@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Codes = list[tuple[str, tuple[Piece, ...]]]
 
-_NO_FILE = "it is no file that can be imported (a prompt, python -c, a notebook, the __main__.py of a folder or zip)"
+_NO_FILE = "it cannot be imported: it is a prompt, python -c, a notebook, or the __main__.py of a folder or zip"
 
 
 class Imported(Record):
@@ -105,7 +105,7 @@ class _Asking:
     def _round(self, asked: Group) -> str:
         """One process, to its end; the module that is to be asked for alone, since it may have ended it."""
         if self.ends <= monotonic():
-            self._fail(asked, f"the time for imports was over ({LIMIT} sets how many seconds)")
+            self._fail(asked, f"no time was left for its import ({LIMIT} sets the seconds for all imports)")
             return ""
         with Child(asked, *self.place, self.ends) as process:
             for kind, module, *rest in process.answers():

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     Roots = str | Iterable[str] | None
 
 HIT, STALE, MISSING, UNKNOWN = "hit", "stale", "missing", "unknown"
-RESULTS = "if a result that it goes by turns out to be another one"
-CALLERS = "if a call above it, which decides anew, makes it again"
-RENEWED = "if its arguments are other ones again"
-UNSEEN = "if what could not be looked at has changed"
+RESULTS = "if a result that it uses changes"
+CALLERS = "if a call above it makes it again"
+RENEWED = "if its arguments are different again"
+UNSEEN = "if what could not be checked has changed"
 
 
 class PlannedCall(Record):
@@ -195,7 +195,7 @@ def _seconds(calls: Iterable[PlannedCall]) -> float:
 
 
 _HANGS_ON = {
-    RESULTS: "whether results change", CALLERS: "what changed calls make", UNSEEN: "what could not be looked at",
+    RESULTS: "whether results change", CALLERS: "what changed calls make", UNSEEN: "what could not be checked",
     RENEWED: "arguments that are never the same twice",
 }  # fmt: skip
 

@@ -65,7 +65,7 @@ class Refreshed(Record):
 
     def __str__(self) -> str:
         counts = {
-            "ran": self.ran, "did not have to run": self.cut, "failed": self.failed, "could not be made": self.left,
+            "ran": self.ran, "did not have to run": self.cut, "failed": self.failed, "could not be run": self.left,
         }  # fmt: skip
         parts = [f"{len(calls):,} {text}" for text, calls in counts.items() if calls]
         return ", ".join(parts) or "nothing was stale"
@@ -107,7 +107,7 @@ class Refresh:
             return
         why = self.imports.found.failed.get(event.module)
         if why is not None:
-            raise RerunError(f"{event.title} cannot be made again: {why}")
+            raise RerunError(f"{event.title} cannot be run again: {why}")
         more = [folder for folder in self.imports.folders(event.module) if folder not in sys.path]
         self._added += more
         sys.path += more
@@ -226,14 +226,15 @@ class Round:
         event, failed = self.events[call], self.refresh.failed
         blocked = next((c for c in self._goes_by(call) if c in failed), None)
         if blocked is not None:
-            self.refresh.left[call] = f"{self.events[blocked].title}, which it goes by, failed"
+            self.refresh.left[call] = f"{self.events[blocked].title}, whose result it uses, failed"
             return False
         fed = self._fed(event)
         if fed and self.graph.parents_of(call):
             return False  # its caller knows best what to pass on
         unclear = sorted(self.unclear[call] & fed.keys())
         if unclear:
-            self.refresh.left[call] = f"several calls gave what it took as {unclear[0]}; call it as your program does"
+            text = f"several calls returned the value of its argument {unclear[0]}; call it as your program does"
+            self.refresh.left[call] = text
             return False
         if not fed and self._is_fresh(call):
             self.refresh.cut[call] = None
@@ -379,4 +380,4 @@ def runner_of(session: Session, client: Any) -> Runner:
         runner: Runner | None = make(client)
         if runner is not None:
             return runner
-    raise UsageError(f"nobody knows how to run calls on {client!r}; connect it first: dask_plugin.connect(client)")
+    raise UsageError(f"cannot run calls on {client!r}: connect it first, with dask_plugin.connect(client)")

@@ -87,7 +87,7 @@ class SourceLook:
                 except Exception as error:  # a record of another form, a file that nests too deep
                     why = f"its source files could not be compared ({type(error).__name__}: {error})"
                     return unclear(f"code of {name}", why)
-        return unclear(f"code of {name}", "what it was made of is not kept: run the program once")
+        return unclear(f"code of {name}", "its parts were not recorded: run the program once")
 
     def bindings(self, files: dict[str, tuple[str, str]], modules: tuple[str, ...]) -> Bindings:
         """The names in these files, as they are now."""
@@ -184,7 +184,7 @@ class _Look:
             if piece.cue == "package":
                 version = self.session.origins.version(piece.name)
                 if version == UNKNOWN and version != piece.digest:
-                    self._doubt(f"package {piece.name}", "it is not found from here")
+                    self._doubt(f"package {piece.name}", "it was not found from here")
                 elif version != piece.digest:
                     self.now[_key(piece)] = Piece("package", piece.name, version, "", piece.text)
 
@@ -215,7 +215,7 @@ class _Look:
     def _name(self, module: str, name: str, pieces: list[Piece], is_same: bool) -> None:
         path = self.files[module][0]
         if not os.path.isfile(path):
-            self._doubt(f"code of {self.name}", f"{path} is not there any more")
+            self._doubt(f"code of {self.name}", f"{path} is gone")
             return
         if self.bindings.project.outline(module) is None:
             self._doubt(f"code of {self.name}", f"{path} does not compile")
@@ -244,7 +244,7 @@ class _Look:
         for piece in pieces:
             found = self.bindings.constant(piece.name, module, path)
             if found is None:
-                self._doubt(f"global {piece.name}", "it is another kind of value")
+                self._doubt(f"global {piece.name}", "it is a different kind of value now")
             elif found.digest != piece.digest:
                 self.now[_key(piece)] = found
 
@@ -336,7 +336,7 @@ class _Look:
         if key.startswith(f"{GIVEN} "):
             self._given(module, key)
         elif key in ("", CHANGES):
-            self._doubt(f"global {label}", "it is made in another way now")
+            self._doubt(f"global {label}", "it is made in a different way now")
         elif where != module and rest[:1] not in ((), ("?",)):
             self._doubt(f"code of {module}:{name}", f"it is made in {where} now")
         elif key[:1] in ("@", "#"):
@@ -349,7 +349,7 @@ class _Look:
         if key[:1] == "@":
             self._decorators(module, key[1:])
         elif key[:1] == "#":
-            self._doubt(f"code of {module}:{key[1:]}", "it has other decorators")
+            self._doubt(f"code of {module}:{key[1:]}", "its decorators changed")
         elif key.startswith(("class ", "order ")):
             if key.startswith("order ") and before is not None:
                 self.new.append(Piece("code", f"{module}:{name}", "members", ""))
@@ -360,14 +360,14 @@ class _Look:
         elif key.startswith(f"{GIVEN} "):
             self._given(module, key)
         elif key == CHANGES:
-            self._doubt(f"global {module}.{name}", "it is changed by code that is another one now")
+            self._doubt(f"global {module}.{name}", "the code that changes it is different now")
         else:
             self._value(module, name, now, before, pieces)
 
     def _given(self, module: str, key: str) -> None:
         """What a function without decorators is given to may be what caches it."""
         if f"{module}:{key.removeprefix(f'{GIVEN} ')}".partition("#")[0] == self.name.partition("#")[0]:
-            self._doubt(f"decorator of {self.name}", "it is called in another way")
+            self._doubt(f"decorator of {self.name}", "it is called with different arguments now")
 
     def _note(self, module: str, key: str, now: Part, before: str | None, pieces: list[Piece]) -> None:
         """An annotation, as far as its text tells what it means."""
@@ -391,7 +391,7 @@ class _Look:
             return
         if not mine:
             if ".default " not in now.label:
-                self._doubt(f"global {now.label}", "it is made in another way now")
+                self._doubt(f"global {now.label}", "it is made in a different way now")
             return
         if isinstance(now.node, ast.Call) and self.bindings.is_partial(module, now.node):
             mine = self._partial(module, now, mine)

@@ -74,7 +74,7 @@ class Again:
         for index, each in enumerate(stored.events if stored is not None else ()):
             if each.run == event.run:
                 return stored, index  # type: ignore[return-value]  # it has events, so it is one
-        raise EntryError(f"this run of {event.title} is not stored any more")
+        raise EntryError(f"this run of {event.title} is no longer stored")
 
     def arguments(self) -> Arguments:
         """The arguments, fresh objects; RerunError if they were not kept or cannot be loaded."""
@@ -103,7 +103,7 @@ class Again:
                         return store.value(call, stored, index)  # type: ignore[arg-type]  # it has events
             except (EntryError, OSError):
                 continue
-        raise EntryError("the result of another call that it was given is not stored any more")
+        raise EntryError("the result of another call that it was given is no longer stored")
 
     def call(self, *, import_code: bool = True) -> CachedCall:
         """The cached function; RerunError if its name means nothing, or another one, in this process."""
@@ -127,11 +127,11 @@ class Again:
         try:
             same = call.request(*arguments).id == self.event.id
         except Exception as error:  # binding and digesting look into the user's objects
-            raise RerunError(f"{self.event.title} cannot be made again: {error}") from error
+            raise RerunError(f"{self.event.title} cannot be run again: {error}") from error
         if not same:
             raise RerunError(
-                f"{self.event.title} would be another call now: its arguments read otherwise, or the function takes "
-                f"other ones; call it as your program does"
+                f"{self.event.title} would be a different call now: its arguments or the function's parameters "
+                f"changed; call it as your program does"
             )
         return call, arguments
 
@@ -148,6 +148,6 @@ def _import(session: Session, event: Event) -> None:
     try:
         import_refusing(session, event.module)
     except RefusedCallError as error:
-        raise RerunError(f"{event.title} cannot be made again: {error}") from error
+        raise RerunError(f"{event.title} cannot be run again: {error}") from error
     except (Exception, SystemExit) as error:
         raise RerunError(f"the module {event.module} of {event.title} cannot be imported: {error!r}") from error

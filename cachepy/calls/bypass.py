@@ -87,14 +87,14 @@ def _why(error: Exception) -> tuple[object, str]:
     if isinstance(error, FolderGoneError):
         return type(error), str(error)
     if isinstance(error, PartError):
-        return "part", f"{error}. Start this process again"
+        return "part", f"{error}. Restart this process"
     if isinstance(error, ImportError):
         return "part", (
             f"a module that it needs cannot be loaded ({told}). If this process changes its user, its root or its "
-            f"paths, let it load all parts before that, by: import cachepy.preload"
+            f"paths, let it say `import cachepy.preload` before that"
         )
     return (type(error), _place(error.__traceback__)), (
-        f"an error inside of cachepy ({told}, {_place(error.__traceback__)}); please report it"
+        f"an error inside cachepy ({told}, {_place(error.__traceback__)}); please report it"
     )
 
 

@@ -185,8 +185,8 @@ class Inputs:
         except patterns.TooManyError:
             self.session.warn(
                 OpaqueGlobalWarning,
-                f"{self.request.call.fname} is given {pattern!r}, which covers more files than can be looked at: "
-                f"changes go unseen. Narrow it, or, if it names no files, leave {name!r} out of file_args=[...]",
+                f"{self.request.call.fname} is given {pattern!r}, which matches too many files to check: "
+                f"changes of them go unseen. Narrow it, or leave {name!r} out of file_args=[...] if it names no files",
                 self.request.call.target.identity,
                 pattern,
             )
@@ -241,7 +241,7 @@ class Inputs:
         elif name in self.frame.calls:
             name = LiveProbe(self.session).title(name, [n for kind, n in self.frame.deps if kind == ROOT])
             text = (
-                f"{name} had two results for one run of {fname} (it was made again, and something may remember the "
+                f"{name} gave two results during one run of {fname} (it was made again, and something may remember the "
                 f"first), so the result was not stored; it will run again"
             )
         else:

@@ -209,7 +209,7 @@ class Letters:
             if self._error is None:
                 st = os.fstat(self._fd)
                 if not os.path.samestat(st, os.stat(self._path)) or st.st_size < self._start:
-                    raise OSError(ESTALE, "the letter box for child processes was replaced", self._path)
+                    raise OSError(ESTALE, "the file for messages of child processes was replaced", self._path)
                 with open(self._fd, "rb", closefd=False) as file:
                     file.seek(self._start)
                     data = file.read()

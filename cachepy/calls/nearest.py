@@ -126,8 +126,9 @@ def warn_renewed(request: Request, event: Event) -> None:
     parts = ", ".join(marks_of(event))
     request.session.warn(
         NeverReusedWarning,
-        f"{event.title} was called in {len(programs)} programs, and {parts} was another value in each, so no result is "
-        f"ever reused. If it does not matter, leave it out: ignore_args=[{', '.join(map(repr, sorted(without)))}], or "
-        f"__cachepy_digest__ of its class; else pass what is the same each time",
+        f"{event.title} was called in {len(programs)} programs, and {parts} had a different value in each, so no "
+        f"result is ever reused. If it does not matter, leave it out with "
+        f"ignore_args=[{', '.join(map(repr, sorted(without)))}], or with __cachepy_digest__ of its class. "
+        f"Otherwise pass the same value each time",
         request.call.target.identity,
     )

@@ -53,7 +53,7 @@ def look(cache: Opened, tell: Tell, code: str, roots: Iterable[str] = (), *, his
             "status --root NAME, plan NAME"
         )
     if code == "none":
-        tell.say("code was not looked at (--no-code), and counts as unchanged")
+        tell.say("code was not checked (--no-code), and counts as unchanged")
     elif code == "source" and found.unseen:
         tell.say("--import looks at what source files do not tell: it imports those modules, in another process")
     return found
@@ -71,7 +71,7 @@ def _complain_of(cache: Opened, imported: Imported) -> None:
     """Of modules that could not be imported, with the last lines that they printed."""
     cache.unimported = dict(sorted(imported.failed.items()))
     for name, why in cache.unimported.items():
-        complain(f"cachepy: error: code of {name} could not be looked at: {why}")
+        complain(f"cachepy: error: code of {name} could not be checked: {why}")
         for line in imported.printed.get(name, ()):
             complain(f"  | {words.clean(line)}")
 

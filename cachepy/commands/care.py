@@ -90,7 +90,7 @@ def _tell_checked(tell: Tell, checked: Checked) -> None:
     text = f"{amounts.count(checked.entries, 'entry')}, {amounts.size(checked.bytes)} read: {found}{again}{skipped}"
     tell.line(text, "fresh" if checked.is_good else "head")
     if checked.problems:
-        tell.say("`cachepy repair` puts broken files aside and makes the graph anew; their calls run again when needed")
+        tell.say("`cachepy repair` moves broken files aside and rebuilds the graph; their calls run again when needed")
 
 
 def _behind(call: str) -> str:
@@ -167,11 +167,11 @@ def _tell_repair(tell: Tell, root: str, found: Repaired) -> None:
     """What is to be done."""
     if found.rebuilt:
         path = words.near(os.path.join(root, "graph.pkl"))
-        tell.line(f"graph    {path}: made anew, of {amounts.count(found.events, 'run')}")
+        tell.line(f"graph    {path}: rebuilt, of {amounts.count(found.events, 'run')}")
     for moved in found.moved:
         tell.line(f"aside    {words.near(moved.path)} -> {words.near(moved.to)}: {moved.why}")
     for path in found.mended:
-        tell.line(f"mended   {words.near(path)}: does not list an older value any more that is gone")
+        tell.line(f"mended   {words.near(path)}: no longer lists an older value that is gone")
     for each in found.foreign:
         tell.line(f"left     {words.near(each.path)}: {each.what}")
     if found.leftovers:

@@ -202,14 +202,14 @@ def _read(session: Session, root: str, say: Callable[[str], None]) -> None:
     way = "they were added to it" if read.added else "`cachepy repair` adds them"
     if read.whole is not None and read.damaged:
         whole = amounts.count(read.whole, "whole record")
-        say(f"warning: {root}: graph.pkl is damaged; {whole} and the entries were read: `cachepy repair` makes it anew")
+        say(f"warning: {root}: graph.pkl is damaged; {whole} and the entries were read: `cachepy repair` rebuilds it")
     elif read.whole is None and read.lacking:
         say(
             f"warning: {root}: there is no graph.pkl; the calls were read from the entries"
-            f"{' and added to a new one' if read.added else ''}: `cachepy repair` makes it anew"
+            f"{' and added to a new one' if read.added else ''}: `cachepy repair` rebuilds it"
         )
     elif read.lacking:
         say(
             f"warning: {root}: graph.pkl lacked {calls}, which were read from the entries; {way} "
-            f"(`cachepy repair` makes the whole file anew)"
+            f"(`cachepy repair` rebuilds the whole file)"
         )

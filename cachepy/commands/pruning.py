@@ -63,7 +63,7 @@ class _Typed(_Type):
     "are not counted."
 ))  # fmt: skip
 @click.option("--forget", is_flag=True, help=(
-    "Also drop from graph.pkl the calls that have no value here any more: those that no program makes now."
+    "Also drop from graph.pkl the calls that no program makes now and that have no stored result."
 ))  # fmt: skip
 @limit
 @everything

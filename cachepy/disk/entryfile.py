@@ -122,13 +122,13 @@ class EntryFile:
         head = START.size + START.unpack_from(self._data)[1]
         rows = head + _HEAD.size + _CHECK
         if self.size < rows:
-            raise EntryError(f"{path} is torn: it ends within its header")
+            raise EntryError(f"{path} is cut off: it ends within its header")
         fields = _HEAD.unpack_from(self._data, head)
         count, meta_length, value_length, call_length, size, value_check, call_check = fields
         if self.size == size + SEAL:
             self._seal, self.size = bytes(self._data[size:]), size
         if size != self.size:
-            raise EntryError(f"{path} is torn: {self.size} bytes of {size}")
+            raise EntryError(f"{path} is cut off: {self.size} bytes of {size}")
         start = rows + count * _ROW.size
         table, meta = bytes(self._data[rows:start]), bytes(self._data[start : start + meta_length])
         if _header_check(bytes(self._data[: rows - _CHECK]), table, meta) != self._data[rows - _CHECK : rows]:
@@ -198,7 +198,7 @@ class EntryFile:
             if len(view) != length or (verify and xxh3_64_intdigest(view) != check):
                 raise EntryError(f"{self._path} is damaged: a buffer of the stored value fails its checksum")
             if verify and any(self._data[end:offset]):
-                raise EntryError(f"{self._path} is damaged: there is something between the buffers of the stored value")
+                raise EntryError(f"{self._path} is damaged: there is data between the buffers of the stored value")
             found.append(view)
             end = offset + length
         return found

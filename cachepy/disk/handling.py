@@ -131,7 +131,7 @@ def open_plain(path: str, flags: int = os.O_RDONLY) -> int:
     if stat.S_ISREG(os.fstat(fd).st_mode):
         return fd
     os.close(fd)
-    raise OSError(EINVAL, "it is no regular file", path)
+    raise OSError(EINVAL, "it is not a regular file", path)
 
 
 def read_plain(path: str, most: int = -1) -> bytes:

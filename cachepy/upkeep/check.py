@@ -46,7 +46,7 @@ class Problem(Record):
     >>> _ = Path("cache/graph.pkl").write_bytes(b"not a graph")
     >>> problem, = cache_verify("cache").problems
     >>> Path(problem.path).name, problem.what
-    ('graph.pkl', 'is damaged in 1 place; cache_repair() makes it anew from the entries')
+    ('graph.pkl', 'is damaged in 1 place; cache_repair() rebuilds it from the entries')
     """
 
     __slots__ = ("path", "call", "what")
@@ -70,7 +70,7 @@ class Checked(Record):
     unrecorded : tuple of str
         Ids of calls that are stored but not in the graph. No problem: `cache_repair` adds them.
     missing : tuple of str
-        Ids of calls in the graph whose value is not stored any more. No problem: after a prune it is so.
+        Ids of calls in the graph whose value is no longer stored. No problem: after a prune it is so.
     reran : int
         How many calls were run again and compared.
     stale : int
@@ -78,7 +78,7 @@ class Checked(Record):
     unable : tuple of Unable
         Those that could not be run again.
     differing : tuple of Differing
-        Those that gave something else.
+        Those that gave a different result.
     is_good : bool
         Whether there is no problem and no differing result.
 
@@ -112,7 +112,7 @@ class Checked(Record):
         if self.unrecorded:
             lines.append(f"{len(self.unrecorded)} stored but not in the graph; cache_repair() adds them")
         if self.missing:
-            lines.append(f"{len(self.missing)} in the graph whose value is not stored any more")
+            lines.append(f"{len(self.missing)} in the graph whose value is no longer stored")
         if self.reran or self.stale or self.unable:
             lines.append(f"{amounts.count(self.reran, 'call')} run again: {self._rerun()}")
         lines += [f"  {each}" for each in (*self.differing, *self.unable)]
@@ -122,9 +122,9 @@ class Checked(Record):
         return amounts.count(len(self.problems), "problem") if self.problems else "all whole"
 
     def _rerun(self) -> str:
-        told = f"{len(self.differing)} gave something else" if self.differing else "each gave the same result"
+        told = f"{len(self.differing)} gave a different result" if self.differing else "each gave the same result"
         told = told if self.reran else "nothing to compare"
-        return told + (f"; {self.stale} not comparable, being stale" if self.stale else "")
+        return told + (f"; {self.stale} not compared, being stale" if self.stale else "")
 
 
 def cache_verify(
@@ -166,7 +166,7 @@ def cache_verify(
 
     See Also
     --------
-    cache_repair : Puts broken files aside.
+    cache_repair : Moves broken files aside.
 
     Examples
     --------
@@ -243,7 +243,7 @@ class _Reading:
 
     def _memo(self) -> str:
         memo = read_memo(self.store)
-        return f"{memo[1]} of its rows are damaged; they are passed over" if memo is not None and memo[1] else ""
+        return f"{memo[1]} of its rows are damaged and were skipped" if memo is not None and memo[1] else ""
 
     def _graph(self) -> str:
         records = read_graph(self.store)
@@ -253,7 +253,7 @@ class _Reading:
         if records is None or not records.damaged:
             return ""
         places = amounts.count(records.damaged, "place")
-        return f"is damaged in {places}; cache_repair() makes it anew from the entries"
+        return f"is damaged in {places}; cache_repair() rebuilds it from the entries"
 
     def checked(self, tried: Tried | None) -> Checked:
         rerun = (0, 0, (), ()) if tried is None else tried.astuple()

@@ -79,7 +79,7 @@ def _look_once(store: Store, path: str, stamp: Stamp) -> Look:
     seen = _Seen(stamp)
     try:
         if not stats.S_ISREG(os.stat(path).st_mode):
-            state, what = FOREIGN, "is no regular file"
+            state, what = FOREIGN, "is not a regular file"
         else:
             state, what = WHOLE, ""
             if path.endswith((ENTRY, OLD)):
@@ -148,7 +148,7 @@ def _check_plain(path: str) -> None:
     except Exception as error:  # damage raises almost anything
         raise ValueError(f"is damaged: {error}") from error
     if not good:
-        raise ValueError("is damaged: it holds something else than it should")
+        raise ValueError("is damaged: it does not hold what it should")
 
 
 def _check_program(path: str) -> None:

@@ -50,7 +50,7 @@ def _may(store: Store, old: Records) -> bool:
     """Nothing is dropped from a file that is not ours, or of which not all can be read."""
     if old.is_ours and not old.damaged:
         return True
-    text = f"{store.journal.path} is damaged, so nothing was forgotten; cache_repair() makes it anew"
+    text = f"{store.journal.path} is damaged, so nothing was forgotten; cache_repair() rebuilds it"
     current_session().warn(CacheReadWarning, text, "forget", store.root)
     return False
 

@@ -257,7 +257,7 @@ def cache_prune(
 
     See Also
     --------
-    cache_repair : Puts broken files aside, and deletes nothing.
+    cache_repair : Moves broken files aside, and deletes nothing.
 
     Examples
     --------
@@ -284,7 +284,7 @@ def cache_prune(
     _check_ages(days_old, max_bytes)
     done = prune(root_of(cache_dir), days_old, max_bytes, forget=forget, dry_run=dry_run)
     if done.troubles:
-        text = f"{'; '.join(done.troubles)}. Whoever may write there has to do it"
+        text = f"{'; '.join(done.troubles)}. Run it as a user who may write there"
         warnings.warn(text, CacheWriteWarning, stacklevel=user_level())
     return [Path(entry.path) for entry in done.gone]
 

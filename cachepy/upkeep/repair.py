@@ -97,11 +97,11 @@ class Repaired(Record):
 
     def __str__(self) -> str:
         would, lost = ("would be ", "would lose") if self.dry_run else ("", "lost")
-        graph = f"graph of {amounts.count(self.events, 'run')} {f'{would}made anew' if self.rebuilt else 'kept'}"
+        graph = f"graph of {amounts.count(self.events, 'run')} {f'{would}rebuilt' if self.rebuilt else 'kept'}"
         lines = [f"{amounts.count(self.entries, 'whole entry')}; {graph}"]
         for title, each in (
             (f"{would}put aside", self.moved),
-            (f"{lost} the mention of an older value that is gone", self.mended),
+            (f"{lost} the line about an older value that is gone", self.mended),
             ("not written by this cachepy, left alone", self.foreign),
         ):
             lines += [f"{title}:", *(f"  {item}" for item in each)] if each else []

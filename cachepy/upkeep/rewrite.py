@@ -51,7 +51,7 @@ def rewrite(store: Store, made: Callable[[Records, bytes], list[Event] | None]) 
                 store.extent.begin(os.stat(path).st_size)
             unlock(file.fileno())
             return len(new) + _carry_over(store, file, len(data))
-    raise CachepyError(f"cannot replace {path}: another process replaces it all the time; try again later")
+    raise CachepyError(f"cannot replace {path}: another process keeps replacing it; try again later")
 
 
 def _put(path: str, events: list[Event], mode: int) -> None:

@@ -36,7 +36,7 @@ _COROUTINE = 0x80
 
 
 class Differing(Record):
-    """A call that gave something else when `cache_verify` ran it again.
+    """A call that gave a different result when `cache_verify` ran it again.
 
     Attributes
     ----------

@@ -13,20 +13,20 @@ CUES = {
     "file": "file {name} changed",
     "file gone": "file {name} is gone",
     "file new": "file {name} exists now",
-    "pattern": "the files that {name} means changed",
+    "pattern": "the files that {name} matches changed",
     "directory": "directory {name} changed",
     "directory gone": "directory {name} is gone",
     "code": "code of {name} changed",
-    "code new": "code of {name} is reached now",
-    "code gone": "code of {name} is not reached any more",
+    "code new": "code of {name} is used now",
+    "code gone": "code of {name} is no longer used",
     "global": "global {name} changed{values}",
     "global new": "global {name} exists now",
-    "global gone": "global {name} does not exist any more",
+    "global gone": "global {name} no longer exists",
     "variable": "variable {name} changed{values}",
     "default": "default of {name} changed{values}",
     "package": "package {name} changed{values}",
     "env": "environment variable {name} changed",
-    "env gone": "environment variable {name} is not set any more",
+    "env gone": "environment variable {name} is no longer set",
     "env new": "environment variable {name} is set now",
     "declared": "declared {name} changed{values}",
     "owner": "its stored value belongs to {name}, so it is not loaded: if you trust them, set "
@@ -34,12 +34,12 @@ CUES = {
     "closed": "its stored value cannot be read ({name})",
     "seal": "its stored value is {name}: see CACHEPY_SIGNING_KEY",
     "value": "the stored value of {name} is missing",
-    "result": "{name} gives another result now",
+    "result": "{name} gives a different result now",
     "call": "{name} below it is not fresh",
     "input": "its input {name} is not fresh",
-    "gone": "{name} does not exist any more",
+    "gone": "{name} no longer exists",
     "unknown": "{name} cannot be found in this process",
-    "unseen": "{name} could not be looked at{values}",
+    "unseen": "{name} could not be checked{values}",
     "argument": "argument {name} is {difference} {call}",
     "renewed": "{name} is never the same twice: {values}, so the next one runs it again",
     "first": "no result of {name} is stored for these arguments",
@@ -56,7 +56,7 @@ def sentence(reason: Reason) -> str:
     elif reason.cue == "unseen" and reason.new:
         values = f": {reason.new}"
     elif reason.cue == "renewed":
-        values = f"it was another value in each of {reason.old} programs"
+        values = f"it had a different value in each of {reason.old} programs"
     text = CUES[reason.cue].format(name=reason.name, values=values, difference=_difference(reason), call=reason.call)
     where = f" ({reason.where})" if reason.where else ""
     state = "unknown" if reason.cue in ("unseen", "renewed") else "stale"
@@ -66,4 +66,4 @@ def sentence(reason: Reason) -> str:
 def _difference(reason: Reason) -> str:
     """How an argument differs from that of another call, as far as short texts tell."""
     old, new = reason.old or "not given", reason.new or "not given"
-    return "another one than in" if old == new else f"{new}, and {old} in"
+    return "different from that in" if old == new else f"{new}, and {old} in"

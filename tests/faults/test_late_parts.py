@@ -385,7 +385,7 @@ reads = lambda name: "text"
 everything()
 assert {{kind for kind, _ in heard}} <= {{"UncachedCallWarning", "CacheWriteWarning", "CacheReadWarning"}}, heard
 assert len(heard) <= 5, heard
-assert all("inside of cachepy" not in text for _, text in heard), heard
+assert all("inside cachepy" not in text for _, text in heard), heard
 """
     run(place, program)
 
@@ -469,7 +469,7 @@ for _ in range(2):
     assert one(1) == [1] and two(2) == {{"x": 2}} and three(3) == [3, {{"x": 3}}] and leaf(4) == 5
     assert one("data.txt") == ["data.txt"] and top(2) == 30
 assert len(heard) <= 3 and all(c in ("UncachedCallWarning", "CacheWriteWarning", "CacheReadWarning") for c, _ in heard), heard
-assert all("inside of cachepy" not in text for _, text in heard), heard
+assert all("inside cachepy" not in text for _, text in heard), heard
 os.chdir(HERE)
 assert one(1) == [1] and two(2) == {{"x": 2}}
 """

@@ -477,7 +477,7 @@ def test_dry_run_changes_nothing_and_tells_the_same(program, root):
     before = listing(root)
     told = cache_repair(root, dry_run=True)
     assert listing(root) == before
-    assert told.dry_run and "would be put aside" in str(told) and "would be made anew" in str(told)
+    assert told.dry_run and "would be put aside" in str(told) and "would be rebuilt" in str(told)
     done = cache_repair(root)
     same = ("entries", "events", "rebuilt", "mended", "foreign")
     assert [getattr(told, f) for f in same] == [getattr(done, f) for f in same]

@@ -260,7 +260,7 @@ FIRST: dict[str, dict[str, str]] = {
         "env_vars: set": "environment variable CASE_MODE is set now",
     },
     "environment variable unset": {
-        "env_vars: unset": "environment variable CASE_MODE is not set any more",
+        "env_vars: unset": "environment variable CASE_MODE is no longer set",
     },
     "installed package": {
         "installed package, another version": "package casepkg changed from 1.0 to 1.1",
@@ -288,7 +288,7 @@ FIRST: dict[str, dict[str, str]] = {
     "environment of a child": {
         "child's env_vars: value changed": "g(3) below it is stale: environment variable CASE_MODE changed",
         "child's env_vars: set": "g(3) below it is stale: environment variable CASE_MODE is set now",
-        "child's env_vars: unset": "g(3) below it is stale: environment variable CASE_MODE is not set any more",
+        "child's env_vars: unset": "g(3) below it is stale: environment variable CASE_MODE is no longer set",
     },
     "file of a child": {
         "child's tracked file edited": "g() below it is stale: file a.txt changed",

@@ -259,8 +259,8 @@ def test_foreign_files(used):
     found = {Path(p.path).name: p.what for p in cache_verify(used).problems}
     assert found == {
         "mine.entry": "is not a cachepy entry",
-        "folder.entry": "is no regular file",
-        "pipe.entry": "is no regular file",
+        "folder.entry": "is not a regular file",
+        "pipe.entry": "is not a regular file",
     }
 
 

@@ -211,7 +211,7 @@ def test_a_call_counts_once_for_a_cause(run, tmp_path):
     assert run(tmp_path, "status")[1][1] == "cause  file x changed: 2 calls and 1 above"
 
 
-NOT_LOOKED_AT = "code was not looked at (--no-code), and counts as unchanged\n"
+NOT_LOOKED_AT = "code was not checked (--no-code), and counts as unchanged\n"
 
 
 def test_code_is_seen_without_an_import(run, ask, own):
@@ -232,7 +232,7 @@ def test_code_that_its_text_does_not_tell_is_unknown(run, ask, own):
     (own / "flows.py").write_text(UNCLEAR)
     code, lines, err = run(own, "status")
     assert (code, lines[0]) == (3, "10 calls: 10 unknown")
-    assert lines[1].startswith("cause  global flows.LEVEL could not be looked at: it is computed when the module is")
+    assert lines[1].startswith("cause  global flows.LEVEL could not be checked: it is computed when the module is")
     assert "--import looks at what source files do not tell" in err
     assert run(own, "status", "-q")[:2] == (3, [])
     code, doc = ask(own, "status")
@@ -267,7 +267,7 @@ def test_code_that_cannot_be_looked_at_does_not_pass_for_fresh(run, own, body, w
     (own / "flows.py").write_text(f"{UNCLEAR}{body}\nmore = 1\n")
     code, _, err = run(own, *command, "--import", "-q")
     assert code == 3
-    assert "code of flows could not be looked at" in err
+    assert "code of flows could not be checked" in err
     assert "are fresh" not in "".join(run(own, *command, "--import")[1])
     assert why in err
 
@@ -299,7 +299,7 @@ def test_functions_that_are_gone_are_told(run, own):
     (own / "flows.py").write_text("x = 1")
     code, lines, _ = run(own, "status", "--import")
     assert code == 1
-    assert "cause  flows:alone does not exist any more: 1 call" in lines
+    assert "cause  flows:alone no longer exists: 1 call" in lines
 
 
 # ---------------------------------------------------------------- which directory

@@ -239,7 +239,7 @@ def test_nothing_is_made_behind_a_call_that_gives_something_else(project: Projec
     assert project.ran() == ["first", "top"]
 
 
-# -- what cannot be made again ------------------------------------------------------------------------
+# -- what cannot be run again ------------------------------------------------------------------------
 
 ARGUMENTS = """
 class Odd:

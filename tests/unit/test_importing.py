@@ -172,15 +172,15 @@ ODD = {
     "ends at once": ("import os\nos._exit(0)", UNKNOWN, "it ends the process that imports it (exit code 0)"),
     "is killed": ("import os\nos.kill(os.getpid(), 9)", UNKNOWN, "it ends the process that imports it (SIGKILL)"),
     "aborts": ("import os\nos.abort()", UNKNOWN, "it ends the process that imports it (SIGABRT)"),
-    "never ends": ("while True:\n    pass", UNKNOWN, "its import takes too long (CACHEPY_IMPORT_TIMEOUT"),
-    "never ends, talking": ("while True:\n    print('noise')", UNKNOWN, "its import takes too long"),
+    "never ends": ("while True:\n    pass", UNKNOWN, "its import took too long (CACHEPY_IMPORT_TIMEOUT"),
+    "never ends, talking": ("while True:\n    print('noise')", UNKNOWN, "its import took too long"),
     "never ends, deaf": (
         (
             "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nsignal.pthread_sigmask(signal.SIG_BLOCK, "
             "range(1, 20))\nwhile True:\n    time.sleep(1)"
         ),
         UNKNOWN,
-        "its import takes too long",
+        "its import took too long",
     ),
     "raises": ("raise ValueError('boo')", UNKNOWN, "ValueError: boo"),
     "raises what has no text": (
@@ -214,7 +214,7 @@ def test_asking_runs_nothing(project, body, code, why):
     limit = {"CACHEPY_IMPORT_TIMEOUT": "3"} if "too long" in why else {}
     done = status(project, **limit)
     assert tree(project) == before
-    assert (done.returncode, done.stderr.count("code of run could not be looked at: " + why)) == (code, code == UNKNOWN), done
+    assert (done.returncode, done.stderr.count("code of run could not be checked: " + why)) == (code, code == UNKNOWN), done
     said = {FRESH: "all 2 calls are fresh", STALE: "2 calls: 1 stale, 1 fresh", UNKNOWN: "2 calls: 2 unknown"}
     assert done.stdout.startswith(said[code])
     assert "noise" not in done.stdout
@@ -234,7 +234,7 @@ def test_one_bad_module_does_not_hide_the_others(project):
     assert "code of run:f changed" in done.stdout
     assert done.stdout.count("\nstale ") == 2
     for name, why in {"dies": "it ends the process", "hangs": "takes too long", "calls": "calls.py calls f"}.items():
-        assert f"code of {name} could not be looked at: {why}" in done.stderr.replace("its import ", "")
+        assert f"code of {name} could not be checked: {why}" in done.stderr.replace("its import ", "")
 
 
 def test_no_process_is_left_behind(project):
@@ -261,7 +261,7 @@ def test_code_that_is_as_it_was_where_the_program_cannot_come_to_it(project, tex
     (project / "run.py").write_text(f"{GOOD}{text}\n{GUARD}")
     done = status(project)
     assert done.returncode == UNKNOWN
-    assert "code of run could not be looked at: " in done.stderr
+    assert "code of run could not be checked: " in done.stderr
     (project / "run.py").write_text(f"{GOOD}N = 1\n{GUARD}")
     assert status(project).returncode == FRESH
 
@@ -361,10 +361,10 @@ def test_what_has_no_file_of_its_own_is_unknown(tmp_path, start):
     assert python(tmp_path, "-B", *start).returncode == 0
     done = status(tmp_path)
     assert done.returncode == UNKNOWN
-    assert "code of __main__ could not be looked at: it is no file that can be imported" in done.stderr
+    assert "code of __main__ could not be checked: it cannot be imported: it is a prompt" in done.stderr
     done = cachepy(tmp_path, "status", "--cache-dir", "cache")
     assert (done.returncode, done.stdout.startswith("1 call: 1 unknown\n")) == (UNKNOWN, True)
-    assert "code of __main__:f could not be looked at: it came from no file" in done.stdout
+    assert "code of __main__:f could not be checked: it came from no file" in done.stdout
 
 
 def test_a_folder_as_a_program_has_a_file_that_cannot_be_imported(tmp_path):
@@ -378,7 +378,7 @@ def test_a_folder_as_a_program_has_a_file_that_cannot_be_imported(tmp_path):
     (tmp_path / "app/__main__.py").write_text(UNCLEAR + "f(1)")
     done = status(tmp_path)
     assert (done.returncode, done.stdout.splitlines()[0]) == (UNKNOWN, "1 call: 1 unknown")
-    assert "code of __main__ could not be looked at: it is no file that can be imported" in done.stderr
+    assert "code of __main__ could not be checked: it cannot be imported: it is a prompt" in done.stderr
 
 
 def test_a_module_in_a_zip(tmp_path):
@@ -465,7 +465,7 @@ def test_a_refresh_runs_nothing_beside(tmp_path):
     (tmp_path / "in.txt").write_text("22")
     (tmp_path / "scripts/run.py").write_text(UNCLEAR + read + "f(3)\n")
     done = python(tmp_path, "-B", "-c", REFRESH)
-    assert done.stdout == f"0 g(1) cannot be made again: {F} h(in.txt) cannot be made again: {F}\n", done.stderr
+    assert done.stdout == f"0 g(1) cannot be run again: {F} h(in.txt) cannot be run again: {F}\n", done.stderr
     assert not (tmp_path / "ran").exists()
     (tmp_path / "scripts/run.py").write_text(UNCLEAR + read)
     done = python(tmp_path, "-B", "-c", REFRESH)

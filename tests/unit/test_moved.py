@@ -263,7 +263,7 @@ def test_a_function_that_is_gone(tmp_path, old, new):
     assert "alone" in done.stdout
     assert "stays" not in done.stdout
     if old.startswith("@cached\ndef alone(x)") and "alone" not in new.replace("# ", ""):
-        assert (done.returncode, "job:alone does not exist any more" in done.stdout) == (1, True)
+        assert (done.returncode, "job:alone no longer exists" in done.stdout) == (1, True)
 
 
 TEXT = "from cachepy import cache_file\n@cache_file('cache', warn_cheap=False)\ndef f(x):\n    return x\nf(1)\n"

@@ -165,7 +165,7 @@ NEAREST = {
     "the nearest of several": ("f(5, 6); print(f.explain(5, 7))", ["argument x is 7, and 6 in f(5, 6)"]),
     "all arguments": ("print(f.explain(3, 4))", ["argument job is 3", "argument x is 4"]),
     "of no other function": ("print(cached(lambda job, x: 3).explain(1, 2))", []),
-    "a long text": ("f('a' * 500, 1); print(f.explain('a' * 501, 1))", ["argument job is another one than in f("]),
+    "a long text": ("f('a' * 500, 1); print(f.explain('a' * 501, 1))", ["argument job is different from that in f("]),
 }  # fmt: skip
 
 

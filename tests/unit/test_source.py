@@ -132,7 +132,7 @@ def test_decorator_taken_away(project):
     code = "def d(g):\n    return lambda x: -g(x)\n{}\ndef h(x):\n    return x\ndef f(x):\n    return h(x)\n"
     found = project.reasons(code.format("@d"), code.format(""))
     assert str(found[0]) == "global m.h changed from m:d.<locals>.<lambda> to m:h"
-    assert texts(found[1:]) == ["code of m:d.<locals>.<lambda> is not reached any more"]
+    assert texts(found[1:]) == ["code of m:d.<locals>.<lambda> is no longer used"]
 
 
 def test_decorator_of_the_function_itself(project):
@@ -173,7 +173,7 @@ def test_methods_and_class_attributes(project):
     found = project.reasons(
         code, code.replace("LIMIT = 3", "LIMIT = 3\n            def new(self):\n                pass")
     )
-    assert texts(found) == ["code of m:C changed", "code of m:C.new is reached now (m.py:3)"]
+    assert texts(found) == ["code of m:C changed", "code of m:C.new is used now (m.py:3)"]
     assert found[0].diff.splitlines() == [" go", "+new"]
     assert found[1].diff == ""
 
@@ -226,9 +226,9 @@ def test_two_functions_of_one_name(project):
 def test_new_helper_comes_after_the_function_that_calls_it(project):
     code = "A = 1\nB = 2\ndef a(x):\n    return x\ndef f(x):\n    return x\n"
     found = project.reasons(code, code.replace("def f(x):\n    return x", "def f(x):\n    return a(x) + B"))
-    assert texts(found) == ["code of m:f changed (m.py:5)", "code of m:a is reached now (m.py:3)"]
+    assert texts(found) == ["code of m:f changed (m.py:5)", "code of m:a is used now (m.py:3)"]
     back = project.reasons(code.replace("def f(x):\n    return x", "def f(x):\n    return a(x) + B"), code)
-    assert texts(back) == ["code of m:f changed (m.py:5)", "code of m:a is not reached any more"]
+    assert texts(back) == ["code of m:f changed (m.py:5)", "code of m:a is no longer used"]
 
 
 def test_package_that_came_with_an_edit_is_not_named(project):
@@ -307,7 +307,7 @@ def test_name_bound_to_another_thing(project):
 def test_name_that_came_without_a_change_of_code(project):
     code = "def f(x):\n    return abs(x)\n"
     found = project.reasons(code, "def abs(x):\n    return 7\n" + code)
-    assert texts(found) == ["global m.abs exists now", "code of m:abs is reached now (m.py:1)"]
+    assert texts(found) == ["global m.abs exists now", "code of m:abs is used now (m.py:1)"]
 
 
 # -- proof
