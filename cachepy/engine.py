@@ -179,7 +179,7 @@ class CachedCall:
         flags = Flags(kwargs, self.binder.signature.names) if kwargs else _NO_FLAGS
         try:
             if is_finalizing():  # globals are set to None: what they were cannot be told any more
-                raise ImportError("nothing can be checked any more")
+                raise ImportError("nothing can be loaded any longer")
             return self._look(flags, args, kwargs)
         except Exception as error:
             return bypass(self.fn, self.fname, error)
