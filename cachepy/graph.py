@@ -140,6 +140,15 @@ class Graph:
         with self._lock:
             return [unpack(self._table.rows[call]) for call in self._table.links.results.get(digest, ())]
 
+    def written(self) -> dict[str, set[str]]:
+        """The absolute paths of the files that calls wrote, by call."""
+        found: dict[str, set[str]] = {}
+        with self._lock, Quiet():
+            for path, calls in self._table.links.written.writers.items():
+                for call in calls:
+                    found.setdefault(call, set()).add(path)
+        return found
+
     # -- all calls
 
     def rows(self) -> dict[str, Row]:

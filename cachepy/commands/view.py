@@ -40,18 +40,20 @@ _output = click.option("-o", "--output", metavar="FILE", type=click.Path(dir_oka
 
 @command(
     "graph",
-    "cachepy graph --root report\ncachepy graph -o graph.svg",
+    "cachepy graph --root report\ncachepy graph -o graph.svg --direction data",
     "nodes history unseen unimported",
 )
 @click.option("--format", "form", type=click.Choice(["text", "dot", "mermaid", "json"]), help="[default: as FILE ends]")
 @_output
 @click.option("--root", "roots", metavar="CALL", multiple=True, help="Only this call or function, and those below.")
 @click.option("--all", "show_all", is_flag=True, help=f"Also more than {_MOST} calls below one caller.")
+@click.option("--direction", type=click.Choice(["auto", "data", "calls"]), help="Of a picture. [default: auto]")
+@click.option("--theme", type=click.Choice(["light", "dark"]), help="Of a picture. [default: light]")
 @history
 @looks_at_code
 def graph(
     tell: Tell, cache_dir: str | None, *, form: str | None, output: str | None, roots: tuple[str, ...], show_all: bool,
-    code: str, history: bool,
+    direction: str | None, theme: str | None, code: str, history: bool,
 ) -> int:  # fmt: skip
     """Show which call made which, with their states.
 
@@ -61,6 +63,9 @@ def graph(
     form = _form(form, output, "text", ("text", "dot", "mermaid", "json"))
     if form in _PICTURES and len(roots) > 1:
         raise WrongUse("a picture takes one --root")
+    looks = {name: value for name, value in (("direction", direction), ("theme", theme)) if value is not None}
+    if looks and form not in _PICTURES:
+        raise WrongUse(f"--{next(iter(looks))} is for pictures: name a file, as in -o graph.svg")
     with opened(cache_dir, tell.say) as cache:
         tops = [i for name in roots for i in sorted(cache.find(name), key=cache.label)]
         root = cache.find_one(roots[0]) if form in _PICTURES and roots else None
@@ -69,7 +74,7 @@ def graph(
         states = {i: survey.found[i].state if i in survey.found else "fresh" for i in nodes}
         if form in _PICTURES:
             shown = without(cache_tree_nodes(), survey.history)
-            _draw(tell, shown, output or "", _stale(survey, shown), root=root, unchecked=unchecked(code))
+            _draw(tell, shown, output or "", _stale(survey, shown), root=root, unchecked=unchecked(code), **looks)
         elif form in ("dot", "mermaid") and not tell.as_json:
             _deliver(tell, _exported(form, nodes, states=states), output)
         elif form == "json" or tell.as_json:

@@ -13,9 +13,10 @@ from itertools import pairwise
 Point = tuple[float, float]
 Rect = tuple[float, float, float, float]  # left, top, width, height
 
-LONG, FLAT = 1250.0, 3.6  # a drawing that is wider, and so many times wider than high, is folded
-SHAPE = 2.3  # how many times wider than high it may be then
-MOST_ROWS, MOST_LANES = 12, 4
+LONG, FLAT = 760.0, 2.2  # a drawing that is wider, and so many times wider than high, is folded
+SHAPE = 1.4  # how many times wider than high it may be then
+TURN = 6  # points of a line that leads to another row: its ends, and four corners
+MOST_ROWS, MORE_ROWS, MOST_LANES = 12, 3, 6
 LANE, BEFORE, BETWEEN = 7.0, 16.0, 24.0  # between lanes; from boxes to the first lane; from row to row
 
 
@@ -53,23 +54,45 @@ def is_long(width: float, height: float) -> bool:
     return width > LONG and width > FLAT * height
 
 
+Folded = tuple[dict[str, Rect], list[list[Point]], list[list[int]]]
+
+
 def fold(
     boxes: Mapping[str, Rect], routes: Sequence[list[Point]], columns: Sequence[Point], height: float
-) -> tuple[dict[str, Rect], list[list[Point]]] | None:
-    """Boxes and routes in rows; None if too many lines would be parted.
+) -> Folded | None:
+    """Boxes and routes in rows, and where in each route a turn begins; None if too many lines would be parted.
 
-    ``columns``: left edge and width of each layer.
+    ``columns``: left edge and width of each layer.  As rows differ in height, more of them may have to be tried.
     """
-    cuts = _cuts(columns, routes, _how_many(sum(columns[-1]), height))
-    if not cuts or any(len(cut.lanes()) > MOST_LANES for cut in cuts):
-        return None
+    found = None
+    least = _how_many(sum(columns[-1]), height)
+    for count in range(least, least + MORE_ROWS + 1):
+        cuts = _cuts(columns, routes, count)
+        if not cuts or any(len(cut.lanes()) > MOST_LANES for cut in cuts):
+            break
+        found = _folded(boxes, routes, columns, cuts)
+        if not is_long(*extent(found[0], found[1])):
+            break
+    return found
+
+
+def extent(boxes: Mapping[str, Rect], routes: Sequence[Sequence[Point]]) -> tuple[float, float]:
+    """The width and the height of a drawing."""
+    far = [(x + w, y + h) for x, y, w, h in boxes.values()] + [point for route in routes for point in route]
+    return max(x for x, _ in far), max(y for _, y in far)
+
+
+def _folded(
+    boxes: Mapping[str, Rect], routes: Sequence[list[Point]], columns: Sequence[Point], cuts: Sequence[_Cut]
+) -> Folded:
     rows = _rows(cuts, columns, boxes, routes)
     indent = BEFORE + LANE * max(len(cut.lanes()) for cut in cuts)
     placed = {}
     for name, (x, y, w, h) in boxes.items():
         row = rows[_row_of(rows, x)]
         placed[name] = (x - row.left + indent, y + row.shift, w, h)
-    return placed, [_led(route, cuts, rows, indent) for route in routes]
+    led = [_led(route, cuts, rows, indent) for route in routes]
+    return placed, [route for route, _ in led], [turns for _, turns in led]
 
 
 def _how_many(width: float, height: float) -> int:
@@ -129,20 +152,23 @@ def _row_of(rows: Sequence[_Row], x: float) -> int:
 # ---------------------------------------------------------------- lines
 
 
-def _led(route: Sequence[Point], cuts: Sequence[_Cut], rows: Sequence[_Row], indent: float) -> list[Point]:
-    """A route from row to row."""
+def _led(
+    route: Sequence[Point], cuts: Sequence[_Cut], rows: Sequence[_Row], indent: float
+) -> tuple[list[Point], list[int]]:
+    """A route from row to row, and the points from which it leads to another one."""
 
     def placed(point: Point) -> Point:
         row = rows[_row_of(rows, point[0])]
         return point[0] - row.left + indent, point[1] + row.shift
 
-    led = [placed(route[0])]
+    led, turns = [placed(route[0])], []
     for p, q in pairwise(route):
         before, after = (_row_of(rows, point[0]) for point in (p, q))
         if before != after:
+            turns.append(len(led) - 1)
             led += _turn(cuts[before], (p, q), rows[before], placed(p), placed(q), indent)
         led.append(placed(q))
-    return led
+    return led, turns
 
 
 def _turn(cut: _Cut, line: tuple[Point, Point], row: _Row, a: Point, b: Point, indent: float) -> list[Point]:

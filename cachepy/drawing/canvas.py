@@ -1,52 +1,38 @@
-"""What a drawing is made of: colours, fonts, measured text, boxes, lines, arrowheads.
+"""What a drawing is made of: fonts, measured text, boxes, badges, lines, arrowheads.
 
-The vocabulary of plot.py in matplotlib's terms.  matplotlib is imported inside functions only, and
-never pyplot.  Imports scene.py (for the kinds of boxes) and layout.py (for points).
+The vocabulary of picture.py in matplotlib's terms.  matplotlib is imported inside functions only, and
+never pyplot.  Imports scene.py and captions.py (for the kinds of boxes), themes.py and layout.py (for points).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from cachepy.drawing import captions as say
 from cachepy.drawing import scene as sc
 from cachepy.drawing.layout import Point, Rect
+from cachepy.drawing.themes import Look, Theme
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.font_manager import FontProperties
+    from matplotlib.patches import PathPatch
     from matplotlib.textpath import TextToPath
 
-NAVY, AMBER, GREY, VIOLET, BLUE = "#1D3557", "#FBBC04", "#F1F3F5", "#EFE7FB", "#E8F0FE"
-LINE, FLOW, INK, SOFT = "#8A94A0", "#5F6B78", "#212529", "#5C656E"
 CORNER = 8.0  # of a line that turns
-
-
-@dataclass(frozen=True)
-class Look:
-    """The colours of one kind of box."""
-
-    fill: str
-    edge: str
-    ink: str  # of the name
-    soft: str  # of all other text
-    dashed: bool = False
-    fold: float = 0.0
-    radius: float = 6.0
-
-
-LOOKS = {
-    say.FRESH: Look(NAVY, NAVY, "#FFFFFF", "#CBD6E6"),
-    say.STALE: Look(AMBER, "#B07F00", "#212529", "#453600"),
-    say.AFTER: Look(AMBER, "#B07F00", "#212529", "#453600"),
-    say.MISSING: Look(GREY, "#7A838C", "#343A40", "#565D64", dashed=True),
-    say.UNKNOWN: Look(VIOLET, "#7B5EA7", "#3B2A5A", "#5B4880", dashed=True, radius=14.0),
-    say.FILE: Look(BLUE, "#6F91D4", NAVY, "#4C5E82", fold=8.0, radius=2.0),
-    say.PILE: Look(BLUE, "#6F91D4", NAVY, "#4C5E82", fold=8.0, radius=2.0),
+STRIP, LEAST_SHARE = 9.0, 5.0  # height of the shares of a group; the least width of one
+BADGE = 6.0
+# A badge's stroke, from its middle, and whether a dot is below it: stale "!", missing a slash, unknown "?"
+_MARKS: dict[str, tuple[list[Point], bool]] = {
+    say.STALE: ([(0, -3.1), (0, 0.7)], True),
+    say.AFTER: ([(0, -3.1), (0, 0.7)], True),
+    say.MISSING: ([(-2.7, 2.7), (2.7, -2.7)], False),
+    say.UNKNOWN: ([(-1.8, -1.9), (-0.9, -3.2), (0.9, -3.2), (1.8, -2), (1.3, -0.7), (0, 0.1), (0, 1)], True),
 }
+
 
 # Sizes are in points, which are also the units of the axes: a text as measured is a text as drawn.
 PAD_X, PAD_Y = 12.0, 8.0
@@ -90,12 +76,13 @@ class Ruler:
     def box(self, box: sc.Box) -> tuple[float, float]:
         roles = [(text, font_of(box, role)) for text, role in box.lines]
         wide = max((self.width(text, role) for text, role in roles), default=0.0)
-        return wide + 2 * PAD_X, sum(FONTS[role][3] for _, role in roles) + 2 * PAD_Y
+        strip = STRIP if box.shares else 0.0
+        return wide + 2 * PAD_X, sum(FONTS[role][3] for _, role in roles) + 2 * PAD_Y + strip
 
 
 def font_of(box: sc.Box, role: str) -> str:
     """The font of a line of text in a box."""
-    return "file" if role == "name" and box.kind in (say.FILE, say.PILE) else role
+    return "file" if role == "name" and box.kind in (say.FILE, say.PILE, say.CHANGED) else role
 
 
 # ---------------------------------------------------------------- shapes and lines
@@ -108,7 +95,7 @@ class Canvas:
     axes: Axes
     ruler: Ruler
     scale: float
-    taken: list[Rect] = field(default_factory=list)  # by labels of edges
+    theme: Theme
 
     def text(self, x: float, y: float, text: str, role: str, colour: str, **more: Any) -> None:
         font, size = self.ruler.fonts[role].copy(), FONTS[role][0] * self.scale
@@ -130,60 +117,111 @@ class Canvas:
                 return
             font.set_size(font.get_size_in_points() * 0.94)
 
-    def shape(self, points: Sequence[Point], codes: Sequence[int], look: Look, fill: str, **more: Any) -> None:
+    def shape(self, points: Sequence[Point], codes: Sequence[int], look: Look, fill: str, **more: Any) -> PathPatch:
         from matplotlib.patches import PathPatch
         from matplotlib.path import Path as Outline
 
         dashes = (0, (3.2, 2.2)) if look.dashed else "solid"
-        self.axes.add_patch(
-            PathPatch(
-                Outline(points, codes), facecolor=fill, edgecolor=look.edge, linestyle=dashes,
-                linewidth=1.0 * self.scale, zorder=3, **more,
-            )
+        patch = PathPatch(
+            Outline(points, codes), facecolor=fill, edgecolor=look.edge, linestyle=dashes,
+            linewidth=look.width * self.scale, **({"zorder": 3} | more),
         )  # fmt: skip
+        self.axes.add_artist(patch)  # unlike add_patch, it works out no limits of the axes
+        return patch
 
-    def card(self, kind: str, rect: Rect, gid: str | None = None) -> None:
+    def card(
+        self, kind: str, rect: Rect, shares: Mapping[str, int] | None = None, badges: Sequence[str] = (),
+        gid: str | None = None,
+    ) -> None:  # fmt: skip
         """A box's outline, with all that tells its kind without colour."""
         x, y, w, h = rect
-        look = replace(LOOKS[kind], radius=min(LOOKS[kind].radius, h / 4), fold=min(LOOKS[kind].fold, h / 2))
+        look = self.theme.looks[kind]
+        look = replace(look, radius=min(look.radius, h / 4), fold=min(look.fold, h / 2))
         if kind == say.PILE:  # a second sheet behind the first
             self.shape(*_outline(x + 3, y + 3, w, h, look), look, look.fill)
-        self.shape(*_outline(x, y, w, h, look), look, look.fill, gid=gid)
+        outline = _outline(x, y, w, h, look)
+        patch = self.shape(*outline, look, look.fill, gid=gid)
+        if shares:
+            self._strip(shares, rect, patch)
+            self.shape(*outline, replace(look, dashed=False), "none", zorder=3.5)
         if look.fold:
             f, right = look.fold, x + w
             corner = [(right - f, y), (right - f, y + f), (right, y + f), (right - f, y)]
             self.shape(corner, (1, 2, 2, 79), look, look.edge)
-        if kind in (say.STALE, say.AFTER):
-            self.badge(x + w - 1, y + 1, *((INK, "white", "white") if kind == say.STALE else ("white", INK, INK)))
+        for i, badge in enumerate(badges):  # of a file on the left: the right corner says that it is one
+            self.badge(x + 1 if look.fold else x + w - 1 - i * (2 * BADGE + 3), y + 1, badge)
 
-    def badge(self, x: float, y: float, fill: str, edge: str, ink: str) -> None:
+    def _strip(self, shares: Mapping[str, int], rect: Rect, outline: PathPatch) -> None:
+        """The shares of a group along the lower edge of its box, each as wide as it is large, none too small to see."""
+        from matplotlib.patches import Rectangle
+
+        x, y, w, h = rect
+        for state, width in zip(shares, widths_of(list(shares.values()), w), strict=True):
+            look = self.theme.looks[state]
+            edge = self.theme.paper if not look.hatch else look.edge if look.bar == look.fill else look.fill
+            bar = Rectangle(
+                (x, y + h - STRIP), width, STRIP, facecolor=look.bar, edgecolor=edge, hatch=look.hatch or None,
+                zorder=3.2, linewidth=0.8 * self.scale, gid=f"share-{state}",
+            )  # fmt: skip
+            self.axes.add_artist(bar)
+            bar.set_clip_path(outline)
+            x += width
+
+    def badge(self, x: float, y: float, state: str) -> None:
+        """A mark in a circle: filled on what has a cause of its own."""
+        from matplotlib.lines import Line2D
         from matplotlib.patches import Circle
 
-        self.axes.add_patch(Circle((x, y), 6, facecolor=fill, edgecolor=edge, lw=1.2 * self.scale, zorder=5))
-        self.axes.add_patch(Circle((x, y + 2.9), 0.85, facecolor=ink, edgecolor="none", zorder=6))
-        self.axes.plot([x, x], [y - 3.1, y + 0.7], color=ink, lw=1.5 * self.scale, zorder=6, solid_capstyle="round")
+        ink, paper = self.theme.ink, self.theme.paper
+        fill, edge, mark = (ink, paper, paper) if state == say.STALE else (paper, ink, ink)
+        self.axes.add_artist(
+            Circle((x, y), BADGE, facecolor=fill, edgecolor=edge, lw=1.2 * self.scale, zorder=5, gid=f"badge-{state}")
+        )
+        stroke, has_dot = _MARKS[state]
+        if has_dot:
+            self.axes.add_artist(Circle((x, y + 2.9), 0.85, facecolor=mark, edgecolor="none", zorder=6))
+        self.axes.add_artist(
+            Line2D(
+                [x + dx for dx, _ in stroke], [y + dy for _, dy in stroke], color=mark, lw=1.4 * self.scale, zorder=6,
+                solid_capstyle="round", solid_joinstyle="round",
+            )
+        )  # fmt: skip
 
-    def lines(self, curves: Sequence[Any], kind: str) -> None:
+    def lines(self, curves: Sequence[Any], kind: str, *, leads: bool = False) -> None:
+        """Lines of one kind; those that only lead to the next row are lighter."""
         from matplotlib.collections import PathCollection
 
-        colour, width = (FLOW if kind == "flow" else LINE), (0.9 if kind == "file" else 1.1)
+        thin = leads or kind in ("read", "write")
         style = (0, (4.0, 2.6)) if kind == "flow" else "solid"
         self.axes.add_collection(
             PathCollection(
-                curves, facecolors="none", edgecolors=colour, linewidths=width * self.scale,
-                linestyles=[style], zorder=1, capstyle="butt",
+                curves, facecolors="none", edgecolors=self.theme.lead if leads else self._colour(kind),
+                linewidths=(0.8 if thin else 1.2) * self.scale, linestyles=[style], zorder=0.9 if leads else 1,
+                capstyle="butt",
             ),
             autolim=False,
         )  # fmt: skip
+
+    def _colour(self, kind: str) -> str:
+        return self.theme.flow if kind == "flow" else self.theme.line
 
     def heads(self, tips: Sequence[tuple[Point, int]], kind: str) -> None:
         from matplotlib.collections import PolyCollection
 
         triangles = [[(x, y), (x - 6 * way, y - 2.8), (x - 6 * way, y + 2.8)] for (x, y), way in tips]
-        colour = FLOW if kind == "flow" else LINE
         self.axes.add_collection(
-            PolyCollection(triangles, facecolors=colour, edgecolors="none", zorder=2), autolim=False
+            PolyCollection(triangles, facecolors=self._colour(kind), edgecolors="none", zorder=2), autolim=False
         )
+
+
+def widths_of(shares: Sequence[int], width: float) -> list[float]:
+    """The widths of shares in proportion, but for those that would be too small to see."""
+    least = min(LEAST_SHARE, width / len(shares))
+    total = sum(shares)
+    small = [share * width < least * total for share in shares]
+    rest = sum(share for share, is_small in zip(shares, small, strict=True) if not is_small)
+    room = width - least * sum(small)
+    return [least if is_small else room * share / rest for share, is_small in zip(shares, small, strict=True)]
 
 
 def _outline(x: float, y: float, w: float, h: float, look: Look) -> tuple[list[Point], list[int]]:
@@ -228,15 +266,3 @@ def _toward(corner: Point, point: Point) -> Point:
     length = abs(to_x - x) + abs(to_y - y)
     share = min(CORNER, length / 2) / length
     return x + (to_x - x) * share, y + (to_y - y) * share
-
-
-def along(a: Point, b: Point, t: float) -> Point:
-    """A point of the curve from ``a`` to ``b`` as `curve` draws it."""
-    (x0, y0), (x1, y1) = a, b
-    x = (1 - t) ** 3 * x0 + 1.5 * t * (1 - t) * (x0 + x1) + t**3 * x1
-    return x, y0 + (y1 - y0) * t * t * (3 - 2 * t)
-
-
-def collides(spot: tuple[float, float, float, float], others: Sequence[Rect]) -> bool:
-    """Whether a rectangle overlaps any of the others."""
-    return any(spot[0] < o[2] and o[0] < spot[2] and spot[1] < o[3] and o[1] < spot[3] for o in others)

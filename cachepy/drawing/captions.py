@@ -1,19 +1,20 @@
 """What the boxes of a drawing say: names, arguments, time and size, reasons, in few words.
 
-Also the `View`: what is known of a graph, and how much of it is to be told.  Pure Python; imports only export.py, for
-the edges, and amounts.
+Also the `View`: what is known of a graph, and how much of it is to be told.  Pure Python; imports letters.py,
+origins.py, export.py, for the edges, and amounts.
 """
 
 from __future__ import annotations
 
 import re
-import textwrap
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from cachepy.drawing.letters import LONGEST, WIDE, cells, clean, headed, natural, packed, shorten
+from cachepy.drawing.origins import files_of, origins, read_by
 from cachepy.export import Nodes, file_edges
 from cachepy.values import amounts
 
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 LABELS = ("short", "full", "name")
 EXTRAS = ("time", "size")
 FRESH, STALE, AFTER, MISSING, UNKNOWN = "fresh", "stale", "after", "missing", "unknown"
-FILE, PILE = "file", "files"
+FILE, PILE, CHANGED = "file", "files", "changed"
 UNCHECKED = "not checked for changes"
-WIDE, LONGEST = 30, 150  # characters in a line of a box, and of a name
+ARGUMENT_LINES, REASON_LINES = 3, 3
 LINKS = ("call", "input")  # cues that only name another call
 
 
@@ -34,7 +35,8 @@ class View:
     """What is known of the graph, and how the caller of the drawing wants it told.
 
     ``through``: stale calls that are so only because of others.  ``sizes``: bytes of stored values.
-    ``unchecked``: what was not looked at, so that it may have changed.
+    ``unchecked``: what was not looked at, so that it may have changed.  ``outputs``: the files that calls wrote.
+    ``changed``: files that are not as they were, and in a word what happened to them.
     """
 
     nodes: Nodes
@@ -45,6 +47,8 @@ class View:
     through: Collection[str] = ()
     sizes: Mapping[str, int] = field(default_factory=dict)
     unchecked: str = ""
+    outputs: Mapping[str, Collection[str]] = field(default_factory=dict)
+    changed: Mapping[str, str] = field(default_factory=dict)
 
     def state(self, node_id: str) -> str:
         """Fresh, stale (with a cause of its own), after (stale because of others), missing, or unknown."""
@@ -52,58 +56,6 @@ class View:
         if known == STALE and node_id in self.through:
             return AFTER
         return known if known in (STALE, MISSING, UNKNOWN) else FRESH
-
-
-# ---------------------------------------------------------------- letters
-
-
-def clean(text: object) -> str:
-    """One line without control characters: what a font can draw."""
-    return "".join(c if c.isprintable() else " " for c in " ".join(str(text).split()))
-
-
-def shorten(text: str, most: int) -> str:
-    """Cut out the middle: the ends of names and paths tell more."""
-    keep = most - 1
-    return text if len(text) <= most else f"{text[: keep - keep // 2]}…{text[len(text) - keep // 2 :]}"
-
-
-def wrap(text: str, wide: int = WIDE) -> list[str]:
-    """Break after ``_``, ``.``, ``-``, spaces and before capitals into lines of at most ``wide`` characters."""
-    pieces = [""]
-    for c in text:
-        last = pieces[-1][-1:]
-        if last in tuple("_.-/ ") or (c.isupper() and last.islower()) or len(pieces[-1]) == wide:
-            pieces.append("")
-        pieces[-1] += c
-    lines = [""]
-    for piece in pieces:
-        if len(lines[-1]) + len(piece) > wide and lines[-1]:
-            lines.append("")
-        lines[-1] += piece
-    return [line.strip() for line in lines]
-
-
-def packed(words: Sequence[str], most: int = 2, wide: int = WIDE) -> list[str]:
-    """Words with commas in at most this many lines; how many more there are, if they do not fit."""
-    lines: list[str] = []
-    for i, word in enumerate(words):
-        text = shorten(word, wide - 1) + ("," if i + 1 < len(words) else "")
-        if lines and len(lines[-1]) + 1 + len(text) <= wide:
-            lines[-1] += f" {text}"
-        elif len(lines) < most:
-            lines.append(text)
-        else:
-            more = f" +{len(words) - i} more"
-            lines[-1] = shorten(lines[-1].rstrip(","), wide - len(more)) + more
-            break
-    return lines
-
-
-def natural(text: str) -> tuple[tuple[int, str], ...]:
-    """A key that sorts 2 before 10: runs of digits by value, however long they are."""
-    parts = re.split(r"(\d+)", text)
-    return tuple((len(part.lstrip("0")) if i % 2 else 0, part) for i, part in enumerate(parts))
 
 
 # ---------------------------------------------------------------- why
@@ -132,6 +84,17 @@ def told(reasons: Mapping[str, Sequence[Reason]]) -> tuple[dict[str, str], set[s
     return {call: text for call, (text, _) in found.items()}, {call for call, (_, far) in found.items() if far}
 
 
+_HAPPENED = {
+    "file": "changed", "file gone": "gone", "file new": "new", "directory": "changed", "directory gone": "gone",
+    "pattern": "changed",
+}  # fmt: skip
+
+
+def changes(reasons: Mapping[str, Sequence[Reason]]) -> dict[str, str]:
+    """The files that are not as they were, with what happened to them."""
+    return {r.name: _HAPPENED[r.cue] for each in reasons.values() for r in each if r.cue in _HAPPENED}
+
+
 # ---------------------------------------------------------------- a call
 
 
@@ -148,38 +111,88 @@ def in_order(nodes: Nodes) -> list[str]:
 
 
 def _argument(text: object) -> str:
-    """The telling part of an argument: of a path its last part."""
+    """The telling part of an argument: of a path its last part, and all of what is no path."""
     plain = clean(text).strip("'\"") or "''"
-    return PurePath(plain).name or plain if "/" in plain and " " not in plain else plain
+    return PurePath(plain).name or plain if "/" in plain and not set(plain) & set(" \\") else plain
 
 
-def _telling(node: Mapping[str, Any]) -> list[str]:
-    """The arguments that no arrow of the drawing shows; the short ones, if arrows show all."""
+_MANY = re.compile(r"(?:list|tuple|set|frozenset|dict) of (\d+)$")
+
+
+def _listed(text: str, files: list[str]) -> str:
+    """A list of files by how many there are, and their folder; files: those that no other argument names."""
+    many = _MANY.match(text)
+    named = {name for path in files for name in (path, PurePath(path).name)}
+    first = re.match(r"(?:set\(|frozenset\()?[\[({]'?(.+?)'?(?:, |[\])}…]|$)", text)
+    is_listed = many and int(many[1]) == len(files)
+    if is_listed or (first and len(files) > 1 and {first[1], PurePath(first[1]).name} & named):
+        return files_of(files)
+    return ""
+
+
+def _words(view: View, node_id: str, label: Mapping[str, Any]) -> list[str]:
+    """What arguments say, each in a few words."""
+    plain = [str(value).strip("'\"") for value in label.values()]
+    files = read_by(view.nodes[node_id], view.outputs.get(node_id, ()))
+    rest = [path for path in files if not any(each and path.endswith(each) for each in plain)]
+    return [(rest and _listed(str(value), rest)) or _argument(value) for value in label.values()]
+
+
+def _telling(view: View, node_id: str, source: Collection[str]) -> list[str]:
+    """The arguments that no arrow of the drawing shows; if arrows show all, where the data come from, or the short."""
+    node = view.nodes[node_id]
     label = node.get("label") or {}
     shown = {re.split(r"[\[.]", str(name))[0] for name in node.get("inputs") or ()}
-    rest = [_argument(v) for k, v in label.items() if k not in shown]
-    return rest or [word for v in label.values() if len(word := _argument(v)) < WIDE]
+    rest = _words(view, node_id, {k: v for k, v in label.items() if k not in shown})
+    if rest or not label:
+        return rest
+    return _from(source) or [word for word in _words(view, node_id, label) if cells(word) < WIDE]
 
 
-def arguments(view: View) -> dict[str, list[str]]:
-    """Per call its arguments in lines of few words; more words, then the key, where two calls would look alike."""
+def _from(source: Collection[str]) -> list[str]:
+    return [f"of {files_of(source)}"] if source else []
+
+
+def arguments(view: View, ids: Sequence[str]) -> dict[str, list[str]]:
+    """The arguments of calls in lines of few words, whatever others look like."""
     if view.labels == "name":
-        return {i: [] for i in view.nodes}
+        return {i: [] for i in ids}
     if view.labels == "full":
-        labels = {i: node.get("label") or {} for i, node in view.nodes.items()}
+        labels = {i: view.nodes[i].get("label") or {} for i in ids}
         return {i: packed([clean(f"{k}={v}") for k, v in label.items()], 6) for i, label in labels.items()}
-    found = {i: packed(_telling(node)) for i, node in view.nodes.items()}
-    for more in (_argument, clean):
-        for node_id in _alike(view.nodes, found):
-            found[node_id] = packed([more(v) for v in (view.nodes[node_id].get("label") or {}).values()])
-    for node_id in _alike(view.nodes, found):
-        key = str(view.nodes[node_id].get("hash") or node_id.rpartition(":")[2])
-        found[node_id] = [*found[node_id][:1], f"#{clean(key)[:6]}"]
+    sources = origins(view.nodes, view.outputs, ids)
+    return {i: packed(_telling(view, i, sources[i]), ARGUMENT_LINES) for i in ids}
+
+
+def told_apart(view: View) -> dict[str, list[str]]:
+    """The arguments of all calls; where two would look alike, with more words, or else a number."""
+    found = arguments(view, list(view.nodes))
+    if view.labels != "short":
+        return found
+    alike = _alike(view.nodes, found)
+    sources = origins(view.nodes, view.outputs, alike)
+    words = {i: list(dict.fromkeys([*_telling(view, i, sources[i]), *_from(sources[i])])) for i in alike}
+    found |= {i: packed(each, ARGUMENT_LINES) for i, each in words.items()}
+    for ids in _twins(view.nodes, found):
+        labels = {i: map(clean, (view.nodes[i].get("label") or {}).values()) for i in ids}
+        whole = {i: packed(list(dict.fromkeys([*words.get(i, ()), *labels[i]])), ARGUMENT_LINES) for i in ids}
+        if len(set(map(tuple, whole.values()))) == len(ids):
+            found |= whole
+        else:
+            found |= {i: [*found[i][: ARGUMENT_LINES - 1], f"{n:,} of {len(ids):,}"] for n, i in enumerate(ids, 1)}
     return found
 
 
+def _twins(nodes: Nodes, texts: Mapping[str, list[str]]) -> list[list[str]]:
+    """The calls that look alike, by their looks, those that ran first first."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for i in sorted(_alike(nodes, texts), key=lambda i: (nodes[i].get("created") or 0.0, i)):
+        found.setdefault((str(nodes[i].get("fname")), *texts[i]), []).append(i)
+    return list(found.values())
+
+
 def _alike(nodes: Nodes, texts: Mapping[str, list[str]]) -> list[str]:
-    seen = {i: (node.get("fname"), *texts[i]) for i, node in nodes.items()}
+    seen = {i: (str(nodes[i].get("fname")), *texts[i]) for i in nodes}
     often = Counter(seen.values())
     return [i for i, look in seen.items() if often[look] > 1]
 
@@ -187,7 +200,7 @@ def _alike(nodes: Nodes, texts: Mapping[str, list[str]]) -> list[str]:
 def reason_lines(view: View, node_id: str) -> list[str]:
     """Why a call is not fresh."""
     text = clean(view.reasons.get(node_id, "")) if view.state(node_id) != FRESH else ""
-    return textwrap.wrap(text, WIDE + 2, max_lines=2, placeholder=" …")
+    return headed(text, REASON_LINES, WIDE + 2) if text else []
 
 
 def cost(view: View, ids: Iterable[str]) -> str:
@@ -235,7 +248,9 @@ def extent(texts: Mapping[str, list[str]], ids: Sequence[str]) -> str:
         )
     a, b = ", ".join(first), ", ".join(last)
     whole = not set(a + b) & set("[](){}")  # part of a list tells nothing
-    return f"{a} … {b}" if whole and a and b and max(len(a), len(b)) <= WIDE // 2 else ""
+    if not (whole and a and b and max(cells(a), cells(b)) <= WIDE // 2):
+        return ""
+    return f"{a} … {b.removeprefix('of ') if a.startswith('of ') else b}"
 
 
 def tails(paths: Iterable[str]) -> dict[str, tuple[str, str]]:

@@ -7,11 +7,11 @@ bands.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from cachepy.drawing.bands import fold, is_long
+from cachepy.drawing.bands import TURN, extent, fold, is_long
 from cachepy.drawing.layers import LARGE, Edge, Net, back_edges, build_net, reduce_crossings
 
 Point = tuple[float, float]
@@ -27,37 +27,47 @@ BLOCK = 560.0  # the width to which unconnected boxes are filled in rows
 
 @dataclass
 class Layout:
-    """Boxes, and per edge a route from its first to its second box."""
+    """Boxes, and per edge a route from its first to its second box.
+
+    ``turns``: per edge the points of its route from which it leads to another row, with the next `TURN` ones.
+    """
 
     boxes: dict[str, Rect]
     routes: list[list[Point]]
     width: float
     height: float
     columns: Sequence[Point] = ()  # left edge and width of each layer
+    turns: Sequence[Sequence[int]] = ()
 
 
-def arrange(sizes: Sizes, edges: Sequence[Edge], last: frozenset[str] | set[str] = frozenset()) -> Layout:
+def arrange(
+    sizes: Sizes, edges: Sequence[Edge], last: Collection[str] = (), kin: Container[str] | None = None
+) -> Layout:
     """Lay out boxes of these sizes; those in ``last`` get the rightmost layer for themselves.
 
     A long drawing is set in rows; in it those in ``last`` stand right after what leads to them.
-    An edge goes from the left box to the right one, unless that would close a cycle.  Edges of kind "flow" dock at
-    points of their own.  No edge may join a box to itself.
+    An edge goes from the left box to the right one, unless that would close a cycle.  Edges of kind "call" dock at
+    points of their own.  No edge may join a box to itself.  ``kin``: boxes whose widths do not go by the others'.
     """
     joined = {name for edge in edges for name in edge[:2]}
-    layout = _layered({n: s for n, s in sizes.items() if n in joined}, edges, last & joined)
+    boxes = {n: s for n, s in sizes.items() if n in joined}
+    layout = _layered(boxes, edges, joined.intersection(last), last if kin is None else kin)
     return _add_rows(layout, {n: s for n, s in sizes.items() if n not in joined})
 
 
-def _layered(sizes: Sizes, edges: Sequence[Edge], last: set[str] | frozenset[str]) -> Layout:
+def _layered(sizes: Sizes, edges: Sequence[Edge], last: set[str], kin: Container[str]) -> Layout:
     if not sizes:
         return Layout({}, [], 0.0, 0.0)
     turned = back_edges(list(sizes), edges)
     forward = [(b, a, k) if i in turned else (a, b, k) for i, (a, b, k) in enumerate(edges)]
-    layout = _one_row(sizes, forward, last, last)
+    layout = _one_row(sizes, forward, last, kin)
     if is_long(layout.width, layout.height):
-        layout = _in_rows(_one_row(sizes, forward, (), last)) or layout
-    layout.routes = [r[::-1] if i in turned else r for i, r in enumerate(layout.routes)]
-    return layout
+        layout = _in_rows(_one_row(sizes, forward, (), kin)) or layout
+    turns = list(layout.turns) or [[] for _ in layout.routes]
+    for i in turned:
+        layout.routes[i] = layout.routes[i][::-1]
+        turns[i] = [len(layout.routes[i]) - TURN - at for at in turns[i]][::-1]
+    return replace(layout, turns=turns)
 
 
 def _one_row(sizes: Sizes, edges: Sequence[Edge], last: Iterable[str], kin: Container[str]) -> Layout:
@@ -70,9 +80,9 @@ def _in_rows(layout: Layout) -> Layout | None:
     folded = fold(layout.boxes, layout.routes, layout.columns, layout.height)
     if folded is None:
         return None
-    boxes, routes = folded
-    far = [(x + w, y + h) for x, y, w, h in boxes.values()] + [point for route in routes for point in route]
-    return replace(layout, boxes=boxes, routes=routes, width=max(x for x, _ in far), height=max(y for _, y in far))
+    boxes, routes, turns = folded
+    width, height = extent(boxes, routes)
+    return replace(layout, boxes=boxes, routes=routes, turns=turns, width=width, height=height)
 
 
 def _add_rows(layout: Layout, sizes: Sizes) -> Layout:
@@ -251,7 +261,7 @@ def _routes(
     routes = []
     for (a, b, kind), chain in zip(edges, chains, strict=True):
         x, _, width, _ = boxes[a]
-        start, end = ports[a, "right", kind == "flow"], ports[b, "left", kind == "flow"]
+        start, end = ports[a, "right", kind != "call"], ports[b, "left", kind != "call"]
         route = [(x + width, start), (spans[a][1], start)]
         for bend in chain[1:-1]:
             route += [(side, y[bend]) for side in spans[bend]]
@@ -263,23 +273,23 @@ def _routes(
 def _ports(
     edges: Sequence[Edge], chains: Sequence[list[str]], boxes: Mapping[str, Rect], y: Mapping[str, float]
 ) -> dict[tuple[str, str, bool], float]:
-    """The heights at which edges dock on a side: flow apart from the rest if both are there.
+    """The heights at which edges dock on a side: calls apart from the rest if both are there.
 
     A port of a single edge moves a little, if that makes its edge straight.
     """
     ends: dict[tuple[str, str, bool], list[str]] = {}
     for (a, b, kind), chain in zip(edges, chains, strict=True):
-        ends.setdefault((a, "right", kind == "flow"), []).append(chain[1])
-        ends.setdefault((b, "left", kind == "flow"), []).append(chain[-2])
+        ends.setdefault((a, "right", kind != "call"), []).append(chain[1])
+        ends.setdefault((b, "left", kind != "call"), []).append(chain[-2])
     ports = {end: y[end[0]] for end in ends}
     shared = {end for end in ends if (*end[:2], not end[2]) in ends}
-    for name, side, flow in shared:
-        mine, other = ends[name, side, flow], ends[name, side, not flow]
-        above = (sum(map(y.__getitem__, mine)) / len(mine), flow) < (
+    for name, side, data in shared:
+        mine, other = ends[name, side, data], ends[name, side, not data]
+        above = (sum(map(y.__getitem__, mine)) / len(mine), data) < (
             sum(map(y.__getitem__, other)) / len(other),
-            not flow,
+            not data,
         )
-        ports[name, side, flow] += min(7.0, boxes[name][3] / 4) * (-1 if above else 1)
+        ports[name, side, data] += min(7.0, boxes[name][3] / 4) * (-1 if above else 1)
     for end, others in ends.items():
         if end not in shared and len(others) == 1:
             facing = (others[0], "left" if end[1] == "right" else "right", end[2])

@@ -1,7 +1,7 @@
 """What a drawing of the graph shows: boxes with their texts, links with their counts, a title.
 
 Turns plain nodes into a `Scene` at one of four levels.  Knows nothing of positions, fonts or colours (layout.py,
-plot.py).  Pure Python; imports captions.py, for the words, and export.py, for the edges.
+picture.py).  Pure Python; imports captions.py, for the words, letters.py, and export.py, for the edges.
 """
 
 from __future__ import annotations
@@ -13,28 +13,49 @@ from pathlib import PurePath
 from typing import Any
 
 from cachepy.drawing import captions as say
-from cachepy.drawing.captions import AFTER, FILE, FRESH, MISSING, PILE, STALE, UNKNOWN, WIDE, View
+from cachepy.drawing.captions import AFTER, CHANGED, FILE, FRESH, MISSING, PILE, STALE, UNKNOWN, View
+from cachepy.drawing.letters import LONGEST, clean, fitted, natural, shorten, wrap
 from cachepy.export import Nodes, call_edges, file_edges, flow_edges
 
 LEVELS = ("call", "function", "module", "file")
+MOST_CAUSES = 3  # changed files that stand beside the pile of the others
 MOST_ALIKE = 16  # calls of one function, made by one caller, that are still drawn one by one
 
 
 @dataclass
 class Box:
-    """``lines``: (text, role), the role one of "name", "args", "why"."""
+    """``lines``: (text, role), the role one of "name", "args", "why".
+
+    ``shares``: of several, how many are in which state, if these differ.  ``badges``: what it is marked with.
+    """
 
     kind: str
     lines: list[tuple[str, str]]
+    shares: dict[str, int] = field(default_factory=dict)
+    badges: tuple[str, ...] = ()
 
 
 @dataclass
 class Scene:
-    """What a picture shows, before anybody decides where."""
+    """What a picture shows, before anybody decides where.
+
+    ``links``: (left, right, kind) with how many; of kind "call", "flow", "read" or "write".  ``direction``: "calls",
+    then callers stand left of what they call, or "data", then what gives stands left of what takes.
+    """
 
     title: str = ""
     boxes: dict[str, Box] = field(default_factory=dict)
-    links: dict[tuple[str, str, str], int] = field(default_factory=dict)  # (left, right, kind): how many
+    links: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    direction: str = "calls"
+
+
+def directed(scene: Scene, direction: str) -> Scene:
+    """The scene in this direction; "auto": along the data where no call makes another."""
+    if direction == "auto":
+        direction = "calls" if any(kind == "call" for *_, kind in scene.links) or not scene.links else "data"
+    if direction == "calls":
+        return scene
+    return replace(scene, links={(b, a, kind): n for (a, b, kind), n in scene.links.items()}, direction="data")
 
 
 def choose(view: View, level: str, max_nodes: int) -> Scene:
@@ -83,7 +104,11 @@ def build(view: View, level: str) -> Scene:
     for node_id, key in group.items():
         members.setdefault(key, []).append(node_id)
     scene = Scene(say.title(view, level, len(members)))
-    texts = say.arguments(view)
+    if level in ("call", "file"):
+        texts = say.told_apart(view)
+    else:
+        texts = say.arguments(view, list({i: None for ids in members.values() for i in (ids[0], ids[-1])}))
+    edges = file_edges(view.nodes) if level == "file" else direct_files(view.nodes)
     links = Counter(_links(view.nodes, group))
     for key, ids in members.items():
         one = len(ids) == 1 and level != "module"
@@ -91,9 +116,25 @@ def build(view: View, level: str) -> Scene:
         scene.boxes[key] = _call_box(view, ids[0], texts[ids[0]]) if one else _group_box(view, ids, level, again, texts)
     place = {key: i for i, key in enumerate(scene.boxes)}
     scene.links.update(sorted(links.items(), key=lambda link: (place[link[0][0]], place[link[0][1]], link[0][2])))
-    edges = file_edges(view.nodes) if level == "file" else direct_files(view.nodes)
-    _add_files(scene, edges, group, most={"file": 10**9, "call": 6}.get(level, 3))
+    _Files(view, scene, group, most={"file": 10**9, "call": 6}.get(level, 3)).add(edges)
+    for link in _carried(view.nodes, scene) if level in ("call", "file") else ():
+        del scene.links[link]
     return scene
+
+
+def _carried(nodes: Nodes, scene: Scene) -> list[tuple[str, str, str]]:
+    """The links of calls of which one took nothing of the other but files that are drawn between them."""
+    read: dict[str, list[str]] = {}
+    for left, right, kind in scene.links:
+        if kind == "read":
+            read.setdefault(right, []).append(left)
+    shared: Counter[tuple[str, str]] = Counter()
+    for left, right, kind in scene.links:
+        if kind == "write":
+            shared.update((taker, right) for taker in read.get(left, ()))
+    links = [(taker, giver, "flow") for taker, giver in shared]
+    taken = {taker: Counter((nodes[taker].get("inputs") or {}).values()) for taker, _ in shared}
+    return [link for link in links if link in scene.links and taken[link[0]][link[1]] <= shared[link[:2]]]
 
 
 def _group(node_id: str, node: Mapping[str, Any], level: str) -> str:
@@ -111,10 +152,11 @@ def _links(nodes: Nodes, group: Mapping[str, str]) -> Iterable[tuple[str, str, s
 
 
 def _call_box(view: View, node_id: str, arguments: list[str]) -> Box:
-    name = say.name_of(node_id, view.nodes[node_id], view.labels)
-    lines = [(line, "name") for line in say.wrap(name)]
+    name, state = say.name_of(node_id, view.nodes[node_id], view.labels), view.state(node_id)
+    lines = [(line, "name") for line in wrap(name)]
     lines += [(line, "args") for line in [*arguments, say.cost(view, [node_id])] if line]
-    return Box(view.state(node_id), lines + [(line, "why") for line in say.reason_lines(view, node_id)])
+    lines += [(line, "why") for line in say.reason_lines(view, node_id)]
+    return Box(state, lines, badges=() if state == FRESH else (state,))
 
 
 def _group_box(view: View, ids: list[str], level: str, again: int, texts: Mapping[str, list[str]]) -> Box:
@@ -122,14 +164,24 @@ def _group_box(view: View, ids: list[str], level: str, again: int, texts: Mappin
     by_module = level == "module"
     name = say.name_of(ids[0], node, view.labels)
     if by_module:
-        name = say.shorten(say.clean(node.get("module") or "(no module)"), say.LONGEST)
-    lines = [(line, "name") for line in say.wrap(f"{name} ×{len(ids):,}")]
+        name = shorten(clean(node.get("module") or "(no module)"), LONGEST)
+    lines = [(line, "name") for line in wrap(f"{name} ×{len(ids):,}")]
     about = ["" if by_module else say.extent(texts, ids), say.cost(view, ids)]
     about.append(f"↻ {again:,} among themselves" if again else "")
     lines += [(text, "args") for text in about if text]
     lines += [(text, "why") for text in [", ".join(say.counts(view, ids))] if text]
-    states = {view.state(i) for i in ids}
-    return Box(next(state for state in (STALE, AFTER, UNKNOWN, MISSING, FRESH) if state in states), lines)
+    return _shared(lines, Counter(view.state(i) for i in ids))
+
+
+def _shared(lines: list[tuple[str, str]], found: Counter[str]) -> Box:
+    """A box that looks as most of its calls do, with the shares of all, and a badge for each state that costs a run."""
+    stale = found[STALE] + found[AFTER]
+    worst = STALE if found[STALE] else AFTER
+    shares = {FRESH: found[FRESH], worst: stale, MISSING: found[MISSING], UNKNOWN: found[UNKNOWN]}
+    shares = {state: count for state, count in shares.items() if count}
+    kind = max(shares, key=shares.__getitem__)
+    badges = tuple(state for state in shares if state != FRESH)
+    return Box(kind, lines, shares if len(shares) > 1 else {}, badges)
 
 
 # ---------------------------------------------------------------- files
@@ -146,42 +198,64 @@ def direct_files(nodes: Nodes) -> list[tuple[str, str]]:
     return [edge for edge in edges if edge not in deeper or edge[1] not in kept]
 
 
-def _add_files(scene: Scene, edges: list[tuple[str, str]], group: Mapping[str, str], most: int) -> None:
-    """A box per file; a call with more than ``most`` of them gets one pile per folder instead."""
-    files: dict[str, set[str]] = {}
-    for node_id, path in edges:
-        files.setdefault(group[node_id], set()).add(path)
-    place = {key: i for i, key in enumerate(scene.boxes)}
-    piles = {(key, pile) for key, paths in files.items() for pile in _piles(paths, most)}
-    single = say.tails(pile[0] for _, pile in piles if len(pile) == 1)
-    folder = say.tails(str(PurePath(pile[0]).parent) for _, pile in piles if len(pile) > 1)
-    for key, pile in sorted(piles, key=lambda found: (place[found[0]], say.natural(found[1][0][-200:]), found)):
-        name = "file://" + "\n".join(pile)
-        if name not in scene.boxes:
-            scene.boxes[name] = _pile_box(pile, folder) if len(pile) > 1 else _file_box(single[pile[0]])
-        scene.links[key, name, "file"] = 1
+@dataclass
+class _Files:
+    """The files of a scene: a box for each, or one pile per folder where a call has more than ``most``.
 
+    Files that changed are the causes, so a few of them stand by themselves.
+    """
 
-def _piles(paths: set[str], most: int) -> list[tuple[str, ...]]:
-    if len(paths) <= most:
-        return [(path,) for path in paths]
-    folders: dict[PurePath, list[str]] = {}
-    for path in sorted(paths):
-        folders.setdefault(PurePath(path).parent, []).append(path)
-    return [tuple(p) for p in folders.values()] if len(folders) <= max(most, 2) else [tuple(sorted(paths))]
+    view: View
+    scene: Scene
+    group: Mapping[str, str]
+    most: int
 
+    def add(self, edges: Iterable[tuple[str, str]]) -> None:
+        files: dict[tuple[str, str], set[str]] = {}
+        for i, path in edges:
+            kind = "write" if path in self.view.outputs.get(i, ()) else "read"
+            files.setdefault((self.group[i], kind), set()).add(path)
+        piles = [(key, kind, pile) for (key, kind), paths in files.items() for pile in self._piles(paths)]
+        single = say.tails(pile[0] for *_, pile in piles if len(pile) == 1)
+        folder = say.tails(str(PurePath(pile[0]).parent) for *_, pile in piles if len(pile) > 1)
+        place = {key: i for i, key in enumerate(self.scene.boxes)}
+        for key, kind, pile in sorted(piles, key=lambda p: (place[p[0]], natural(p[2][0][-200:]), p)):
+            name = "file://" + "\n".join(pile)
+            if name not in self.scene.boxes:
+                box = self._pile_box(pile, folder) if len(pile) > 1 else self._file_box(pile[0], single[pile[0]])
+                self.scene.boxes[name] = box
+            self.scene.links[(name, key, kind) if kind == "write" else (key, name, kind)] = 1
 
-def _file_box(tail: tuple[str, str]) -> Box:
-    name, above = map(say.clean, tail)
-    lines = [(line, "name") for line in say.wrap(say.shorten(name, say.LONGEST))]
-    return Box(FILE, lines + ([(say.shorten(above, WIDE + 4), "args")] if above else []))
+    def _piles(self, paths: set[str]) -> list[tuple[str, ...]]:
+        if len(paths) <= self.most:
+            return [(path,) for path in paths]
+        causes = [path for path in sorted(paths) if path in self.view.changed]
+        alone = [(path,) for path in causes] if len(causes) <= MOST_CAUSES else []
+        folders: dict[PurePath, list[str]] = {}
+        for path in sorted(paths.difference(*alone)):
+            folders.setdefault(PurePath(path).parent, []).append(path)
+        if len(folders) > max(self.most, 2):
+            return [*alone, tuple(path for each in folders.values() for path in each)]
+        return [*alone, *map(tuple, folders.values())]
 
+    def _file_box(self, path: str, tail: tuple[str, str]) -> Box:
+        name, above = map(clean, tail)
+        lines = [(line, "name") for line in fitted(name, 3)]
+        lines += [(line, "args") for line in fitted(above, 2) if above]
+        if path in self.view.changed:
+            return Box(CHANGED, [*lines, (self.view.changed[path], "why")], badges=(STALE,))
+        return Box(FILE, lines)
 
-def _pile_box(pile: tuple[str, ...], folder: Mapping[str, tuple[str, str]]) -> Box:
-    folders = {PurePath(path).parent for path in pile}
-    if len(folders) > 1:
-        where = f"in {len(folders):,} folders"
-    else:
-        name, above = folder[str(folders.pop())]
-        where = f"in {say.shorten(say.clean(above + name), WIDE)}/"
-    return Box(PILE, [(f"{len(pile):,} files", "name"), (where, "args")])
+    def _pile_box(self, pile: tuple[str, ...], folder: Mapping[str, tuple[str, str]]) -> Box:
+        folders = {PurePath(path).parent for path in pile}
+        if len(folders) > 1:
+            where = [f"of {len(folders):,} folders"]
+        else:
+            name, above = folder[str(folders.pop())]
+            where = fitted(f"of {clean(above + name)}/", 2)
+        lines = [(f"{len(pile):,} files", "name"), *((line, "args") for line in where)]
+        changed = sum(path in self.view.changed for path in pile)
+        if not changed:
+            return Box(PILE, lines)
+        shares = {PILE: len(pile) - changed, STALE: changed}
+        return Box(PILE, [*lines, (f"{changed:,} changed", "why")], shares, (STALE,))

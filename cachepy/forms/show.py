@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from cachepy.api import nodes_shown, output_path, path_text, written
+from cachepy.api import graph_now, nodes_shown, output_path, path_text, written
 from cachepy.asking.stale import cache_tree_stale
 from cachepy.errors import UsageError, UsageValueError
 
@@ -258,16 +258,20 @@ def plot_cache_graph(
     labels: str | Iterable[str] = "short",
     max_nodes: int = 60,
     history: bool = False,
+    direction: str = "auto",
+    theme: str = "light",
+    transparent: bool = False,
 ) -> Figure:
-    """Draw the graph: callers left, calls below them to the right, files at the far right.
+    """Draw the graph: boxes are calls and files, arrows lead from caller to call, and along the data.
 
-    Dashed lines are results that go into other calls as arguments. The user's matplotlib backend is not changed. The
-    same graph gives the same picture.
+    Dashed lines are results that go into other calls as arguments, thin ones are files that are read or written.
+    Changed files are marked: they are the causes. A box of several calls has a bar with the shares of their states.
+    The user's matplotlib backend and settings are not changed. The same graph gives the same picture.
 
     Parameters
     ----------
     output : str or os.PathLike, optional
-        Also write it to this file: PNG, SVG or PDF by the suffix.
+        Also write it to this file: PNG, SVG or PDF by the suffix. In SVG, text can be selected and searched.
     highlight_stale : bool, default True
         Look at what the calls depended on, and colour stale, missing and unknown calls, with the cause in a few words.
         Without it the title says that this was not looked at.
@@ -286,6 +290,14 @@ def plot_cache_graph(
         See `level`.
     history : bool, default False
         Also the calls that their programs no longer make.
+    direction : {"auto", "data", "calls"}, default "auto"
+        "data": left to right along the data, from the files that are read to those that are written. "calls": callers
+        left, calls below them to the right, the files they read at the far right. "auto" takes "data" where no call
+        makes another.
+    theme : {"light", "dark"}, default "light"
+        For light or dark ground.
+    transparent : bool, default False
+        Without a background of its own.
 
     Returns
     -------
@@ -321,18 +333,21 @@ def plot_cache_graph(
     nodes = nodes_shown(history=history)
     found = _stale(highlight_stale)
     stale = {call: each for call, each in found.items() if call in nodes} if highlight_stale else None
-    return picture(nodes, stale, place, level=level, root=root, ax=ax, labels=labels, max_nodes=max_nodes)
+    how = {"level": level, "root": root, "ax": ax, "labels": labels, "max_nodes": max_nodes}
+    return picture(nodes, stale, place, direction=direction, theme=theme, transparent=transparent, **how)
 
 
 def picture(nodes: Nodes, stale: Mapping[str, Any] | None, output: str | None = None, **how: Any) -> Figure:
     """The drawing of plain nodes; `stale` as `cache_tree_stale` returns it, None if nobody asked."""
-    from cachepy.drawing.captions import told
+    from cachepy.drawing.captions import changes, told
     from cachepy.plot import draw
 
     found = stale or {}
     states = {call: found[call]["state"] if call in found else "fresh" for call in nodes}
-    reasons, through = told({call: item["reasons"] for call, item in found.items()})
-    return draw(nodes, states, output, stale is not None, reasons=reasons, through=through, **how)
+    given = {call: item["reasons"] for call, item in found.items()}
+    reasons, through = told(given)
+    how |= {"reasons": reasons, "through": through, "changed": changes(given), "outputs": graph_now().written()}
+    return draw(nodes, states, output, stale is not None, **how)
 
 
 def _check_drawing(labels: Any, max_nodes: Any) -> None:

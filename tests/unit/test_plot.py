@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import warnings
+from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle, PathPatch
+from matplotlib.patches import Circle, PathPatch, Rectangle
 from matplotlib.text import Text
 
 from cachepy.drawing.captions import View
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.transforms import Bbox, BboxBase
 
 Nodes = dict[str, dict[str, Any]]
-NAVY, AMBER, GREY, BLUE = "#1d3557", "#fbbc04", "#f1f3f5", "#e8f0fe"
+NAVY, AMBER, GREY, BLUE, VIOLET = "#1d3557", "#fbbc04", "#f1f3f5", "#e8f0fe", "#efe7fb"
 
 
 def add(nodes: Nodes, fname: str, arg: str = "", **more: Any) -> str:
@@ -80,6 +81,17 @@ def fills(figure: Figure) -> list[str]:
     return [to_hex(p.get_facecolor()) for p in patches(figure)]
 
 
+def bars(figure: Figure) -> list[Rectangle]:
+    """The shares in groups."""
+    return [p for p in figure.axes[0].patches if str(p.get_gid() or "").startswith("share-")]  # type: ignore[misc]
+
+
+def badges(figure: Figure) -> Counter[str]:
+    """How many boxes, and keys of the legend, are marked with what."""
+    gids = [str(p.get_gid() or "") for p in figure.axes[0].patches if isinstance(p, Circle)]
+    return Counter(gid.removeprefix("badge-") for gid in gids if gid)
+
+
 # ---------------------------------------------------------------- layout
 
 
@@ -109,7 +121,7 @@ def test_a_consumer_stands_left_of_its_producer() -> None:
     clean_ = add(nodes, "clean", inputs={"frame": load})
     assert list(build(View(nodes, {}, {}), "call").links) == [
         (clean_, load, "flow"),
-        (load, "file://a.csv", "file"),
+        (load, "file://a.csv", "read"),
     ]
 
 
@@ -121,7 +133,7 @@ def test_trees_have_no_crossings_and_chains_are_straight() -> None:
         order = sorted(layer, key=lambda n: boxes[n][1])
         below_ = sorted((n for n in names[1:] if names[(names.index(n) - 1) // 2] in layer), key=lambda n: boxes[n][1])
         assert [names[(names.index(n) - 1) // 2] for n in below_] == [n for n in order for _ in "12"]
-    chain = arrange(dict.fromkeys(names[:9], (40.0, 20.0)), [(a, b, "call") for a, b in pairwise(names[:9])])
+    chain = arrange(dict.fromkeys(names[:8], (40.0, 20.0)), [(a, b, "call") for a, b in pairwise(names[:8])])
     assert len({y for _, y, _, _ in chain.boxes.values()}) == 1
 
 
@@ -153,8 +165,81 @@ def test_each_state_has_its_colour_and_more_than_colour() -> None:
     assert sorted(fills(figure)) == sorted([AMBER, GREY, NAVY, NAVY, AMBER, BLUE, BLUE, BLUE])
     dashed = {to_hex(p.get_facecolor()) for p in patches(figure) if p.get_linestyle() not in ("-", "solid")}
     assert dashed == {GREY}
-    assert len(figure.axes[0].lines) == 2 + 1  # a mark on each stale box and in the legend
-    assert {"cached and fresh", "stale", "value missing", "file"} <= set(said(figure).splitlines())
+    assert badges(figure) == Counter({"stale": 2 + 1, "missing": 1 + 1})  # on boxes, and one in the legend
+    assert len(figure.axes[0].lines) == 5  # the strokes in them
+    assert {"fresh", "stale", "missing: its value is not on disk", "file"} <= set(said(figure).splitlines())
+
+
+def test_unknown_has_a_look_of_its_own() -> None:
+    nodes = flights(1)
+    figure = draw(nodes, dict.fromkeys(nodes, "unknown"))
+    shapes = [p for p in patches(figure) if to_hex(p.get_facecolor()) == VIOLET]
+    assert len(shapes) == 3
+    assert all(shape.get_linestyle() not in ("-", "solid") for shape in shapes)
+    assert badges(figure) == Counter({"unknown": 3 + 1})
+    assert not {"fresh", "stale"} & set(said(figure).splitlines())
+
+
+@pytest.mark.parametrize(
+    ("states", "fill", "shares", "marks"),
+    [
+        ({"stale": 6, "fresh": 502}, NAVY, {"fresh": 502, "stale": 6}, {"stale"}),
+        ({"stale": 500, "fresh": 8}, AMBER, {"fresh": 8, "stale": 500}, {"stale"}),
+        ({"missing": 40, "fresh": 60, "unknown": 20}, NAVY, {"fresh": 60, "missing": 40, "unknown": 20}, {"missing", "unknown"}),
+        ({"unknown": 5, "missing": 4}, VIOLET, {"missing": 4, "unknown": 5}, {"missing", "unknown"}),
+        ({"stale": 9}, AMBER, {}, {"stale"}),
+        ({"fresh": 9}, NAVY, {}, set()),
+    ],
+)  # fmt: skip
+def test_a_group_shows_its_shares(
+    states: dict[str, int], fill: str, shares: dict[str, int], marks: set[str]
+) -> None:
+    nodes: Nodes = {}
+    kinds = [state for state, count in states.items() for _ in range(count)]
+    known = {add(nodes, "load", str(i)): state for i, state in enumerate(kinds)}
+    figure = draw(nodes, known, level="function")
+    assert fills(figure) == [fill]
+    assert set(badges(figure)) == marks
+    found = {str(p.get_gid())[6:]: p.get_width() for p in bars(figure)}
+    assert list(found) == list(shares)
+    whole = patches(figure)[0].get_path().get_extents().width
+    assert sum(found.values()) == pytest.approx(whole if shares else 0.0)
+    for state, count in shares.items():
+        wanted = max(5.0, whole * count / sum(shares.values()))
+        assert found[state] == pytest.approx(wanted, abs=5.0), "in proportion, and none too small to see"
+        assert found[state] >= 5.0
+
+
+def test_a_group_with_causes_of_others_only_says_so() -> None:
+    nodes: Nodes = {}
+    known = {add(nodes, "load", str(i)): "stale" for i in range(9)}
+    first = next(iter(nodes))
+    assert set(badges(draw(nodes, known, level="function", through=set(nodes)))) == {"after"}
+    assert set(badges(draw(nodes, known, level="function", through=set(nodes) - {first}))) == {"stale"}
+
+
+def test_the_changed_file_is_marked() -> None:
+    nodes = flights(3)
+    figure = draw(nodes, dict.fromkeys(nodes, "fresh"), changed={str(Path("data/02.csv")): "changed"})
+    boxes = {str(p.get_gid())[4:]: to_hex(p.get_facecolor()) for p in patches(figure)}
+    names = {str(t.get_gid())[5:]: t.get_text() for t in texts(figure)[::-1] if t.get_gid()}
+    assert [names[i] for i, fill in boxes.items() if fill == AMBER] == ["02.csv"]
+    assert "changed" in said(figure).splitlines()
+    assert badges(figure) == Counter({"stale": 2})
+    legend = said(figure).splitlines()
+    assert "changed file" in legend
+    assert "stale" not in legend
+    assert "changed" not in said(draw(nodes, {}, None, False, changed={str(Path("data/02.csv")): "changed"}))
+
+
+def test_a_few_changed_files_stand_beside_their_pile() -> None:
+    nodes: Nodes = {}
+    paths = [Path(f"data/{i:02}.csv") for i in range(20)]
+    add(nodes, "scan", files=paths)
+    few, many = (draw(nodes, {}, changed=dict.fromkeys(map(str, paths[:n]), "changed")) for n in (2, 9))
+    assert {"18 files", "00.csv", "01.csv", "changed"} <= set(said(few).splitlines())
+    assert {"20 files", "9 changed"} <= set(said(many).splitlines())
+    assert [str(p.get_gid()) for p in bars(many)] == ["share-files", "share-stale"]
 
 
 def test_without_highlight_all_calls_look_alike() -> None:
@@ -177,10 +262,12 @@ def test_title_counts() -> None:
 def test_the_legend_has_what_the_drawing_has() -> None:
     nodes = flights(2)
     first, second = list(nodes)[:2]
-    assert said(draw(nodes, {})).splitlines()[-4:] == ["cached and fresh", "file", "calls", "result goes to"]
+    lines = ["file", "calls", "result goes to", "a file is read"]
+    assert said(draw(nodes, {})).splitlines()[-5:] == ["cached call", *lines]
+    assert said(draw(nodes, dict.fromkeys(nodes, "fresh"))).splitlines()[-5:] == ["fresh", *lines]
     stale = said(draw({first: nodes[first]}, {first: "stale"})).splitlines()
-    assert stale[-2:] == ["stale", "file"]
-    assert "stale because of another" in said(draw(nodes, {second: "stale"}, through={second}))
+    assert stale[-3:] == ["stale", "file", "a file is read"]
+    assert "stale because of another call" in said(draw(nodes, {second: "stale"}, through={second}))
 
 
 def test_a_stale_call_tells_whether_the_cause_is_its_own() -> None:
@@ -206,7 +293,7 @@ def test_reasons_are_written_on_what_they_explain() -> None:
 def test_by_function_with_counts() -> None:
     nodes = flights()
     words = said(draw(nodes, dict.fromkeys(list(nodes)[:2], "stale"), level="function")).splitlines()
-    assert {"load ×12", "01.csv … 12.csv", "2 stale", "12 files", "in data/", "×12", "merge", "report"} <= set(words)
+    assert {"load ×12", "01.csv … 12.csv", "2 stale", "12 files", "of data/", "×12", "merge", "report"} <= set(words)
     assert words[0] == "14 calls of 3 functions · 12 files · 2 stale"
 
 
@@ -253,7 +340,7 @@ def test_a_file_is_joined_to_the_call_that_reads_it_not_to_all_above() -> None:
     ping, pong = (add(nodes, name, files=[Path("c.csv")]) for name in ("ping", "pong"))
     nodes[ping]["children"], nodes[pong]["children"] = [pong], [ping]
     assert direct_files(nodes) == [(low, "a.csv"), (ping, "c.csv"), (pong, "c.csv"), (top, "b.csv")]
-    assert (top, "file://a.csv", "file") in build(View(nodes, {}, {}), "file").links
+    assert (top, "file://a.csv", "read") in build(View(nodes, {}, {}), "file").links
 
 
 def test_arguments_that_arrows_show_are_left_out() -> None:
@@ -278,7 +365,7 @@ def test_many_files_of_a_call_become_one_pile() -> None:
     add(nodes, "scan", files=[Path(f"in/data/{i}.csv") for i in range(12)])
     add(nodes, "few", files=[Path(f"in/data/{i}.csv") for i in range(3)])
     words = said(draw(nodes, {})).splitlines()
-    assert {"12 files", "in data/", "0.csv", "1.csv", "2.csv"} <= set(words)
+    assert {"12 files", "of data/", "0.csv", "1.csv", "2.csv"} <= set(words)
     assert "3.csv" not in words
 
 

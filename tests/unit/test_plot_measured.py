@@ -15,13 +15,13 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
-from cachepy.drawing.bands import FLAT, LANE, LONG
-from cachepy.drawing.canvas import FLOW, INK, LINE, LOOKS, SOFT
+from cachepy.drawing.bands import LANE, LONG, is_long
 from cachepy.drawing.captions import FRESH, MISSING, STALE
 from cachepy.drawing.layout import arrange
+from cachepy.drawing.themes import THEMES, Theme
 from cachepy.plot import draw
 
 if TYPE_CHECKING:
@@ -134,7 +134,8 @@ def chain(length: int) -> tuple[dict[str, tuple[float, float]], list[tuple[str, 
 def test_a_long_chain_is_set_in_full_rows(length: int) -> None:
     sizes, edges = chain(length)
     layout = arrange(sizes, edges)
-    assert 1 < layout.width / layout.height < FLAT
+    assert layout.width > layout.height
+    assert not is_long(layout.width, layout.height)
     rows: dict[float, list[str]] = {}
     for name, box in layout.boxes.items():
         rows.setdefault(box[1], []).append(name)
@@ -151,7 +152,8 @@ def test_lines_in_rows_keep_clear_of_boxes_and_of_each_other(seed: int) -> None:
     files = {f"f{i}": (90.0, 26.0) for i in range(5)}
     edges += [(f"n{dice.randint(0, 39)}", name, "file") for name in files]
     layout = arrange(sizes | files, edges, set(files))
-    assert layout.width < LONG * 1.3
+    assert not is_long(layout.width, layout.height)
+    assert layout.width < LONG * 2
     for (a, b, _), route in zip(edges, layout.routes, strict=True):
         assert all(0 <= x <= layout.width and 0 <= y <= layout.height for x, y in route)
         for (x0, y0), (x1, y1) in pairwise(route):
@@ -184,7 +186,7 @@ def test_parted_lines_have_lanes_of_their_own() -> None:
 
 
 def test_short_and_square_drawings_stay_as_they_are() -> None:
-    for length in (2, 8):
+    for length in (2, 6):
         assert len({y for _, y, _, _ in arrange(*chain(length)).boxes.values()}) == 1
 
 
@@ -211,28 +213,149 @@ def contrast(a: str, b: str, blindness: str = "none") -> float:
     return (high + 0.05) / (low + 0.05)
 
 
+themed = pytest.mark.parametrize("theme", [pytest.param(theme, id=name) for name, theme in THEMES.items()])
+
+
 @pytest.mark.parametrize("blindness", BLINDNESS)
 def test_states_are_told_apart_in_greyscale_and_by_the_colour_blind(blindness: str) -> None:
-    fresh, stale, missing = (LOOKS[kind].fill for kind in (FRESH, STALE, MISSING))
+    fresh, stale, missing = (THEMES["light"].looks[kind].fill for kind in (FRESH, STALE, MISSING))
     assert contrast(fresh, stale, blindness) > 4.5
     assert contrast(fresh, missing, blindness) > 4.5
     assert contrast(stale, missing, blindness) > 1.4
+    dark = THEMES["dark"].looks
+    assert all(contrast(dark[STALE].fill, dark[kind].fill, blindness) > 4.5 for kind in (FRESH, MISSING))
 
 
-def test_what_greyscale_does_not_tell_apart_is_told_by_shape() -> None:
-    for (_, a), (_, b) in combinations(LOOKS.items(), 2):
+@themed
+def test_what_greyscale_does_not_tell_apart_is_told_by_shape(theme: Theme) -> None:
+    for (_, a), (_, b) in combinations(theme.looks.items(), 2):
         same_shape = (a.dashed, a.fold, a.radius) == (b.dashed, b.fold, b.radius)
         assert contrast(a.fill, b.fill) > 1.4 or not same_shape or a.fill == b.fill
 
 
+@themed
+def test_the_shares_of_a_group_are_told_apart(theme: Theme) -> None:
+    for (_, a), (_, b) in combinations(theme.looks.items(), 2):
+        assert contrast(a.bar, b.bar) > 1.4 or a.hatch != b.hatch or a.bar == b.bar or a.fold or b.fold
+
+
+@themed
 @pytest.mark.parametrize("blindness", BLINDNESS)
-def test_all_text_and_lines_can_be_read(blindness: str) -> None:
-    for look in LOOKS.values():
+def test_all_text_and_lines_can_be_read(blindness: str, theme: Theme) -> None:
+    for look in theme.looks.values():
         assert contrast(look.ink, look.fill, blindness) >= 7
         assert contrast(look.soft, look.fill, blindness) >= 4.5
-        assert contrast(look.edge, "white", blindness) >= 2.9
-    assert all(contrast(colour, "white", blindness) >= 2.9 for colour in (LINE, FLOW))
-    assert all(contrast(colour, "white", blindness) >= 4.5 for colour in (INK, SOFT))
+        assert contrast(look.edge, theme.paper, blindness) >= 2.9
+    assert all(contrast(colour, theme.paper, blindness) >= 2.9 for colour in (theme.line, theme.flow, theme.lead))
+    assert all(contrast(colour, theme.paper, blindness) >= 4.5 for colour in (theme.ink, theme.soft))
+
+
+@themed
+def test_a_line_that_only_leads_to_the_next_row_is_lighter_than_those_that_mean_something(theme: Theme) -> None:
+    light, *others = (contrast(colour, theme.paper) for colour in (theme.lead, theme.line, theme.flow))
+    assert all(other > 1.4 * light for other in others)
+
+
+# ---------------------------------------------------------------- of every size, light and dark
+
+
+def add(nodes: Nodes, fname: str, *children: str, **more: Any) -> str:
+    key = f"{fname}:{len(nodes):06x}"
+    nodes[key] = {"fname": fname, "module": "jobs", "hash": key, "children": list(children), "created": len(nodes)} | more
+    return key
+
+
+def tree(nodes: Nodes, count: int, at: int = 0) -> str:
+    below = [tree(nodes, count, child) for child in range(3 * at + 1, 3 * at + 4) if child < count]
+    files = [] if below else [Path(f"parts/{at}.dat")]
+    return add(nodes, f"level_of_a_tree_{len(str(at))}", *below, files=files, label={"part": str(at)})
+
+
+def fan(nodes: Nodes, count: int) -> str:
+    return add(nodes, "sweep", *(add(nodes, "simulate", label={"seed": str(i)}) for i in range(count - 1)))
+
+
+def pipelines(nodes: Nodes, count: int) -> str:
+    """Chains that do not nest, merged, and a file written."""
+    ends = []
+    for i in range(max(1, count // 8)):
+        end = add(nodes, "read_site", files=[Path(f"raw/{i:02}.csv")], label={"path": f"raw/{i:02}.csv"})
+        for step in range(min(6, count - 2)):
+            end = add(nodes, f"step_{step}_with_a_long_name", inputs={"x": end}, label={"x": "ndarray 1000×4"})
+        ends.append(end)
+    inputs = {f"parts[{i}]": end for i, end in enumerate(ends)}
+    return add(nodes, "merge", inputs=inputs, files=[Path("out/table.parquet")], label={"parts": f"list of {len(ends)}"})
+
+
+def mix(nodes: Nodes, count: int) -> str:
+    """Groups, of which all is taken up by one, and files in piles."""
+    share = max(1, (count - 1) // 2)
+    loads = [add(nodes, "load", files=[Path(f"data/{i}.csv")], label={"p": f"data/{i}.csv"}) for i in range(share)]
+    cleans = [add(nodes, "clean", inputs={"x": load}, label={"x": "DataFrame 9×9"}) for load in loads]
+    return add(nodes, "report", *loads, *cleans, label={"text": "C:\\temp\\new\n", "數據": "数据" * 20})
+
+
+SHAPES = (tree, fan, pipelines, mix)
+STATES = ("fresh", "stale", "missing", "unknown", "fresh")
+
+
+def drawn(shape: Any, count: int, theme: str, level: str = "auto") -> Figure:
+    nodes: Nodes = {}
+    shape(nodes, count)
+    states = {call: STATES[i * 7 % 5] if i % 3 == 0 else "fresh" for i, call in enumerate(nodes)}
+    files = [str(path) for node in nodes.values() for path in node.get("files", ())]
+    outputs = {call: {str(Path("out/table.parquet"))} for call in nodes if call.startswith("merge")}
+    reasons = dict.fromkeys(nodes, "because of month_summary(flights-02.csv), and 12 more")
+    return draw(nodes, states, reasons=reasons, through=set(list(nodes)[::2]), changed=dict.fromkeys(files[::3], "changed"),
+                outputs=outputs, theme=theme, level=level)  # fmt: skip
+
+
+def measure(figure: Figure, theme: Theme) -> None:
+    """The contrast of all text to its ground, and of all edges and lines to the paper."""
+    axes = figure.axes[0]
+    cards = {str(p.get_gid()): to_hex(p.get_facecolor()) for p in axes.patches if str(p.get_gid()).startswith("box-")}
+    for text in axes.texts:
+        ground = cards.get(str(text.get_gid()).replace("text", "box"), theme.paper)
+        assert contrast(str(text.get_color()), ground) >= 4.5, text.get_text()
+    for patch in axes.patches:
+        if str(patch.get_gid()).startswith("box-"):
+            assert contrast(to_hex(patch.get_edgecolor()), theme.paper) >= 3
+    for lines in axes.collections:
+        for colour in [*lines.get_edgecolor(), *lines.get_facecolor()]:
+            assert contrast(to_hex(colour), theme.paper) >= 3
+
+
+@pytest.mark.parametrize("count", [3, 12, 40, 100, 500])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("theme", THEMES)
+def test_every_size_and_shape_can_be_read(shape: Any, count: int, theme: str) -> None:
+    figure = drawn(shape, count, theme)
+    check(figure, figure.bbox)
+    measure(figure, THEMES[theme])
+    figure = drawn(shape, min(count, 100), theme, "call")
+    check(figure, figure.bbox)
+
+
+@pytest.mark.parametrize("shape", [pipelines, mix])
+def test_counts_stand_clear_of_all_lines_and_boxes(shape: Any) -> None:
+    figure = drawn(shape, 100, "light", "function")
+    axes = figure.axes[0]
+    counts = [text for text in axes.texts if text.get_text().startswith("×")]
+    assert counts
+    marks = [points for lines in axes.collections for points in lines_of(lines)]
+    for extent in rendered(figure, counts):
+        for points in marks:
+            inside = (points[:, 0] > extent.x0) & (points[:, 0] < extent.x1)
+            assert not (inside & (points[:, 1] > extent.y0) & (points[:, 1] < extent.y1)).any()
+
+
+def lines_of(lines: Any) -> list[Any]:
+    """The points of lines and arrowheads, close to each other, in pixels."""
+    found = [polygon for path in lines.get_paths() for polygon in path.to_polygons(closed_only=False)]
+    steps = np.linspace(0, 1, 12)[:, None]
+    return [
+        lines.axes.transData.transform(np.vstack([a + (b - a) * steps for a, b in pairwise(points)])) for points in found
+    ]
 
 
 # ---------------------------------------------------------------- bytes
