@@ -47,8 +47,11 @@ _output = click.option("-o", "--output", metavar="FILE", type=click.Path(dir_oka
 @_output
 @click.option("--root", "roots", metavar="CALL", multiple=True, help="Only this call or function, and those below.")
 @click.option("--all", "show_all", is_flag=True, help=f"Also more than {_MOST} calls below one caller.")
-@click.option("--direction", type=click.Choice(["auto", "data", "calls"]), help="Of a picture. [default: auto]")
-@click.option("--theme", type=click.Choice(["light", "dark"]), help="Of a picture. [default: light]")
+@click.option(
+    "--direction", type=click.Choice(["auto", "data", "calls"]),
+    help="Of a picture: left to right along the data, or from callers to calls.",
+)  # fmt: skip
+@click.option("--theme", type=click.Choice(["light", "dark"]), help="Of a picture: its colours.")
 @history
 @looks_at_code
 def graph(

@@ -585,9 +585,23 @@ def test_the_graph_as_a_file(run, stale, tmp_path, name, start):
     assert (tmp_path / name).read_bytes().startswith(start)
 
 
+def test_a_picture_takes_a_direction_and_a_theme(run, stale, tmp_path):
+    found = {}
+    for options in ((), ("--direction", "calls"), ("--direction", "data"), ("--theme", "dark"), ("--theme", "light")):
+        assert run(stale, "graph", "-o", str(tmp_path / "g.svg"), *options)[0] == 0
+        found[options[-1:]] = (tmp_path / "g.svg").read_text("utf-8")
+    assert found["calls",] == found["light",] == found[()]
+    assert len(set(found.values())) == 3
+    assert "called by" in found["data",]
+    assert "fill: #12181f" in found["dark",]
+
+
 @pytest.mark.parametrize(
     ("args", "text"),
     [
+        (("graph", "--theme", "dark"), "--theme is for pictures: name a file, as in -o graph.svg"),
+        (("graph", "-o", "g.dot", "--direction", "data"), "--direction is for pictures"),
+        (("graph", "-o", "g.png", "--theme", "drk"), "'drk' is not one of"),
         (("graph", "-o", "x.foo"), "what to write to x.foo"),
         (("graph", "--format", "dot", "-o", "x.png"), "do not go together"),
         (("graph", "-o", "no/x.dot"), "there is no folder"),
