@@ -18,7 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
-from cachepy.drawing.bands import LANE, LONG, is_long
+from cachepy.drawing.bands import LANE, LONG, TURN, is_long
 from cachepy.drawing.captions import FRESH, MISSING, STALE
 from cachepy.drawing.layout import arrange
 from cachepy.drawing.themes import THEMES, Theme
@@ -33,6 +33,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:Glyph .* missing")
 
 Nodes = dict[str, dict[str, Any]]
 ROOT = Path(__file__).resolve().parents[2]
+
+themed = pytest.mark.parametrize("theme", [pytest.param(theme, id=name) for name, theme in THEMES.items()])
 
 NAMES = ["load", "fit", "x" * 45, "a_rather_long_name_with_many_parts_to_break_it_at", "größe", "数据清洗和标准化处理"]
 HOSTILE = [
@@ -185,6 +187,35 @@ def test_parted_lines_have_lanes_of_their_own() -> None:
         assert len(starts) == 1 or len(ends) == 1, "only lines that start or end together share a lane"
 
 
+def test_the_turns_of_a_route_are_known_also_where_it_leads_back() -> None:
+    sizes, edges = chain(40)
+    back = ("n30", "n2", "flow")
+    layout = arrange(sizes, [*edges, back])
+    assert layout.routes[-1][0][1] > layout.routes[-1][-1][1], "from a lower row to a higher one"
+    for route, turns in zip(layout.routes, layout.turns, strict=True):
+        for at in turns:
+            _, (x1, _), (x2, y2), (x3, y3), (x4, _), _ = route[at : at + TURN]
+            assert (x1, y2, x3) == (x2, y3, x4)
+        ups = sum(x0 == x1 and y0 != y1 for (x0, y0), (x1, y1) in pairwise(route))
+        assert ups == 2 * len(turns)
+    assert len(layout.turns[-1]) > 1
+
+
+@themed
+def test_only_what_leads_to_the_next_row_is_drawn_lighter(theme: Theme) -> None:
+    nodes: Nodes = {}
+    end = add(nodes, "load")
+    for _ in range(20):
+        end = add(nodes, "step", inputs={"x": end})
+    name = next(name for name, each in THEMES.items() if each is theme)
+    lines = [c for c in draw(nodes, {}, theme=name).axes[0].collections if type(c).__name__ == "PathCollection"]
+    down = {
+        to_hex(each.get_edgecolor()[0]): any((path.vertices[1:, 0] == path.vertices[:-1, 0]).any() for path in each.get_paths())
+        for each in lines
+    }  # fmt: skip
+    assert down == {theme.lead.lower(): True, theme.flow.lower(): False}
+
+
 def test_short_and_square_drawings_stay_as_they_are() -> None:
     for length in (2, 6):
         assert len({y for _, y, _, _ in arrange(*chain(length)).boxes.values()}) == 1
@@ -211,9 +242,6 @@ def luminance(colour: str, blindness: str = "none") -> float:
 def contrast(a: str, b: str, blindness: str = "none") -> float:
     low, high = sorted((luminance(a, blindness), luminance(b, blindness)))
     return (high + 0.05) / (low + 0.05)
-
-
-themed = pytest.mark.parametrize("theme", [pytest.param(theme, id=name) for name, theme in THEMES.items()])
 
 
 @pytest.mark.parametrize("blindness", BLINDNESS)
