@@ -184,7 +184,7 @@ class Picture:
             say.STALE: "stale",
             say.AFTER: "stale because of another call",
             say.MISSING: "missing: its value is not on disk",
-            say.UNKNOWN: "unknown: not all could be looked at",
+            say.UNKNOWN: "unknown: not all could be checked",
             say.CHANGED: "changed file",
             say.FILE: "file",
             "call": "called by" if along_data else "calls",
