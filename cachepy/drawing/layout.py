@@ -19,6 +19,7 @@ Rect = tuple[float, float, float, float]  # left, top, width, height
 Sizes = Mapping[str, tuple[float, float]]
 
 GAP_BOX, GAP_LINE = 16.0, 11.0  # between neighbours in a layer: two boxes; a box or line and a line
+GAP_ROWS = 32.0  # the most between two heights at which something stands
 GAP_LAYER_MIN, GAP_LAYER_MAX = 54.0, 170.0
 GAP_DEEP = 38.0  # the least gap when there are many layers, so that chains do not run off
 STRETCH = 2.2  # a box is widened to the widest of its kind in its layer up to this factor
@@ -108,9 +109,7 @@ def _add_rows(layout: Layout, sizes: Sizes) -> Layout:
 
 
 def _place(net: Net, sizes: Sizes, edges: Sequence[Edge], chains: Sequence[list[str]], kin: Container[str]) -> Layout:
-    y = _Heights(net, sizes).solve()
-    top = min(y[n] - sizes[n][1] / 2 if n in sizes else y[n] for n in y)
-    y = {n: v - top for n, v in y.items()}
+    y = _without_gaps(_Heights(net, sizes).solve(), sizes)
     columns = _columns(net, sizes, y)
     boxes: dict[str, Rect] = {}
     spans: dict[str, Point] = {}
@@ -128,6 +127,19 @@ def _place(net: Net, sizes: Sizes, edges: Sequence[Edge], chains: Sequence[list[
     routes = _routes(edges, chains, boxes, spans, y)
     height = max(y[n] + sizes[n][1] / 2 if n in sizes else y[n] for n in y)
     return Layout(boxes, routes, sum(columns[-1]), height, columns)
+
+
+def _without_gaps(y: Mapping[str, float], sizes: Sizes) -> dict[str, float]:
+    """Heights from 0 on; where nothing stands in any layer, as between two graphs, all below moves up."""
+    half = {name: sizes[name][1] / 2 if name in sizes else 0.0 for name in y}
+    order = sorted(y, key=lambda name: y[name] - half[name])
+    shift = reached = y[order[0]] - half[order[0]]
+    moved = {}
+    for name in order:
+        shift += max(0.0, y[name] - half[name] - reached - GAP_ROWS)
+        reached = max(reached, y[name] + half[name])
+        moved[name] = y[name] - shift
+    return moved
 
 
 def _columns(net: Net, sizes: Sizes, y: Mapping[str, float]) -> list[Point]:

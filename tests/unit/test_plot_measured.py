@@ -216,6 +216,21 @@ def test_only_what_leads_to_the_next_row_is_drawn_lighter(theme: Theme) -> None:
     assert down == {theme.lead.lower(): True, theme.flow.lower(): False}
 
 
+def test_graphs_that_nothing_joins_stand_close_to_each_other() -> None:
+    months = range(3)
+    edges = [(f"sum{i}", load, "call") for i in months for load in (f"load{i}", "planes")]
+    edges += [(call, f"file{i}", "read") for i in months for call in (f"sum{i}", f"load{i}")]
+    edges += [("out", "report", "write"), ("report", "airports", "read")]
+    names = ["report", *sorted({name for edge in edges for name in edge[:2]} - {"report"})]
+    layout = arrange(dict.fromkeys(names, (70.0, 42.0)), edges, {"file0", "file1", "file2", "airports"})
+    spans = sorted((y, y + height) for _, y, _, height in layout.boxes.values())
+    reached = 0.0
+    for top, end in spans:
+        assert top - reached < 50
+        reached = max(reached, end)
+    assert reached == pytest.approx(layout.height)
+
+
 def test_short_and_square_drawings_stay_as_they_are() -> None:
     for length in (2, 6):
         assert len({y for _, y, _, _ in arrange(*chain(length)).boxes.values()}) == 1
