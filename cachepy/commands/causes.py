@@ -1,123 +1,34 @@
-"""Many calls that are not fresh, told by their few causes.
+"""The causes of calls that are not fresh, with files as they are named from here.
 
-Imports model, words.
+Imports causes, words.
 """
 
 from __future__ import annotations
 
-import os
-
-from cachepy.commands import words
-from cachepy.model import Reason
-from cachepy.values import amounts
+from cachepy.asking import causes as shared
+from cachepy.asking.causes import telling
+from cachepy.commands.words import near
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from typing import Any
 
-_FOLLOW = ("call", "input")  # not causes of their own
-_PATHS = ("file", "file gone", "file new", "directory", "directory gone", "pattern")
-_VALUE = "value"
-_MANY = {"file": "changed", "file gone": "are gone", "file new": "exist now"}
+    from cachepy.asking.causes import Cause
+    from cachepy.model import Reason
 
-
-class Cause:
-    """One root cause: the calls that have it themselves, and how many it reaches through others."""
-
-    __slots__ = ("above", "direct", "reason", "text")
-
-    def __init__(self, reason: Reason, text: str) -> None:
-        self.reason = reason
-        self.text = text
-        self.direct: list[str] = []
-        self.above: list[str] = []
-
-    def __str__(self) -> str:
-        """As a sentence: what changed, and what it makes stale."""
-        calls = amounts.count(len(self.direct), "call")
-        if not self.direct:
-            return f"{self.text}: {amounts.count(len(self.above), 'call')}"
-        return f"{self.text}: {calls}{f' and {len(self.above):,} above' if self.above else ''}"
-
-    def as_dict(self) -> dict[str, Any]:
-        reason = self.reason
-        found = {"cue": reason.cue, "name": reason.name, "where": reason.where, "text": self.text}
-        return found | {"calls": self.direct, "above": self.above}
+__all__ = ["causes", "folded", "sentence", "telling"]
 
 
 def causes(found: Mapping[str, Iterable[Reason]]) -> list[Cause]:
     """The root causes of the calls, those that reach most calls first."""
-    known: dict[tuple[str, str], Cause] = {}
-    for call, reasons in found.items():
-        for reason in reasons:
-            if reason.cue not in _FOLLOW:
-                cause = known.setdefault(_key(call, reason), Cause(*_named(call, reason)))
-                calls = cause.above if reason.link else cause.direct
-                if not calls or calls[-1] != call:
-                    calls.append(call)
-    for cause in known.values():
-        direct = set(cause.direct)
-        cause.above = [call for call in cause.above if call not in direct]
-    return sorted(known.values(), key=_weight)
+    return shared.causes(found, near)
 
 
 def folded(found: list[Cause], most: int | None) -> list[Cause]:
     """If they are too many to list: the files of one folder together."""
-    if most is None or len(found) <= most:
-        return found
-    together: dict[tuple[str, str], list[Cause]] = {}
-    for cause in found:
-        cue, name = cause.reason.cue, cause.reason.name
-        together.setdefault((cue, os.path.dirname(name) if cue in _MANY else name), []).append(cause)
-    made = [_folder(place, each) if len(each) > 1 else each[0] for (_, place), each in together.items()]
-    return sorted(made, key=_weight)
-
-
-def _folder(place: str, found: list[Cause]) -> Cause:
-    """The causes of one folder as one."""
-    reason = found[0].reason
-    text = f"{amounts.count(len(found), 'file')} in {words.near(place)} {_MANY[reason.cue]}"
-    cause = Cause(reason.replace(name=place), text)
-    cause.direct = list(dict.fromkeys(call for each in found for call in each.direct))
-    known = set(cause.direct)
-    above = dict.fromkeys(call for each in found for call in each.above)
-    cause.above = [call for call in above if call not in known]
-    return cause
-
-
-def _weight(cause: Cause) -> tuple[int, str]:
-    return -len(cause.direct) - len(cause.above), cause.text
-
-
-def _key(call: str, reason: Reason) -> tuple[str, str]:
-    """Missing values count by function: each call has its own."""
-    return reason.cue, _function(call, reason) if reason.cue == _VALUE else reason.name
-
-
-def _named(call: str, reason: Reason) -> tuple[Reason, str]:
-    bare = reason.replace(call="", link="", diff="")
-    if reason.cue == _VALUE:
-        name = _function(call, reason)
-        return bare.replace(name=name), f"stored values of {name} are missing"
-    return bare, sentence(bare)
-
-
-def _function(call: str, reason: Reason) -> str:
-    """The function whose value is missing: of this call, or of the one through which it is reached."""
-    return reason.call.partition("(")[0] if reason.link else call.rpartition(":")[0]
-
-
-def telling(reasons: Iterable[Reason]) -> list[Reason]:
-    """The reasons without those that only repeat that a call is not fresh whose cause is told already."""
-    known = list(reasons)
-    told = {reason.call for reason in known}
-    return [reason for reason in known if reason.cue not in _FOLLOW or reason.name not in told]
+    return shared.folded(found, most, near)
 
 
 def sentence(reason: Reason) -> str:
     """A reason in words, with its file as it is named from here."""
-    if reason.where:
-        path, colon, line = reason.where.rpartition(":")
-        reason = reason.replace(where=f"{words.near(path)}{colon}{line}")
-    return str(reason.replace(name=words.near(reason.name)) if reason.cue in _PATHS else reason)
+    return shared.sentence(reason, near)

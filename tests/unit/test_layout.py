@@ -198,6 +198,7 @@ ALLOWED: dict[str, set[str]] = {
         "api", "graph", "holding", "imported", "model", "modules", "packed", "probe", "progress", "refusal", "refusals",
         "renewed", "session", "sources", "verify",
     },
+    "causes": {"amounts", "model"},
     "plan": {"amounts", "model", "progress", "session", "stale", "verify"},
     "refresh": {
         "again", "code", "jobs", "model", "numbers", "plan", "probe", "program", "progress", "refusal", "session", "stale",
@@ -236,12 +237,13 @@ ALLOWED: dict[str, set[str]] = {
     "notebook": {"amounts", "export"},
     "provenance": {"__init__", "export"},
     "crate": {"export", "provenance"},
-    "page": {"api", "captions", "export", "stale"},
+    "page": {"api", "captions", "packing", "stale"},
+    "packing": {"captions", "causes", "export", "model"},
     "show": {"api", "captions", "crate", "export", "notebook", "plot", "provenance", "stale"},
     "view": {"amounts", "api", "captions", "model", "notebook", "scene", "show", "stale"},
     # commands/
     "commands": {
-        "__init__", "amounts", "api", "check", "crate", "exits", "export", "files", "handling", "imported", "lacking",
+        "__init__", "amounts", "api", "causes", "check", "crate", "exits", "export", "files", "handling", "imported", "lacking",
         "maintain", "model", "options", "page", "plan", "progress", "provenance", "repair", "session", "show", "stale",
         "statmemo", "stock", "unended", "unplaced",
     },

@@ -16,7 +16,11 @@ CLOSED = "page.scene.units.filter(u => u.kind === 'pile').length"
 
 def test_opening(opened):
     assert opened.driver.title == "Flights" and opened.text("h1") == "Flights"
-    assert opened.text("#counts") == "5 calls · 4 functions · 2 files · 2 stale · 1 missing"
+    assert opened.text("#counts") == "5 calls · 4 functions · 2 files"
+    assert opened.ask("[...document.querySelectorAll('#states button')].map(b => b.textContent.replace(/^[!○?]/, ''))") == [
+        "2 stale", "1 missing", "2 fresh",
+    ]  # fmt: skip
+    assert opened.text("#causes") == "3 causes"
     drawn = {label["text"] for label in opened.ask("page.painter.labels")}
     assert {"merge", "report", "alone", "01.csv", "02.csv", "2013", "file 01.csv changed"} <= drawn
     assert opened.errors() == []
@@ -37,11 +41,11 @@ def test_files_stand_right_of_all_calls(browser):
 
 
 def test_states_are_told_by_shape_and_words_too(opened):
-    assert [opened.text(f"#legend li:nth-child({i})").split("\n")[-1] for i in range(1, 8)] == [
-        "cached and fresh", "stale", "value missing", "unknown: not all could be looked at", "file", "calls", "result goes to",
+    assert [opened.text(f"#legend li:nth-child({i})").split("\n")[-1] for i in range(1, 10)] == [
+        "fresh", "stale", "stale because of another", "missing", "unknown", "file", "file, changed", "calls", "result goes to",
     ]  # fmt: skip
     opened.click(number(opened, "alone"))
-    assert "value missing" in opened.text("#panel .chip")
+    assert opened.text("#panel .chip").split("\n")[-1] == "missing"
 
 
 def test_without_a_look_at_files_the_legend_is_short(browser):

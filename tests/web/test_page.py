@@ -15,7 +15,8 @@ from graphs import add, many, pipeline
 
 from cachepy import cache_file
 from cachepy.errors import UsageError
-from cachepy.forms.page import MOST_REASONS, as_json, cache_tree_to_html, page, shown
+from cachepy.forms.packing import AFTER, MOST_CAUSES, MOST_REASONS, as_json, ranks, runs, shown
+from cachepy.forms.page import cache_tree_to_html, page
 from cachepy.model import Reason
 from cachepy.session import Session, use_session
 
@@ -137,7 +138,8 @@ def test_a_real_graph(tmp_path):
     assert (tmp_path / "page.html").read_text(encoding="utf-8") == text
     assert "<h1>Mine &amp; yours</h1>" in text and data_of(text)["title"] == "Mine & yours"
     assert [row[7] for row in fresh["calls"]] == [0, 0]
-    assert [row[7] for row in data_of(text)["calls"]] == [1, 1]
+    assert [row[7] for row in data_of(text)["calls"]] == [1, AFTER]
+    assert data_of(text)["changed"] == [[0, f"file {source} changed"]]
     assert [row[7] for row in unasked["calls"]] == [0, 0] and not unasked["asked"]
     assert len(fresh["flows"]) == 1 and fresh["files"] == [str(source)]
 
@@ -156,7 +158,7 @@ def test_ten_thousand_calls_are_packed_small():
 
 
 def test_importing_it_is_light():
-    code = "import sys, cachepy.forms.page; sys.exit(bool({'json', 'html', 'matplotlib', 'importlib.resources'} & set(sys.modules)))"
+    code = "import sys, cachepy.forms.page, cachepy.forms.packing; sys.exit(bool({'json', 'html', 'matplotlib', 'importlib.resources'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0
 
 
@@ -181,3 +183,79 @@ def test_what_a_call_made_stands_by_argument():
     assert [(names[a], names[b]) for a, b in data["edges"]] == [
         ("total", "1.csv"), ("total", "2.csv"), ("total", "10.csv"),
     ]  # fmt: skip
+
+
+def test_siblings_of_several_functions_stand_by_argument():
+    """Also where the argument is what another call gave: `clean` of 2.csv before that of 10.csv."""
+    nodes: dict = {}
+    loads = {n: add(nodes, "load", label={"path": f"'/d/{n}.csv'"}) for n in (1, 10, 2)}
+    for n, load in loads.items():
+        add(nodes, "clean", label={"frame": f"DataFrame {100 - n}×7"}, inputs={"frame": load})
+    top = add(nodes, "total", children=list(nodes))
+    data = data_of(page(nodes, None, title=""))
+    name = {i: data["functions"][row[0]][0] for i, row in enumerate(data["calls"])}
+    made = [name[b] + row[2][0][1] for a, b in data["edges"] for row in [data["calls"][b]] if name[a] == "total"]
+    assert made == [
+        "clean" + "DataFrame 99×7", "load" + "'/d/1.csv'", "clean" + "DataFrame 98×7", "load" + "'/d/2.csv'",
+        "clean" + "DataFrame 90×7", "load" + "'/d/10.csv'",
+    ]  # fmt: skip
+    assert sorted(ranks(nodes).values()) == list(range(7)) and top in nodes
+
+
+def test_ranks_of_a_circle_and_of_a_long_chain_end():
+    nodes: dict = {}
+    first = add(nodes, "f", inputs={"a": "f:" + f"{1:032x}"}, label={"a": "x"})
+    add(nodes, "f", inputs={"a": first}, label={"a": "x"})
+    for _ in range(20_000):
+        add(nodes, "g", inputs={"a": next(reversed(nodes))}, label={"a": "y"})
+    assert len(ranks(nodes)) == 20_002
+
+
+def test_causes_are_those_of_status():
+    from cachepy.asking.causes import causes
+
+    nodes, stale = pipeline()
+    found = causes({call: each["reasons"] for call, each in stale.items()})
+    rows = data_of(page(nodes, stale, title=""))["causes"]
+    assert [f"{row[0]}: {row[1]}" for row in rows] == [str(cause) for cause in found]
+    assert [row[0] for row in rows] == [
+        "code of jobs:merge changed (jobs.py:12)", "file /data/01.csv changed", "stored values of alone are missing",
+    ]  # fmt: skip
+    assert rows[0][5] == "-    return a\n+    return a + b" and rows[1][4] == 0
+
+
+def test_a_cause_names_its_calls_and_those_above():
+    nodes: dict = {}
+    own = Reason("file", "/d/02.csv", "1", "2")
+    below = own.replace(call="load(02.csv)", link="below")
+    load = add(nodes, "load", files=[Path("/d/02.csv")], file_hashes={"/d/02.csv": "1"})
+    clean, mean = add(nodes, "clean"), add(nodes, "mean")
+    stale = {load: {"state": "stale", "reasons": [own]}} | {c: {"state": "stale", "reasons": [below]} for c in (clean, mean)}
+    data = data_of(page(nodes, stale, title=""))
+    assert data["causes"] == [["file /d/02.csv changed", "1 call and 2 above", [1, 1], [0, 1, 2, 1], 0, ""]]
+    assert data["changed"] == [[0, "file /d/02.csv changed"]]
+    assert [row[7] for row in data["calls"]] == [AFTER, 1, AFTER]
+
+
+def test_causes_without_end_are_grouped_and_counted():
+    nodes, stale = {}, {}
+    for i in range(5000):
+        path = f"/d/{i}.csv" if i < 4000 else f"/{i}/x.csv"
+        call = add(nodes, "load", files=[Path(path)], file_hashes={path: "1"})
+        stale[call] = {"state": "stale", "reasons": [Reason("file", path, "1", "2")]}
+    data = data_of(page(nodes, stale, title=""))
+    assert len(data["causes"]) == MOST_CAUSES and data["causesleft"] == 1001 - MOST_CAUSES
+    assert data["causes"][0][:2] == ["4,000 files in /d changed", "4,000 calls"]
+
+
+@pytest.mark.parametrize(("numbers", "packed"), [([], []), ([3], [3, 1]), ([9, 1, 2, 2, 4], [1, 2, 4, 1, 9, 1])])
+def test_runs(numbers, packed):
+    assert runs(numbers) == packed
+
+
+@pytest.mark.parametrize("state", ["stale", "missing", "unknown"])
+def test_no_call_that_is_not_fresh_is_packed_as_fresh(state):
+    nodes, _ = pipeline()
+    for reasons in ([], [Reason("input", "load(1)", None, None)], [Reason("unseen", "jobs", None, None)]):
+        data = data_of(page(nodes, {call: {"state": state, "reasons": reasons} for call in nodes}, title=""))
+        assert all(row[7] != 0 for row in data["calls"])

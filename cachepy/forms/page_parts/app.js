@@ -8,13 +8,15 @@ class Page {
   constructor() {
     const canvas = byId("graph");
     this.model = buildModel();
-    this.painter = new Painter(canvas, getComputedStyle(document.body).fontFamily);
+    this.painter = new Painter(canvas, getComputedStyle(document.body).fontFamily, buildScopes(this.model));
     this.camera = new Camera(this.painter, () => this.repaint());
     this.camera.foot = () => byId("legend").offsetHeight + 30;
-    this.camera.covered = () =>
-      getComputedStyle(byId("panel")).position === "absolute" ? byId("panel").offsetWidth : 0;
+    this.camera.covered = () => this.covered();
     this.panel = new Panel(byId("panel"), this.model, {
       choose: (id) => this.choose(id, true),
+      chooseCause: (id) => this.chooseCause(id),
+      keepCause: (id) => this.keepCause(id),
+      showCauses: () => this.showCauses(),
       toggle: (group) => this.toggle(group),
       close: () => this.clear(),
       reach: (which) => this.setReach(which),
@@ -31,8 +33,12 @@ class Page {
       },
       leave: () => canvas.focus(),
     });
-    Object.assign(this, { canvas, withFiles: true, hits: [], reachOf: 3, item: null, group: null });
+    this.table = new Table(byId("tableview"), this.model, { choose: (id) => this.choose(id, false) });
+    this.tip = new Tip(byId("tip"), byId("stage"));
+    Object.assign(this, { canvas, withFiles: true, hits: [], reachOf: 3, item: null, group: null, cause: null });
+    Object.assign(this, { keep: null, wanted: [], withReach: false, keptCause: null, inCauses: false });
     this.tellCounts();
+    this.addFilters();
     this.painter.resize();
     this.openAll(this.model.calls <= MOST_CALLS);
     addPointer(this);
@@ -42,16 +48,9 @@ class Page {
 
   tellCounts() {
     const { model } = this,
-      counts = countStates(
-        model,
-        model.items.slice(0, model.calls).map(({ id }) => id),
-      ),
       files = model.items.length - model.calls;
     const functions = model.groups.filter((group) => !group.isFile).length;
     const parts = [plural(model.calls, "call"), plural(functions, "function"), plural(files, "file")];
-    if (counts[STALE]) parts.push(number(counts[STALE]) + " stale");
-    if (counts[MISSING]) parts.push(number(counts[MISSING]) + " missing");
-    if (counts[UNKNOWN]) parts.push(number(counts[UNKNOWN]) + " unknown");
     if (DATA.unchecked) parts.push(DATA.unchecked);
     byId("counts").textContent = parts.join(" · ");
     byId("empty").hidden = model.calls > 0;
@@ -60,10 +59,17 @@ class Page {
     for (const entry of document.querySelectorAll(".asked")) entry.hidden = true;
   }
 
+  covered() {
+    // how much of the canvas the panel hides at the right, and at the bottom
+    const panel = byId("panel");
+    if (getComputedStyle(panel).position !== "absolute") return [0, 0];
+    return this.camera.narrow ? [0, panel.offsetHeight] : [panel.offsetWidth, 0];
+  }
+
   // -- what is open
 
   openAll(calls) {
-    const few = this.model.items.length - this.model.calls <= MOST_FILES;
+    const few = this.keep || this.model.items.length - this.model.calls <= MOST_FILES;
     const wanted = this.model.groups.filter((group) =>
       group.isFile ? few || (calls && this.model.calls > MOST_CALLS) : calls,
     );
@@ -94,59 +100,99 @@ class Page {
   }
 
   arrange() {
-    this.scene = buildScene(this.model, this.open, this.withFiles, this.painter.ruler.measure);
+    const { open, withFiles, keep, painter } = this;
+    this.camera.narrow = painter.width <= NARROW;
+    const room = this.camera.narrow ? painter.width - 20 : 0;
+    this.scene = buildScene(this.model, { open, withFiles, keep, room }, painter.ruler.measure);
+    this.scene.narrow = this.camera.narrow;
     this.camera.frameAll(this.scene.bounds);
     const groups = this.model.groups.filter((group) => !group.isFile && group.items.length > 1),
-      open = groups.filter((group) => this.open.has(group.id));
-    byId("bycall").setAttribute("aria-pressed", String(open.length === groups.length));
-    byId("byfunction").setAttribute("aria-pressed", String(open.length === 0 && groups.length > 0));
+      opened = groups.filter((group) => open.has(group.id));
+    this.allOpen = groups.length === opened.length;
+    this.allClosed = !opened.length && groups.length > 0;
+    this.tellView();
     this.highlight();
+  }
+
+  tellView() {
+    const table = this.table.isShown;
+    byId("bycall").setAttribute("aria-pressed", String(!table && this.allOpen));
+    byId("byfunction").setAttribute("aria-pressed", String(!table && this.allClosed));
+    byId("astable").setAttribute("aria-pressed", String(table));
+    this.canvas.tabIndex = table ? -1 : 0;
+    this.canvas.setAttribute("aria-hidden", String(table));
+  }
+
+  showTable(yes) {
+    if (yes) this.table.show(this.keep, this.withFiles);
+    else this.table.hide();
+    this.tip.hide();
+    this.tellView();
+    (yes ? this.table.home : this.canvas).focus({ preventScroll: true });
   }
 
   // -- what is chosen
 
   choose(id, bring) {
     const { group } = this.model.items[id];
+    if (this.keep && !this.keep[id]) this.filter([], false, null); // what is asked for by name is shown
     if (this.model.items[id].path && !this.withFiles) this.showFiles(true);
     if (!this.open.has(group) && this.model.groups[group].items.length > 1) {
       this.open.add(group);
       this.arrange();
     }
-    Object.assign(this, { item: id, group: null });
+    Object.assign(this, { item: id, group: null, cause: null, inCauses: false });
     this.tell();
     const box = itemBox(this.scene, id);
     if (bring && !this.camera.shows(box)) this.camera.centre(box);
-    else if (!this.camera.fitted || this.camera.covered()) this.camera.reveal(box);
+    else if (!this.camera.fitted || this.camera.narrow || this.camera.covered()[0]) this.camera.reveal(box);
   }
 
   chooseGroup(group) {
     const { items } = this.model.groups[group];
     if (items.length === 1) return this.choose(items[0], false);
-    Object.assign(this, { item: null, group });
+    Object.assign(this, { item: null, group, cause: null, inCauses: false });
     this.tell();
   }
 
   clear() {
-    Object.assign(this, { item: null, group: null });
+    Object.assign(this, { item: null, group: null, cause: null, inCauses: false });
     this.tell();
-    this.canvas.focus({ preventScroll: true });
+    (this.table.isShown ? this.table.home : this.canvas).focus({ preventScroll: true });
+  }
+
+  // The top calls in turn.
+  showTop() {
+    const { tops } = this.model;
+    if (tops.length) this.choose(tops[(tops.indexOf(this.item) + 1) % tops.length], true);
   }
 
   tell() {
-    const chosen =
-      this.item !== null ? this.model.items[this.item] : this.group !== null ? this.model.groups[this.group] : null;
-    if (this.item !== null) this.panel.showItem(this.item, this.reachOf);
-    else if (this.group !== null) this.panel.showGroup(this.group, this.reachOf);
-    else this.panel.hide();
-    const words = !chosen
-      ? "Nothing chosen"
-      : this.item !== null
-        ? [chosen.name, chosen.words, WORDS[chosen.state]].filter(Boolean).join(", ")
-        : chosen.name + ", " + plural(chosen.items.length, chosen.isFile ? "file" : "call");
-    byId("said").textContent = words;
+    const { item, group, cause, model, panel } = this;
+    if (item !== null) panel.showItem(item, this.reachOf);
+    else if (group !== null) panel.showGroup(group, this.reachOf);
+    else if (cause !== null) panel.showCause(cause, this.keptCause === cause);
+    else if (this.inCauses) panel.showCauses();
+    else panel.hide();
+    byId("causes").setAttribute("aria-expanded", String(this.inCauses));
+    byId("said").textContent = [byId("kept").textContent, this.said(model)].filter(Boolean).join(". ");
+    this.table.mark(item);
     this.resized();
-    if (this.camera.fitted && !this.camera.covered()) this.camera.fitAll(true); // the panel takes room, or gives it back
+    if (this.camera.fitted && !this.camera.narrow && !this.camera.covered()[0]) this.camera.fitAll(true); // the panel takes room, or gives it back
     this.highlight();
+  }
+
+  said(model) {
+    if (this.item !== null) {
+      const { name, words, state } = model.items[this.item];
+      return [name, words, DATA.asked || isSheet(state) ? WORDS[state] : ""].filter(Boolean).join(", ");
+    }
+    if (this.group !== null) {
+      const { name, items, isFile } = model.groups[this.group];
+      return name + ", " + plural(items.length, isFile ? "file" : "call");
+    }
+    if (this.cause !== null) return model.causes[this.cause].text + ": " + model.causes[this.cause].reach;
+    return this.inCauses ? "Causes" : "Nothing chosen";
   }
 
   setReach(which) {
@@ -156,9 +202,21 @@ class Page {
     this.highlight();
   }
 
+  marked() {
+    // what is highlighted, or null
+    const { item, group, cause, model } = this;
+    if (cause !== null) {
+      const marks = new Uint8Array(model.items.length),
+        { direct, above, files } = model.causes[cause];
+      for (const id of [...direct, ...above, ...files]) marks[id] = 3;
+      return marks;
+    }
+    const starts = item !== null ? [item] : group !== null ? model.groups[group].items : [];
+    return starts.length ? closure(model, starts, this.reachOf) : null;
+  }
+
   highlight() {
-    const starts = this.item !== null ? [this.item] : this.group !== null ? this.model.groups[this.group].items : [];
-    const marks = starts.length ? closure(this.model, starts, this.reachOf) : null;
+    const marks = this.marked();
     const linked = marks && new Set(),
       inner = [],
       { scene, model } = this;
@@ -189,6 +247,7 @@ class Page {
     )
       this.clear();
     this.arrange();
+    if (this.table.isShown) this.table.show(this.keep, yes);
   }
 
   // -- drawing
@@ -196,7 +255,9 @@ class Page {
   resized() {
     const { clientWidth, clientHeight } = this.canvas;
     if (clientWidth === this.painter.width && clientHeight === this.painter.height) return;
+    const width = this.painter.width;
     this.painter.resize();
+    if (this.camera.narrow ? width !== clientWidth : clientWidth <= NARROW) this.arrange(); // other columns
     this.camera.frameAll(this.scene.bounds);
     if (this.camera.fitted) this.camera.fitAll(false);
     this.paintNow(); // a canvas that was resized is empty until it is painted

@@ -62,8 +62,10 @@ function ranks(n, edges, last) {
 }
 
 // Layers of boxes and bends (numbers from n on), each edge's chain of them, and the neighbours on both sides.
-function buildNet(n, edges, last) {
+// places: by which siblings are ordered; a bend has that of the box to which it leads.
+function buildNet(n, edges, last, places) {
   const rank = ranks(n, edges, last),
+    place = [...places],
     layers = [];
   for (let i = 0; i < n; i++) (layers[rank[i]] ||= []).push(i);
   const bends = new Map(),
@@ -83,6 +85,7 @@ function buildNet(n, edges, last) {
       layers[layer].push(n + bends.size - 1);
       left.push([]);
       right.push([]);
+      place.push(places[edge.b]);
     }
     return bends.get(key);
   };
@@ -99,13 +102,15 @@ function buildNet(n, edges, last) {
     }
     return chain;
   });
-  return { layers, chains, left, right, n };
+  return { layers, chains, left, right, n, rank: place };
 }
 
 function firstOrder(net) {
-  // of a depth-first walk: trees come out without any crossing
-  const met = new Map();
-  for (const start of net.layers.flat()) {
+  // of a depth-first walk, siblings by rank: trees come out without any crossing
+  const met = new Map(),
+    byRank = (a, b) => net.rank[a] - net.rank[b];
+  for (const next of net.right) next.sort(byRank);
+  for (const start of net.layers.flatMap((layer) => [...layer].sort(byRank))) {
     const stack = [start];
     while (stack.length) {
       const name = stack.pop();
@@ -189,4 +194,32 @@ function reduceCrossings(net) {
     }
   }
   net.layers = order;
+  if (counted) keepSiblings(net, at);
+}
+
+// Neighbours in a layer stand by rank, wherever that costs no crossing.
+function keepSiblings(net, at) {
+  const place = (layer) =>
+    layer.forEach((name, i) => {
+      at[name] = i;
+    });
+  net.layers.forEach(place);
+  const cost = (a, b) => {
+    // crossings of their edges, a above b
+    let total = 0;
+    for (const side of [net.left, net.right])
+      for (const p of side[a]) for (const q of side[b]) if (at[p] > at[q]) total++;
+    return total;
+  };
+  for (const layer of net.layers)
+    for (let round = 0, moved = true; moved && round < layer.length; round++) {
+      moved = false;
+      for (let i = 0; i + 1 < layer.length; i++) {
+        const [a, b] = [layer[i], layer[i + 1]];
+        if (net.rank[a] <= net.rank[b] || cost(b, a) > cost(a, b)) continue;
+        [layer[i], layer[i + 1]] = [b, a];
+        moved = true;
+      }
+      place(layer);
+    }
 }

@@ -27,7 +27,7 @@ function layered(boxes, edges) {
   const back = backEdges(boxes.length, edges);
   const forward = edges.map((e, i) => (back.has(i) ? { ...e, a: e.b, b: e.a } : e));
   const last = boxes.map((box) => box.isFile);
-  const net = buildNet(boxes.length, boxes.length > MANY ? forward.map((e) => ({ ...e, kind: 0 })) : forward, last);
+  const net = buildNet(boxes.length, boxes.length > MANY ? forward.map((e) => ({ ...e, kind: 0 })) : forward, last, boxes.map((box) => box.rank));
   const many = boxes.length > MANY;
   if (many) net.chains = net.chains.map((chain) => [chain[0], chain[chain.length - 1]]);
   reduceCrossings(net);
@@ -156,10 +156,12 @@ function placeFolded(net, boxes) {
   return { width: x - GAP_LAYER_MOST - GAP_BOX * 1.5, height: bottom };
 }
 
+const dockOf = (kind) => (kind === FLOWS ? 0.68 : kind === CALLS ? 0.4 : 0.5); // results have points of their own
+
 function routeOf(net, boxes, chain, edge) {
   const a = boxes[chain[0]],
     b = boxes[chain[chain.length - 1]];
-  const dock = edge.kind === FLOWS ? 0.68 : edge.kind === CALLS ? 0.4 : 0.5; // results have points of their own
+  const dock = dockOf(edge.kind);
   const points = [[a.x + a.w, a.y + a.h * dock]];
   if (net.span && chain.length > 2) points.push([net.span[chain[0]][1], points[0][1]]); // on to the end of the layer
   for (const name of chain.slice(1, -1))

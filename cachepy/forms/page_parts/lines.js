@@ -8,8 +8,8 @@ Object.assign(Painter.prototype, {
     scene.edges.forEach((edge, i) => {
       if (this.routeVisible(edge.route)) (linked && linked.has(i) ? strong : plain)[edge.kind].push(edge);
     });
-    c.globalAlpha = (linked ? 0.3 : 1) * (scene.edges.length > 1500 ? 0.35 : 1);
-    const wide = Math.max(0.7, Math.min(1.4, 1.4 * k));
+    c.globalAlpha = linked ? 0.3 : 1;
+    const wide = scene.edges.length > 1500 ? 0.6 : Math.max(0.9, Math.min(1.4, 1.4 * k));
     plain.forEach((edges, kind) => this.routes(edges, kind, kind === FLOWS ? colours.flow : colours.line, wide));
     c.globalAlpha = 1;
     strong.forEach((edges, kind) => this.routes(edges, kind, colours.accent, Math.max(1.2, wide * 1.35)));
@@ -38,7 +38,7 @@ Object.assign(Painter.prototype, {
     c.lineWidth = wide;
     if (kind === FLOWS) c.setLineDash([Math.max(2.5, 5 * k), Math.max(2, 3.5 * k)]);
     c.beginPath();
-    for (const { route } of edges) this.trace(route);
+    for (const edge of edges) this.trace(edge);
     c.stroke();
     c.setLineDash([]);
     if (kind === READS || k < 0.18) return;
@@ -46,20 +46,21 @@ Object.assign(Painter.prototype, {
     for (const { route } of edges) {
       const [tip, before] = kind === FLOWS ? route : [route[route.length - 1], route[route.length - 2]];
       const [x, y] = this.spot(...tip),
-        way = tip[0] >= before[0] ? 1 : -1;
+        along = tip[0] === before[0] ? [0, Math.sign(tip[1] - before[1]) || 1] : [tip[0] > before[0] ? 1 : -1, 0];
+      const [backX, backY] = [x - along[0] * head, y - along[1] * head];
       c.moveTo(x, y);
-      c.lineTo(x - way * head, y - head * 0.45);
-      c.lineTo(x - way * head, y + head * 0.45);
+      c.lineTo(backX - along[1] * head * 0.45, backY - along[0] * head * 0.45);
+      c.lineTo(backX + along[1] * head * 0.45, backY + along[0] * head * 0.45);
     }
     c.fill();
   },
 
-  trace(route) {
+  trace({ route, straight }) {
     let [x, y] = this.spot(...route[0]);
     this.c.moveTo(x, y);
     for (const point of route.slice(1)) {
       const [toX, toY] = this.spot(...point);
-      if (Math.abs(toY - y) < 0.5) this.c.lineTo(toX, toY);
+      if (straight || Math.abs(toY - y) < 0.5) this.c.lineTo(toX, toY);
       else {
         const pull = (toX - x) * 0.5 || 24;
         this.c.bezierCurveTo(x + pull, y, toX - pull, toY, toX, toY);
@@ -81,7 +82,7 @@ Object.assign(Painter.prototype, {
           kind,
           route: [
             [from.x + from.w, from.y + from.h / 2],
-            [to.x, to.y + to.h / 2],
+            [to.x < from.x + from.w && scene.narrow ? to.x + to.w : to.x, to.y + to.h / 2],
           ],
         };
       })
@@ -117,6 +118,7 @@ Object.assign(Painter.prototype, {
   // What is chosen first, then larger groups; a name that would touch another one or stick out stays away.
   overlay(units) {
     const room = roomFor(this.labels, this.width, this.height);
+    for (const id of this.model.tops) this.top(id, room);
     const other = ({ kind, group, items }) =>
       Number(kind === "card" ? !this.chosen.items.includes(items[0]) : group !== this.chosen.group);
     units.sort(
@@ -130,10 +132,35 @@ Object.assign(Painter.prototype, {
     this.c.globalAlpha = 1;
   },
 
+  // Where the graph begins is always told: among ten thousand boxes its own may be a dot.
+  top(id, room) {
+    const box = itemBox(this.scene, id),
+      { k } = this.view;
+    if (!box || !this.visible(box) || (box.w * k >= 40 && box.h * k >= 16)) return;
+    const { colours, c } = this,
+      text = "▸ " + this.ruler.fitted(this.model.items[id].name, "head", OVERLAY, 13 * OVERLAY, "names");
+    this.ring(box, colours.accent, 2, 3);
+    const w = (this.ruler.width(text, "head") * OVERLAY) / 100 + 12,
+      h = OVERLAY + 8,
+      [x, y] = this.spot(box.x + box.w / 2, box.y + box.h / 2);
+    const places = [0, 1, 2, 3, 4].flatMap((i) => [-1, 1].map((way) => y + way * (i * (h + 6) + 16)));
+    const at = places
+      .map((middle) => ({ x: Math.max(3, Math.min(this.width - w - 3, x - w / 2)), y: middle - h / 2, w, h }))
+      .find(room.isFree);
+    if (!at) return;
+    room.take(at);
+    c.beginPath();
+    c.roundRect(at.x, at.y, w, h, 5);
+    c.fillStyle = colours.badge;
+    c.fill();
+    this.text(text, "head", OVERLAY, at.x + 6, at.y + h / 2 + 0.5, colours["badge-ink"]);
+  },
+
   nameOver(unit, room) {
     const { c, colours } = this;
     const [style, size, steps] = unit.kind === "frame" ? ["head", OVERLAY, [0, -24, 24]] : ["name", SMALL, [0]];
-    const text = this.ruler.fitted(unit.text || unit.lines[0].text, style, size, 13 * size);
+    const text = this.ruler.line(unit.head || unit.lines[0], style, size, 13 * size);
+    if (!text || (unit.kind === "card" && this.model.tops.includes(unit.items[0]))) return;
     const w = (this.ruler.width(text, style) * size) / 100 + 10;
     const h = size + 6;
     const [x, y] = this.spot(unit.x + unit.w / 2, unit.y + unit.h / 2);

@@ -6,10 +6,16 @@ const FIELDS = ["fn", "hash", "args", "files", "created", "elapsed", "outfile", 
 const STALE = 1,
   MISSING = 2,
   UNKNOWN = 3,
-  FILE = 4; // states; 0 is fresh
+  FILE = 4,
+  AFTER = 5, // stale because of another
+  CHANGED = 6; // a file
+const KINDS = ["fresh", "stale", "missing", "unknown", "file", "after", "changed"], // by state; 0 is fresh
+  SIGNS = ["", "!", "○", "?", "", "!", "!"],
+  WORDS = ["fresh", "stale", "missing", "unknown", "file", "stale because of another", "file, changed"];
 const CALLS = 0,
   FLOWS = 1,
   READS = 2; // kinds of edges
+const MOST_TOPS = 3;
 
 function telling(text) {
   // of a path its last part
@@ -31,11 +37,11 @@ function addItem(model, group, item) {
 
 function addCalls(model) {
   for (const [name, module] of DATA.functions) addGroup(model, name, module, false);
-  for (const row of DATA.calls) {
-    const call = Object.fromEntries(FIELDS.map((field, i) => [field, row[i]]));
+  DATA.calls.forEach((row, i) => {
+    const call = Object.fromEntries(FIELDS.map((field, at) => [field, row[at]]));
     const words = call.args.map(([, text]) => telling(text)).join(", ");
-    addItem(model, call.fn, { call, name: DATA.functions[call.fn][0], words, state: call.state });
-  }
+    addItem(model, call.fn, { call, name: DATA.functions[call.fn][0], words, state: call.state, rank: DATA.ranks[i] });
+  });
   const seen = new Map(); // where two calls would look alike, a bit of the key tells them apart
   for (const item of model.items) {
     const look = item.group + "\n" + item.words;
@@ -46,13 +52,18 @@ function addCalls(model) {
 }
 
 function addFiles(model) {
-  const folders = new Map();
-  for (const path of DATA.files) {
+  const folders = new Map(),
+    changed = new Map(DATA.changed);
+  DATA.files.forEach((path, i) => {
     const cut = path.lastIndexOf("/"),
       folder = cut < 0 ? "" : path.slice(0, cut) || "/";
     if (!folders.has(folder)) folders.set(folder, addGroup(model, telling(folder) || "/", folder, true));
-    addItem(model, folders.get(folder), { path, name: path.slice(cut + 1) || path, words: "", state: FILE });
-  }
+    const news = changed.get(i) || "",
+      state = news ? CHANGED : FILE;
+    addItem(model, folders.get(folder), {
+      path, name: path.slice(cut + 1) || path, words: "", state, news, rank: model.calls + i,
+    });
+  });
 }
 
 function addEdges(model) {
@@ -68,11 +79,40 @@ function addEdges(model) {
   });
 }
 
+function expanded(runs) {
+  // first, length, first, length, ... as numbers
+  const found = [];
+  for (let i = 0; i < runs.length; i += 2) for (let k = 0; k < runs[i + 1]; k++) found.push(runs[i] + k);
+  return found;
+}
+
+function addCauses(model) {
+  model.causes = DATA.causes.map(([text, reach, direct, above, file, diff], id) => {
+    const calls = expanded(direct),
+      state = model.items[calls[0]]?.state === UNKNOWN || model.items[calls[0]]?.state === MISSING;
+    return {
+      id, text, reach, diff, direct: calls, above: expanded(above), state: state ? model.items[calls[0]].state : STALE,
+      files: file < 0 ? [] : [model.calls + file],
+    };
+  });
+}
+
+// The calls that no other call made or took the result of, and that lead on: where a graph begins.
+function addTops(model) {
+  const leads = (item) => model.right[item.id].length;
+  const called = (item) => item.call && !model.left[item.id].length && leads(item);
+  const tops = model.items.filter(called).sort((a, b) => leads(b) - leads(a) || a.rank - b.rank);
+  const large = tops.filter((item) => leads(item) * 3 >= leads(tops[0])); // the others are ends on the side
+  model.tops = large.slice(0, MOST_TOPS).map((item) => item.id);
+}
+
 function buildModel() {
   const model = { items: [], groups: [], edges: [], calls: DATA.calls.length };
   addCalls(model);
   addFiles(model);
   addEdges(model);
+  addCauses(model);
+  addTops(model);
   for (const item of model.items) item.text = (item.name + " " + item.words + " " + (item.path || "")).toLowerCase();
   return model;
 }
@@ -98,10 +138,19 @@ function closure(model, starts, which) {
 }
 
 function countStates(model, ids) {
-  const counts = [0, 0, 0, 0, 0];
+  const counts = [0, 0, 0, 0, 0, 0, 0];
   for (const id of ids) counts[model.items[id].state]++;
   return counts;
 }
+
+// As people count them: what is stale because of another is stale.
+const told = (counts) =>
+  [
+    [counts[STALE] + counts[AFTER], "stale"],
+    [counts[MISSING], "missing"],
+    [counts[UNKNOWN], "unknown"],
+    [counts[0], "fresh"],
+  ].filter(([n]) => n);
 
 const number = (n) => n.toLocaleString("en-US");
 const plural = (n, word) => number(n) + " " + word + (n === 1 ? "" : "s");

@@ -5,11 +5,16 @@ function inkOf(look, style) {
   return style === "args" || style === "why" ? look.soft : look.ink;
 }
 
+// The state that a box is marked with: what has a cause of its own before what only follows.
+function worstOf({ state, counts }) {
+  return counts ? [STALE, CHANGED, AFTER, MISSING, UNKNOWN, 0, FILE].find((each) => counts[each]) : state;
+}
+
 class Painter {
-  constructor(canvas, family) {
+  constructor(canvas, family, scopes) {
     this.canvas = canvas;
     this.c = canvas.getContext("2d", { alpha: false });
-    this.ruler = buildRuler(this.c, family);
+    this.ruler = buildRuler(this.c, family, scopes);
     this.colours = readColours();
     this.labels = []; // of the last picture, in pixels
   }
@@ -103,10 +108,9 @@ class Painter {
     const roomRight = unit.kind === "pile" && h > 22 ? 26 * k : 0;
     const done = this.lines(unit, look, x, y, w - roomRight, h);
     if (unit.kind === "pile" && h > 22) this.button(unit, "+", look.ink);
-    if (unit.mixed && h > 22) this.shares(unit, look, x, y, w, h);
-    const counts = unit.counts || [],
-      sign = SIGNS[unit.state] || (counts[MISSING] ? SIGNS[MISSING] : "");
-    if (h > 14 && sign) this.badge(sign, x + w, y);
+    if (unit.mixed && h > 12) this.shares(unit, x, y, w, h);
+    const worst = worstOf(unit);
+    if (h > 14 && SIGNS[worst]) this.badge(worst, x + w, y);
     return done;
   }
 
@@ -124,28 +128,37 @@ class Painter {
     c.fill();
   }
 
-  shares(unit, look, x, y, w, h) {
-    // a bar: how many of a pile are in which state
-    const { c } = this,
+  shares(unit, x, y, w, h) {
+    // a band at the foot: how many of a pile are in which state; none of them too narrow to be seen
+    const { c, colours } = this,
       { k } = this.view,
-      left = x + PAD * k,
-      wide = w - (2 * PAD + 26) * k,
-      high = Math.max(2, 5 * k);
-    const parts = unit.counts.slice(0, FILE).map((n) => (n ? Math.max(wide * 0.06, (wide * n) / unit.items.length) : 0));
-    const scale = wide / parts.reduce((sum, part) => sum + part, 0),
-      top = y + h - 8 * k - high / 2;
-    const fills = this.colours.looks.map((each) => each.fill),
-      dim = look.fill !== fills[unit.state];
-    if (unit.state === STALE && !dim) {
-      c.fillStyle = look.soft;
-      c.fillRect(left - 1, top - 1, wide + 2, high + 2);
-    } else fills[0] = "#6d93c7";
-    let at = left;
-    parts.forEach((part, state) => {
-      c.fillStyle = fills[state];
-      c.fillRect(at, top, part * scale, high);
-      at += part * scale;
+      high = Math.max(5, 10 * k),
+      least = Math.min(w / 8, Math.max(7, 12 * k));
+    const dim = this.isDim(unit),
+      states = [0, AFTER, STALE, MISSING, UNKNOWN].filter((state) => unit.counts[state]);
+    const shares = states.map((state) => Math.max(least, (w * unit.counts[state]) / unit.items.length));
+    shares[shares.indexOf(Math.max(...shares))] -= shares.reduce((sum, share) => sum + share, -w);
+    c.save();
+    this.rounded(unit, 7);
+    c.clip();
+    const top = y + h - high;
+    let at = x;
+    c.lineWidth = 1;
+    states.forEach((state, i) => {
+      const look = dim ? this.faint(state) : colours.looks[state];
+      c.fillStyle = look.fill;
+      c.fillRect(at, top, shares[i], high);
+      c.strokeStyle = look.edge;
+      if (state) c.strokeRect(at + 0.5, top + 0.5, shares[i] - 1, high - 1);
+      at += shares[i];
     });
+    c.fillStyle = colours.seam;
+    c.fillRect(x, top - 1.5, w, 1.5);
+    c.restore();
+    this.rounded(unit, 7);
+    c.strokeStyle = dim ? this.faint(unit.state).edge : colours.looks[unit.state].edge;
+    c.lineWidth = 1;
+    c.stroke();
   }
 
   shape(unit, look, x, y, w, h) {
@@ -167,7 +180,7 @@ class Painter {
     c.fill();
     if (h < 5) return;
     c.strokeStyle = look.edge;
-    c.lineWidth = 1;
+    c.lineWidth = unit.state === CHANGED || (unit.counts && unit.counts[CHANGED]) ? 2 : 1;
     if (isDashed(unit.state)) c.setLineDash([4, 3]);
     c.stroke();
     c.setLineDash([]);
@@ -190,9 +203,10 @@ class Painter {
     const natural = STYLES[unit.lines[unit.lines.length - 1].style][1] * k >= LEAST;
     if (!natural) return this.small(unit, look, x, y, w, h);
     let at = y + 7 * k;
-    for (const { text, style } of unit.lines) {
-      const [, size, line] = STYLES[style];
-      const short = this.ruler.fitted(text, style, size * k, w - 2 * PAD * k + 1);
+    for (const each of unit.lines) {
+      const { style } = each,
+        [, size, line] = STYLES[style];
+      const short = this.ruler.line(each, style, size * k, w - 2 * PAD * k + 1);
       if (short) this.text(short, style, size * k, x + PAD * k, at + (line * k) / 2, inkOf(look, style));
       at += line * k;
     }
@@ -203,34 +217,37 @@ class Painter {
   small(unit, look, x, y, w, h) {
     const [name, args] = unit.lines;
     const room = w - 8;
-    const exact = (room * 100) / this.ruler.width(name.text.slice(0, 400), name.style);
+    const tail = name.tail || "",
+      exact = (room * 100) / this.ruler.width(name.text.slice(0, 400) + tail, name.style);
     const size = Math.min(SMALL, h - 4, Math.max(LEAST, exact));
-    const short = size >= LEAST ? this.ruler.fitted(name.text, name.style, size, room) : "";
-    if (!short || (short !== name.text && short.length < 8)) return false;
+    const short = size >= LEAST ? this.ruler.line(name, name.style, size, room) : "";
+    if (!short || (short !== name.text + tail && short.length < 8)) return false;
     const more = args && args.style === "args" && !unit.mixed && h >= (SMALL + LEAST) * 1.25 + 3;
     const middle = y + h / 2;
     this.text(short, name.style, size, x + 5, more ? middle - LEAST * 0.65 : middle, look.ink);
     if (more) {
-      const words = this.ruler.fitted(args.text, args.style, LEAST, room);
+      const words = this.ruler.line(args, args.style, LEAST, room);
       if (words) this.text(words, args.style, LEAST, x + 5, middle + SMALL * 0.65, look.soft);
     }
     return true;
   }
 
-  badge(sign, x, y) {
+  badge(state, x, y) {
+    // filled where the cause lies, hollow where it is only reached
     const { c, colours } = this,
-      r = Math.max(5, Math.min(8, 7.5 * this.view.k));
+      r = Math.max(5, Math.min(8, 7.5 * this.view.k)),
+      [fill, ink] = state === AFTER ? [colours["badge-ink"], colours.badge] : [colours.badge, colours["badge-ink"]];
     c.beginPath();
     c.arc(x - 1, y + 1, r, 0, 7);
-    c.fillStyle = colours.badge;
+    c.fillStyle = fill;
     c.fill();
-    c.strokeStyle = colours.paper;
+    c.strokeStyle = state === AFTER ? ink : colours.paper;
     c.lineWidth = 1.5;
     c.stroke();
     c.font = "700 " + r * 1.45 + "px sans-serif";
-    c.fillStyle = colours["badge-ink"];
+    c.fillStyle = ink;
     c.textAlign = "center";
-    c.fillText(sign, x - 1, y + 1.5);
+    c.fillText(SIGNS[state], x - 1, y + 1.5);
     c.textAlign = "left";
   }
 
@@ -293,7 +310,7 @@ class Painter {
     const head = Math.max(13 * k, Math.min(OVERLAY, HEAD * k - 3));
     if (head < LEAST) return false;
     const room = (unit.w - (HEAD * k > 16 ? 46 : 2 * PAD)) * k,
-      text = this.ruler.fitted(unit.text, "head", head, room);
+      text = this.ruler.line(unit.head, "head", head, room);
     if (text) this.text(text, "head", head, ...this.spot(unit.x + PAD + 1, unit.y + 17), this.colours.ink);
     if (HEAD * k > 16) this.button(unit, "-", this.colours.soft);
     return text !== "";
@@ -310,12 +327,12 @@ class Painter {
     c.beginPath();
     for (const [box] of cells) {
       const [x, y] = this.spot(box.x, box.y);
-      if (detailed) c.roundRect(x, y, box.w * k, box.h * k, (state === FILE ? 2 : 5) * k);
+      if (detailed) c.roundRect(x, y, box.w * k, box.h * k, (isSheet(state) ? 2 : 5) * k);
       else c.rect(x, y, Math.max(1, box.w * k), Math.max(1, box.h * k));
     }
     c.fillStyle = dim && !detailed ? colours["frame-edge"] : look.fill;
     c.fill();
-    if (!detailed && !dim && isDashed(state)) {
+    if (!detailed && !dim && (isDashed(state) || state === CHANGED)) {
       // too small for an outline, so darker than the paper
       c.globalAlpha *= 0.5;
       c.fillStyle = look.edge;
@@ -323,7 +340,7 @@ class Painter {
     }
     if (!detailed) return;
     c.strokeStyle = look.edge;
-    c.lineWidth = 1;
+    c.lineWidth = state === CHANGED ? 2 : 1;
     if (isDashed(state)) c.setLineDash([4, 3]);
     c.stroke();
     c.setLineDash([]);
@@ -338,7 +355,7 @@ class Painter {
       const sign = SIGNS[item.state];
       const ink = this.marks && !this.marks[id] ? this.colours.soft : this.colours.looks[item.state].ink;
       const room = box.w * k - 2 * pad - (sign ? size * 0.8 : 0),
-        text = this.ruler.fitted(cellText(item), "cell", size, room);
+        text = this.ruler.fitted(cellText(item), "cell", size, room, "cell:" + item.group);
       if (text) this.text(text, "cell", size, x + pad, y + (CELL * k) / 2 + 0.5, ink);
       if (sign) this.text(sign, "name", size, x + box.w * k - pad - size * 0.3, y + (CELL * k) / 2 + 0.5, ink);
     }

@@ -1,6 +1,5 @@
 // The details of what is chosen. Every text goes into a text node: nothing of the graph is ever read as HTML.
 
-const WORDS = ["cached and fresh", "stale", "value missing", "unknown", "file"];
 const MOST_ROWS = 100;
 
 function tag(name, look, ...inside) {
@@ -21,9 +20,12 @@ function stateKey(state) {
   return tag("i", "key " + KINDS[state], SIGNS[state]);
 }
 
+// What there is to do comes first.
+const urgency = (state) => [MISSING, STALE, AFTER, CHANGED, UNKNOWN, 0, FILE].indexOf(state);
+
 class Panel {
   constructor(element, model, actions) {
-    Object.assign(this, { element, model, actions }); // actions: choose, chooseGroup, toggle, close, reach, isOpen
+    Object.assign(this, { element, model, actions }); // actions: choose, chooseCause, keepCause, showCauses, toggle, close, reach, isOpen
   }
 
   hide() {
@@ -84,12 +86,15 @@ class Panel {
         digests.size > 1 ? tag("div", "mute", "in " + plural(n, "call")) : null,
       ),
     );
+    const causes = this.model.causes.filter(({ files }) => files.includes(item.id));
     this.show(
       item.name,
       item.path,
-      this.chip(FILE),
+      this.chip(item.state),
       this.reach(item.id, reach),
-      this.section("Digest", tag("ul", "long", ...rows)),
+      item.news ? this.section("Why", tag("ul", "why", tag("li", "", item.news))) : [],
+      causes.length ? this.section("Makes stale", tag("ul", "", ...causes.map((cause) => this.causeRow(cause)))) : [],
+      this.section(item.news ? "Digest when it was read" : "Digest", tag("ul", "long", ...rows)),
       this.links("Read by", readers),
       this.groupButton(item.group),
     );
@@ -99,16 +104,16 @@ class Panel {
     const { items, isFile } = this.model.groups[group],
       counts = countStates(this.model, items);
     const states = counts.map((n, state) => [n, state]).filter(([n, state]) => n && state !== FILE);
-    const told = states.map(([n, state]) => tag("li", "row", stateKey(state), number(n) + " " + WORDS[state]));
+    const rows = states.map(([n, state]) => tag("li", "row", stateKey(state), number(n) + " " + WORDS[state]));
     const elapsed = items.reduce((sum, i) => sum + ((this.model.items[i].call || {}).elapsed || 0), 0);
     const { name, detail } = this.model.groups[group];
     this.show(
       name + (isFile ? "/" : ""),
       detail,
-      isFile ? this.chip(FILE) : null,
+      isFile ? this.chip(counts[CHANGED] ? CHANGED : FILE) : null,
       this.groupButton(group),
       this.reach(null, reach),
-      isFile ? null : this.section(plural(items.length, "call"), tag("ul", "", ...(DATA.asked ? told : []))),
+      isFile ? null : this.section(plural(items.length, "call"), tag("ul", "", ...(DATA.asked ? rows : []))),
       isFile
         ? null
         : this.section(
@@ -117,14 +122,14 @@ class Panel {
           ),
       this.links(
         isFile ? "Files" : "Each of them",
-        [...items].sort((a, b) => this.model.items[b].state - this.model.items[a].state || a - b).map((id) => ({ id })),
+        [...items].sort((a, b) => urgency(this.model.items[a].state) - urgency(this.model.items[b].state) || a - b).map((id) => ({ id })),
         false,
       ),
     );
   }
 
   chip(state) {
-    return DATA.asked || state === FILE ? tag("span", "chip", stateKey(state), WORDS[state]) : null;
+    return DATA.asked || isSheet(state) ? tag("span", "chip", stateKey(state), WORDS[state]) : null;
   }
 
   section(name, content) {

@@ -3,10 +3,8 @@
 const LEAST = 8,
   SMALL = 9,
   OVERLAY = 11.5; // pixels: the least text; names in small boxes, and those over boxes too small
-const KINDS = ["fresh", "stale", "missing", "unknown", "file"],
-  SIGNS = ["", "!", "○", "?", ""];
-
-const isDashed = (state) => state === MISSING || state === UNKNOWN;
+const isDashed = (state) => state === MISSING || state === UNKNOWN,
+  isSheet = (state) => state === FILE || state === CHANGED;
 
 function readColours() {
   const style = getComputedStyle(document.documentElement),
@@ -24,15 +22,17 @@ function readColours() {
       look("grey", "missing"),
       look("violet", "unknown"),
       look("blue", "file"),
+      look("amber", "stale"),
+      { ...look("blue", "file"), edge: get("stale-edge") },
     ],
     ...Object.fromEntries(
-      "paper raised ink soft line flow accent frame frame-edge badge badge-ink".split(" ").map((n) => [n, get(n)]),
+      "paper raised ink soft line flow accent frame frame-edge badge badge-ink seam".split(" ").map((n) => [n, get(n)]),
     ),
   };
 }
 
-function buildRuler(context, family) {
-  // widths of texts, and texts cut in the middle to fit a width
+function buildRuler(context, family, scopes) {
+  // widths of texts, and texts cut to fit a width; scopes: the lists in which they have to stay apart
   const widths = new Map(),
     cuts = new Map();
   const font = (style, size) => STYLES[style][0] + " " + size + "px " + family;
@@ -46,26 +46,27 @@ function buildRuler(context, family) {
     }
     return widths.get(key);
   };
-  const cut = (text, most) => {
-    // ends tell names apart; half a surrogate pair is no letter
-    const head = text.slice(0, Math.ceil(most / 2)),
-      tail = text.slice(text.length - Math.floor(most / 2));
-    return (head + "…" + tail).replace(/[\uD800-\uDBFF](?=…)|(?<=…)[\uDC00-\uDFFF]/g, "");
-  };
-  const fitted = (full, style, size, room) => {
-    const text = full.length > 400 ? cut(full, 400) : full,
-      wide = (width(text, style) * size) / 100;
+  const alone = new Scope([]);
+  const fitted = (text, style, size, room, scope = "") => {
+    const part = text.slice(0, 400),
+      wide = ((width(part, style) * size) / 100) * (text.length / (part.length || 1));
     if (wide <= room) return text;
-    const key = style + Math.floor((room / size) * 10) + "|" + text;
+    const key = style + scope + Math.floor((room / size) * 10) + "|" + text;
     if (!cuts.has(key)) {
-      let most = Math.max(1, Math.ceil((text.length * room) / wide)),
-        short = cut(text, most);
-      while (most > 1 && (width(short, style) * size) / 100 > room) short = cut(text, --most);
+      const list = scope ? scopes(scope) : alone;
+      let most = Math.min(text.length - 1, Math.ceil((text.length * room) / wide)),
+        short = most > 1 ? list.cut(text, most) : "";
+      while (most > 1 && (width(short, style) * size) / 100 > room) short = list.cut(text, --most);
       if (cuts.size > 40000) cuts.clear();
       cuts.set(key, most > 1 ? short : "");
     }
     return cuts.get(key);
   };
+  // a line: its text is cut, its tail (a count) is not
+  const line = ({ text, tail = "", scope }, style, size, room) => {
+    const short = fitted(text, style, size, room - (tail ? (width(tail, style) * size) / 100 : 0), scope);
+    return short && short + tail;
+  };
   const measure = (text, style) => (width(text.slice(0, 400), style) * STYLES[style][1]) / 100;
-  return { width, fitted, measure, font };
+  return { width, fitted, line, measure, font };
 }

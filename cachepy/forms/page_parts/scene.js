@@ -20,7 +20,8 @@ const STYLES = {
 };
 
 function reasonInShort(item) {
-  return item.call ? DATA.whys[item.call.why].slice(0, 200) : "";
+  if (item.path) return item.news ? item.news.split(" ").pop() : ""; // its name stands above
+  return DATA.whys[item.call.why].slice(0, 200);
 }
 
 function wrapped(text, room, measure) {
@@ -33,10 +34,10 @@ function wrapped(text, room, measure) {
 
 function card(model, id, measure) {
   const item = model.items[id],
-    lines = [{ text: item.name, style: item.path ? "cell" : "name" }];
-  if (item.words) lines.push({ text: item.words, style: "args" });
+    lines = [{ text: item.name, style: item.path ? "cell" : "name", scope: item.path ? "files" : "names" }];
+  if (item.words) lines.push({ text: item.words, style: "args", scope: "args:" + item.group });
   const wide = Math.max(WHY_ROOM, ...lines.map(({ text, style }) => measure(text, style)));
-  const why = item.call && item.state ? wrapped(reasonInShort(item), Math.min(wide, MOST_WIDE - 2 * PAD), measure) : [];
+  const why = item.state && item.state !== FILE ? wrapped(reasonInShort(item), Math.min(wide, MOST_WIDE - 2 * PAD), measure) : [];
   lines.push(...why.map((text) => ({ text, style: "why" })));
   return sized(
     { kind: "card", group: item.group, items: [id], isFile: Boolean(item.path), state: item.state, lines },
@@ -45,45 +46,46 @@ function card(model, id, measure) {
   );
 }
 
-function pile(model, group, measure) {
-  const { name, isFile, items, id } = group,
+function pile(model, group, items, measure) {
+  const { name, isFile, id } = group,
     counts = countStates(model, items);
-  const lines = [{ text: name + (isFile ? "/" : "") + " ×" + number(items.length), style: "name" }];
-  const told = [
-    [counts[STALE], "stale"],
-    [counts[MISSING], "missing"],
-    [counts[UNKNOWN], "unknown"],
-  ].filter(([n]) => n);
-  let detail = told.map(([n, word]) => number(n) + " " + word).join(", ");
-  if (isFile) detail = plural(items.length, "file");
+  const tail = (isFile ? "/ ×" : " ×") + howMany(group, items);
+  const lines = [{ text: name, tail, style: "name", scope: "names" }];
+  const open = told(counts).filter(([, word]) => word !== "fresh");
+  let detail = open.map(([n, word]) => number(n) + " " + word).join(", ");
+  if (isFile) detail = counts[CHANGED] ? number(counts[CHANGED]) + " changed" : plural(items.length, "file");
   else if (!detail) detail = seconds(items.reduce((sum, i) => sum + (model.items[i].call.elapsed || 0), 0)) + " in all";
   lines.push({ text: detail, style: "args" });
-  const open = counts[STALE] ? STALE : counts[UNKNOWN] ? UNKNOWN : 0;
-  const state = isFile ? FILE : open || (counts[MISSING] === items.length ? MISSING : 0);
+  const state = [0, STALE, AFTER, UNKNOWN, MISSING, CHANGED, FILE].find((each) => counts[each]);
   const mixed = !isFile && counts.filter(Boolean).length > 1;
   return sized({ kind: "pile", group: id, items, isFile, state, counts, lines, mixed }, measure, 26);
 }
 
+const howMany = (group, items) =>
+  number(items.length) + (items.length < group.items.length ? " of " + number(group.items.length) : "");
+
 function sized(unit, measure, more) {
-  const told = unit.lines.map(({ text, style }, i) =>
-    style === "why" && i === unit.lines.length - 1 ? Math.min(WHY_ROOM, measure(text, style)) : measure(text, style),
+  const widths = unit.lines.map(({ text, style, tail }, i) =>
+    style === "why" && i === unit.lines.length - 1
+      ? Math.min(WHY_ROOM, measure(text, style))
+      : measure(text + (tail || ""), style),
   );
-  const wide = Math.max(...told);
+  const wide = Math.max(...widths);
   unit.w = Math.min(MOST_WIDE, Math.max(unit.isFile ? 70 : 92, Math.ceil(wide) + 2 * PAD + 1 + more));
   unit.h =
     unit.lines.reduce((sum, line) => sum + STYLES[line.style][2], 0) +
-    (unit.mixed ? 21 : unit.lines.length > 1 ? 15 : 14);
+    (unit.mixed ? 25 : unit.lines.length > 1 ? 15 : 14);
   return unit;
 }
 
-function frame(model, group, measure) {
-  const items = sortedItems(model, group),
-    sample = items.filter((_, i) => i % Math.ceil(items.length / 200) === 0);
+function frame(model, group, items, measure) {
+  const sample = items.filter((_, i) => i % Math.ceil(items.length / 200) === 0);
   const wide = Math.max(...sample.map((i) => measure(cellText(model.items[i]), "cell")));
-  const cw = Math.min(190, Math.max(60, Math.ceil(wide) + 20));
-  const text = group.name + (group.isFile ? "/" : "") + " ×" + number(items.length);
-  const least = Math.min(300, measure(text, "head") + 60);
-  return shaped({ kind: "frame", group: group.id, items, isFile: group.isFile, cw, text, least, lines: [] }, 0.8);
+  const cw = Math.min(190, Math.max(60, Math.ceil(wide) + 34));
+  const head = { text: group.name, tail: (group.isFile ? "/ ×" : " ×") + howMany(group, items), scope: "names" };
+  const least = Math.min(300, measure(head.text + head.tail, "head") + 60);
+  const unit = { kind: "frame", group: group.id, items, isFile: group.isFile, cw, head, least, lines: [] };
+  return shaped(unit, 0.8);
 }
 
 // A frame about `shape` times as wide as it is high.
@@ -95,32 +97,36 @@ function shaped(unit, shape) {
   return Object.assign(unit, { columns, w, h: HEAD + rows * (CELL + CELL_GAP) - CELL_GAP + PAD + 6 });
 }
 
-function sortedItems(model, group) {
-  const compare = group.items.length > 3000 ? undefined : new Intl.Collator("en", { numeric: true }).compare;
-  const texts = group.items.map((i) => [cellText(model.items[i]), i]);
-  return texts
-    .sort((a, b) => (compare ? compare(a[0], b[0]) : a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0))
-    .map(([, i]) => i);
+// A frame as wide as there is room.
+function shapedInto(unit, room) {
+  const columns = Math.max(1, Math.floor((room - 2 * PAD + CELL_GAP) / (Math.min(unit.cw, 150) + CELL_GAP)));
+  const rows = Math.ceil(unit.items.length / columns);
+  const cw = (room - 2 * PAD - (columns - 1) * CELL_GAP) / columns;
+  return Object.assign(unit, { columns, cw, h: HEAD + rows * (CELL + CELL_GAP) - CELL_GAP + PAD + 6 });
 }
 
 function cellText(item) {
   return item.path ? item.name : item.words || "#" + item.call.hash.slice(0, 8);
 }
 
-function unitsOf(model, open, withFiles, measure) {
+function unitsOf(model, { open, withFiles, keep }, measure) {
   const units = [];
   for (const group of model.groups) {
     if (group.isFile && !withFiles) continue;
-    const framed = group.items.length > (group.isFile ? FRAMED_FILES : FRAMED_CALLS);
-    if (group.items.length === 1 || (open.has(group.id) && !framed)) {
-      for (const id of group.items) units.push(card(model, id, measure));
-    } else units.push(open.has(group.id) ? frame(model, group, measure) : pile(model, group, measure));
+    const items = keep ? group.items.filter((id) => keep[id]) : group.items,
+      framed = items.length > (group.isFile ? FRAMED_FILES : FRAMED_CALLS);
+    if (!items.length) continue;
+    if (items.length === 1 || (open.has(group.id) && !framed)) {
+      for (const id of items) units.push(card(model, id, measure));
+    } else units.push((open.has(group.id) ? frame : pile)(model, group, items, measure));
   }
+  for (const unit of units) unit.rank = unit.items.reduce((least, id) => Math.min(least, model.items[id].rank), Infinity);
   return units;
 }
 
-function buildScene(model, open, withFiles, measure) {
-  const units = unitsOf(model, open, withFiles, measure);
+// what: open (groups), withFiles, keep (items, or null), room (in pixels, of a narrow window; else 0)
+function buildScene(model, what, measure) {
+  const units = unitsOf(model, what, measure);
   const unitOf = new Int32Array(model.items.length).fill(-1),
     cellOf = new Int32Array(model.items.length);
   units.forEach((unit, u) =>
@@ -139,6 +145,10 @@ function buildScene(model, open, withFiles, measure) {
     links.get(key).edges.push(i);
   });
   const edges = [...links.values()];
+  if (what.room) {
+    const { width, height } = arrangeNarrow(units, edges, what.room);
+    return { units, unitOf, cellOf, edges, bounds: { x: 0, y: 0, right: width, bottom: Math.max(1, height) } };
+  }
   const size = arrange(units, edges);
   const wide = size.width / size.height;
   const frames = wide > WIDE ? units.filter((unit) => unit.kind === "frame") : [];

@@ -31,11 +31,14 @@ class Camera {
   held(view) {
     const { bounds } = this,
       { width, height } = this.painter,
-      keep = 60 / view.k;
+      keep = 60 / view.k,
+      all = this.narrow && (bounds.right - bounds.x) * view.k <= width + 1;
     const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
     return {
       k: view.k,
-      x: clamp(view.x, bounds.x - width / view.k + keep, bounds.right - keep),
+      x: all
+        ? (bounds.x + bounds.right) / 2 - width / 2 / view.k // nothing to see at the sides
+        : clamp(view.x, bounds.x - width / view.k + keep, bounds.right - keep),
       y: clamp(view.y, bounds.y - height / view.k + keep, bounds.bottom - keep),
     };
   }
@@ -49,7 +52,11 @@ class Camera {
 
   get width() {
     // what the panel leaves of the canvas
-    return this.painter.width - this.covered();
+    return this.painter.width - this.covered()[0];
+  }
+
+  get height() {
+    return this.painter.height - this.covered()[1];
   }
 
   fitting(bounds, most = 1.15) {
@@ -61,6 +68,11 @@ class Camera {
       w = bounds.right - bounds.x,
       h = bounds.bottom - bounds.y,
       foot = this.foot();
+    if (this.narrow) {
+      // as wide as the window, from the top on: one goes down
+      const wide = Math.min(1, width / w);
+      return { k: wide, x: bounds.x + w / 2 - width / 2 / wide, y: bounds.y - 12 / wide };
+    }
     const k = Math.min(most, Math.max(20, width - 2 * SIDE) / w, Math.max(20, height - SIDE - foot) / h);
     return { k, x: bounds.x + w / 2 - width / 2 / k, y: bounds.y + h / 2 - (SIDE + (height - SIDE - foot) / 2) / k };
   }
@@ -81,12 +93,9 @@ class Camera {
 
   centre(box, least = 0.8) {
     // bring a box into the window, readable
-    const k = Math.max(this.k, least),
-      {
-        width,
-        painter: { height },
-      } = this;
-    this.glide({ k, x: box.x + box.w / 2 - width / 2 / k, y: box.y + box.h / 2 - height / 2 / k });
+    const k = this.narrow ? this.k : Math.max(this.k, least),
+      { width, height } = this;
+    this.glide(this.held({ k, x: box.x + box.w / 2 - width / 2 / k, y: box.y + box.h / 2 - height / 2 / k }));
   }
 
   shows(box) {
@@ -101,7 +110,7 @@ class Camera {
       y = (box.y - this.y) * this.k;
     return [
       push(x, x + box.w * this.k, 14, this.width - 14),
-      push(y, y + box.h * this.k, 14, this.painter.height - 14),
+      push(y, y + box.h * this.k, 14, this.height - 14),
     ];
   }
 
