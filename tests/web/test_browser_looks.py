@@ -85,8 +85,39 @@ def test_contrast(browser, scheme):
     for look in colours["looks"]:
         assert contrast(look["fill"], look["ink"]) >= 7 and contrast(look["fill"], look["soft"]) >= 4.5
     assert contrast(colours["ink"], colours["paper"]) >= 7 and contrast(colours["soft"], colours["frame"]) >= 4.5
-    assert contrast(colours["accent"], colours["paper"]) >= 4.5 and contrast(colours["flow"], colours["paper"]) >= 3
     assert all(contrast(a, b) >= 1.5 for a, b in combinations(fills[:3], 2))  # also in greyscale
+    edges = [look["edge"] for look in colours["looks"]] + [colours[name] for name in ("line", "flow", "accent", "frame-edge")]
+    for ground in (colours["paper"], colours["frame"]):
+        assert [edge for edge in edges if contrast(edge, ground) < 3] == []
+    assert contrast(colours["badge"], colours["badge-ink"]) >= 4.5 and contrast(colours["badge"], "#FBBC04") >= 1.5
+
+
+CONTRASTS = """(() => {
+    const rgb = c => (c.match(/[\\d.]+/g) || [0, 0, 0, 0]).map(Number), see = (c, at = 3) => rgb(c)[at] === undefined || rgb(c)[at] > 0.99;
+    const ground = e => { for (let at = e; at; at = at.parentElement) if (see(getComputedStyle(at).backgroundColor)) return getComputedStyle(at).backgroundColor; };
+    const light = c => rgb(c).slice(0, 3).map(v => v / 255).map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4).reduce((s, v, i) => s + v * [0.2126, 0.7152, 0.0722][i], 0);
+    const ratio = (a, b) => { const [x, y] = [light(a), light(b)].sort((p, q) => q - p); return (x + 0.05) / (y + 0.05); };
+    const found = [];
+    for (const e of document.querySelectorAll('body *')) {
+        if (!e.offsetParent || e.closest('svg, .key, .help, .unseen')) continue;
+        const look = getComputedStyle(e), name = e.id || e.className || e.tagName;
+        const says = [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim());
+        if (says && ratio(look.color, ground(e)) < 4.5) found.push([name, 'text', ratio(look.color, ground(e))]);
+        const bordered = e.matches('button, input') && parseFloat(look.borderTopWidth) > 0;
+        if (bordered && ratio(look.borderTopColor, ground(e.parentElement)) < 3) found.push([name, 'border', ratio(look.borderTopColor, ground(e.parentElement))]);
+    }
+    return found;
+})()"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_contrast_of_texts_and_borders(browser, scheme):
+    browser.media(scheme)
+    browser.open(*pipeline())
+    for act in ("", "#causes", "#panel .cause", "#states button", "#astable", "#tableview tbody .link"):
+        if act:
+            browser.find(act).click()
+        assert browser.ask(CONTRASTS) == [], act
 
 
 def test_the_theme_can_be_changed(opened):

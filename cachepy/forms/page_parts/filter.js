@@ -1,9 +1,8 @@
 // Which part of the graph is shown: calls in some states, with what they reach, or what one cause makes stale.
 
-const REACHING = ["stale", "missing", "unknown"],
-  STATES_OF = { stale: [STALE, AFTER], missing: [MISSING], unknown: [UNKNOWN], fresh: [0] };
+const STATES_OF = { stale: [STALE, AFTER], missing: [MISSING], unknown: [UNKNOWN], fresh: [0] };
 
-// Marks of what stays: these calls, what lies downstream of them if that is asked for, and the files that changed.
+// Marks of what stays: these calls, all that goes by them if that is asked for, and the files that changed.
 function keptBy(model, calls, withReach) {
   const keep = new Uint8Array(model.items.length);
   const marks = withReach ? closure(model, calls, 2) : null;
@@ -25,7 +24,7 @@ Object.assign(Page.prototype, {
       return pill;
     });
     byId("states").replaceChildren(...pills);
-    byId("reach").hidden ||= !told(counts).some(([, word]) => REACHING.includes(word));
+    byId("reach").hidden ||= !told(counts).some(([, word]) => word === "stale");
     byId("causes").hidden ||= !this.model.causes.length;
     byId("causes").textContent = plural(this.model.causes.length + DATA.causesleft, "cause");
     byId("reach").addEventListener("click", () => this.filterReach());
@@ -40,7 +39,7 @@ Object.assign(Page.prototype, {
 
   filterReach() {
     if (byId("reach").hidden) return;
-    this.filter(this.withReach ? [] : REACHING, !this.withReach, null);
+    this.filter(this.withReach ? [] : ["stale"], !this.withReach, null);
   },
 
   keepCause(id) {

@@ -221,7 +221,7 @@ class Painter {
       exact = (room * 100) / this.ruler.width(name.text.slice(0, 400) + tail, name.style);
     const size = Math.min(SMALL, h - 4, Math.max(LEAST, exact));
     const short = size >= LEAST ? this.ruler.line(name, name.style, size, room) : "";
-    if (!short || (short !== name.text + tail && short.length < 8)) return false;
+    if (!short || (short !== name.text + tail && (tail || short.length < 8))) return false;
     const more = args && args.style === "args" && !unit.mixed && h >= (SMALL + LEAST) * 1.25 + 3;
     const middle = y + h / 2;
     this.text(short, name.style, size, x + 5, more ? middle - LEAST * 0.65 : middle, look.ink);

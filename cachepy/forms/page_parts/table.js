@@ -9,6 +9,8 @@ const TABLE_COLUMNS = [
   ["Ran", (item) => item.call?.created ?? -1, "spare"],
 ];
 
+const oneWord = (state) => ({ [AFTER]: "stale", [CHANGED]: "changed" })[state] || WORDS[state]; // why stands beside it
+
 class Table {
   constructor(home, model, actions) {
     Object.assign(this, { home, model, actions, by: 0, way: 1, most: ROWS, keep: null, withFiles: true });
@@ -86,7 +88,7 @@ class Table {
     const row = tag(
       "tr",
       "",
-      tag("td", "state", stateKey(state), DATA.asked || isSheet(state) ? WORDS[state] : "call"),
+      tag("td", "state", stateKey(state), DATA.asked || isSheet(state) ? oneWord(state) : "call"),
       name_,
       tag("td", "", look ? item.news || reasonInShort(item) : ""),
       tag("td", "spare time", call ? seconds(call.elapsed) : ""),
