@@ -17,7 +17,7 @@ CLOSED = "page.scene.units.filter(u => u.kind === 'pile').length"
 def test_opening(opened):
     assert opened.driver.title == "Flights" and opened.text("h1") == "Flights"
     assert opened.text("#counts") == "5 calls · 4 functions · 2 files"
-    assert opened.ask("[...document.querySelectorAll('#states button')].map(b => b.textContent.replace(/^[!○?]/, ''))") == [
+    assert opened.ask("[...document.querySelectorAll('#states button')].map(b => b.textContent.replace(/^[!/?]/, ''))") == [
         "2 stale", "1 missing", "2 fresh",
     ]  # fmt: skip
     assert opened.text("#causes") == "3 causes"
@@ -42,7 +42,7 @@ def test_files_stand_right_of_all_calls(browser):
 
 def test_states_are_told_by_shape_and_words_too(opened):
     assert [opened.text(f"#legend li:nth-child({i})").split("\n")[-1] for i in range(1, 10)] == [
-        "fresh", "stale", "stale because of another", "missing", "unknown", "file", "file, changed", "calls", "result goes to",
+        "fresh", "stale", "stale because of another call", "missing", "unknown", "file", "changed file", "calls", "result goes to",
     ]  # fmt: skip
     opened.click(number(opened, "alone"))
     assert opened.text("#panel .chip").split("\n")[-1] == "missing"
@@ -51,7 +51,7 @@ def test_states_are_told_by_shape_and_words_too(opened):
 def test_without_a_look_at_files_the_legend_is_short(browser):
     nodes, _ = pipeline()
     browser.open(nodes)
-    assert browser.text("#legend").split("\n") == ["call", "file", "calls", "result goes to"]
+    assert browser.text("#legend").split("\n") == ["cached call", "file", "calls", "result goes to"]
 
 
 def test_an_empty_graph_says_so(browser):

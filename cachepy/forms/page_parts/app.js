@@ -55,7 +55,7 @@ class Page {
     byId("counts").textContent = parts.join(" · ");
     byId("empty").hidden = model.calls > 0;
     if (DATA.asked) return;
-    byId("freshword").textContent = "call";
+    byId("freshword").textContent = "cached call";
     for (const entry of document.querySelectorAll(".asked")) entry.hidden = true;
   }
 

@@ -5,9 +5,10 @@ function inkOf(look, style) {
   return style === "args" || style === "why" ? look.soft : look.ink;
 }
 
-// The state that a box is marked with: what has a cause of its own before what only follows.
-function worstOf({ state, counts }) {
-  return counts ? [STALE, CHANGED, AFTER, MISSING, UNKNOWN, 0, FILE].find((each) => counts[each]) : state;
+// One for each state in a box that is not fresh; of stale calls those with a cause of their own count for all.
+function badgesOf({ state, counts }) {
+  if (!counts) return SIGNS[state] ? [state] : [];
+  return [UNKNOWN, MISSING, CHANGED, counts[STALE] ? STALE : AFTER].filter((each) => counts[each]);
 }
 
 class Painter {
@@ -109,8 +110,7 @@ class Painter {
     const done = this.lines(unit, look, x, y, w - roomRight, h);
     if (unit.kind === "pile" && h > 22) this.button(unit, "+", look.ink);
     if (unit.mixed && h > 12) this.shares(unit, x, y, w, h);
-    const worst = worstOf(unit);
-    if (h > 14 && SIGNS[worst]) this.badge(worst, x + w, y);
+    if (h > 14) badgesOf(unit).forEach((state, i) => this.badge(state, x + w - i * 15 * Math.min(1, Math.max(0.7, k)), y));
     return done;
   }
 
@@ -135,8 +135,10 @@ class Painter {
       high = Math.max(5, 10 * k),
       least = Math.min(w / 8, Math.max(7, 12 * k));
     const dim = this.isDim(unit),
-      states = [0, AFTER, STALE, MISSING, UNKNOWN].filter((state) => unit.counts[state]);
-    const shares = states.map((state) => Math.max(least, (w * unit.counts[state]) / unit.items.length));
+      counts = [...unit.counts];
+    counts[STALE] += counts[AFTER];
+    const states = [0, STALE, MISSING, UNKNOWN].filter((state) => counts[state]);
+    const shares = states.map((state) => Math.max(least, (w * counts[state]) / unit.items.length));
     shares[shares.indexOf(Math.max(...shares))] -= shares.reduce((sum, share) => sum + share, -w);
     c.save();
     this.rounded(unit, 7);
@@ -180,7 +182,7 @@ class Painter {
     c.fill();
     if (h < 5) return;
     c.strokeStyle = look.edge;
-    c.lineWidth = unit.state === CHANGED || (unit.counts && unit.counts[CHANGED]) ? 2 : 1;
+    c.lineWidth = unit.state === CHANGED ? 1.6 : 1;
     if (isDashed(unit.state)) c.setLineDash([4, 3]);
     c.stroke();
     c.setLineDash([]);
@@ -332,7 +334,7 @@ class Painter {
     }
     c.fillStyle = dim && !detailed ? colours["frame-edge"] : look.fill;
     c.fill();
-    if (!detailed && !dim && (isDashed(state) || state === CHANGED)) {
+    if (!detailed && !dim && isDashed(state)) {
       // too small for an outline, so darker than the paper
       c.globalAlpha *= 0.5;
       c.fillStyle = look.edge;
@@ -340,7 +342,7 @@ class Painter {
     }
     if (!detailed) return;
     c.strokeStyle = look.edge;
-    c.lineWidth = state === CHANGED ? 2 : 1;
+    c.lineWidth = 1;
     if (isDashed(state)) c.setLineDash([4, 3]);
     c.stroke();
     c.setLineDash([]);

@@ -23,7 +23,7 @@ function readColours() {
       look("violet", "unknown"),
       look("blue", "file"),
       look("amber", "stale"),
-      { ...look("blue", "file"), edge: get("stale-edge") },
+      look("amber", "stale"),
     ],
     ...Object.fromEntries(
       "paper raised ink soft line flow accent frame frame-edge badge badge-ink seam".split(" ").map((n) => [n, get(n)]),

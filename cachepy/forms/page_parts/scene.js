@@ -56,7 +56,7 @@ function pile(model, group, items, measure) {
   if (isFile) detail = counts[CHANGED] ? number(counts[CHANGED]) + " changed" : plural(items.length, "file");
   else if (!detail) detail = seconds(items.reduce((sum, i) => sum + (model.items[i].call.elapsed || 0), 0)) + " in all";
   lines.push({ text: detail, style: "args" });
-  const state = [0, STALE, AFTER, UNKNOWN, MISSING, CHANGED, FILE].find((each) => counts[each]);
+  const state = isFile && counts[CHANGED] ? FILE : counts.indexOf(Math.max(...counts)); // as most of them
   const mixed = !isFile && counts.filter(Boolean).length > 1;
   return sized({ kind: "pile", group: id, items, isFile, state, counts, lines, mixed }, measure, 26);
 }
