@@ -1,7 +1,7 @@
 """The page `/cachepy` and its data on the scheduler's HTTP server, and our part of `/metrics`.
 
 Plain tornado: bokeh and prometheus_client may be missing.  The scheduler's own `/metrics` answers first, ours follows.
-Imports metrics, overview and tally.
+Imports metrics, now, overview, records and tally.
 """
 
 from __future__ import annotations
@@ -24,12 +24,15 @@ from tornado.routing import PathMatches
 from tornado.web import RequestHandler
 
 from dask_plugin.metrics import exposition
+from dask_plugin.now import Now, tasks_of
 from dask_plugin.overview import Overview
+from dask_plugin.records import event_of
 from dask_plugin.tally import COUNTED, LAST, Tally
 
 _PAGE = "cachepy"
 _FRESH = 0.5  # s; for so long, at least, one answer serves all who look
 _PART = 5000  # records that are taken in at once
+_MOST_RUNNING = 30  # calls that are named
 _NONE: dict[str, float] = {}
 
 
@@ -38,8 +41,11 @@ class Records(Protocol):
 
     seq: int
     tally: Tally
+    now: Now
 
     def since(self, seq: int) -> list[bytes]: ...
+
+    def payload(self, call: str) -> bytes | None: ...
 
     def __len__(self) -> int: ...
 
@@ -47,8 +53,9 @@ class Records(Protocol):
 class Live:
     """The data of the page, made when somebody looks, in at most a fifth of the time."""
 
-    def __init__(self, records: Records) -> None:
+    def __init__(self, records: Records, scheduler: Scheduler | None = None) -> None:
         self.records = records
+        self._scheduler = scheduler
         self._overview = Overview()
         self._seq = 0
         self._waiting: list[bytes] = []  # records that are not taken in yet, newest first
@@ -80,6 +87,7 @@ class Live:
         names = sorted(shown.keys() | tally.rows)
         at = {name: i for i, name in enumerate(names)}
         edges = [[at[a], at[b], kind, n] for (a, b, kind), n in self._overview.edges()]
+        running = self.records.now.all_running()
         return {
             "time": time.time(),
             "calls": len(self.records),
@@ -87,7 +95,19 @@ class Live:
             "totals": tally.totals(),
             "functions": [_function(name, shown.get(name), tally.rows.get(name, _NONE)) for name in names],
             "edges": edges,
+            "tasks": tasks_of(self._scheduler),
+            "running": [self._running(*each) for each in running[:_MOST_RUNNING]],
+            "more_running": len(running[_MOST_RUNNING:]),
+            "failures": self.records.now.failures(),
+            "causes": self._overview.causes(),
         }
+
+    def _running(self, since: float, call: str, worker: str) -> dict[str, Any]:
+        """A call that runs; with its arguments, if it ran before."""
+        name, _, key = call.rpartition(":")
+        payload = self.records.payload(call)
+        title = f"{name} #{key[:8]}" if payload is None else event_of(payload).title
+        return {"label": name, "title": title, "since": since, "worker": worker}
 
 
 def _function(name: str, shown: dict[str, Any] | None, row: dict[str, float]) -> dict[str, Any]:
@@ -101,7 +121,7 @@ class Dashboard:
     """Adds our routes to a scheduler's HTTP server, before all others; `close` takes them out."""
 
     def __init__(self, scheduler: Scheduler, records: Records) -> None:
-        self.live = Live(records)
+        self.live = Live(records, scheduler)
         self._scheduler = scheduler
         self._router = scheduler.http_application.default_router
         before = list(self._router.rules)

@@ -13,11 +13,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from cachepy.graph import file_path, written_by
-from cachepy.model import CODE, FILE, Event
+from cachepy.model import CODE, FILE, Event, Reason
 from dask_plugin.records import event_of
 from dask_plugin.tally import function_name, label_of
 
 logger = logging.getLogger("cachepy.dask")
+_MOST_CAUSES = 20  # that are told; for each of them all above is looked through
 
 Edge = tuple[str, str, str]  # the caller or taker, the function below or giver, "call" or "flow"
 
@@ -40,7 +41,9 @@ class Overview:
         self._files: dict[str, Counter[str]] = {}
         self._codes: dict[str, tuple[float, str | None]] = {}  # the newest code of each function
         self._stale: Counter[str] = Counter()
+        self._causes: list[tuple[str, int, int]] = []
         self._labels: dict[str, str] = {}
+        self._identities: dict[str, str] = {}  # as reasons name a function
 
     def update(self, payloads: Iterable[bytes]) -> None:
         """Take in what was recorded since the last time."""
@@ -49,7 +52,9 @@ class Overview:
             self._remove(event.id)
             self._add(event)
         if events:
-            self._stale = Counter(self._calls[call][0] for call in self._find_stale())
+            stale, takers = self._find_stale()
+            self._stale = Counter(self._calls[call][0] for call in stale)
+            self._causes = self._find_causes(stale, takers)
 
     def _add(self, event: Event) -> None:
         function = function_name(event.module, event.qualname)
@@ -59,6 +64,7 @@ class Overview:
         if event.seen >= self._codes.get(function, (0.0, None))[0]:
             self._codes[function] = event.seen, code
         self._labels[function] = label_of(event.qualname)
+        self._identities[function] = own
         self._givers[event.trace.result] = event.id
         below = tuple((c.name, c.digest) for c in event.trace.calls)
         wrote = written_by(event)
@@ -89,32 +95,47 @@ class Overview:
             self._edges.subtract(edges)
             self._files[function].subtract(files)
 
-    def _find_stale(self) -> list[str]:
-        """The calls whose code is newer now or that used what a call below does not give any more, and all above."""
+    def _find_stale(self) -> tuple[list[str], dict[str, list[str]]]:
+        """The calls whose code is newer now or that used what a call below does not give any more, and all above.
+
+        Also, as far as it was needed, who takes what of whom.
+        """
         found = [name for name, call in self._calls.items() if self._is_outdated(call)]
-        if not found:
-            return found
         takers: dict[str, list[str]] = {}
+        if not found:
+            return found, takers
         for name, (*_, below, taken, _, _) in self._calls.items():
             for other in (*[call for call, _ in below], *taken):
                 takers.setdefault(other, []).append(name)
-        stale = set(found)
-        for name in found:  # grows while it is read
-            more = [taker for taker in takers.get(name, ()) if taker not in stale]
-            stale.update(more)
-            found += more
-        return found
+        return _with_all_above(found, takers), takers
 
     def _is_outdated(self, call: _Call) -> bool:
         """By itself: what is above such a call is not looked at here."""
+        return next(self._reasons(call), None) is not None
+
+    def _reasons(self, call: _Call) -> Iterator[Reason]:
+        """What the cluster saw change for a call itself."""
         function, code, _, below, *_ = call
         if code != self._codes[function][1]:
-            return True
+            yield Reason("code", self._identities[function], None, None)
         for name, effect in below:
             known = self._calls.get(name)
             if known is not None and known[2] != effect:
-                return True
-        return False
+                yield Reason("result", self._labels[known[0]], None, None)
+
+    def _find_causes(self, stale: Iterable[str], takers: dict[str, list[str]]) -> list[tuple[str, int, int]]:
+        """What changed, how many calls that makes stale itself, and how many above them; the largest first."""
+        calls: dict[str, list[str]] = {}
+        for name in stale:
+            for text in dict.fromkeys(map(str, self._reasons(self._calls[name]))):
+                calls.setdefault(text, []).append(name)
+        largest = sorted(calls.items(), key=lambda cause: (-len(cause[1]), cause[0]))[:_MOST_CAUSES]
+        found = [(text, len(own), len(_with_all_above(own, takers)) - len(own)) for text, own in largest]
+        return sorted(found, key=lambda cause: (-cause[1] - cause[2], cause[0]))
+
+    def causes(self) -> list[dict[str, Any]]:
+        """Why calls are stale, as far as the cluster saw it."""
+        return [{"text": text, "calls": calls, "above": above} for text, calls, above in self._causes]
 
     def functions(self) -> dict[str, dict[str, Any]]:
         """By name: how many calls, how many of them stale, how many files of their own."""
@@ -130,6 +151,16 @@ class Overview:
 
     def edges(self) -> list[tuple[Edge, int]]:
         return sorted((edge, number) for edge, number in self._edges.items() if number > 0)
+
+
+def _with_all_above(calls: Iterable[str], takers: dict[str, list[str]]) -> list[str]:
+    found = list(calls)
+    seen = set(found)
+    for name in found:  # grows while it is read
+        more = [taker for taker in dict.fromkeys(takers.get(name, ())) if taker not in seen]
+        seen.update(more)
+        found += more
+    return found
 
 
 def _events(payloads: Iterable[bytes]) -> Iterator[Event]:

@@ -6,6 +6,9 @@
     ("told", caller's run, kind, name, digest)                   for a caller that runs elsewhere
     ("other", function, expected digest, is stored)              it is other code here than where it was sent
     ("count", function, {what: how much})                        since the last such record (see tally)
+    ("running", [(id, since when)], is alone)                    all that runs in this worker's process for some time
+                                                                 (see now); whether no other worker is in it
+    ("failed", function, message, when, how often)               since the last such record
 
 Imports tally, cachepy.model and cachepy.rows.wire.
 """
@@ -33,6 +36,8 @@ _SHAPES: dict[str, tuple[Any, ...]] = {
     "told": (str, str, str, str, (str, type(None))),
     "other": (str, str, str, bool),
     "count": (str, str, dict),
+    "running": (str, _LIST, bool),
+    "failed": (str, str, str, (int, float), int),
 }
 
 

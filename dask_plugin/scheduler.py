@@ -2,7 +2,7 @@
 
 `Ledger` holds one record a node, numbered, so that a client which missed something can ask for all
 since a number; it outlives clients.  `SchedulerPart` connects it to the streams.  Records are whole
-calls, so a worker that dies leaves nothing half-made.  Imports dashboard, mail, records, tally and worker.
+calls, so a worker that dies leaves nothing half-made.  Imports dashboard, mail, now, records, tally and worker.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from distributed.protocol.pickle import dumps
 
 from dask_plugin.dashboard import Dashboard
 from dask_plugin.mail import PLUGIN
+from dask_plugin.now import Now
 from dask_plugin.records import OP, TOPIC, Record, batches, is_record
 from dask_plugin.tally import Tally
 from dask_plugin.worker import WorkerPart
@@ -34,14 +35,21 @@ class Ledger:
     def __init__(self) -> None:
         self.seq = 0
         self.tally = Tally()
+        self.now = Now()
         self._hits: deque[tuple[int, str, str]] = deque(maxlen=_HITS)
         self._tasks: dict[Any, dict[str, str]] = {}
         self._rows: OrderedDict[str, tuple[int, Record]] = OrderedDict()
         self._mail: OrderedDict[str, list[Record]] = OrderedDict()
 
-    def add(self, record: Record) -> bool:
+    def add(self, record: Record, worker: str = "") -> bool:
         """Take a record; whether clients have to hear of it. A repeated run counts once."""
         kind = record[0]
+        if kind == "running":
+            self.now.runs(worker, record[1], is_alone=record[2])
+            return False
+        if kind == "failed":
+            self.now.failed(worker, *record[1:])
+            return False
         if kind == "told":
             self._mail.setdefault(record[1], []).append(record[2:])
             while len(self._mail) > _CALLERS:
@@ -101,6 +109,11 @@ class Ledger:
             todo += below
         return found
 
+    def payload(self, call: str) -> bytes | None:
+        """The pickle of a call's newest event, if it is known."""
+        row = self._rows.get(call)
+        return None if row is None else row[1][4]
+
     def __len__(self) -> int:
         return len(self._rows)
 
@@ -147,7 +160,7 @@ class SchedulerPart(SchedulerPlugin):
         An error here would close the stream, and cost the worker: what is no record is left out.
         """
         whole = [record for record in records if is_record(record)] if isinstance(records, (list, tuple)) else []
-        self._publish([record for record in whole if self.ledger.add(record)], worker, python)
+        self._publish([record for record in whole if self.ledger.add(record, worker)], worker, python)
 
     def _publish(self, fresh: list[Record], worker: str = "", python: str = "") -> None:
         if fresh and self.scheduler is not None:
@@ -181,6 +194,10 @@ class SchedulerPart(SchedulerPlugin):
     def transition(self, key: Any, start: str, finish: str, *_: Any, **__: Any) -> None:
         if finish == "forgotten":
             self.ledger.forget(key)
+
+    def remove_worker(self, scheduler: Scheduler, worker: str, **_: Any) -> None:
+        """What ran there runs no more."""
+        self.ledger.now.gone(worker)
 
     async def since(self, seq: int = 0, **_: Any) -> dict[str, Any]:
         """All events newer than a number, and the number they reach."""

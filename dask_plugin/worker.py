@@ -2,12 +2,13 @@
 
 Task threads put records into a queue; the worker's loop empties it into the stream to the scheduler
 when a task changes its state, which is before the message that the task has finished.  What is only
-counted is added up meanwhile.  Imports mail, records, tally and the public parts of cachepy.
+counted is added up meanwhile.  Imports mail, now, records, tally and the public parts of cachepy.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
@@ -27,12 +28,14 @@ from cachepy.sink import GraphSink
 from cachepy.trace import NOBODY, Frame, caller, enter
 from dask_plugin.differences import MINOR, OtherCodeWarning, other_code
 from dask_plugin.mail import mail_of
+from dask_plugin.now import LongCalls, error_text, summed
 from dask_plugin.records import OP, Record, batches, event_record, hit_record, other_record, task_record, told_record
 from dask_plugin.tally import Tally, function_name
 
 NAME = "cachepy-worker"
 _OVER = Era(is_over=True)
 _STRAGGLERS = 200  # ms; for records of threads that a task left behind
+_MOST_FAILURES = 1000  # kept between two messages
 
 
 class Shipper:
@@ -42,6 +45,8 @@ class Shipper:
         self.worker = worker
         self._queue: deque[Record] = deque()
         self._counts: deque[tuple[str, str, dict[str, float]]] = deque()
+        self._failures: deque[tuple[str, str, float]] = deque(maxlen=_MOST_FAILURES)
+        self._long = LongCalls()
         self._tally = Tally()
 
     def put(self, record: Record) -> None:
@@ -52,9 +57,19 @@ class Shipper:
         """From any thread; it is added up on the worker's loop."""
         self._counts.append((module, qualname, amounts))
 
+    def failed(self, function: str, text: str) -> None:
+        """From any thread; the same error again is counted."""
+        self._failures.append((function, text, time.time()))
+
+    def tell_running(self, running: Iterable[tuple[str, str]], *, is_alone: bool) -> None:
+        """On the worker's loop: which calls have run for some time by now."""
+        calls = self._long.look(running, time.time())
+        if calls is not None:
+            self._queue.append(("running", calls, is_alone))
+
     def flush(self) -> None:
         """On the worker's loop: hand everything to the stream."""
-        if not self._queue and not self._counts:
+        if not self._queue and not self._counts and not self._failures:
             return
         records: list[Record] = []
         while self._queue:
@@ -63,6 +78,8 @@ class Shipper:
             module, qualname, amounts = self._counts.popleft()
             self._tally.add(function_name(module, qualname), amounts)
         records += [("count", function, amounts) for function, amounts in self._tally.take()]
+        failures = [self._failures.popleft() for _ in range(len(self._failures))]
+        records += [("failed", *failure) for failure in summed(failures)]
         for batch in batches(records):
             self.worker.batched_send({"op": OP, "records": batch, "python": MINOR})
 
@@ -113,6 +130,7 @@ class ClusterSink(GraphSink):
         if shipper is not None:
             module, _, qualname = function.partition(":")
             shipper.count(module, qualname, {"failures": 1})
+            shipper.failed(function_name(module, qualname), error_text(error))
 
     def waited(self, function: str, seconds: float) -> None:
         """A call waited for somebody else who ran it."""
@@ -188,9 +206,17 @@ class WorkerPart(WorkerPlugin):
         self.shipper = Shipper(worker)
         self.sink = install(current_session())
         self.sink.shippers[worker.id] = self.shipper
-        self.ticker = PeriodicCallback(self.shipper.flush, _STRAGGLERS)
+        self.ticker = PeriodicCallback(self._tick, _STRAGGLERS)
         worker.periodic_callbacks[NAME] = self.ticker
         self.ticker.start()
+
+    def _tick(self) -> None:
+        """Of several workers in one process, which share its calls, one tells what runs."""
+        shippers = self.sink.shippers
+        if next(iter(shippers.values()), None) is self.shipper:
+            running = [(call, frame.run) for call, frame in list(self.sink.session.owners.items())]
+            self.shipper.tell_running(running, is_alone=len(shippers) == 1)
+        self.shipper.flush()
 
     def teardown(self, worker: Worker) -> None:
         self.shipper.flush()

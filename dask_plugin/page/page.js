@@ -41,8 +41,17 @@ function element(name, text = "", className = "") {
 
 // ---- tiles
 
+const tasksIn = () => Object.values(data.tasks).reduce((sum, t) => ({ all: sum.all + t.all, done: sum.done + t.done, running: sum.running + t.running, failed: sum.failed + t.failed }), { all: 0, done: 0, running: 0, failed: 0 });
+const several = (n, word) => `${number(n)} ${word}${n === 1 ? "" : "s"}`;
+
+function tasksNote() {
+  const { running, failed, all } = tasksIn();
+  return [running && `${number(running)} running`, failed && `${number(failed)} failed`].filter(Boolean).join(", ") || (all ? "of the cluster, done" : "of the cluster");
+}
+
 const TILES = [
-  ["Hit rate", percent, t => `of ${number(t.hits + t.runs)} results`],
+  ["Tasks", () => { const { done, all } = tasksIn(); return all ? `${number(done)} of ${number(all)}` : "0"; }, tasksNote, () => { const { done, all } = tasksIn(); return all ? done / all : 0; }],
+  ["Hit rate", percent, t => `of ${several(t.hits + t.runs, "result")}`, share],
   ["Hits", t => number(t.hits), t => "from the cache"],
   ["Runs", t => number(t.runs), t => t.runs ? `${duration(t.run_seconds)} in all` : ""],
   ["Time saved", t => duration(t.saved_seconds), t => "by hits"],
@@ -52,14 +61,43 @@ const TILES = [
 ];
 
 function showTiles(totals) {
-  const tiles = TILES.map(([name, value, note], i) => {
+  const tiles = TILES.map(([name, value, note, part]) => {
     const tile = element("div", "", `tile${name === "Failures" && totals.failures ? " bad" : ""}`);
     tile.append(element("span", name), element("b", value(totals)));
-    if (i) tile.append(element("small", note(totals)));
-    else { tile.append(element("div", "", "meter")); tile.lastChild.append(element("i")); tile.lastChild.firstChild.style.width = `${100 * share(totals)}%`; tile.title = note(totals); }
+    tile.append(element("small", note(totals)));
+    if (part) {
+      tile.append(element("div", "", "meter"));
+      tile.lastChild.append(element("i"));
+      tile.lastChild.firstChild.style.width = `${100 * part(totals)}%`;
+    }
     return tile;
   });
   byId("tiles").replaceChildren(...tiles);
+}
+
+// ---- what runs, what is stale and why, what failed
+
+const clock = seconds => new Date(seconds * 1000).toLocaleTimeString();
+
+function rowsOf(list, made, none) {
+  byId(list).replaceChildren(...(made.length ? made : [element("li", none, "none")]));
+}
+
+function line(head, ...rest) {
+  const made = element("li");
+  made.append(element("b", head), ...rest.filter(Boolean));
+  return made;
+}
+
+function showNow() {
+  const { running, more_running: more, causes, failures } = data;
+  byId("runningnote").textContent = running.length ? several(running.length + more, "call") + " for a second or more" : "";
+  rowsOf("running", running.map(({ title, since, worker }) => line(plain(title), element("span", `for ${duration(Math.max(1, Math.round(data.time - since)))}, since ${clock(since)}${worker ? `, on ${plain(worker)}` : ""}`))), "No call has been running for a second.");
+  if (more) byId("running").append(element("li", `and ${number(more)} more`, "none"));
+  byId("causescard").hidden = !causes.length;
+  rowsOf("causes", causes.map(({ text, calls, above }) => line(plain(text), element("span", `${several(calls, "call")}${above ? ` and ${number(above)} above` : ""}`))), "");
+  byId("failurescard").hidden = !failures.length;
+  rowsOf("failures", failures.map(({ function: name, text, last, times, worker }) => line(plain(name), element("span", plain(text), "message"), element("span", `${times > 1 ? `${number(times)} times, last ` : ""}${ago(last, data.time)}${worker ? `, on ${plain(worker)}` : ""}`))), "");
 }
 
 // ---- table
@@ -164,6 +202,7 @@ async function look() {
   const calls = `${number(data.calls)} ${data.calls === 1 ? "call" : "calls"}`;
   say("live", data.behind ? `reading ${calls}, ${number(data.behind)} to go` : `live · ${calls} in the graph`);
   showTiles(data.totals);
+  showNow();
   picture.show(data);
   if (picked !== null) picture.mark(picked);
   showTable();

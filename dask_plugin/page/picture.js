@@ -1,7 +1,7 @@
 // The picture: one box a function, light blue ones for its files. All text goes in as text, never as markup.
 
 const SVG = "http://www.w3.org/2000/svg";
-const HEIGHT = 48, FILE_HEIGHT = 30, PAD = 13, WIDEST = 230, SMALLEST = .72;
+const HEIGHT = 52, FILE_HEIGHT = 30, PAD = 13, WIDEST = 230, SMALLEST = .72;
 const ruler = document.createElement("canvas").getContext("2d");
 
 function make(name, attributes = {}, ...children) {
@@ -33,10 +33,21 @@ function fit(text, bold, room = WIDEST) {
   return cut(low);
 }
 
-function stateOf(row) { return row.stale ? "stale" : row.calls ? "fresh" : "missing"; }
+// As most of its calls are; a band shows the part that is stale.
+function stateOf(row) { return !row.calls ? "missing" : row.stale && 2 * row.stale >= row.calls ? "stale" : "fresh"; }
+
+// How far the tasks are that carry the function's name, if no other function has it.
+function tasksOf(row, all) {
+  const name = row.label.split(".").pop();
+  if (data.functions.filter(f => f.label.split(".").pop() === name).length > 1) return null;
+  const tasks = all[name];
+  return tasks && tasks.done < tasks.all ? tasks : null;
+}
 
 function detailOf(row) {
-  if (!row.calls) return row.failures ? `failed ${number(row.failures)} ×` : "no value yet";
+  const tasks = tasksOf(row, data.tasks);
+  if (tasks) return `${number(tasks.done)} of ${number(tasks.all)} tasks` + (row.stale ? ` · ${number(row.stale)} stale` : "");
+  if (!row.calls) return row.failures ? `failed ${number(row.failures)} ×` : "missing";
   const calls = `${number(row.calls)} ${row.calls === 1 ? "call" : "calls"}`;
   return row.stale ? `${calls} · ${number(row.stale)} stale` : row.hits ? `${calls} · ${number(row.hits)} ${row.hits === 1 ? "hit" : "hits"}` : calls;
 }
@@ -52,7 +63,7 @@ class Picture {
 
   // The boxes stay where they are as long as functions and edges are the same; a wider text makes room for itself.
   show(data) {
-    const texts = data.functions.map(f => [f.name, f.label, detailOf(f).replace(/\d/g, "0"), f.files, stateOf(f)]);
+    const texts = data.functions.map(f => [f.name, f.label, detailOf(f).replace(/\d/g, "0"), f.files, stateOf(f), Boolean(f.stale)]);
     const shape = JSON.stringify([texts, data.edges.map(e => e.slice(0, 3))]);
     if (shape !== this.shape) {
       this.shape = shape;
@@ -146,11 +157,18 @@ class Picture {
     const detail = make("text", { x: x + PAD, y: top + 37 }), badge = make("g", { class: "badge" });
     const box = make("g", { class: `box ${stateOf(row)}` }, make("title", {}, plain(row.name)), glow,
       make("rect", { class: "shape", x, y: top, width, height: HEIGHT, rx: 7 }),
-      make("text", { class: "name", x: x + PAD, y: top + 20.5 }, fit(plain(row.label), true)), detail, badge);
+      make("text", { class: "name", x: x + PAD, y: top + 20.5 }, fit(plain(row.label), true)), detail,
+      ...(row.stale && row.stale < row.calls ? this.band(row, x, top, width) : []), badge);
     box.addEventListener("mouseenter", () => this.pick(id));
     box.addEventListener("mouseleave", () => this.pick(null));
     this.parts.set(id, { box, detail, badge, glow, corner: [x + width - 2, top + 2] });
     return box;
+  }
+
+  band(row, x, top, width) {
+    const part = Math.min(width - 12, Math.max(12, width * row.stale / row.calls)), y = top + HEIGHT - 8;
+    const piece = (kind, left, wide) => make("rect", { class: kind, x: left, y, width: wide, height: 7, rx: 2 });
+    return [make("rect", { class: "seam", x: x + 1, y: y - 1.5, width: width - 2, height: 1.5 }), piece("rest", x + 1, width - part - 2), piece("share", x + width - part - 1, part)];
   }
 
   files(id, { text, width }, { x, y }) {
@@ -169,10 +187,10 @@ class Picture {
     this.before.set(row.name, row);
     if (!part) return;
     part.detail.textContent = detailOf(row);
-    const [x, y] = part.corner, sign = row.stale ? "" : row.failures ? " bad" : null;
-    part.badge.setAttribute("class", `badge${sign || ""}`);
-    part.badge.replaceChildren(...(sign === null ? [] : [make("circle", { cx: x, cy: y, r: 8 }), make("text", { x, y: y + 4 }, sign ? "×" : "!")]));
-    const news = !before ? "" : row.runs > before.runs ? " ran" : row.hits > before.hits ? " hit" : "";
+    const [x, y] = part.corner, signs = [row.stale && "!", row.failures && "×"].filter(Boolean);
+    part.badge.replaceChildren(...signs.flatMap((sign, i) => [make("circle", { cx: x - 18 * i, cy: y, r: 8, class: sign === "×" ? "bad" : "" }), make("text", { x: x - 18 * i, y: y + 4 }, sign)]));
+    const runs = data.running.some(call => call.label === row.label.split(".").pop());
+    const news = runs ? " runs" : !before ? "" : row.runs > before.runs ? " ran" : row.hits > before.hits ? " hit" : "";
     part.glow.setAttribute("class", `glow${news}`);
   }
 
