@@ -316,6 +316,41 @@ def test_siblings_keep_their_order_by_argument_across_functions(browser):
         assert [top for _, top in column] == sorted(top for _, top in column), name
 
 
+FREE_SWAPS = """(() => {
+    const { units, edges } = page.scene, middle = u => u.y + u.h / 2, found = [];
+    const near = new Map(units.map(u => [u, [new Set(), new Set()]]));
+    for (const { a, b, route } of edges) {  // the next box, or the next bend
+        near.get(units[a])[1].add(route.length === 2 ? middle(units[b]) : route[2][1]);
+        near.get(units[b])[0].add(route.length === 2 ? middle(units[a]) : route[route.length - 2][1]);
+    }
+    const crossings = (p, q) => [0, 1].reduce((sum, side) => sum + [...near.get(p)[side]].reduce((n, y) => n + [...near.get(q)[side]].filter(z => y > z + 0.1).length, 0), 0);
+    const joined = new Set(edges.flatMap(e => [units[e.a], units[e.b]])), columns = new Map();
+    for (const u of joined) columns.set(u.x, [...(columns.get(u.x) || []), u]);
+    const bends = edges.flatMap(e => e.route.slice(2, -1));
+    for (const column of columns.values()) {
+        column.sort((p, q) => p.y - q.y);
+        column.slice(1).forEach((q, i) => {
+            const p = column[i], between = bends.some(([x, y]) => x >= p.x - 1 && x <= p.x + p.w + 1 && y > p.y && y < q.y + q.h);
+            if (!between && p.rank > q.rank && crossings(q, p) <= crossings(p, q)) found.push([p.rank, q.rank]);
+        });
+    }
+    return found;
+})()"""
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_neighbours_stand_by_argument_wherever_that_costs_no_crossing(browser, seed):
+    dice, nodes = random.Random(seed), {}
+    loads = [add(nodes, dice.choice(["load", "fetch"]), label={"n": str(n)}) for n in range(15)]
+    middles = [add(nodes, "clean", children=dice.sample(loads, 2), label={"n": str(n)}) for n in range(12)]
+    add(nodes, "total", children=dice.sample(middles, 8))
+    add(nodes, "check", children=[*dice.sample(middles, 6), *dice.sample(loads, 3)])
+    browser.open(nodes)
+    browser.find("#bycall").click()
+    assert browser.ask("page.scene.units.every(u => u.kind === 'card')")
+    assert browser.ask(FREE_SWAPS) == []
+
+
 WORDS = ["run", "2013", "mean", "a", "bb", "data", "raw"]
 
 
@@ -427,6 +462,8 @@ def test_nothing_sticks_out_of_400_pixels(browser, scheme):
         assert browser.js("return document.documentElement.scrollWidth") <= 400
         assert browser.ask("[...document.querySelectorAll('#tableview, #panel')].every(e => e.scrollWidth <= e.clientWidth)"), act
     assert browser.ask("page.canvas.clientHeight") > 250
+    columns = "[...document.querySelectorAll('#tableview thead th')].filter(c => c.offsetParent).map(c => c.textContent)"
+    assert browser.ask(columns) == ["State", "Call or file", "Why"]
 
 
 def test_the_window_may_become_narrow_and_wide_again(browser):

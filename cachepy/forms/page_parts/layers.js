@@ -199,11 +199,10 @@ function reduceCrossings(net) {
 
 // Neighbours in a layer stand by rank, wherever that costs no crossing.
 function keepSiblings(net, at) {
-  const place = (layer) =>
+  for (const layer of net.layers)
     layer.forEach((name, i) => {
       at[name] = i;
     });
-  net.layers.forEach(place);
   const cost = (a, b) => {
     // crossings of their edges, a above b
     let total = 0;
@@ -211,15 +210,20 @@ function keepSiblings(net, at) {
       for (const p of side[a]) for (const q of side[b]) if (at[p] > at[q]) total++;
     return total;
   };
-  for (const layer of net.layers)
-    for (let round = 0, moved = true; moved && round < layer.length; round++) {
-      moved = false;
+  let todo = true,
+    budget = 3e6; // comparisons of edges: two hubs beside each other are not worth a second
+  while (todo && budget > 0) {
+    // it ends: each swap leaves one pair less in the wrong order
+    todo = false;
+    for (const layer of net.layers)
       for (let i = 0; i + 1 < layer.length; i++) {
         const [a, b] = [layer[i], layer[i + 1]];
-        if (net.rank[a] <= net.rank[b] || cost(b, a) > cost(a, b)) continue;
+        if (net.rank[a] <= net.rank[b]) continue;
+        budget -= net.left[a].length * net.left[b].length + net.right[a].length * net.right[b].length;
+        if (cost(b, a) > cost(a, b)) continue;
         [layer[i], layer[i + 1]] = [b, a];
-        moved = true;
+        [at[a], at[b]] = [i + 1, i];
+        todo = true;
       }
-      place(layer);
-    }
+  }
 }
