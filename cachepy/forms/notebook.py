@@ -25,8 +25,8 @@ _RULE = "1px solid rgba(128,128,128,.35)"
 _CELL = f"text-align:left;vertical-align:top;padding:3px 14px 3px 0;border:0;border-bottom:{_RULE};background:none"
 _NUMBER = _CELL.replace("left", "right", 1) + ";white-space:nowrap;font-variant-numeric:tabular-nums"
 _FRESH = "background:#1D3557;color:#FFFFFF;border:1px solid #1D3557"
-_STALE = "background:#FBBC04;color:#212529;border:1px solid #D99E00"
-_MISSING = "background:#F1F3F5;color:#343A40;border:1px dashed #868E96"
+_STALE = "background:#FBBC04;color:#212529;border:1px solid #9A6F00"
+_MISSING = "background:#F1F3F5;color:#343A40;border:1px dashed #767F88"
 _UNKNOWN = "background:#EFE7FB;color:#3B2A5A;border:1px dashed #7B5EA7"
 _CHIPS = {  # also told apart by a sign and a word
     "fresh": ("✓", _FRESH), "hit": ("✓", _FRESH), "good": ("✓", _FRESH), "ran": ("✓", _FRESH), "cut": ("✓", _FRESH),
