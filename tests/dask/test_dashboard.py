@@ -23,7 +23,7 @@ from distributed import Client, LocalCluster
 from prometheus_client.parser import text_string_to_metric_families
 
 from cachepy import cache_file, cache_tree_nodes
-from cachepy.model import Dep, Event, Trace
+from cachepy.model import Dep, Event, Reason, Trace
 from cachepy.session import Session, current_session
 from dask_plugin import connect, delayed
 from dask_plugin import dashboard as dashboard_module
@@ -730,15 +730,18 @@ def test_what_goes_on_is_told_to_no_client():
     assert sent == [] and part.ledger.seq == 0
 
 
+ANOTHER = str(Reason("result", "load", None, None))
+
+
 def test_why_calls_are_stale():
     made = overview(*pipeline())
     assert made.causes() == []
     add(made, event("load", result="another", files=["c"], at=5.0))
-    assert made.causes() == [{"text": "load gives another result now", "calls": 1, "above": 1}]
+    assert made.causes() == [{"text": ANOTHER, "calls": 1, "above": 1}]
     add(made, event("clean", key="1" * 32, code="c2", at=6.0))
     assert made.causes() == [
         {"text": "code of m:clean changed", "calls": 1, "above": 1},
-        {"text": "load gives another result now", "calls": 1, "above": 1},
+        {"text": ANOTHER, "calls": 1, "above": 1},
     ]
     add(made, event("clean", calls=[("load", "another")], result="another clean", code="c2", at=7.0))
     add(made, event("report", args=["another clean"], at=8.0))
@@ -814,7 +817,7 @@ def test_how_the_page_looks(local, chrome, width, scheme):
     chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
     chrome.get(f"{address(local)}/cachepy")
     text = until(lambda: chrome.execute_script("return document.querySelector('#running b') && document.body.innerText"))
-    for said in ("load()", "for 1 min 1", "load gives another result now", "1 call and 1 above", "m.fetch", HOSTILE[0], "3 times"):
+    for said in ("load()", "for 1 min 1", ANOTHER, "1 call and 1 above", "m.fetch", HOSTILE[0], "3 times"):
         assert said in text, said
     assert chrome.execute_script(LOOKS) == []
     assert chrome.execute_script("return document.documentElement.scrollWidth <= innerWidth")

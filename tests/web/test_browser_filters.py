@@ -211,7 +211,7 @@ def test_the_table_says_the_same(page):
     assert set(rows(page)) == {
         ("missing", "load · 02.csv", "its stored value is missing"), ("stale", "load · 01.csv", "file 01.csv changed"),
         ("stale", "clean · Frame 3×2", "because of load('/data/01.csv')"), ("stale", "total · 2013", "because of load('/data/01.csv')"),
-        ("changed", "/data/01.csv", "file /data/01.csv changed"), ("unknown", "alone", "jobs could not be looked at"),
+        ("changed", "/data/01.csv", "file /data/01.csv changed"), ("unknown", "alone", str(Reason("unseen", "jobs", None, None))),
         ("fresh", "clean · Frame 4×2", ""), ("file", "/data/02.csv", ""),
     }  # fmt: skip
     assert [row[0] for row in rows(page)] == ["missing", "stale", "stale", "stale", "changed", "unknown", "fresh", "file"]
