@@ -101,6 +101,7 @@ def test_a_filter_of_a_large_graph_shows_calls(browser):
     browser.find("#states [data-state=stale]").click()
     assert browser.ask("page.scene.units.map(u => u.kind)") == ["card"] * 5
     browser.find("#byfunction").click()
+    settle(browser)
     assert {label["text"] for label in browser.ask("page.painter.labels")} >= {"step_3 ×5 of 222"}
 
 

@@ -139,7 +139,7 @@ def test_a_real_graph(tmp_path):
     assert "<h1>Mine &amp; yours</h1>" in text and data_of(text)["title"] == "Mine & yours"
     assert [row[7] for row in fresh["calls"]] == [0, 0]
     assert [row[7] for row in data_of(text)["calls"]] == [1, AFTER]
-    assert data_of(text)["changed"] == [[0, f"file {source} changed"]]
+    assert data_of(text)["changed"] == [[0, f"file {source} changed", "changed"]]
     assert [row[7] for row in unasked["calls"]] == [0, 0] and not unasked["asked"]
     assert len(fresh["flows"]) == 1 and fresh["files"] == [str(source)]
 
@@ -233,8 +233,19 @@ def test_a_cause_names_its_calls_and_those_above():
     stale = {load: {"state": "stale", "reasons": [own]}} | {c: {"state": "stale", "reasons": [below]} for c in (clean, mean)}
     data = data_of(page(nodes, stale, title=""))
     assert data["causes"] == [["file /d/02.csv changed", "1 call and 2 above", [1, 1], [0, 1, 2, 1], 0, ""]]
-    assert data["changed"] == [[0, "file /d/02.csv changed"]]
+    assert data["changed"] == [[0, "file /d/02.csv changed", "changed"]]
     assert [row[7] for row in data["calls"]] == [AFTER, 1, AFTER]
+
+
+@pytest.mark.parametrize(("cue", "word"), [
+    ("file", "changed"), ("file gone", "gone"), ("file new", "new"), ("directory", "changed"), ("code", None), ("package", None),
+])  # fmt: skip
+def test_what_happened_to_a_file(cue, word):
+    nodes: dict = {}
+    call = add(nodes, "load", files=[Path("/d/in")], file_hashes={"/d/in": "1"})
+    reason = Reason(cue, "/d/in", "1", "2")
+    data = data_of(page(nodes, {call: {"state": "stale", "reasons": [reason]}}, title=""))
+    assert data["changed"] == ([[0, str(reason), word]] if word else [])
 
 
 def test_causes_without_end_are_grouped_and_counted():

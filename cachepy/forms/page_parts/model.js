@@ -53,15 +53,15 @@ function addCalls(model) {
 
 function addFiles(model) {
   const folders = new Map(),
-    changed = new Map(DATA.changed);
+    changed = new Map(DATA.changed.map(([file, ...news]) => [file, news]));
   DATA.files.forEach((path, i) => {
     const cut = path.lastIndexOf("/"),
       folder = cut < 0 ? "" : path.slice(0, cut) || "/";
     if (!folders.has(folder)) folders.set(folder, addGroup(model, telling(folder) || "/", folder, true));
-    const news = changed.get(i) || "",
+    const [news, happened] = changed.get(i) || ["", ""],
       state = news ? CHANGED : FILE;
     addItem(model, folders.get(folder), {
-      path, name: path.slice(cut + 1) || path, words: "", state, news, rank: model.calls + i,
+      path, name: path.slice(cut + 1) || path, words: "", state, news, happened, rank: model.calls + i,
     });
   });
 }

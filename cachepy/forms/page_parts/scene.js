@@ -20,7 +20,7 @@ const STYLES = {
 };
 
 function reasonInShort(item) {
-  if (item.path) return item.news ? item.news.split(" ").pop() : ""; // its name stands above
+  if (item.path) return item.happened; // its name stands above
   return DATA.whys[item.call.why].slice(0, 200);
 }
 
