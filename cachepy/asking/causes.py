@@ -37,10 +37,14 @@ class Cause:
 
     def __str__(self) -> str:
         """As a sentence: what changed, and what it makes stale."""
-        calls = amounts.count(len(self.direct), "call")
+        return f"{self.text}: {self.reach}"
+
+    @property
+    def reach(self) -> str:
+        """How many calls it makes stale."""
         if not self.direct:
-            return f"{self.text}: {amounts.count(len(self.above), 'call')}"
-        return f"{self.text}: {calls}{f' and {len(self.above):,} above' if self.above else ''}"
+            return amounts.count(len(self.above), "call")
+        return f"{amounts.count(len(self.direct), 'call')}{f' and {len(self.above):,} above' if self.above else ''}"
 
     def as_dict(self) -> dict[str, Any]:
         reason = self.reason

@@ -147,10 +147,9 @@ class Packer:
     def _cause(self, cause: Cause) -> list[Any]:
         """What changed, what that makes stale in words, the same as calls, the file if it is one, and the code."""
         reason = cause.reason
-        reach = str(cause).removeprefix(f"{cause.text}: ")
         file = self._tables["files"].get(shown(reason.name), -1) if reason.cue in NEWS else -1
         calls = (runs(self._number[call] for call in each) for each in (cause.direct, cause.above))
-        return [shown(cause.text), shown(reach), *calls, file, self._diff(cause)]
+        return [shown(cause.text), cause.reach, *calls, file, self._diff(cause)]
 
     def _diff(self, cause: Cause) -> str:
         """The changed lines; a cause has none of its own, as its calls may have seen several changes."""

@@ -119,9 +119,9 @@ def test_without_a_look_there_are_no_filters(browser):
 
 def test_the_causes_are_those_of_status(page):
     page.keys("c")
-    said = page.js("return [...document.querySelectorAll('#panel .cause')].map(b => [...b.children].slice(1).map(e => e.textContent).join(': '))")
+    said = page.js("return [...document.querySelectorAll('#panel .cause')].map(b => [...b.children].slice(1).map(e => e.textContent))")
     found = {call: each["reasons"] for call, each in states()[1].items()}
-    assert said == [str(cause) for cause in causes(found)]
+    assert said == [[cause.text, cause.reach] for cause in causes(found)]
     assert page.find("#causes").get_attribute("aria-expanded") == "true"
     assert page.driver.switch_to.active_element.get_attribute("class") == "cause"
     page.keys("c")

@@ -217,7 +217,7 @@ def test_causes_are_those_of_status():
     nodes, stale = pipeline()
     found = causes({call: each["reasons"] for call, each in stale.items()})
     rows = data_of(page(nodes, stale, title=""))["causes"]
-    assert [f"{row[0]}: {row[1]}" for row in rows] == [str(cause) for cause in found]
+    assert [row[:2] for row in rows] == [[cause.text, cause.reach] for cause in found]
     assert [row[0] for row in rows] == [
         "code of jobs:merge changed (jobs.py:12)", "file /data/01.csv changed", "stored values of alone are missing",
     ]  # fmt: skip
