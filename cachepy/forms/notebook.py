@@ -30,8 +30,8 @@ _MISSING = "background:#F1F3F5;color:#343A40;border:1px dashed #767F88"
 _UNKNOWN = "background:#EFE7FB;color:#3B2A5A;border:1px dashed #7B5EA7"
 _CHIPS = {  # also told apart by a sign and a word
     "fresh": ("✓", _FRESH), "hit": ("✓", _FRESH), "good": ("✓", _FRESH), "ran": ("✓", _FRESH), "cut": ("✓", _FRESH),
-    "stale": ("▲", _STALE), "failed": ("▲", _STALE), "problem": ("▲", _STALE),
-    "missing": ("○", _MISSING), "unknown": ("?", _UNKNOWN), "left": ("○", _MISSING),
+    "stale": ("!", _STALE), "failed": ("▲", _STALE), "problem": ("▲", _STALE),
+    "missing": ("/", _MISSING), "unknown": ("?", _UNKNOWN), "left": ("○", _MISSING),
 }  # fmt: skip
 
 

@@ -143,7 +143,7 @@ def test_a_check_lists_each_problem_once():
 
 
 def test_states_have_a_word_and_a_sign_besides_the_colour():
-    for state, sign in {"fresh": "✓", "stale": "▲", "missing": "○", "unknown": "?"}.items():
+    for state, sign in {"fresh": "✓", "stale": "!", "missing": "/", "unknown": "?"}.items():
         assert Page(notebook.chip(state)).text == f"{sign} {state}"
 
 
@@ -219,7 +219,7 @@ def test_a_node_tells_all_of_a_call(days):
     facts = [call, f"{node['module']}.{node['qualname']}", "path = tuesday.txt", node["parents"][0], str(node["outfile"])]
     assert all(fact in text and fact in page.text for fact in facts)
     assert f"{days[1].resolve()}  {node['file_hashes'][str(days[1].resolve())]}" in text
-    assert "▲ stale" in page.text and f"file {days[1].resolve()} changed" in page.text
+    assert "! stale" in page.text and f"file {days[1].resolve()} changed" in page.text
     mean = next(view[c] for c in view if view[c].node["inputs"].get("values") == call)
     assert f"values from {call}" in shown(mean)[0].text
 
