@@ -87,7 +87,7 @@ class Packer:
 
     def _add_files(self) -> None:
         """Numbered in the order in which people list them."""
-        from cachepy.drawing.captions import natural
+        from cachepy.drawing.letters import natural
 
         paths = {path for node in self._nodes.values() for path in _paths(node)}
         for path in sorted(paths, key=lambda path: (*map(natural, os.path.split(path)), path)):
@@ -166,7 +166,7 @@ def ranks(nodes: Nodes) -> dict[str, int]:
     >>> list(ranks(calls | taken))
     ['clean:2', 'load:2', 'clean:10', 'load:10']
     """
-    from cachepy.drawing.captions import natural
+    from cachepy.drawing.letters import natural
 
     own = {call: natural(_said(node)) for call, node in nodes.items()}
     first = _origins(nodes)

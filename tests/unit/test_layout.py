@@ -238,7 +238,7 @@ ALLOWED: dict[str, set[str]] = {
     "provenance": {"__init__", "export"},
     "crate": {"export", "provenance"},
     "page": {"api", "captions", "packing", "stale"},
-    "packing": {"captions", "causes", "export", "model"},
+    "packing": {"captions", "causes", "export", "letters", "model"},
     "show": {"api", "captions", "crate", "export", "notebook", "plot", "provenance", "stale"},
     "view": {"amounts", "api", "captions", "model", "notebook", "scene", "show", "stale"},
     # commands/
