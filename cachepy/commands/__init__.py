@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+_FLAGS, _NAMED = ("-q", "--quiet", "--json"), ("--cache-dir", "-C")  # before the name of a command too
+
+
 class _Group(click.Group):
     """Commands in the order of their use; every error has its exit code."""
 
@@ -48,8 +51,8 @@ class _Group(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """What every command takes may stand before its name too."""
         at = 0
-        while at < len(args) and args[at].partition("=")[0] in ("-q", "--quiet", "--json", "--cache-dir"):
-            at += 2 if args[at] == "--cache-dir" else 1
+        while at < len(args) and args[at].partition("=")[0] in (*_FLAGS, *_NAMED):
+            at += 2 if args[at] in _NAMED else 1
         ordered = [args[at], *args[:at], *args[at + 1 :]] if at < len(args) else []
         return super().parse_args(ctx, ordered)
 

@@ -12,7 +12,7 @@ from cachepy.commands import words
 from cachepy.commands.causes import causes, folded, sentence, telling
 from cachepy.commands.opening import Opened, opened
 from cachepy.commands.options import command, everything, history, limit, looks_at_code
-from cachepy.commands.tell import Tell, complain, short_ids
+from cachepy.commands.tell import Tell, complain
 from cachepy.exits import ERROR, STALE
 from cachepy.values import amounts
 
@@ -213,18 +213,27 @@ def _tell_status(tell: Tell, cache: Opened, number: int, found: dict[str, Findin
     tell.line(f"{amounts.count(number, 'call')}: {states}", "head")
     grouped = folded(causes({i: f.reasons for i, f in found.items()}), most)
     for cause in grouped[:most]:
-        tell.parts(("cause", "cause"), ("  ", ""), (str(cause), ""))
+        tell.fitted(("cause  ", ""), cause.text, f": {cause.reach}", f": {amounts.count(len(cause.direct) + len(cause.above), 'call')}")
     _say_more(tell, len(grouped), most, "cause")
     _tell_calls(tell, cache, found, most)
 
 
 def _tell_calls(tell: Tell, cache: Opened, found: dict[str, Finding], most: int | None) -> None:
-    """The calls with causes of their own first."""
+    """The calls with causes of their own first, those of one cause together."""
     order = sorted(found, key=lambda i: (is_reached(found[i].reasons), cache.events[i].created, i))
-    names = short_ids(found) if tell.is_terminal else {i: i for i in found}
-    rows = [(found[i].state, names[i], cache.label(i), first_reason(found[i].reasons)) for i in order[:most]]
-    tell.table(("state", "id", "call", "cause"), rows, fixed="state id")
+    whys = {i: (short_reason if tell.is_terminal else first_reason)(found[i].reasons) for i in order}
+    place = {why: at for at, why in enumerate(dict.fromkeys(whys.values()))}
+    shown = sorted(order, key=lambda i: place[whys[i]])[:most]
+    names = tell.names(shown, cache.ids)
+    rows = [(found[i].state, names[i], cache.label(i), whys[i]) for i in shown]
+    if tell.table(("state", "id", "call", "cause"), rows, fixed="state id", same="cause"):
+        say_more_of(tell, names[shown[0]])
     _say_more(tell, len(order), most, "call")
+
+
+def say_more_of(tell: Tell, name: str) -> None:
+    """Where to read what a table has cut."""
+    tell.say(f"`cachepy explain {name}` shows a whole line")
 
 
 def is_reached(reasons: Sequence[Reason]) -> bool:
@@ -235,6 +244,14 @@ def is_reached(reasons: Sequence[Reason]) -> bool:
 def first_reason(reasons: Iterable[Reason]) -> str:
     """The root cause as a sentence; empty if none is known."""
     return next(map(sentence, reasons), "")
+
+
+def short_reason(reasons: Iterable[Reason]) -> str:
+    """The same for a table: of a call below, or of an input, only the cause, which many calls share."""
+    first = next(iter(reasons), None)
+    if first is None or not first.link:
+        return "" if first is None else sentence(first)
+    return f"{first.link}: {sentence(first.replace(call='', link=''))}"
 
 
 def _say_more(tell: Tell, number: int, most: int | None, noun: str) -> None:
@@ -283,7 +300,8 @@ def explain(tell: Tell, cache_dir: str | None, *, call: str, limit: int, show_al
 def _tell_reasons(
     tell: Tell, cache: Opened, call: str, state: str, reasons: Iterable[Reason], *, is_past: bool
 ) -> None:  # fmt: skip
-    tell.parts((f"{tell.mark(state)} {state}  ", state), (cache.label(call), "head"), (f"  {call}", "faint"))
+    name = tell.names([call], cache.ids)[call]
+    tell.parts((f"{tell.mark(state)} {state}  ", state), (cache.label(call), "head"), (f"  {name}", "faint"))
     if is_past:
         tell.line(PAST, indent=4)
     for reason in telling(reasons):
@@ -327,17 +345,18 @@ def plan(
             tell.document(cache_dir=cache.root, **made.as_dict(), **more)
         elif not tell.is_silent:
             most = None if show_all else limit
-            _tell_plan(tell, made, [c for c in made.calls if show_all or c.state != "hit"], most)
+            _tell_plan(tell, cache, made, [c for c in made.calls if show_all or c.state != "hit"], most)
     return code_of(cache, (c.state for c in made.calls))
 
 
-def _tell_plan(tell: Tell, made: Plan, calls: list[PlannedCall], most: int | None) -> None:
-    names = short_ids(c.id for c in calls) if tell.is_terminal else {c.id: c.id for c in calls}
-    rows = [(c.state, amounts.span(c.own), names[c.id], c.label, _why(c)) for c in calls[:most]]
-    tell.table(("state", "time", "id", "call", "cause"), rows, right="time", fixed="state id")
+def _tell_plan(tell: Tell, cache: Opened, made: Plan, calls: list[PlannedCall], most: int | None) -> None:
+    names = tell.names([c.id for c in calls[:most]], cache.ids)
+    why = short_reason if tell.is_terminal else first_reason
+    rows = [(c.state, amounts.span(c.own), names[c.id], c.label, why(c.reasons) or c.doubt) for c in calls[:most]]
+    if tell.table(
+        ("state", "time", "id", "call", "cause"), rows, right="time", fixed="state id", spare="time", same="cause"
+    ):
+        say_more_of(tell, names[calls[0].id])
     _say_more(tell, len(calls), most, "call")
     tell.line(str(made), "head")
 
-
-def _why(call: PlannedCall) -> str:
-    return first_reason(call.reasons) or call.doubt

@@ -13,8 +13,9 @@ import click
 
 from cachepy.commands import words
 from cachepy.commands.consent import dry_run_option, is_shown, may, yes_option
+from cachepy.commands.finding import place
 from cachepy.commands.importing import importing
-from cachepy.commands.opening import place, session_at
+from cachepy.commands.opening import session_at
 from cachepy.commands.options import command
 from cachepy.commands.tell import Tell
 from cachepy.exits import STALE
@@ -47,7 +48,7 @@ def verify(tell: Tell, cache_dir: str | None, *, rerun: int, seed: int | None) -
     """
     from cachepy.upkeep.check import cache_verify
 
-    root = place(cache_dir)
+    root = place(cache_dir, tell.say)
     with session_at(root), importing(rerun > 0), _Progress(tell) as progress:
         checked = cache_verify(root, rerun=rerun, seed=seed, progress=progress)
     if tell.as_json:
@@ -144,7 +145,7 @@ def repair(tell: Tell, cache_dir: str | None, *, yes: bool, dry_run: bool) -> in
     broken in the cache directory, and their calls run again when they are needed. Shows what would be done and asks
     first; without a terminal it wants --yes.
     """
-    root = place(cache_dir)
+    root = place(cache_dir, tell.say)
     with session_at(root):
         found = _repaired(root, dry_run=True)
         if is_shown(tell, yes=yes, dry_run=dry_run):

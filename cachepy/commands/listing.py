@@ -14,9 +14,10 @@ import click
 from cachepy.commands import words
 from cachepy.commands.ask import PAST, code_of, look, seen
 from cachepy.commands.causes import sentence, telling
-from cachepy.commands.opening import Opened, opened, place, session_at
+from cachepy.commands.finding import place
+from cachepy.commands.opening import Opened, opened, session_at
 from cachepy.commands.options import command, looks_at_code
-from cachepy.commands.tell import Tell, short_ids
+from cachepy.commands.tell import Tell
 from cachepy.model import ENV, PACKAGE
 from cachepy.values import amounts
 
@@ -60,7 +61,7 @@ def ls(tell: Tell, cache_dir: str | None, *, pattern: str, sort: str, reverse: b
     """
     from cachepy.upkeep.stock import stock
 
-    root = place(cache_dir)
+    root = place(cache_dir, tell.say)
     with session_at(root):
         found = list(stock(root))
     listed = [e for e in found if e.events]
@@ -69,7 +70,7 @@ def ls(tell: Tell, cache_dir: str | None, *, pattern: str, sort: str, reverse: b
     if tell.as_json:
         tell.document(cache_dir=root, entries=[_entry(e) for e in entries])
     else:
-        _tell_entries(tell, entries)
+        _tell_entries(tell, entries, [e.events[0].id for e in listed])
     if not listed:
         tell.say(f"nothing is stored in {root}")
     elif not entries:
@@ -95,18 +96,18 @@ def _entry(entry: Stock) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _tell_entries(tell: Tell, entries: list[Stock]) -> None:
+def _tell_entries(tell: Tell, entries: list[Stock], known: list[str]) -> None:
     now = time.time()
-    names = short_ids(e.events[0].id for e in entries) if tell.is_terminal else {}
+    names = tell.names([e.events[0].id for e in entries], known)
     rows = []
     for entry in entries:
         event, runs = entry.events[0], str(len(entry.files))
-        name = names.get(event.id, event.id)
+        name = names[event.id]
         if tell.is_terminal:
             rows.append((name, amounts.size(entry.size), words.age(entry.written, now), runs, event.title))
         else:
             rows.append((name, str(entry.size), words.moment(entry.written), runs, event.title))
-    tell.table(("id", "size", "age", "runs", "call"), rows, right="size age runs", fixed="id")
+    tell.table(("id", "size", "age", "runs", "call"), rows, right="size age runs", fixed="id", spare="runs age")
 
 
 # ---------------------------------------------------------------- stats
@@ -125,7 +126,7 @@ def stats(tell: Tell, cache_dir: str | None) -> int:
     """
     from cachepy.upkeep.maintain import cache_info, cache_stats
 
-    root = place(cache_dir)
+    root = place(cache_dir, tell.say)
     with session_at(root):
         functions, info = cache_stats(root)["by_function"], cache_info(root)
     elapsed = sum(each["elapsed"] for each in functions.values())

@@ -1,24 +1,20 @@
 """A cache directory as a command sees it: opened without changing anything, and calls found by what people type.
 
-Each command works in a Session of its own.  Imports files, graph, maintain, options, session, tell, words.
+Each command works in a Session of its own.  Imports files, finding, session, tell, words.
 """
 
 from __future__ import annotations
 
 import difflib
 import gc
-import os
-import stat
 from contextlib import contextmanager
 from functools import cached_property
 
-from cachepy.calls.options import cache_default_dir
 from cachepy.commands import words
+from cachepy.commands.finding import place
 from cachepy.commands.tell import WrongUse
 from cachepy.disk.files import Files
-from cachepy.disk.handling import has_tag
 from cachepy.disk.statmemo import ReadMemo
-from cachepy.errors import CachepyError
 from cachepy.values import amounts
 
 TYPE_CHECKING = False
@@ -29,9 +25,7 @@ if TYPE_CHECKING:
     from cachepy.session import Session
 
 _SHOWN = 8  # calls that a message about an ambiguous name lists
-_SIGNS = frozenset({"entries", "graph.pkl", "stat.memo"})  # other names of ours are those of many folders
 _DIGITS = 4  # of a digest, at least
-_HOW = "name one with --cache-dir DIR, or set CACHEPY_DIR"
 
 
 class Opened:
@@ -46,6 +40,11 @@ class Opened:
     def events(self) -> dict[str, Event]:
         """What the graph holds, by id; not every command asks."""
         return {event.id: event for event in self.session.graph.events()}
+
+    @property
+    def ids(self) -> Iterable[str]:
+        """The ids of all calls."""
+        return self.session.graph.rows().keys()
 
     def find(self, name: str) -> list[str]:
         """The calls that a name means; a usage error if there is none."""
@@ -112,60 +111,6 @@ class Opened:
         return seen & self.events.keys()
 
 
-def place(cache_dir: str | None) -> str:
-    """The absolute path of a cache directory that exists and can be read; a usage error if there is none."""
-    if cache_dir == "":
-        raise WrongUse("--cache-dir is empty: is a shell variable not set? Name a directory, . for this one")
-    root = cache_default_dir() if cache_dir is None else os.path.abspath(cache_dir)
-    _check_open(root)
-    if not os.path.exists(root):
-        raise WrongUse(f"there is no cache directory {root}; {_HOW}")
-    if not os.path.isdir(root):
-        raise WrongUse(f"{root} is a file, not a cache directory; {_HOW}")
-    if not is_cache(root):
-        raise WrongUse(f"there is no cache in {root}: nothing there is of cachepy; {_HOW}")
-    return root
-
-
-def is_cache(root: str) -> bool:
-    """Whether a folder is a cache directory: it says so, or has what only ours have; an empty one may become one."""
-    names = os.listdir(root)
-    return not names or has_tag(root) or not _SIGNS.isdisjoint(names)
-
-
-def _check_open(root: str) -> None:
-    """CachepyError if it, or a folder above, is closed to this user: it would look as if nothing were there."""
-    above = [folder for folder in _above(root) if os.path.isdir(folder) and not _may(folder, os.X_OK)]
-    if above or (os.path.isdir(root) and not _may(root, os.R_OK | os.X_OK)):
-        folder = above[-1] if above else root
-        st = os.stat(folder)
-        raise CachepyError(
-            f"{folder} belongs to {_name_of(st.st_uid)} and is closed to you (mode {stat.S_IMODE(st.st_mode):04o}). "
-            f"Ask for the right to read it (to share a cache, its folders are made with CACHEPY_UMASK set: 002 for a "
-            f"group), or {_HOW}"
-        )
-
-
-def _above(path: str) -> Iterator[str]:
-    while path != os.path.dirname(path):
-        path = os.path.dirname(path)
-        yield path
-
-
-def _may(path: str, mode: int) -> bool:
-    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
-
-
-def _name_of(uid: int) -> str:
-    """Of a user."""
-    try:
-        from pwd import getpwuid
-
-        return getpwuid(uid).pw_name
-    except (ImportError, KeyError):
-        return f"user {uid}"
-
-
 @contextmanager
 def session_at(root: str) -> Iterator[Session]:
     """A session of its own for one directory, which writes nothing."""
@@ -181,7 +126,7 @@ def session_at(root: str) -> Iterator[Session]:
 @contextmanager
 def opened(cache_dir: str | None, say: Callable[[str], None]) -> Iterator[Opened]:
     """The graph of a cache directory in memory; `say` is told what was not as it should be."""
-    root = place(cache_dir)
+    root = place(cache_dir, say)
     with session_at(root) as session:
         cache = Opened(root, session)
         gc.disable()  # while very many records are made that all stay

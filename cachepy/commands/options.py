@@ -5,12 +5,13 @@ Imports tell; click.
 
 from __future__ import annotations
 
+import os
 from functools import wraps
 from textwrap import wrap
 
 import click
 
-from cachepy.commands.tell import Tell
+from cachepy.commands.tell import Tell, WrongUse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,10 +50,23 @@ def _indented(lines: list[str]) -> str:
     return "\n".join(f"  {line}" for line in lines)
 
 
+def _go(_context: click.Context, _param: click.Parameter, folders: tuple[str, ...]) -> None:
+    """Into another folder, before anything else is looked at; each from the one before it."""
+    for folder in folders:
+        try:
+            os.chdir(folder)
+        except OSError as error:
+            raise WrongUse(f"-C {folder}: {error.strerror}") from None
+
+
 _COMMON = (
     click.option("-q", "--quiet", is_flag=True, help="No messages; where the exit code answers, nothing at all."),
     click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, complete and with a schema."),
-    click.option("--cache-dir", metavar="DIR", help="[default: CACHEPY_DIR, else .cachepy here]"),
+    click.option("--cache-dir", metavar="DIR", help="[default: CACHEPY_DIR, else the nearest one from here upwards]"),
+    click.option(
+        "-C", "folders", metavar="DIR", multiple=True, callback=_go, is_eager=True, expose_value=False,
+        help="Do it as if started in this folder.",
+    ),
 )
 
 _LOOKS = (

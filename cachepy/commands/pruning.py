@@ -14,9 +14,10 @@ import click
 
 from cachepy.commands import words
 from cachepy.commands.consent import dry_run_option, is_shown, may, yes_option
-from cachepy.commands.opening import place, session_at
+from cachepy.commands.finding import place
+from cachepy.commands.opening import session_at
 from cachepy.commands.options import command, everything, limit
-from cachepy.commands.tell import Tell, complain, short_ids
+from cachepy.commands.tell import Tell, complain
 from cachepy.exits import ERROR
 from cachepy.values import amounts
 
@@ -82,7 +83,7 @@ def prune(
     from cachepy.upkeep.maintain import Pruned
     from cachepy.upkeep.maintain import prune as pruned
 
-    root = place(cache_dir)
+    root = place(cache_dir, tell.say)
     limits = _Limits(days if days is not None else _DAYS if most is None else math.inf, most)
     with session_at(root):
         plan = pruned(root, limits.days, most, forget=forget, dry_run=True)
@@ -145,12 +146,13 @@ def _call(each: Stock) -> tuple[str, str]:
 
 def _tell_going(tell: Tell, going: list[Stock], most: int | None) -> None:
     now = time.time()
-    names = short_ids(_call(e)[0] for e in going) if tell.is_terminal else {}
+    ids = [_call(e)[0] for e in going]
+    names = tell.names(ids[:most], ids)
     rows: Sequence[Sequence[str]] = [
-        (names.get(i, i), amounts.size(e.size), words.age(e.written, now), text)
+        (names[i], amounts.size(e.size), words.age(e.written, now), text)
         for e, (i, text) in ((e, _call(e)) for e in islice(going, most))
     ]
-    tell.table(("id", "size", "age", "call"), rows, right="size age", fixed="id")
+    tell.table(("id", "size", "age", "call"), rows, right="size age", fixed="id", spare="age")
     if most is not None and len(going) > most:
         tell.say(f"and {amounts.count(len(going) - most, 'more entry')}: --all lists them")
 

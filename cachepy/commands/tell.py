@@ -1,28 +1,31 @@
 """What a command of the command line says: data on stdout, messages on stderr.
 
-On a terminal tables and colours by rich; otherwise plain text, one record a line, columns two or more
-spaces apart; or one JSON document.  Imports words; click for writing, rich only for a terminal.
+On a terminal tables that fit it, and colours by rich; otherwise plain text, nothing of it cut, one record a line,
+columns two or more spaces apart; or one JSON document.  Imports tables, words; click for writing, rich only for a
+terminal.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from contextlib import suppress
 
 import click
 
 from cachepy.commands import words
+from cachepy.commands.tables import COMFORT, GAP, LEAST, SAME, Shape, pad, plain, short_ids
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from typing import IO, Any
 
     from rich.console import Console
     from rich.text import Text
 
-    Row = Sequence[str]
+    from cachepy.commands.tables import Row
 
 STYLES = {
     "fresh": "green", "hit": "green", "stale": "yellow", "missing": "red", "unknown": "magenta",
@@ -30,7 +33,6 @@ STYLES = {
 }  # fmt: skip
 _MARKS = {"fresh": "✓", "hit": "✓", "stale": "✗", "missing": "○", "unknown": "?"}
 _ASCII = {"fresh": "ok", "hit": "ok", "stale": "x", "missing": "o", "unknown": "?"}
-_NARROW = 24  # columns that running text needs beside the columns that must not be cut
 
 
 class WrongUse(click.UsageError):
@@ -98,6 +100,19 @@ class Tell:
         """One line of several texts, each with its style."""
         self._put([(words.clean(text), style) for text, style in parts if text])
 
+    def fitted(self, before: tuple[str, str], text: str, behind: str, shorter: str) -> None:
+        """One line; on a terminal its text is cut in the middle, so that what is behind it is seen.
+
+        shorter: stands behind it where there is little room.
+        """
+        text = words.clean(text)
+        if self.is_terminal:
+            room = self.width - words.width(before[0])
+            if words.width(text + behind) > room and room < COMFORT + words.width(behind):
+                behind = shorter
+            text = self.cut(text, max(room - words.width(behind), LEAST), middle=True)
+        self.parts(before, (text, ""), (behind, ""))
+
     def raw(self, text: str) -> None:
         """Text that is written as it is."""
         write(text if text.endswith("\n") else text + "\n")
@@ -115,43 +130,53 @@ class Tell:
 
     # -- tables
 
-    def table(self, head: Row, rows: Iterable[Row], *, right: str = "", fixed: str = "") -> None:
-        """Records under headings; `right` and `fixed` name headings: aligned right, never wrapped.
+    def table(
+        self, head: Row, rows: Iterable[Row], *, right: str = "", fixed: str = "", spare: str = "", same: str = ""
+    ) -> bool:  # fmt: skip
+        """Records under headings, which are for a terminal only; whether a text was cut there.
 
-        The headings are for a terminal only. One that is too narrow gets plain lines, which it wraps itself.
+        right, fixed, spare, same: headings, see `Shape`. A terminal that is too narrow gets plain lines, which it wraps
+        itself.
         """
         cells = [[words.clean(cell) for cell in row] for row in rows]
         if not cells:
-            return
-        at_right = {i for i, title in enumerate(head) if title in right.split()}
-        whole = {i for i, title in enumerate(head) if title in fixed.split()} | at_right
-        if not self.is_terminal:
-            _plain(cells, at_right)
-        elif self._fits(head, cells, whole):
-            self._rich(head, cells, at_right, whole)
-        else:
-            _plain([[title.upper() for title in head], *cells], at_right)
+            return False
+        shape = Shape(head, right=right, fixed=fixed, spare=spare, same=same)
+        shown = shape.without_repeats(cells) if self.is_terminal else cells
+        widths = shape.fitted(shown, self.width) if self.is_terminal else None
+        if widths is not None:
+            return self._fitted(shape, shown, widths)
+        for line in plain([[title.upper() for title in head], *cells] if self.is_terminal else cells, shape.right):
+            write(line + "\n")
+        return False
 
-    def _fits(self, head: Row, cells: list[list[str]], whole: set[int]) -> bool:
-        widths = _widths([list(head), *cells])
-        needed = sum(w if i in whole else min(w, _NARROW) for i, w in enumerate(widths))
-        return needed + 2 * (len(widths) - 1) <= self.console.width
+    def _fitted(self, shape: Shape, cells: list[list[str]], widths: dict[int, int]) -> bool:
+        is_cut = False
+        for number, row in enumerate([[title.upper() for title in shape.head], *cells]):
+            line: list[tuple[str, str]] = []
+            for i, width in widths.items():
+                text = self.cut(row[i], width)
+                is_cut = is_cut or text != row[i]
+                line += [(pad(text, width, i in shape.right), _style(row[i]) if number else "head"), (" " * GAP, "")]
+            self._put([*line[:-2], (line[-2][0].rstrip(), line[-2][1])])
+        return is_cut
 
-    def _rich(self, head: Row, cells: list[list[str]], at_right: set[int], whole: set[int]) -> None:
-        from rich.table import Table
+    def names(self, shown: Iterable[str], known: Iterable[str]) -> dict[str, str]:
+        """What ids are called: on a terminal by so many digits as tell them from all known ones, else as they are."""
+        return short_ids(shown, known) if self.is_terminal else {call: call for call in shown}
 
-        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-        for i, title in enumerate(head):
-            table.add_column(
-                title.upper(), justify="right" if i in at_right else "left", no_wrap=i in whole, overflow="fold"
-            )
-        for row in cells:
-            table.add_row(*(_text([(cell, STYLES.get(cell, ""))]) for cell in row))
-        self.console.print(table)
+    def cut(self, text: str, room: int, *, middle: bool = False) -> str:
+        """A text that takes no more columns than that."""
+        return words.cut(text, room, "…" if self.can_show("…") else "...", middle=middle)
+
+    @property
+    def width(self) -> int:
+        """The columns of the terminal; COLUMNS says another number."""
+        return shutil.get_terminal_size().columns
 
     @property
     def console(self) -> Console:
-        """The terminal; respects NO_COLOR, TERM and COLUMNS."""
+        """The terminal; respects NO_COLOR and TERM."""
         if self._console is None:
             from rich.console import Console
 
@@ -178,38 +203,5 @@ def _text(parts: list[tuple[str, str]]) -> Text:
     return Text.assemble(*((text, STYLES.get(style, style)) for text, style in parts))
 
 
-def _widths(cells: list[list[str]]) -> list[int]:
-    return [max(map(words.width, column)) for column in zip(*cells, strict=True)]
-
-
-def _plain(cells: list[list[str]], at_right: set[int]) -> None:
-    """Aligned columns; what is behind the last column is not filled up."""
-    widths = _widths(cells)
-    for row in cells:
-        padded = (_pad(cell, width, i in at_right) for i, (cell, width) in enumerate(zip(row, widths, strict=True)))
-        write("  ".join(padded).rstrip() + "\n")
-
-
-def _pad(cell: str, width: int, at_right: bool) -> str:
-    room = " " * (width - words.width(cell))
-    return room + cell if at_right else cell + room
-
-
-def short_ids(ids: Iterable[str]) -> dict[str, str]:
-    """Each id with as much of its digest as tells all of them apart, 8 characters at least.
-
-    >>> short_ids(["f:0123456789ab", "g:0123456789ab"])["f:0123456789ab"]
-    'f:01234567'
-    >>> short_ids(["f:0123456789ab", "f:0123456799ab"])["f:0123456789ab"]
-    'f:0123456789'
-    """
-    known = list(ids)
-    length = 8
-    while len({_cut(each, length) for each in known}) < len(set(known)):
-        length += 2
-    return {each: _cut(each, length) for each in known}
-
-
-def _cut(call: str, length: int) -> str:
-    fname, _, digest = call.rpartition(":")
-    return f"{fname}:{digest[:length]}"
+def _style(cell: str) -> str:
+    return cell if cell in STYLES else "faint" if cell == SAME else ""

@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import re
 import time
-from unicodedata import east_asian_width
+from unicodedata import category, east_asian_width
 
 _SIZE = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([kmgtp]?)(i?)b?\s*", re.IGNORECASE)
 _AGE = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([hdw]?)\s*", re.IGNORECASE)
+_EMOJI = "\ufe0f"  # the character before it is shown as an emoji, which is wide
 _DAYS = {"h": 1 / 24, "d": 1.0, "": 1.0, "w": 7.0}
 
 
@@ -97,11 +98,38 @@ def width(text: str) -> int:
     """
     if text.isascii():
         return len(text)
-    return sum(2 if east_asian_width(c) in "WF" else 0 if east_asian_width(c) == "N" and _joins(c) else 1 for c in text)
+    return sum(map(_columns, text))
 
 
-def _joins(char: str) -> bool:
-    """Whether a character is written onto the one before it."""
-    from unicodedata import combining
+def _columns(char: str) -> int:
+    """Of one character: what is written onto the one before it takes none, and what makes that an emoji one more."""
+    if char == _EMOJI:
+        return 1
+    if category(char) in ("Mn", "Me"):
+        return 0
+    return 2 if east_asian_width(char) in "WF" else 1
 
-    return combining(char) != 0
+
+def cut(text: str, room: int, dots: str = "…", *, middle: bool = False) -> str:
+    """A text that takes no more columns of a terminal: its start, or its start and its end.
+
+    >>> cut("file data/3.csv changed", 12), cut("file data/3.csv changed", 15, middle=True), cut("日本語", 5)
+    ('file data/3…', 'file da…changed', '日本…')
+    """
+    if width(text) <= room:
+        return text
+    left = room - len(dots)
+    if left <= 0:
+        return dots[:room]
+    if middle:
+        end = _start(text[::-1], left // 2)[::-1]
+        return _start(text, left - width(end)) + dots + end
+    return _start(text, left).rstrip() + dots
+
+
+def _start(text: str, room: int) -> str:
+    """So much of a text as has room."""
+    used = at = 0
+    while at < len(text) and (used := used + width(text[at])) <= room:
+        at += 1
+    return text[:at]

@@ -101,6 +101,7 @@ def run(monkeypatch, capsys):
 
     def called(folder, *args):
         monkeypatch.chdir(folder)
+        monkeypatch.setenv("HOME", str(folder))  # above it, no folder is looked into
         with pytest.raises(SystemExit) as ended:
             main(args)
         out, err = capsys.readouterr()
@@ -314,7 +315,10 @@ EVERY = [
 def test_nothing_is_recorded_yet(run, tmp_path):
     """``cachepy status -q --import || sbatch job.sh`` has to submit the first job too, but not in silence."""
     folder = tmp_path / ".cachepy"
-    text = f"cachepy: error: there is no cache directory {folder}; name one with --cache-dir DIR, or set CACHEPY_DIR\n"
+    text = (
+        f"cachepy: error: there is no cache directory {folder}, and none in the folders above; "
+        f"name one with --cache-dir DIR, or set CACHEPY_DIR\n"
+    )
     for options in ((), ("-q",), ("--json",)):
         assert run(tmp_path, "status", *options) == (2, [], text)
     assert not list(tmp_path.iterdir())
