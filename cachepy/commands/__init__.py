@@ -14,7 +14,10 @@ from cachepy import __version__
 from cachepy.commands.ask import explain, plan, status
 from cachepy.commands.care import repair, verify
 from cachepy.commands.listing import ls, show, stats
+from cachepy.commands.mistakes import plainly
 from cachepy.commands.pruning import prune
+from cachepy.commands.record import log
+from cachepy.commands.refreshing import refresh
 from cachepy.commands.view import export, graph
 from cachepy.exits import guarded
 
@@ -35,6 +38,8 @@ class _Group(click.Group):
     def make_context(self, *args: Any, **options: Any) -> click.Context:
         try:
             return super().make_context(*args, **options)
+        except click.UsageError as error:
+            raise plainly(error, self) from error
         except BrokenPipeError:  # --help writes already here
             raise click.exceptions.Exit(guarded(_unread)) from None
 
@@ -43,7 +48,10 @@ class _Group(click.Group):
 
         def called() -> int:
             _prepare()
-            run(ctx)
+            try:
+                run(ctx)
+            except click.UsageError as error:
+                raise plainly(error, self) from error
             return 0
 
         raise click.exceptions.Exit(guarded(called))
@@ -59,9 +67,9 @@ class _Group(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        near = difflib.get_close_matches(args[0], self.commands, n=1)
+        near = difflib.get_close_matches(args[0], self.commands, n=2)
         if args[0] not in self.commands and not args[0].startswith("-"):
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(self.commands)}"
+            hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(self.commands)}"
             raise click.UsageError(f"there is no command {args[0]!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
 
@@ -109,5 +117,5 @@ def cachepy() -> None:
     """  # noqa: D301 - \b is how click keeps lines as they are
 
 
-for _each in (status, explain, plan, graph, ls, show, stats, prune, verify, repair, export):
+for _each in (status, explain, plan, refresh, graph, log, ls, show, stats, prune, verify, repair, export):
     cachepy.add_command(_each)

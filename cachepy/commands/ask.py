@@ -345,11 +345,12 @@ def plan(
             tell.document(cache_dir=cache.root, **made.as_dict(), **more)
         elif not tell.is_silent:
             most = None if show_all else limit
-            _tell_plan(tell, cache, made, [c for c in made.calls if show_all or c.state != "hit"], most)
+            tell_plan(tell, cache, made, [c for c in made.calls if show_all or c.state != "hit"], most)
     return code_of(cache, (c.state for c in made.calls))
 
 
-def _tell_plan(tell: Tell, cache: Opened, made: Plan, calls: list[PlannedCall], most: int | None) -> None:
+def tell_plan(tell: Tell, cache: Opened, made: Plan, calls: list[PlannedCall], most: int | None) -> None:
+    """Some calls of a plan, and the sum of all."""
     names = tell.names([c.id for c in calls[:most]], cache.ids)
     why = short_reason if tell.is_terminal else first_reason
     rows = [(c.state, amounts.span(c.own), names[c.id], c.label, why(c.reasons) or c.doubt) for c in calls[:most]]

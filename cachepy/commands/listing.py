@@ -15,18 +15,19 @@ from cachepy.commands import words
 from cachepy.commands.ask import PAST, code_of, look, seen
 from cachepy.commands.causes import sentence, telling
 from cachepy.commands.finding import place
-from cachepy.commands.opening import Opened, opened, session_at
+from cachepy.commands.opening import Opened, opened, session_at, similar
 from cachepy.commands.options import command, looks_at_code
 from cachepy.commands.tell import Tell
-from cachepy.model import ENV, PACKAGE
+from cachepy.graph import file_path, written_by
+from cachepy.model import ENV, FILE, PACKAGE
 from cachepy.values import amounts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
-    from cachepy.model import Event
+    from cachepy.model import Dep
     from cachepy.upkeep.stock import Stock
 
 _SORTS: dict[str, tuple[Callable[[Stock], Any], bool]] = {  # key, largest first
@@ -44,20 +45,21 @@ _REPR = 4000  # characters
 
 @command(
     "ls",
-    "cachepy ls load --sort size\ncachepy ls 'load_*' --json",
+    "cachepy ls load --sort size\ncachepy ls --output out/report.csv\ncachepy ls 'load_*' --json",
     "entries",
 )
 @click.argument("pattern", required=False, default="")
+@click.option("--output", metavar="PATH", help="Only the calls that wrote this file, or files in this folder.")
 @click.option(
     "--sort", type=click.Choice(list(_SORTS)), default="age", show_default=True, help="Newest or largest first."
 )
 @click.option("--reverse", is_flag=True, help="The other way round.")
-def ls(tell: Tell, cache_dir: str | None, *, pattern: str, sort: str, reverse: bool) -> int:
+def ls(tell: Tell, cache_dir: str | None, *, pattern: str, output: str | None, sort: str, reverse: bool) -> int:
     """List the stored calls.
 
-    With PATTERN only those whose id, function or label contains it (or matches it, if it has *, ? or [). Columns: id,
-    size with all older runs, age, stored runs, call. In a pipe the id is whole, the size is in bytes and the age is
-    the time when it was stored.
+    With PATTERN only those whose id, function or label contains it (or matches it, if it has *, ? or [), or that wrote
+    the file of that name. Columns: id, size with all older runs, age, stored runs, call. In a pipe the id is whole,
+    the size is in bytes and the age is the time when it was stored.
     """
     from cachepy.upkeep.stock import stock
 
@@ -66,26 +68,60 @@ def ls(tell: Tell, cache_dir: str | None, *, pattern: str, sort: str, reverse: b
         found = list(stock(root))
     listed = [e for e in found if e.events]
     key, down = _SORTS[sort]
-    entries = sorted((e for e in listed if _matches(e.events[0], pattern)), key=key, reverse=down != reverse)
+    meant = [e for e in listed if _is_asked(e, pattern) and (output is None or _wrote(e, output))]
+    entries = sorted(meant, key=key, reverse=down != reverse)
     if tell.as_json:
         tell.document(cache_dir=root, entries=[_entry(e) for e in entries])
     else:
         _tell_entries(tell, entries, [e.events[0].id for e in listed])
     if not listed:
         tell.say(f"nothing is stored in {root}")
+    elif not entries and output is not None:
+        _say_no_writer(tell, listed, output)
     elif not entries:
-        tell.say(f"none of the {amounts.count(len(listed), 'stored call')} matches {pattern!r}")
+        say_none(tell, {e.events[0].fname for e in listed}, pattern, amounts.count(len(listed), "stored call"))
     if len(found) > len(listed):
         number = amounts.count(len(found) - len(listed), "entry")
         tell.say(f"warning: {number} cannot be read; `cachepy verify` says why")
     return 0
 
 
-def _matches(event: Event, pattern: str) -> bool:
-    texts = event.id, event.fname, event.title
+def _is_asked(entry: Stock, pattern: str) -> bool:
+    event = entry.events[0]
+    return matches(pattern, event.id, event.fname, event.title) or (bool(pattern) and _wrote(entry, pattern))
+
+
+def matches(pattern: str, *texts: str) -> bool:
+    """Whether one of the texts contains a pattern, or matches it, if it has signs for that."""
     if set(pattern) & set("*?["):
         return any(fnmatchcase(text, pattern) for text in texts)
     return any(pattern in text for text in texts)
+
+
+def say_none(tell: Tell, functions: Iterable[str], pattern: str, things: str) -> None:
+    """That nothing matches, and which functions have similar names."""
+    near = similar(pattern.partition("(")[0], functions)
+    tell.say(f"none of the {things} matches {pattern!r}{near}")
+
+
+def _wrote(entry: Stock, path: str) -> bool:
+    """Whether the newest run of a call wrote a file, or one in a folder."""
+    wanted = os.path.abspath(path)
+    return any(each == wanted or each.startswith(os.path.join(wanted, "")) for each in written_by(entry.events[0]))
+
+
+def _say_no_writer(tell: Tell, listed: list[Stock], path: str) -> None:
+    """That no call wrote a file, and how many read it."""
+    wanted = os.path.abspath(path)
+    readers = [e.events[0] for e in listed if any(file_path(e.events[0], d.name) == wanted for d in _files_of(e))]
+    text = f"no stored call wrote {path}"
+    if readers:
+        text += f"; {readers[0].title} read it" if len(readers) == 1 else f"; {len(readers):,} calls read it"
+    tell.say(text)
+
+
+def _files_of(entry: Stock) -> list[Dep]:
+    return [dep for dep in entry.events[0].trace.deps if dep.kind == FILE]
 
 
 def _entry(entry: Stock) -> dict[str, Any]:
@@ -93,6 +129,7 @@ def _entry(entry: Stock) -> dict[str, Any]:
     return {
         "id": event.id, "label": event.title, "fname": event.fname, "module": event.module, "path": entry.path,
         "size": entry.size, "created": event.created, "elapsed": event.elapsed, "runs": len(entry.files),
+        "outputs": sorted(written_by(event)),
     }  # fmt: skip
 
 

@@ -28,6 +28,16 @@ _SHOWN = 8  # calls that a message about an ambiguous name lists
 _DIGITS = 4  # of a digest, at least
 
 
+def similar(name: str, known: Iterable[str]) -> str:
+    """A question after names that are similar; empty if there are none.
+
+    >>> similar("laod", ["load", "clean"]), similar("load", [])
+    ('; did you mean load?', '')
+    """
+    near = difflib.get_close_matches(name, sorted(set(known)), n=3)
+    return f"; did you mean {' or '.join(near)}?" if near else ""
+
+
 class Opened:
     """A cache directory and the session that looks at it."""
 
@@ -87,8 +97,7 @@ class Opened:
 
     def near(self, name: str) -> str:
         """A question after functions of similar names; empty if there are none."""
-        near = difflib.get_close_matches(name, sorted({e.fname for e in self.events.values()}), n=3)
-        return f"; did you mean {' or '.join(near)}?" if near else ""
+        return similar(name, {e.fname for e in self.events.values()})
 
     def _unknown(self, name: str) -> str:
         hint = self.near(name) if self.events else ": no calls are recorded there"
@@ -112,22 +121,23 @@ class Opened:
 
 
 @contextmanager
-def session_at(root: str) -> Iterator[Session]:
-    """A session of its own for one directory, which writes nothing."""
+def session_at(root: str, *, writes: bool = False) -> Iterator[Session]:
+    """A session of its own for one directory, which writes nothing unless it is told that calls will run."""
     from cachepy.session import Session, use_session
 
     session = Session()
-    session.files = Files(ReadMemo())
+    if not writes:
+        session.files = Files(ReadMemo())
     session.files.memo_file = session.store(root).memo_file
     with use_session(session):
         yield session
 
 
 @contextmanager
-def opened(cache_dir: str | None, say: Callable[[str], None]) -> Iterator[Opened]:
+def opened(cache_dir: str | None, say: Callable[[str], None], *, writes: bool = False) -> Iterator[Opened]:
     """The graph of a cache directory in memory; `say` is told what was not as it should be."""
     root = place(cache_dir, say)
-    with session_at(root) as session:
+    with session_at(root, writes=writes) as session:
         cache = Opened(root, session)
         gc.disable()  # while very many records are made that all stay
         try:

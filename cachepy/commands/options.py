@@ -18,7 +18,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    _Type = click.ParamType[float]
+else:
+    _Type = click.ParamType  # before click 8.4 it takes no parameter
+
 LIMIT = 20
+
+
+class Typed(_Type):
+    """A value that people type with a unit."""
+
+    def __init__(self, name: str, parse: Callable[[str], float]) -> None:
+        self.name = name
+        self.parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return self.parse(value) if isinstance(value, str) else value
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 def command(name: str, example: str, keys: str) -> Callable[[Callable[..., int]], click.Command]:

@@ -16,39 +16,20 @@ from cachepy.commands import words
 from cachepy.commands.consent import dry_run_option, is_shown, may, yes_option
 from cachepy.commands.finding import place
 from cachepy.commands.opening import session_at
-from cachepy.commands.options import command, everything, limit
+from cachepy.commands.options import Typed, command, everything, limit
 from cachepy.commands.tell import Tell, complain
 from cachepy.exits import ERROR
 from cachepy.values import amounts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Any
+    from collections.abc import Sequence
 
     from cachepy.upkeep.maintain import Pruned
     from cachepy.upkeep.stock import Stock
 
-    _Type = click.ParamType[float]
-else:
-    _Type = click.ParamType  # before click 8.4 it takes no parameter
-
 _DAYS = 30.0
 _DAY = 86400.0  # s
-
-
-class _Typed(_Type):
-    """A value that people type with a unit."""
-
-    def __init__(self, name: str, parse: Callable[[str], float]) -> None:
-        self.name = name
-        self.parse = parse
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        try:
-            return self.parse(value) if isinstance(value, str) else value
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
 
 
 @command(
@@ -56,10 +37,10 @@ class _Typed(_Type):
     "cachepy prune --older-than 30 --dry-run\ncachepy prune --max-size 10GB --yes",
     "entries size deleted forgotten dry_run",
 )
-@click.option("--older-than", "days", metavar="DAYS", type=_Typed("days", words.parse_age), help=(
+@click.option("--older-than", "days", metavar="DAYS", type=Typed("days", words.parse_age), help=(
     "Entries last written longer ago go: days, or 12h, 30d, 2w; 0: all.  [default: 30, or none with --max-size]"
 ))  # fmt: skip
-@click.option("--max-size", "most", metavar="SIZE", type=_Typed("size", words.parse_size), help=(
+@click.option("--max-size", "most", metavar="SIZE", type=Typed("size", words.parse_size), help=(
     "Then the oldest go until no more than this is left of entries: 500MB, 10GB. The graph and what is known of code "
     "are not counted."
 ))  # fmt: skip

@@ -8,10 +8,13 @@ from __future__ import annotations
 import os
 import re
 import time
+from datetime import datetime
 from unicodedata import category, east_asian_width
 
 _SIZE = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([kmgtp]?)(i?)b?\s*", re.IGNORECASE)
 _AGE = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([hdw]?)\s*", re.IGNORECASE)
+_AGO = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(s|min|h|d|w)\s*", re.IGNORECASE)
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 _EMOJI = "\ufe0f"  # the character before it is shown as an emoji, which is wide
 _DAYS = {"h": 1 / 24, "d": 1.0, "": 1.0, "w": 7.0}
 
@@ -62,6 +65,21 @@ def parse_age(text: str) -> float:
     if found is None:
         raise ValueError(f"{text!r} is not an age: write a number of days, or 12h, 30d, 2w")
     return float(found[1]) * _DAYS[found[2].lower()]
+
+
+def parse_since(text: str) -> float:
+    """A moment from how long ago it was, or from its date; ValueError says what is understood.
+
+    >>> time.time() - parse_since("2h") >= 7200, parse_since("1970-01-03") > 0
+    (True, True)
+    """
+    found = _AGO.fullmatch(text)
+    if found is not None:
+        return time.time() - float(found[1]) * _SECONDS[found[2].lower()]
+    try:
+        return datetime.fromisoformat(text.strip()).timestamp()
+    except ValueError:
+        raise ValueError(f"{text!r} is no time: write 30min, 2h, 7d, or a date like 2026-03-01T14:00") from None
 
 
 def near(path: str) -> str:

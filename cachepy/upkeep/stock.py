@@ -29,9 +29,12 @@ _STARTS = (MARK, b"\x80\x05", PROGRAMS_HEAD)  # of our files: records, other dat
 
 
 class Stock:
-    """One entry as it was when it was looked at; `events` is empty if it is damaged."""
+    """One entry as it was when it was looked at; `events` is empty if it is damaged.
 
-    __slots__ = ("events", "files", "path", "size", "stamp", "written")
+    runs: each event with the file of its value.
+    """
+
+    __slots__ = ("events", "files", "path", "runs", "size", "stamp", "written")
 
     def __init__(self, path: str, root: str) -> None:
         rows: list[tuple[Event | None, str]] = [(None, os.path.basename(path))]
@@ -41,8 +44,10 @@ class Stock:
         except EntryError:
             self.stamp = state_of(path)
         self.path = path
-        self.events = [moved_event(event, root) for event, _ in rows if event is not None]
         self.files = [os.path.join(os.path.dirname(path), name) for _, name in rows]
+        pairs = zip(rows, self.files, strict=True)
+        self.runs = [(moved_event(event, root), file) for (event, _), file in pairs if event is not None]
+        self.events = [event for event, _ in self.runs]
         self.size = sum(map(size_of, self.files))
         self.written = self.events[0].created if self.events else self.stamp[1] / 1e9
 

@@ -306,8 +306,8 @@ def test_functions_that_are_gone_are_told(run, own):
 # ---------------------------------------------------------------- which directory
 
 EVERY = [
-    ("status",), ("explain", "load"), ("plan",), ("graph",), ("ls",), ("show", "load"), ("stats",),
-    ("prune", "--older-than", "0", "--yes"), ("verify",), ("verify", "--rerun", "1"), ("repair", "--yes"),
+    ("status",), ("explain", "load"), ("plan",), ("refresh", "-y"), ("graph",), ("log",), ("ls",), ("show", "load"),
+    ("stats",), ("prune", "--older-than", "0", "--yes"), ("verify",), ("verify", "--rerun", "1"), ("repair", "--yes"),
     ("export", "--format", "json"),
 ]  # fmt: skip
 
@@ -425,6 +425,7 @@ def test_a_foreign_graph_is_no_traceback(run, own):
 
 READING = [
     ("status",), ("explain", "load"), ("plan",), ("plan", "--import"), ("graph",), ("ls",), ("show", "alone", "--value"),
+    ("refresh", "-n"), ("log",),
     ("stats",), ("prune", "--older-than", "0", "--dry-run"), ("verify", "--rerun", "2"), ("repair", "--dry-run"),
     ("export", "--format", "graphml"), ("status", "--import"),
 ]  # fmt: skip
@@ -521,6 +522,142 @@ def test_plan(run, ask, stale, fresh):
     doc = ask(stale, "plan", "load")[1]
     assert doc["counts"]["hit"] == 3
     assert doc["text"].startswith("1 of 4 calls would run")
+
+
+# ---------------------------------------------------------------- refresh
+
+
+def test_refresh_shows_the_plan_and_wants_a_yes(run, own):
+    (own / "data/3.csv").write_text("9 9")
+    before = tree(own)
+    code, lines, err = run(own, "refresh")
+    assert (code, lines) == (2, run(own, "plan")[1])
+    assert "add --yes" in err
+    assert run(own, "refresh", "--dry-run")[:2] == (0, lines)
+    assert run(own, "refresh", "--json")[0] == 2
+    assert tree(own) == before
+
+
+def test_refresh_runs_what_is_stale(run, ask, own):
+    (own / "data/3.csv").write_text("9 9")
+    code, doc = ask(own, "refresh", "--yes")
+    assert (code, doc["remaining"], doc["failed"], doc["left"], doc["dry_run"]) == (0, {}, {}, {}, False)
+    assert [call.partition(":")[0] for call in doc["ran"]] == ["load", "clean", "report"]
+    assert len(doc["planned"]) == 3
+    assert run(own, "status")[:2] == (0, ["all 10 calls are fresh"])
+    code, lines, _ = run(own, "refresh", "--yes")
+    assert code == 0
+    assert lines[-1].startswith("0 of ")
+    assert run(own, "show", "report", "--value")[1][-1] == "('Übersicht', 36.0)"
+
+
+@pytest.mark.parametrize("way", [("-C", ".."), (), ("--cache-dir", "../.cachepy")], ids=str)
+def test_refresh_runs_calls_where_they_ran(run, own, way):
+    """Also from a folder below: relative paths mean what they meant, and results go into the same cache."""
+    (own / "below").mkdir()
+    (own / "data/3.csv").write_text("9 9")
+    code, lines, err = run(own / "below", *way, "refresh", "-y")
+    assert (code, lines[-1]) == (0, "3 ran; all are fresh now")
+    assert ("the cache is ../.cachepy" in err) == (not way)
+    assert run(own, "status")[0] == 0
+    assert sorted(os.listdir(own / "below")) == []
+
+
+def test_refresh_of_some_calls(run, own):
+    path = own / "flows.py"
+    path.write_text(path.read_text().replace("x + 1", "x + 2"))
+    (own / "data/3.csv").write_text("9 9")
+    assert run(own, "refresh", "alone", "-y")[1][-1] == "1 ran; all are fresh now"
+    assert run(own, "refresh", "laod", "-y")[0] == 2
+    assert run(own, "status")[1][0] == "10 calls: 3 stale, 7 fresh"
+
+
+def test_refresh_names_what_failed_and_what_did_not_run(run, ask, own):
+    (own / "data/3.csv").write_text("9 x")
+    code, lines, _ = run(own, "refresh", "-y")
+    assert code == 1
+    text = "\n".join(lines)
+    assert re.search(r"^failed +load:[0-9a-f]{32} +load\('3.csv'\) +ValueError: could not convert", text, re.MULTILINE)
+    assert re.search(r"^not run +report:[0-9a-f]{32} +report\('Übersicht'\) +load\('3.csv'\)", text, re.MULTILINE)
+    assert lines[-1] == "1 failed, 2 could not be made; 3 calls are not fresh"
+    assert run(own, "refresh", "-y", "-q")[:2] == (1, [])
+    code, doc = ask(own, "refresh", "-y")
+    assert (code, len(doc["left"]), set(doc["remaining"].values())) == (1, 2, {"stale"})
+    assert next(iter(doc["failed"].values())).startswith("ValueError: ")
+
+
+def test_refresh_says_where_a_call_of_another_folder_runs(run, tmp_path):
+    source = f"from cachepy import cache_file\n@cache_file({str(tmp_path / 'cache')!r})\ndef f(x):\n    return x + 1\n"
+    for name in "one", "two":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "flows.py").write_text(source)
+        (tmp_path / name / f"{name}.py").write_text(f"import flows\nflows.f({ord(name[0])})\n")
+        rerun(tmp_path / name, f"{name}.py")
+        (tmp_path / name / "flows.py").write_text(source.replace("x + 1", "x + 2"))
+    code, lines, _ = run(tmp_path / "one", "refresh", "--cache-dir", "../cache", "-y")
+    assert code == 1
+    assert lines[-1] == "1 ran, 1 could not be made; 1 call is not fresh"
+    there = tmp_path / "two"
+    assert lines[-2].endswith(f"it ran in {there}: `cachepy -C {there} refresh --cache-dir {tmp_path / 'cache'}` runs it there")
+    assert run(tmp_path / "one", "-C", "../two", "refresh", "--cache-dir", "../cache", "-y")[0] == 0
+
+
+def test_what_a_refresh_prints_is_no_data(run, ask, own):
+    path = own / "flows.py"
+    path.write_text(path.read_text().replace("return x + 1", "print('loud'); return x + 2"))
+    code, doc = ask(own, "refresh", "-y")
+    assert (code, len(doc["ran"])) == (0, 1)
+
+
+# ---------------------------------------------------------------- log
+
+
+def test_the_log_has_every_run_the_newest_first(run, ask, own):
+    (own / "data/3.csv").write_text("9 9")
+    rerun(own)
+    code, doc = ask(own, "log")
+    times = [each["created"] for each in doc["runs"]]
+    assert (code, len(times), times) == (0, 13, sorted(times, reverse=True))
+    assert [each["label"] for each in doc["runs"]].count("report('Übersicht')") == 2
+    assert len({each["pid"] for each in doc["runs"]}) == 2
+    _, lines, err = run(own, "log", "-n", "2")
+    assert len(lines) == 2
+    when, took, size, name, pid, *label = lines[0].split()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", when)
+    assert (float(took) < 100, int(size) > 100, name.partition(":")[0], int(pid) > 0) == (True, True, "report", True)
+    assert label == ["report('Übersicht')"]
+    assert "and 11 older runs: --all lists them" in err
+
+
+@pytest.mark.parametrize(
+    ("args", "number", "said"),
+    [
+        (("load",), 4, ""),
+        (("l*d",), 4, ""),
+        (("laod",), 0, "none of the 10 runs matches 'laod'; did you mean load?"),
+        (("--since", "1d"), 10, ""),
+        (("--since", "2001-01-01"), 10, ""),
+        (("--since", "2901-01-01T12:00"), 0, "nothing ran since then; the last run ended "),
+        (("-n", "0"), 0, "and 10 older runs"),
+    ],
+    ids=str,
+)
+def test_some_of_the_log(run, fresh, args, number, said):
+    code, lines, err = run(fresh, "log", *args)
+    assert (code, len(lines)) == (0, number)
+    assert err.startswith(said) and bool(err) == bool(said)
+
+
+def test_the_log_tells_what_left_no_result(run, ask, own):
+    (own / "flows.py").write_text(
+        "from cachepy import cache_file\n@cache_file('.cachepy')\ndef boom(x):\n    raise ValueError(x)\n"
+        "try:\n    boom(2)\nexcept ValueError:\n    pass\n"
+    )
+    rerun(own)
+    next(own.glob(".cachepy/entries/*/alone-*.entry")).unlink()
+    assert run(own, "log", "boom")[1][0].split()[1:3] == ["-", "no"]
+    states = {each["fname"]: each["state"] for each in ask(own, "log")[1]["runs"]}
+    assert (states["boom"], states["alone"], states["load"]) == ("unended", "missing", "stored")
 
 
 # ---------------------------------------------------------------- graph and export
@@ -621,9 +758,17 @@ def test_a_picture_takes_a_direction_and_a_theme(run, stale, tmp_path):
         (("prune", "--max-size", "10 horses"), "'10 horses' is not a size"),
         (("verify", "--rerun", "-1"), "--rerun"),
         (("show", "load"), "'load' is 4 calls; name one of them"),
-        (("stat",), "did you mean stats?"),
+        (("stat",), "did you mean stats or status?"),
         (("xyz",), "there are status, explain, plan"),
-        (("status", "--nope"), "--nope"),
+        (("status", "--nope"), "there is no option --nope here; `cachepy status --help` says more"),
+        (("status", "--roots", "x"), "there is no option --roots here; did you mean --root? `cachepy status --help`"),
+        (("status", "--output", "x"), "there is no option --output here: it is one of graph, ls, export; `"),
+        (("--verison",), "did you mean --version? `cachepy --help` says more"),
+        (("ls", "--sort", "siez"), "--sort: 'siez' is not one of 'age', 'size', 'time', 'name'; did you mean size? `"),
+        (("explain",), "CALL is missing; `cachepy explain --help` says more"),
+        (("ls", "a", "b"), "got unexpected extra argument (b); `cachepy ls --help` says more"),
+        (("status", "--root"), "option '--root' requires an argument"),
+        (("log", "--since", "soon"), "--since: 'soon' is no time: write 30min, 2h, 7d, or a date like"),
     ],
     ids=lambda each: " ".join(each) if isinstance(each, tuple) else None,
 )
@@ -631,6 +776,7 @@ def test_wrong_usage(run, fresh, args, text):
     code, lines, err = run(fresh, *args)
     assert (code, lines) == (2, [])
     assert text in err
+    assert err.startswith("cachepy: error: ")
     assert "Traceback" not in err
 
 
@@ -703,6 +849,25 @@ def test_ls(run, ask, fresh):
 
 def test_ls_without_a_match_says_so(run, fresh):
     assert run(fresh, "ls", "zzz") == (0, [], "none of the 10 stored calls matches 'zzz'\n")
+    assert run(fresh, "ls", "laod(") == (0, [], "none of the 10 stored calls matches 'laod('; did you mean load?\n")
+
+
+def test_ls_names_the_call_that_wrote_a_file(run, ask, own):
+    (own / "flows.py").write_text(
+        "from pathlib import Path\nfrom cachepy import cache_file, track_file\ncached = cache_file('.cachepy')\n"
+        "@cached\ndef write(x, data):\n    out = Path(f'out/{x}.csv')\n    out.parent.mkdir(exist_ok=True)\n"
+        "    out.write_text(data.read_text())\n    track_file(out)\n"
+        "write(1, Path('data/1.csv'))\nwrite(2, Path('data/2.csv'))\n"
+    )
+    rerun(own)
+    for args in (("out/1.csv",), ("--output", "out/1.csv"), ("write", "--output", str(own / "out/1.csv"))):
+        assert [line.split("  ")[-1] for line in run(own, "ls", *args)[1]] == ["write(1, 1.csv)"]
+    assert len(run(own, "ls", "--output", "out")[1]) == 2
+    assert ask(own, "ls", "out/1.csv")[1]["entries"][0]["outputs"] == [str(own / "out/1.csv")]
+    (own / "below").mkdir()
+    assert len(run(own / "below", "ls", "../out/1.csv")[1]) == 1
+    assert run(own, "ls", "--output", "data/1.csv")[2] == "no stored call wrote data/1.csv; 2 calls read it\n"
+    assert run(own, "ls", "--output", "nothing")[2] == "no stored call wrote nothing\n"
 
 
 def test_ls_tells_of_damaged_entries(run, own):
@@ -921,6 +1086,8 @@ SCHEMAS = {
     ("explain", "load"): "cache_dir calls history unseen unimported",
     ("plan",): "cache_dir calls counts certain possible seconds saved text history plain unseen unimported",
     ("graph",): "cache_dir nodes history unseen unimported",
+    ("refresh", "--dry-run"): "cache_dir planned ran cut failed left remaining dry_run unimported",
+    ("log",): "cache_dir runs",
     ("ls",): "cache_dir entries",
     ("stats",): "cache_dir functions total oldest newest",
     (
@@ -940,7 +1107,9 @@ PARTS = {
     ("explain load", "calls"): "id label state reasons",
     ("plan", "calls"): "id label fname state reasons elapsed own doubt certain runs",
     ("graph", "nodes"): "id label fname module state parents children inputs files created elapsed",
-    ("ls", "entries"): "id label fname module path size created elapsed runs",
+    ("refresh --dry-run", "planned"): "id label fname state reasons elapsed own doubt certain runs",
+    ("log", "runs"): "id label fname module run created elapsed size state host pid cwd",
+    ("ls", "entries"): "id label fname module path size created elapsed runs outputs",
     ("prune --older-than 0 --dry-run", "entries"): "id label path size created",
 }
 
@@ -991,7 +1160,8 @@ def test_every_command_has_a_help_with_an_example(run, fresh):
     from cachepy.commands import cachepy
 
     assert list(cachepy.commands) == [
-        "status", "explain", "plan", "graph", "ls", "show", "stats", "prune", "verify", "repair", "export",
+        "status", "explain", "plan", "refresh", "graph", "log", "ls", "show", "stats", "prune", "verify", "repair",
+        "export",
     ]  # fmt: skip
     for name in cachepy.commands:
         code, lines, _ = run(fresh, name, "--help")

@@ -243,9 +243,9 @@ ALLOWED: dict[str, set[str]] = {
     "view": {"amounts", "api", "captions", "model", "notebook", "scene", "show", "stale"},
     # commands/
     "commands": {
-        "__init__", "amounts", "api", "causes", "check", "crate", "exits", "export", "files", "handling", "imported", "lacking",
-        "maintain", "model", "options", "page", "plan", "progress", "provenance", "repair", "session", "show", "stale",
-        "statmemo", "stock", "unended", "unplaced",
+        "__init__", "amounts", "api", "causes", "check", "crate", "exits", "export", "files", "graph", "handling",
+        "imported", "jobs", "lacking", "maintain", "model", "options", "owner", "page", "plan", "progress",
+        "provenance", "refresh", "repair", "session", "show", "stale", "statmemo", "stock", "unended", "unplaced",
     },
 }  # fmt: skip
 
