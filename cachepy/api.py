@@ -1,12 +1,13 @@
 """The ``cache_tree_*`` functions: the graph of the current session, for users.
 
-Imports errors, session.
+Imports answers, errors, session.
 """
 
 from __future__ import annotations
 
 import os
 
+from cachepy.answers import Calls, ChangedCalls, Files, Summary
 from cachepy.errors import CacheReadWarning, UsageError, UsageValueError
 from cachepy.session import current_session
 
@@ -60,7 +61,7 @@ def cache_tree_nodes() -> dict[str, Node]:
     >>> [(node["fname"], node["label"]) for node in cache_tree_nodes().values()]
     [('square', {'x': '3'})]
     """
-    return graph_now().nodes()
+    return Calls(graph_now().nodes())
 
 
 def graph_now(session: Session | None = None) -> Graph:
@@ -268,7 +269,8 @@ def cache_tree_for_file(path: AnyPath) -> dict[str, Node]:
     [{'path': 'a.txt'}]
     """
     graph = graph_now()
-    return {call: node for call in graph.for_file(path_text("path", path)) if (node := graph.node(call)) is not None}
+    found = ((call, graph.node(call)) for call in graph.for_file(path_text("path", path)))
+    return Calls((call, node) for call, node in found if node is not None)
 
 
 def cache_tree_files() -> dict[str, list[str]]:
@@ -295,7 +297,7 @@ def cache_tree_files() -> dict[str, list[str]]:
     >>> [(os.path.basename(path), len(calls)) for path, calls in cache_tree_files().items()]
     [('a.txt', 1)]
     """
-    return graph_now().files()
+    return Files(graph_now().files())
 
 
 def cache_tree_summary(*, history: bool = False) -> dict[str, Any]:
@@ -326,7 +328,7 @@ def cache_tree_summary(*, history: bool = False) -> dict[str, Any]:
     >>> summary["nodes"], summary["edges"], summary["functions"]
     (2, 0, {'square': 2})
     """
-    return graph_now().summary(hidden_now(history=history))
+    return Summary(graph_now().summary(hidden_now(history=history)))
 
 
 def cache_tree_changed_files(*, history: bool = False) -> dict[str, dict[str, Any]]:
@@ -366,11 +368,11 @@ def cache_tree_changed_files(*, history: bool = False) -> dict[str, dict[str, An
     graph = graph_now(session)
     hidden = hidden_now(history=history)
     found = {call: (graph.node(call), paths) for call, paths in graph.changed(session.files.digest).items()}
-    return {
+    return ChangedCalls({
         call: {"node": node, "changed_files": [Path(path) for path in paths]}
         for call, (node, paths) in found.items()
         if node is not None and call not in hidden
-    }
+    })
 
 
 def path_text(name: str, path: Any) -> str:

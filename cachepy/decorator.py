@@ -334,6 +334,7 @@ def attach(wrapper: Any, call: CachedCall) -> Any:
     wrapper.__cachepy__ = call
     for name in QUESTIONS:
         setattr(wrapper, name, getattr(questions, name))
+    wrapper._repr_mimebundle_ = questions._repr_mimebundle_  # IPython asks an object, whatever its type shows
     call.wrapper = wrapper
     current_session().register(call)
     program.has(call.options.cache_dir, call.options)

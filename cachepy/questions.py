@@ -167,6 +167,12 @@ class Questions:
         request.store.forget(request.id)  # also the sign of a run that did not end
         return int(is_stored)
 
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """What a notebook shows of the function."""
+        from cachepy.forms.tabled import function_bundle
+
+        return function_bundle(self._call)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return Questions, (self._call,)
 

@@ -1,6 +1,6 @@
 """`connect`: the client's part, which folds the cluster's records into the graph in memory.
 
-Imports mail, records, runner, scheduler and the public parts of cachepy.
+Imports mail, records, runner, scheduler, worker and the public parts of cachepy.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from dask_plugin.mail import mail_of
 from dask_plugin.records import TOPIC, event_of
 from dask_plugin.runner import runner_for
 from dask_plugin.scheduler import SchedulerPart
+from dask_plugin.worker import WorkerPart
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from cachepy.trace import Frame
 
 logger = logging.getLogger("cachepy.dask")
+_PATIENCE = 2  # s for workers to say whether they have the plugin
 _NOTHING_YET = 1 << 62  # asks for no record, only for the number reached
 
 
@@ -79,6 +81,34 @@ class ClusterGraph:
         """The address of the page on Dask's dashboard; empty if unknown."""
         link = self.client.dashboard_link
         return f"{link.removesuffix('/status')}/cachepy" if link else ""
+
+    def __repr__(self) -> str:
+        """Where it is, on how many workers, and where its page is."""
+        facts = [f"cluster graph of {self._address}", self._workers(), self.page and f"page {self.page}"]
+        return f"<{', '.join(filter(None, facts))}>"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        page = escape(self.page)
+        link = f'<div><a href="{page}" target="_blank">{page}</a></div>' if page else ""
+        workers = escape(self._workers() or "")
+        return f"<div><strong>cachepy</strong> on {escape(self._address)}</div><div>{workers}</div>{link}"
+
+    @property
+    def _address(self) -> str:
+        scheduler = self.client.scheduler
+        return str(scheduler.address) if scheduler is not None else "a closed client"
+
+    def _workers(self) -> str:
+        """On how many workers cachepy is; nothing where that cannot be waited for, or takes long."""
+        if not self._is_heard or self.client.asynchronous:
+            return ""
+        try:
+            found = self.client.sync(self.client._run, _has_part, on_error="return", callback_timeout=_PATIENCE)
+        except (OSError, TimeoutError):
+            return "its workers do not answer"
+        return f"cachepy is on {sum(each is True for each in found.values())} of {len(found)} workers"
 
     async def _open(self) -> ClusterGraph:
         await self.client._register_plugin(SchedulerPart(), SchedulerPart.name, True)
@@ -241,6 +271,11 @@ class ClusterGraph:
         except (OSError, FutureCancelledError):
             return []
         return [Dep(*row) for row in mail]
+
+
+def _has_part(dask_worker: Any) -> bool:
+    """Whether a worker has the plugin; runs there."""
+    return WorkerPart.name in dask_worker.plugins
 
 
 def _ignore(event: object) -> None:

@@ -1,12 +1,13 @@
 """What would not be a hit now, and why: asks, runs nothing, and imports nothing of the user's unless told to.
 
 A `Survey` looks at every call of the graph once, from the rows of the graph; only where those do not
-hold it opens entries, which may have an older run that does.  Imports api, errors, graph, holding, model,
+hold it opens entries, which may have an older run that does.  Imports answers, api, errors, graph, holding, model,
 packed, probe, session, verify.
 """
 
 from __future__ import annotations
 
+from cachepy.answers import StaleCalls
 from cachepy.api import graph_now, history_of
 from cachepy.asking.holding import Holding
 from cachepy.asking.sources import CHANGED, SAME, UNCLEAR, SourceLook
@@ -472,10 +473,10 @@ def cache_tree_stale(*, import_code: bool = False, history: bool = False) -> dic
     session = current_session()
     each = watched("looking at calls")
     found = survey(session, import_code=import_code, each=each, history=history).found
-    return {
+    return StaleCalls({
         call: {"node": session.graph.node(call), "state": each.state, "reasons": list(each.reasons)}
         for call, each in found.items()
-    }
+    })
 
 
 def survey(

@@ -93,6 +93,13 @@ class Options:
             self._root = cache_default_dir() if self.cache_dir is None else _absolute(self.cache_dir)
         return self._root
 
+    def place(self) -> str:
+        """The same as far as it is known now; asking fixes nothing."""
+        try:
+            return self._root or (cache_default_dir() if self.cache_dir is None else _absolute(self.cache_dir))
+        except FolderGoneError:
+            return self.cache_dir or ".cachepy"
+
     def declared(self) -> tuple[tuple[str, str], ...]:
         """What counts as part of the function, as (name, text)."""
         return (

@@ -38,7 +38,7 @@ class Shape:
         """The width of each column that is shown, by its number; None if not even the names of calls fit.
 
         >>> Shape(("id", "call", "cause"), fixed="id").fitted([["3f2a", "load('a.csv')", "file a.csv changed"]], 30)
-        {0: 4, 1: 13, 2: 9}
+        {0: 4, 1: 11, 2: 11}
         """
         widths = {i: words.width(title) for i, title in enumerate(self.head)}
         for row in cells:

@@ -53,7 +53,7 @@ def cache_tree_to_html(
     Returns
     -------
     str
-        The text of the page.
+        The text of the page. In a notebook it shows itself as the page.
 
     See Also
     --------
@@ -74,7 +74,24 @@ def cache_tree_to_html(
     nodes = nodes_shown(history=history)
     stale = cache_tree_stale(history=True) if highlight_stale else None
     found = None if stale is None else {call: each for call, each in stale.items() if call in nodes}
-    return written(page(nodes, found, title=title), path)
+    return Page(written(page(nodes, found, title=title), path))
+
+
+class Page(str):
+    """The text of a page: a str to programs, the page itself in a notebook, and a line at a prompt."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        from cachepy.values import amounts
+
+        return f"<the graph as an HTML page of {amounts.size(len(self))}: give a path to write it to a file>"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        look = "width:100%;height:620px;border:1px solid rgba(128,128,128,.35);border-radius:8px"
+        return f'<iframe sandbox="allow-scripts" style="{look}" srcdoc="{escape(self)}"></iframe>'
 
 
 def page(nodes: Nodes, stale: Mapping[str, Any] | None, *, title: str, unchecked: str = "") -> str:

@@ -26,6 +26,7 @@ from cachepy import cache_tree_nodes, cache_tree_reset, current_session
 from cachepy.session import Session, use_session
 from dask_plugin import ClusterGraph, connect, delayed, with_caller
 from dask_plugin.records import TOPIC
+from dask_plugin.worker import WorkerPart
 
 pytestmark = pytest.mark.dask
 ROOT = Path(__file__).parents[2]
@@ -47,6 +48,41 @@ def test_connect_twice_is_connect_once(client, data, serial):
     assert (len(current_session().refreshers), len(current_session().couriers)) == before
     ways.tutorial(ByMap(client), data)
     assert_graph(graph)
+
+
+def test_a_connection_says_where_it_is(client, cluster):
+    connection, workers = connect(client), len(client.scheduler_info()["workers"])
+    known = f"<cluster graph of {cluster.scheduler_address}, cachepy is on {workers} of {workers} workers"
+    assert repr(connection).startswith(known)
+    assert (f", page {connection.page}>" in repr(connection)) == bool(connection.page)
+    assert f"{workers} of {workers} workers" in connection._repr_html_()
+
+
+def test_a_connection_says_which_workers_lack_the_plugin(client):
+    connection, name = connect(client), WorkerPart.name
+    one = next(iter(client.scheduler_info()["workers"]))
+    client.run(_take_out, name, workers=[one])
+    try:
+        text = repr(connection)
+    finally:
+        client.run(_put_back, name, workers=[one])
+    number = len(client.scheduler_info()["workers"])
+    assert f"cachepy is on {number - 1} of {number} workers" in text
+
+
+def _take_out(name, dask_worker):
+    dask_worker.taken_out = dask_worker.plugins.pop(name)
+
+
+def _put_back(name, dask_worker):
+    dask_worker.plugins[name] = dask_worker.taken_out
+
+
+def test_a_closed_connection_still_says_where_it_was():
+    with Client(n_workers=1, processes=False, dashboard_address=None) as client, use_session(Session()):
+        connection = connect(client)
+        connection.close()
+    assert repr(connection).startswith("<cluster graph of ")
 
 
 def test_two_clients_each_see_all(client, cluster, data, serial):
