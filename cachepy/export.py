@@ -2,7 +2,8 @@
 
 Works on plain nodes, as ``cache_tree_nodes()`` returns them, so that a graph from a file, a cluster
 or a test exports alike.  The same graph gives the same text, whatever the order of its records.
-DOT and Mermaid also colour calls by their states, if they are told them: id -> "stale", "missing" or "unknown".
+DOT and Mermaid also colour calls by their states, if they are told them: id -> "stale", "missing" or "unknown"; of a
+group of calls also "partly stale" or "partly unknown".
 Imports nothing of cachepy; networkx only inside `to_networkx`.
 """
 
@@ -161,6 +162,8 @@ _DOT_LOOKS = {
     "stale": 'fillcolor="#FBBC04", color="#D99E00", fontcolor="#212529"',
     "missing": 'style="rounded,filled,dashed", fillcolor="#F1F3F5", color="#868E96", fontcolor="#343A40"',
     "unknown": 'style="rounded,filled,dashed", fillcolor="#EFE7FB", color="#7B5EA7", fontcolor="#3B2A5A"',
+    "partly stale": 'fillcolor="#1D3557", color="#FBBC04", penwidth=4, fontcolor=white',
+    "partly unknown": 'fillcolor="#1D3557", color="#B79AE0", penwidth=4, fontcolor=white',
 }
 
 
@@ -206,12 +209,17 @@ def to_mermaid(nodes: Nodes, states: States | None = None) -> str:
     return "\n".join([*lines, ""])
 
 
-_MERMAID_CLASSES = {"stale": "staleCall", "missing": "missingValue", "unknown": "unknownCall"}
+_MERMAID_CLASSES = {
+    "stale": "staleCall", "missing": "missingValue", "unknown": "unknownCall",
+    "partly stale": "partlyStale", "partly unknown": "partlyUnknown",
+}  # fmt: skip
 _MERMAID_LOOKS = {
     "cachedCall": "fill:#1D3557,stroke:#1D3557,color:#FFFFFF",
     "staleCall": "fill:#FBBC04,stroke:#D99E00,color:#212529",
     "missingValue": "fill:#F1F3F5,stroke:#868E96,color:#343A40,stroke-dasharray:4 3",
     "unknownCall": "fill:#EFE7FB,stroke:#7B5EA7,color:#3B2A5A,stroke-dasharray:4 3",
+    "partlyStale": "fill:#1D3557,stroke:#FBBC04,color:#FFFFFF,stroke-width:4px",
+    "partlyUnknown": "fill:#1D3557,stroke:#B79AE0,color:#FFFFFF,stroke-width:4px",
     "inputFile": "fill:#E8F0FE,stroke:#9DB7E8,color:#1D3557",
 }
 

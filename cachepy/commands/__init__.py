@@ -95,25 +95,31 @@ def _prepare() -> None:
 def cachepy() -> None:
     """Look at a cache directory of cachepy: what is stale, why, and what would run.
 
-    The directory is .cachepy here, or CACHEPY_DIR, or --cache-dir. Nothing runs and nothing is changed by asking;
-    only prune and repair change something, and they show what first. Every command takes --json.
+    The directory is --cache-dir, else CACHEPY_DIR. Else it is looked for from this folder upwards, as git does:
+    .cachepy, or the only cache directory in a folder. -C DIR does it as if started in another folder.
+
+    Asking runs nothing and changes nothing. Only refresh, prune and repair change something: they show what first, and
+    ask. Every command takes --json.
 
     \b
     Exit codes:
       0    fresh, or done
-      1    stale, missing or not run yet (status, explain, plan), problems found (verify)
+      1    stale, missing or not run yet (status, explain, plan, refresh), or
+           problems found (verify)
       2    wrong usage, or there is no cache
-      3    unknown: not all could be looked at (status, explain, plan), or any
-           other error
+      3    unknown: not all could be looked at (status, explain, plan, refresh),
+           or any other error
       130  interrupted; 141: the output was closed, as by head
 
     \b
-    In a job script:
-      cachepy status -q || sbatch job.sh
+    In a job script, name the directory:
+      cachepy status -q --cache-dir .cachepy || sbatch job.sh
 
     \b
-    Completion of commands and options, in bash (or zsh, fish):
-      eval "$(_CACHEPY_COMPLETE=bash_source cachepy)"
+    Completion of commands, options, functions and calls:
+      bash: eval "$(_CACHEPY_COMPLETE=bash_source cachepy)"
+      zsh:  eval "$(_CACHEPY_COMPLETE=zsh_source cachepy)"
+      fish: _CACHEPY_COMPLETE=fish_source cachepy | source
     """  # noqa: D301 - \b is how click keeps lines as they are
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import click
 
-from cachepy.commands import words
+from cachepy.commands import completing, words
 from cachepy.commands.causes import causes, folded, sentence, telling
 from cachepy.commands.opening import Opened, opened
 from cachepy.commands.options import command, everything, history, limit, looks_at_code
@@ -121,7 +121,10 @@ def _as_dict(cache: Opened, call: str, state: str, reasons: Iterable[Reason]) ->
     "cachepy status\ncachepy status -q --root report || sbatch job.sh",
     "state counts causes calls history unended unknown plain unseen unimported",
 )
-@click.option("--root", "roots", metavar="CALL", multiple=True, help="Only this call or function, and what it needs.")
+@click.option(
+    "--root", "roots", metavar="CALL", multiple=True, shell_complete=completing.calls,
+    help="Only this call or function, and what it needs.",
+)  # fmt: skip
 @limit
 @everything
 @history
@@ -267,7 +270,7 @@ def _say_more(tell: Tell, number: int, most: int | None, noun: str) -> None:
     "cachepy explain report\ncachepy explain load:59c1f00d",
     "calls history unseen unimported",
 )
-@click.argument("call")
+@click.argument("call", shell_complete=completing.calls)
 @limit
 @everything
 @looks_at_code
@@ -317,7 +320,7 @@ def _tell_reasons(
     "cachepy plan\ncachepy plan report --json",
     "calls counts certain possible seconds saved text history plain unseen unimported",
 )
-@click.argument("roots", nargs=-1, metavar="[CALL]...")
+@click.argument("roots", nargs=-1, metavar="[CALL]...", shell_complete=completing.calls)
 @limit
 @click.option("--all", "show_all", is_flag=True, help="List all of them, and also the calls that would be hits.")
 @history

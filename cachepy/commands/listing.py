@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 
 import click
 
-from cachepy.commands import words
+from cachepy.commands import completing, words
 from cachepy.commands.ask import PAST, code_of, look, seen
 from cachepy.commands.causes import sentence, telling
 from cachepy.commands.finding import place
@@ -48,8 +48,11 @@ _REPR = 4000  # characters
     "cachepy ls load --sort size\ncachepy ls --output out/report.csv\ncachepy ls 'load_*' --json",
     "entries",
 )
-@click.argument("pattern", required=False, default="")
-@click.option("--output", metavar="PATH", help="Only the calls that wrote this file, or files in this folder.")
+@click.argument("pattern", required=False, default="", shell_complete=completing.calls)
+@click.option(
+    "--output", metavar="PATH", shell_complete=completing.files,
+    help="Only the calls that wrote this file, or files in this folder.",
+)  # fmt: skip
 @click.option(
     "--sort", type=click.Choice(list(_SORTS)), default="age", show_default=True, help="Newest or largest first."
 )
@@ -196,7 +199,7 @@ def _sum(tell: Tell, name: str, entries: int, size: int, elapsed: float) -> tupl
     "id label module function arguments created elapsed cwd origin path size runs result files parents children inputs "
     "env packages history state reasons value unseen unimported",
 )
-@click.argument("call")
+@click.argument("call", shell_complete=completing.calls)
 @click.option("--value", "with_value", is_flag=True, help="Load the stored value and show the start of its repr.")
 @looks_at_code
 def show(tell: Tell, cache_dir: str | None, *, call: str, with_value: bool, code: str) -> int:

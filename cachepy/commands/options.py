@@ -11,6 +11,7 @@ from textwrap import wrap
 
 import click
 
+from cachepy.commands import completing
 from cachepy.commands.tell import Tell, WrongUse
 
 TYPE_CHECKING = False
@@ -80,9 +81,13 @@ def _go(_context: click.Context, _param: click.Parameter, folders: tuple[str, ..
 _COMMON = (
     click.option("-q", "--quiet", is_flag=True, help="No messages; where the exit code answers, nothing at all."),
     click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, complete and with a schema."),
-    click.option("--cache-dir", metavar="DIR", help="[default: CACHEPY_DIR, else the nearest one from here upwards]"),
+    click.option(
+        "--cache-dir", metavar="DIR", shell_complete=completing.folders,
+        help="[default: CACHEPY_DIR, else the nearest one from here upwards]",
+    ),
     click.option(
         "-C", "folders", metavar="DIR", multiple=True, callback=_go, is_eager=True, expose_value=False,
+        shell_complete=completing.folders,
         help="Do it as if started in this folder.",
     ),
 )

@@ -9,7 +9,7 @@ import time
 
 import click
 
-from cachepy.commands import words
+from cachepy.commands import completing, words
 from cachepy.commands.listing import matches, say_none
 from cachepy.commands.opening import Opened, opened
 from cachepy.commands.options import LIMIT, Typed, command, everything
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     "cachepy log\ncachepy log load --since 2h\ncachepy log -n 100 --json",
     "runs",
 )
-@click.argument("pattern", required=False, default="")
+@click.argument("pattern", required=False, default="", shell_complete=completing.calls)
 @click.option(
     "--since", metavar="WHEN", type=Typed("time", words.parse_since),
     help="Only what ended since then: 30min, 2h, 7d ago, or a date like 2026-03-01 or 2026-03-01T14:00.",

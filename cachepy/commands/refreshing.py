@@ -11,6 +11,7 @@ from collections import Counter
 
 import click
 
+from cachepy.commands import completing
 from cachepy.commands.ask import code_of, look, tell_plan
 from cachepy.commands.consent import dry_run_option, is_shown, may, yes_option
 from cachepy.commands.importing import importing
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     "cachepy refresh\ncachepy refresh report --yes",
     "planned ran cut failed left remaining dry_run unimported",
 )
-@click.argument("roots", nargs=-1, metavar="[CALL]...")
+@click.argument("roots", nargs=-1, metavar="[CALL]...", shell_complete=completing.calls)
 @limit
 @everything
 @yes_option

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 STYLES = {
     "fresh": "green", "hit": "green", "stale": "yellow", "missing": "red", "unknown": "magenta",
+    "partly stale": "yellow", "partly unknown": "magenta",
     "+": "green", "-": "red", "@": "cyan", "head": "bold", "faint": "dim",
 }  # fmt: skip
 _MARKS = {"fresh": "✓", "hit": "✓", "stale": "✗", "missing": "○", "unknown": "?"}
@@ -73,6 +74,7 @@ class Tell:
 
     def mark(self, state: str) -> str:
         """A sign for a state."""
+        state = state.removeprefix("partly ")
         return _MARKS[state] if self.can_show("".join(_MARKS.values())) else _ASCII[state]
 
     # -- messages

@@ -10,12 +10,14 @@ import os
 import click
 
 from cachepy.api import cache_tree_nodes, hidden_now, without
-from cachepy.commands import words
+from cachepy.commands import completing, words
 from cachepy.commands.ask import code_of, look, say_left_out, seen
 from cachepy.commands.opening import Opened, opened
 from cachepy.commands.options import command, history, looks_at_code
 from cachepy.commands.outline import Outline
+from cachepy.commands.tables import LEAST
 from cachepy.commands.tell import Tell, WrongUse
+from cachepy.commands.trees import files_of, tree_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachepy.asking.stale import Survey
+
+    Nodes = dict[str, dict[str, Any]]
 
 _PICTURES = (".png", ".svg", ".pdf")
 _SUFFIXES = {
@@ -40,12 +44,20 @@ _output = click.option("-o", "--output", metavar="FILE", type=click.Path(dir_oka
 
 @command(
     "graph",
-    "cachepy graph --root report\ncachepy graph -o graph.svg --direction data",
-    "nodes history unseen unimported",
+    "cachepy graph --root report\ncachepy graph --by function --format mermaid\n"
+    "cachepy graph -o graph.svg --direction data",
+    "nodes functions files history unseen unimported",
 )
 @click.option("--format", "form", type=click.Choice(["text", "dot", "mermaid", "json"]), help="[default: as FILE ends]")
+@click.option(
+    "--by", type=click.Choice(["call", "function", "file"]), help="What one line or box is.  [default: call; of a "
+    "picture: what can be read]",
+)  # fmt: skip
 @_output
-@click.option("--root", "roots", metavar="CALL", multiple=True, help="Only this call or function, and those below.")
+@click.option(
+    "--root", "roots", metavar="CALL", multiple=True, shell_complete=completing.calls,
+    help="Only this call or function, and those below.",
+)  # fmt: skip
 @click.option("--all", "show_all", is_flag=True, help=f"Also more than {_MOST} calls below one caller.")
 @click.option(
     "--direction", type=click.Choice(["auto", "data", "calls"]),
@@ -55,13 +67,14 @@ _output = click.option("-o", "--output", metavar="FILE", type=click.Path(dir_oka
 @history
 @looks_at_code
 def graph(
-    tell: Tell, cache_dir: str | None, *, form: str | None, output: str | None, roots: tuple[str, ...], show_all: bool,
-    direction: str | None, theme: str | None, code: str, history: bool,
+    tell: Tell, cache_dir: str | None, *, form: str | None, by: str | None, output: str | None, roots: tuple[str, ...],
+    show_all: bool, direction: str | None, theme: str | None, code: str, history: bool,
 ) -> int:  # fmt: skip
     """Show which call made which, with their states.
 
     As an indented tree, as text for Graphviz or Mermaid, as JSON, or as a picture if FILE ends in .png, .svg or .pdf.
-    A call that was made by several is unfolded once.
+    A call that was made by several is unfolded once. --by function puts the calls of each function together, with the
+    number of those that are stale. --by file shows the files, with the calls that read or wrote them.
     """
     form = _form(form, output, "text", ("text", "dot", "mermaid", "json"))
     if form in _PICTURES and len(roots) > 1:
@@ -77,15 +90,26 @@ def graph(
         states = {i: survey.found[i].state if i in survey.found else "fresh" for i in nodes}
         if form in _PICTURES:
             shown = without(cache_tree_nodes(), survey.history)
-            _draw(tell, shown, output or "", _stale(survey, shown), root=root, unchecked=unchecked(code), **looks)
+            how = {"level": by or "auto", "root": root, "unchecked": unchecked(code)}
+            _draw(tell, shown, output or "", _stale(survey, shown), **how, **looks)
         elif form in ("dot", "mermaid") and not tell.as_json:
-            _deliver(tell, _exported(form, nodes, states=states), output)
+            _deliver(tell, _exported(form, *_grouped(nodes, states, by)), output)
         elif form == "json" or tell.as_json:
-            fields = _as_json(cache, nodes, states) | {"history": sorted(survey.past)}
+            fields = _as_json(cache, nodes, states, by) | {"history": sorted(survey.past)}
             _deliver_json(tell, fields | seen(cache, survey), output)
         else:
-            _deliver_tree(tell, cache, nodes, states, tops, None if show_all else _MOST, output)
+            _deliver_tree(tell, cache, nodes, states, tops, by, None if show_all else _MOST, output)
     return code_of(cache)
+
+
+def _grouped(nodes: Nodes, states: dict[str, str], by: str | None) -> tuple[Nodes, dict[str, str]]:
+    """The nodes and states that a text for other tools shows."""
+    from cachepy.forms.grouped import by_function, with_files
+
+    if by == "function":
+        found = by_function(nodes, states)
+        return found, {name: group["state"] for name, group in found.items()}
+    return (with_files(nodes) if by == "file" else nodes), states
 
 
 def _form(form: str | None, output: str | None, default: str, known: tuple[str, ...]) -> str:
@@ -147,7 +171,15 @@ def _draw(tell: Tell, nodes: dict[str, Any], output: str, stale: dict[str, Any],
     _say_written(tell, output, {"nodes": len(nodes)})
 
 
-def _as_json(cache: Opened, nodes: dict[str, Any], states: dict[str, str]) -> dict[str, Any]:
+def _as_json(cache: Opened, nodes: Nodes, states: dict[str, str], by: str | None) -> dict[str, Any]:
+    from cachepy.forms.grouped import by_function
+
+    if by == "file":
+        return {"cache_dir": cache.root, "files": list(files_of(cache, nodes, states).values())}
+    if by == "function":
+        names = ("id", "fname", "module", "state", "counts", "calls", "parents", "children", "elapsed")
+        groups = by_function(nodes, states).values()
+        return {"cache_dir": cache.root, "functions": [{name: group[name] for name in names} for group in groups]}
     keys = ("id", "fname", "module", "parents", "children", "inputs", "created", "elapsed")
     body = [
         {**{k: n[k] for k in keys}, "label": cache.label(i), "state": states[i], "files": list(n["file_hashes"])}
@@ -165,30 +197,25 @@ def _deliver_json(tell: Tell, fields: dict[str, Any], output: str | None) -> Non
 
 
 def _deliver_tree(
-    tell: Tell, cache: Opened, nodes: dict[str, Any], states: Mapping[str, str], tops: list[str], most: int | None,
+    tell: Tell, cache: Opened, nodes: Nodes, states: dict[str, str], tops: list[str], by: str | None, most: int | None,
     output: str | None,
 ) -> None:  # fmt: skip
-    outline = Outline(nodes, states, most, fancy=output is not None or tell.can_show("├└│─…✓"))
-    roots = tops or sorted((i for i, n in nodes.items() if not n["parents"]), key=cache.label)
     if not nodes:
         tell.say(f"no calls recorded in {cache.root}")
-    for call, node in nodes.items():
-        node["children"] = _in_order(cache, call, node["children"])
-    lines = outline.lines(dict.fromkeys(roots), cache.label)
+    tree = tree_of(cache, nodes, states, tops, by)
+    outline = Outline(tree.nodes, tree.states, most, fancy=output is not None or tell.can_show("├└│─…✓"))
+    lines = outline.lines(dict.fromkeys(tree.roots), tree.labels.__getitem__)
     if output is not None:
         texts = (f"{a}{b and b + ' '}{c} {d}".rstrip() for a, b, c, d in lines)
         _deliver(tell, "".join(f"{words.clean(text)}\n" for text in texts), output)
         return
     for before, state, label, behind in lines:
         sign = f"{tell.mark(state)} " if state else ""
-        shown = f"  {state}" if state not in ("", "fresh") else ""
-        tell.parts((before, "faint"), (sign, state), (label, ""), (shown, state), (behind and f"  {behind}", "faint"))
-
-
-def _in_order(cache: Opened, call: str, children: list[str]) -> list[str]:
-    """The calls below in the order in which they ended."""
-    known = set(children)
-    return list(dict.fromkeys(c.name for c in cache.events[call].trace.calls if c.name in known))
+        shown = f"  {state}" if state not in ("", "fresh", *tree.silent) else ""
+        last = behind and f"  {behind}"
+        room = tell.width - words.width(before + sign + shown + last) if tell.is_terminal else len(label) * 9
+        text = tell.cut(words.clean(label), max(room, LEAST))
+        tell.parts((before, "faint"), (sign, state), (text, ""), (shown, state), (last, "faint"))
 
 
 # ---------------------------------------------------------------- export
@@ -231,7 +258,7 @@ def export(
         nodes = _nodes([], hidden_now(history=history), tell)
         if not nodes:
             tell.say(f"no calls recorded in {cache.root}")
-        text = _page(cache, tell, nodes, code) if form == "html" else _exported(form, nodes, about)
+        text = _page(cache, tell, nodes, code) if form == "html" else _exported(form, nodes, about=about)
         if output is not None:
             _write(output, text)
         if tell.as_json:
@@ -271,7 +298,7 @@ def _page(cache: Opened, tell: Tell, nodes: dict[str, Any], code: str) -> str:
 
 
 def _exported(
-    form: str, nodes: dict[str, Any], about: Mapping[str, Any] | None = None, states: Mapping[str, str] | None = None
+    form: str, nodes: dict[str, Any], states: Mapping[str, str] | None = None, about: Mapping[str, Any] | None = None
 ) -> str:
     from cachepy import export as forms
 

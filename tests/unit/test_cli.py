@@ -715,6 +715,76 @@ def test_the_tree_folds_many_calls(run, ask, tmp_path):
     assert len(ask(tmp_path, "graph")[1]["nodes"]) == 31
 
 
+def test_the_tree_by_function(run, ask, stale):
+    assert run(stale, "graph", "--by", "function")[1] == [
+        "✓ flows.alone  1 call",
+        "✗ flows.report  1 call  stale",
+        "├─ ✗ flows.load  4 calls, 1 stale",
+        "└─ ✗ flows.clean  4 calls, 1 stale",
+    ]
+    found = {each["fname"]: each for each in ask(stale, "graph", "--by", "function")[1]["functions"]}
+    assert found["load"]["counts"] == {"stale": 1, "fresh": 3}
+    assert found["load"]["parents"] == ["flows.report"]
+    assert {each["state"] for each in found.values()} == {"fresh", "stale", "partly stale"}
+
+
+@pytest.mark.parametrize(
+    ("form", "partly", "whole"),
+    [
+        ("dot", r'"flows.load" \[label="load\\n4 calls, 1 stale", .*fillcolor="#1D3557", color="#FBBC04", penwidth=4',
+         r'"flows.report" \[label="report\\n1 call\\nstale", .*fillcolor="#FBBC04"'),
+        ("mermaid", r'\["load<br/>4 calls, 1 stale"\]:::partlyStale', r'\["report<br/>1 call<br/>stale"\]:::staleCall'),
+    ],
+)  # fmt: skip
+def test_the_graph_by_function_for_other_tools(run, stale, form, partly, whole):
+    text = "\n".join(run(stale, "graph", "--by", "function", "--format", form)[1])
+    assert re.search(partly, text)
+    assert re.search(whole, text)
+
+
+def test_the_tree_by_file(run, ask, own):
+    (own / "more.py").write_text(
+        "from pathlib import Path\nfrom cachepy import cache_file, track_file\ncached = cache_file('.cachepy')\n"
+        "@cached\ndef write(data):\n    Path('o.csv').write_text(data.read_text())\n    track_file(Path('o.csv'))\n"
+        "write(Path('data/1.csv'))\n"
+    )
+    rerun(own, "more.py")
+    (own / "data/1.csv").write_text("7")
+    (own / "data/2.csv").unlink()
+    lines = run(own, "graph", "--by", "file")[1]
+    at = lines.index("✗ data/1.csv  changed")
+    assert sorted(lines[at + 1 : at + 3]) == ["└─ ✗ write(1.csv)  stale", "├─ ✗ load('1.csv')  stale"]
+    assert lines[at + 3 : at + 5] == ["✗ data/2.csv  gone", "└─ ✗ load('2.csv')  stale"]
+    assert lines[-2:] == ["✓ o.csv", "└─ ✗ wrote: write(1.csv)  stale"]
+    found = {Path(each["path"]).name: each for each in ask(own, "graph", "--by", "file")[1]["files"]}
+    assert [found[name]["state"] for name in ("0.csv", "1.csv", "2.csv", "o.csv")] == [
+        "unchanged", "changed", "gone", "unchanged",
+    ]  # fmt: skip
+    assert (len(found["1.csv"]["readers"]), len(found["o.csv"]["writers"])) == (2, 1)
+    text = "\n".join(run(own, "graph", "--by", "file", "--format", "dot")[1])
+    assert "report" not in text and "o.csv" in text
+
+
+def test_functions_that_call_each_other_are_shown(run, tmp_path):
+    (tmp_path / "flows.py").write_text(
+        "from cachepy import cache_file\ncached = cache_file('.cachepy')\n"
+        "@cached\ndef even(n):\n    return n == 0 or odd(n - 1)\n@cached\ndef odd(n):\n    return n != 0 and even(n - 1)\n"
+        "even(4)\n"
+    )
+    rerun(tmp_path)
+    assert run(tmp_path, "graph", "--by", "function")[1] == [
+        "✓ flows.even  3 calls", "└─ ✓ flows.odd  2 calls", "   └─ ✓ flows.even  3 calls  (above)",
+        "✓ flows.odd  2 calls  (above)",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("by", ["call", "function", "file"])
+def test_a_picture_by_what_was_asked(run, stale, tmp_path, by):
+    assert run(stale, "graph", "--by", by, "-o", str(tmp_path / "g.svg"))[0] == 0
+    text = (tmp_path / "g.svg").read_text(encoding="utf-8")
+    assert ("4 calls" in text) == (by == "function") or "<path" in text
+
+
 @pytest.mark.parametrize(
     ("name", "start"),
     [("g.svg", b"<?xml"), ("g.png", b"\x89PNG"), ("g.dot", b"digraph"), ("g.mmd", b"flowchart"), ("g.json", b"{")],

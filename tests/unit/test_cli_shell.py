@@ -397,15 +397,40 @@ def test_dask_lists_it():
     assert re.search(r"^ +cachepy +Look at a cache directory", done.stdout, re.MULTILINE)
 
 
-@pytest.mark.parametrize(("words", "wanted"), [("cachepy st", "status"), ("cachepy export --fo", "--format")])
-def test_the_shell_completes(stale, words, wanted):
+COMPLETED = [
+    ("cachepy st", "status", True),
+    ("cachepy export --fo", "--format", True),
+    ("cachepy explain lo", "load", True),
+    ("cachepy plan re", "report", True),
+    ("cachepy refresh re", "report", True),
+    ("cachepy status --root re", "report", True),
+    ("cachepy ls lo", "load", True),
+    ("cachepy graph --by fu", "function", True),
+    ("cachepy explain lo", "report", False),
+    ("cachepy -C / explain lo", "load", False),
+    ("cachepy explain lo --cache-dir /nope", "load", False),
+]
+
+
+@pytest.mark.parametrize(("words", "wanted", "is_offered"), COMPLETED)
+def test_the_shell_completes(stale, words, wanted, is_offered):
     done = run(stale, _CACHEPY_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=str(words.count(" ")))
     assert (done.returncode, done.stderr) == (0, "")
-    assert f"plain,{wanted}" in done.stdout.splitlines()
+    assert (f"plain,{wanted}" in done.stdout.splitlines()) == is_offered
 
 
-def test_the_shell_is_told_how_to_complete(stale):
-    done = run(stale, _CACHEPY_COMPLETE="bash_source")
+def test_the_shell_completes_digits_of_calls(stale):
+    ids = re.findall(r"^(\w+):([0-9a-f]{32})", run(stale, "ls").stdout, re.MULTILINE)
+    name, digest = ids[5]
+    for start, whole in ((digest[:5], digest[:8]), (f"{name}:{digest[:3]}", f"{name}:{digest[:8]}")):
+        env = {"COMP_WORDS": f"cachepy show {start}", "COMP_CWORD": start}
+        done = run(stale, _CACHEPY_COMPLETE="fish_complete", **env)
+        assert re.search(rf"^plain,{whole}\t{name}\(", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_shell_is_told_how_to_complete(stale, shell):
+    done = run(stale, _CACHEPY_COMPLETE=f"{shell}_source")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "complete " in done.stdout
-    assert "_CACHEPY_COMPLETE=bash_source" in run(stale, "--help").stdout
+    assert "complete " in done.stdout or "compdef " in done.stdout
+    assert f"_CACHEPY_COMPLETE={shell}_source" in run(stale, "--help").stdout

@@ -236,6 +236,7 @@ ALLOWED: dict[str, set[str]] = {
     "picture": {"bands", "canvas", "captions", "layout", "room", "scene", "themes"},
     # forms/
     "notebook": {"amounts", "export"},
+    "grouped": {"amounts", "export"},
     "tabled": {"amounts", "export", "handling", "model", "notebook"},
     "provenance": {"__init__", "export"},
     "crate": {"export", "provenance"},
@@ -245,9 +246,10 @@ ALLOWED: dict[str, set[str]] = {
     "view": {"amounts", "api", "captions", "model", "notebook", "scene", "show", "stale"},
     # commands/
     "commands": {
-        "__init__", "amounts", "api", "causes", "check", "crate", "exits", "export", "files", "graph", "handling",
-        "imported", "jobs", "lacking", "maintain", "model", "options", "owner", "page", "plan", "progress",
-        "provenance", "refresh", "repair", "session", "show", "stale", "statmemo", "stock", "unended", "unplaced",
+        "__init__", "amounts", "api", "causes", "check", "crate", "exits", "export", "files", "graph", "grouped",
+        "handling", "imported", "jobs", "lacking", "maintain", "model", "options", "owner", "page", "plan",
+        "progress", "provenance", "refresh", "repair", "session", "show", "stale", "statmemo", "stock", "unended",
+        "unplaced",
     },
 }  # fmt: skip
 
