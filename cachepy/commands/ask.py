@@ -49,13 +49,13 @@ def look(cache: Opened, tell: Tell, code: str, roots: Iterable[str] = (), *, his
         _complain_of(cache, found.probe.imports.found)
     if any("ModuleNotFoundError" in why for why in cache.unimported.values()):
         tell.say(
-            "run this in the folder where the program runs; if a module no longer exists, ask only about the others: "
+            "run this in the folder where your program runs; if a module no longer exists, ask only about the rest: "
             "status --root NAME, plan NAME"
         )
     if code == "none":
         tell.say("code was not checked (--no-code), and counts as unchanged")
     elif code == "source" and found.unseen:
-        tell.say("--import looks at what source files do not tell: it imports those modules, in another process")
+        tell.say("source files do not tell all: --import looks at the rest, by importing modules in another process")
     return found
 
 
@@ -103,9 +103,9 @@ def _plain(cache: Opened, tell: Tell, asked: Iterable[str]) -> int:
         return 0
     number = len(takers_of_plain(cache.session).intersection(asked))
     if number == 1:
-        tell.say("1 call takes a plain value whose origin is not known")
+        tell.say("1 call takes a value that may be the result of another call; cachepy cannot tell")
     elif number:
-        tell.say(f"{number:,} calls take plain values whose origin is not known")
+        tell.say(f"{number:,} calls take values that may be results of other calls; cachepy cannot tell")
     return number
 
 
@@ -134,16 +134,19 @@ def status(
 ) -> int:
     """Say what is stale or missing, and why.
 
-    A call is stale if something that it depended on has changed (a file, code, a variable, a package, a call below
-    it), missing if its value is not on disk, and unknown if something that it depended on could not be looked at. First
-    come the causes, with the number of calls that each reaches, then the calls. Code is looked at by its source files,
-    without importing it; --import imports what these do not tell. A call that its program made before, and not when it
-    last ran to its end, is no alarm, and is left out without --history.
+    Stale: something that the call depended on has changed (a file, code, a variable, a package, a call below).
+    Missing: the stored value is not on disk. Unknown: something that the call depended on could not be looked at.
 
-    Exits with 0 only if all calls are fresh. 1: a call is stale or missing, a topmost call began and left no result, or
-    nothing is recorded yet. 2: there is no cache there; so a job script submits its first job too, and does not hide a
-    wrong name. 3: none of this, but a call is unknown. Status knows past calls only: a program with new arguments has
-    nothing stale, so start it, or ask f.is_cached(...).
+    First come the causes, with the number of calls that each makes stale, then the calls. Code is looked at by its
+    source files and is not imported; with --import, modules are imported whose source files do not tell enough. Calls
+    that a program made before, and not in its last whole run, are left out without --history.
+
+    Exits with 0 only if all calls are fresh. 1: a call is stale or missing, or a topmost call began and left no result,
+    or nothing is recorded yet. 2: there is no cache, so a job script that asks first submits its first job too. 3: no
+    call is stale or missing, but one is unknown.
+
+    Status knows only calls that were made before. A program with new arguments has nothing stale: start it, or ask
+    f.is_cached(...).
     """
     from cachepy.asking.plan import current_of
 
@@ -182,7 +185,8 @@ def _unended(cache: Opened, survey: Survey, roots: Sequence[str]) -> dict[str, f
 
 def _tell_open(tell: Tell, cache: Opened, broken: Mapping[str, float], unknown: Sequence[str]) -> None:
     for call, when in broken.items():
-        tell.parts(("unended", "stale"), ("  ", ""), (f"{call}  began, and left no result: {words.moment(when)}", ""))
+        text = f"{call}  began and left no result, last seen {words.moment(when)}"
+        tell.parts(("unended", "stale"), ("  ", ""), (text, ""))
     for name in unknown:
         tell.line(f"no call {words.clean(name)!r} is recorded yet{cache.near(name)}", "head")
 
@@ -277,9 +281,9 @@ def _say_more(tell: Tell, number: int, most: int | None, noun: str) -> None:
 def explain(tell: Tell, cache_dir: str | None, *, call: str, limit: int, show_all: bool, code: str) -> int:
     """Say why a call would run, or not.
 
-    Whether CALL is fresh, stale, missing or unknown, with every reason. CALL is the id of a call, the start of its
-    digest, or the name of a function (then all its calls). A file, variable or package is named; of code also the line
-    and, as far as it is known, what changed. Exits with 1 if one of the calls would run, with 3 if one is unknown.
+    Shows whether CALL is fresh, stale, missing or unknown, with every reason. CALL is an id, its first digits (at least
+    4), or the name of a function: then all its calls are shown. Of changed code you see the file, the line and, if it
+    is known, what changed. Exits with 1 if one of the calls would run, with 3 if one is unknown.
     """
     from cachepy.asking.plan import current_of
 
@@ -330,10 +334,12 @@ def plan(
 ) -> int:
     """List what would run, in order.
 
-    If the program were started again, and how long each call took the last time. With CALLs (ids, starts of digests,
-    functions) only what those need. A state is stale, missing, or unknown: nobody can know. The last line says what is
-    certain, and what more may run: what goes by results that may change, and what is below a call that decides anew.
-    Exits with 1 if anything may run, with 3 if that is only because something could not be looked at.
+    Shows what would run if you started the program again, and how long each call took last time. With CALLs (ids, their
+    first digits, functions) only these and what they need.
+
+    The last line says how many calls run for certain, and how many at most. Whether the others run depends on results
+    that may change, or on what a changed call above them does. Exits with 1 if anything may run, with 3 if that is only
+    because something could not be looked at.
     """
     from cachepy.asking.plan import current_of, plan_of
 

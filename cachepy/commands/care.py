@@ -36,15 +36,16 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--rerun", metavar="N", type=click.IntRange(0), default=0,
-    help="Also run N fresh calls again, with all their side effects, and compare their results. Stores nothing.",
+    help="Also run N fresh calls again, with all their side effects, and compare the results. Stores nothing.",
 )  # fmt: skip
 @click.option("--seed", metavar="N", type=int, help="Take the same sample each time.")
 def verify(tell: Tell, cache_dir: str | None, *, rerun: int, seed: int | None) -> int:
     """Check that the cache is whole.
 
-    Reads every entry, the graph and the memo against their checksums; changes nothing, and no value is loaded. With
-    --rerun it imports the modules of the functions, from here first, and runs a sample of calls again: one that gives
-    something else depends on more than cachepy can see. Exits with 1 if there is a problem or a differing result.
+    Reads every entry and the graph, and compares them with their checksums. Changes nothing and loads no value.
+
+    --rerun runs some calls again and compares the results: if one differs, its function depends on something that
+    cachepy cannot see. It imports the modules of the functions. Exits with 1 if there is a problem or a result differs.
     """
     from cachepy.upkeep.check import cache_verify
 
@@ -87,7 +88,7 @@ def _tell_checked(tell: Tell, checked: Checked) -> None:
     again = (
         f"; {amounts.count(checked.reran, 'call')} run again, {len(checked.differing)} differ" if checked.reran else ""
     )
-    skipped = f"; {checked.stale} not compared, being stale" if checked.stale else ""
+    skipped = f"; {amounts.count(checked.stale, 'stale call')} not compared" if checked.stale else ""
     text = f"{amounts.count(checked.entries, 'entry')}, {amounts.size(checked.bytes)} read: {found}{again}{skipped}"
     tell.line(text, "fresh" if checked.is_good else "head")
     if checked.problems:
@@ -101,10 +102,10 @@ def _behind(call: str) -> str:
 def _say_graph(tell: Tell, checked: Checked) -> None:
     if checked.unrecorded:
         number = amounts.count(len(checked.unrecorded), "stored call")
-        tell.say(f"{number} not in the graph: `cachepy repair` adds them")
+        tell.say(f"not in the graph: {number}; `cachepy repair` adds them")
     if checked.missing:
         number = amounts.count(len(checked.missing), "call")
-        tell.say(f"{number} of the graph without a stored value, to be run again when needed")
+        tell.say(f"without a stored value: {number} of the graph; they run again when needed")
 
 
 class _Progress:
@@ -141,9 +142,9 @@ class _Progress:
 def repair(tell: Tell, cache_dir: str | None, *, yes: bool, dry_run: bool) -> int:
     """Move broken files out of the way.
 
-    Also makes the graph anew from the entries, if it is damaged. Nothing is deleted: broken files go to the folder
-    broken in the cache directory, and their calls run again when they are needed. Shows what would be done and asks
-    first; without a terminal it wants --yes.
+    Broken files go to the folder "broken" in the cache directory, and their calls run again when they are needed. A
+    damaged graph is rebuilt from the entries. Nothing is deleted. Shows what would be done and asks; without a
+    terminal, add --yes.
     """
     root = place(cache_dir, tell.say)
     with session_at(root):
@@ -168,9 +169,9 @@ def _tell_repair(tell: Tell, root: str, found: Repaired) -> None:
     """What is to be done."""
     if found.rebuilt:
         path = words.near(os.path.join(root, "graph.pkl"))
-        tell.line(f"graph    {path}: rebuilt, of {amounts.count(found.events, 'run')}")
+        tell.line(f"graph    {path}: rebuilt from {amounts.count(found.events, 'run')}")
     for moved in found.moved:
-        tell.line(f"aside    {words.near(moved.path)} -> {words.near(moved.to)}: {moved.why}")
+        tell.line(f"move     {words.near(moved.path)} -> {words.near(moved.to)}: {moved.why}")
     for path in found.mended:
         tell.line(f"mended   {words.near(path)}: no longer lists an older value that is gone")
     for each in found.foreign:

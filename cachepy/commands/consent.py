@@ -26,7 +26,7 @@ def may(tell: Tell, question: str, yes: bool) -> bool:
     if yes:
         return True
     if not sys.stdin or not sys.stdin.isatty() or tell.as_json:
-        raise WrongUse("nothing was changed, for this is not a terminal: add --yes to do it, or --dry-run to see it")
+        raise WrongUse("nothing was changed: cachepy can ask only on a terminal; add --yes to do it, or --dry-run")
     if click.confirm(question, err=True):
         return True
     tell.say("nothing was changed")

@@ -96,7 +96,7 @@ def _checked(root: str) -> str:
     if not os.path.isdir(root):
         raise WrongUse(f"{root} is a file, not a cache directory; {_HOW}")
     if not is_cache(root):
-        raise WrongUse(f"there is no cache in {root}: nothing there is of cachepy; {_HOW}")
+        raise WrongUse(f"{root} is not a cache directory: cachepy wrote nothing there; {_HOW}")
     return root
 
 
@@ -114,8 +114,7 @@ def check_open(root: str) -> None:
         st = os.stat(folder)
         raise CachepyError(
             f"{folder} belongs to {_name_of(st.st_uid)} and is closed to you (mode {stat.S_IMODE(st.st_mode):04o}). "
-            f"Ask for the right to read it (to share a cache, its folders are made with CACHEPY_UMASK set: 002 for a "
-            f"group), or {_HOW}"
+            f"Ask for access, or {_HOW}. (To share a cache with a group, set CACHEPY_UMASK=002 where it is written.)"
         )
 
 

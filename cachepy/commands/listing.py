@@ -60,9 +60,9 @@ _REPR = 4000  # characters
 def ls(tell: Tell, cache_dir: str | None, *, pattern: str, output: str | None, sort: str, reverse: bool) -> int:
     """List the stored calls.
 
-    With PATTERN only those whose id, function or label contains it (or matches it, if it has *, ? or [), or that wrote
-    the file of that name. Columns: id, size with all older runs, age, stored runs, call. In a pipe the id is whole,
-    the size is in bytes and the age is the time when it was stored.
+    With PATTERN only calls whose id, function or label contains it, or matches it if it has *, ? or [; or the calls
+    that wrote the file of that name. Columns: id, size with all older runs, age, number of stored runs, call. In a pipe
+    the id is whole, the size is in bytes, and the time when it was stored stands in place of the age.
     """
     from cachepy.upkeep.stock import stock
 
@@ -159,10 +159,10 @@ def _tell_entries(tell: Tell, entries: list[Stock], known: list[str]) -> None:
     "functions total oldest newest",
 )
 def stats(tell: Tell, cache_dir: str | None) -> int:
-    """Sum up what is stored, one line a function.
+    """Sum up what is stored, one line for each function.
 
-    Columns: stored calls, size, recorded time of their newest runs together, function. The last line is the sum; the
-    size there counts all files in the cache directory, also those of the graph.
+    Columns: stored calls, size, how long their newest runs took together, function. The last line is the sum. Its size
+    counts all files of the cache directory, also those of the graph.
     """
     from cachepy.upkeep.maintain import cache_info, cache_stats
 
@@ -205,9 +205,11 @@ def _sum(tell: Tell, name: str, entries: int, size: int, elapsed: float) -> tupl
 def show(tell: Tell, cache_dir: str | None, *, call: str, with_value: bool, code: str) -> int:
     """Show all about one call.
 
-    CALL is its id, the start of its digest, or the name of a function that has one call. Files are shown with their
-    digests and whether they changed, then the calls above and below it, the calls whose results it took as arguments,
-    variables, packages, and where the value is. --value unpickles the value, which imports the modules that it needs.
+    CALL is an id, its first digits (at least 4), or the name of a function that has one call. You see its state, its
+    files and whether they changed, the calls above and below it, and the calls whose results it took. Then come
+    environment variables, packages, and where the value is.
+
+    --value loads the value, which imports the modules that it needs.
     """
     with opened(cache_dir, tell.say) as cache:
         found = cache.find_one(call)

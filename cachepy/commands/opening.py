@@ -72,7 +72,7 @@ class Opened:
         found = self.find(name)
         if len(found) > 1:
             number = amounts.count(len(found), "call")
-            raise WrongUse(f"{name!r} is {number}; name one of them:{self._list(found)}")
+            raise WrongUse(f"{name!r} has {number}; name one of them:{self._list(found)}")
         return found[0]
 
     def label(self, call: str) -> str:
@@ -92,7 +92,8 @@ class Opened:
             return []
         found = [i for i, e in self.events.items() if e.hash.startswith(start) and fname in ("", e.fname)]
         if len(found) > 1:
-            raise WrongUse(f"{name!r} is ambiguous, {amounts.count(len(found), 'call')} start so:{self._list(found)}")
+            number = amounts.count(len(found), "call")
+            raise WrongUse(f"{name!r} is ambiguous: {number} start with it:{self._list(found)}")
         return found
 
     def near(self, name: str) -> str:
@@ -101,7 +102,7 @@ class Opened:
 
     def _unknown(self, name: str) -> str:
         hint = self.near(name) if self.events else ": no calls are recorded there"
-        way = "A call is named by its id, the start of its digest, or its function."
+        way = f"Name a call by its id, by the first digits of its id (at least {_DIGITS}), or by its function."
         return f"no call {name!r} in {self.root}{hint}\n{way}"
 
     def _list(self, calls: list[str]) -> str:

@@ -79,25 +79,25 @@ def _go(_context: click.Context, _param: click.Parameter, folders: tuple[str, ..
 
 
 _COMMON = (
-    click.option("-q", "--quiet", is_flag=True, help="No messages; where the exit code answers, nothing at all."),
-    click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, complete and with a schema."),
+    click.option("-q", "--quiet", is_flag=True, help="No messages, and no output where the exit code answers."),
+    click.option("--json", "as_json", is_flag=True, help="Print one JSON document, complete and with a schema."),
     click.option(
         "--cache-dir", metavar="DIR", shell_complete=completing.folders,
-        help="[default: CACHEPY_DIR, else the nearest one from here upwards]",
+        help="The cache.  [default: CACHEPY_DIR, else the nearest upwards]",
     ),
     click.option(
         "-C", "folders", metavar="DIR", multiple=True, callback=_go, is_eager=True, expose_value=False,
         shell_complete=completing.folders,
-        help="Do it as if started in this folder.",
+        help="Run as if started in this folder.",
     ),
 )
 
 _LOOKS = (
     click.option(
         "--import", "code", flag_value="import",
-        help="Import, in another process, modules whose source files do not tell all; cached calls do not run.",
+        help="Import modules whose source files do not tell enough, in another process; cached calls do not run.",
     ),
-    click.option("--no-code", "code", flag_value="none", help="Do not look at code: it counts as unchanged."),
+    click.option("--no-code", "code", flag_value="none", help="Do not look at code; it counts as unchanged."),
     click.option("code", "--by-source", flag_value="source", default="source", hidden=True),
 )  # fmt: skip
 
@@ -112,5 +112,5 @@ def looks_at_code(run: Any) -> Any:
 limit = click.option(
     "--limit", metavar="N", type=click.IntRange(0), default=LIMIT, show_default=True, help="List no more than N."
 )
-history = click.option("--history", "history", is_flag=True, help="Also the calls that their programs no longer make.")
-everything = click.option("--all", "show_all", is_flag=True, help="List all of them.")
+history = click.option("--history", "history", is_flag=True, help="Also show calls that their programs no longer make.")
+everything = click.option("--all", "show_all", is_flag=True, help="List all.")

@@ -38,11 +38,11 @@ _DAY = 86400.0  # s
     "entries size deleted forgotten dry_run",
 )
 @click.option("--older-than", "days", metavar="DAYS", type=Typed("days", words.parse_age), help=(
-    "Entries last written longer ago go: days, or 12h, 30d, 2w; 0: all.  [default: 30, or none with --max-size]"
+    "Delete entries written longer ago than this: a number of days, or 12h, 30d, 2w; 0 deletes all.  "
+    "[default: 30; with --max-size: none]"
 ))  # fmt: skip
 @click.option("--max-size", "most", metavar="SIZE", type=Typed("size", words.parse_size), help=(
-    "Then the oldest go until no more than this is left of entries: 500MB, 10GB. The graph and what is known of code "
-    "are not counted."
+    "Delete the oldest entries until the rest is no larger than this: 500MB, 10GB. Only entries count."
 ))  # fmt: skip
 @click.option("--forget", is_flag=True, help=(
     "Also drop from graph.pkl the calls that no program makes now and that have no stored result."
@@ -57,9 +57,11 @@ def prune(
 ) -> int:  # fmt: skip
     """Delete old entries, after showing them.
 
-    Only files that cachepy wrote go, safely beside running calls, together with what dead writers left behind. The
-    record of the graph stays, unless --forget is given: calls that went are shown as missing, and run when they are
-    needed. Asks before it deletes; without a terminal it wants --yes.
+    Deletes only files that cachepy wrote, also while calls are running, and what dead processes left behind. Shows what
+    would go and asks; without a terminal, add --yes.
+
+    The graph still knows the calls: they are shown as missing, and run again when they are needed. --forget drops them
+    from the graph too.
     """
     from cachepy.upkeep.maintain import Pruned
     from cachepy.upkeep.maintain import prune as pruned

@@ -46,10 +46,12 @@ def log(
 ) -> int:  # fmt: skip
     """Say what ran when, the newest first.
 
-    With PATTERN only the calls whose id, function or label contains it (or matches it, if it has *, ? or [). Columns:
-    end of the run, how long it took, size of the result, id, process, call. All runs are listed whose results are
-    stored, and the newest run of each other call: its result is missing. "no result" is what a topmost call left that
-    began and raised, or was killed. A hit is no run. In a pipe the id is whole and the size is in bytes.
+    With PATTERN only calls whose id, function or label contains it, or matches it if it has *, ? or [. Columns: end of
+    the run, how long it took, size of the result, id, process, call.
+
+    Lists every run whose result is stored, and the newest run of calls whose result is missing. "no result" means that
+    a topmost call raised or was killed. A hit is not a run. In a pipe the id is whole, the time is in seconds and the
+    size in bytes.
     """
     with opened(cache_dir, tell.say) as cache:
         known = sorted(_runs(cache), key=lambda run: (-run["created"], run["id"]))

@@ -49,12 +49,12 @@ def refresh(
 ) -> int:  # fmt: skip
     """Run what is stale, and only that.
 
-    With CALLs (ids, starts of digests, functions) only those and what they need. Shows the plan and asks; without a
-    terminal it wants --yes. Calls run in the folder where they ran before, one after another, with the arguments that
+    Shows the plan first, and asks; without a terminal, add --yes. With CALLs (ids, their first digits, functions) only
+    these and what they need. Calls run one after another, in the folder where they ran before, with the arguments that
     were stored beside their results. A call above does not run if the results below it are the same as before.
 
-    Exits with 0 if all that was asked for is fresh then, or with --dry-run. Exits with 1 if a call failed, could not
-    be run or is still stale, and with 3 if one is unknown. A call that failed is named with its error.
+    Exits with 0 if all of it is fresh then, and with --dry-run. Exits with 1 if a call failed, could not be run, or is
+    still stale, and with 3 if one is unknown. A call that failed is shown with its error.
     """
     from cachepy.asking.plan import current_of, plan_of
 

@@ -50,8 +50,8 @@ _output = click.option("-o", "--output", metavar="FILE", type=click.Path(dir_oka
 )
 @click.option("--format", "form", type=click.Choice(["text", "dot", "mermaid", "json"]), help="[default: as FILE ends]")
 @click.option(
-    "--by", type=click.Choice(["call", "function", "file"]), help="What one line or box is.  [default: call; of a "
-    "picture: what can be read]",
+    "--by", type=click.Choice(["call", "function", "file"]), help="What one line or box stands for.  "
+    "[default: call; in a picture what can be read]",
 )  # fmt: skip
 @_output
 @click.option(
@@ -73,8 +73,10 @@ def graph(
     """Show which call made which, with their states.
 
     As an indented tree, as text for Graphviz or Mermaid, as JSON, or as a picture if FILE ends in .png, .svg or .pdf.
-    A call that was made by several is unfolded once. --by function puts the calls of each function together, with the
-    number of those that are stale. --by file shows the files, with the calls that read or wrote them.
+    Calls below are shown once, under the first caller.
+
+    --by function puts the calls of each function together and says how many of them are stale. --by file shows the
+    files, each with the calls that read or wrote it.
     """
     form = _form(form, output, "text", ("text", "dot", "mermaid", "json"))
     if form in _PICTURES and len(roots) > 1:
@@ -242,11 +244,13 @@ def export(
 ) -> int:  # fmt: skip
     """Write the graph for other tools.
 
-    All calls and files, to stdout or to FILE: as GraphML; for Graphviz (dot) or Mermaid; as JSON; as one HTML page to
-    explore in a browser; as provenance for publishing, PROV-JSON (prov) or the metadata of an RO-Crate (rocrate), which
-    wants --name, --description and --license. The end of FILE says which: .graphml, .dot, .gv, .mmd, .json, .html,
-    .prov.json, or ro-crate-metadata.json. Without states, but for the page: those are of now, the graph is of what ran;
-    `cachepy graph` has them, and draws pictures.
+    Writes all calls and files, to stdout or to FILE. The end of FILE says in which form: .graphml, .dot or .gv
+    (Graphviz), .mmd (Mermaid), .json, or .html (one page to explore in a browser). For publishing: .prov.json
+    (provenance, PROV-JSON) or ro-crate-metadata.json (a research object, RO-Crate). A crate needs --name,
+    --description and --license.
+
+    Only the page shows which calls are stale: the other forms tell what ran. `cachepy graph` shows states in Graphviz,
+    Mermaid, JSON and pictures.
     """
     if form is None and output is None and not tell.as_json:
         raise WrongUse(f"say --format {', '.join(_EXPORTS[:-1])} or {_EXPORTS[-1]}, or name a file: -o graph.html")

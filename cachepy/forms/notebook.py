@@ -183,7 +183,7 @@ def _planned(thing: Any) -> str:
 def _refreshed(thing: Any) -> str:
     chips = {
         "ran": (thing.ran, "ran"), "cut": (thing.cut, "did not have to run"), "failed": (thing.failed, "failed"),
-        "left": (thing.left, "could not be made"),
+        "left": (thing.left, "could not be run"),
     }  # fmt: skip
     made = heading("Refresh", *(chip(s, f"{len(c):,} {words}") for s, (c, words) in chips.items() if c))
     rows = [[chip("failed"), code(c), text(f"{type(e).__name__}: {e}")] for c, e in thing.failed.items()]

@@ -234,7 +234,7 @@ def test_code_that_its_text_does_not_tell_is_unknown(run, ask, own):
     code, lines, err = run(own, "status")
     assert (code, lines[0]) == (3, "10 calls: 10 unknown")
     assert lines[1].startswith("cause  global flows.LEVEL could not be checked: it is computed when the module is")
-    assert "--import looks at what source files do not tell" in err
+    assert "source files do not tell all: --import looks at the rest" in err
     assert run(own, "status", "-q")[:2] == (3, [])
     code, doc = ask(own, "status")
     assert (code, doc["state"], doc["unseen"], doc["counts"]["unknown"]) == (3, "unknown", ["flows"], 10)
@@ -293,7 +293,7 @@ def test_only_what_is_asked_for_is_imported(run, own, command):
     code, _, err = run(own, *command, "far", "--import")
     assert code == 3
     assert "No module named 'other'" in err
-    assert "ask only about the others" in err
+    assert "ask only about the rest" in err
 
 
 def test_functions_that_are_gone_are_told(run, own):
@@ -360,7 +360,7 @@ def test_a_directory_of_other_things(run, own, command, name):
     for options in ((), ("-q",)):
         code, lines, err = run(own, *command, *options, "--cache-dir", name)
         assert (code, lines) == (2, [])
-        assert f"there is no cache in {own / name}: nothing there is of cachepy; name one with --cache-dir DIR" in err
+        assert f"{own / name} is not a cache directory: cachepy wrote nothing there; name one with --cache-dir DIR" in err
         assert err.count("\n") == 1
     assert tree(own) == before
 
@@ -501,7 +501,7 @@ def test_an_ambiguous_digest_lists_the_calls(run, own):
     ambiguous(own)
     code, _, err = run(own, "explain", "abcd")
     assert code == 2
-    assert "'abcd' is ambiguous, 3 calls start so:" in err
+    assert "'abcd' is ambiguous: 3 calls start with it:" in err
     assert len(re.findall(r"^  \w+:abcd", err, re.MULTILINE)) == 3
 
 
@@ -579,7 +579,7 @@ def test_refresh_names_what_failed_and_what_did_not_run(run, ask, own):
     text = "\n".join(lines)
     assert re.search(r"^failed +load:[0-9a-f]{32} +load\('3.csv'\) +ValueError: could not convert", text, re.MULTILINE)
     assert re.search(r"^not run +report:[0-9a-f]{32} +report\('Übersicht'\) +load\('3.csv'\)", text, re.MULTILINE)
-    assert lines[-1] == "1 failed, 2 could not be made; 3 calls are not fresh"
+    assert lines[-1] == "1 failed, 2 could not be run; 3 calls are not fresh"
     assert run(own, "refresh", "-y", "-q")[:2] == (1, [])
     code, doc = ask(own, "refresh", "-y")
     assert (code, len(doc["left"]), set(doc["remaining"].values())) == (1, 2, {"stale"})
@@ -596,7 +596,7 @@ def test_refresh_says_where_a_call_of_another_folder_runs(run, tmp_path):
         (tmp_path / name / "flows.py").write_text(source.replace("x + 1", "x + 2"))
     code, lines, _ = run(tmp_path / "one", "refresh", "--cache-dir", "../cache", "-y")
     assert code == 1
-    assert lines[-1] == "1 ran, 1 could not be made; 1 call is not fresh"
+    assert lines[-1] == "1 ran, 1 could not be run; 1 call is not fresh"
     there = tmp_path / "two"
     assert lines[-2].endswith(f"it ran in {there}: `cachepy -C {there} refresh --cache-dir {tmp_path / 'cache'}` runs it there")
     assert run(tmp_path / "one", "-C", "../two", "refresh", "--cache-dir", "../cache", "-y")[0] == 0
@@ -827,7 +827,7 @@ def test_a_picture_takes_a_direction_and_a_theme(run, stale, tmp_path):
         (("prune", "--older-than", "old"), "'old' is not an age"),
         (("prune", "--max-size", "10 horses"), "'10 horses' is not a size"),
         (("verify", "--rerun", "-1"), "--rerun"),
-        (("show", "load"), "'load' is 4 calls; name one of them"),
+        (("show", "load"), "'load' has 4 calls; name one of them"),
         (("stat",), "did you mean stats or status?"),
         (("xyz",), "there are status, explain, plan"),
         (("status", "--nope"), "there is no option --nope here; `cachepy status --help` says more"),
@@ -1126,7 +1126,7 @@ def test_verify_and_repair(run, ask, own):
     code, lines, err = run(own, "repair")
     assert code == 2
     assert "--yes" in err
-    assert any(line.startswith("aside") for line in lines)
+    assert any(line.startswith("move") for line in lines)
     assert path.exists()
     assert run(own, "repair", "--dry-run")[0] == 0
     assert path.exists()

@@ -131,7 +131,7 @@ def test_a_fresh_verdict_says_what_that_means():
 
 def test_a_refresh_names_what_failed_and_what_is_left():
     page, text = shown(Refreshed(("a:1", "b:2"), (), {"c:3": ValueError("no")}, {"d:4": "m:f cannot be found"}))
-    assert text == "2 ran, 1 failed, 1 could not be made"
+    assert text == "2 ran, 1 failed, 1 could not be run"
     assert {"c:3", "ValueError: no", "d:4", "m:f cannot be found"} <= set(page.words)
     assert "nothing was stale." in shown(Refreshed((), (), {}, {}))[0].text
 

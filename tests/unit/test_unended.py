@@ -100,7 +100,7 @@ def test_what_it_says(project):
     python(project, "job.py", "raise")
     done = python(project, "-m", "cachepy", "status", "--import", "--cache-dir", "cache")
     assert done.stdout.startswith("unended  report:")
-    assert "began, and left no result: 2" in done.stdout
+    assert "began and left no result, last seen 2" in done.stdout
 
 
 def test_prune_takes_old_signs_away(project):
