@@ -107,7 +107,7 @@ def cachepy() -> None:
       1    stale, missing or not run yet (status, explain, plan, refresh), or
            problems found (verify)
       2    wrong usage, or there is no cache
-      3    unknown: not all could be looked at (status, explain, plan, refresh),
+      3    unknown: not all could be checked (status, explain, plan, refresh),
            or any other error
       130  interrupted; 141: the output was closed, as by head
 

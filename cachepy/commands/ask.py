@@ -135,9 +135,9 @@ def status(
     """Say what is stale or missing, and why.
 
     Stale: something that the call depended on has changed (a file, code, a variable, a package, a call below).
-    Missing: the stored value is not on disk. Unknown: something that the call depended on could not be looked at.
+    Missing: the stored value is not on disk. Unknown: something that the call depended on could not be checked.
 
-    First come the causes, with the number of calls that each makes stale, then the calls. Code is looked at by its
+    First come the causes, with the number of calls that each makes stale, then the calls. Code is checked by its
     source files and is not imported; with --import, modules are imported whose source files do not tell enough. Calls
     that a program made before, and not in its last whole run, are left out without --history.
 
@@ -339,7 +339,7 @@ def plan(
 
     The last line says how many calls run for certain, and how many at most. Whether the others run depends on results
     that may change, or on what a changed call above them does. Exits with 1 if anything may run, with 3 if that is only
-    because something could not be looked at.
+    because something could not be checked.
     """
     from cachepy.asking.plan import current_of, plan_of
 
