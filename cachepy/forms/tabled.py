@@ -7,6 +7,7 @@ model, notebook.
 from __future__ import annotations
 
 import os
+import re
 import time
 from itertools import islice
 
@@ -78,7 +79,19 @@ def _states(answer: Mapping[str, Any]) -> dict[str, int]:
 def _stale_text(answer: Mapping[str, Any]) -> tuple[str, Iterable[Row]]:
     states = ", ".join(f"{n:,} {state}" for state, n in _states(answer).items())
     head = f"{amounts.count(len(answer), 'call')} not fresh: {states}"
-    return head, ([f["state"], _title(f["node"], call), _why(f)] for call, f in answer.items())
+    return head, ([f["state"], _title(f["node"], call), _why(f)] for call, f in _causes_first(answer))
+
+
+def _causes_first(answer: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """The calls that changed themselves before those that they made stale; numbers in names by their value."""
+
+    def key(item: tuple[str, Any]) -> tuple[bool, list[tuple[int, str]]]:
+        call, found = item
+        parts = re.split(r"([0-9]{1,18})", _title(found["node"], call))
+        is_reached = bool(found["reasons"] and found["reasons"][0].link)
+        return is_reached, [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
+
+    return sorted(answer.items(), key=key)
 
 
 def _why(found: Mapping[str, Any]) -> str:
@@ -92,7 +105,7 @@ def _stale_html(answer: Mapping[str, Any]) -> Table:
     chips = [nb.chip(state, f"{n:,} {state}") for state, n in _states(answer).items()]
     rows = (
         [nb.chip(f["state"]), nb.code(_title(f["node"], call)), nb.reasons(f["reasons"][:1])]
-        for call, f in answer.items()
+        for call, f in _causes_first(answer)
     )
     return nb.heading("Not fresh", *chips), ("state", "call", "why"), rows, ()
 
@@ -189,7 +202,7 @@ def function_bundle(call: CachedCall) -> dict[str, str]:
     stored = _stored(root, call.fname)
     plain = f"<cached function {name}, cache {root}, {stored}>"
     questions = "f.explain(...), f.is_cached(...), f.key(...), f.clear(...)".replace("f.", f"{call.fname}.")
-    rows = [["cache", nb.code(root)], ["stored", nb.text(stored)], ["ask", nb.code(questions)]]
+    rows = [["cache", nb.code(root)], ["results", nb.text(stored)], ["ask", nb.code(questions)]]
     made = nb.heading(f"{name}", nb.soft("cached function")) + nb.table(["", ""], rows)
     return nb.both(plain, nb.framed(made))
 
