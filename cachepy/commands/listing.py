@@ -301,6 +301,7 @@ def _tell_facts(tell: Tell, cache: Opened, f: dict[str, Any]) -> None:
         tell.line(PAST, indent=4)
     for reason in telling(f["reasons"]):
         tell.line(sentence(reason), indent=4)
+    names = tell.names([*f["parents"], *f["children"], *f["inputs"].values()], cache.ids)
     place = f"{words.near(f['path'])} ({amounts.size(f['size'] or 0)})" if f["path"] else "nothing is stored"
     lines = [
         ("id", f["id"]),
@@ -310,9 +311,9 @@ def _tell_facts(tell: Tell, cache: Opened, f: dict[str, Any]) -> None:
         ("value", place),
         ("runs", f"{f['runs']} stored"),
         *(("file", _file_line(each)) for each in f["files"]),
-        *(("caller", f"{cache.label(i)}  {i}") for i in f["parents"]),
-        *(("calls", f"{cache.label(i)}  {i}") for i in f["children"]),
-        *(("input", f"{name} = {cache.label(i)}  {i}") for name, i in f["inputs"].items()),
+        *(("caller", f"{cache.label(i)}  {names[i]}") for i in f["parents"]),
+        *(("calls", f"{cache.label(i)}  {names[i]}") for i in f["children"]),
+        *(("input", f"{name} = {cache.label(i)}  {names[i]}") for name, i in f["inputs"].items()),
         *(("variable", name) for name in f["env"]),
         *(("package", f"{name} {version}") for name, version in f["packages"].items()),
     ]
