@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Roots = str | Iterable[str] | None
 
 HIT, STALE, MISSING, UNKNOWN = "hit", "stale", "missing", "unknown"
+_LINES, _WIDE = 20, 118  # of a text for a prompt
 RESULTS = "if a result that it uses changes"
 CALLERS = "if a call above it makes it again"
 RENEWED = "if its arguments are different again"
@@ -171,6 +172,12 @@ class Plan(Record):
             text += f"; up to {len(possible):,}, about {amounts.span(_seconds(possible))}, {self._doubt()}"
         return f"{text}; {hits:,} {'is' if hits == 1 else 'are'} reused, {amounts.span(self.saved)} saved"
 
+    def __repr__(self) -> str:
+        """For a prompt: the sum, and the first calls that may run, with why."""
+        lines = [f"  {c.state:<8}{c.label}: {next(map(str, c.reasons), c.doubt)}" for c in self.possible[:_LINES]]
+        more = len(self.possible) - len(lines)
+        return "\n".join([str(self), *map(_cut, lines), *([f"  and {more:,} more"] if more else [])])
+
     def _doubt(self) -> str:
         """What it hangs on how much runs."""
         doubts = {c.doubt for c in self.possible}
@@ -188,6 +195,12 @@ class Plan(Record):
         for name, some in (("certain", self.certain), ("possible", self.possible)):
             sums[name] = {"calls": len(some), "seconds": _seconds(some)}
         return {"calls": calls, **sums, "unseen": list(self.unseen)}
+
+
+def _cut(line: str) -> str:
+    """One line that fits a prompt and can do nothing to it."""
+    plain = line if line.isprintable() else ascii(line)[1:-1]
+    return plain if len(plain) <= _WIDE else plain[: _WIDE - 1] + "…"
 
 
 def _seconds(calls: Iterable[PlannedCall]) -> float:

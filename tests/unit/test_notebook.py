@@ -107,6 +107,14 @@ def test_a_plan_shows_what_runs_first_and_why():
     assert "1 of 3 calls would run, about 1.5 s; up to 2, about 3.0 s, depending on whether results change" in page.text
 
 
+def test_a_plan_at_a_prompt_is_a_few_lines():
+    plan = Plan((planned("a.csv", "hit"), *(planned(f"{i}\x1b.csv", "stale") for i in range(30))), ())
+    head, *lines, more = repr(plan).splitlines()
+    assert (head, more, len(lines)) == (str(plan), "  and 10 more", 20)
+    assert lines[0] == "  stale   f(0\\x1b.csv): file 0\\x1b.csv changed"
+    assert repr(Plan((), ())) == "no calls recorded"
+
+
 def test_a_long_plan_is_cut():
     page, _ = shown(Plan(tuple(planned(f"{i}.csv", "stale") for i in range(70)), ()))
     assert "f(49.csv)" in page.text and "f(50.csv)" not in page.text
