@@ -76,7 +76,7 @@ def test_the_stale_calls_as_a_table(stale):
     assert re.fullmatch(r"  stale  load\(0.txt\) +file /.*0\.txt changed", lines[0])
     html = found._repr_html_()
     assert "▲ 61 stale" in html
-    assert "and 11 more" in html
+    assert html.count("and 11 more") == 1
     assert html.count("<td") == 3 * notebook.MOST
 
 

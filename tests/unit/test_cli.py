@@ -696,6 +696,7 @@ def test_a_deep_tree_is_a_tree(run, tmp_path):
         "from cachepy import cache_file\n@cache_file('.cachepy')\ndef down(n):\n    return n and down(n - 1)\ndown(60)\n"
     )
     rerun(tmp_path)
+    assert run(tmp_path, "graph", "--by", "function")[1] == ["✓ flows.down  61 calls"]
     _, lines, _ = run(tmp_path, "graph")
     assert len(lines) == 61
     assert lines[-1].split() == ["[60]", "✓", "down(0)"]
