@@ -220,7 +220,8 @@ def _tell_status(tell: Tell, cache: Opened, number: int, found: dict[str, Findin
     tell.line(f"{amounts.count(number, 'call')}: {states}", "head")
     grouped = folded(causes({i: f.reasons for i, f in found.items()}), most)
     for cause in grouped[:most]:
-        tell.fitted(("cause  ", ""), cause.text, f": {cause.reach}", f": {amounts.count(len(cause.direct) + len(cause.above), 'call')}")
+        in_all = amounts.count(len(cause.direct) + len(cause.above), "call")
+        tell.fitted(("cause  ", ""), cause.text, f": {cause.reach}", f": {in_all}")
     _say_more(tell, len(grouped), most, "cause")
     _tell_calls(tell, cache, found, most)
 

@@ -75,7 +75,7 @@ def test_the_stale_calls_as_a_table(stale):
     assert [line.split()[1] for line in lines] == [f"load({i}.txt)" for i in range(20)]
     assert re.fullmatch(r"  stale  load\(0.txt\) +file /.*0\.txt changed", lines[0])
     html = found._repr_html_()
-    assert "▲ 61 stale" in html
+    assert notebook.chip("stale", "61 stale") in html
     assert html.count("and 11 more") == 1
     assert html.count("<td") == 3 * notebook.MOST
 
