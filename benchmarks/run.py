@@ -108,7 +108,7 @@ def main(only, rounds, quick, json_path, folder, docs, no_growth, here):
     if is_whole:
         draw(found, [path.parent, *([HERE.parent / "docs" / "img"] if docs else [])])
     if is_whole and docs:
-        report.into_page(found["lines"], HERE.parent / "docs" / "performance.md")
+        report.into_page(found["lines"], HERE.parent / "docs" / "explanation" / "performance.md")
     if any("error" in row for row in found["rows"]):
         sys.exit("some rows could not be measured, see above")
 

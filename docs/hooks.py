@@ -27,6 +27,8 @@ ELSEWHERE = {
     "examples/flights.py": "examples/flights.py",
     "examples/resubmit.py": "examples/resubmit.py",
     "examples/resubmit.sh": "examples/resubmit.sh",
+    "examples/kubernetes/cluster.yaml": "examples/kubernetes/cluster.yaml",
+    "examples/kubernetes/steer.yaml": "examples/kubernetes/steer.yaml",
 }
 MERMAID = re.compile(r'<script type="module">(?:(?!</script>).)*mermaid.*?</script>', re.DOTALL)
 LINK = re.compile(r"(\]\()([^)\s#:]+)((?:#[^)\s]*)?\))")
@@ -53,10 +55,10 @@ def on_page_content(html: str, **_: Any) -> str:
 def relinked(markdown: str, page: str) -> str:
     """The links of a page as they are in a checkout, turned into those of the site.
 
-    >>> relinked("[safe](../SECURITY.md#keys)", "reliability.md")
-    '[safe](security.md#keys)'
-    >>> relinked("[speed](docs/performance.md)", "changelog.md")
-    '[speed](performance.md)'
+    >>> relinked("[safe](../../SECURITY.md#keys)", "explanation/reliability.md")
+    '[safe](../security.md#keys)'
+    >>> relinked("[speed](docs/explanation/performance.md)", "changelog.md")
+    '[speed](explanation/performance.md)'
     """
     folder = posixpath.dirname(ORIGIN.get(page, f"docs/{page}"))
 

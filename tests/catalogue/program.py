@@ -28,7 +28,7 @@ class Program:
     counts: bool  # the edit changes the value; else nothing may run again
     env: dict[str, str] = field(default_factory=dict)
     needs: str = ""  # modules of libraries, imported by the server before it forks
-    stale: str = ""  # the row of docs/invalidates.md that says that this edit is not seen
+    stale: str = ""  # the row of docs/explanation/invalidates.md that says that this edit is not seen
     pending: str = ""  # why it is not yet so, from `pending.txt`
     warns: str = ""  # the warning that every process has to give; with a "?" before it, the one that it may give
     python: str = "3.11"  # the first version that has it

@@ -13,7 +13,7 @@ from tests.catalogue.program import Program
 
 ALL = [(chapter, program) for chapter, programs in CHAPTERS.items() for program in programs]
 HERE = "tests/catalogue/test_catalogue.py::test_program["
-ROWS = judge.ROOT.joinpath("docs", "invalidates.md").read_text(encoding="utf-8").partition("## What is not seen")[2]
+ROWS = judge.ROOT.joinpath("docs", "explanation", "invalidates.md").read_text(encoding="utf-8").partition("## What is not seen")[2]
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,6 @@
-"""Write into pages what their programs print now: ``python -m tests.docs.fill docs/cli.md`` (without names: all pages).
+"""Write into pages what their programs print now: ``python -m tests.docs.fill docs/how-to/resubmit.md``.
+
+Without names: all pages. The name of the tutorial, ``docs/tutorials/tutorial.ipynb``, stores the outputs of its cells.
 
 To be read with ``git diff`` afterwards: a change there is a change that readers see.
 """
@@ -9,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.docs import notebook
 from tests.docs.pages import ROOT, Page, all_pages, timeless
 
 
@@ -22,6 +25,13 @@ def fill(page: Page) -> bool:
     return is_other
 
 
+def store_outputs() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        notebook.write(notebook.executed(Path(folder)))
+
+
 if __name__ == "__main__":
+    if notebook.TUTORIAL in map(Path.resolve, map(Path, sys.argv[1:])):
+        sys.exit(store_outputs())
     for each in [Page(name) for name in sys.argv[1:]] or all_pages():
         print(each.name, "written" if fill(each) else "as it was")

@@ -132,6 +132,20 @@ def timeless(text: str) -> str:
     return re.sub(r"(?<=\S) {2,}", "  ", re.sub(r"\b\d+(\.\d)? [mµ]?s\b", "0 ms", text))
 
 
+def sentences(prose: str) -> list[str]:
+    """The sentences of a text in Markdown, each a line: without tables, pictures, and where links lead."""
+    text = re.sub(r"^(\||!\[|<!--|:::|---).*$", "", prose, flags=re.MULTILINE)
+    text = re.sub(r"\]\([^)]*\)", "]", text)
+    parts = re.split(r"\n\s*\n|\n(?=#|- |> |\d+\. )|(?<=[.!?])[\"')\]*_]*\s+", text)
+    return [" ".join(part.split()) for part in parts if part.split()]
+
+
+def prose_of(notebook: Path) -> str:
+    """The text of a notebook's cells, without code and outputs."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    return "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+
+
 def all_pages() -> list[Page]:
     """README and every page of the site that is in docs/."""
     return [Page("README.md"), *(Page(str(path.relative_to(ROOT))) for path in sorted((ROOT / "docs").rglob("*.md")))]

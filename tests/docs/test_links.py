@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 import pytest
 
-from tests.docs.pages import ROOT, Page, all_pages
+from tests.docs.pages import ROOT, Page, all_pages, prose_of
 
 ALONE = ["ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
 PAGES = [*all_pages(), *map(Page, ALONE)]
@@ -26,7 +25,7 @@ def test_relative_links_lead_somewhere(page):
 
 
 def test_links_of_the_tutorial_lead_somewhere():
-    cells = json.loads((ROOT / "docs/tutorial.ipynb").read_text(encoding="utf-8"))["cells"]
-    links = [link for cell in cells for link in local("".join(cell["source"]))]
+    page = ROOT / "docs" / "tutorials" / "tutorial.ipynb"
+    links = local(prose_of(page))
     assert links
-    assert [link for link in links if not (ROOT / "docs" / link).exists()] == []
+    assert [link for link in links if not (page.parent / link).exists()] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import click
 import pytest
 
 import cachepy
@@ -13,7 +14,9 @@ from cachepy.values.sentences import CUES
 from tests.docs.pages import ROOT, Page
 
 NAMES = {f"cachepy.{name}" for name in cachepy.__all__} | {f"dask_plugin.{name}" for name in dask_plugin.__all__}
-INVALIDATES = Page("docs/invalidates.md")
+INVALIDATES = Page("docs/explanation/invalidates.md")
+COMMANDS = Page("docs/reference/commands.md")
+OPTIONS = Page("docs/reference/options.md")
 COUNTS = [
     *("arguments", "files", "files", "code", "globals", "installed packages", "Python"),
     *("what you declare", "cached calls below", "the stored value"),
@@ -26,19 +29,59 @@ def shown(page: Page) -> str:
 
 
 def test_every_public_name_is_described_once():
-    pages = [path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "api").glob("*.md")]
+    pages = [path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "reference" / "api").glob("*.md")]
     described = [name for text in pages for name in re.findall(r"^::: (\S+)$", text, re.MULTILINE)]
     assert sorted(described) == sorted(NAMES)
 
 
 def test_the_index_of_the_api_leads_to_every_name():
-    linked = re.findall(r"\]\[(\S+?)\]", Page("docs/api/index.md").text)
+    linked = re.findall(r"\]\[(\S+?)\]", Page("docs/reference/api/index.md").text)
     assert sorted(linked) == sorted(NAMES)
 
 
-def test_every_command_is_shown_with_its_help():
-    typed = [command for block in Page("docs/cli.md").blocks for command in block.commands]
-    assert typed == ["cachepy --help", *(f"cachepy {name} --help" for name in program.commands)]
+def section(page: Page, title: str) -> str:
+    [found] = re.findall(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", page.text, re.MULTILINE | re.DOTALL)
+    return found
+
+
+def named(text: str) -> set[str]:
+    """The options that a text names."""
+    return set(re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", " ".join(re.findall(r"`([^`]+)`", text))))
+
+
+def taken(command: click.Command) -> list[list[str]]:
+    """The names of each option of a command."""
+    return [each.opts for each in command.params if isinstance(each, click.Option) and not each.hidden]
+
+
+def test_every_command_has_a_section():
+    titles = re.findall(r"^## cachepy (.+)$", COMMANDS.text, re.MULTILINE)
+    assert titles == list(program.commands)
+
+
+@pytest.mark.parametrize("name", program.commands)
+def test_the_section_of_a_command_names_its_options(name):
+    common = named(section(COMMANDS, "Options of all commands"))
+    own = named(section(COMMANDS, f"cachepy {name}"))
+    options = taken(program.commands[name])
+    assert [each for each in options if not set(each) & (own | common)] == []
+    assert own - {"--help"} <= {option for each in options for option in each}
+
+
+def test_the_table_of_options_has_each_with_its_default():
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \|", section_before(OPTIONS, "## For one call"), re.MULTILINE)
+    defaults = {name: f"`{default!r}`" for name, default in cachepy.cache_file.__kwdefaults__.items()}
+    assert {name: shown for name, shown in rows if name != "cache_dir"} == defaults
+
+
+def section_before(page: Page, title: str) -> str:
+    return page.text.partition(title)[0]
+
+
+def test_every_environment_variable_is_named():
+    sources = [path for package in ("cachepy", "dask_plugin") for path in (ROOT / package).rglob("*.py")]
+    read = set(re.findall(r"(?<![A-Z_])CACHEPY_[A-Z_]+", "".join(path.read_text(encoding="utf-8") for path in sources)))
+    assert read == set(re.findall(r"CACHEPY_[A-Z_]+", OPTIONS.text))
 
 
 @pytest.mark.parametrize("cue", CUES)

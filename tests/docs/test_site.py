@@ -32,6 +32,7 @@ class Fetched(HTMLParser):
     def __init__(self, text: str) -> None:
         super().__init__()
         self.urls: list[str] = []
+        self.led: list[str] = []  # what it shows and links to
         self.ids: set[str] = set()
         self._inside = ""
         self.feed(text)
@@ -40,6 +41,7 @@ class Fetched(HTMLParser):
         given = {name: value or "" for name, value in attrs}
         self.ids.add(given.get("id", ""))
         self._inside = tag
+        self.led += [url.partition("#")[0] for name in ("src", "href") if (url := given.get(name, "")) and ":" not in url]
         if tag in FETCHES:
             self.urls += [given.get(name, "") for name in ("src", "srcset", "data", "href", "xlink:href")]
         if tag == "link" and given.get("rel", "").lower() in FETCHED_LINKS:
@@ -70,7 +72,7 @@ def site(tmp_path_factory) -> Path:
     if missing:
         assert os.environ.get("CACHEPY_NEEDS_TOOLS") != "1", missing
         pytest.skip(f"needs {', '.join(missing)}")
-    folder = tmp_path_factory.mktemp("site")
+    folder, before = tmp_path_factory.mktemp("site"), set(os.listdir(ROOT))
     places = dict.fromkeys(("IPYTHONDIR", "JUPYTER_RUNTIME_DIR"), str(tmp_path_factory.mktemp("jupyter")))
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder / "site")],
@@ -81,6 +83,7 @@ def site(tmp_path_factory) -> Path:
         timeout=250,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert set(os.listdir(ROOT)) - before == set(), "the build leaves something in the repository"
     return folder / "site"
 
 
@@ -93,6 +96,26 @@ def test_no_page_asks_the_network_for_anything(pages):
     assert len(pages) > 25
     assert sum(len(page.urls) for page in pages.values()) > 100
     assert {name: page.away for name, page in pages.items() if page.away} == {}
+
+
+def test_nothing_stands_in_the_site_that_no_page_leads_to(site, pages):
+    led = {os.path.normpath(os.path.join(os.path.dirname(name), url)) for name, page in pages.items() for url in page.led}
+    theirs = ("assets/_mkdocs", "assets/javascripts/", "assets/stylesheets/", "assets/images/", "search/")
+    files = {path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()}
+    ours = {name for name in files if not name.startswith(theirs)}
+    assert ours - led - {"404.html", "sitemap.xml", "sitemap.xml.gz", "objects.inv", "index.html"} == {"graph.png", "license.txt"}  # of README
+
+
+def test_prompts_are_not_copied_with_commands(site):
+    """The button takes what is shown of a block: all but prompts and outputs, while it copies."""
+    style = (site / "assets" / "site.css").read_text(encoding="utf-8")
+    assert re.search(r"\.gp \{[^}]*user-select: none", style)
+    assert re.search(r"\[data-md-copying\] \.gp,\s*\[data-md-copying\] \.go \{\s*display: none", style)
+    text = (site / "tutorials" / "get-started.html").read_text(encoding="utf-8")
+    assert re.search(r'<span class="gp">\$ ?</span>', text)
+    assert 'class="go">' in text
+    scripts = "".join(path.read_text(encoding="utf-8") for path in site.rglob("assets/javascripts/bundle.*.js"))
+    assert "data-md-copying" in scripts
 
 
 def test_no_style_asks_the_network_for_anything(site):
@@ -109,13 +132,13 @@ def test_no_page_needs_a_library_that_the_theme_would_fetch(site):
 
 
 def test_every_public_name_can_be_linked_to(pages):
-    ids = set().union(*(page.ids for name, page in pages.items() if name.startswith("api/")))
+    ids = set().union(*(page.ids for name, page in pages.items() if name.startswith("reference/api/")))
     names = {f"cachepy.{name}" for name in cachepy.__all__} | {f"dask_plugin.{name}" for name in dask_plugin.__all__}
     assert names - ids == set()
 
 
 def test_the_tutorial_shows_its_outputs(site):
-    text = (site / "tutorial.html").read_text(encoding="utf-8")
+    text = (site / "tutorials" / "tutorial.html").read_text(encoding="utf-8")
     assert "11 calls" in text
     assert text.count("data:image/png;base64") >= 1
 

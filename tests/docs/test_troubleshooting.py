@@ -1,0 +1,55 @@
+"""The page on troubleshooting has every warning and error that users can see, and quotes messages as they are."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import pytest
+
+import dask_plugin
+from cachepy import errors
+from tests.docs.pages import ROOT, Page
+
+PAGE = Page("docs/how-to/troubleshooting.md")
+NEVER_SEEN = {"EntryError", "EntryReplacedError", "UntrustedEntryError", "UndigestableError"}  # end in a warning or another error
+SEEN = {
+    name
+    for module in (errors, dask_plugin)
+    for name in dir(module)
+    if isinstance(getattr(module, name), type) and issubclass(getattr(module, name), (BaseException))
+} - NEVER_SEEN
+SOURCES = [path for package in ("cachepy", "dask_plugin") for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def texts(tree: ast.AST) -> list[str]:
+    """Each text of a program; what is filled in is a dots character."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.append(node.value)
+        if isinstance(node, ast.JoinedStr):
+            found.append("".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values))
+    return found
+
+
+ALL_TEXTS = "\n".join(text for path in SOURCES for text in texts(ast.parse(path.read_text(encoding="utf-8"))))
+QUOTED = [
+    quote for line in re.findall(r"^- (`.+?):", PAGE.text, re.MULTILINE) for quote in re.findall(r"`([^`]+)`", line)
+]
+
+
+def test_every_class_that_users_see_has_a_section():
+    titles = re.findall(r"^## (\w+(?:Warning|Error))$", PAGE.text, re.MULTILINE)
+    assert sorted(titles) == sorted(SEEN)
+
+
+@pytest.mark.parametrize("quote", QUOTED)
+def test_a_message_is_quoted_as_it_is(quote):
+    """Between dots, each word as it stands in the source."""
+    parts = [part.strip(" ().;,") for part in quote.split("…")]
+    assert [part for part in parts if part not in ALL_TEXTS] == []
+
+
+def test_messages_are_quoted():
+    assert len(QUOTED) > 25

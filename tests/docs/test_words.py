@@ -1,0 +1,43 @@
+"""How the pages are worded: how much there is to read, in what sentences, with which words for states."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.docs.pages import ROOT, all_pages, prose_of, sentences
+
+MOST_WORDS, LONGEST = 14_000, 30
+NOTEBOOK = ROOT / "docs" / "tutorials" / "tutorial.ipynb"
+PROSE = {page.name: page.prose for page in all_pages()} | {"tutorial.ipynb": prose_of(NOTEBOOK)}
+OTHER_WORDS = r"\b(?:out[ -]of[ -]date|up[ -]to[ -]date|outdated|obsolete|expired|dirty)\b"
+PARTS = {"tutorials", "how-to", "explanation", "reference"}
+each_text = pytest.mark.parametrize("name", PROSE)
+
+
+def test_it_is_read_in_an_hour():
+    """As `wc -w` counts, code and tables included; of the notebook the text."""
+    texts = [page.text for page in all_pages() if page.name != "README.md"] + [prose_of(NOTEBOOK)]
+    assert sum(len(text.split()) for text in texts) <= MOST_WORDS
+
+
+@each_text
+def test_sentences_are_short(name):
+    long = [sentence for sentence in sentences(PROSE[name]) if len(sentence.split()) > LONGEST]
+    assert long == []
+
+
+@each_text
+def test_there_is_one_word_for_each_state(name):
+    assert re.findall(OTHER_WORDS, PROSE[name], re.IGNORECASE) == []
+
+
+def test_sentences_are_told_apart():
+    prose = "# A title\n\nOne\nline. See [a page](b c.md)! Up to 3.5 s.\n- an item: `f(x)`\n\n| a | b. c |\n![picture. of](d.png)\n"
+    assert sentences(prose) == ["# A title", "One line.", "See [a page]!", "Up to 3.5 s.", "- an item: `f(x)`"]
+
+
+def test_every_page_is_in_one_of_four_parts():
+    folders = {page.name.split("/")[1] for page in all_pages() if page.name not in {"README.md", "docs/index.md"}}
+    assert folders == PARTS
