@@ -7,6 +7,7 @@ import re
 import pytest
 
 from tests.docs.pages import ROOT, all_pages, prose_of, sentences
+from tests.docs.test_messages import ODD
 
 MOST_WORDS, LONGEST = 14_000, 30
 NOTEBOOK = ROOT / "docs" / "tutorials" / "tutorial.ipynb"
@@ -31,6 +32,11 @@ def test_sentences_are_short(name):
 @each_text
 def test_there_is_one_word_for_each_state(name):
     assert re.findall(OTHER_WORDS, PROSE[name], re.IGNORECASE) == []
+
+
+@each_text
+def test_no_word_reads_strangely(name):
+    assert [(word, plain) for word, plain in ODD.items() if re.search(rf"\b{word}\b", PROSE[name], re.IGNORECASE)] == []
 
 
 def test_sentences_are_told_apart():
