@@ -21,12 +21,8 @@ from cachepy import cache_file
 cached = cache_file(".cachepy", warn_cheap=False)
 
 @cached
-def read(path):
-    return [float(word) for word in path.read_text().split()]
-
-@cached
 def mean(path):
-    return sum(read(path)) / 2
+    return sum(map(float, path.read_text().split())) / 2
 
 @cached
 def report(stations):
@@ -37,9 +33,9 @@ from pathlib import Path
 import stations
 from cachepy import plot_cache_graph
 
-for name in ("oslo", "rome"):
+for name in ("oslo", "rome", "lima"):
     Path(f"{name}.txt").write_text("1 2")
-stations.report(["oslo", "rome"])
+stations.report(["oslo", "rome", "lima"])
 Path("rome.txt").write_text("1 3")
 plot_cache_graph("front.png")
 """
