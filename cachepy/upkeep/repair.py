@@ -1,4 +1,4 @@
-"""`cache_repair`: makes the graph anew from the entries and puts broken files aside.  Deletes nothing.
+"""`cache_repair`: rebuilds the graph from the entries and moves broken files aside.  Deletes nothing.
 
 The graph is replaced by `rewrite`.  A file is put aside only in the state in which it was looked at.  Imports aside,
 check, claims, entryfile, examine, files, model, rewrite, stock, store, errors.
@@ -56,7 +56,7 @@ class Repaired(Record):
     events : int
         How many runs are in the graph file.
     rebuilt : bool
-        Whether the graph file was made anew.
+        Whether the graph file was rebuilt.
     moved : tuple of Moved
         Broken files that were put aside.
     mended : tuple of str
@@ -111,7 +111,7 @@ class Repaired(Record):
 
 
 def cache_repair(cache_dir: str | os.PathLike[str] | None = None, *, dry_run: bool = False) -> Repaired:
-    """Make the graph of a cache directory anew from its entries, and put broken files aside.
+    """Rebuild the graph of a cache directory from its entries, and move broken files aside.
 
     ``graph.pkl`` gets every stored run, and keeps its own whole records: calls whose values are gone show as
     missing. Broken files go to ``broken/<time>/`` in the cache directory under the path that they had; their calls
@@ -152,7 +152,7 @@ def cache_repair(cache_dir: str | os.PathLike[str] | None = None, *, dry_run: bo
     8
     >>> Path("cache/graph.pkl").unlink()
     >>> print(cache_repair("cache"))
-    1 whole entry; graph of 1 run made anew
+    1 whole entry; graph of 1 run rebuilt
     """
     root = root_of(cache_dir)
     repair = _Repair(Store(root), dry_run=dry_run)
@@ -192,7 +192,7 @@ class _Repair:
     # -- the graph
 
     def _graph(self) -> tuple[int, bool]:
-        """How many events it has now, and whether it was made anew."""
+        """How many events it has now, and whether it was rebuilt."""
         stored = list(_events(self.store, self.looks))
         old = read_graph(self.store)
         if old is not None and not old.is_ours and not self._is_ours():

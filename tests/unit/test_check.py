@@ -149,7 +149,7 @@ def test_zeros_in_the_middle_and_everywhere(used):
     path.write_bytes(data[:4096] + bytes(4096) + data[8192:])
     assert "fails its checksum" in cache_verify(used).problems[0].what
     path.write_bytes(bytes(len(data)))
-    assert "is not an entry" in cache_verify(used).problems[0].what
+    assert "is not a cachepy entry" in cache_verify(used).problems[0].what
 
 
 def test_the_problem_is_told_in_one_line(used):
@@ -478,7 +478,7 @@ def test_chance_is_found(module, root):
     assert not checked.is_good and checked.reran == 2
     assert (one.label, one.call) == ("chance(1)", "chance:" + module.chance.key(1))
     assert one.before != one.now and len(one.before) == len(one.now)
-    assert str(one) in str(checked) and "1 gave something else" in str(checked)
+    assert str(one) in str(checked) and "1 gave a different result" in str(checked)
 
 
 def test_an_exception_differs(module, root, tmp_path):
@@ -506,7 +506,7 @@ def test_stale_calls_prove_nothing(module, root, tmp_path):
     (tmp_path / "f").write_text("b")
     checked = cache_verify(root, rerun=5)
     assert (checked.reran, checked.stale, checked.differing) == (0, 1, ())
-    assert "1 not comparable, being stale" in str(checked)
+    assert "1 not compared, being stale" in str(checked)
 
 
 def test_an_older_run_that_holds_again_is_compared_with_its_own_result(module, root, tmp_path):

@@ -169,9 +169,9 @@ ODD = {
         UNKNOWN,
         "it calls sys.exit(2)",
     ),
-    "ends at once": ("import os\nos._exit(0)", UNKNOWN, "it ends the process that imports it (exit code 0)"),
-    "is killed": ("import os\nos.kill(os.getpid(), 9)", UNKNOWN, "it ends the process that imports it (SIGKILL)"),
-    "aborts": ("import os\nos.abort()", UNKNOWN, "it ends the process that imports it (SIGABRT)"),
+    "ends at once": ("import os\nos._exit(0)", UNKNOWN, "it ended the process that imported it (exit code 0)"),
+    "is killed": ("import os\nos.kill(os.getpid(), 9)", UNKNOWN, "it ended the process that imported it (SIGKILL)"),
+    "aborts": ("import os\nos.abort()", UNKNOWN, "it ended the process that imported it (SIGABRT)"),
     "never ends": ("while True:\n    pass", UNKNOWN, "its import took too long (CACHEPY_IMPORT_TIMEOUT"),
     "never ends, talking": ("while True:\n    print('noise')", UNKNOWN, "its import took too long"),
     "never ends, deaf": (
@@ -233,7 +233,7 @@ def test_one_bad_module_does_not_hide_the_others(project):
     assert done.returncode == STALE
     assert "code of run:f changed" in done.stdout
     assert done.stdout.count("\nstale ") == 2
-    for name, why in {"dies": "it ends the process", "hangs": "takes too long", "calls": "calls.py calls f"}.items():
+    for name, why in {"dies": "it ended the process", "hangs": "took too long", "calls": "calls.py calls f"}.items():
         assert f"code of {name} could not be checked: {why}" in done.stderr.replace("its import ", "")
 
 
