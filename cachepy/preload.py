@@ -11,17 +11,16 @@ from importlib import import_module
 
 OWN = (
     "api", "calls.carry", "calls.config", "calls.miss", "calls.track", "decorator", "disk.extent", "disk.mailbox",
-    "disk.patterns", "hot", "later", "probe", "reach.changes", "reach.extensions", "reach.imports", "reach.scopes",
-    "reach.source", "reach.written", "recording.endings", "recording.lacking", "recording.leaving", "recording.outbox",
-    "recording.programs",
-    "rows.limited", "values.arrow", "values.hints", "values.labelled", "values.pickler", "values.recipes",
-    "values.refused", "values.registry", "values.sentences",
+    "disk.mounts", "disk.patterns", "hot", "later", "probe", "reach.changes", "reach.extensions", "reach.imports",
+    "reach.scopes", "reach.source", "reach.written", "recording.endings", "recording.lacking", "recording.leaving",
+    "recording.outbox", "recording.programs", "rows.limited", "values.arrow", "values.hints", "values.labelled",
+    "values.pickler", "values.recipes", "values.refused", "values.registry", "values.sentences",
 )  # fmt: skip
 OTHERS = (
     "ast", "asyncio", "cloudpickle", "copy", "ctypes", "difflib", "dis", "fcntl", "hashlib", "hmac",
     "importlib.machinery", "importlib.metadata", "importlib.util", "inspect", "linecache", "logging", "mmap",
-    "pathlib", "psutil", "pwd", "re", "shutil", "sysconfig", "tempfile", "threading", "tomllib", "traceback",
-    "yaml", "zlib",
+    "pathlib", "psutil", "pwd", "re", "resource", "shutil", "sysconfig", "tempfile", "threading", "tomllib",
+    "traceback", "yaml", "zlib",
 )  # fmt: skip
 
 for _name in (*OTHERS, *(f"cachepy.{name}" for name in OWN)):

@@ -10,8 +10,8 @@ import os
 from errno import EACCES, EINVAL, EMLINK, ENOSYS, ENOTSUP, EPERM, EXDEV
 from itertools import count
 
-from cachepy.disk.entryfile import SMALL, EntryFile, assemble, joined, load_value
-from cachepy.disk.handling import hard_link, keep_aside, mark, read_plain, unlink, write_all
+from cachepy.disk.entryfile import MAPPED, SMALL, EntryFile, assemble, joined, load_value
+from cachepy.disk.handling import hard_link, keep_aside, mark, protect, read_plain, unlink, write_all
 from cachepy.disk.meta import meta_of, rows_of
 from cachepy.disk.places import ENTRY, OLD, TEMPORARY, Places, digest_in
 from cachepy.disk.trust import Trust
@@ -282,9 +282,7 @@ class Store(Places):
         parts[0] = memoryview(parts[0])[len(claim.block) :]
         try:
             try:
-                self.trust.open_up(fd)
-                for part in parts:
-                    write_all(fd, part)
+                self._fill(fd, parts)
                 st = os.fstat(fd)
             finally:
                 os.close(fd)  # on a network file system only now it is seen that all has been written
@@ -305,15 +303,20 @@ class Store(Places):
         try:
             fd = os.open(temporary, _NEW, 0o644)
             try:
-                self.trust.open_up(fd)
-                for part in parts:
-                    write_all(fd, part)
+                self._fill(fd, parts)
             finally:
                 os.close(fd)
             os.replace(temporary, path)
         except BaseException:
             unlink(temporary)
             raise
+
+    def _fill(self, fd: int, parts: list[Any]) -> None:
+        self.trust.open_up(fd)
+        for part in parts:
+            write_all(fd, part)
+        if len(parts) > 1 and os.lseek(fd, 0, os.SEEK_CUR) >= MAPPED:
+            protect(fd)
 
     def _older(self, event: Event, path: str) -> tuple[list[tuple[bytes, str]], list[str]]:
         """The earlier events that stay, each with its value under a name of its own."""

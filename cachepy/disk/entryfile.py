@@ -9,12 +9,14 @@
     buffers: large arrays, each at a multiple of 64 bytes
     seal: a signature of all but the buffers and one of the buffers, if there is a key (see `trust`)
 
-A large file is loaded by mapping it privately: changes stay in memory.  What is read is checked in
-full at each load.  Of a mapped file the header, meta and the value's pickle are, and the buffers in
+Of a large file only the header and the meta are read until somebody wants more; its arrays are mapped privately if it
+lies on a local disk (see `mapping`): changes stay in memory.  What is read is checked in
+full at each load.  Of a large file the header, meta and the value's pickle are, and the buffers in
 full when this process first sees the file in its present state (inode, time, size; the caller says
 so by `verify`); more than 64 MB of buffers by their places and lengths only, since reading them
 would undo the mapping.  In full, always: `EntryFile.check`, and every load with the environment
-variable CACHEPY_VERIFY=1.  Imports errors, plain, trust.
+variable CACHEPY_VERIFY=1.  `EntryFile.check` maps nothing: a disk that fails gives an error and ends no process.
+Imports errors, mapping, plain, trust.
 """
 
 from __future__ import annotations
@@ -25,8 +27,9 @@ import sys
 from _struct import Struct
 from errno import EISDIR
 
-from xxhash import xxh3_64_digest, xxh3_64_intdigest
+from xxhash import xxh3_64, xxh3_64_digest, xxh3_64_intdigest
 
+from cachepy.disk import mapping
 from cachepy.disk.trust import SEAL, Trust
 from cachepy.errors import EntryError, EntryReplacedError
 from cachepy.rows import plain
@@ -51,7 +54,9 @@ _CHECK = 8  # bytes: the check of all that comes before the value, in its own pl
 _ROW = Struct("<QQQ")
 _ALIGN = 64
 SMALL = 1 << 14  # bytes of a pickle that may be kept in memory
-_MAP = 1 << 18  # bytes; a larger file is mapped instead of read
+MAPPED = 1 << 18  # bytes; of a larger file only what is wanted is read, and arrays are mapped
+_BEGIN = 1 << 13  # bytes of it that are read first
+_CHUNK = 1 << 24
 _CHECKED = 1 << 26  # bytes; mapped buffers of more than this in total are not read just to check them
 
 
@@ -107,9 +112,14 @@ class EntryFile:
 
     def __init__(self, path: str, trust: Trust = _ALL) -> None:
         self._path, self._trust = path, trust
-        data, self.stamp = _read(path, trust)
-        self._data = memoryview(data)
-        self.size = len(self._data)
+        fd = _opened(path)
+        try:
+            st = _checked(fd, path, trust)
+            self.size, self.stamp = st.st_size, _stamp(st)
+            data = _read(fd, st.st_size) if st.st_size < MAPPED else _beginning(fd, st.st_size)
+        finally:
+            os.close(fd)
+        self._data = memoryview(data)  # all of the file, or its beginning
         self._seal = b""
         self.meta, self._layout = self._open(path)
 
@@ -121,12 +131,12 @@ class EntryFile:
             raise EntryError(f"{path} has format {version}; this cachepy reads {MAGIC[-1]}")
         head = START.size + START.unpack_from(self._data)[1]
         rows = head + _HEAD.size + _CHECK
-        if self.size < rows:
+        if min(self.size, len(self._data)) < rows:
             raise EntryError(f"{path} is cut off: it ends within its header")
         fields = _HEAD.unpack_from(self._data, head)
         count, meta_length, value_length, call_length, size, value_check, call_check = fields
         if self.size == size + SEAL:
-            self._seal, self.size = bytes(self._data[size:]), size
+            self._seal, self.size = bytes(self._part(size, SEAL)), size
         if size != self.size:
             raise EntryError(f"{path} is cut off: {self.size} bytes of {size}")
         start = rows + count * _ROW.size
@@ -135,10 +145,44 @@ class EntryFile:
             raise EntryError(f"{path} is damaged: its header fails its checksum")
         return meta, ((start + meta_length, value_length, value_check), (call_length, call_check), table, rows)
 
+    # -- what is read when it is wanted
+
+    def _part(self, start: int, length: int) -> memoryview:
+        """Some bytes of the file; fewer if it ends before."""
+        if self._is_whole or start + length <= len(self._data):
+            return self._data[start : start + length]
+        fd = self._opened_again()
+        try:
+            return memoryview(mapping.part(fd, start, length))
+        finally:
+            os.close(fd)
+
+    @property
+    def _is_whole(self) -> bool:
+        return len(self._data) >= self.stamp[2]
+
+    def _opened_again(self) -> int:
+        fd = _opened(self._path)
+        try:
+            if _stamp(_checked(fd, self._path, self._trust)) != self.stamp:
+                raise EntryReplacedError(f"{self._path} was replaced")
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
+
+    def _take_all(self) -> None:
+        """Have all of the file in memory, or mapped."""
+        if not self._is_whole:
+            data, stamp = _load(self._path, self._trust)
+            if stamp != self.stamp:
+                raise EntryReplacedError(f"{self._path} was replaced")
+            self._data = memoryview(data)
+
     def pickle(self) -> bytes | memoryview:
         """The checked pickle of the value."""
         start, length, check = self._layout[0]
-        data = self._data[start : start + length]
+        data = self._part(start, length)
         if len(data) != length or xxh3_64_intdigest(data) != check:
             raise EntryError(f"{self._path} is damaged: the stored value fails its checksum")
         self._trust.check_seal(self._path, self._seal, self._parts())
@@ -148,12 +192,12 @@ class EntryFile:
         """What is signed, as `assemble` had it: all but the buffers."""
         (start, length, _), (call_length, _), table, rows = self._layout
         ends = [0, rows, rows + len(table), start, start + length, start + length + call_length]
-        return [self._data[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+        return [self._part(a, b - a) for a, b in zip(ends, ends[1:], strict=False)]
 
     def call(self) -> bytes:
         """The checked bytes that say how the call was made."""
         start, (length, check) = sum(self._layout[0][:2]), self._layout[1]
-        data = bytes(self._data[start : start + length])
+        data = bytes(self._part(start, length))
         if len(data) != length or xxh3_64_intdigest(data) != check:
             raise EntryError(f"{self._path} is damaged: what is stored of the call's arguments fails its checksum")
         self._trust.check_seal(self._path, self._seal, self._parts())
@@ -172,9 +216,10 @@ class EntryFile:
 
         verify: whether this process has not yet seen the file in this state.
         """
+        self._take_all()
         pickle = self.pickle()
         buffers = self._buffers(self._in_full(verify))
-        if verify or self.size < _MAP or isinstance(self._data.obj, bytearray):
+        if verify or self.size < MAPPED or isinstance(self._data.obj, bytearray):
             self._trust.check_buffers(self._path, self._seal, buffers)
         return load_value(pickle, buffers)
 
@@ -186,11 +231,12 @@ class EntryFile:
         return Mapped(self.stamp, bytes(self.pickle()), places)
 
     def _in_full(self, first: bool) -> bool:
-        if self.size < _MAP or os.environ.get("CACHEPY_VERIFY") == "1":
+        if self.size < MAPPED or os.environ.get("CACHEPY_VERIFY") == "1":
             return True
         return first and sum(length for _, length, _ in _ROW.iter_unpack(self._layout[2])) <= _CHECKED
 
     def _buffers(self, verify: bool) -> list[memoryview]:
+        self._take_all()
         (start, length, _), (call_length, _), table, _ = self._layout
         found, end = [], start + length + call_length
         for offset, length, check in _ROW.iter_unpack(table):
@@ -207,7 +253,25 @@ class EntryFile:
         """Compare everything against its checksum; EntryError if anything differs."""
         self.pickle()
         self.call()
-        self._trust.check_buffers(self._path, self._seal, self._buffers(verify=True))
+        if self._is_whole:
+            self._trust.check_buffers(self._path, self._seal, self._buffers(verify=True))
+        else:
+            self._check_parts()
+
+    def _check_parts(self) -> None:
+        """The buffers and what is between them, a piece at a time."""
+        (start, length, _), (call_length, _), table, _ = self._layout
+        rows, end = list(_ROW.iter_unpack(table)), start + length + call_length
+        for offset, length, check in rows:
+            digest = xxh3_64()
+            for at in range(offset, offset + length, _CHUNK):
+                digest.update(self._part(at, min(_CHUNK, offset + length - at)))
+            if digest.intdigest() != check:
+                raise EntryError(f"{self._path} is damaged: a buffer of the stored value fails its checksum")
+            if any(self._part(end, offset - end)):
+                raise EntryError(f"{self._path} is damaged: there is something between the buffers of the stored value")
+            end = offset + length
+        self._trust.check_buffers(self._path, self._seal, (self._part(at, length) for at, length, _ in rows))
 
 
 class Mapped:
@@ -224,7 +288,7 @@ class Mapped:
         """The value; EntryReplacedError if the file is in another state than it was."""
         if os.environ.get("CACHEPY_VERIFY") == "1":
             raise EntryReplacedError(f"{path} has to be checked in full")
-        data, stamp = _read(path, trust)
+        data, stamp = _load(path, trust)
         if stamp != self.stamp:
             raise EntryReplacedError(f"{path} was replaced")
         view = memoryview(data)
@@ -246,25 +310,54 @@ def load_value(pickle: bytes | memoryview, buffers: Sequence[memoryview] = ()) -
         raise EntryError(f"the stored value cannot be loaded: {type(error).__name__}: {error}") from error
 
 
-def _read(path: str, trust: Trust) -> tuple[Any, Stamp]:
-    """The content, read if small, else mapped copy-on-write; and the state that the file is in."""
-    fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0))  # it may be a fifo
-    try:
-        st = os.fstat(fd)
-        if stats.S_ISDIR(st.st_mode):
-            raise IsADirectoryError(EISDIR, os.strerror(EISDIR), path)
-        if not stats.S_ISREG(st.st_mode):
-            raise EntryError(f"{path} is no file; remove it")
-        trust.check_owner(path, st.st_uid)
-        size, stamp = st.st_size, (st.st_ino, st.st_mtime_ns, st.st_size)
-        may_map = trust.key is None or st.st_uid == os.geteuid()  # whose it is could alter it after a check
-        if size >= _MAP and may_map:
-            import mmap
+# ---------------------------------------------------------------- files
 
-            return mmap.mmap(fd, size, access=mmap.ACCESS_COPY), stamp
-        data = os.read(fd, size + 1)
-        while len(data) < size and (more := os.read(fd, size)):
-            data += more
-        return bytearray(data), stamp  # writable, as a mapping is: arrays loaded from it may be changed
+
+def _opened(path: str) -> int:
+    return os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0))  # it may be a fifo
+
+
+def _checked(fd: int, path: str, trust: Trust) -> os.stat_result:
+    """The state of an open file; an error if it is none, or belongs to a stranger."""
+    st = os.fstat(fd)
+    if stats.S_ISDIR(st.st_mode):
+        raise IsADirectoryError(EISDIR, os.strerror(EISDIR), path)
+    if not stats.S_ISREG(st.st_mode):
+        raise EntryError(f"{path} is no file; remove it")
+    trust.check_owner(path, st.st_uid)
+    return st
+
+
+def _stamp(st: os.stat_result) -> Stamp:
+    return st.st_ino, st.st_mtime_ns, st.st_size
+
+
+def _read(fd: int, size: int) -> bytearray:
+    """All of a small file; writable, as a mapping is: arrays loaded from it may be changed."""
+    data = os.read(fd, size + 1)
+    while len(data) < size and (more := os.read(fd, size)):
+        data += more
+    return bytearray(data)
+
+
+def _beginning(fd: int, size: int) -> bytearray:
+    """The header and the meta of a large file."""
+    data = mapping.part(fd, 0, _BEGIN)
+    head = START.size + START.unpack_from(data)[1]
+    if head + _HEAD.size <= len(data):
+        count, meta_length = _HEAD.unpack_from(data, head)[:2]
+        end = head + _HEAD.size + _CHECK + count * _ROW.size + meta_length
+        if len(data) < end <= size:
+            data += mapping.part(fd, len(data), end - len(data))
+    return data
+
+
+def _load(path: str, trust: Trust) -> tuple[Any, Stamp]:
+    """All of a large file, mapped copy-on-write or read; and the state that it is in."""
+    fd = _opened(path)
+    try:
+        st = _checked(fd, path, trust)
+        may_map = trust.key is None or st.st_uid == os.geteuid()  # whose it is could alter it after a check
+        return mapping.whole(fd, path, st, may_map=may_map), _stamp(st)
     finally:
         os.close(fd)

@@ -2,11 +2,14 @@
 
 The size stands in a file beside it.  That is removed where a record could not be added, and is not there before
 somebody has seen that all entries are recorded; so one look at it tells whether that has to be looked at.
+Imports handling.
 """
 
 from __future__ import annotations
 
 import os
+
+from cachepy.disk.handling import OpenFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,12 +25,12 @@ class Extent:
     made: is told the descriptor of a file that is new.
     """
 
-    __slots__ = ("_fd", "_made", "_size", "path")
+    __slots__ = ("_file", "_made", "_size", "path")
 
     def __init__(self, path: str, made: Callable[[int], None]) -> None:
         self.path = path
         self._made = made
-        self._fd: int | None = None  # -1: there is no size to keep up to date
+        self._file: OpenFile | bool | None = None  # False: there is no size to keep up to date
         self._size = 0
 
     def covers(self, size: int) -> bool:
@@ -44,23 +47,23 @@ class Extent:
 
     def note(self, size: int) -> None:
         """A record was added; does nothing where nobody knows whether all others were, or the file was cut."""
-        if self._fd is None:
-            self._fd = self._open()
-        if self._fd >= 0 and size >= self._size:
+        file = self._file
+        if file is None:
+            self._file = file = self._open() or False
+        if isinstance(file, OpenFile) and size >= self._size:
             self._size = size
-            self._write(self._fd, size)
+            self._write(file.fd, size)
 
-    def _open(self) -> int:
+    def _open(self) -> OpenFile | None:
         try:
-            fd = os.open(self.path, _FLAGS)
+            file = OpenFile(self.path, _FLAGS)
         except OSError:
-            return -1
-        size = _size_in(fd)
-        if size is not None:
-            self._size = size
-            return fd
-        os.close(fd)
-        return -1
+            return None
+        size = _size_in(file.fd)
+        if size is None:
+            return None
+        self._size = size
+        return file
 
     def begin(self, size: int) -> None:
         """All entries are recorded, in a file of this size; best effort."""
@@ -86,8 +89,7 @@ class Extent:
 
     def drop(self) -> None:
         """A record could not be added; best effort: the commands find it anyway."""
-        self.close()
-        self._fd = -1
+        self._file = False
         try:
             os.unlink(self.path)
         except OSError:
@@ -98,13 +100,7 @@ class Extent:
         return _Held(self)
 
     def close(self) -> None:
-        fd, self._fd = self._fd, None
-        if fd is not None and fd >= 0:
-            os.close(fd)
-
-    def __del__(self) -> None:
-        if os is not None:  # at interpreter shutdown
-            self.close()
+        self._file = None
 
 
 class _Held:

@@ -40,6 +40,19 @@ def safe_name(fname: str) -> str:
     return f"{text[: _LONGEST - 17]}.{xxh3_64_hexdigest(fname.encode('utf-8', 'replace'))}"
 
 
+class OpenFile:
+    """An open file that is closed when nobody uses it any more: another thread may be in the midst of writing."""
+
+    __slots__ = ("fd",)
+
+    def __init__(self, path: str, flags: int, mode: int = 0o666) -> None:
+        self.fd = os.open(path, flags, mode)
+
+    def __del__(self) -> None:
+        if os is not None and hasattr(self, "fd"):  # at interpreter shutdown; it may not have been opened
+            os.close(self.fd)
+
+
 def write_all(fd: int, data: Any) -> None:
     """Write all of it."""
     written = os.write(fd, data)
@@ -47,6 +60,14 @@ def write_all(fd: int, data: Any) -> None:
         view = memoryview(data).cast("B")[written:]
         while view:
             view = view[os.write(fd, view) :]
+
+
+def protect(fd: int) -> None:
+    """Nobody may write into it from now on, its owner neither: others may have mapped it.  It can be replaced."""
+    try:
+        os.fchmod(fd, stat.S_IMODE(os.fstat(fd).st_mode) & ~0o222)
+    except (OSError, AttributeError):  # a file system, or an operating system, without modes
+        pass
 
 
 def hard_link(path: str, name: str) -> None:

@@ -11,10 +11,11 @@ from __future__ import annotations
 import os
 from struct import Struct
 from time import monotonic
+from weakref import ref
 
 from xxhash import xxh32_intdigest
 
-from cachepy.disk.handling import read_plain
+from cachepy.disk.handling import OpenFile, read_plain
 from cachepy.rows import wire
 from cachepy.rows.intake import payload_event
 from cachepy.rows.packed import PACKED
@@ -24,6 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any
+    from weakref import ReferenceType
 
     from cachepy.disk.extent import Extent
 
@@ -35,6 +37,7 @@ MARK = b"\xc5cpj"
 _HEAD = Struct("<4sII")
 _LOCK, _UNLOCK = 2, 8  # as everywhere in fcntl
 _LOOK_AGAIN = 1.0  # s
+_MOST_OPEN = 16
 
 _NEVER = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # through a link, or waiting for a fifo's reader
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | _NEVER
@@ -96,22 +99,20 @@ def payloads(data: bytes) -> Iterator[bytes | None]:
         yield None
 
 
-class _File:
-    """An open file; closed when nobody uses it any more: another thread may be writing."""
-
-    __slots__ = ("fd", "process")
+class _File(OpenFile):
+    __slots__ = ("process",)
 
     def __init__(self, path: str, flags: int) -> None:
-        self.fd = os.open(path, flags, 0o666)
+        super().__init__(path, flags)
         self.process = _process
 
-    def __del__(self) -> None:
-        if os is not None and hasattr(self, "fd"):  # at interpreter shutdown; it may not have been opened
-            os.close(self.fd)
+
+_opened: list[ReferenceType[Journal]] = []
+"""The journals that were opened last, whatever their sessions: a process may use thousands of cache directories."""
 
 
 class Journal:
-    """One journal file, kept open for appending.
+    """One journal file, kept open for appending while it is among the few that were opened last.
 
     made: is told the descriptor of a file that is empty yet; is_there: FileNotFoundError rather than a new file;
     extent: is told how long it is.
@@ -192,6 +193,11 @@ class Journal:
     def _open(self) -> _File:
         """Open it for the first time, or again after a fork, or since the file is gone."""
         self._file = file = _File(self.path, self._flags)
+        _opened.append(ref(self))
+        while len(_opened) > _MOST_OPEN:
+            oldest = _opened.pop(0)()
+            if oldest is not None and oldest is not self:
+                oldest.close()
         try:
             from fcntl import flock
 

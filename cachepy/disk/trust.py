@@ -12,7 +12,7 @@ from cachepy.errors import UntrustedEntryError, UsageError, UsageValueError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from typing import Any
 
 SEAL = 64  # bytes at the end of a signed file: a signature of all that is unpickled, one of the buffers
@@ -96,7 +96,7 @@ class Trust:
         if not compare_digest(seal[:32], self._mac(b"file", parts)):
             raise UntrustedEntryError(f"{path} is signed with another key, or was altered: it is not used")
 
-    def check_buffers(self, path: str, seal: bytes, buffers: Sequence[Any]) -> None:
+    def check_buffers(self, path: str, seal: bytes, buffers: Iterable[Any]) -> None:
         """UntrustedEntryError unless the arrays are those that were signed."""
         if self.key is None:
             return

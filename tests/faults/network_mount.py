@@ -1,8 +1,9 @@
 """A network mount to test with: a folder shown through FUSE, whose client remembers all it is told, for an hour.
 
 Started as a program: `network_mount.py SOURCE TARGET`; says "ready", then serves until its standard input ends.  Names,
-sizes and times are cached by the kernel, as by a client of NFS; what is done in SOURCE is what another host does.  Files below SOURCE/.server change the server: `clock` holds seconds by which its clock is ahead,
-`tick` those of which its times are multiples.  Needs Linux and root.
+sizes and times are cached by the kernel, as by a client of NFS; what is done in SOURCE is what another host does.  Files
+below SOURCE/.server change the server: `clock` holds seconds by which its clock is ahead, `tick` those of which its
+times are multiples, `broken` the error with which every read fails.  Needs Linux and root.
 """
 
 from __future__ import annotations
@@ -62,6 +63,8 @@ class Server:
             return struct.pack("<QII", 0, 0, 0)
         if opcode == READ:
             _, offset, size = struct.unpack_from("<QQI", body)
+            if broken := self.setting("broken"):
+                raise OSError(broken, os.strerror(broken))
             with open(path, "rb") as file:
                 file.seek(offset)
                 return file.read(size)

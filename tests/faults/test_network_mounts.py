@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from mounting import mounted
 
 from cachepy import Session, cache_file, hot, track_file, use_session
 from cachepy.disk import files, mounts
@@ -19,7 +20,6 @@ from cachepy.disk.mounts import Mounts
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SERVER = Path(__file__).with_name("network_mount.py")
 PROGRAM = """
 import sys
 from cachepy import cache_file
@@ -47,17 +47,8 @@ class Export:
 
 @pytest.fixture
 def export(tmp_path: Path) -> Iterator[Export]:
-    there, here = tmp_path / "there", tmp_path / "here"
-    there.mkdir()
-    here.mkdir()
-    command = [sys.executable, str(SERVER), str(there), str(here)]
-    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        if server.stdout is None or server.stdout.readline() != "ready\n":
-            pytest.skip("FUSE cannot be mounted here")
+    with mounted(tmp_path) as (there, here):
         yield Export(there, here)
-    finally:
-        server.communicate(timeout=60)
 
 
 def change(export: Export) -> None:

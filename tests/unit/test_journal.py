@@ -7,6 +7,9 @@ import pickle
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -226,3 +229,37 @@ def test_other_records_are_no_graph(path, record):
     assert graph.read_events(path) == ([EVENT], True)
     with pytest.raises(GraphFileError, match=r"graph\.pkl"):
         graph.load_events(path)
+
+
+def opened_below(folder: Path) -> int:
+    """How many files in a folder this process has open."""
+    paths = []
+    for fd in os.listdir("/proc/self/fd"):
+        with suppress(OSError):
+            paths.append(os.readlink(f"/proc/self/fd/{fd}"))
+    return sum(path.startswith(f"{folder}/") for path in paths)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts open files in /proc")
+def test_few_of_many_journals_are_open(tmp_path):
+    made = [journal.Journal(str(tmp_path / str(i))) for i in range(100)]
+    for _ in range(3):
+        for each in made:
+            each.append(1)
+    assert opened_below(tmp_path) == journal._MOST_OPEN
+    assert all(journal.read(each.path) == ([1, 1, 1], False) for each in made)
+
+
+def test_a_journal_that_is_closed_by_others_loses_nothing(tmp_path):
+    """Threads add to more journals than are open, so that each closes what another one is about to write to."""
+    made = [journal.Journal(str(tmp_path / str(i))) for i in range(3 * journal._MOST_OPEN)]
+
+    def add(number: int) -> None:
+        for each in made:
+            each.append(number)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(add, range(40)))
+    for each in made:
+        values, is_damaged = journal.read(each.path)
+        assert (sorted(values), is_damaged) == (list(range(40)), False)
