@@ -13,7 +13,7 @@ from cachepy.asking.holding import Holding
 from cachepy.asking.sources import CHANGED, SAME, UNCLEAR, SourceLook
 from cachepy.disk.refusals import Refusals
 from cachepy.errors import EntryError
-from cachepy.graph import unpacked
+from cachepy.graph import file_path, unpacked
 from cachepy.model import CODE, FILE, Dep, Event, Reason, Record, Trace
 from cachepy.probe import LiveProbe
 from cachepy.recording.renewed import may_be_renewed, renewed
@@ -242,6 +242,7 @@ class Survey:
             self.verifier.take(holding)
         broken = [event for event in doubtful if not self._holds(event)]
         self.found: dict[str, Finding] = {}
+        self._broken: dict[str, list[Dep]] = {}  # what of each stale call itself is not as it was
         self.past = self._findings(broken)
         self.history: set[str] = set() if history else self.past
         self._add_inputs()
@@ -306,8 +307,8 @@ class Survey:
         for each in events:
             if self.verifier.holds(each.trace) and self.probe.loads(each):
                 return each
-        own = bool(self.verifier.own_broken(self.probe.last_valid(events).trace))
-        return Finding("stale", tuple(self.verifier.why_not(events)), own)
+        broken = self._broken[event.id] = self.verifier.own_broken(self.probe.last_valid(events).trace)
+        return Finding("stale", tuple(self.verifier.why_not(events)), bool(broken))
 
     def _is_readable(self, event: Event) -> bool:
         try:
@@ -334,6 +335,26 @@ class Survey:
                 blamed[call].add(self._event(cause), blamed.get(cause), self.found[cause], link)
         for call, blame in blamed.items():
             self.found[call] = self.found[call].replace(reasons=blame.reasons())
+        for call, made in self._to_be_made().items():
+            self.found[call] = self._without(call, made)
+
+    def _to_be_made(self) -> dict[str, set[str]]:
+        """The files that stale calls will write, by the changed calls that read them."""
+        graph, found = self.session.graph, dict[str, set[str]]()
+        readers = {cause: [c for c in graph.readers_of(cause) if self._broken.get(c)] for cause in self.found}
+        written = graph.written() if any(readers.values()) else {}
+        for cause, calls in readers.items():
+            for call in calls:
+                found.setdefault(call, set()).update(written.get(cause, ()))
+        return found
+
+    def _without(self, call: str, made: set[str]) -> Finding:
+        """Why a call is not fresh, but for files that stale calls make: it goes by those, and may be a hit then."""
+        event, found = placed(self._event(call)), self.found[call]
+        rest = [d for d in self._broken[call] if d.kind != FILE or file_path(event, d.name) not in made]
+        gone = {d.name for d in self._broken[call]} - {d.name for d in rest}
+        reasons = tuple(r for r in found.reasons if r.link or r.name not in gone)
+        return found.replace(reasons=reasons or found.reasons, own=bool(rest))
 
     def _add_unclear(self) -> None:
         """What goes by code that could not be looked at is unknown, and so is what goes by such calls."""

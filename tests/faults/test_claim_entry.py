@@ -200,7 +200,7 @@ def test_somebody_stored_it_meanwhile(place, size):
 def test_a_damaged_entry_is_in_the_way(place, size):
     place.call(size)
     os.truncate(place.entry(), 100)
-    with use_session(Session()), pytest.warns(cachepy.CacheReadWarning, match="torn"):
+    with use_session(Session()), pytest.warns(cachepy.CacheReadWarning, match="is cut off"):
         place.call(size)
     place.is_good(size)
 

@@ -154,7 +154,7 @@ CASES: list[Case] = [
     Case("home path as Path", FILES, write("home/x.txt", "9"), "f", "m.many(m.Path('~/x.txt'))", env=HOME),
     Case(
         "path inside an archive",
-        {"m.py": HEAD, "make.py": "import zipfile\ndef make(text):\n    with zipfile.ZipFile('a.zip', 'w') as z:\n        z.writestr('x', text)\n"},
+        {"m.py": HEAD, "make.py": "import zipfile\ndef make(text):\n    with zipfile.ZipFile('a.zip', 'w') as z:\n        z.writestr(zipfile.ZipInfo('x'), text)\n"},
         sub("make('1') => make('2')", "zipped.py"),
         "f",
         "m.f(m.zipfile.Path('a.zip', 'x'))",

@@ -299,6 +299,8 @@ def test_an_output_that_is_gone_is_written_before_it_is_read(tmp_path):
     (project / "o.txt").unlink()
     answer = ask(project, "status")[1]
     assert {call["id"].partition(":")[0] for call in answer["calls"]} == {"trim", "upper", "count"}
+    own = {c["id"].partition(":")[0] for c in answer["calls"] if any(not r["link"] for r in c["reasons"])}
+    assert own == {"trim"}, "who reads the file goes by who will write it, and may be a hit then"
     assert refresh(project) == "1 ran, 2 did not have to run"
     assert run(project) == []
 
