@@ -230,7 +230,8 @@ def show_run(title: str, seconds: float, started: float) -> None:
     nodes = cache_tree_nodes().values()
     ran = [node for node in nodes if node["created"] >= started]
     total, runs = Counter(node["fname"] for node in nodes), Counter(node["fname"] for node in ran)
-    print(f"\n{title}: {len(ran)} calls ran, {len(nodes) - len(ran)} were reused")
+    calls = "1 call" if len(ran) == 1 else f"{len(ran)} calls"
+    print(f"\n{title}: {calls} ran, {len(nodes) - len(ran)} reused")
     whole = sum(node["elapsed"] for node in nodes if not node["parents"])  # with all that they call
     print(f"  with the cache {seconds:.2f} s, without it about {whole:.2f} s")
     if not ran:

@@ -38,7 +38,7 @@ def example(tmp_path):
 
 def runs(printed: str) -> list[tuple[int, int]]:
     """How many calls ran and were reused, for each run that the example made."""
-    found = re.findall(r"(\d+) calls ran, (\d+) were reused", printed)
+    found = re.findall(r"(\d+) calls? ran, (\d+) reused", printed)
     return [(int(ran), int(reused)) for ran, reused in found]
 
 
