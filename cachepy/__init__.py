@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         GraphFileError,
         NeverReusedWarning,
         OpaqueGlobalWarning,
+        StuckCallWarning,
         UncachedCallWarning,
         UsageError,
         UsageValueError,
@@ -76,7 +77,7 @@ _HOMES = {
     "decorator": "cache_file",
     "errors": "AlteredResultWarning CachepyError CacheReadWarning CacheWarning CacheWriteWarning ChangedGlobalWarning "
     "ChangedInputWarning CheapCallWarning GraphFileError NeverReusedWarning OpaqueGlobalWarning "
-    "UncachedCallWarning UsageError UsageValueError",
+    "StuckCallWarning UncachedCallWarning UsageError UsageValueError",
     "upkeep.maintain": "cache_info cache_list cache_prune cache_stats",
     "model": "Reason Verdict",
     "calls.options": "cache_default_dir",
@@ -117,6 +118,7 @@ __all__ = [
     "Refreshed",
     "Repaired",
     "Session",
+    "StuckCallWarning",
     "Unable",
     "UncachedCallWarning",
     "UsageError",

@@ -300,6 +300,29 @@ class NeverReusedWarning(CacheWarning):
     """
 
 
+class StuckCallWarning(CacheWarning):
+    """A call ran here although somebody else runs it: that one stood still for too long.
+
+    Its body may wait for what the code here holds: a lock of the program, a lock of a file, a connection. Without the
+    cache the two would not wait for each other. Both results are right. Given once for a function: let go of such
+    things before calling it, or take them inside its body.
+
+    Examples
+    --------
+    Here another thread runs `total` first, and its body needs the lock. So do not hold it while you call:
+
+    >>> import threading
+    >>> from cachepy import cache_file
+    >>> LOCK = threading.Lock()
+    >>> @cache_file("cache", ignore_globals=["LOCK"])
+    ... def total(n):
+    ...     with LOCK:
+    ...         return sum(range(n))
+    >>> total(5)
+    10
+    """
+
+
 class AlteredResultWarning(CacheWarning):
     """A result comes back from the cache without something that it had: pickling leaves it out.
 

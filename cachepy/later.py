@@ -48,7 +48,7 @@ def make_claims(session: Session) -> None:
     from cachepy.disk.claims import Claims
 
     opens_up = None if session.trust.umask is None else session.trust.open_up
-    session.claims = Claims(opens_up, session.trust.make_folder, session.inherited)
+    session.claims = Claims(opens_up, session.trust.make_folder, session.inherited, session.mounts.is_far)
 
 
 def make_outbox(session: Session) -> None:

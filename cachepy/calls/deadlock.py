@@ -2,12 +2,14 @@
 
 A body that hands its own call to a bare thread pool and waits for it would wait for ever: the pool's
 thread carries no caller that would tell.  But the stacks tell: the owner stands in ``result()`` of
-the very future that the asking thread computes, or joins it.  Imports nothing of cachepy.
+the very future that the asking thread computes, or joins it.  So does a body that imports a module
+which the asking thread is importing: there the import system tells.  Imports nothing of cachepy.
 """
 
 from __future__ import annotations
 
 import sys
+from _thread import get_ident
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,11 +24,20 @@ def waits_for_me(owner: int) -> bool:
     """Whether the thread `owner` waits for something that the current thread is computing."""
     import threading
 
+    if _imports_what_i_import(owner):
+        return True
     top = sys._current_frames().get(owner)
     if top is None:
         return False
     mine = [threading.current_thread(), *_work(sys._getframe())]
     return any(thing is each for thing in _awaited(top) for each in mine)
+
+
+def _imports_what_i_import(owner: int) -> bool:
+    """Whether the thread `owner` waits for a module that the current thread is in the midst of importing."""
+    waits = getattr(sys.modules.get("_frozen_importlib"), "_blocking_on", {}).get(owner)
+    locks = waits if isinstance(waits, list) else [waits]
+    return any(getattr(lock, "owner", None) == get_ident() for lock in locks)
 
 
 def _stack(frame: FrameType | None) -> Iterator[FrameType]:

@@ -1,13 +1,15 @@
 """Whose turn it is to run a call: take the claim, or wait for whoever has it, but never in a circle.
 
-Imports deadlock, trace.
+Imports deadlock, patience, trace.
 """
 
 from __future__ import annotations
 
+from _thread import get_ident
 from time import perf_counter
 
 from cachepy.calls.deadlock import waits_for_me
+from cachepy.calls.patience import Patience, waiters
 from cachepy.trace import Frame, caller
 
 TYPE_CHECKING = False
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from cachepy.engine import Flags
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.05  # s between two looks at somebody else's claim
+_LATER_PAUSE = 0.2  # s likewise, when it takes long
 
 
 def attempts(request: Request, flags: Flags, *, blocks: bool = False) -> Iterator[float]:
@@ -28,8 +31,11 @@ def attempts(request: Request, flags: Flags, *, blocks: bool = False) -> Iterato
     """
     frame = caller()
     mine = set(frame.lineage()) if isinstance(frame, Frame) else set()
-    pause, began = _FIRST_PAUSE, perf_counter()
+    pause, began, patience = _FIRST_PAUSE, perf_counter(), Patience(request)
+    me = get_ident() if blocks and get_ident() not in waiters else None
     try:
+        if me is not None:
+            waiters.add(me)
         while True:
             request.session.waiting[request] = mine, request.id
             if _would_deadlock(request, mine, pause):
@@ -38,14 +44,27 @@ def attempts(request: Request, flags: Flags, *, blocks: bool = False) -> Iterato
                 return
             if pause >= _LONGEST_PAUSE:
                 request.session.on_wait()
+            if patience.is_due():
+                if patience.has_new_entry() and _is_stored(request, flags):
+                    return
+                if patience.is_over() and not patience.take_over():
+                    return
+                pause = _LATER_PAUSE if patience.is_told else pause
             yield pause
-            pause = min(pause * 1.5, _LONGEST_PAUSE)
+            pause = max(min(pause * 1.5, _LONGEST_PAUSE), pause)
             if take(request, flags):
                 return
     finally:
+        if me is not None:
+            waiters.discard(me)
         request.session.waiting.pop(request, None)
         if pause > _FIRST_PAUSE:
             request.session.on_waited(request.call.target.identity, perf_counter() - began)
+
+
+def _is_stored(request: Request, flags: Flags) -> bool:
+    """Whether there is a hit though the claim is held: its owner may not come to give it back."""
+    return flags.may_hit and request.find_hit() is not None
 
 
 def take(request: Request, flags: Flags) -> bool:

@@ -3,11 +3,15 @@
 A claim is a small file made with O_EXCL beside the entry.  Its owner is known by host, boot,
 process and start time, so on one host a dead owner is noticed at once; on another host by its
 heartbeat: the owner touches the file, and a waiter that sees no touch for a while (by the waiter's
-own clock) takes the claim over.  Whoever removes the claim of a process that died here removes its
-half-written files too.  No lock of the file system is relied on.
+own clock) takes the claim over.  Where other hosts may look, a helper touches what is held for longer
+(see `keeper`).  Whoever removes the claim of a process that died here removes its half-written files
+too.  No lock of the file system is relied on.
+
+A claim that could not be removed when it was given back belongs to nobody: this process goes by what it holds,
+not by what lies on the disk, and its heartbeat tries again.
 
 A claim is the start of an entry: magic, length, owner as text.  The rest is written behind it (see `Store.put`).
-Imports handling, owner.
+Imports handling, keeper, owner.
 """
 
 from __future__ import annotations
@@ -19,7 +23,8 @@ from errno import ENOSPC
 from itertools import count
 
 from cachepy.disk.handling import unlink
-from cachepy.disk.owner import Owner, read_claim, start_of
+from cachepy.disk.keeper import Keeper
+from cachepy.disk.owner import Owner, owner_in, read_claim, start_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +38,7 @@ BREAK = ".break"  # beside a claim while a waiter removes it
 _IDLE = 10  # beats without any claim after which the thread ends
 _TEMPORARY = ".tmp"
 _OPEN_CLAIMS = 64  # that keep their file open: a deep chain of calls must not use up all descriptors
+_live: set[str] = set()  # tokens of the claims that this process holds or is taking, whichever session does
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -88,6 +94,7 @@ class Claims:
         made: Callable[[int], None] | None = None,
         make_folder: Callable[[str], None] | None = None,
         inherited: set[str] | None = None,
+        is_far: Callable[[str], bool] = lambda path: False,
     ) -> None:
         self._made = made  # is told the descriptor of each new claim
         self._make_folder = make_folder or _make_private
@@ -96,6 +103,9 @@ class Claims:
         # claims of the dead that we removed: their last steps may be missing
         self.inherited: set[str] = set() if inherited is None else inherited
         self._seen: dict[str, tuple[Any, float]] = {}
+        self._owed: set[str] = set()  # claims that were given back and could not be removed
+        self._is_far = is_far  # whether other hosts may see what lies there
+        self._keeper = Keeper()
         self._threads: dict[str, int] = {}  # path -> who is taking or holding it: signal handlers may ask in the midst
         self._lock = RLock()
         self._beating = False
@@ -104,7 +114,9 @@ class Claims:
     def owner(self) -> Owner:
         if self._owner is None or self._owner.pid != os.getpid():
             self._owner = Owner()
-            self._held, self._threads = {}, {}
+            self._held, self._threads, self._owed = {}, {}, set()
+            self._keeper.forget()
+            self._keeper = Keeper()
             self._lock = RLock()
             self._beating = False
         return self._owner
@@ -117,6 +129,7 @@ class Claims:
         owner = self.owner()
         token, block = owner.sign(f"{next(self._count)}-{id(self):x}")
         claim = Claim(path, token, block, owner.pid)
+        _live.add(token)
         for _ in range(3):
             me, is_first = get_ident(), path not in self._threads
             if is_first:
@@ -132,8 +145,12 @@ class Claims:
             except FileExistsError:
                 if is_first:
                     self._threads.pop(path, None)
-                if not self._break_dead(path):
-                    return None
+                try:
+                    if not self._break_dead(path):
+                        break
+                except BaseException:
+                    _live.discard(token)
+                    raise
             except (FileNotFoundError, NotADirectoryError):  # a prune removed the empty folder
                 if is_first:
                     self._threads.pop(path, None)
@@ -141,11 +158,14 @@ class Claims:
             except BaseException:  # an interrupt after it was made: nobody else would give it back
                 self.release(claim)
                 raise
+        _live.discard(token)
         return None
 
     def release(self, claim: Claim, aside: str = "") -> None:
         """Give the claim back, unless somebody took it over meanwhile; aside: the name that its file gets then."""
-        self._held.pop(claim.path, None)
+        is_last = self._held.get(claim.path, claim) is claim  # another thread of ours may have taken it over
+        if is_last:
+            self._held.pop(claim.path, None)
         try:
             _close(claim)
         except OSError:  # what was written there is not needed
@@ -154,11 +174,24 @@ class Claims:
             return
         try:
             if claim.is_surely_mine() or claim.block in start_of(claim.path):
-                os.replace(claim.path, aside) if aside else os.unlink(claim.path)
-        except OSError:
+                _take_away(claim.path, aside)
+        except FileNotFoundError:
             return
+        except OSError:
+            self._owed.add(claim.path)
+            self._beat_on()
         finally:
-            self._threads.pop(claim.path, None)
+            if is_last:
+                self._threads.pop(claim.path, None)
+            _live.discard(claim.token)  # last: until then nobody else of this process removes it
+
+    def take_over(self, path: str, content: Any) -> bool:
+        """Remove the claim of an owner that lives and does not go on; True if it is gone."""
+        return self._remove(path, content)
+
+    def thread_of(self, path: str) -> int | None:
+        """The thread of this process that takes or holds a claim."""
+        return self._threads.get(path)
 
     def is_of_this_thread(self, path: str) -> bool:
         """Whether this very thread takes the claim or holds it: then nobody gives it back while this thread waits."""
@@ -184,6 +217,8 @@ class Claims:
                 return True
             return self._unchanged_for(path, None) > _patience(path) and self._remove(path, None)
         owner = self.owner()
+        if owner.is_self(content):
+            return content[3] not in _live and self._remove(path, content)
         lives = owner.lives(content)
         if lives is None:
             lease = UNSURE if content[0] == owner.host else LEASE
@@ -245,15 +280,29 @@ class Claims:
         idle = 0
         while os.getpid() == pid and (idle < _IDLE or not self._stop()):
             time.sleep(HEARTBEAT)
-            idle = 0 if self._held else idle + 1
-            for claim in list(self._held.values()):
-                if _now() - claim.since >= HEARTBEAT:
-                    _touch(claim)
+            idle = 0 if self._held or self._owed else idle + 1
+            old = [claim for claim in list(self._held.values()) if _now() - claim.since >= HEARTBEAT]
+            for claim in old:
+                _touch(claim)
+            self._keeper.keep([(c.path, c.token) for c in old if self._is_far(c.path)], HEARTBEAT)
+            for path in list(self._owed):
+                self._settle(path)
+
+    def _settle(self, path: str) -> None:
+        """Try again to remove a claim that was given back; emptied, it is waited for by nobody for long."""
+        try:
+            content = read_claim(path)
+            if content is None or not self.owner().is_self(content) or content[3] in _live or self._break_dead(path):
+                self._owed.discard(path)
+        except OSError:
+            _empty(path)
 
     def _stop(self) -> bool:
         """Whether nothing was taken meanwhile; under the lock, so that a new claim starts a new thread."""
         with self._lock:
-            self._beating = bool(self._held)
+            self._beating = bool(self._held or self._owed)
+            if not self._beating:
+                self._keeper.forget()
             return not self._beating
 
 
@@ -290,6 +339,29 @@ def _close(claim: Claim) -> None:
         os.close(fd)
 
 
+def _take_away(path: str, aside: str) -> None:
+    """Remove it, or leave it there under another name."""
+    if aside:
+        try:
+            os.replace(path, aside)
+        except FileNotFoundError:
+            raise
+        except OSError:  # that the call failed will not be told; that it is over has to be
+            pass
+        else:
+            return
+    os.unlink(path)
+
+
+def _empty(path: str) -> None:
+    """Whose claim it was is not to be seen any more; an entry that was written behind it stays whole."""
+    try:
+        if os.stat(path).st_nlink == 1:
+            os.truncate(path, 0)
+    except OSError:
+        pass
+
+
 def _patience(path: str) -> float:
     """Seconds that something without an owner is left alone; an empty file is there for the time of one write."""
     try:
@@ -309,12 +381,18 @@ def _unlink_empty(path: str) -> None:
 
 def _touch(claim: Claim) -> None:
     """Show that we live; a claim that was taken over is not ours to keep alive."""
-    content = read_claim(claim.path)
-    if content is not None and content[3] == claim.token:
-        try:
-            os.utime(claim.path)
-        except OSError:
-            pass
+    try:
+        content = owner_in(start_of(claim.path))
+        if content is None or content[3] != claim.token:
+            return
+    except FileNotFoundError:
+        return
+    except OSError:  # it cannot be read just now: more likely ours than not
+        pass
+    try:
+        os.utime(claim.path)
+    except OSError:
+        pass
 
 
 def _sweep(path: str, pid: int) -> bool:

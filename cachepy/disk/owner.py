@@ -82,6 +82,10 @@ class Owner:
         text = self._text + token.encode()
         return token, START.pack(MAGIC, len(text)) + text
 
+    def is_self(self, other: tuple[Any, ...]) -> bool:
+        """Whether the owner of a claim is this very process."""
+        return other[:3] == (self.host, self.pid, self.start)
+
     def is_dead(self, other: tuple[Any, ...]) -> bool:
         """Whether the owner of a claim is certainly gone (only ever known on the same host)."""
         return self.lives(other) is False

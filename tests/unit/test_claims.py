@@ -506,3 +506,96 @@ def test_owners_whose_names_are_strange(path):
         claim = mine.acquire(path)
         assert owners.read_claim(path) == (name, os.getpid(), mine.owner().start, claim.token)
         mine.release(claim)
+
+
+# ---- claims that cannot be removed when they are given back
+
+
+def fails(real, which, times):
+    """A function of `os` that fails with EIO as often, for paths that `which` says."""
+    left = [times]
+
+    def failing(path, *args, **kwargs):
+        if left[0] and which(os.fspath(path) if not isinstance(path, int) else ""):
+            left[0] -= 1
+            raise OSError(errno.EIO, "Input/output error", path)
+        return real(path, *args, **kwargs)
+
+    return failing
+
+
+def is_claim(path):
+    return path.endswith(".claim")
+
+
+@pytest.mark.parametrize("name", ["unlink", "replace"])
+@pytest.mark.parametrize("other", [False, True], ids=["this session", "another session of this process"])
+def test_a_claim_that_could_not_be_removed_is_waited_for_by_nobody_here(path, monkeypatch, name, other):
+    """An EIO, once: the process would wait for itself for ever."""
+    mine = Claims()
+    claim = mine.acquire(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(claims.os, name, fails(getattr(os, name), is_claim, 1))
+        mine.release(claim, aside=f"{path}.aside" if name == "replace" else "")
+    asks = Claims() if other else mine
+    assert not asks.is_held(path)
+    again = asks.acquire(path)
+    assert again is not None
+    asks.release(again)
+    assert not os.path.exists(path)
+
+
+def test_a_claim_that_could_not_be_read_is_given_back_all_the_same(path, monkeypatch):
+    mine = Claims()
+    claim = mine.acquire(path)
+    claim.since -= claims.LEASE  # it has to be looked at
+    with monkeypatch.context() as patch:
+        patch.setattr(owners.os, "open", fails(os.open, is_claim, 1))
+        mine.release(claim)
+    assert mine.acquire(path) is not None
+
+
+def test_the_heartbeat_removes_what_could_not_be_removed(path, monkeypatch):
+    """Other processes, which see an owner that lives, wait no longer than that."""
+    mine, there = Claims(), host("b")
+    claim = mine.acquire(path)
+    monkeypatch.setattr(claims.os, "unlink", fails(os.unlink, is_claim, 2))
+    mine.release(claim)
+    assert os.path.exists(path) and there.acquire(path) is None
+    assert wait_for(there, path, 10)[0] is not None
+
+
+@pytest.mark.parametrize("behind", [False, True], ids=["alone", "an entry too"])
+def test_what_can_in_no_way_be_removed_is_emptied_unless_it_is_an_entry(path, tmp_path, monkeypatch, behind):
+    mine = Claims()
+    claim = mine.acquire(path)
+    if behind:
+        os.link(path, tmp_path / "f-0123.entry")
+    before = os.stat(path).st_size
+    monkeypatch.setattr(claims.os, "unlink", fails(os.unlink, is_claim, 10**6))
+    mine.release(claim)
+    mine._settle(path)
+    assert os.stat(path).st_size == (before if behind else 0)
+
+
+def test_a_claim_that_cannot_be_read_is_kept_alive(path, monkeypatch):
+    mine = host("a")
+    claim = mine.acquire(path)
+    os.utime(path, ns=(0, 0))
+    with monkeypatch.context() as patch:
+        patch.setattr(owners.os, "open", fails(os.open, is_claim, 1))
+        claims._touch(claim)
+    assert os.stat(path).st_mtime_ns
+    mine.release(claim)
+
+
+def test_a_claim_that_a_thread_took_over_from_another_is_its_own(path):
+    mine = Claims()
+    old = mine.acquire(path)
+    old.since -= claims.LEASE
+    assert mine.take_over(path, owners.read_claim(path))
+    new = mine.acquire(path)
+    mine.release(old)
+    assert mine._held == {path: new} and mine.is_of_this_thread(path) and os.path.exists(path)
+    mine.release(new)
+    assert not os.path.exists(path) and not mine._held

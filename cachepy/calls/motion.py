@@ -1,0 +1,185 @@
+"""Whether whoever runs a call goes on: by stacks, by time on the processor, and by what it waits in.
+
+Nothing here is exact, and nothing has to be: it tells how long to go on waiting, never what is right.  Imports nothing
+of cachepy.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator
+    from types import CodeType, FrameType
+    from typing import Any
+
+_LOCKS = (
+    "/threading.py", "/queue.py", "/futures/_base.py", "/futures/thread.py", "/multiprocessing/synchronize.py",
+    "<frozen importlib._bootstrap>",
+)  # fmt: skip
+_WORK = "run"  # of a thread, or of a piece of work: what it runs may be written in C, and leave no frame
+_ASYNC_LOCKS = ("/asyncio/locks.py", "/asyncio/queues.py")
+_BEAT = "/cachepy/disk/claims.py"
+_TICKS = float(os.sysconf("SC_CLK_TCK")) if hasattr(os, "sysconf") else 100.0
+
+
+class Seen(NamedTuple):
+    """What is seen of an owner at one moment.
+
+    place: where it stands; own: seconds of processor time that it used itself; all: the same of its process, and of
+    what that started; None: nobody can tell.  is_at_lock: all that could let it go on wait for each other.
+    """
+
+    place: object
+    own: float | None
+    all: float | None
+    is_at_lock: bool
+
+
+def of_thread(ident: int, waiters: Container[int]) -> Seen | None:
+    """A thread of this process; None if it has ended."""
+    stacks = sys._current_frames()
+    top = stacks.get(ident)
+    if top is None:
+        return None
+    others = [at for each, at in stacks.items() if each not in waiters and not _is_ours(at)]
+    used, below = time.process_time(), _of_children(os.getpid())
+    place = tuple((at.f_code, at.f_lasti) for at in _stack(top))
+    return Seen(place, _processor(ident), used + below, all(map(_is_at_lock, others)))
+
+
+def of_coroutine(frame: object) -> Seen | None:
+    """A coroutine that runs the body of a frame, in the event loop of this very thread; None if it is not there."""
+    asyncio: Any = sys.modules.get("asyncio")
+    if asyncio is None or asyncio._get_running_loop() is None:
+        return None
+    tasks = {task: list(_awaited(task.get_coro())) for task in asyncio.all_tasks()}
+    for chain in tasks.values():
+        if any(getattr(at.f_locals.get("run"), "frame", None) is frame for at in chain):
+            waits = [_waits_for_others(asyncio, task, chain) for task, chain in tasks.items()]
+            return Seen(tuple((at.f_code, at.f_lasti) for at in chain), None, None, all(waits))
+    return None
+
+
+def of_process(pid: int) -> Seen | None:
+    """Another process of this host; None where nothing is told of it."""
+    used = _used_by(pid)
+    return None if used is None else Seen(None, None, used + _of_children(pid), is_at_lock=False)
+
+
+def _stack(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _processor(ident: int) -> float | None:
+    try:
+        return time.clock_gettime(time.pthread_getcpuclockid(ident))
+    except (AttributeError, OSError):  # macOS, Windows
+        return None
+
+
+# -- locks
+
+
+def _file_of(code: CodeType) -> str:
+    return code.co_filename.replace("\\", "/")
+
+
+def _is_ours(top: FrameType) -> bool:
+    """Whether a thread is the heartbeat of claims, which does nothing for a body."""
+    return top.f_code.co_name == "_beat" and _file_of(top.f_code).endswith(_BEAT)
+
+
+def _is_at_lock(top: FrameType) -> bool:
+    """Whether a thread waits for another one of its process, as far as its code tells."""
+    if _file_of(top.f_code).endswith(_LOCKS):
+        return top.f_code.co_name != _WORK
+    return _is_with(top.f_code, top.f_lasti)
+
+
+def _is_with(code: CodeType, at: int) -> bool:
+    """Whether code enters a ``with`` there, or calls something named ``acquire``: locks are written in C."""
+    from dis import get_instructions
+
+    name = ""
+    for each in get_instructions(code):
+        if each.offset >= at:
+            return each.opname == "BEFORE_WITH" or (each.opname.startswith("CALL") and name == "acquire")
+        if each.opname in ("LOAD_ATTR", "LOAD_METHOD"):
+            name = str(each.argval)
+    return False
+
+
+def _awaited(coroutine: Any) -> Iterator[FrameType]:
+    """The frames of a coroutine and of what it awaits, outermost first."""
+    while coroutine is not None:
+        frame = getattr(coroutine, "cr_frame", None)
+        if frame is None:
+            return
+        yield frame
+        coroutine = coroutine.cr_await
+
+
+def _waits_for_others(asyncio: Any, task: Any, chain: list[FrameType]) -> bool:
+    """Whether a task waits for other tasks of its loop, or for a claim."""
+    if task is asyncio.current_task() or any(at.f_code.co_name == "_wait" and _is_miss(at.f_code) for at in chain):
+        return True
+    if chain and _file_of(chain[-1].f_code).endswith(_ASYNC_LOCKS):
+        return True
+    return isinstance(getattr(task, "_fut_waiter", None), (asyncio.Task, asyncio.tasks._GatheringFuture))
+
+
+def _is_miss(code: CodeType) -> bool:
+    return _file_of(code).endswith("/cachepy/calls/miss.py")
+
+
+# -- processes
+
+
+def _used_by(pid: int) -> float | None:
+    """Seconds of processor time that a process and its ended children used."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+        return sum(map(int, fields[11:15])) / _TICKS
+    except (OSError, ValueError, IndexError):
+        return _asked(pid)
+
+
+def _asked(pid: int) -> float | None:
+    """Without /proc, as psutil knows it."""
+    try:
+        from psutil import Process
+
+        times = Process(pid).cpu_times()
+        return float(sum(times[:4]))
+    except Exception:  # it is not installed, or not allowed; or whatever a strange system says
+        return None
+
+
+def _of_children(pid: int) -> float:
+    """The same for all processes that it started, and that they started."""
+    todo, seen, used = [pid], {pid}, 0.0
+    while todo:
+        for child in _children(todo.pop()) - seen:
+            seen.add(child)
+            todo.append(child)
+            used += _used_by(child) or 0.0
+    return used
+
+
+def _children(pid: int) -> set[int]:
+    found: set[int] = set()
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
+                found.update(map(int, file.read().split()))
+    except OSError:
+        pass
+    return found

@@ -1,0 +1,395 @@
+"""What would wait for ever because there is a cache: locks that a waiter holds, claims that cannot be removed, imports."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+QUICK = """
+    from cachepy.calls import patience
+    patience.SOME, patience._LOOK = 0.4, 0.1
+    patience.UNKNOWN = float(os.environ.get("UNKNOWN", 600))
+    warnings.simplefilter("always", cachepy.StuckCallWarning)
+"""
+
+
+def finish(programs, process, limit=40):
+    """Its output, and how often it gave up waiting, which is said."""
+    out, err = programs.finish(process, limit)
+    return out, err.count("StuckCallWarning:")
+
+
+def run(programs, text, *args, limit=40, **env):
+    programs.write("main", QUICK + text)
+    return finish(programs, programs.start("main", *args, **env), limit)
+
+
+# ---- a lock that the waiter holds, and that the body needs
+
+LOCKS = """
+    LOCK = {lock}
+    HELD, INSIDE = threading.Event(), threading.Event()
+
+    @cache_file(CACHE, ignore_globals=["LOCK", "HELD", "INSIDE"])
+    def f(x):
+        log("f")
+        INSIDE.set()
+        {body}
+        return x + 1
+
+    def owner():
+        HELD.wait()
+        got.append(f(1))
+
+    got = []
+    thread = threading.Thread(target=owner)
+    thread.start()
+    LOCK.acquire()
+    HELD.set()
+    INSIDE.wait()
+    got.append(f(1))
+    LOCK.release()
+    thread.join()
+    print(got)
+"""
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["with LOCK: pass", "LOCK.acquire(); LOCK.release()", "threading.Condition(LOCK).acquire(); LOCK.release()"],
+    ids=["with", "acquire", "condition"],
+)
+def test_a_lock_that_the_waiter_holds(programs, body):
+    """Without the cache, the one who has the lock would run the body, and then the other one."""
+    out, gave_up = run(programs, LOCKS.format(lock="threading.RLock()", body=body))
+    assert (out, gave_up) == ("[2, 2]\n", 1)
+    assert programs.ran() == {"f": 2}
+
+
+FILE_LOCK = """
+    import fcntl
+
+    FD = os.open(HERE / "lock", os.O_RDWR | os.O_CREAT)
+
+    @cache_file(CACHE, version=os.environ["V"], ignore_globals=["FD"])
+    def f(x):
+        log("f")
+        fcntl.lockf(FD, fcntl.LOCK_EX)  # a process that has it gets it again
+        return x + 1
+
+    if sys.argv[1] == "holds":
+        fcntl.lockf(FD, fcntl.LOCK_EX)
+        log("held")
+        while not (HERE / "go").exists():
+            time.sleep(0.01)
+    print(f(1))
+"""
+
+
+def test_a_lock_of_a_file_that_the_waiter_holds(programs):
+    """Two processes: nobody sees a lock there, but that the owner stands still for longer than the call ever took."""
+    assert run(programs, FILE_LOCK, "asks", V="1") == ("2\n", 0)  # from now on it is known how long it takes
+    holds = programs.start("main", "holds", V="2")
+    wait_for(lambda: programs.ran()["held"])
+    owner = programs.start("main", "asks", V="2")
+    wait_for(lambda: programs.ran()["f"] == 2)
+    (programs.folder / "go").write_text("")
+    assert finish(programs, holds) == ("2\n", 1)
+    assert finish(programs, owner) == ("2\n", 0)
+    assert programs.ran()["f"] == 3
+
+
+WORKS = """
+    FREE = threading.Event()
+
+    @cache_file(CACHE, ignore_globals=["FREE", "how"])
+    def f(x):
+        log("f")
+        if how == "computes":
+            end = time.monotonic() + 3
+            while time.monotonic() < end:
+                pass
+        elif how == "sleeps":
+            time.sleep(3)
+        elif how == "starts":
+            import subprocess
+            subprocess.run([sys.executable, "-c", "while __import__('time').process_time() < 2: pass"])
+        elif how == "thread":
+            thread = threading.Thread(target=time.sleep, args=(3,))
+            thread.start()
+            thread.join()
+        elif how == "pool":
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(time.sleep, 3).result()
+        return x + 1
+
+    how = sys.argv[1]
+    threads = [threading.Thread(target=f, args=(1,)) for _ in range(2)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+"""
+
+
+@pytest.mark.parametrize(("how", "unknown"), [("computes", 0.4), ("starts", 0.4), ("sleeps", 600), ("thread", 600), ("pool", 600)])
+def test_an_owner_that_goes_on_or_may_be_going_on_is_waited_for(programs, how, unknown):
+    """Nobody knows yet how long the call takes, so what cannot be seen to move has its time."""
+    assert run(programs, WORKS, how, UNKNOWN=str(unknown)) == ("", 0)
+    assert programs.ran() == {"f": 1}
+
+
+def wait_for(is_there, limit=20):
+    end = time.monotonic() + limit
+    while not is_there():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+# ---- modules that call each other's cached functions while they are imported
+
+
+IMPORTED = """
+    import shared
+    shared.BOTH.wait()
+    {name}_result = shared.f(1)
+
+    @cache_file(CACHE)
+    def {name}(x):
+        return x
+
+    import {other}
+    assert {name}(2) == 2
+    print(getattr({other}, "{other}", {name})(3), flush=True)
+"""
+
+IMPORTS = """
+    import shared
+    threads = [threading.Thread(target=__import__, args=(name,)) for name in ("one", "two")]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+"""
+
+
+@pytest.mark.parametrize("below", ["import one, two", "hidden('one'), hidden('two')", "hidden('two'), hidden('one')"])
+def test_two_modules_that_call_cached_functions_while_they_are_imported(programs, below):
+    """One runs the body, which imports the other one's module; that one is being imported, and waits for the body.
+
+    What code imports by a statement is imported when it is looked at, before anybody has a claim.
+    """
+    programs.write(
+        "shared",
+        f"""
+        BOTH = threading.Barrier(2)
+        hidden = getattr(__builtins__, "__import__", None) or __builtins__["__import__"]
+
+        @cache_file(CACHE, ignore_globals=["BOTH", "hidden"])
+        def f(x):
+            log("f", x)
+            time.sleep(0.2)
+            try:
+                {below}
+            except ImportError:  # half of it is there
+                pass
+            return x
+        """,
+    )
+    for name, other in (("one", "two"), ("two", "one")):
+        programs.write(name, IMPORTED.format(name=name, other=other))
+    out, _ = run(programs, IMPORTS)
+    assert out == "3\n3\n"
+
+
+# ---- where a call may come from in the midst of another one
+
+ODD = """
+    import gc
+
+    @cache_file(CACHE)
+    def f(x):
+        log("f", x)
+        return x + 1
+
+    @cache_file(CACHE, ignore_globals=["gc", "Cycle"])
+    def outer(x):
+        for n in range(50):
+            Cycle()
+            gc.collect()
+        return f(x) + f(x + 1)
+
+    seen = []
+
+    class Cycle:
+        def __init__(self):
+            self.me = self
+        def __del__(self):
+            seen.append(f(2))
+
+    def called(phase, info):
+        if phase == "start":
+            gc.callbacks.remove(called)
+            seen.append(f(1))
+            gc.callbacks.append(called)
+
+    gc.set_threshold(1)
+    gc.callbacks.append(called)
+    assert outer(1) == 5
+    gc.callbacks.remove(called)
+    gc.set_threshold(700)
+    assert set(seen) == {2, 3}, set(seen)
+"""
+
+
+def test_calls_from_the_garbage_collector_in_the_midst_of_others(programs):
+    assert run(programs, ODD) == ("", 0)
+    assert programs.ran() == {"f 1": 1, "f 2": 1}
+
+
+# ---- an owner that can give no sign of life to other hosts
+
+ELSEWHERE = """
+    import ctypes
+    from cachepy.disk import claims, owner as owners
+    claims.HEARTBEAT, claims.LEASE = 0.2, 1.0
+    ROLE = sys.argv[1]
+    if ROLE == "elsewhere":
+        owners.host_id = lambda: "elsewhere"
+
+    @cache_file(CACHE, ignore_globals=["ROLE", "ctypes"])
+    def f(x):
+        log(ROLE)
+        if ROLE != "elsewhere":
+            time.sleep(1)
+            log("now")
+            if ROLE == "stops":
+                os.kill(os.getpid(), signal.SIGSTOP)
+            else:
+                ctypes.PyDLL(None).usleep(3_000_000)  # with the GIL
+        return x + 1
+
+    print(f(1))
+"""
+
+
+def helpers(owner):
+    """Processes that were started to touch the claims of this one."""
+    found = []
+    for each in os.listdir("/proc"):
+        with contextlib.suppress(OSError):
+            command = Path(f"/proc/{each}/cmdline").read_bytes().split(b"\0")
+            found += [int(each)] if b"-I" in command and str(owner).encode() in command else []
+    return found
+
+
+@pytest.mark.parametrize("role", ["stops", "keeps the GIL"])
+def test_an_owner_that_can_show_no_life_is_waited_for_by_another_host(programs, role):
+    """On a disk that other hosts see; for longer than a lease."""
+    programs.write("main", ELSEWHERE)
+    env = {"CACHEPY_NETWORK_DIRS": str(programs.folder)}
+    owner = programs.start("main", role, **env)
+    wait_for(lambda: programs.ran()["now"])
+    waiter = programs.start("main", "elsewhere", **env)
+    if role == "stops":
+        time.sleep(3)
+        owner.send_signal(signal.SIGCONT)
+    assert programs.finish(owner)[0] == programs.finish(waiter)[0] == "2\n"
+    assert programs.ran() == {role: 1, "now": 1}
+    wait_for(lambda: not helpers(owner.pid))
+
+
+def test_the_helper_of_an_owner_that_is_killed_ends(programs):
+    """Also if a forked child of it lives on, which holds its end of the pipe."""
+    programs.write(
+        "main",
+        """
+        from cachepy.disk import claims
+        claims.HEARTBEAT = 0.2
+
+        @cache_file(CACHE)
+        def f(x):
+            time.sleep(1)
+            if os.fork() == 0:
+                time.sleep(100)
+            log("now")
+            time.sleep(100)
+
+        f(1)
+        """,
+    )
+    owner = programs.start("main", CACHEPY_NETWORK_DIRS=str(programs.folder))
+    wait_for(lambda: programs.ran()["now"])
+    wait_for(lambda: helpers(owner.pid))
+    owner.kill()
+    wait_for(lambda: not helpers(owner.pid), limit=10)
+
+
+def test_no_helper_where_only_this_host_looks(programs):
+    programs.write(
+        "main",
+        """
+        from cachepy.disk import claims
+        claims.HEARTBEAT = 0.1
+
+        @cache_file(CACHE)
+        def f(x):
+            time.sleep(1)
+
+        f(1)
+        print(cachepy.current_session().claims._keeper._helper)
+        """,
+    )
+    assert programs.run("main") == "None\n"
+
+
+# ---- what is said while a call waits
+
+SAYS = """
+    import logging
+    if sys.argv[1] == "logging":
+        logging.basicConfig(stream=sys.stdout, format="%(levelname)s %(message)s")
+
+    @cache_file(CACHE, ignore_globals=["INSIDE"])
+    def f(x):
+        INSIDE.set()
+        time.sleep(1.5)
+        return x
+
+    INSIDE = threading.Event()
+    threads = [threading.Thread(target=f, args=(1,)) for _ in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+"""
+
+
+@pytest.mark.parametrize("where", ["stderr", "logging"])
+def test_who_waits_for_long_says_for_what_once(programs, where):
+    programs.write("main", QUICK + SAYS)
+    out, err = programs.finish(programs.start("main", where))
+    said, other = (out, err) if where == "logging" else (err, out)
+    level = "WARNING " if where == "logging" else ""
+    assert re.fullmatch(
+        rf"{level}cachepy: f\(1\) waits since \d\d:\d\d:\d\d for another thread or task of this process, which runs it now\n",
+        said,
+    ), said
+    assert not other
+
+
+def test_it_is_said_which_process_is_waited_for(programs):
+    programs.write("main", QUICK + SAYS.replace("range(4)", "range(1)"))
+    first = programs.start("main", "stderr")
+    wait_for(lambda: list(programs.folder.rglob("*.claim")))
+    _, err = programs.finish(programs.start("main", "stderr"))
+    assert f"for process {first.pid} on {os.uname().nodename}, which runs it now; if you end that process" in err
+
+
+# ---- subinterpreters
