@@ -109,6 +109,16 @@ class PartError(CachepyError, ImportError):
         self.name = name
 
 
+class SubinterpreterError(CachepyError):
+    """A call would run and be stored in a subinterpreter, which the threads of the cache would not let end."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this is a subinterpreter, and the cache has threads that it cannot end. Make the call in the main "
+            "interpreter, or in a process of its own"
+        )
+
+
 class FolderGoneError(CachepyError, FileNotFoundError):
     """A relative path means nothing, since the working directory was deleted."""
 

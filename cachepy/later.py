@@ -6,6 +6,8 @@ imports, miss, mounts, outbox, registry, source, each when it is asked for.
 
 from __future__ import annotations
 
+from cachepy.errors import SubinterpreterError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cachepy.session import Session
@@ -47,8 +49,24 @@ def make_claims(session: Session) -> None:
     """Claims, with the modes that the session's trust asks for."""
     from cachepy.disk.claims import Claims
 
+    if not _is_main_interpreter():
+        raise SubinterpreterError
     opens_up = None if session.trust.umask is None else session.trust.open_up
     session.claims = Claims(opens_up, session.trust.make_folder, session.inherited, session.mounts.is_far)
+
+
+def _is_main_interpreter() -> bool:
+    import _thread
+    from importlib import import_module
+
+    known = getattr(_thread, "_is_main_interpreter", None)
+    if known is not None:
+        return bool(known())
+    try:  # Python 3.11
+        interpreters = import_module("_xxsubinterpreters")
+    except ImportError:
+        return True
+    return bool(interpreters.get_current() == interpreters.get_main())
 
 
 def make_outbox(session: Session) -> None:

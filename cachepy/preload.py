@@ -20,7 +20,7 @@ OTHERS = (
     "ast", "asyncio", "cloudpickle", "copy", "ctypes", "difflib", "dis", "fcntl", "hashlib", "hmac",
     "importlib.machinery", "importlib.metadata", "importlib.util", "inspect", "linecache", "logging", "mmap",
     "pathlib", "psutil", "pwd", "re", "resource", "shutil", "sysconfig", "tempfile", "threading", "tomllib",
-    "traceback", "yaml", "zlib",
+    "traceback", "yaml", "zlib", "_xxsubinterpreters",
 )  # fmt: skip
 
 for _name in (*OTHERS, *(f"cachepy.{name}" for name in OWN)):

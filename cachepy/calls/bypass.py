@@ -8,7 +8,15 @@ from __future__ import annotations
 import os
 import sys
 
-from cachepy.errors import FolderGoneError, PartError, UncachedCallWarning, UntoldError, UsageError, UsageValueError
+from cachepy.errors import (
+    FolderGoneError,
+    PartError,
+    SubinterpreterError,
+    UncachedCallWarning,
+    UntoldError,
+    UsageError,
+    UsageValueError,
+)
 from cachepy.program import program
 from cachepy.refusal import refuse
 from cachepy.session import current_session
@@ -84,7 +92,7 @@ def _why(error: Exception) -> tuple[object, str]:
     told = f"{type(error).__name__}: {error}"
     if sys.is_finalizing() or sys.meta_path is None:
         return "end", "Python is shutting down. Call it before, from atexit.register at the latest"
-    if isinstance(error, FolderGoneError):
+    if isinstance(error, (FolderGoneError, SubinterpreterError)):
         return type(error), str(error)
     if isinstance(error, PartError):
         return "part", f"{error}. Restart this process"

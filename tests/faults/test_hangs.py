@@ -393,3 +393,41 @@ def test_it_is_said_which_process_is_waited_for(programs):
 
 
 # ---- subinterpreters
+
+INTERPRETER = """
+    try:
+        import _interpreters as interpreters
+    except ImportError:
+        import _xxsubinterpreters as interpreters
+
+    SUB = '''if True:
+        import sys, warnings
+        sys.path.insert(0, {here!r})
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            from shared import f
+            print(f(1), f(1), f(2), *[each.message for each in seen], flush=True)
+    '''.format(here=str(HERE))
+
+    if sys.argv[1] == "stored":
+        from shared import f
+        f(1)
+    here = interpreters.create("legacy") if sys.version_info >= (3, 13) else interpreters.create(isolated=False)
+    interpreters.run_string(here, SUB)
+    interpreters.destroy(here)
+    print("end")
+"""
+
+
+@pytest.mark.parametrize("before", ["", "stored"])
+def test_in_a_subinterpreter_bodies_run_without_the_cache(programs, before):
+    """It says so, once; and the subinterpreter can end, which a thread of ours would make fatal."""
+    (programs.folder / "shared.py").write_text(
+        "from cachepy import cache_file\n@cache_file('cache', warn_cheap=False)\ndef f(x):\n    return x + 1\n"
+    )
+    said = (
+        "f runs without the cache: this is a subinterpreter, and the cache has threads that it cannot end. Make the "
+        "call in the main interpreter, or in a process of its own"
+    )
+    assert programs.main(INTERPRETER, before) == f"2 2 3 {said}\nend\n"
+    assert len(list(programs.folder.rglob("*.entry"))) == (before == "stored")
