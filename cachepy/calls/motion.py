@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 _LOCKS = (
-    "/threading.py", "/queue.py", "/futures/_base.py", "/futures/thread.py", "/multiprocessing/synchronize.py",
-    "<frozen importlib._bootstrap>",
+    "/threading.py", "/queue.py", "/futures/_base.py", "/futures/thread.py", "<frozen importlib._bootstrap>",
 )  # fmt: skip
+_TOOLS = ("/ipykernel/", "/debugpy/")  # threads of theirs serve a person, not a body
 _WORK = "run"  # of a thread, or of a piece of work: what it runs may be written in C, and leave no frame
 _ASYNC_LOCKS = ("/asyncio/locks.py", "/asyncio/queues.py")
 _BEAT = "/cachepy/disk/claims.py"
@@ -46,7 +46,7 @@ def of_thread(ident: int, waiters: Container[int]) -> Seen | None:
     top = stacks.get(ident)
     if top is None:
         return None
-    others = [at for each, at in stacks.items() if each not in waiters and not _is_ours(at)]
+    others = [at for each, at in stacks.items() if each not in waiters and not _is_apart(each, at)]
     used, below = time.process_time(), _of_children(os.getpid())
     place = tuple((at.f_code, at.f_lasti) for at in _stack(top))
     return Seen(place, _processor(ident), used + below, all(map(_is_at_lock, others)))
@@ -91,9 +91,14 @@ def _file_of(code: CodeType) -> str:
     return code.co_filename.replace("\\", "/")
 
 
-def _is_ours(top: FrameType) -> bool:
-    """Whether a thread is the heartbeat of claims, which does nothing for a body."""
-    return top.f_code.co_name == "_beat" and _file_of(top.f_code).endswith(_BEAT)
+def _is_apart(ident: int, top: FrameType) -> bool:
+    """Whether a thread does nothing for a body: the heartbeat of claims, those of a notebook's kernel."""
+    import threading
+
+    if top.f_code.co_name == "_beat" and _file_of(top.f_code).endswith(_BEAT):
+        return True
+    files = "".join(_file_of(at.f_code) for at in _stack(top))
+    return ident != threading.main_thread().ident and any(tool in files for tool in _TOOLS)
 
 
 def _is_at_lock(top: FrameType) -> bool:

@@ -98,7 +98,7 @@ class Patience:
         return self._stands_since(now) > self._limit()
 
     def take_over(self) -> bool:
-        """Remove the claim of the owner, so that others wait for us; say so."""
+        """Remove the claim of the owner, so that others wait for whoever is next; say so.  False if that cannot be."""
         request = self.request
         text = (
             f"{request.title} runs here, too: {self._who()} runs it, and has not moved for "
@@ -106,7 +106,11 @@ class Patience:
             f"here holds: let go of it before you call {request.call.fname}"
         )
         request.session.warn(StuckCallWarning, text, request.call.target.identity)
-        return request.session.claims.take_over(request.claim_path, self._owner)
+        try:
+            request.session.claims.take_over(request.claim_path, self._owner)
+        except OSError:
+            return False
+        return True  # it may be another waiter's by now
 
     def _begin(self, owner: Any, now: float) -> None:
         self._owner, self._moved, self._seen = owner, now, None

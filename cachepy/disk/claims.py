@@ -185,9 +185,9 @@ class Claims:
                 self._threads.pop(claim.path, None)
             _live.discard(claim.token)  # last: until then nobody else of this process removes it
 
-    def take_over(self, path: str, content: Any) -> bool:
-        """Remove the claim of an owner that lives and does not go on; True if it is gone."""
-        return self._remove(path, content)
+    def take_over(self, path: str, content: Any) -> None:
+        """Remove the claim of an owner that lives and does not go on, if it is still that one's; maybe not at once."""
+        self._remove(path, content)
 
     def thread_of(self, path: str) -> int | None:
         """The thread of this process that takes or holds a claim."""

@@ -72,6 +72,89 @@ def test_a_lock_that_the_waiter_holds(programs, body):
     assert programs.ran() == {"f": 2}
 
 
+@pytest.mark.parametrize("apart", ["ipykernel", "other"])
+def test_threads_of_a_notebook_s_kernel_let_nobody_go_on(programs, apart):
+    """Of any other thread nobody knows what it does; here the owner has to be waited for, for some time."""
+    (programs.folder / apart).mkdir()
+    (programs.folder / apart / "beat.py").write_text("import time\ndef beat():\n    while True:\n        time.sleep(9)\n")
+    text = LOCKS.format(lock="threading.RLock()", body="with LOCK: pass")
+    beat = "\n    sys.path.insert(0, sys.argv[1])\n    import beat\n    threading.Thread(target=beat.beat, daemon=True).start()\n"
+    began = time.monotonic()
+    assert run(programs, beat + text, apart, UNKNOWN="5") == ("[2, 2]\n", 1)
+    assert (time.monotonic() - began > 5) == (apart == "other")
+
+
+WAITERS = """
+    LOCK, INSIDE = threading.Lock(), threading.Event()
+    HELD = threading.local()
+
+    @cache_file(CACHE, ignore_globals=["LOCK", "INSIDE", "HELD"])
+    def f(x):
+        log("f")
+        INSIDE.set()
+        if not getattr(HELD, "has", False):
+            with LOCK:
+                pass
+        time.sleep(1)
+        return x + 1
+
+    def ask(x):
+        HELD.has = True
+        f(x)
+
+    LOCK.acquire()
+    owner = threading.Thread(target=f, args=(1,))
+    owner.start()
+    INSIDE.wait()
+    threads = [threading.Thread(target=ask, args=(1,)) for _ in range(8)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    LOCK.release()
+    owner.join()
+"""
+
+
+def test_of_many_waiters_one_runs_it(programs):
+    assert run(programs, WAITERS) == ("", 1)
+    assert programs.ran() == {"f": 2}
+
+
+COROUTINES = """
+    @cache_file(CACHE, ignore_globals=["LOCK", "INSIDE", "how", "ran"])
+    async def f(x):
+        log("f")
+        ran.append(1)
+        INSIDE.set()
+        if how == "sleeps":
+            await asyncio.sleep(2)
+        elif len(ran) == 1:
+            async with LOCK:
+                pass
+        return x + 1
+
+    async def main():
+        global LOCK, INSIDE
+        LOCK, INSIDE = asyncio.Lock(), asyncio.Event()
+        async with LOCK:
+            other = asyncio.create_task(f(1))
+            await INSIDE.wait()
+            got = await f(1)
+        print(got, await other)
+
+    ran = []
+    how = sys.argv[1]
+    asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(("how", "times"), [("lock", 2), ("sleeps", 1)])
+def test_a_lock_that_a_waiting_coroutine_holds(programs, how, times):
+    assert run(programs, COROUTINES, how) == ("2 2\n", times - 1)
+    assert programs.ran() == {"f": times}
+
+
 FILE_LOCK = """
     import fcntl
 

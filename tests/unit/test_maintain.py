@@ -22,6 +22,7 @@ from cachepy import (
     cache_verify,
 )
 from cachepy.disk import claims, journal
+from cachepy.disk.claims import Claims
 from cachepy.disk.entryfile import MAGIC, assemble
 from cachepy.disk.owner import Owner
 from cachepy.disk.payload import pack
@@ -177,7 +178,8 @@ def test_an_older_value_that_no_entry_lists(root):
     stray.write_bytes(next(folder.glob("*.entry")).read_bytes())
     before = files(root)
     claim = Path(str(next(folder.glob("*.entry")))[:-6] + ".claim")
-    claim.write_bytes(Owner().sign("t")[1])
+    held = Claims().acquire(str(claim))
+    assert held is not None
     maintain.remove_leftovers(str(root))
     assert stray.exists()  # a run may be about to list it
     claim.unlink()
@@ -212,14 +214,17 @@ def test_claims_of_the_dead(root):
     put(root, 1)
     folder = next((root / "entries").iterdir())
     me, other = Owner(), Owner()
+    held = Claims().acquire(str(folder / "a.claim"))
     other._text = other._text.replace(other.host.encode(), b"elsewhere")
     gone = Owner()
     gone._text = gone._text.replace(f"\n{gone.start}\n".encode(), b"\n1\n")
-    for name, owner, age in [("a", me, 9e9), ("b", other, 10), ("c", other, 4000), ("d", gone, 0)]:
+    for name, owner, age in [("b", other, 10), ("c", other, 4000), ("d", gone, 0), ("e", me, 0)]:
         path = folder / f"{name}.claim"
         path.write_bytes(owner.sign("t")[1])
         old(path, min(age, time.time()))
+    old(folder / "a.claim", time.time())
     maintain.remove_leftovers(str(root))
+    assert held is not None  # of this process; "e" was given back by it, and could not be removed
     assert sorted(p.stem for p in folder.glob("*.claim")) == ["a", "b"]
 
 
@@ -232,7 +237,12 @@ def test_a_claim_with_its_entry_behind_it(root, of_dead):
     owner = Owner()
     if of_dead:
         owner._text = owner._text.replace(f"\n{owner.start}\n".encode(), b"\n1\n")
-    _, block = owner.sign("t")
+        _, block = owner.sign("t")
+    else:
+        held = Claims().acquire(str(claim))
+        assert held is not None
+        block = held.block
+        claim.unlink()
     entry.unlink()
     entry.write_bytes(b"".join(map(bytes, assemble(packed(event), pack("x"), b"", start=block))))
     os.link(entry, claim)
