@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,17 +26,20 @@ _BEAT = "/cachepy/disk/claims.py"
 _TICKS = float(os.sysconf("SC_CLK_TCK")) if hasattr(os, "sysconf") else 100.0
 
 
-class Seen(NamedTuple):
+class Seen:
     """What is seen of an owner at one moment.
 
     place: where it stands; own: seconds of processor time that it used itself; all: the same of its process, and of
     what that started; None: nobody can tell.  is_at_lock: all that could let it go on wait for each other.
     """
 
-    place: object
-    own: float | None
-    all: float | None
-    is_at_lock: bool
+    __slots__ = ("all", "is_at_lock", "own", "place")
+
+    def __init__(self, place: object, own: float | None, used: float | None, *, is_at_lock: bool) -> None:
+        self.place = place
+        self.own = own
+        self.all = used
+        self.is_at_lock = is_at_lock
 
 
 def of_thread(ident: int, waiters: Container[int]) -> Seen | None:
@@ -49,7 +51,7 @@ def of_thread(ident: int, waiters: Container[int]) -> Seen | None:
     others = [at for each, at in stacks.items() if each not in waiters and not _is_apart(each, at)]
     used, below = time.process_time(), _of_children(os.getpid())
     place = tuple((at.f_code, at.f_lasti) for at in _stack(top))
-    return Seen(place, _processor(ident), used + below, all(map(_is_at_lock, others)))
+    return Seen(place, _processor(ident), used + below, is_at_lock=all(map(_is_at_lock, others)))
 
 
 def of_coroutine(frame: object) -> Seen | None:
@@ -61,7 +63,7 @@ def of_coroutine(frame: object) -> Seen | None:
     for chain in tasks.values():
         if any(getattr(at.f_locals.get("run"), "frame", None) is frame for at in chain):
             waits = [_waits_for_others(asyncio, task, chain) for task, chain in tasks.items()]
-            return Seen(tuple((at.f_code, at.f_lasti) for at in chain), None, None, all(waits))
+            return Seen(tuple((at.f_code, at.f_lasti) for at in chain), None, None, is_at_lock=all(waits))
     return None
 
 
