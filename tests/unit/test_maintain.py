@@ -22,7 +22,6 @@ from cachepy import (
     cache_verify,
 )
 from cachepy.disk import claims, journal
-from cachepy.disk.claims import Claims
 from cachepy.disk.entryfile import MAGIC, assemble
 from cachepy.disk.owner import Owner
 from cachepy.disk.payload import pack
@@ -178,11 +177,11 @@ def test_an_older_value_that_no_entry_lists(root):
     stray.write_bytes(next(folder.glob("*.entry")).read_bytes())
     before = files(root)
     claim = Path(str(next(folder.glob("*.entry")))[:-6] + ".claim")
-    held = Claims().acquire(str(claim))
-    assert held is not None
+    mine = claims.Claims()
+    held = mine.acquire(str(claim))
     maintain.remove_leftovers(str(root))
     assert stray.exists()  # a run may be about to list it
-    claim.unlink()
+    mine.release(held)
     assert maintain.remove_leftovers(str(root)) == 1
     assert files(root) == [f for f in before if f != str(stray.relative_to(root))]
 
@@ -214,7 +213,8 @@ def test_claims_of_the_dead(root):
     put(root, 1)
     folder = next((root / "entries").iterdir())
     me, other = Owner(), Owner()
-    held = Claims().acquire(str(folder / "a.claim"))
+    mine = claims.Claims()
+    held = mine.acquire(str(folder / "a.claim"))
     other._text = other._text.replace(other.host.encode(), b"elsewhere")
     gone = Owner()
     gone._text = gone._text.replace(f"\n{gone.start}\n".encode(), b"\n1\n")
@@ -224,12 +224,13 @@ def test_claims_of_the_dead(root):
         old(path, min(age, time.time()))
     old(folder / "a.claim", time.time())
     maintain.remove_leftovers(str(root))
-    assert held is not None  # of this process; "e" was given back by it, and could not be removed
+    # all but "b" are of this process; "e" was given back by it, and could not be removed
     assert sorted(p.stem for p in folder.glob("*.claim")) == ["a", "b"]
+    mine.release(held)
 
 
 @pytest.mark.parametrize("of_dead", [False, True])
-def test_a_claim_with_its_entry_behind_it(root, of_dead):
+def test_a_claim_with_its_entry_behind_it(root, of_dead, request):
     """Its writer died, or is, between giving the file the entry's name and giving up the claim."""
     event = put(root, 1)
     entry = root / event.outfile
@@ -239,8 +240,9 @@ def test_a_claim_with_its_entry_behind_it(root, of_dead):
         owner._text = owner._text.replace(f"\n{owner.start}\n".encode(), b"\n1\n")
         _, block = owner.sign("t")
     else:
-        held = Claims().acquire(str(claim))
-        assert held is not None
+        request.addfinalizer(lambda: mine.release(held))
+        mine = claims.Claims()
+        held = mine.acquire(str(claim))
         block = held.block
         claim.unlink()
     entry.unlink()
