@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from _thread import RLock
+from _weakref import ref
 
 from cachepy.disk import journal
 from cachepy.disk.handling import read_plain
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from pathlib import Path
     from typing import Any
+    from weakref import ReferenceType
 
     from cachepy.model import Event
     from cachepy.rows.packed import Row
@@ -46,10 +48,34 @@ if TYPE_CHECKING:
 __all__ = ["HEADER", "Graph", "file_path", "load_events", "read_events", "unpacked", "written_by"]
 
 
-def _whole_in_forks(lock: RLock) -> None:
+_alive: dict[int, ReferenceType[Graph]] = {}  # all graphs, for a fork: one that is gone takes itself out
+_held: list[RLock] = []  # by the thread that forks
+_forking = RLock()  # one fork at a time
+
+
+def _whole_in_forks(graph: Graph) -> None:
     """A fork waits until no thread is in the middle of a change: its child would wait for that thread for ever."""
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
+    name = id(graph)  # no lock here: who makes a graph may hold one that the fork waits for
+    _alive[name] = ref(graph, lambda gone: _alive.pop(name, None) if _alive.get(name) is gone else None)
+
+
+def _before_fork() -> None:
+    _forking.acquire()
+    for each in list(_alive.values()):
+        graph = each()
+        if graph is not None:
+            graph._lock.acquire()
+            _held.append(graph._lock)
+
+
+def _after_fork() -> None:
+    while _held:
+        _held.pop().release()
+    _forking.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
 
 
 class Graph:
@@ -64,7 +90,7 @@ class Graph:
     def __init__(self) -> None:
         self._table = Table()
         self._lock = RLock()
-        _whole_in_forks(self._lock)
+        _whole_in_forks(self)
 
     def __len__(self) -> int:
         return len(self._table.rows)

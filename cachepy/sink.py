@@ -113,6 +113,10 @@ class GraphSink:
         self._see_to(store)
         try:
             store.journal.append_packed(pack(event))
+            if store.journal.size > store.graph_limit:
+                from cachepy.recording.compact import relieve
+
+                relieve(store)
         except OSError as error:
             self.session.warn(
                 CacheWriteWarning,

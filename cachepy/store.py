@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from cachepy.disk.payload import Payload
 
 MAX_TRACES = 16  # stored per key; the oldest goes first
+GRAPH_FLOOR = 1 << 20  # bytes of the graph file up to which nobody asks how much of it is needed
 _TINY = 1 << 12  # bytes of an entry whose value is kept as soon as it is read
 _HOT_TOTAL = 1 << 26  # bytes of such pickles in memory
 _PARSED = 50_000  # entries remembered in memory
@@ -65,6 +66,7 @@ class Store(Places):
         self._count = count()
         self._journal: Journal | None = None
         self._extent: Extent | None = None
+        self.graph_limit = GRAPH_FLOOR
         self.is_first = False  # whether this process made the folder of the entries
         self.is_looked_at = False  # whether it has been seen to that the graph on disk has all calls
         self.is_far = False  # on a network mount, which remembers what it was told (see `mounts`)

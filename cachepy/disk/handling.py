@@ -16,14 +16,17 @@ from cachepy.errors import EntryError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 _TAG = b"Signature: 8a477f597d28d172789f06886806bc55"  # bford.info/cachedir
 OWN_TAG = _TAG + b"\n# This is a cache directory of cachepy.\n"
 OWN_NAMES = frozenset({
-    "CACHEDIR.TAG", "broken", "code", "entries", "graph.pkl", "graph.size", "programs", "runs", "stat.memo",
+    "CACHEDIR.TAG", "broken", "code", "dropped", "entries", "graph.live", "graph.pkl", "graph.size", "programs",
+    "runs", "size.note", "stat.memo",
 })  # fmt: skip
 PROGRAMS_HEAD = b"cachepy programs 1"  # how a file of records of programs begins
+_DIGITS = 16  # of a number in a file of its own
 _LONGEST = 60  # characters of a function's name in a file name
 
 
@@ -163,3 +166,33 @@ def read_plain(path: str, most: int = -1) -> bytes:
     """
     with open(path, "rb", opener=open_plain) as file:
         return file.read(most)
+
+
+def number_in(path: str) -> int | None:
+    """The number that a small file holds; None if there is none.
+
+    >>> number_in(__file__)
+    """
+    try:
+        text = read_plain(path, _DIGITS + 1)
+    except OSError:
+        return None
+    return int(text) if len(text) == _DIGITS and text.isdigit() else None
+
+
+def put_number(path: str, number: int, made: Callable[[int], None]) -> None:
+    """Write it there, best effort; made: is told the descriptor of a file that is new."""
+    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
+    flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        fd = os.open(path, flags, 0o666)
+    except OSError:
+        return
+    try:
+        if not os.fstat(fd).st_size:
+            made(fd)
+        os.pwrite(fd, b"%0*d" % (_DIGITS, number), 0)
+    except OSError:
+        pass
+    finally:
+        os.close(fd)

@@ -9,6 +9,7 @@ packed, plainfile, shape, wire.
 from __future__ import annotations
 
 import os
+from errno import ESTALE
 from struct import Struct
 from time import monotonic
 from weakref import ref
@@ -107,6 +108,16 @@ class _File(OpenFile):
         self.process = _process
 
 
+def _stat(fd: int) -> os.stat_result | None:
+    """None for a file that another host removed or replaced."""
+    try:
+        return os.fstat(fd)
+    except OSError as error:
+        if error.errno != ESTALE:
+            raise
+        return None
+
+
 _opened: list[ReferenceType[Journal]] = []
 """The journals that were opened last, whatever their sessions: a process may use thousands of cache directories."""
 
@@ -127,6 +138,7 @@ class Journal:
         extent: Extent | None = None,
     ) -> None:
         self.path = path
+        self.size = 0  # when something was last added here, if anybody wants to know
         self._extent = extent
         self._flags = _APPEND & ~os.O_CREAT if is_there else _APPEND
         self._made = made
@@ -164,15 +176,16 @@ class Journal:
         except OSError:  # no locks here: O_APPEND alone has to do
             lock = None
         try:
-            st = os.fstat(fd)
+            st = _stat(fd)
             is_time = monotonic() - self._looked > _LOOK_AGAIN
-            if not anyway and (st.st_nlink == 0 or (is_time and self._is_moved(st))):
+            if not anyway and (st is None or st.st_nlink == 0 or (is_time and self._is_moved(st))):
                 return False
             written = os.write(fd, data)
             while written < len(data):
                 written += os.write(fd, data[written:])
             if self._extent is not None:
-                self._extent.note(os.lseek(fd, 0, os.SEEK_CUR))
+                self.size = os.lseek(fd, 0, os.SEEK_CUR)
+                self._extent.note(self.size)
         finally:
             if lock is not None:
                 lock(fd, _UNLOCK)

@@ -3,6 +3,7 @@
     CACHEDIR.TAG   marks the directory for backup programs
     graph.pkl      the journal of the graph
     graph.size     how long that was when a record was last added (see `extent`)
+    graph.live     how much of it was needed when that was last counted (see `compact`)
     stat.memo      digests of files by their stat
     entries/ab/<name>-<digest>.entry         newest value; its meta lists the older ones
     entries/ab/<name>-<digest>.<run>.old     the value of an older trace
@@ -69,6 +70,7 @@ class Places:
     def __init__(self, root: str) -> None:
         self.root = root
         self.memo_file = os.path.join(root, "stat.memo")
+        self.live_file = os.path.join(root, "graph.live")
         self.entries = os.path.join(root, "entries", "")
         self.runs = os.path.join(root, "runs", "")
         self.listed: set[str] | None = None  # for who asks next: a command looks once

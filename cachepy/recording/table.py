@@ -106,7 +106,7 @@ class Table:
             self._replaced += 1
             if self._links is not None:
                 self._links.remove(call, old)
-        if first != max(was, now)[1]:
+        if call in self.first or first != max(was, now)[1]:  # an older run that holds again may be the first of all
             self.first[call] = first
         return is_newer
 

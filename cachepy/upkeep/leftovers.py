@@ -10,7 +10,7 @@ import os
 import time
 
 from cachepy.disk import claims
-from cachepy.disk.handling import unlink
+from cachepy.disk.handling import listed, unlink
 from cachepy.disk.owner import process_start
 from cachepy.disk.places import CLAIM, ENTRY, MADE, OLD, TEMPORARY, UNENDED, VALID, digest_in
 from cachepy.model import CODE
@@ -24,6 +24,7 @@ _DAY = 86400.0  # s
 
 _STALE = 3600.0  # s; nobody who is alive leaves a file that is being written, or a claim, untouched for longer
 _MINUTE = 60.0  # s
+_AT_TOP = ("graph", "stat")  # how the files begin that are replaced there
 
 
 def remove_leftovers(root: str) -> int:
@@ -34,7 +35,8 @@ def remove_leftovers(root: str) -> int:
     unneeded = [p for p in store.files(OLD, VALID) if is_orphan(p)]
     unneeded += [p for p in (*store.files(TEMPORARY, claims.BREAK), *store.others("code")) if is_abandoned(p)]
     boxes = [p for p in store.others("programs") if p.endswith(MADE) and age_of(p) > _DAY and is_ours(p)]
-    unneeded += [p for p in store.others("programs") if is_abandoned(p)] + boxes
+    top = [os.path.join(root, name) for name in listed(root) if name.partition(".")[0] in _AT_TOP]
+    unneeded += [p for p in (*store.others("programs"), *top) if is_abandoned(p)] + boxes
     if not is_busy:  # a run may need its mailbox however long it takes, and has not stored yet what code it needs
         unneeded += [p for p in store.others("runs") if age_of(p) > _DAY and is_ours(p)]
         unneeded += _unneeded_code(store)

@@ -1,7 +1,7 @@
 """Looking after a cache directory: what is in it, how large it is, what may go.
 
 Works on the files alone, safe beside running calls.  Only files that cachepy wrote are touched.
-Imports amounts, errors, forget, leftovers, stock, store.
+Imports amounts, compact, errors, forget, leftovers, stock, store.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import warnings
 
 from cachepy.disk.places import CLAIM, ENTRY, VALID
 from cachepy.errors import CacheWriteWarning, UsageError, UsageValueError, user_level
+from cachepy.recording.compact import shrink
 from cachepy.recording.programs import Programs
 from cachepy.refusal import refuse
 from cachepy.session import current_session
@@ -322,6 +323,7 @@ def prune(root: str, days_old: float, most: int | None, *, forget: bool, dry_run
         Programs(store).forget(forgotten)
     except OSError as error:
         troubles.append(f"could not forget any call: {error.strerror} ({error.filename or store.journal.path})")
+    shrink(store)
     return Pruned(gone, forgotten, troubles)
 
 

@@ -1,7 +1,7 @@
 """`cache_repair`: rebuilds the graph from the entries and moves broken files aside.  Deletes nothing.
 
 The graph is replaced by `rewrite`.  A file is put aside only in the state in which it was looked at.  Imports aside,
-check, claims, entryfile, examine, files, model, rewrite, stock, store, errors.
+check, compact, handling, claims, entryfile, examine, files, model, rewrite, stock, store, errors.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import os
 
 from cachepy.disk import claims
 from cachepy.disk.entryfile import EntryFile, assemble
-from cachepy.disk.handling import has_tag
+from cachepy.disk.handling import has_tag, read_plain
 from cachepy.disk.meta import meta_of, rows_of
 from cachepy.disk.owner import read_claim
 from cachepy.disk.payload import Payload
 from cachepy.disk.places import CLAIM, ENTRY, OLD, TEMPORARY, VALID
 from cachepy.errors import CachepyError, EntryError
 from cachepy.model import Event, Record
+from cachepy.recording.compact import shrink
 from cachepy.refusal import refuse
 from cachepy.rows.packed import pack
 from cachepy.session import current_session
@@ -180,6 +181,8 @@ class _Repair:
         if not self.dry_run:
             refuse(current_session(), "cache_repair")
         events, rebuilt = self._graph()
+        if not self.dry_run and shrink(self.store):
+            events = len(Records(read_plain(self.store.journal.path), self.store.root).events)
         self._memo()
         for each in self.looks:
             if each.state == BROKEN:

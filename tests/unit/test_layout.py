@@ -43,7 +43,7 @@ ALLOWED: dict[str, set[str]] = {
         "code", "digest", "files", "flat", "guard", "key", "model", "modules", "mounts", "opened", "patterns", "probe",
         "program", "trace", "verify",
     },
-    "sink": {"guard", "lacking", "packed", "probe"},
+    "sink": {"compact", "guard", "lacking", "packed", "probe"},
     "parts": set(),
     "methods": set(),
     "preload": set(),
@@ -150,6 +150,7 @@ ALLOWED: dict[str, set[str]] = {
     "outbox": {"journal", "model", "shape"},
     "table": {"guard", "intake", "journal", "links", "model", "moved", "packed", "shape", "wire"},
     "lacking": {"entryfile", "handling", "meta", "model", "moved", "packed", "places", "table"},
+    "compact": {"handling", "journal", "packed", "places", "store", "table"},
     # calls/
     "bypass": {"program", "refusal", "session", "trace"},
     "deadlock": set(),
@@ -220,10 +221,10 @@ ALLOWED: dict[str, set[str]] = {
     "forget": {"examine", "rewrite", "session"},
     "leftovers": {"programs", "claims", "handling", "model", "owner", "packed", "places", "session", "stock", "store"},
     "trial": {"again", "claims", "files", "guard", "model", "payload", "refusal", "session", "statmemo", "store", "trace"},
-    "maintain": {"programs", "amounts", "forget", "leftovers", "places", "refusal", "session", "stock", "store"},
+    "maintain": {"programs", "amounts", "compact", "forget", "leftovers", "places", "refusal", "session", "stock", "store"},
     "check": {"amounts", "examine", "model", "places", "stock", "store", "trial"},
     "repair": {
-        "amounts", "aside", "check", "claims", "entryfile", "examine", "handling", "leftovers", "meta", "model",
+        "amounts", "aside", "check", "claims", "compact", "entryfile", "examine", "handling", "leftovers", "meta", "model",
         "owner", "packed", "payload", "places", "refusal", "rewrite", "session", "stock", "store",
     },
     # drawing/
