@@ -133,6 +133,8 @@ def cache_file(
     ignore_args: list[str] | tuple[str, ...] = (),
     ignore_globals: list[str] | tuple[str, ...] = (),
     keep_args: bool = True,
+    max_bytes: str | float | None = None,
+    keep: int | None = None,
     trusted_owners: list[int | str] | tuple[int | str, ...] = (),
     signing_key: str | bytes | None = None,
     umask: int | str | None = None,
@@ -152,6 +154,8 @@ def cache_file(
     ignore_args: Any = (),
     ignore_globals: Any = (),
     keep_args: Any = True,
+    max_bytes: Any = None,
+    keep: Any = None,
     trusted_owners: Any = (),
     signing_key: Any = None,
     umask: Any = None,
@@ -192,6 +196,12 @@ def cache_file(
         Keep the arguments beside the result (up to 256 KB; results of other calls count nothing), so that a stale
         call can be made again by itself: then its callers need not run if its result is what it was. Turn it off
         for arguments that must not be written to disk, such as passwords.
+    max_bytes : str or number, optional
+        Hold the entries of this cache directory below a size: ``"50 GB"``, or a number of bytes. After a result was
+        stored, older results go first, then what was used least recently. Of functions that share a directory the
+        smallest size counts. Also ``CACHEPY_MAX_BYTES``.
+    keep : int, default 16
+        How many results of one call are kept: the newest, and older ones for files or code that may come back.
     trusted_owners : list of str or int, default ()
         Other users (names or numbers) whose entries in this cache directory are loaded; ``["*"]``: anybody's.
         Without it only one's own are, since loading an entry can run code. Also ``CACHEPY_TRUSTED_OWNERS=ann,bob``.
@@ -244,8 +254,8 @@ def cache_file(
     result holds as long as these are what they were: the function's code and all code of yours that it reaches,
     the globals that this code reads, its files, `env_vars`, `depends_on_files` and `depends_on_vars`, `version`,
     the versions of the packages that it uses and of Python (3.11 to 3.12), and all of that for each cached call that
-    it made. Comments, docstrings and formatting do not count. The newest 16 results of a call are kept, so going
-    back to an earlier state of files or code is a hit.
+    it made. Comments, docstrings and formatting do not count. The newest 16 results of a call are kept (`keep`), so
+    going back to an earlier state of files or code is a hit.
 
     *Files.* An argument that is a path, or a text that names an existing file or directory, counts by the content
     of the file. A file that the body finds by itself is named by `track_file`. A file that the body writes is no

@@ -124,6 +124,8 @@ class CachedCall:
             options = self.options
             if options.trusted_owners or options.signing_key or options.umask is not None:
                 session.trust_more(options.root(), options.trusted_owners, options.signing_key, options.umask)
+            if options.max_bytes is not None or options.keep is not None:
+                session.limit(options.root(), self.fname, options.max_bytes, options.keep)
             self._session = session
         self._cool()
         self._era = session.era

@@ -13,7 +13,7 @@ import sys
 from _pickle import loads
 from marshal import dumps
 from os import F_OK, access, stat
-from time import perf_counter, time_ns
+from time import perf_counter, time, time_ns
 
 from cachepy.code import cached_target
 from cachepy.digest import env_digest
@@ -25,6 +25,7 @@ from cachepy.opened import bodies
 from cachepy.probe import exists
 from cachepy.program import is_at_top, note, program
 from cachepy.reach.guard import MISSING, Era, Guard
+from cachepy.store import USED
 from cachepy.trace import caller, here
 from cachepy.values.flat import LEAVES, MARSHAL, TEXTS
 from cachepy.values.modules import MAIN, canonical
@@ -60,7 +61,7 @@ class Hot:
     __slots__ = (
         "absent", "called", "chosen", "codes", "entries", "environ", "event", "far", "files", "guard", "id", "index",
         "more", "noted",
-        "path", "several", "shown", "stamp", "stored",
+        "path", "several", "shown", "stamp", "stored", "used",
     )  # fmt: skip
 
     def __init__(self, path: str, stored: Stored, index: int, guard: Callable[[], bool], verifier: Verifier) -> None:
@@ -74,6 +75,7 @@ class Hot:
         self.more = False
         self.noted: object = None
         self.shown = _NEVER
+        self.used: float | None = None  # when that was marked, if anybody wants to know
         self.far: list[str] = []
         self.absent: list[str] = []
         self.entries: list[tuple[str, Stamp]] = []
@@ -110,7 +112,14 @@ class Hot:
         if self.shown.is_over:
             session.sink.hit(self.event, self.chosen, self.several)
             self.shown = session.sink.era
+        if self.used is not None and time() - self.used > USED:
+            self.mark(session)
         return value
+
+    def mark(self, session: Session) -> None:
+        """Mark what it rests on as used, for those who make room."""
+        self.used = time()
+        session.store(self.event.root).mark_used((self.path, *(path for path, _ in self.entries)))
 
     def _holds(self) -> bool:
         """Whether all else that it rested on is as it was."""
@@ -209,6 +218,7 @@ def heat(request: Request, stored: Stored, index: int, verifier: Verifier) -> Ho
         return None
     hot.more = bool(hot.entries or hot.files or hot.codes or hot.environ)
     hot.far = _far(hot, session)
+    hot.used = time() if session.is_limited else None
     return hot
 
 

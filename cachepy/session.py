@@ -15,6 +15,7 @@ from _weakref import ref
 from cachepy import parts
 from cachepy.code import CodeReader, Target
 from cachepy.disk.places import code_name, root_of_run
+from cachepy.disk.sizes import size_of_environment
 from cachepy.disk.trust import Trust
 from cachepy.errors import (
     CacheReadWarning,
@@ -90,6 +91,8 @@ class Session:
         self.reader = CodeReader(self.origins, self._file_digest)
         self.digester = self.reader.digester
         self.trust = Trust.of_environment()
+        self.most = size_of_environment()
+        self.is_limited = self.most is not None  # whether some cache directory has a largest size
         self.inherited: set[str] = set()  # claims of the dead that were removed here
         self._signs = self.trust.key is not None
         self._memo_file: str | None = None
@@ -179,6 +182,10 @@ class Session:
         early = self._early.get(call)
         return None if early is None else early.run
 
+    def event_of(self, call: str) -> Event | None:
+        """The run that the graph shows of a call."""
+        return self._early.get(call) if self._graph is None else self._graph.event(call)
+
     @property
     def graph_era(self) -> Era:
         """In which no node goes from the graph, or shows another run."""
@@ -257,6 +264,7 @@ class Session:
         if found is not None:
             return found
         store = Store(root, self.trust)
+        store.most = self.most
         store.is_far = self.mounts.is_far(root)
         return self._stores.setdefault(root, store)
 
@@ -269,6 +277,15 @@ class Session:
         self._signs = self._signs or key is not None
         if "files" in vars(self):
             self.files.memo.on_disk = not self._signs
+
+    def limit(self, root: str, fname: str, most: int | None, keep: int | None) -> None:
+        """What a decorator says about how much is kept; of several sizes the smallest counts."""
+        store = self.store(root)
+        if most is not None:
+            store.most = most if store.most is None else min(most, store.most)
+            self.is_limited, self.era = True, object()
+        if keep is not None:
+            store.keeps[fname] = min(keep, store.keeps.get(fname, keep))
 
     def _trusts(self, uid: int) -> bool:
         """Whether the files of a user are read by any store."""

@@ -7,6 +7,7 @@ handling, journal, meta, model, mounts, packed, places, trust, wire.
 from __future__ import annotations
 
 import os
+import time
 from errno import EACCES, EINVAL, EMLINK, ENOSYS, ENOTSUP, EPERM, EXDEV
 from itertools import count
 
@@ -23,7 +24,7 @@ from cachepy.rows.packed import pack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
     from cachepy.disk.claims import Claim
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from cachepy.disk.payload import Payload
 
 MAX_TRACES = 16  # stored per key; the oldest goes first
+USED = 3600.0  # s; a value that was used is marked so once in this time
 GRAPH_FLOOR = 1 << 20  # bytes of the graph file up to which nobody asks how much of it is needed
 _TINY = 1 << 12  # bytes of an entry whose value is kept as soon as it is read
 _HOT_TOTAL = 1 << 26  # bytes of such pickles in memory
@@ -67,6 +69,10 @@ class Store(Places):
         self._journal: Journal | None = None
         self._extent: Extent | None = None
         self.graph_limit = GRAPH_FLOOR
+        self.most: int | None = None  # bytes that the entries may have together
+        self.added = 0  # bytes, since that was last looked at
+        self.step = 0  # bytes, from which on it is
+        self.keeps: dict[str, int] = {}  # how many results of a call are kept, by functions that say so
         self.is_first = False  # whether this process made the folder of the entries
         self.is_looked_at = False  # whether it has been seen to that the graph on disk has all calls
         self.is_far = False  # on a network mount, which remembers what it was told (see `mounts`)
@@ -185,9 +191,18 @@ class Store(Places):
         events = [moved_event(event, self.root) for event, _ in rows]
         if any(event.id != call for event in events):
             raise EntryError(f"{path} holds another call than its name says")
-        stored = Stored(events, [name for _, name in rows], stamp)
+        stored = self._at_hand(Stored(events, [name for _, name in rows], stamp), os.path.dirname(path))
         if opened.stamp == stamp and opened.size < _TINY and not opened.has_buffers:
             self._heat(stored, opened)
+        return stored
+
+    def _at_hand(self, stored: Stored, folder: str) -> Stored:
+        """Without the older values that are gone: they may have made room for others (see `within`)."""
+        if len(stored.files) > 1:
+            there = [not i or os.path.exists(os.path.join(folder, name)) for i, name in enumerate(stored.files)]
+            if not all(there):
+                stored.events = [each for each, is_there in zip(stored.events, there, strict=True) if is_there]
+                stored.files = [each for each, is_there in zip(stored.files, there, strict=True) if is_there]
         return stored
 
     def _heat(self, stored: Stored, opened: EntryFile) -> None:
@@ -329,14 +344,15 @@ class Store(Places):
         if stored is None:
             return [], []
         kept: list[tuple[bytes, str]] = []
+        most = self.keeps.get(event.fname, MAX_TRACES)
         dropped: list[str] = []
         for old, name in zip(stored.events, stored.files, strict=True):
             same = old.trace.deps == event.trace.deps and old.trace.calls == event.trace.calls
             if name.endswith(ENTRY):
                 aside = f"{name[: -len(ENTRY)]}.{old.run[:16]}{OLD}"
-                if not same and keep_aside(path, os.path.join(os.path.dirname(path), aside), self.trust):
+                if not same and most > 1 and keep_aside(path, os.path.join(os.path.dirname(path), aside), self.trust):
                     kept.append((pack(old), aside))
-            elif same or len(kept) >= MAX_TRACES - 1:
+            elif same or len(kept) >= most - 1:
                 dropped.append(name)
             else:
                 kept.append((pack(old), name))
@@ -362,6 +378,20 @@ class Store(Places):
             self._write(self.valid_path(call), [wire.dumps((seen, run))])
         except OSError:
             pass
+
+    def mark_used(self, paths: Iterable[str]) -> None:
+        """These values were used now: best effort, the time of the last access, at most once an hour.
+
+        That leaves the time of the last change alone, by which a hit sees that they are what they were.
+        """
+        now = time.time()
+        for path in paths:
+            try:
+                st = os.stat(path)
+                if now - max(st.st_atime, st.st_mtime) > USED:
+                    os.utime(path, ns=(int(now * 1e9), st.st_mtime_ns))
+            except OSError:  # another user's, or gone
+                pass
 
     def forget(self, call: str) -> None:
         """Remove all that is stored for a call."""

@@ -1,10 +1,11 @@
-"""The options of the decorator, checked when it is applied.  Imports errors, trust."""
+"""The options of the decorator, checked when it is applied.  Imports errors, sizes, trust."""
 
 from __future__ import annotations
 
 import os
 from _collections_abc import Mapping
 
+from cachepy.disk.sizes import size_of
 from cachepy.disk.trust import key_of, number_of, umask_of
 from cachepy.errors import FolderGoneError, UsageError, UsageValueError
 
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
 NAMES = (
     "cache_dir", "version", "env_vars", "depends_on_files", "depends_on_vars",
-    "file_args", "ignore_args", "ignore_globals", "keep_args", "trusted_owners", "signing_key", "umask", "verbose",
-    "warn_cheap",
+    "file_args", "ignore_args", "ignore_globals", "keep_args", "max_bytes", "keep", "trusted_owners", "signing_key",
+    "umask", "verbose", "warn_cheap",
 )  # fmt: skip
 
 
@@ -78,6 +79,8 @@ class Options:
         self.ignore_args = frozenset(_names("ignore_args", given.get("ignore_args")))
         self.ignore_globals = frozenset(_names("ignore_globals", given.get("ignore_globals")))
         self.keep_args = _flag("keep_args", given.get("keep_args", True))
+        self.max_bytes = size_of("max_bytes", given.get("max_bytes"))
+        self.keep = _keep(given.get("keep"))
         self.trusted_owners = _owners(given.get("trusted_owners"))
         key, umask = given.get("signing_key"), given.get("umask")
         self.signing_key = None if key is None else key_of("signing_key", key)
@@ -172,6 +175,16 @@ def _owners(value: Any) -> tuple[int | str, ...]:
         if owner != "*":
             number_of(owner)
     return owners
+
+
+def _keep(value: Any) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise UsageError(f"keep must be a number of results, not {value!r}")
+    if value < 1:
+        raise UsageValueError(f"keep must be 1 or more (1: only the newest result of a call), not {value!r}")
+    return value
 
 
 def _flag(option: str, value: Any) -> bool:

@@ -160,6 +160,10 @@ class Request:
             self.session.warn_unseen(identity, reach)
         called = self.call.target.identity
         self.session.note(called, ((BELOW, event.id, event.trace.effect),), event.root)
+        if self.session.is_limited:
+            below = (self.session.store(each.root).path_of(each.id) for each in verifier.chosen.values())
+            own = os.path.join(os.path.dirname(self.path), stored.files[index])
+            self.store.mark_used((own, self.path, *below))
         frame = caller(called)
         if frame is not None:
             self.session.tell(frame, event)

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from cachepy.reach.routes import Routes
     from cachepy.session import Session
 
+_OVERHEAD = 1024  # bytes of an entry, about, beside its value
 _NO_ROOM = (ENOSPC, EDQUOT, EFBIG, EMFILE, ENFILE, ENOMEM)  # what there may be again when the program runs next
 
 
@@ -186,6 +187,12 @@ class Run:
                 leave_in_doubt(self.parent)
             return None
         self.session.files.memo.flush(request.store.memo_file)
+        if request.store.most is not None:
+            request.store.added += payload.size + _OVERHEAD
+            if request.store.added >= request.store.step:
+                from cachepy.recording.within import hold_below
+
+                hold_below(request.store, self.session, request.id)
         return stored
 
     def _packed(self) -> Payload | None:

@@ -156,32 +156,51 @@ def _tell_entries(tell: Tell, entries: list[Stock], known: list[str]) -> None:
 @command(
     "stats",
     "cachepy stats\ncachepy stats --json",
-    "functions total oldest newest",
+    "functions total oldest newest dropped",
 )
 def stats(tell: Tell, cache_dir: str | None) -> int:
     """Sum up what is stored, one line for each function.
 
     Columns: stored calls, size, how long their newest runs took together, function. The last line is the sum. Its size
-    counts all files of the cache directory, also those of the graph.
+    counts all files of the cache directory, also those of the graph. If results were dropped to hold the directory
+    below max_bytes, a line on stderr says how many, how large and when.
     """
     from cachepy.upkeep.maintain import cache_info, cache_stats
 
     root = place(cache_dir, tell.say)
     with session_at(root):
-        functions, info = cache_stats(root)["by_function"], cache_info(root)
+        told, info = cache_stats(root), cache_info(root)
+    functions, gone = told["by_function"], told["dropped"]
     elapsed = sum(each["elapsed"] for each in functions.values())
     if tell.as_json:
         total = {"entries": info["entries"], "size": info["size"], "elapsed": elapsed}
-        tell.document(cache_dir=root, functions=functions, total=total, oldest=info["oldest"], newest=info["newest"])
+        tell.document(cache_dir=root, functions=functions, total=total, oldest=info["oldest"], newest=info["newest"],
+                      dropped=gone)
         return 0
     if not functions:
         tell.say(f"nothing is stored in {root}")
+        _tell_dropped(tell, gone)
         return 0
     rows = sorted(functions.items(), key=lambda f: -f[1]["size"])
     cells = [_sum(tell, name, f["entries"], f["size"], f["elapsed"]) for name, f in rows]
     cells.append(_sum(tell, "total", info["entries"], info["size"], elapsed))
     tell.table(("calls", "size", "time", "function"), cells, right="calls size time")
+    _tell_dropped(tell, gone)
     return 0
+
+
+def _tell_dropped(tell: Tell, gone: list[dict[str, Any]]) -> None:
+    """What went to hold the directory below its size."""
+    if not gone:
+        return
+    last = gone[-1]
+    newest, older = sum(each["entries"] for each in gone), sum(each["older"] for each in gone)
+    size, used = sum(each["size"] for each in gone), max(each["last_used"] for each in gone)
+    tell.say(
+        f"dropped since {words.moment(gone[0]['when'])}, last {words.moment(last['when'])}: "
+        f"{amounts.count(newest, 'result')} and {amounts.count(older, 'older result')}, {amounts.size(size)}; "
+        f"max_bytes is {amounts.size(last['max_bytes'])}; the last of them was used {words.moment(used)}"
+    )
 
 
 def _sum(tell: Tell, name: str, entries: int, size: int, elapsed: float) -> tuple[str, ...]:

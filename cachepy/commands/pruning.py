@@ -25,7 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cachepy.upkeep.maintain import Pruned
+    from cachepy.upkeep.maintain import Limits, Pruned
     from cachepy.upkeep.stock import Stock
 
 _DAYS = 30.0
@@ -39,10 +39,17 @@ _DAY = 86400.0  # s
 )
 @click.option("--older-than", "days", metavar="DAYS", type=Typed("days", words.parse_age), help=(
     "Delete entries written longer ago than this: a number of days, or 12h, 30d, 2w; 0 deletes all.  "
-    "[default: 30; with --max-size: none]"
+    "[default: 30; with --max-size or --max-entries: none]"
 ))  # fmt: skip
 @click.option("--max-size", "most", metavar="SIZE", type=Typed("size", words.parse_size), help=(
     "Delete the oldest entries until the rest is no larger than this: 500MB, 10GB. Only entries count."
+))  # fmt: skip
+@click.option("--max-entries", "many", metavar="COUNT", type=click.IntRange(min=0), help=(
+    "Delete the oldest entries until no more files of results are left than this. An older result is one too."
+))  # fmt: skip
+@click.option("--least-used", is_flag=True, help=(
+    "Go by when results were used last, not by when they were written. Where the cache has a max_bytes, a hit "
+    "marks that once an hour."
 ))  # fmt: skip
 @click.option("--forget", is_flag=True, help=(
     "Also drop from graph.pkl the calls that no program makes now and that have no stored result."
@@ -52,8 +59,8 @@ _DAY = 86400.0  # s
 @yes_option
 @dry_run_option
 def prune(
-    tell: Tell, cache_dir: str | None, *, days: float | None, most: int | None, forget: bool, limit: int,
-    show_all: bool, yes: bool, dry_run: bool,
+    tell: Tell, cache_dir: str | None, *, days: float | None, most: int | None, many: int | None, least_used: bool,
+    forget: bool, limit: int, show_all: bool, yes: bool, dry_run: bool,
 ) -> int:  # fmt: skip
     """Delete old entries, after showing them.
 
@@ -67,26 +74,32 @@ def prune(
     from cachepy.upkeep.maintain import prune as pruned
 
     root = place(cache_dir, tell.say)
-    limits = _Limits(days if days is not None else _DAYS if most is None else math.inf, most)
+    limits = _Limits(days if days is not None else _DAYS if most is None and many is None else math.inf, most, many)
     with session_at(root):
-        plan = pruned(root, limits.days, most, forget=forget, dry_run=True)
+        plan = pruned(root, limits.of(limits.days, least_used), forget=forget, dry_run=True)
         if is_shown(tell, yes=yes, dry_run=dry_run):
             _tell_going(tell, plan.gone, None if show_all else limit)
         done = Pruned([], set(), [])
         is_any = bool(plan.gone or plan.forgotten)
         if not dry_run and (is_any or yes) and may(tell, f"{_question(plan)} from {root}?", yes or not is_any):
-            done = pruned(root, limits.now(), most, forget=forget, dry_run=False)
+            done = pruned(root, limits.of(limits.now(), least_used), forget=forget, dry_run=False)
         _tell_pruned(tell, root, plan, done, limits, dry_run=dry_run)
     return _troubled(done)
 
 
 class _Limits:
-    """How old and how large entries may be."""
+    """How old, how large and how many entries may be."""
 
-    def __init__(self, days: float, most: int | None) -> None:
+    def __init__(self, days: float, most: int | None, many: int | None) -> None:
         self.days = days
         self.most = most
+        self.many = many
         self._began = time.time()
+
+    def of(self, days: float, least_used: bool) -> Limits:
+        from cachepy.upkeep.maintain import Limits
+
+        return Limits(days, self.most, self.many, least_used=least_used)
 
     def now(self) -> float:
         """Entries that came of age while the question stood are not among those that were shown."""
@@ -94,9 +107,11 @@ class _Limits:
 
     def __str__(self) -> str:
         """Why nothing goes."""
-        if self.most is None:
+        if self.most is None and self.many is None:
             return "nothing is old enough to delete"
-        size = f"the entries have no more than {amounts.size(self.most)}: nothing to delete"
+        bounds = [] if self.most is None else [amounts.size(self.most)]
+        bounds += [] if self.many is None else [amounts.count(self.many, "file")]
+        size = f"the entries have no more than {' and '.join(bounds)}: nothing to delete"
         return size if self.days == math.inf else f"nothing is old enough, and {size}"
 
 

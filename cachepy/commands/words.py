@@ -1,6 +1,6 @@
 """Times and names as people read them, sizes and ages as they type them: for the command line.
 
-Imports nothing of cachepy.
+Imports amounts.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import time
 from datetime import datetime
 from unicodedata import category, east_asian_width
 
-_SIZE = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([kmgtp]?)(i?)b?\s*", re.IGNORECASE)
+from cachepy.values.amounts import octets
+
 _AGE = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([hdw]?)\s*", re.IGNORECASE)
 _AGO = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(s|min|h|d|w)\s*", re.IGNORECASE)
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -47,12 +48,10 @@ def parse_size(text: str) -> int:
     >>> parse_size("10GB"), parse_size("1.5 KiB"), parse_size("0")
     (10000000000, 1536, 0)
     """
-    found = _SIZE.fullmatch(text)
-    if found is None or (found[3] and not found[2]):
-        raise ValueError(f"{text!r} is not a size: write 500MB, 10GB or 1.5GiB, or a number of bytes")
-    base = 1024 if found[3] else 1000
-    power = " kmgtp".index(found[2].lower() or " ")
-    return int(float(found[1]) * base**power)
+    try:
+        return octets(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a size: write 500MB, 10GB or 1.5GiB, or a number of bytes") from None
 
 
 def parse_age(text: str) -> float:

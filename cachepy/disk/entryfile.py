@@ -102,6 +102,9 @@ def _header_check(head: bytes, table: bytes, meta: bytes) -> bytes:
     return xxh3_64_digest(head + table + meta)
 
 
+_NO_USE = getattr(os, "O_NOATIME", 0)  # the time of the last access says when a hit used it, not who looked at it
+
+
 class EntryFile:
     """An open entry: header and meta are checked; they and the value are loaded on request.
 
@@ -314,7 +317,11 @@ def load_value(pickle: bytes | memoryview, buffers: Sequence[memoryview] = ()) -
 
 
 def _opened(path: str) -> int:
-    return os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0))  # it may be a fifo
+    flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)  # it may be a fifo
+    try:
+        return os.open(path, flags | _NO_USE)
+    except PermissionError:  # another user's, or nobody may read it
+        return os.open(path, flags)
 
 
 def _checked(fd: int, path: str, trust: Trust) -> os.stat_result:

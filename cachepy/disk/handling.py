@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _TAG = b"Signature: 8a477f597d28d172789f06886806bc55"  # bford.info/cachedir
 OWN_TAG = _TAG + b"\n# This is a cache directory of cachepy.\n"
 OWN_NAMES = frozenset({
-    "CACHEDIR.TAG", "broken", "code", "dropped", "entries", "graph.live", "graph.pkl", "graph.size", "programs",
-    "runs", "size.note", "stat.memo",
+    "CACHEDIR.TAG", "broken", "code", "entries", "graph.live", "graph.pkl", "graph.size", "programs",
+    "runs", "size.dropped", "size.note", "stat.memo",
 })  # fmt: skip
 PROGRAMS_HEAD = b"cachepy programs 1"  # how a file of records of programs begins
 _DIGITS = 16  # of a number in a file of its own

@@ -4,6 +4,8 @@
     graph.pkl      the journal of the graph
     graph.size     how long that was when a record was last added (see `extent`)
     graph.live     how much of it was needed when that was last counted (see `compact`)
+    size.note      how large the entries are together, where that has a bound (see `within`)
+    size.dropped   what went for that
     stat.memo      digests of files by their stat
     entries/ab/<name>-<digest>.entry         newest value; its meta lists the older ones
     entries/ab/<name>-<digest>.<run>.old     the value of an older trace
@@ -70,6 +72,8 @@ class Places:
     def __init__(self, root: str) -> None:
         self.root = root
         self.memo_file = os.path.join(root, "stat.memo")
+        self.size_file = os.path.join(root, "size.note")
+        self.dropped_file = os.path.join(root, "size.dropped")
         self.live_file = os.path.join(root, "graph.live")
         self.entries = os.path.join(root, "entries", "")
         self.runs = os.path.join(root, "runs", "")

@@ -218,6 +218,7 @@ class _Reading:
         self.events: dict[str, tuple[Event, ...]] = {}  # of the whole entries, newest first
         self.unrecorded: list[str] = []
         self.missing: list[str] = []
+        self.makes_room = os.path.exists(store.dropped_file)  # then older values go, and the entries stay as they are
 
     def add(self, found: Look) -> None:
         if found.path.endswith((ENTRY, OLD)) and found.state != FOREIGN:
@@ -227,7 +228,7 @@ class _Reading:
             self.problems.append(Problem(found.path, call_of(found), found.what))
         elif found.path.endswith(ENTRY):
             self.events[found.events[0].id] = found.events
-        for path in found.missing:
+        for path in () if self.makes_room else found.missing:
             what = f"its older value {os.path.basename(path)} is gone"
             self.problems.append(Problem(found.path, call_of(found), what))
 

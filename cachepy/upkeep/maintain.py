@@ -1,7 +1,7 @@
 """Looking after a cache directory: what is in it, how large it is, what may go.
 
 Works on the files alone, safe beside running calls.  Only files that cachepy wrote are touched.
-Imports amounts, compact, errors, forget, leftovers, stock, store.
+Imports amounts, compact, errors, sizes, within, forget, leftovers, stock, store.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import time
 import warnings
 
 from cachepy.disk.places import CLAIM, ENTRY, VALID
+from cachepy.disk.sizes import octets_of
 from cachepy.errors import CacheWriteWarning, UsageError, UsageValueError, user_level
 from cachepy.recording.compact import shrink
 from cachepy.recording.programs import Programs
+from cachepy.recording.within import dropped
 from cachepy.refusal import refuse
 from cachepy.session import current_session
 from cachepy.store import Store
@@ -166,8 +168,11 @@ def cache_stats(cache_dir: str | os.PathLike[str] | None = None) -> dict[str, An
         ``n_entries``: number of stored calls; ``total_size_mb``: of all their values, in millions of bytes;
         ``oldest`` and ``newest``: end of the oldest and the newest run, in seconds since the epoch, None if there is
         no entry; ``by_function``: names of functions with ``entries``: number of stored calls; ``size``: of all their
-        values, in bytes; ``elapsed``: length of their newest runs together, in seconds. Each function also stands
-        beside these under its name, unless that is one of the five.
+        values, in bytes; ``elapsed``: length of their newest runs together, in seconds; ``dropped``: what went to hold
+        the directory below `max_bytes`, the last times, oldest first, one dict each with ``when`` in seconds since the
+        epoch, ``entries`` and ``older``: how many newest and older results, ``size`` and ``max_bytes`` in bytes,
+        ``last_used``: when the one of them that was used last was. Each function also stands beside these under its
+        name, unless that is one of the six.
 
     Raises
     ------
@@ -190,7 +195,8 @@ def cache_stats(cache_dir: str | os.PathLike[str] | None = None) -> dict[str, An
     >>> stats["n_entries"], stats["by_function"]["square"]["entries"]
     (1, 1)
     """
-    rows = cache_list(cache_dir)
+    root = root_of(cache_dir)
+    rows = cache_list(root)
     functions = by_function(rows)
     times = [row["created"] for row in rows]
     return functions | {
@@ -199,6 +205,7 @@ def cache_stats(cache_dir: str | os.PathLike[str] | None = None) -> dict[str, An
         "oldest": min(times, default=None),
         "newest": max(times, default=None),
         "by_function": functions,
+        "dropped": dropped(Store(root)),
     }
 
 
@@ -217,7 +224,9 @@ def cache_prune(
     cache_dir: str | os.PathLike[str] | None = None,
     days_old: float = 30,
     *,
-    max_bytes: int | None = None,
+    max_bytes: str | float | None = None,
+    max_entries: int | None = None,
+    least_used: bool = False,
     forget: bool = False,
     dry_run: bool = False,
 ) -> list[Path]:
@@ -234,8 +243,14 @@ def cache_prune(
         The cache directory; by default `cache_default_dir`.
     days_old : float, default 30
         Entries last written longer ago than this go, in days; 0: all.
-    max_bytes : int, optional
-        After that the oldest go until the entries that remain have no more than this, in bytes.
+    max_bytes : str or number, optional
+        After that the oldest go until the entries that remain have no more than this: ``"50 GB"``, or a number of
+        bytes.
+    max_entries : int, optional
+        Likewise until no more files of results than this remain; an older result of a call is a file of its own.
+    least_used : bool, default False
+        Go by when results were used last, not by when they were written. A hit marks that at most once an hour,
+        where the cache has a `max_bytes`.
     forget : bool, default False
         Also drop from ``graph.pkl`` every call that has no value in this directory any more, for calls that no
         program makes now. A program that is running keeps its graph in memory.
@@ -282,8 +297,8 @@ def cache_prune(
     """
     from pathlib import Path
 
-    _check_ages(days_old, max_bytes)
-    done = prune(root_of(cache_dir), days_old, max_bytes, forget=forget, dry_run=dry_run)
+    limits = Limits(days_old, max_bytes, max_entries, least_used=least_used)
+    done = prune(root_of(cache_dir), limits, forget=forget, dry_run=dry_run)
     if done.troubles:
         text = f"{'; '.join(done.troubles)}. Run it as a user who may write there"
         warnings.warn(text, CacheWriteWarning, stacklevel=user_level())
@@ -301,12 +316,33 @@ class Pruned:
         self.troubles = troubles
 
 
-def prune(root: str, days_old: float, most: int | None, *, forget: bool, dry_run: bool) -> Pruned:
+class Limits:
+    """How old, how large and how many entries may be; every problem is an error that names the option."""
+
+    __slots__ = ("days", "least_used", "max_bytes", "max_entries")
+
+    def __init__(
+        self, days_old: float, max_bytes: Any = None, max_entries: Any = None, *, least_used: bool = False
+    ) -> None:
+        _check_age("days_old", days_old)
+        self.days = days_old
+        self.max_bytes = octets_of("max_bytes", max_bytes) if isinstance(max_bytes, str) else max_bytes
+        self.max_entries = max_entries
+        self.least_used = least_used
+        for option, value in (("max_bytes", self.max_bytes), ("max_entries", max_entries)):
+            if value is not None:
+                _check_age(option, value)
+
+    def time_of(self, entry: Stock) -> float:
+        """The time that counts of an entry."""
+        return entry.used if self.least_used else entry.written
+
+
+def prune(root: str, limits: Limits, *, forget: bool, dry_run: bool) -> Pruned:
     """`cache_prune`, or what it would do."""
-    _check_ages(days_old, most)
     store = Store(root)
-    limit = time.time() - days_old * _DAY if days_old else float("inf")
-    going = _outdated(root, limit, most)
+    limit = time.time() - limits.days * _DAY if limits.days else float("inf")
+    going = _outdated(root, limit, limits)
     if dry_run:
         forgotten = to_forget(store, {e.id for each in going for e in each.events[:1]}) if forget else set[str]()
         return Pruned(going, forgotten, [])
@@ -327,21 +363,18 @@ def prune(root: str, days_old: float, most: int | None, *, forget: bool, dry_run
     return Pruned(gone, forgotten, troubles)
 
 
-def _outdated(root: str, limit: float, max_bytes: int | None) -> list[Stock]:
-    """The entries written before a time, and the oldest of the others while they are too large together."""
-    entries = sorted(stock(root), key=lambda e: (e.written, e.path))
-    size, found = sum(e.size for e in entries), []
+def _outdated(root: str, limit: float, limits: Limits) -> list[Stock]:
+    """The entries from before a time, and the first of the others while they are too large, or too many, together."""
+    entries = sorted(stock(root), key=lambda e: (limits.time_of(e), e.path))
+    size, files, found = sum(e.size for e in entries), sum(len(e.files) for e in entries), []
+    most = float("inf") if limits.max_bytes is None else limits.max_bytes
+    many = float("inf") if limits.max_entries is None else limits.max_entries
     for entry in entries:
-        if entry.written < limit or (max_bytes is not None and size > max_bytes):
+        if limits.time_of(entry) < limit or size > most or files > many:
             found.append(entry)
             size -= entry.size
+            files -= len(entry.files)
     return found
-
-
-def _check_ages(days_old: Any, max_bytes: Any) -> None:
-    _check_age("days_old", days_old)
-    if max_bytes is not None:
-        _check_age("max_bytes", max_bytes)
 
 
 def _check_age(option: str, value: Any) -> None:

@@ -239,7 +239,8 @@ class _Repair:
         """The older values that an entry lists but that are gone, or are now."""
         moved = {each.path for each in self.aside.moved}
         is_entry = entry.state == WHOLE and entry.path.endswith(ENTRY)
-        return {*entry.missing, *moved.intersection(entry.older)} if is_entry else set()
+        gone = () if os.path.exists(self.store.dropped_file) else entry.missing  # they went to make room
+        return {*gone, *moved.intersection(entry.older)} if is_entry else set()
 
     def _mend(self, entry: Look) -> bool:
         """Write an entry without the older values that are gone; not while its call is being run."""

@@ -34,7 +34,7 @@ class Stock:
     runs: each event with the file of its value.
     """
 
-    __slots__ = ("events", "files", "path", "runs", "size", "stamp", "written")
+    __slots__ = ("events", "files", "path", "runs", "size", "stamp", "used", "written")
 
     def __init__(self, path: str, root: str) -> None:
         rows: list[tuple[Event | None, str]] = [(None, os.path.basename(path))]
@@ -48,7 +48,9 @@ class Stock:
         pairs = zip(rows, self.files, strict=True)
         self.runs = [(moved_event(event, root), file) for (event, _), file in pairs if event is not None]
         self.events = [event for event, _ in self.runs]
-        self.size = sum(map(size_of, self.files))
+        states = [_stat(file) for file in self.files]
+        self.size = sum(st.st_size for st in states if st is not None)
+        self.used = max((max(st.st_atime, st.st_mtime) for st in states if st is not None), default=0.0)
         self.written = self.events[0].created if self.events else self.stamp[1] / 1e9
 
 
@@ -102,6 +104,13 @@ def state_of(path: str) -> Stamp:
     except OSError:
         return 0, time.time_ns(), 0
     return st.st_ino, st.st_mtime_ns, st.st_size
+
+
+def _stat(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except OSError:
+        return None
 
 
 def size_of(path: str) -> int:

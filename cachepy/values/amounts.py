@@ -6,6 +6,7 @@ Plots, pages, plans and the command line all say them so.  Imports nothing of ca
 from __future__ import annotations
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+_POWERS = ("k", "m", "g", "t", "p")
 _TIMES = ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))  # s, its unit; the next smaller
 
 
@@ -19,6 +20,23 @@ def size(octets: float) -> str:
     while at < len(_UNITS) - 1 and octets >= (1000 if at == 0 else 999.5):
         octets, at = octets / 1000, at + 1
     return f"{octets:.1f} {_UNITS[at]}" if at and octets < 99.5 else f"{octets:.0f} {_UNITS[at]}"
+
+
+def octets(text: str) -> int:
+    """Bytes from a size as people write it; ValueError for anything else.
+
+    >>> octets("50 GB"), octets("1.5 KiB"), octets("0")
+    (50000000000, 1536, 0)
+    """
+    number, base, power = text.strip().lower().removesuffix("b"), 1000, 0
+    if number.endswith(("ki", "mi", "gi", "ti", "pi")):
+        number, base = number[:-1], 1024
+    if number[-1:] in _POWERS:
+        number, power = number[:-1], _POWERS.index(number[-1:]) + 1
+    number = number.rstrip()
+    if not number.isascii() or not number.replace(".", "", 1).isdigit():
+        raise ValueError(f"{text!r} is no size")
+    return int(float(number) * base**power)
 
 
 def span(seconds: float) -> str:

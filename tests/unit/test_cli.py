@@ -1160,7 +1160,7 @@ SCHEMAS = {
     ("refresh", "--dry-run"): "cache_dir planned ran cut failed left remaining dry_run unimported",
     ("log",): "cache_dir runs",
     ("ls",): "cache_dir entries",
-    ("stats",): "cache_dir functions total oldest newest",
+    ("stats",): "cache_dir functions total oldest newest dropped",
     (
         "show",
         "alone",

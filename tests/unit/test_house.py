@@ -22,6 +22,8 @@ STATE = {
     "cachepy/calls/kin.py:_host": "the name of this machine in the names of its letter boxes, worked out once",
     "cachepy/calls/patience.py:waiters": "threads of this process that only wait: they let nobody go on, in any session",
     "cachepy/disk/claims.py:_live": "the claims of this process: what none of its sessions holds belongs to nobody",
+    "cachepy/graph.py:_alive": "all graphs, weakly: a fork is a matter of the process",
+    "cachepy/graph.py:_held": "their locks, while the process forks",
     "cachepy/opened.py:bodies": "what runs in this process: threads without a caller belong to no session",
     "cachepy/session.py:_default": "the one default Session",
     "cachepy/session.py:_makers": "threads in the midst of making a part of some Session: a signal handler must not wait for itself",

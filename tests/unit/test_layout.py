@@ -41,7 +41,7 @@ ALLOWED: dict[str, set[str]] = {
     "probe": {"changes", "code", "digest", "model", "modules", "refusal", "source"},
     "hot": {
         "code", "digest", "files", "flat", "guard", "key", "model", "modules", "mounts", "opened", "patterns", "probe",
-        "program", "trace", "verify",
+        "program", "store", "trace", "verify",
     },
     "sink": {"compact", "guard", "lacking", "packed", "probe"},
     "parts": set(),
@@ -49,7 +49,7 @@ ALLOWED: dict[str, set[str]] = {
     "preload": set(),
     "session": {
         "code", "edited", "guard", "later", "model", "modules", "opened", "parts", "patterns", "pieces", "places", "refusal",
-        "sink", "source", "store", "trace", "trust",
+        "sink", "sizes", "source", "store", "trace", "trust",
     },
     "answers": {"tabled"},
     "api": {"answers", "lacking", "programs", "session"},
@@ -93,6 +93,7 @@ ALLOWED: dict[str, set[str]] = {
     "moved": {"model", "wire"},
     # disk/
     "trust": set(),
+    "sizes": {"amounts"},
     "entryfile": {"mapping", "plain", "trust"},
     "mapping": {"mounts"},
     "handling": {"trust"},
@@ -150,12 +151,13 @@ ALLOWED: dict[str, set[str]] = {
     "outbox": {"journal", "model", "shape"},
     "table": {"guard", "intake", "journal", "links", "model", "moved", "packed", "shape", "wire"},
     "lacking": {"entryfile", "handling", "meta", "model", "moved", "packed", "places", "table"},
+    "within": {"amounts", "entryfile", "handling", "meta", "places", "store"},
     "compact": {"handling", "journal", "packed", "places", "store", "table"},
     # calls/
     "bypass": {"program", "refusal", "session", "trace"},
     "deadlock": set(),
     "loops": set(),
-    "options": {"trust"},
+    "options": {"sizes", "trust"},
     "config": {"options"},
     "outputs": {"files", "model"},
     "flows": {"label", "paths"},
@@ -178,7 +180,7 @@ ALLOWED: dict[str, set[str]] = {
     "revive": {"again", "model", "trace", "verify"},
     "run": {
         "again", "bypass", "digest", "entryfile", "flat", "inputs", "label", "model", "nearest", "opened", "outputs",
-        "payload", "program", "session", "trace", "unseen",
+        "payload", "program", "session", "trace", "unseen", "within",
     },
     "miss": {
         "bypass", "changes", "claims", "closures", "graph", "key", "loops", "model", "opened", "paths", "refusal", "revive", "run",
@@ -221,7 +223,10 @@ ALLOWED: dict[str, set[str]] = {
     "forget": {"examine", "rewrite", "session"},
     "leftovers": {"programs", "claims", "handling", "model", "owner", "packed", "places", "session", "stock", "store"},
     "trial": {"again", "claims", "files", "guard", "model", "payload", "refusal", "session", "statmemo", "store", "trace"},
-    "maintain": {"programs", "amounts", "compact", "forget", "leftovers", "places", "refusal", "session", "stock", "store"},
+    "maintain": {
+        "programs", "amounts", "compact", "sizes", "within", "forget", "leftovers", "places", "refusal", "session",
+        "stock", "store",
+    },
     "check": {"amounts", "examine", "model", "places", "stock", "store", "trial"},
     "repair": {
         "amounts", "aside", "check", "claims", "compact", "entryfile", "examine", "handling", "leftovers", "meta", "model",

@@ -115,7 +115,7 @@ def test_by_size_the_oldest_first(root):
 def test_many_entries_take_no_square_time(root, monkeypatch):
     class Fake:
         def __init__(self, number):
-            self.path, self.written, self.size = str(number), number, 1
+            self.path, self.written, self.size, self.files = str(number), number, 1, ["value"]
 
     monkeypatch.setattr(maintain, "stock", lambda _: map(Fake, range(50_000)))
     root.mkdir()
@@ -466,7 +466,7 @@ def test_a_file_in_place_of_a_directory_is_an_error_that_names_it(look, tmp_path
 def test_an_empty_directory_has_nothing_in_it(tmp_path):
     assert (cache_list(tmp_path), cache_prune(tmp_path)) == ([], [])
     assert cache_stats(tmp_path) == {
-        "n_entries": 0, "total_size_mb": 0, "oldest": None, "newest": None, "by_function": {},
+        "n_entries": 0, "total_size_mb": 0, "oldest": None, "newest": None, "by_function": {}, "dropped": [],
     }  # fmt: skip
 
 
