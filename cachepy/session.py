@@ -63,6 +63,8 @@ _LATER = frozenset({
 _LIVE = 128  # functions of one name that are remembered
 _SENT = 10_000  # digests of functions that were sent to clusters
 MOST_MADE = 256  # calls of one function, or files that one piece of code named, that are remembered for `unseen`
+_CODES = 10_000  # pieces of code of which something is remembered
+_LOOKED_AT = ("00", "40", "80", "c0")  # when one of 64 descriptions of code is kept, by its name, unneeded ones go
 _EARLY = 256  # calls that are kept as they are; a graph takes less memory for each
 
 
@@ -219,6 +221,8 @@ class Session:
 
     def note_file(self, code: CodeType, path: str, digest: str | None) -> None:
         """Remember a file that code named, likewise."""
+        while code not in self.named and len(self.named) >= _CODES:
+            self.named.pop(next(iter(self.named)), None)
         row = self.named.setdefault(code, {})
         if len(row) < MOST_MADE:
             row[path, working_dir()] = digest
@@ -354,6 +358,8 @@ class Session:
         """Keep what a code digest is made of, so that a reason can name what changed."""
         name = code_name(digest, names_of(pieces))
         if (store.root, name) not in self._code_kept:
+            if len(self._code_kept) >= _CODES:  # of functions that are defined anew again and again
+                self._code_kept.clear()
             self._code_kept.add((store.root, name))
             is_kept = _keeps_code(store, name) and store.code_time(name) >= self.edits.newest(pieces)
             if not is_kept:  # to read the source takes time
@@ -364,6 +370,10 @@ class Session:
 
         record = code_record(pieces, self.sources, self.written, store.root)
         store.put_code(name, record, anew=True, is_whole=self.edits.newest(pieces) > 0)
+        if name[:2] in _LOOKED_AT:
+            from cachepy.recording.compact import tidy_code
+
+            tidy_code(store)
 
     def renew_code(self, reaches: Iterable[Reach]) -> None:
         """Code holds: what is kept of its source files tells so again.
@@ -374,6 +384,8 @@ class Session:
             name = code_name(reach.digest, names_of(reach.pieces))
             if name in self._code_held or self.is_asked:
                 continue
+            if len(self._code_held) >= _CODES:
+                self._code_held.clear()
             self._code_held.add(name)
             newest = self.edits.newest(reach.pieces)
             for store in self.stores() if newest else ():

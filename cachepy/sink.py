@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from cachepy.store import Store
 
 
+_MOST_SETTLED = 50_000  # calls
+
+
 class GraphSink:
     """Folds ended calls into the session's graph and appends them to the journal of their cache."""
 
@@ -84,6 +87,8 @@ class GraphSink:
     def _settle(self, event: Event) -> Event:
         """The event as seen last; says in the journal that it holds again if another run did since."""
         store = self.session.store(event.root)
+        if len(self._settled) >= _MOST_SETTLED:  # asked again
+            self._settled.clear()
         self._settled[event.id] = event.run
         newest = next(iter(self.session.events(event.id)), event)
         run, seen = max((newest.seen, newest.run), store.valid(event.id) or (0.0, ""))[::-1]

@@ -9,7 +9,7 @@ import os
 import sys
 
 from cachepy.code import cached_target, identity_of
-from cachepy.disk.places import CLAIM, ENTRY
+from cachepy.disk.places import CLAIM, ENTRY, UNENDED
 from cachepy.errors import CacheWriteWarning, EntryError, EntryReplacedError, unwritable
 from cachepy.model import BELOW, Event, title_of
 from cachepy.probe import LiveProbe
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from cachepy.disk.kept import Arguments
     from cachepy.engine import CachedCall, Flags
 
+_LOOKED_AT = "0"  # one call of sixteen that fail, by a digit of its key, looks how many signs there are
 _LOOKS = 5  # at an entry that others replace all the time
 
 
@@ -124,7 +125,15 @@ class Request:
         """Give the claim back, whatever ended the call; of one that will have to run again its file stays as a sign."""
         if self.claim is not None:
             self.session.claims.release(self.claim, self.store.unended_path(self.id) if is_unended else "")
+            if is_unended and self.hash[2] in _LOOKED_AT:
+                self._tidy_signs()
             self.claim = None  # last: an interrupt in between must not lose it
+
+    def _tidy_signs(self) -> None:
+        """Of calls that fail with ever new arguments not all signs are kept; an interrupt here loses nothing."""
+        from cachepy.disk.tidy import MOST_SIGNS, tidy
+
+        tidy(os.path.dirname(self.path), MOST_SIGNS, ending=UNENDED)
 
     def find_hit(self) -> Hit | None:
         for _ in range(_LOOKS):

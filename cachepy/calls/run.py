@@ -19,6 +19,7 @@ from cachepy.calls.nearest import warn_renewed
 from cachepy.calls.unseen import Unseen, meet
 from cachepy.digest import Found
 from cachepy.disk.entryfile import load_value
+from cachepy.disk.handling import unlink
 from cachepy.disk.payload import pack, pack_flat
 from cachepy.errors import AlteredResultWarning, CacheWriteWarning, EntryError, UndigestableError
 from cachepy.model import BELOW, CALL, Event, Trace
@@ -161,6 +162,7 @@ class Run:
         event = self._store(elapsed)
         if event is None:
             return False
+        unlink(self.request.store.unended_path(event.id))  # the sign that it failed before
         self.session.note(self.request.call.target.identity, ((BELOW, event.id, event.trace.effect),), event.root)
         if self.parent is not None:
             self.session.tell(self.parent, event)

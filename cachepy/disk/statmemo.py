@@ -11,7 +11,7 @@ from struct import Struct
 
 from xxhash import xxh3_64_intdigest
 
-from cachepy.disk.handling import open_plain
+from cachepy.disk.handling import open_plain, unlink
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     Identity = tuple[int, int, int, int, int]
 
+MOST_BYTES = 1 << 22  # of a memo file: 65,536 files
+_MOST_KNOWN = 200_000  # files that one process remembers
 REMEMBER = 1 << 14  # bytes; a smaller file is read sooner than looked up in the memo on disk
 _ROW = Struct("<qqqqq16sQ")
 _IDENTITY = Struct("<qqqqq")
@@ -66,6 +68,9 @@ class StatMemo:
         return next(filter(None, (rows.find((place, *identity[1:])) for rows in self._files)), None)
 
     def put(self, identity: Identity, digest: str, size: int) -> None:
+        if len(self.known) >= _MOST_KNOWN:  # every other one: who goes round over more finds some
+            for each in list(self.known)[::2]:
+                self.known.pop(each, None)
         self.known[identity] = digest
         if size >= REMEMBER and max(identity) < _LARGEST and (place := self.place(identity[0])) is not None:
             self._unsaved.append(((place, *identity[1:]), digest))
@@ -84,7 +89,10 @@ class StatMemo:
             return
 
     def flush(self, path: str) -> None:
-        """Append what was learnt since the last flush; best effort, the memo only saves time."""
+        """Append what was learnt since the last flush; best effort, the memo only saves time.
+
+        A file that has become too long loses the older half of its rows.
+        """
         if not self._unsaved or not self.on_disk:
             return
         rows = []
@@ -165,7 +173,25 @@ def _append(path: str, rows: bytes) -> None:
         torn = os.fstat(fd).st_size % _ROW.size
         padding = b"\0" * (-torn % _ROW.size)  # a torn end becomes a row that does not check
         os.write(fd, padding + rows)
+        if os.lseek(fd, 0, os.SEEK_CUR) > MOST_BYTES:
+            _halve(path)
     except OSError:
         pass
     finally:
         os.close(fd)
+
+
+def _halve(path: str) -> None:
+    """Leave the newer half; what others add at this very moment is looked up again."""
+    temporary = f"{path}.{os.getpid()}.{os.urandom(4).hex()}.0.tmp"
+    try:
+        with open(path, "rb", opener=open_plain) as file:
+            mode = os.fstat(file.fileno()).st_mode & 0o777
+            data = file.read()
+        start = len(data) // 2
+        with open(temporary, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+            file.write(data[start - start % _ROW.size :])
+            os.chmod(temporary, mode)
+        os.replace(temporary, path)
+    except OSError:  # it stays as long as it is
+        unlink(temporary)

@@ -3,8 +3,8 @@
 A run that was replaced is needed for three things only: when its call was made first, what a later run called no more,
 and a result that some call took. The new file is written while others go on adding to the old one; under the lock it
 gets what they added, and takes its place. Who waits for that lock finds the file replaced, and opens the new one
-(`Journal`). Where files have no locks, nothing is done here.  Imports handling, journal, packed, places, store,
-table.
+(`Journal`). Where files have no locks, nothing is done here.  Imports handling, journal, model,
+packed, places, store, table, tidy.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from __future__ import annotations
 import os
 import time
 
-from cachepy.disk.handling import listed, number_in, put_number, unlink, write_all
+from cachepy.disk.handling import listed, names_in, number_in, put_number, read_plain, unlink, write_all
 from cachepy.disk.journal import framed
-from cachepy.disk.places import TEMPORARY
+from cachepy.disk.places import TEMPORARY, digest_in
+from cachepy.disk.tidy import HOUR, MOST_CODE, tidy
+from cachepy.model import CODE
 from cachepy.recording.table import Reading
-from cachepy.rows.packed import Quiet, args_in, calls_in, payload_of, rank, result_in, times
+from cachepy.rows.packed import PART, Quiet, args_in, calls_in, deps_in, payload_of, rank, result_in, times
 from cachepy.store import GRAPH_FLOOR
 
 TYPE_CHECKING = False
@@ -187,6 +189,26 @@ def _with_partings(runs: list[Row], kept: set[int]) -> list[int]:
                 kept.add(next(at for at in range(one + 1, two + 1) if call not in below[at]))
         if len(kept) == len(order):
             return order
+
+
+def tidy_code(store: Store) -> None:
+    """Remove the oldest descriptions of code that the graph does not name, where there are many; best effort."""
+    folder = os.path.join(store.root, "code")
+    names = names_in(folder)
+    if len(names) <= MOST_CODE:
+        return
+    try:
+        with Quiet():
+            rows = needed(Reading(read_plain(store.journal.path), None))
+    except OSError:
+        return
+    parts = {row.split(PART, 2)[1] for row in rows if isinstance(row, bytes)}
+    deps = [dep for part in parts for dep in deps_in(part)]
+    deps += [dep.astuple() for row in rows if not isinstance(row, bytes) for dep in row.trace.deps]
+    named = {digest for kind, _, digest in deps if kind == CODE}
+    kept = {name for name in names if digest_in(name) in named}
+    if len(names) - len(kept) > MOST_CODE:
+        tidy(folder, MOST_CODE // 2, older=HOUR, but=kept)
 
 
 class _Locked:

@@ -147,7 +147,12 @@ class Programs:
         """Write what a program made."""
         rows = [(_MADE, place, *sorted(calls)) for place, calls in sorted(made.items()) if calls]
         self.store.trust.make_folder(self.folder)
+        is_new = not os.path.exists(self.folder + name)
         self.store._write(self.folder + name, [PROGRAMS_HEAD, *map(line_of, ((_PROGRAM, *header), *rows))])
+        if is_new:
+            from cachepy.disk.tidy import DAY, MOST_PROGRAMS, tidy
+
+            tidy(self.folder, MOST_PROGRAMS, older=30 * DAY, but=_OF_ALL)
 
     def met(self) -> set[str]:
         """What was made by processes that are no programs: a prompt, ``python -c``, tests."""

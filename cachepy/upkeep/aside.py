@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cachepy.disk.entryfile import Stamp
 
-BROKEN_DIR = "broken"
+BROKEN_DIR = "broken"  # `cache_prune` removes what is old in it
 
 
 class Moved(Record):

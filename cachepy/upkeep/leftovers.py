@@ -7,6 +7,8 @@ session, stock, store.
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import time
 
 from cachepy.disk import claims
@@ -24,6 +26,8 @@ _DAY = 86400.0  # s
 
 _STALE = 3600.0  # s; nobody who is alive leaves a file that is being written, or a claim, untouched for longer
 _MINUTE = 60.0  # s
+BROKEN = "broken"
+_PUT_ASIDE = re.compile(r"\d{8}T\d{6}(-\d+)?")
 _AT_TOP = ("graph", "stat")  # how the files begin that are replaced there
 
 
@@ -60,6 +64,15 @@ def remove_programs(store: Store, limit: float) -> None:
     for name in folder.names():
         if folder.ended(name) < limit and is_ours(folder.folder + name):
             unlink(folder.folder + name)
+
+
+def remove_broken(store: Store, limit: float) -> None:
+    """Remove what was put aside before a time."""
+    for folder in store.others(BROKEN):
+        is_ours_by_name = _PUT_ASIDE.fullmatch(os.path.basename(folder)) and not os.path.islink(folder)
+        if is_ours_by_name and time.time() - age_of(folder) < limit:
+            shutil.rmtree(folder, ignore_errors=True)
+    _remove_empty(os.path.join(store.root, BROKEN))
 
 
 def _remove_empty(folder: str) -> None:

@@ -21,7 +21,7 @@ from cachepy.session import current_session
 from cachepy.store import Store
 from cachepy.upkeep.forget import forget as drop_gone
 from cachepy.upkeep.forget import to_forget
-from cachepy.upkeep.leftovers import remove_claims, remove_leftovers, remove_programs, remove_signs
+from cachepy.upkeep.leftovers import remove_broken, remove_claims, remove_leftovers, remove_programs, remove_signs
 from cachepy.upkeep.stock import Stock, is_ours, root_of, size_of, state_of, stock
 from cachepy.values import amounts
 
@@ -232,7 +232,8 @@ def cache_prune(
 ) -> list[Path]:
     """Delete old entries, and what dead writers left behind.
 
-    With the entries go their notes, and the descriptions of code that no entry needs any more. The record of the
+    With the entries go their notes, the descriptions of code that no entry needs any more, and what `cache_repair` put
+    aside that long ago. The record of the
     graph, ``graph.pkl``, stays: it is history, in which calls that went are shown as missing. With `forget` these
     go too, so that the file shrinks. Only files that cachepy wrote are touched, and calls may be running meanwhile.
     Entries that cannot be deleted stay, with a `CacheWriteWarning`.
@@ -351,6 +352,7 @@ def prune(root: str, limits: Limits, *, forget: bool, dry_run: bool) -> Pruned:
     gone, errors = _remove_all(going)
     remove_signs(store, limit)
     remove_programs(store, limit)
+    remove_broken(store, limit)
     remove_leftovers(root)
     troubles = [f"could not delete {amounts.count(len(errors), 'entry')}: {errors[0].strerror}"] if errors else []
     forgotten = set()

@@ -1,6 +1,6 @@
 """What lies in a cache directory: each entry as it was when it was looked at, and which files are cachepy's.
 
-A file is cachepy's by its content, never by its name.  Imports entryfile, errors, journal, model, options, store.
+A file is cachepy's by its content, never by its name.  Imports entryfile, errors, model, options, store, tidy.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import time
 from errno import ENOENT
 
 from cachepy.calls.options import Options, cache_default_dir
-from cachepy.disk.entryfile import MAGIC, EntryFile, format_of
-from cachepy.disk.handling import PROGRAMS_HEAD
-from cachepy.disk.journal import MARK
+from cachepy.disk.entryfile import EntryFile
 from cachepy.disk.meta import rows_of
+from cachepy.disk.tidy import is_ours
 from cachepy.errors import EntryError, UsageError
 from cachepy.rows.moved import moved_event
 from cachepy.store import Store
+
+__all__ = ["Stock", "age_of", "is_ours", "root_of", "scan", "size_of", "state_of", "stock"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
     from cachepy.disk.entryfile import Stamp
     from cachepy.model import Event
-
-_STARTS = (MARK, b"\x80\x05", PROGRAMS_HEAD)  # of our files: records, other data in the wire form, programs
 
 
 class Stock:
@@ -80,21 +79,6 @@ def root_of(cache_dir: str | os.PathLike[str] | None) -> str:
     if not os.path.exists(root):
         raise FileNotFoundError(ENOENT, "there is no cache directory", root)
     return root
-
-
-def is_ours(path: str) -> bool:
-    """Whether cachepy wrote a file, by its content; also if the writer died after the first bytes."""
-    try:
-        with open(path, "rb", opener=_open_itself) as file:
-            head = file.read(max(len(MAGIC), len(PROGRAMS_HEAD)))
-    except OSError:
-        return False
-    return head == MAGIC[: len(head)] or head.startswith(_STARTS) or format_of(head) is not None
-
-
-def _open_itself(path: str, flags: int) -> int:
-    """No link to a file elsewhere, and no waiting for the other end of a fifo."""
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
 
 
 def state_of(path: str) -> Stamp:

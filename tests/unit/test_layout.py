@@ -29,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "key": {"digest", "flat", "paths"},
     "opened": {"model"},
     "program": {"endings", "programs", "trace"},
-    "trace": {"journal", "mailbox", "model", "opened"},
+    "trace": {"journal", "mailbox", "model", "opened", "tidy"},
     "store": {
         "entryfile", "extent", "handling", "journal", "meta", "model", "mounts", "moved", "packed", "places", "trust",
         "wire",
@@ -48,7 +48,7 @@ ALLOWED: dict[str, set[str]] = {
     "methods": set(),
     "preload": set(),
     "session": {
-        "code", "edited", "guard", "later", "model", "modules", "opened", "parts", "patterns", "pieces", "places", "refusal",
+        "code", "compact", "edited", "guard", "later", "model", "modules", "opened", "parts", "patterns", "pieces", "places", "refusal",
         "sink", "sizes", "source", "store", "trace", "trust",
     },
     "answers": {"tabled"},
@@ -94,6 +94,7 @@ ALLOWED: dict[str, set[str]] = {
     # disk/
     "trust": set(),
     "sizes": {"amounts"},
+    "tidy": {"entryfile", "handling", "journal"},
     "entryfile": {"mapping", "plain", "trust"},
     "mapping": {"mounts"},
     "handling": {"trust"},
@@ -145,14 +146,14 @@ ALLOWED: dict[str, set[str]] = {
     "writers": {"label", "model", "packed"},
     "renewed": {"model", "owner", "packed"},
     "numbers": {"packed"},
-    "programs": {"handling", "places"},
+    "programs": {"handling", "places", "tidy"},
     "leaving": set(),
     "endings": {"handling", "leaving", "owners", "programs", "store"},
     "outbox": {"journal", "model", "shape"},
     "table": {"guard", "intake", "journal", "links", "model", "moved", "packed", "shape", "wire"},
     "lacking": {"entryfile", "handling", "meta", "model", "moved", "packed", "places", "table"},
     "within": {"amounts", "entryfile", "handling", "meta", "places", "store"},
-    "compact": {"handling", "journal", "packed", "places", "store", "table"},
+    "compact": {"handling", "journal", "model", "packed", "places", "store", "table", "tidy"},
     # calls/
     "bypass": {"program", "refusal", "session", "trace"},
     "deadlock": set(),
@@ -175,11 +176,11 @@ ALLOWED: dict[str, set[str]] = {
     "codes": {"code", "digest", "kinds", "modules", "probe"},
     "again": {"code", "kept", "model", "refusal", "session", "wire"},
     "carry": {"kin", "opened", "options", "places", "refusal", "session", "trace"},
-    "request": {"code", "label", "model", "nearest", "places", "probe", "program", "session", "store", "trace", "verify"},
+    "request": {"code", "label", "model", "nearest", "places", "probe", "program", "session", "store", "tidy", "trace", "verify"},
     "track": {"bypass", "kin", "session", "trace"},
     "revive": {"again", "model", "trace", "verify"},
     "run": {
-        "again", "bypass", "digest", "entryfile", "flat", "inputs", "label", "model", "nearest", "opened", "outputs",
+        "again", "bypass", "digest", "entryfile", "flat", "handling", "inputs", "label", "model", "nearest", "opened", "outputs",
         "payload", "program", "session", "trace", "unseen", "within",
     },
     "miss": {
@@ -213,7 +214,7 @@ ALLOWED: dict[str, set[str]] = {
         "verify",
     },
     # upkeep/
-    "stock": {"entryfile", "handling", "journal", "meta", "moved", "options", "store"},
+    "stock": {"entryfile", "meta", "moved", "options", "store", "tidy"},
     "examine": {
         "entryfile", "files", "graph", "handling", "meta", "model", "moved", "places", "programs", "source", "store",
         "table", "wire",
