@@ -16,7 +16,7 @@ from xxhash import xxh3_64_hexdigest
 
 from cachepy import session as sessions
 from cachepy.calls.bypass import Bypass, bypass
-from cachepy.calls.options import Options
+from cachepy.calls.options import KEEP, Options
 from cachepy.calls.request import Hit, Request
 from cachepy.code import Target, is_stable
 from cachepy.disk.handling import safe_name
@@ -124,7 +124,7 @@ class CachedCall:
             options = self.options
             if options.trusted_owners or options.signing_key or options.umask is not None:
                 session.trust_more(options.root(), options.trusted_owners, options.signing_key, options.umask)
-            if options.max_bytes is not None or options.keep is not None:
+            if options.max_bytes is not None or options.keep != KEEP:
                 session.limit(options.root(), self.fname, options.max_bytes, options.keep)
             self._session = session
         self._cool()

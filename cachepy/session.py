@@ -32,7 +32,7 @@ from cachepy.reach.guard import Era
 from cachepy.reach.pieces import names_of
 from cachepy.refusal import ASKED, EVERY_THREAD
 from cachepy.sink import GraphSink, QuietSink
-from cachepy.store import Store
+from cachepy.store import MAX_TRACES, Store
 from cachepy.trace import Frame, RemoteFrame, read_mailbox, working_dir
 from cachepy.values.modules import Origins
 
@@ -282,13 +282,13 @@ class Session:
         if "files" in vars(self):
             self.files.memo.on_disk = not self._signs
 
-    def limit(self, root: str, fname: str, most: int | None, keep: int | None) -> None:
+    def limit(self, root: str, fname: str, most: int | None, keep: int) -> None:
         """What a decorator says about how much is kept; of several sizes the smallest counts."""
         store = self.store(root)
         if most is not None:
             store.most = most if store.most is None else min(most, store.most)
             self.is_limited, self.era = True, object()
-        if keep is not None:
+        if keep != MAX_TRACES or fname in store.keeps:
             store.keeps[fname] = min(keep, store.keeps.get(fname, keep))
 
     def _trusts(self, uid: int) -> bool:

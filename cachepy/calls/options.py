@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+KEEP = 16  # results of one call
 NAMES = (
     "cache_dir", "version", "env_vars", "depends_on_files", "depends_on_vars",
     "file_args", "ignore_args", "ignore_globals", "keep_args", "max_bytes", "keep", "trusted_owners", "signing_key",
@@ -80,7 +81,7 @@ class Options:
         self.ignore_globals = frozenset(_names("ignore_globals", given.get("ignore_globals")))
         self.keep_args = _flag("keep_args", given.get("keep_args", True))
         self.max_bytes = size_of("max_bytes", given.get("max_bytes"))
-        self.keep = _keep(given.get("keep"))
+        self.keep = _keep(given.get("keep", KEEP))
         self.trusted_owners = _owners(given.get("trusted_owners"))
         key, umask = given.get("signing_key"), given.get("umask")
         self.signing_key = None if key is None else key_of("signing_key", key)
@@ -177,9 +178,7 @@ def _owners(value: Any) -> tuple[int | str, ...]:
     return owners
 
 
-def _keep(value: Any) -> int | None:
-    if value is None:
-        return None
+def _keep(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise UsageError(f"keep must be a number of results, not {value!r}")
     if value < 1:

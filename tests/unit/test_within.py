@@ -42,11 +42,11 @@ def place(tmp_path, monkeypatch):
         yield tmp_path
 
 
-def cached(most=None, keep=None, **options):
+def cached(most=None, keep=16, **options):
     return cache_file("cache", max_bytes=most, keep=keep, warn_cheap=False, ignore_globals=["RAN"], **options)
 
 
-def blobs(most=None, keep=None):
+def blobs(most=None, keep=16):
     @cached(most, keep)
     def blob(name, size=20 * KB):
         RAN.append(name)
@@ -438,3 +438,33 @@ def test_a_size_is_no_part_of_the_function():
         again = blobs("1 MB", 3)
         assert again.is_cached("a")
         assert list(cache_tree_nodes()) == []
+
+
+STORING = """
+import sys, warnings
+from cachepy import cache_file
+warnings.simplefilter("error")
+warnings.filterwarnings("ignore", "(?s).*max_bytes")
+
+@cache_file("cache", max_bytes="300 KB", warn_cheap=False)
+def blob(name):
+    return name * 3000
+
+for number in range(60):
+    assert blob(f"{sys.argv[1]}{number % 40:04}") == f"{sys.argv[1]}{number % 40:04}" * 3000
+"""
+
+
+def test_several_processes_hold_it_together(place):
+    (place / "storing.py").write_text(STORING)
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    started = [
+        subprocess.Popen([sys.executable, "storing.py", name], env=env, stderr=subprocess.PIPE) for name in "abc"
+    ]
+    for each in started:
+        assert each.communicate()[1] == b""
+        assert each.returncode == 0
+    assert entries() <= 300 * KB + (1 << 16) * 3, "each tells what it stored when that is 64 KB"
+    checked = cache_verify("cache")
+    assert not checked.problems
+    assert not checked.unrecorded
