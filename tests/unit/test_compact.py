@@ -142,14 +142,30 @@ def test_nothing_is_lost_beside_writers(place):
     writers = [start(name, 120, floor=4000) for name in ("a", "b", "c")]
     for each in writers:
         assert each.communicate()[1] == b""
+    data = Path("cache/graph.pkl").read_bytes()  # before anybody may put back what is missing
     whole, expected = nodes(), 12 * 3
     texts = [i for i, (callers, _) in whole.items() if i.startswith("leaf:") and not callers]
     assert len(texts) == expected
-    data = Path("cache/graph.pkl").read_bytes()
     reading = Reading(data, None)
     recorded = {call for ids, _ in reading for call in ids}
     assert not reading.damaged
     assert recorded == set(whole), "the file itself has all, not only the entries"
+
+
+def test_what_is_added_meanwhile_is_carried_over(place, monkeypatch):
+    run("a", 40, floor=1 << 30)
+    other, real = Store(os.path.abspath("cache")), compacting.needed
+
+    def adding(reading):
+        rows = real(reading)
+        other.journal.append_packed(pack(event(7, 7)))
+        return rows
+
+    monkeypatch.setattr(compacting, "needed", adding)
+    assert compact(Store(os.path.abspath("cache")), 2)
+    other.journal.append_packed(pack(event(8, 8)))
+    table = table_of(Path("cache/graph.pkl").read_bytes())
+    assert {f"f:{key(7)}", f"f:{key(8)}"} <= table.rows.keys()
 
 
 @pytest.mark.parametrize("care", [cache_prune, cache_repair])
