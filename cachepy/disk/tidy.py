@@ -36,7 +36,8 @@ def tidy(folder: str, most: int, *, ending: str = "", older: float = 0.0, but: C
     for name in names:
         path = os.path.join(folder, name)
         try:
-            found.append((os.lstat(path).st_mtime, path))
+            st = os.lstat(path)
+            found.append((st.st_ctime if st.st_mtime_ns == 1 else st.st_mtime, path))  # a mark: see `put_code`
         except OSError:  # gone meanwhile
             continue
     for when, path in sorted(found)[: max(len(found) - most, 0)]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 
-from cachepy.disk.handling import hard_link
+from cachepy.disk.handling import hard_link, mark
 from cachepy.disk.trust import Trust
 from cachepy.model import Record
 from cachepy.upkeep.examine import stamp_of
@@ -86,6 +86,7 @@ class Aside:
                     return folder
                 self._trust.make_folder(os.path.dirname(folder))
                 os.mkdir(folder, 0o700)
+                mark(os.path.join(folder, "CACHEDIR.TAG"), self._trust)  # ours, whatever the damaged files in it say
                 return folder
             except FileExistsError:
                 if not os.path.isdir(folder):

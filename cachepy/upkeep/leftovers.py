@@ -12,7 +12,7 @@ import shutil
 import time
 
 from cachepy.disk import claims
-from cachepy.disk.handling import listed, unlink
+from cachepy.disk.handling import has_tag, listed, unlink
 from cachepy.disk.owner import process_start
 from cachepy.disk.places import CLAIM, ENTRY, MADE, OLD, TEMPORARY, UNENDED, VALID, digest_in
 from cachepy.model import CODE
@@ -69,8 +69,8 @@ def remove_programs(store: Store, limit: float) -> None:
 def remove_broken(store: Store, limit: float) -> None:
     """Remove what was put aside before a time."""
     for folder in store.others(BROKEN):
-        is_ours_by_name = _PUT_ASIDE.fullmatch(os.path.basename(folder)) and not os.path.islink(folder)
-        if is_ours_by_name and time.time() - age_of(folder) < limit:
+        is_named_so = _PUT_ASIDE.fullmatch(os.path.basename(folder)) and not os.path.islink(folder)
+        if is_named_so and time.time() - age_of(folder) < limit and has_tag(folder):
             shutil.rmtree(folder, ignore_errors=True)
     _remove_empty(os.path.join(store.root, BROKEN))
 
