@@ -224,6 +224,10 @@ def cache_tree_sync(cache_dir: AnyPath) -> None:
     if damaged:
         text = f"parts of the graph {name} are damaged; the {taken} whole records were taken"
         session.warn(CacheReadWarning, text, object())  # each time: the user asked for this file just now
+    other = session.graph.other_format(name)
+    if other is not None:
+        text = f"{other}; the {taken} records that are alike in both were taken. Upgrade cachepy here to see all"
+        session.warn(CacheReadWarning, text, object())
 
 
 def _merge(session: Session, path: str) -> tuple[str, int, bool]:

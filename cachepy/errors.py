@@ -89,6 +89,30 @@ class UntrustedEntryError(EntryError):
         self.who = who  # the stranger: one warning for each
 
 
+class OtherFormatError(EntryError):
+    """A file was written by an older or a newer cachepy, in a format that this one does not read.
+
+    found, known: the numbers of that format and of the one that is read here.
+    """
+
+    def __init__(self, path: str, found: int, known: int) -> None:
+        self.found = found
+        self.known = known
+        age = "a newer" if self.is_newer else "an older"
+        super().__init__(f"{path} has format {found} of {age} cachepy; this one reads format {known}")
+
+    @property
+    def is_newer(self) -> bool:
+        return self.found > self.known
+
+    @property
+    def way_out(self) -> str:
+        """What happens to the file, and what to do."""
+        if self.is_newer:
+            return "it is left alone, nothing takes its place: upgrade cachepy here, or name another directory"
+        return "the new result takes its place"
+
+
 class RerunError(CachepyError):
     """A stored call cannot be made again: its function or its arguments cannot be found."""
 

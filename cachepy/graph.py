@@ -14,9 +14,9 @@ from _weakref import ref
 
 from cachepy.disk import journal
 from cachepy.disk.handling import read_plain
-from cachepy.errors import GraphFileError
+from cachepy.errors import GraphFileError, OtherFormatError
 from cachepy.reach.guard import Era
-from cachepy.recording.table import HEADER, Reading, Table
+from cachepy.recording.table import FORMAT, HEADER, Reading, Table
 from cachepy.recording.writers import marks_in
 from cachepy.rows import wire
 from cachepy.rows.packed import (
@@ -112,6 +112,15 @@ class Graph:
     def era(self) -> Era:
         """In which no node goes, or shows another run."""
         return self._table.era
+
+    @property
+    def format(self) -> int:
+        """The format of the file that was merged last."""
+        return self._table.format
+
+    def other_format(self, path: str) -> OtherFormatError | None:
+        """What to say of that file if another version of cachepy wrote it."""
+        return OtherFormatError(path, self.format, FORMAT) if self.format != FORMAT else None
 
     # -- single calls
 
@@ -317,6 +326,7 @@ class Graph:
         except OSError as error:
             raise GraphFileError(f"cannot read the graph file {path}: {error.strerror or error}") from error
         taken, damaged = table.merge(data, root)
+        _check_format(path, table.format)
         if damaged or (not taken and journal.read(path)[0] != [HEADER]):
             raise _damaged(path)
         with self._lock:
@@ -344,7 +354,9 @@ def read_events(path: str, *, root: str | None = None) -> tuple[list[Event], boo
     root: the cache directory it lies in now, which may have been moved since.
     """
     reading = Reading(read_plain(path), root)
-    return unpacked([row for _, rows in reading for row in rows]), bool(reading.damaged)
+    events = unpacked([row for _, rows in reading for row in rows])
+    _check_format(path, reading.format)
+    return events, bool(reading.damaged)
 
 
 def load_events(path: str, *, root: str | None = None) -> list[Event]:
@@ -356,6 +368,12 @@ def load_events(path: str, *, root: str | None = None) -> list[Event]:
     if damaged or (not events and journal.read(path)[0] != [HEADER]):
         raise _damaged(path)
     return events
+
+
+def _check_format(path: str, found: int) -> None:
+    """GraphFileError for a graph file of another format."""
+    if found != FORMAT:
+        raise GraphFileError(f"{OtherFormatError(path, found, FORMAT)}; the graph in memory is unchanged")
 
 
 def _damaged(path: str) -> GraphFileError:

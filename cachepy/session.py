@@ -21,6 +21,7 @@ from cachepy.errors import (
     CacheReadWarning,
     EntryError,
     OpaqueGlobalWarning,
+    OtherFormatError,
     UntrustedEntryError,
     UsageError,
     user_level,
@@ -350,6 +351,8 @@ class Session:
         """Warn that something stored was not used; of a stranger's entries once, whatever their number."""
         if isinstance(error, UntrustedEntryError):
             once = "trust", error.who
+        elif isinstance(error, OtherFormatError):
+            once, outcome = ("format", error.found), f"{outcome}; {error.way_out}"
         elif isinstance(error, OSError):  # of a directory that cannot be read, once for all its entries
             once = "os", error.errno
         self.warn(CacheReadWarning, f"{error}; {outcome}", *once)
@@ -366,8 +369,10 @@ class Session:
                 self._put_code(store, name, pieces)
 
     def _put_code(self, store: Store, name: str, pieces: tuple[Piece, ...]) -> None:
-        from cachepy.reach.source import code_record
+        from cachepy.reach.source import code_record, is_of_other
 
+        if is_of_other(store.get_code(name) or b""):
+            return
         record = code_record(pieces, self.sources, self.written, store.root)
         store.put_code(name, record, anew=True, is_whole=self.edits.newest(pieces) > 0)
         if name[:2] in _LOOKED_AT:

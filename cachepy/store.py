@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from _warnings import warn
 from errno import EACCES, EINVAL, EMLINK, ENOSYS, ENOTSUP, EPERM, EXDEV
 from itertools import count
 
@@ -16,7 +17,7 @@ from cachepy.disk.handling import hard_link, keep_aside, mark, protect, read_pla
 from cachepy.disk.meta import meta_of, rows_of
 from cachepy.disk.places import ENTRY, OLD, TEMPORARY, Places, digest_in
 from cachepy.disk.trust import Trust
-from cachepy.errors import EntryError, EntryReplacedError
+from cachepy.errors import CacheReadWarning, EntryError, EntryReplacedError, OtherFormatError, user_level
 from cachepy.model import Event
 from cachepy.rows import wire
 from cachepy.rows.moved import moved_event
@@ -80,6 +81,7 @@ class Store(Places):
         self._can_link = True
         self.is_copy = False  # whether entries were met that were made where the project lay before
         self._codes: dict[str, list[str]] = {}  # the names of what is kept of code digests
+        self._said: set[int] = set()  # formats of other versions of cachepy
         self._codes_at = 0  # when something was put there last (ns)
 
     @property
@@ -120,6 +122,12 @@ class Store(Places):
         except OSError:
             return True
         return not self.extent.covers(size)
+
+    def say_other(self, error: OtherFormatError, outcome: str = "it is left alone") -> None:
+        """Warn that a file of this directory is of another version of cachepy; once for each version."""
+        if error.found not in self._said:
+            self._said.add(error.found)
+            warn(f"{error}; {outcome}: upgrade cachepy here, or name another directory", CacheReadWarning, user_level())
 
     def close(self) -> None:
         """Close the journal; it is opened again when something is added."""
@@ -267,6 +275,8 @@ class Store(Places):
     ) -> Event:
         """Store a value with its event as the newest of its key; OSError if the disk refuses.
 
+        OtherFormatError if there is what a newer cachepy stored: this one would lose it.
+
         call: how the call was made, for `how`; claim: of this call, if nothing was stored when it was taken; path: of
         the entry, if that is known.
         """
@@ -339,6 +349,10 @@ class Store(Places):
         """The earlier events that stay, each with its value under a name of its own."""
         try:
             stored = self.look(event.id)
+        except OtherFormatError as error:
+            if error.is_newer:
+                raise
+            return [], []
         except (EntryError, OSError):
             return [], []
         if stored is None:

@@ -21,7 +21,7 @@ from cachepy.digest import Found
 from cachepy.disk.entryfile import load_value
 from cachepy.disk.handling import unlink
 from cachepy.disk.payload import pack, pack_flat
-from cachepy.errors import AlteredResultWarning, CacheWriteWarning, EntryError, UndigestableError
+from cachepy.errors import AlteredResultWarning, CacheWriteWarning, EntryError, OtherFormatError, UndigestableError
 from cachepy.model import BELOW, CALL, Event, Trace
 from cachepy.opened import Body, Crowd, enter_body, leave_body
 from cachepy.program import is_at_top, note, program
@@ -187,6 +187,9 @@ class Run:
             request.cannot_write(error)
             if error.errno in _NO_ROOM and self.parent is not None:  # stored, it would be a hit that lacks this node
                 leave_in_doubt(self.parent)
+            return None
+        except OtherFormatError as error:  # not overwritten: who wrote it can read it
+            self.session.warn_unread(error, f"the result of {request.call.fname} is not stored")
             return None
         self.session.files.memo.flush(request.store.memo_file)
         if request.store.most is not None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @command(
     "verify",
     "cachepy verify\ncachepy verify --rerun 20",
-    "is_good entries bytes problems unrecorded missing reran stale unable differing",
+    "is_good entries bytes problems unrecorded missing reran stale unable differing others",
 )
 @click.option(
     "--rerun", metavar="N", type=click.IntRange(0), default=0,
@@ -100,6 +100,9 @@ def _behind(call: str) -> str:
 
 
 def _say_graph(tell: Tell, checked: Checked) -> None:
+    if checked.others:
+        first, number = checked.others[0], amounts.count(len(checked.others), "file")
+        tell.say(f"{number} of another version of cachepy left alone: {words.near(first.path)} {first.what}")
     if checked.unrecorded:
         number = amounts.count(len(checked.unrecorded), "stored call")
         tell.say(f"not in the graph: {number}; `cachepy repair` adds them")

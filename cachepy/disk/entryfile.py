@@ -31,7 +31,7 @@ from xxhash import xxh3_64, xxh3_64_digest, xxh3_64_intdigest
 
 from cachepy.disk import mapping
 from cachepy.disk.trust import SEAL, Trust
-from cachepy.errors import EntryError, EntryReplacedError
+from cachepy.errors import EntryError, EntryReplacedError, OtherFormatError
 from cachepy.rows import plain
 
 TYPE_CHECKING = False
@@ -131,7 +131,7 @@ class EntryFile:
         if version is None or self.size < START.size:
             raise EntryError(f"{path} is not a cachepy entry")
         if version != MAGIC[-1]:
-            raise EntryError(f"{path} has format {version}; this cachepy reads {MAGIC[-1]}")
+            raise OtherFormatError(path, version, MAGIC[-1])
         head = START.size + START.unpack_from(self._data)[1]
         rows = head + _HEAD.size + _CHECK
         if min(self.size, len(self._data)) < rows:

@@ -25,7 +25,8 @@ OWN_NAMES = frozenset({
     "CACHEDIR.TAG", "broken", "code", "entries", "graph.live", "graph.pkl", "graph.size", "programs",
     "runs", "size.dropped", "size.note", "stat.memo",
 })  # fmt: skip
-PROGRAMS_HEAD = b"cachepy programs 1"  # how a file of records of programs begins
+PROGRAMS = b"cachepy programs "  # how a file of records of programs begins, before the number of its format
+PROGRAMS_HEAD = PROGRAMS + b"1"
 _DIGITS = 16  # of a number in a file of its own
 _LONGEST = 60  # characters of a function's name in a file name
 

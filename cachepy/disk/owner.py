@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from cachepy.disk.entryfile import MAGIC, START
+from cachepy.disk.entryfile import MAGIC, START, format_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -123,13 +123,16 @@ def read_claim(path: str) -> Any:
 
 
 def owner_in(data: bytes) -> tuple[str, int, str | None, str] | None:
-    """Host, process, start and token in the beginning of a claim, or of an entry; None if they are not there."""
+    """Host, process, start and token in the beginning of a claim, or of an entry; None if they are not there.
+
+    In every format these four lines come first: who waits for a call has to know its owner, whatever his version.
+    """
     if len(data) < START.size:
         return None
     magic, length = START.unpack_from(data)
     text = data[START.size : START.size + length]
     fields = text.decode("utf-8", "replace").split("\n")
-    if magic != MAGIC or len(text) != length or len(fields) != 4 or not fields[1].isdecimal():
+    if format_of(magic) is None or len(text) != length or len(fields) < 4 or not fields[1].isdecimal():
         return None
     pid = int(fields[1]) if len(fields[1]) < 12 else 0
     return (fields[0], pid, fields[2] or None, fields[3]) if 0 < pid < _PIDS else None

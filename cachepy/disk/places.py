@@ -125,8 +125,11 @@ class Places:
         if os.path.islink(self.entries.rstrip(os.sep)):
             return
         for folder in self.folders():
-            if os.path.islink(folder):
-                continue
+            yield from self.files_in(folder, *suffixes)
+
+    def files_in(self, folder: str, *suffixes: str) -> Iterator[str]:
+        """Those in one of the folders."""
+        if not os.path.islink(folder):
             for name in listed(folder):
                 if name.endswith(suffixes):
                     yield os.path.join(folder, name)

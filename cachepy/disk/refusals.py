@@ -9,7 +9,8 @@ import os
 import stat
 from itertools import islice
 
-from cachepy.disk.entryfile import EntryFile
+from cachepy.disk.entryfile import MAGIC, EntryFile, format_of
+from cachepy.disk.handling import read_plain
 from cachepy.disk.places import ENTRY, OLD
 from cachepy.disk.trust import name_of
 from cachepy.errors import EntryError, UntrustedEntryError
@@ -27,6 +28,7 @@ _OPEN = stat.S_IFREG | stat.S_IRUSR
 _READABLE = 0o170000 | stat.S_IRUSR  # the kind of file, and its owner's right
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _FEW = 5_000  # files that are looked at one by one in any case
+_OPENED = 200  # entries whose beginning is read in any case; of all, if one of these is of another version
 
 
 class Refusals:
@@ -49,6 +51,7 @@ class Refusals:
         is_short = len(names) <= _FEW or self._trust.key is not None
         if is_short or not self._are_mine([store.root, *store.folders()]) or self._odd(islice(names, _FEW)):
             self.look_at_all()
+        self._look_at_formats()
 
     def made_by(self, origin: str) -> None:
         """One of the calls was made by this process (see `Event.origin`)."""
@@ -67,6 +70,26 @@ class Refusals:
         self._names.difference_update(self.why)
         if self._trust.key is not None:
             self._look_at_seals()
+
+    def _look_at_formats(self) -> None:
+        """Take out entries of another version of cachepy; a sample tells whether there are any."""
+        entries = [name for name in self._names if name[-6:] == ENTRY]
+        sample = entries[:: len(entries) // _OPENED + 1]
+        if any(self._format_of(name) for name in sample):
+            for name in entries:
+                form = self._format_of(name)
+                if form:
+                    self.why[name] = "format", f"{form}; this cachepy reads {MAGIC[-1]}"
+        self._names.difference_update(self.why)
+
+    def _format_of(self, name: str) -> int:
+        """The number of the format of an entry if it is not the one that is read here."""
+        try:
+            head = read_plain(os.path.join(self._root, name), len(MAGIC))
+        except OSError:
+            return 0
+        found = format_of(head)
+        return 0 if found == MAGIC[-1] else found or 0
 
     def _look_at_seals(self) -> None:
         for name in self._names:

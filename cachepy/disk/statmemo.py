@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 MOST_BYTES = 1 << 22  # of a memo file: 65,536 files
 _MOST_KNOWN = 200_000  # files that one process remembers
 REMEMBER = 1 << 14  # bytes; a smaller file is read sooner than looked up in the memo on disk
+OTHER_MEMO = b"cachepy memo "  # how a file begins that is not such rows, but of another version: it is left alone
 _ROW = Struct("<qqqqq16sQ")
 _IDENTITY = Struct("<qqqqq")
 _REST = Struct("<16sQ")
 _TWO = Struct("<40s24s")
 _LARGEST = 1 << 63  # no number of a row; of a file on a strange file system it may be
 _SEARCHES = 4  # of the whole file; after these a table costs less
-_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+_APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 _APPEND |= getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -84,7 +85,9 @@ class StatMemo:
             with open(path, "rb", opener=open_plain) as file:
                 if self.trusts is not None and not self.trusts(os.fstat(file.fileno()).st_uid):
                     return
-                self._files.append(_Memory(file.read()))
+                data = file.read()
+            if not data.startswith(OTHER_MEMO):
+                self._files.append(_Memory(data))
         except OSError:
             return
 
@@ -170,6 +173,8 @@ def _append(path: str, rows: bytes) -> None:
     except OSError:
         return
     try:
+        if os.read(fd, len(OTHER_MEMO)) == OTHER_MEMO:
+            return
         torn = os.fstat(fd).st_size % _ROW.size
         padding = b"\0" * (-torn % _ROW.size)  # a torn end becomes a row that does not check
         os.write(fd, padding + rows)

@@ -9,7 +9,7 @@ import os
 import time
 
 from cachepy.disk.entryfile import MAGIC, format_of
-from cachepy.disk.handling import PROGRAMS_HEAD, names_in, unlink
+from cachepy.disk.handling import PROGRAMS, names_in, unlink
 from cachepy.disk.journal import MARK
 
 TYPE_CHECKING = False
@@ -21,7 +21,7 @@ MOST_CODE = 4096  # descriptions of code that the graph does not name
 MOST_RUNS = 1000  # mailboxes
 MOST_PROGRAMS = 1000
 HOUR, DAY = 3600.0, 86400.0  # s
-_STARTS = (MARK, b"\x80\x05", PROGRAMS_HEAD)  # of our files: records, other data in the wire form, programs
+_STARTS = (MARK, b"\x80\x05", PROGRAMS)  # of our files: records, other data in the wire form, programs
 
 
 def tidy(folder: str, most: int, *, ending: str = "", older: float = 0.0, but: Container[str] = ()) -> int:
@@ -51,7 +51,7 @@ def is_ours(path: str) -> bool:
     """Whether cachepy wrote a file, by its content; also if the writer died after the first bytes."""
     try:
         with open(path, "rb", opener=_open_itself) as file:
-            head = file.read(max(len(MAGIC), len(PROGRAMS_HEAD)))
+            head = file.read(max(len(MAGIC), len(PROGRAMS)))
     except OSError:
         return False
     return head == MAGIC[: len(head)] or head.startswith(_STARTS) or format_of(head) is not None

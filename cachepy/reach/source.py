@@ -68,6 +68,21 @@ def digest_of(code: CodeType) -> str:
     return digest_bytes(code_bytes(code))
 
 
+FORMAT = 1  # of a record, which begins with the word below; those of other formats begin with it and their number
+_WORD = "code"
+
+
+def other_format(record: Any) -> int:
+    """The number of the format of a record that another version of cachepy wrote; 0 of any other.
+
+    >>> other_format(("code 2", b"")), other_format(("code", b"", b""))
+    (2, 0)
+    """
+    word = record[0] if type(record) is tuple and record else ""
+    name, _, number = word.partition(" ") if type(word) is str else ("", "", "")
+    return int(number) if name == _WORD and number.isdecimal() and len(number) < 9 else 0
+
+
 def code_record(
     pieces: tuple[Piece, ...], sources: Sources | None = None, written: Written | None = None, root: str = ""
 ) -> bytes:
@@ -89,7 +104,7 @@ def code_record(
         import zlib
 
         files = _made(pieces, written, root)
-        return wire.dumps(("code", zlib.compress(wire.dumps(rows)), zlib.compress(wire.dumps(files))))
+        return wire.dumps((_WORD, zlib.compress(wire.dumps(rows)), zlib.compress(wire.dumps(files))))
     except Exception:  # a Python without zlib, a surrogate, no memory
         return wire.dumps([])
 
@@ -125,7 +140,7 @@ def has_code(rows: list[tuple[Piece, str]], name: str) -> bool:
 def loaded_files(data: bytes) -> dict[str, Any]:
     """What was kept of the source files; nothing if that is damaged or of another form."""
     try:
-        found = wire.inflated(wire.loads(data)[2])
+        found = wire.inflated(_record_in(data)[2])
         return found if type(found) is dict else {}
     except Exception:  # as above
         return {}
@@ -133,11 +148,26 @@ def loaded_files(data: bytes) -> dict[str, Any]:
 
 def is_whole(data: bytes) -> bool:
     """Whether all of a record can be read, and is what it should be; damage raises almost anything."""
-    return bool(_unpacked(data)) and type(wire.inflated(wire.loads(data)[2])) is dict
+    return bool(_unpacked(data)) and type(wire.inflated(_record_in(data)[2])) is dict
+
+
+def is_of_other(data: bytes) -> bool:
+    """Whether another version of cachepy wrote a record."""
+    try:
+        return other_format(wire.loads(data)) > 0
+    except ValueError:
+        return False
+
+
+def _record_in(data: bytes) -> Any:
+    record = wire.loads(data)
+    if other_format(record):
+        raise ValueError("of another version of cachepy")
+    return record
 
 
 def _unpacked(data: bytes) -> list[tuple[tuple[str, ...], str]]:
-    rows: list[tuple[tuple[str, ...], str]] = wire.inflated(wire.loads(data)[1])
+    rows: list[tuple[tuple[str, ...], str]] = wire.inflated(_record_in(data)[1])
     return rows
 
 

@@ -15,7 +15,7 @@ from cachepy.disk.meta import rows_of
 from cachepy.disk.places import CLAIM, ENTRY, OLD
 from cachepy.errors import EntryError
 from cachepy.model import Record
-from cachepy.recording.table import Reading
+from cachepy.recording.table import FORMAT, Reading
 from cachepy.rows.moved import moved_event
 from cachepy.rows.packed import Quiet, pack, run_in
 
@@ -33,27 +33,29 @@ _KEY = slice(-len(ENTRY) - 32, -len(ENTRY))
 class GraphRead(Record):
     """How a graph file was read: its whole records (None: there is no such file), whether others are damaged.
 
-    lacking: how many calls were taken from their entries; added: whether they are recorded now.
+    lacking: how many calls were taken from their entries; added: whether they are recorded now; format: of the file.
     """
 
-    __slots__ = ("whole", "damaged", "lacking", "added")
+    __slots__ = ("whole", "damaged", "lacking", "added", "format")
     whole: int | None
     damaged: bool
     lacking: int
     added: bool
+    format: int
 
 
 def read_graph(graph: Graph, store: Store) -> GraphRead:
     """Fold in all that is known of a cache directory; OSError for a graph file that is there and cannot be read."""
     whole: int | None = None
-    damaged = False
+    damaged, form = False, FORMAT
     try:
         whole, damaged = graph.merge(store.journal.path, store.root)
+        form = graph.format
     except FileNotFoundError:
         pass
     names = store.listed = store.listing()
     lost = _lacking(graph.rows(), names)
-    if damaged:  # what it has of a call may be an older run
+    if damaged or form != FORMAT:  # what it has of a call may be an older run
         for event in _events(store, _lacking((), names)):
             graph.apply(event)
     found = list(_events(store, lost))
@@ -61,7 +63,8 @@ def read_graph(graph: Graph, store: Store) -> GraphRead:
         graph.apply(event)
     # what is being made is about to be recorded by whoever makes it
     missing = [event for event in found if (event.outfile or "")[: -len(ENTRY)] + CLAIM not in names]
-    return GraphRead(whole, damaged, len({event.id for event in missing}), bool(missing) and _add(store, missing))
+    may_add = bool(missing) and form == FORMAT  # who wrote another format finds them in the entries
+    return GraphRead(whole, damaged, len({event.id for event in missing}), may_add and _add(store, missing), form)
 
 
 def heal(store: Store) -> None:
@@ -70,7 +73,9 @@ def heal(store: Store) -> None:
     with store.extent.held() as is_mine:
         if not is_mine or store.extent.covers(_size_of(path)):
             return
-        calls, runs = _recorded(path)
+        calls, runs, form = _recorded(path)
+        if form != FORMAT:
+            return
         names = store.listing()
         again = {name[: -len(OLD)].rpartition(".")[0] + ENTRY for name in names if name.endswith(OLD)}
         for event in _events(store, [*_lacking(calls, names), *sorted(again & names)]):
@@ -80,18 +85,19 @@ def heal(store: Store) -> None:
         store.extent.begin(_size_of(path))
 
 
-def _recorded(path: str) -> tuple[set[str], set[str]]:
-    """The calls and runs that a graph file tells of."""
+def _recorded(path: str) -> tuple[set[str], set[str], int]:
+    """The calls and runs that a graph file tells of, and its format."""
     calls, runs = set[str](), set[str]()
     try:
         data = read_plain(path)
     except FileNotFoundError:
-        return calls, runs
+        return calls, runs, FORMAT
+    reading = Reading(data, None)
     with Quiet():
-        for ids, rows in Reading(data, None):
+        for ids, rows in reading:
             calls.update(ids)
             runs.update(map(run_in, rows))
-    return calls, runs
+    return calls, runs, reading.format
 
 
 def _size_of(path: str) -> int:

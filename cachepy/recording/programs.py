@@ -15,8 +15,9 @@ import os
 
 from xxhash import xxh32_hexdigest
 
-from cachepy.disk.handling import PROGRAMS_HEAD, read_plain, unlink, write_all
+from cachepy.disk.handling import PROGRAMS, PROGRAMS_HEAD, read_plain, unlink, write_all
 from cachepy.disk.places import MADE, TEMPORARY
+from cachepy.errors import OtherFormatError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,6 +75,13 @@ def records_in(data: bytes) -> tuple[list[tuple[str, ...]], bool]:
     return found, is_damaged
 
 
+def check_format(path: str, data: bytes) -> None:
+    """OtherFormatError for a file of another version of cachepy, by how it begins; its records are not read."""
+    number, _, _ = data[len(PROGRAMS) : len(PROGRAMS) + 9].partition(b"\n")
+    if data.startswith(PROGRAMS) and number.isdigit() and not data.startswith(PROGRAMS_HEAD + b"\n"):
+        raise OtherFormatError(path, int(number), int(PROGRAMS_HEAD[len(PROGRAMS) :]))
+
+
 class Programs:
     """The programs that used one cache directory."""
 
@@ -84,9 +92,22 @@ class Programs:
     def _records(self, name: str) -> list[tuple[str, ...]]:
         """The whole records of a file; none if there is no such file. Like the graph it is everybody's."""
         try:
-            return records_in(read_plain(self.folder + name))[0]
+            data = read_plain(self.folder + name)
         except OSError:
             return []
+        return [] if self._is_other(name, data) else records_in(data)[0]
+
+    def _is_other(self, name: str, data: bytes | None = None) -> bool:
+        """Whether a file is of another version of cachepy, which is said once: it is neither read nor written."""
+        path = self.folder + name
+        try:
+            check_format(path, read_plain(path, len(PROGRAMS) + 9) if data is None else data)
+        except OtherFormatError as error:
+            self.store.say_other(error)
+            return True
+        except OSError:  # it is not there
+            pass
+        return False
 
     # -- history
 
@@ -107,7 +128,7 @@ class Programs:
     def drop(self, calls: Iterable[str]) -> None:
         """Nobody makes these any more."""
         self._add(_PAST, (_PAST, *calls))
-        if os.path.getsize(self.folder + _PAST) > _LARGE:
+        if os.path.getsize(self.folder + _PAST) > _LARGE and not self._is_other(_PAST):
             self.forget(())
 
     def forget(self, calls: Iterable[str]) -> None:
@@ -145,6 +166,8 @@ class Programs:
 
     def keep(self, name: str, header: Iterable[str], made: Mapping[str, Iterable[str]]) -> None:
         """Write what a program made."""
+        if self._is_other(name):
+            return
         rows = [(_MADE, place, *sorted(calls)) for place, calls in sorted(made.items()) if calls]
         self.store.trust.make_folder(self.folder)
         is_new = not os.path.exists(self.folder + name)
@@ -181,6 +204,8 @@ class Programs:
 
     def _add(self, name: str, record: tuple[str, ...]) -> None:
         """At once, so that processes lose nothing of each other; whoever makes the file begins it."""
+        if self._is_other(name):
+            return
         self.store.trust.make_folder(self.folder)
         fd = os.open(self.folder + name, _APPEND, 0o666 if name in _OF_ALL else 0o644)
         try:

@@ -19,12 +19,14 @@ from cachepy.rows.shape import is_event
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import Any
 
     from cachepy.rows.packed import Row
 
     Files = tuple[tuple[str, str | None], ...]
 
-HEADER = ("cachepy-graph", 1)  # the first record of a saved graph
+FORMAT = 1  # of the records of a graph file: what a file without a header has
+HEADER = ("cachepy-graph", FORMAT)  # the first record of a saved graph, and of a file in any other format
 _PACKED = PACKED[0]
 _MANY = 1000  # records that are looked at together
 
@@ -45,6 +47,7 @@ class Table:
         self._files: dict[bytes, Files] = {}  # in the second parts of rows
         self._parts: dict[bytes, None] = {}  # those whose files nobody asked for yet
         self._new: list[str] = []  # calls whose second part is not yet among them
+        self.format = FORMAT  # of what was merged last
         self._replaced = 0
         self._links: Links | None = None
 
@@ -78,6 +81,7 @@ class Table:
             for ids, rows in reading:
                 self._take(ids, rows)
         self._new += reading.pickled
+        self.format = reading.format
         self.files()  # now, while what was read is at hand
         return reading.taken, bool(reading.damaged)
 
@@ -135,11 +139,13 @@ class Table:
 class Reading:
     """The rows in the records of a file, with the ids of their calls; afterwards `damaged` and `taken` are known.
 
-    root: the cache directory the file lies in now, which may have been moved since.
+    root: the cache directory the file lies in now, which may have been moved since. Of a file whose header names
+    another format the records that are as in this one are taken, and none counts as damaged.
     """
 
     def __init__(self, data: bytes, root: str | None, parts: dict[bytes, None] | None = None) -> None:
         self.damaged = 0  # records, or stretches without one
+        self.format = FORMAT  # by its header
         self.has_header = False
         self.taken = 0
         self.pickled: list[str] = []  # calls whose events could not be packed
@@ -161,6 +167,8 @@ class Reading:
                     batch = []
         if batch:
             yield self._packed(batch)
+        if self.format != FORMAT:  # what was not understood may well be whole
+            self.damaged = 0
 
     def _packed(self, batch: list[bytes]) -> tuple[Sequence[str], Sequence[Row]]:
         ids, rows = self._intake.rows(batch)
@@ -180,7 +188,12 @@ class Reading:
             self.taken += 1
             self.pickled.append(event.id)
             yield [event.id], [row_of(event)]
-        elif record == HEADER:
+        elif _is_header(record):
             self.has_header = True
+            self.format = max(self.format, record[1])
         else:
             self.damaged += 1
+
+
+def _is_header(record: Any) -> bool:
+    return type(record) is tuple and len(record) > 1 and record[0] == HEADER[0] and type(record[1]) is int

@@ -12,7 +12,7 @@ from cachepy.disk.places import ENTRY, OLD
 from cachepy.errors import UsageError, UsageValueError
 from cachepy.model import Record
 from cachepy.store import Store
-from cachepy.upkeep.examine import FOREIGN, call_of, looks, read_graph, read_memo
+from cachepy.upkeep.examine import FOREIGN, OTHER, call_of, looks, read_graph, read_memo
 from cachepy.upkeep.stock import root_of
 from cachepy.values import amounts
 
@@ -58,7 +58,7 @@ class Problem(Record):
         return f"{self.path}{f' ({self.call})' if self.call else ''}: {self.what}"
 
 
-class Checked(Record):
+class Checked(Record, defaults=((),)):
     """What `cache_verify` found; ``str()`` tells all of it.
 
     Attributes
@@ -79,6 +79,9 @@ class Checked(Record):
         Those that could not be run again.
     differing : tuple of Differing
         Those that gave a different result.
+    others : tuple of Problem
+        Files that another version of cachepy wrote, in a format that this one does not read. No problem: they are left
+        alone, and were not checked.
     is_good : bool
         Whether there is no problem and no differing result.
 
@@ -91,7 +94,9 @@ class Checked(Record):
     0 entries, 0 B read: all whole
     """
 
-    __slots__ = ("entries", "bytes", "problems", "unrecorded", "missing", "reran", "stale", "unable", "differing")
+    __slots__ = (
+        "entries", "bytes", "problems", "unrecorded", "missing", "reran", "stale", "unable", "differing", "others",
+    )  # fmt: skip
     entries: int
     bytes: int
     problems: tuple[Problem, ...]
@@ -101,6 +106,7 @@ class Checked(Record):
     stale: int
     unable: tuple[Unable, ...]
     differing: tuple[Differing, ...]
+    others: tuple[Problem, ...]
 
     @property
     def is_good(self) -> bool:
@@ -113,6 +119,9 @@ class Checked(Record):
             lines.append(f"{len(self.unrecorded)} stored but not in the graph; cache_repair() adds them")
         if self.missing:
             lines.append(f"{len(self.missing)} in the graph whose value is no longer stored")
+        if self.others:
+            number = amounts.count(len(self.others), "file")
+            lines.append(f"{number} of another version of cachepy, not checked, as {self.others[0]}")
         if self.reran or self.stale or self.unable:
             lines.append(f"{amounts.count(self.reran, 'call')} run again: {self._rerun()}")
         lines += [f"  {each}" for each in (*self.differing, *self.unable)]
@@ -182,7 +191,7 @@ def cache_verify(
     """
     _check(rerun, seed, progress)
     store = Store(root_of(cache_dir))
-    reading = _Reading(store)
+    reading = _Reading(store, keeps=rerun > 0)
     for found in looks(store, progress):
         reading.add(found)
     reading.add_rest()
@@ -210,24 +219,30 @@ def _check(rerun: Any, seed: Any, progress: Any) -> None:
 class _Reading:
     """Gathers what was seen of one cache directory."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, keeps: bool) -> None:
         self.store = store
+        self.keeps = keeps
         self.entries = 0
         self.bytes = 0
         self.problems: list[Problem] = []
-        self.events: dict[str, tuple[Event, ...]] = {}  # of the whole entries, newest first
+        self.others: list[Problem] = []
+        self.ids: set[str] = set()  # of the whole entries
+        self.events: dict[str, tuple[Event, ...]] = {}  # of these, newest first, if that is to be kept
         self.unrecorded: list[str] = []
         self.missing: list[str] = []
         self.makes_room = os.path.exists(store.dropped_file)  # then older values go, and the entries stay as they are
 
     def add(self, found: Look) -> None:
-        if found.path.endswith((ENTRY, OLD)) and found.state != FOREIGN:
+        if found.path.endswith((ENTRY, OLD)) and found.state not in (FOREIGN, OTHER):
             self.entries += found.path.endswith(ENTRY)
             self.bytes += found.stamp[2]
         if found.what:
-            self.problems.append(Problem(found.path, call_of(found), found.what))
+            each = self.others if found.state == OTHER else self.problems
+            each.append(Problem(found.path, call_of(found), found.what))
         elif found.path.endswith(ENTRY):
-            self.events[found.events[0].id] = found.events
+            self.ids.add(found.events[0].id)
+            if self.keeps:
+                self.events[found.events[0].id] = found.events
         for path in () if self.makes_room else found.missing:
             what = f"its older value {os.path.basename(path)} is gone"
             self.problems.append(Problem(found.path, call_of(found), what))
@@ -248,9 +263,12 @@ class _Reading:
 
     def _graph(self) -> str:
         records = read_graph(self.store)
-        known = {event.id for event in records.events} if records is not None else set()
-        self.unrecorded = sorted(self.events.keys() - known)
-        self.missing = sorted(i for i in known - self.events.keys() if not os.path.exists(self.store.path_of(i)))
+        known = set(records.ids) if records is not None else set()
+        self.unrecorded = sorted(self.ids - known)
+        self.missing = sorted(i for i in known - self.ids if not os.path.exists(self.store.path_of(i)))
+        if records is not None and records.other is not None:
+            self.others.append(Problem(records.path, "", str(records.other).removeprefix(f"{records.path} ")))
+            self.unrecorded = []
         if records is None or not records.damaged:
             return ""
         places = amounts.count(records.damaged, "place")
@@ -258,5 +276,6 @@ class _Reading:
 
     def checked(self, tried: Tried | None) -> Checked:
         rerun = (0, 0, (), ()) if tried is None else tried.astuple()
+        rest: tuple[Any, ...] = (*rerun, tuple(self.others))
         known = self.entries, self.bytes, tuple(self.problems), tuple(self.unrecorded), tuple(self.missing)
-        return Checked(*known, *rerun)
+        return Checked(*known, *rest)

@@ -16,11 +16,13 @@ from cachepy.disk.entryfile import MAGIC, EntryFile
 from cachepy.disk.handling import PROGRAMS_HEAD, read_plain
 from cachepy.disk.meta import rows_of
 from cachepy.disk.places import CLAIM, ENTRY, OLD, TEMPORARY, VALID, call_named
-from cachepy.errors import EntryError, UntrustedEntryError
+from cachepy.disk.statmemo import OTHER_MEMO
+from cachepy.errors import EntryError, OtherFormatError, UntrustedEntryError
 from cachepy.graph import unpacked
 from cachepy.model import Event, Record
-from cachepy.reach.source import is_whole
-from cachepy.recording.programs import records_in
+from cachepy.reach.source import FORMAT, is_whole, other_format
+from cachepy.recording.programs import check_format, records_in
+from cachepy.recording.table import FORMAT as GRAPH_FORMAT
 from cachepy.recording.table import Reading
 from cachepy.rows import wire
 from cachepy.rows.moved import moved_event
@@ -31,8 +33,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cachepy.disk.entryfile import Stamp
+    from cachepy.rows.packed import Row
 
 WHOLE, BROKEN, FOREIGN = "whole", "broken", "foreign"  # foreign: not ours to judge or to move
+OTHER = "other"  # of another version of cachepy: left alone likewise, and no fault of the directory
 _LOOKS = 5  # at a file that others replace all the time
 _PLAIN = b"\x80\x05"  # how data in the wire form begins
 _PATIENCE = 5.0  # s; a writer holds the lock of the graph for the time of one write
@@ -92,6 +96,8 @@ def _look_once(store: Store, path: str, stamp: Stamp) -> Look:
         raise
     except OSError as error:  # no rights, or a bad disk: moving it would not help
         state, what = FOREIGN, f"cannot be read: {error.strerror}"
+    except OtherFormatError as error:
+        state, what = OTHER, str(error).removeprefix(f"{path} ")
     except UntrustedEntryError as error:  # a stranger's, not damage: it is left alone
         state, what = FOREIGN, str(error).removeprefix(f"{path} ")
     except (EntryError, ValueError) as error:
@@ -141,10 +147,14 @@ def _check_plain(path: str) -> None:
         data = file.read()
     try:
         record = wire.loads(data)
-        if path.endswith(VALID):
-            good = type(record) is tuple and tuple(map(type, record)) == (float, str)
+        if path.endswith(VALID):  # what stands behind these two is of a newer cachepy
+            good = type(record) is tuple and tuple(map(type, record[:2])) == (float, str)
+        elif form := other_format(record):
+            raise OtherFormatError(path, form, FORMAT)
         else:
             good = type(record) is list or is_whole(data)  # a list: without source
+    except OtherFormatError:
+        raise
     except Exception as error:  # damage raises almost anything
         raise ValueError(f"is damaged: {error}") from error
     if not good:
@@ -153,7 +163,9 @@ def _check_plain(path: str) -> None:
 
 def _check_program(path: str) -> None:
     """ValueError if records of what programs make are damaged."""
-    if records_in(read_plain(path))[1]:
+    data = read_plain(path)
+    check_format(path, data)
+    if records_in(data)[1]:
         raise ValueError("is damaged: calls that their programs no longer make may count as made")
 
 
@@ -174,9 +186,28 @@ class Records:
 
     def __init__(self, data: bytes, root: str) -> None:
         reading = Reading(data, root)
-        self.events = unpacked([row for _, rows in reading for row in rows])
+        self.path = os.path.join(root, "graph.pkl")
+        self.ids: list[str] = []
+        self.rows: list[Row] = []
+        for ids, rows in reading:
+            self.ids += ids
+            self.rows += rows
         self.damaged = reading.damaged
+        self.format = reading.format
         self.is_ours = bool(reading.taken or reading.has_header) or not data
+
+    @property
+    def other(self) -> OtherFormatError | None:
+        """What to say if it is of another version: it is not written anew then."""
+        return OtherFormatError(self.path, self.format, GRAPH_FORMAT) if self.format != GRAPH_FORMAT else None
+
+    @property
+    def events(self) -> list[Event]:
+        return unpacked(self.rows)
+
+    def pairs(self) -> Iterator[tuple[str, Row]]:
+        """Each call with a row of it."""
+        return zip(self.ids, self.rows, strict=True)
 
 
 def read_graph(store: Store) -> Records | None:
@@ -220,32 +251,35 @@ def unlock(fd: int) -> None:
 
 
 def read_memo(store: Store) -> tuple[list[bytes], int] | None:
-    """The rows of the memo that check, and how many do not; None if there is none."""
+    """The rows of the memo that check, and how many do not; None if there is none, or one of another version."""
     try:
         with open(store.memo_file, "rb") as file:
             data = file.read()
     except FileNotFoundError:
         return None
+    if data.startswith(OTHER_MEMO):
+        return None
     rows = [files._row(*row) for row in files._rows(data)]
     return rows, -(-len(data) // files._ROW.size) - len(rows)
 
 
-def entry_files(store: Store) -> list[str]:
+def entry_files(store: Store) -> Iterator[str]:
     """All that holds a value or speaks of one, sorted; entries before what belongs to them."""
-    code = [path for path in store.others("code") if not path.endswith(TEMPORARY)]
-    programs = [path for path in store.others("programs") if not path.endswith(TEMPORARY)]
-    return [*store.files(ENTRY), *store.files(OLD, VALID), *code, *programs]
+    yield from store.files(ENTRY)
+    yield from store.files(OLD, VALID)
+    for folder in ("code", "programs"):
+        yield from (path for path in store.others(folder) if not path.endswith(TEMPORARY))
 
 
 def looks(store: Store, progress: Callable[[int, int], None] | None = None) -> Iterator[Look]:
     """A look at each file, as they are listed now."""
-    paths = entry_files(store)
-    for done, path in enumerate(paths, 1):
+    number = 0 if progress is None else sum(1 for _ in entry_files(store))
+    for done, path in enumerate(entry_files(store), 1):
         found = look(store, path)
         if found is not None:
             yield found
         if progress is not None:
-            progress(done, len(paths))
+            progress(done, max(done, number))
 
 
 def call_of(found: Look) -> str:

@@ -10,13 +10,13 @@ import os
 from cachepy.errors import CacheReadWarning
 from cachepy.session import current_session
 from cachepy.upkeep.examine import read_graph, stamp_of
-from cachepy.upkeep.rewrite import latest, rewrite
+from cachepy.upkeep.rewrite import in_order, latest, rewrite
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Container, Iterable, Sequence
 
-    from cachepy.model import Event
+    from cachepy.rows.packed import Row
     from cachepy.store import Store
     from cachepy.upkeep.examine import Records
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def to_forget(store: Store, going: Container[str] = ()) -> set[str]:
     """The calls whose values are gone, or going."""
     old = read_graph(store)
-    return set() if old is None or not _may(store, old) else _gone(store, old.events, going)
+    return set() if old is None or not _may(store, old) else _gone(store, old.ids, going)
 
 
 def forget(store: Store) -> set[str]:
@@ -34,12 +34,12 @@ def forget(store: Store) -> set[str]:
     """
     gone = set[str]()
 
-    def made(old: Records, _data: bytes) -> list[Event] | None:
+    def made(old: Records, _data: bytes) -> Sequence[Row] | None:
         if not _may(store, old):
             return None
-        gone.update(_gone(store, old.events))
-        kept = [event for event in latest(old.events).values() if event.id not in gone]
-        return sorted(kept, key=lambda e: (e.created, e.id, e.run)) if len(kept) < len(old.events) else None
+        gone.update(_gone(store, old.ids))
+        kept = {mark: row for mark, row in latest(old.pairs()).items() if mark[0] not in gone}
+        return in_order(kept) if len(kept) < len(old.rows) else None
 
     if os.path.exists(store.journal.path):
         rewrite(store, made)
@@ -48,6 +48,9 @@ def forget(store: Store) -> set[str]:
 
 def _may(store: Store, old: Records) -> bool:
     """Nothing is dropped from a file that is not ours, or of which not all can be read."""
+    if old.other is not None:
+        store.say_other(old.other, "nothing was forgotten")
+        return False
     if old.is_ours and not old.damaged:
         return True
     text = f"{store.journal.path} is damaged, so nothing was forgotten; cache_repair() rebuilds it"
@@ -55,6 +58,6 @@ def _may(store: Store, old: Records) -> bool:
     return False
 
 
-def _gone(store: Store, events: Iterable[Event], going: Container[str] = ()) -> set[str]:
+def _gone(store: Store, calls: Iterable[str], going: Container[str] = ()) -> set[str]:
     """OSError for a folder that cannot be looked into: what is in there is not gone."""
-    return {i for i in {event.id for event in events} if i in going or stamp_of(store.path_of(i)) is None}
+    return {i for i in set(calls) if i in going or stamp_of(store.path_of(i)) is None}

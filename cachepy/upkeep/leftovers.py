@@ -110,7 +110,11 @@ def _unneeded_code(store: Store) -> list[str]:
     records = [p for p in store.others("code") if not p.endswith(TEMPORARY)]
     if not records:
         return []
-    needed = {d.digest for e in stock(store.root) for event in e.events for d in event.trace.deps if d.kind == CODE}
+    needed: set[str | None] = set()
+    for entry in stock(store.root):
+        if entry.is_other:  # what it needs is known to another version of cachepy only
+            return []
+        needed.update(d.digest for event in entry.events for d in event.trace.deps if d.kind == CODE)
     current_session()._code_kept.clear()  # written again when a call needs them again
     return [p for p in records if digest_in(p) not in needed and is_ours(p)]
 

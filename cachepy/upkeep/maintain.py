@@ -367,7 +367,7 @@ def prune(root: str, limits: Limits, *, forget: bool, dry_run: bool) -> Pruned:
 
 def _outdated(root: str, limit: float, limits: Limits) -> list[Stock]:
     """The entries from before a time, and the first of the others while they are too large, or too many, together."""
-    entries = sorted(stock(root), key=lambda e: (limits.time_of(e), e.path))
+    entries = sorted((each.slim() for each in stock(root)), key=lambda e: (limits.time_of(e), e.path))
     size, files, found = sum(e.size for e in entries), sum(len(e.files) for e in entries), []
     most = float("inf") if limits.max_bytes is None else limits.max_bytes
     many = float("inf") if limits.max_entries is None else limits.max_entries

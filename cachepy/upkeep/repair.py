@@ -7,7 +7,9 @@ check, compact, handling, claims, entryfile, examine, files, model, rewrite, sto
 from __future__ import annotations
 
 import os
+from itertools import chain
 
+from cachepy.asking.progress import Bar
 from cachepy.disk import claims
 from cachepy.disk.entryfile import EntryFile, assemble
 from cachepy.disk.handling import has_tag, read_plain
@@ -19,7 +21,7 @@ from cachepy.errors import CachepyError, EntryError
 from cachepy.model import Event, Record
 from cachepy.recording.compact import shrink
 from cachepy.refusal import refuse
-from cachepy.rows.packed import pack
+from cachepy.rows.packed import pack, row_of, times
 from cachepy.session import current_session
 from cachepy.store import Store
 from cachepy.upkeep.aside import Aside, Moved
@@ -27,6 +29,7 @@ from cachepy.upkeep.check import Problem
 from cachepy.upkeep.examine import (
     BROKEN,
     FOREIGN,
+    OTHER,
     WHOLE,
     Records,
     call_of,
@@ -36,14 +39,15 @@ from cachepy.upkeep.examine import (
     stamp_of,
 )
 from cachepy.upkeep.leftovers import is_abandoned, is_orphan
-from cachepy.upkeep.rewrite import latest, rewrite
+from cachepy.upkeep.rewrite import in_order, latest, rewrite
 from cachepy.upkeep.stock import root_of
 from cachepy.values import amounts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
+    from cachepy.rows.packed import Row
     from cachepy.upkeep.examine import Look
 
 
@@ -174,8 +178,22 @@ class _Repair:
         self.dry_run = dry_run
         self.aside = Aside(store.root, dry_run=dry_run)
         self.claims = claims.Claims()
-        self.looks = list(looks(store))
-        self.foreign = [Problem(each.path, call_of(each), each.what) for each in self.looks if each.state == FOREIGN]
+        self.looks: list[Look] = []  # but for those of entries that nothing is to be done about
+        self.stored: list[tuple[str, Row]] = []  # all runs that the files tell of
+        self.whole = 0
+        with Bar("reading files") as bar:
+            for each in looks(store, bar.tell):
+                self._add(each)
+        self.foreign = [
+            Problem(each.path, call_of(each), each.what) for each in self.looks if each.state in (FOREIGN, OTHER)
+        ]
+
+    def _add(self, found: Look) -> None:
+        """Keep what a repair needs of a look: of whole entries the rows of their runs."""
+        self.whole += found.state == WHOLE and found.path.endswith(ENTRY)
+        self.stored += [(event.id, row_of(event)) for event in _events(self.store, found)]
+        if found.what or found.older:
+            self.looks.append(found)
 
     def run(self) -> Repaired:
         if not self.dry_run:
@@ -188,35 +206,36 @@ class _Repair:
             if each.state == BROKEN:
                 self.aside.move(each.path, each.stamp, each.what)
         mended = tuple(each.path for each in self.looks if self._lost(each) and (self.dry_run or self._mend(each)))
-        whole = sum(each.state == WHOLE and each.path.endswith(ENTRY) for each in self.looks)
         moved, left = tuple(self.aside.moved), tuple(self._leftovers())
-        return Repaired(whole, events, rebuilt, moved, mended, tuple(self.foreign), left, self.dry_run)
+        return Repaired(self.whole, events, rebuilt, moved, mended, tuple(self.foreign), left, self.dry_run)
 
     # -- the graph
 
     def _graph(self) -> tuple[int, bool]:
         """How many events it has now, and whether it was rebuilt."""
-        stored = list(_events(self.store, self.looks))
         old = read_graph(self.store)
         if old is not None and not old.is_ours and not self._is_ours():
             self.foreign.append(Problem(self.store.journal.path, "", "is not a cachepy graph"))
             return 0, False
-        new, rebuilt = _merged(old, stored)
+        if old is not None and old.other is not None:
+            self.foreign.append(Problem(old.path, "", str(old.other).removeprefix(f"{old.path} ")))
+            return len(old.rows), False
+        new, rebuilt = _merged(old, self.stored)
         if not rebuilt or self.dry_run:
             if old is not None and old.damaged:
                 self.aside.copy(self.store.journal.path, b"", _damage(old))
             return len(new), rebuilt
-        return self._replace_graph(stored), True
+        return self._replace_graph(), True
 
     def _is_ours(self) -> bool:
         """Whether this is a cache directory, and not a folder of the user's that has a graph.pkl of its own."""
-        return has_tag(self.store.root) or any(each.events for each in self.looks)
+        return has_tag(self.store.root) or bool(self.stored)
 
-    def _replace_graph(self, stored: list[Event]) -> int:
-        def made(old: Records, data: bytes) -> list[Event]:
+    def _replace_graph(self) -> int:
+        def made(old: Records, data: bytes) -> list[Row]:
             if old.damaged:
                 self.aside.copy(self.store.journal.path, data, _damage(old))
-            return _merged(old, stored)[0]
+            return _merged(old, self.stored)[0]
 
         return rewrite(self.store, made)
 
@@ -278,26 +297,24 @@ class _Repair:
                 yield path
 
 
-def _events(store: Store, found: Iterable[Look]) -> Iterator[Event]:
-    """All runs that the files tell of; of several, the one that was last seen to hold says so."""
-    for each in found:
-        if not each.path.endswith(ENTRY):
-            continue
-        seen, run = 0.0, ""
-        if each.state == WHOLE:
-            newest = each.events[0]
-            seen, run = max((newest.seen, newest.run), store.valid(newest.id) or (seen, run))
-        for event in each.events:
-            yield event.replace(seen=seen) if event.run == run else event
+def _events(store: Store, found: Look) -> Iterator[Event]:
+    """The runs that a file tells of; of several, the one that was last seen to hold says so."""
+    if not found.path.endswith(ENTRY):
+        return
+    seen, run = 0.0, ""
+    if found.state == WHOLE:
+        newest = found.events[0]
+        seen, run = max((newest.seen, newest.run), store.valid(newest.id) or (seen, run))
+    for event in found.events:
+        yield event.replace(seen=seen) if event.run == run and event.seen != seen else event
 
 
-def _merged(old: Records | None, stored: list[Event]) -> tuple[list[Event], bool]:
+def _merged(old: Records | None, stored: list[tuple[str, Row]]) -> tuple[list[Row], bool]:
     """Each run once, as it was last seen to hold; and whether the old file has to be replaced for that."""
-    known = latest(old.events if old is not None else ())
-    merged = latest([*known.values(), *stored])
-    is_new = any(key not in known or known[key].seen != event.seen for key, event in merged.items())
-    events = sorted(merged.values(), key=lambda e: (e.created, e.id, e.run))
-    return events, is_new or (old is not None and bool(old.damaged))
+    known = latest(old.pairs() if old is not None else ())
+    merged = latest(chain(old.pairs() if old is not None else (), stored))
+    is_new = any(mark not in known or times(known[mark])[0] != times(row)[0] for mark, row in merged.items())
+    return in_order(merged), is_new or (old is not None and bool(old.damaged))
 
 
 def _damage(old: Records) -> str:

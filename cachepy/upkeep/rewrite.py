@@ -14,24 +14,25 @@ from cachepy.disk import journal
 from cachepy.errors import CachepyError
 from cachepy.graph import HEADER
 from cachepy.rows import wire
-from cachepy.rows.packed import pack
+from cachepy.rows.packed import payload_of, run_in, times
 from cachepy.upkeep.examine import Records, unlock, with_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
-    from cachepy.model import Event
+    from cachepy.rows.packed import Row
     from cachepy.store import Store
 
 _TRIES = 5  # at a graph file that others replace meanwhile
 
 
-def rewrite(store: Store, made: Callable[[Records, bytes], list[Event] | None]) -> int:
+def rewrite(store: Store, made: Callable[[Records, bytes], Sequence[Row] | None]) -> int:
     """Replace the graph file by what `made` gives for its records and bytes; how many events it has then.
 
-    Nobody adds a record between reading the old file and putting the new one in its place. None leaves it as it is.
+    Nobody adds a record between reading the old file and putting the new one in its place. None leaves it as it is,
+    and so does a file of another version of cachepy.
     """
     path = store.journal.path
     for _ in range(_TRIES):
@@ -42,9 +43,11 @@ def rewrite(store: Store, made: Callable[[Records, bytes], list[Event] | None]) 
             file.seek(0)
             data = file.read()
             old = Records(data, store.root)
-            new = made(old, data)
+            if old.other is not None:
+                store.say_other(old.other)
+            new = made(old, data) if old.other is None else None
             if new is None:
-                return len(old.events)
+                return len(old.rows)
             was_whole = store.extent.covers(len(data))
             _put(path, new, os.fstat(file.fileno()).st_mode)
             if was_whole:
@@ -54,8 +57,8 @@ def rewrite(store: Store, made: Callable[[Records, bytes], list[Event] | None]) 
     raise CachepyError(f"cannot replace {path}: another process keeps replacing it; try again later")
 
 
-def _put(path: str, events: list[Event], mode: int) -> None:
-    journal.write_packed(path, map(pack, events) if events else [wire.dumps(HEADER)])
+def _put(path: str, rows: Sequence[Row], mode: int) -> None:
+    journal.write_packed(path, map(payload_of, rows) if rows else [wire.dumps(HEADER)])
     try:
         os.chmod(path, mode & 0o7777)
     except OSError:  # that of the user who does it
@@ -66,18 +69,24 @@ def _carry_over(store: Store, old: Any, end: int) -> int:
     """What was added to the old file meanwhile, where there are no locks."""
     time.sleep(0.05)
     old.seek(end)
-    late = Records(old.read(), store.root).events
-    for event in late:
-        store.journal.append_packed(pack(event))
+    late = Records(old.read(), store.root).rows
+    for row in late:
+        store.journal.append_packed(payload_of(row))
     store.journal.close()
     return len(late)
 
 
-def latest(events: Iterable[Event]) -> dict[tuple[str, str], Event]:
-    """Each run once, as it was last seen to hold."""
-    found: dict[tuple[str, str], Event] = {}
-    for event in events:
-        known = found.get((event.id, event.run))
-        if known is None or known.seen < event.seen:
-            found[event.id, event.run] = event
+def latest(pairs: Iterable[tuple[str, Row]]) -> dict[tuple[str, str], Row]:
+    """Of calls with rows, each run once, by call and run, as it was last seen to hold."""
+    found: dict[tuple[str, str], Row] = {}
+    for call, row in pairs:
+        mark = call, run_in(row)
+        known = found.get(mark)
+        if known is None or times(known)[0] < times(row)[0]:
+            found[mark] = row
     return found
+
+
+def in_order(rows: dict[tuple[str, str], Row]) -> list[Row]:
+    """The rows that `latest` gives, by when they were made."""
+    return [rows[call, run] for _, call, run in sorted((times(row)[1], *mark) for mark, row in rows.items())]

@@ -9,12 +9,15 @@ import os
 import time
 from errno import ENOENT
 
+from cachepy.asking.progress import Bar
 from cachepy.calls.options import Options, cache_default_dir
 from cachepy.disk.entryfile import EntryFile
 from cachepy.disk.meta import rows_of
+from cachepy.disk.places import ENTRY
 from cachepy.disk.tidy import is_ours
-from cachepy.errors import EntryError, UsageError
+from cachepy.errors import EntryError, OtherFormatError, UsageError
 from cachepy.rows.moved import moved_event
+from cachepy.rows.packed import row_of, unpack
 from cachepy.store import Store
 
 __all__ = ["Stock", "age_of", "is_ours", "root_of", "scan", "size_of", "state_of", "stock"]
@@ -25,43 +28,69 @@ if TYPE_CHECKING:
 
     from cachepy.disk.entryfile import Stamp
     from cachepy.model import Event
+    from cachepy.rows.packed import Row
 
 
 class Stock:
-    """One entry as it was when it was looked at; `events` is empty if it is damaged.
+    """One entry as it was when it was looked at; `events` is empty if it is damaged, or of another version."""
 
-    runs: each event with the file of its value.
-    """
-
-    __slots__ = ("events", "files", "path", "runs", "size", "stamp", "used", "written")
+    __slots__ = ("_events", "_names", "_rows", "is_other", "path", "size", "stamp", "used", "written")
 
     def __init__(self, path: str, root: str) -> None:
-        rows: list[tuple[Event | None, str]] = [(None, os.path.basename(path))]
+        rows: list[tuple[Event, str]] = []
+        self.is_other = False  # whether another version of cachepy wrote it
         try:
             opened = EntryFile(path)
-            rows[:], self.stamp = rows_of(path, opened), opened.stamp
-        except EntryError:
+            rows, self.stamp = rows_of(path, opened), opened.stamp
+        except EntryError as error:
+            self.is_other = isinstance(error, OtherFormatError)
             self.stamp = state_of(path)
         self.path = path
-        self.files = [os.path.join(os.path.dirname(path), name) for _, name in rows]
-        pairs = zip(rows, self.files, strict=True)
-        self.runs = [(moved_event(event, root), file) for (event, _), file in pairs if event is not None]
-        self.events = [event for event, _ in self.runs]
+        self._names = tuple(name for _, name in rows[1:])
+        self._events: list[Event] | None = [moved_event(event, root) for event, _ in rows]
+        self._rows: tuple[Row, ...] = ()
         states = [_stat(file) for file in self.files]
         self.size = sum(st.st_size for st in states if st is not None)
         self.used = max((max(st.st_atime, st.st_mtime) for st in states if st is not None), default=0.0)
-        self.written = self.events[0].created if self.events else self.stamp[1] / 1e9
+        self.written = self._events[0].created if self._events else self.stamp[1] / 1e9
+
+    @property
+    def events(self) -> list[Event]:
+        """Newest first."""
+        return [unpack(row) for row in self._rows] if self._events is None else self._events
+
+    @property
+    def files(self) -> list[str]:
+        """The files of the values."""
+        return [self.path, *(os.path.join(os.path.dirname(self.path), name) for name in self._names)]
+
+    @property
+    def runs(self) -> list[tuple[Event, str]]:
+        """Each event with the file of its value."""
+        return list(zip(self.events, self.files, strict=False))
+
+    def slim(self) -> Stock:
+        """The same, for who keeps very many: it takes a fifth of the memory, and its events take time."""
+        if self._events is not None:
+            self._rows = tuple(map(row_of, self._events))
+            self._events = None
+        return self
 
 
 def stock(root: str) -> Iterator[Stock]:
-    """All entries that cachepy wrote, sorted by their paths."""
-    for path in Store(root).calls():
-        try:
-            entry = Stock(path, root)
-        except OSError:
-            continue  # removed meanwhile, or not ours to read
-        if entry.events or is_ours(path):
-            yield entry
+    """All entries that cachepy wrote, sorted by their paths; on a terminal a bar tells how far it is."""
+    store = Store(root)
+    folders = [] if os.path.islink(store.entries.rstrip(os.sep)) else store.folders()
+    with Bar("reading entries") as bar:
+        for at, folder in enumerate(folders):
+            bar.tell(at, len(folders))
+            for path in store.files_in(folder, ENTRY):
+                try:
+                    entry = Stock(path, root)
+                except OSError:
+                    continue  # removed meanwhile, or not ours to read
+                if entry.events or is_ours(path):
+                    yield entry
 
 
 def scan(root: str) -> Iterator[tuple[str, Event | None]]:

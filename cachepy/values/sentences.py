@@ -32,6 +32,7 @@ CUES = {
     "owner": "its stored value belongs to {name}, so it is not loaded: if you trust them, set "
     "CACHEPY_TRUSTED_OWNERS={name}",
     "closed": "its stored value cannot be read ({name})",
+    "format": "its stored value has format {name}",
     "seal": "its stored value is {name}: see CACHEPY_SIGNING_KEY",
     "value": "the stored value of {name} is missing",
     "result": "{name} gives a different result now",

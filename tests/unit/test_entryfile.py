@@ -18,7 +18,7 @@ from cachepy.disk.entryfile import EntryFile, assemble, load_value
 from cachepy.disk.meta import rows_of
 from cachepy.disk.payload import pack
 from cachepy.disk.trust import SEAL, Trust
-from cachepy.errors import EntryError, UntrustedEntryError
+from cachepy.errors import EntryError, OtherFormatError, UntrustedEntryError
 from cachepy.rows import wire
 
 META = b"what the store says of a call"
@@ -182,7 +182,9 @@ def test_another_version(tmp_path):
         with open(path, "r+b") as file:
             file.seek(len(entryfile.MAGIC) - 1)
             file.write(bytes([version]))
-        with pytest.raises(EntryError, match=f"format {version}; this cachepy reads {entryfile.MAGIC[-1]}"):
+        age = "an older" if version < entryfile.MAGIC[-1] else "a newer"
+        text = f"has format {version} of {age} cachepy; this one reads format {entryfile.MAGIC[-1]}$"
+        with pytest.raises(OtherFormatError, match=text):
             EntryFile(path)
 
 

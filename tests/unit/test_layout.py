@@ -101,7 +101,7 @@ ALLOWED: dict[str, set[str]] = {
     "payload": {"modules"},
     "owner": {"entryfile"},
     "extent": {"handling"},
-    "refusals": {"entryfile", "places", "trust"},
+    "refusals": {"entryfile", "handling", "places", "trust"},
     "places": {"handling"},
     "mounts": set(),
     "statmemo": {"handling"},
@@ -214,10 +214,10 @@ ALLOWED: dict[str, set[str]] = {
         "verify",
     },
     # upkeep/
-    "stock": {"entryfile", "meta", "moved", "options", "store", "tidy"},
+    "stock": {"entryfile", "meta", "moved", "options", "packed", "places", "progress", "store", "tidy"},
     "examine": {
-        "entryfile", "files", "graph", "handling", "meta", "model", "moved", "places", "programs", "source", "store",
-        "table", "wire",
+        "entryfile", "files", "graph", "handling", "meta", "model", "moved", "places", "programs", "source", "statmemo",
+        "store", "table", "wire",
     },
     "aside": {"examine", "handling", "model", "trust"},
     "rewrite": {"examine", "graph", "journal", "packed", "wire"},
@@ -231,7 +231,7 @@ ALLOWED: dict[str, set[str]] = {
     "check": {"amounts", "examine", "model", "places", "stock", "store", "trial"},
     "repair": {
         "amounts", "aside", "check", "claims", "compact", "entryfile", "examine", "handling", "leftovers", "meta", "model",
-        "owner", "packed", "payload", "places", "refusal", "rewrite", "session", "stock", "store",
+        "owner", "packed", "payload", "places", "progress", "refusal", "rewrite", "session", "stock", "store",
     },
     # drawing/
     "bands": set(),

@@ -117,6 +117,9 @@ def test_many_entries_take_no_square_time(root, monkeypatch):
         def __init__(self, number):
             self.path, self.written, self.size, self.files = str(number), number, 1, ["value"]
 
+        def slim(self):
+            return self
+
     monkeypatch.setattr(maintain, "stock", lambda _: map(Fake, range(50_000)))
     root.mkdir()
     began = time.perf_counter()
