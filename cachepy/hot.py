@@ -14,6 +14,7 @@ from _pickle import loads
 from marshal import dumps
 from os import F_OK, access, stat
 from time import perf_counter, time, time_ns
+from weakref import ref
 
 from cachepy.code import cached_target
 from cachepy.digest import env_digest
@@ -34,6 +35,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
+    from weakref import ReferenceType
 
     from cachepy.calls.request import Request
     from cachepy.disk.entryfile import Stamp
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
 
 _NEVER = Era(is_over=True)
 _TRIALS = 5  # of which the quickest tells what a hit costs
-_MOST = 100_000  # checks that are kept for one function
+_MOST = 100_000  # checks that are kept in a process
 _SETTLED = ALWAYS | {PACKAGE}  # versions are those of this process; the others need no check
 
 
@@ -55,13 +57,12 @@ class Hot:
 
     absent: paths that have to lead nowhere; entries, files, codes, environ: the rest, for which `more` is set; far:
     what a network mount has to be asked for before it tells of them; shown: the era of the graph in which its node
-    and those below it were there.
+    and those below it were there; home: the hot calls of the function, once it is among them.
     """
 
     __slots__ = (
-        "absent", "called", "chosen", "codes", "entries", "environ", "event", "far", "files", "guard", "id", "index",
-        "more", "noted",
-        "path", "several", "shown", "stamp", "stored", "used",
+        "absent", "called", "chosen", "codes", "entries", "environ", "event", "far", "files", "guard", "home", "id",
+        "index", "more", "noted", "path", "several", "shown", "stamp", "stored", "used",
     )  # fmt: skip
 
     def __init__(self, path: str, stored: Stored, index: int, guard: Callable[[], bool], verifier: Verifier) -> None:
@@ -73,6 +74,7 @@ class Hot:
         self.chosen, self.several = verifier.chosen, verifier.several
         self.guard = guard
         self.more = False
+        self.home = _NOWHERE
         self.noted: object = None
         self.shown = _NEVER
         self.used: float | None = None  # when that was marked, if anybody wants to know
@@ -112,6 +114,7 @@ class Hot:
         if self.shown.is_over:
             session.sink.hit(self.event, self.chosen, self.several)
             self.shown = session.sink.era
+        self.home.is_used = True
         if self.used is not None and time() - self.used > USED:
             self.mark(session)
         return value
@@ -140,13 +143,23 @@ class Hot:
         return session.store(self.event.root).value(self.id, self.stored, self.index)
 
 
-class Hots:
+class Home:
+    """Where hot calls are kept; is_used: whether one of them was a hit since room was made last."""
+
+    is_used = False
+
+
+_NOWHERE = Home()
+
+
+class Hots(Home):
     """The hot calls of one cached function: by key, and those with short arguments by these.
 
     Arguments that are numbers, texts and paths are the same exactly if their types and their bytes are.
     """
 
     def __init__(self, call: CachedCall) -> None:
+        self.mark = ref(self, _room.drop)
         self._known: dict[str, Hot] = {}
         self._short: dict[tuple[type, ...], tuple[bool, dict[bytes, Hot], list[bool]]] = {}
         self._size = 0
@@ -164,9 +177,9 @@ class Hots:
 
         values: the arguments, if the key is made of nothing but them.
         """
-        if self._size + len(hot) > _MOST:
-            self._halve()
+        _room.take(self, len(hot))
         self._size += len(hot)
+        hot.home = self
         self._known[key] = hot
         kinds = tuple(map(type, values))
         if kinds and all(kind in LEAVES or _is_path(kind) for kind in kinds):
@@ -179,8 +192,11 @@ class Hots:
                 self._finds = True
                 self._call.find = self._call.binder.finder(self._short, dumps, _with_paths)
 
+    def __len__(self) -> int:
+        """How many checks they have."""
+        return self._size
 
-    def _halve(self) -> None:
+    def halve(self) -> None:
         """Forget every other one: who goes round and round over too many calls finds some of them all the same."""
         for key in list(self._known)[::2]:
             self._known.pop(key, None)
@@ -191,6 +207,50 @@ class Hots:
             table.clear()
             table.update(rows)
         self._size = sum(map(len, known))
+
+
+class _Room:
+    """Keeps the hot calls of all functions of a process within one bound.
+
+    Those of functions that had no hit since the last time go first, the one that was added to longest ago before the
+    others; then every other one of those that have most.
+    """
+
+    def __init__(self) -> None:
+        self._homes: dict[ReferenceType[Hots], None] = {}  # that which was added to last at the end
+        self._count = 0  # at most so many checks are kept: those that went meanwhile are among them
+
+    def drop(self, mark: ReferenceType[Hots]) -> None:
+        """A function is gone."""
+        self._homes.pop(mark, None)
+
+    def take(self, home: Hots, size: int) -> None:
+        """Some checks are about to be added."""
+        self._homes.pop(home.mark, None)
+        self._homes[home.mark] = None
+        self._count += size
+        if self._count > _MOST:
+            self._make(size)
+
+    def _make(self, size: int) -> None:
+        homes = [home for mark in list(self._homes) if (home := mark()) is not None]
+        most = _MOST * 3 // 4 - size
+        total = sum(map(len, homes))
+        if total + size > _MOST:
+            for home in homes[:-1]:  # the last is the one that is added to
+                if total > most and not home.is_used:
+                    total -= len(home)
+                    home.clear()
+            while total > most and len(home := max(homes, key=len)):
+                total -= len(home)
+                home.halve()
+                total += len(home)
+            for home in homes:
+                home.is_used = False
+        self._count = total + size
+
+
+_room = _Room()
 
 
 def _is_path(cls: type) -> bool:

@@ -7,6 +7,7 @@ long way says comes from a session that knows nothing yet.
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import os
 import shutil
@@ -19,6 +20,7 @@ from pathlib import Path
 import pytest
 
 import cachepy
+from cachepy import hot
 from cachepy.digest import Digester
 from cachepy.disk import files
 from cachepy.engine import CachedCall
@@ -1053,6 +1055,48 @@ def test_what_is_kept_is_bounded(world, monkeypatch):
             assert m.f(x) == x
     assert len(m.f.__cachepy__.hots._known) <= 50
     assert [m.f(x) for x in range(200)] == list(range(200))
+
+
+def test_the_bound_is_one_for_all_functions_and_what_is_not_used_goes_first(world, monkeypatch):
+    monkeypatch.setattr("cachepy.hot._MOST", 50)
+    m = world.define("""
+        @cf
+        def used(x): return x
+        @cf
+        def idle(x): return x
+        @cf
+        def new(x): return x
+    """)
+
+    def hot(f):
+        return len(f.__cachepy__.hots._known)
+
+    for f in (m.used, m.idle):
+        for x in range(15):
+            world.warm(f, x)
+    m.idle.__cachepy__.hots.is_used = False
+    for x in range(25):
+        world.warm(m.new, x)
+        assert [m.used(each) for each in range(15)] == list(range(15))
+    assert (hot(m.used), hot(m.idle), hot(m.new)) == (15, 0, 25)
+    for x in range(200):
+        world.warm(m.new, x)
+        assert hot(m.used) + hot(m.idle) + hot(m.new) <= 50
+    assert [m.idle(x) for x in range(15)] == list(range(15))
+
+
+def test_the_room_of_functions_that_are_gone_is_free(world, monkeypatch):
+    monkeypatch.setattr("cachepy.hot._MOST", 50)
+    m = world.define("")
+    before = len(hot._room._homes)
+    for number in range(20):
+        exec(f"@cf\ndef f(x): return x + {number}", vars(m))
+        for x in range(10):
+            for _ in range(4):
+                assert m.f(x) == x + number
+        assert len(m.f.__cachepy__.hots._known) == 10
+        gc.collect()
+    assert len(hot._room._homes) <= before + 2
 
 
 def test_a_value_that_cannot_be_loaded_any_more(world):
