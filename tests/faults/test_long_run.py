@@ -1,0 +1,70 @@
+"""A process that goes on and on holds at its end what it held after a tenth: no times, only ratios."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(__file__).with_name("long_run.py")
+BOUNDS = ["cachepy.code._REMEMBER=50", "cachepy.session._SENT=50"]  # a short run comes to them
+HOT = ["cachepy.hot._MOST=200", "cachepy.store._PARSED=200", "cachepy.engine._MANY=200"]
+
+
+def run(folder, kind, number, *bounds):
+    """What the process held at its beginning and after each tenth."""
+    args = [sys.executable, str(PROGRAM), kind, str(number), *bounds]
+    done = subprocess.run(args, cwd=folder, capture_output=True, text=True, check=True)
+    states = json.loads(done.stdout)
+    assert len(states) == 11
+    return states
+
+
+def grown(states, what, start=2, end=-1):
+    return states[end][what] / states[start][what]
+
+
+def check_the_same(states):
+    """Of what a graph has nothing to do with."""
+    assert states[-1]["descriptors"] == states[2]["descriptors"]
+    assert states[-1]["threads"] == states[2]["threads"]
+
+
+@pytest.mark.parametrize(
+    "number", [10_000, pytest.param(100_000, marks=pytest.mark.stress)], ids=["a tenth", "the whole"]
+)
+def test_hits_and_runs_of_the_same_calls_take_nothing(tmp_path, number):
+    """Ten hits for each run."""
+    states = run(tmp_path, "again", number)
+    check_the_same(states)
+    assert grown(states, "nodes") == 1
+    assert grown(states, "objects") < 1.01
+    assert grown(states, "memory") < 1.1
+
+
+@pytest.mark.parametrize(
+    "number", [2_000, pytest.param(100_000, marks=pytest.mark.stress)], ids=["short", "the whole"]
+)
+def test_new_calls_take_what_the_graph_does(tmp_path, number):
+    """What is kept of hits has a bound; only the rows of the graph grow, which are no objects of the collector."""
+    states = run(tmp_path, "new", number, *HOT)
+    check_the_same(states)
+    assert states[-1]["nodes"] == number
+    assert grown(states, "objects", 3) < 1.1
+    first = states[5]["memory"] - states[3]["memory"]  # of two tenths, which are past all bounds
+    assert states[-1]["memory"] - states[-3]["memory"] < 2 * first + (1 << 20)
+
+
+@pytest.mark.parametrize(
+    "number", [1_000, pytest.param(10_000, marks=pytest.mark.stress)], ids=["a tenth", "the whole"]
+)
+def test_a_function_that_is_defined_again_and_again(tmp_path, number):
+    """As in a notebook: one call, one node."""
+    states = run(tmp_path, "defined", number, *BOUNDS)
+    check_the_same(states)
+    assert states[-1]["nodes"] == 1
+    assert grown(states, "objects") < 1.1
+    assert grown(states, "memory") < 1.1
