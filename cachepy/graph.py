@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from _thread import RLock
 from _weakref import ref
+from collections.abc import Mapping
 
 from cachepy.disk import journal
 from cachepy.disk.handling import read_plain
@@ -34,7 +35,7 @@ from cachepy.rows.packed import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Container, Iterable, Mapping
+    from collections.abc import Callable, Collection, Container, Iterable, Iterator
     from collections.abc import Set as AbstractSet
     from pathlib import Path
     from typing import Any
@@ -346,6 +347,25 @@ def unpacked(rows: Iterable[Row]) -> list[Event]:
     known: dict[bytes, Any] = {}
     with Quiet():
         return [unpack(row, known) for row in rows]
+
+
+class Unpacked(Mapping[str, "Event"]):
+    """The events of rows by id, in the order of the ids; each made when it is asked for: there may be a million."""
+
+    def __init__(self, rows: dict[str, Row]) -> None:
+        self._rows = rows
+
+    def __getitem__(self, call: str) -> Event:
+        return unpack(self._rows[call])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._rows))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, call: object) -> bool:
+        return call in self._rows
 
 
 def read_events(path: str, *, root: str | None = None) -> tuple[list[Event], bool]:

@@ -233,7 +233,7 @@ class _Room:
             self._make(size)
 
     def _make(self, size: int) -> None:
-        homes = [home for mark in list(self._homes) if (home := mark()) is not None]
+        homes = [home for home in [mark() for mark in list(self._homes)] if home is not None]
         most = _MOST * 3 // 4 - size
         total = sum(map(len, homes))
         if total + size > _MOST:
@@ -241,10 +241,10 @@ class _Room:
                 if total > most and not home.is_used:
                     total -= len(home)
                     home.clear()
-            while total > most and len(home := max(homes, key=len)):
-                total -= len(home)
-                home.halve()
-                total += len(home)
+            while total > most and len(largest := max(homes, key=len)):
+                total -= len(largest)
+                largest.halve()
+                total += len(largest)
             for home in homes:
                 home.is_used = False
         self._count = total + size

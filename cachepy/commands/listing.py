@@ -17,7 +17,7 @@ from cachepy.commands.causes import sentence, telling
 from cachepy.commands.finding import place
 from cachepy.commands.opening import Opened, opened, session_at, similar
 from cachepy.commands.options import command, looks_at_code
-from cachepy.commands.tell import Tell
+from cachepy.commands.tell import Tell, item
 from cachepy.graph import file_path, written_by
 from cachepy.model import ENV, FILE, PACKAGE
 from cachepy.values import amounts
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from cachepy.model import Dep
     from cachepy.upkeep.stock import Stock
 
-_SORTS: dict[str, tuple[Callable[[Stock], Any], bool]] = {  # key, largest first
+_SORTS: dict[str, tuple[Callable[[_Line], Any], bool]] = {  # key, largest first
     "age": (lambda e: e.written, True),
     "size": (lambda e: e.size, True),
-    "time": (lambda e: e.events[0].elapsed, True),
-    "name": (lambda e: (e.events[0].title, e.events[0].id), False),
+    "time": (lambda e: e.elapsed, True),
+    "name": (lambda e: (e.title, e.id), False),
 }
 _VALUE_BYTES = 100_000_000
 _REPR = 4000  # characters
@@ -67,26 +67,50 @@ def ls(tell: Tell, cache_dir: str | None, *, pattern: str, output: str | None, s
     from cachepy.upkeep.stock import stock
 
     root = place(cache_dir, tell.say)
+    known: list[str] = []
+    entries: list[_Line] = []
+    functions: set[str] = set()
+    unread = 0
     with session_at(root):
-        found = list(stock(root))
-    listed = [e for e in found if e.events]
-    key, down = _SORTS[sort]
-    meant = [e for e in listed if _is_asked(e, pattern) and (output is None or _wrote(e, output))]
-    entries = sorted(meant, key=key, reverse=down != reverse)
-    if tell.as_json:
-        tell.document(cache_dir=root, entries=[_entry(e) for e in entries])
-    else:
-        _tell_entries(tell, entries, [e.events[0].id for e in listed])
-    if not listed:
-        tell.say(f"nothing is stored in {root}")
-    elif not entries and output is not None:
-        _say_no_writer(tell, listed, output)
-    elif not entries:
-        say_none(tell, {e.events[0].fname for e in listed}, pattern, amounts.count(len(listed), "stored call"))
-    if len(found) > len(listed):
-        number = amounts.count(len(found) - len(listed), "entry")
-        tell.say(f"warning: {number} cannot be read; `cachepy verify` says why")
+        for entry in stock(root):  # of each only its line is kept: there may be a million
+            if not entry.events:
+                unread += 1
+                continue
+            known.append(entry.events[0].id)
+            functions.add(entry.events[0].fname)
+            if _is_asked(entry, pattern) and (output is None or _wrote(entry, output)):
+                entries.append(_Line(entry, as_json=tell.as_json))
+        key, down = _SORTS[sort]
+        entries.sort(key=key, reverse=down != reverse)
+        if tell.as_json:
+            tell.listing("entries", (each.text for each in entries), cache_dir=root)
+        else:
+            _tell_entries(tell, entries, known)
+        if not known:
+            tell.say(f"nothing is stored in {root}")
+        elif not entries and output is not None:
+            _say_no_writer(tell, stock(root), output)
+        elif not entries:
+            say_none(tell, functions, pattern, amounts.count(len(known), "stored call"))
+    if unread:
+        tell.say(f"warning: {amounts.count(unread, 'entry')} cannot be read; `cachepy verify` says why")
     return 0
+
+
+class _Line:
+    """What is listed of an entry: what it is sorted by, and its part of the answer."""
+
+    __slots__ = ("elapsed", "id", "runs", "size", "text", "title", "written")
+
+    def __init__(self, entry: Stock, *, as_json: bool) -> None:
+        event = entry.events[0]
+        self.id: str = event.id
+        self.title: str = event.title
+        self.elapsed: float = event.elapsed
+        self.size: int = entry.size
+        self.written: float = entry.written
+        self.runs = len(entry.files)
+        self.text: str = item(_entry(entry)) if as_json else ""
 
 
 def _is_asked(entry: Stock, pattern: str) -> bool:
@@ -113,10 +137,11 @@ def _wrote(entry: Stock, path: str) -> bool:
     return any(each == wanted or each.startswith(os.path.join(wanted, "")) for each in written_by(entry.events[0]))
 
 
-def _say_no_writer(tell: Tell, listed: list[Stock], path: str) -> None:
+def _say_no_writer(tell: Tell, listed: Iterable[Stock], path: str) -> None:
     """That no call wrote a file, and how many read it."""
     wanted = os.path.abspath(path)
-    readers = [e.events[0] for e in listed if any(file_path(e.events[0], d.name) == wanted for d in _files_of(e))]
+    whole = (e for e in listed if e.events)
+    readers = [e.events[0] for e in whole if any(file_path(e.events[0], d.name) == wanted for d in _files_of(e))]
     text = f"no stored call wrote {path}"
     if readers:
         text += f"; {readers[0].title} read it" if len(readers) == 1 else f"; {len(readers):,} calls read it"
@@ -136,17 +161,15 @@ def _entry(entry: Stock) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _tell_entries(tell: Tell, entries: list[Stock], known: list[str]) -> None:
+def _tell_entries(tell: Tell, entries: list[_Line], known: list[str]) -> None:
     now = time.time()
-    names = tell.names([e.events[0].id for e in entries], known)
-    rows = []
-    for entry in entries:
-        event, runs = entry.events[0], str(len(entry.files))
-        name = names[event.id]
-        if tell.is_terminal:
-            rows.append((name, amounts.size(entry.size), words.age(entry.written, now), runs, event.title))
-        else:
-            rows.append((name, str(entry.size), words.moment(entry.written), runs, event.title))
+    names = tell.names([e.id for e in entries], known)
+    rows = (
+        (names[e.id], amounts.size(e.size), words.age(e.written, now), str(e.runs), e.title)
+        if tell.is_terminal
+        else (e.id, str(e.size), words.moment(e.written), str(e.runs), e.title)
+        for e in entries
+    )
     tell.table(("id", "size", "age", "runs", "call"), rows, right="size age runs", fixed="id", spare="runs age")
 
 
@@ -165,16 +188,18 @@ def stats(tell: Tell, cache_dir: str | None) -> int:
     counts all files of the cache directory, also those of the graph. If results were dropped to hold the directory
     below max_bytes, a line on stderr says how many, how large and when.
     """
-    from cachepy.upkeep.maintain import cache_info, cache_stats
+    from cachepy.recording.within import dropped
+    from cachepy.store import Store
+    from cachepy.upkeep.maintain import Sums, size_of_all
 
     root = place(cache_dir, tell.say)
     with session_at(root):
-        told, info = cache_stats(root), cache_info(root)
-    functions, gone = told["by_function"], told["dropped"]
+        found, size, gone = Sums(root), size_of_all(root), dropped(Store(root))
+    functions = found.functions
     elapsed = sum(each["elapsed"] for each in functions.values())
     if tell.as_json:
-        total = {"entries": info["entries"], "size": info["size"], "elapsed": elapsed}
-        tell.document(cache_dir=root, functions=functions, total=total, oldest=info["oldest"], newest=info["newest"],
+        total = {"entries": found.entries, "size": size, "elapsed": elapsed}
+        tell.document(cache_dir=root, functions=functions, total=total, oldest=found.oldest, newest=found.newest,
                       dropped=gone)
         return 0
     if not functions:
@@ -183,7 +208,7 @@ def stats(tell: Tell, cache_dir: str | None) -> int:
         return 0
     rows = sorted(functions.items(), key=lambda f: -f[1]["size"])
     cells = [_sum(tell, name, f["entries"], f["size"], f["elapsed"]) for name, f in rows]
-    cells.append(_sum(tell, "total", info["entries"], info["size"], elapsed))
+    cells.append(_sum(tell, "total", found.entries, size, elapsed))
     tell.table(("calls", "size", "time", "function"), cells, right="calls size time")
     _tell_dropped(tell, gone)
     return 0

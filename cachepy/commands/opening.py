@@ -15,11 +15,12 @@ from cachepy.commands.finding import place
 from cachepy.commands.tell import WrongUse
 from cachepy.disk.files import Files
 from cachepy.disk.statmemo import ReadMemo
+from cachepy.graph import Unpacked
 from cachepy.values import amounts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from cachepy.model import Event
     from cachepy.session import Session
@@ -47,9 +48,9 @@ class Opened:
         self.unimported: dict[str, str] = {}  # module -> why it could not be imported
 
     @cached_property
-    def events(self) -> dict[str, Event]:
+    def events(self) -> Mapping[str, Event]:
         """What the graph holds, by id; not every command asks."""
-        return {event.id: event for event in self.session.graph.events()}
+        return Unpacked(self.session.graph.rows())
 
     @property
     def ids(self) -> Iterable[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import textwrap
 from contextlib import suppress
 
 import click
@@ -32,6 +33,7 @@ STYLES = {
     "partly stale": "yellow", "partly unknown": "magenta",
     "+": "green", "-": "red", "@": "cyan", "head": "bold", "faint": "dim",
 }  # fmt: skip
+_END = "\n}\n"  # of a document
 _MARKS = {"fresh": "✓", "hit": "✓", "stale": "✗", "missing": "○", "unknown": "?"}
 _ASCII = {"fresh": "ok", "hit": "ok", "stale": "x", "missing": "o", "unknown": "?"}
 
@@ -89,6 +91,14 @@ class Tell:
     def document(self, **fields: Any) -> None:
         """The answer as one JSON document; strict, ASCII only."""
         write(self.encoded(**fields))
+
+    def listing(self, key: str, items: Iterable[str], **fields: Any) -> None:
+        """A document whose last field is a long list, of what `item` made, written as it comes."""
+        write(f"{self.encoded(**fields)[: -len(_END)]},\n  {json.dumps(key)}: [")
+        count = 0
+        for count, each in enumerate(items, 1):
+            write(f"{',' if count > 1 else ''}\n{each}")
+        write(("\n  ]" if count else "]") + _END)
 
     def encoded(self, **fields: Any) -> str:
         body = {"schema": f"cachepy.{self.name}/1", **fields}
@@ -184,6 +194,11 @@ class Tell:
 
             self._console = Console(highlight=False, markup=False, emoji=False)
         return self._console
+
+
+def item(value: object) -> str:
+    """One item of a list in a document."""
+    return textwrap.indent(json.dumps(value, indent=2, allow_nan=False, default=str), "    ")
 
 
 def complain(text: str) -> None:

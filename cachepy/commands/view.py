@@ -9,7 +9,7 @@ import os
 
 import click
 
-from cachepy.api import cache_tree_nodes, hidden_now, without
+from cachepy.api import cache_tree_nodes, graph_now, hidden_now, without
 from cachepy.commands import completing, words
 from cachepy.commands.ask import code_of, look, say_left_out, seen
 from cachepy.commands.opening import Opened, opened
@@ -141,18 +141,20 @@ def _nodes(tops: list[str], hidden: set[str], tell: Tell | None = None) -> dict[
 
     tell: says how many are left out, if nobody did.
     """
-    nodes = without(cache_tree_nodes(), hidden)
     if tell is not None:
         say_left_out(tell, len(hidden))
     if not tops:
-        return nodes
-    todo, wanted = list(tops), set[str]()
-    while todo:
+        return without(cache_tree_nodes(), hidden)
+    graph, todo = graph_now(), list(tops)
+    found: dict[str, dict[str, Any]] = {}
+    while todo:  # only these are made: there may be a million others
         call = todo.pop()
-        if call not in wanted:
-            wanted.add(call)
-            todo += nodes[call]["children"]
-    return {i: {**n, "parents": [p for p in n["parents"] if p in wanted]} for i, n in nodes.items() if i in wanted}
+        node = None if call in found or call in hidden else graph.node(call)
+        if node is not None:
+            found[call] = node
+            todo += node["children"]
+    nodes = without({call: found[call] for call in sorted(found)}, hidden)
+    return {i: {**n, "parents": [p for p in n["parents"] if p in nodes]} for i, n in nodes.items()}
 
 
 def _stale(survey: Survey, nodes: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -134,16 +134,43 @@ def cache_info(cache_dir: str | os.PathLike[str] | None = None) -> dict[str, Any
     from pathlib import Path
 
     root = root_of(cache_dir)
-    rows = cache_list(root)
-    times = [r["created"] for r in rows]
+    total = Sums(root)
     return {
         "path": Path(root),
-        "entries": len(rows),
-        "size": sum(map(size_of, _all_files(root))),
-        "functions": sorted({r["fname"] for r in rows}),
-        "oldest": min(times, default=None),
-        "newest": max(times, default=None),
+        "entries": total.entries,
+        "size": size_of_all(root),
+        "functions": list(total.functions),
+        "oldest": total.oldest,
+        "newest": total.newest,
     }
+
+
+class Sums:
+    """What is stored, summed up by function, by one look at each entry."""
+
+    __slots__ = ("entries", "functions", "newest", "oldest", "size")
+
+    def __init__(self, root: str) -> None:
+        self.entries = self.size = 0
+        self.oldest: float | None = None
+        self.newest: float | None = None
+        found: dict[str, dict[str, Any]] = {}
+        for entry in stock(root):
+            for event in entry.events[:1]:
+                self.entries += 1
+                self.size += entry.size
+                total = found.setdefault(event.fname, {"entries": 0, "size": 0, "elapsed": 0.0})
+                total["entries"] += 1
+                total["size"] += entry.size
+                total["elapsed"] += event.elapsed
+                self.oldest = event.created if self.oldest is None else min(self.oldest, event.created)
+                self.newest = event.created if self.newest is None else max(self.newest, event.created)
+        self.functions = dict(sorted(found.items()))
+
+
+def size_of_all(root: str) -> int:
+    """Of all files of cachepy there, in bytes."""
+    return sum(map(size_of, _all_files(root)))
 
 
 def _all_files(root: str) -> Iterator[str]:
@@ -196,28 +223,15 @@ def cache_stats(cache_dir: str | os.PathLike[str] | None = None) -> dict[str, An
     (1, 1)
     """
     root = root_of(cache_dir)
-    rows = cache_list(root)
-    functions = by_function(rows)
-    times = [row["created"] for row in rows]
-    return functions | {
-        "n_entries": len(rows),
-        "total_size_mb": sum(row["size"] for row in rows) / 1e6,
-        "oldest": min(times, default=None),
-        "newest": max(times, default=None),
-        "by_function": functions,
+    total = Sums(root)
+    return total.functions | {
+        "n_entries": total.entries,
+        "total_size_mb": total.size / 1e6,
+        "oldest": total.oldest,
+        "newest": total.newest,
+        "by_function": total.functions,
         "dropped": dropped(Store(root)),
     }
-
-
-def by_function(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """How much each function has, of a list of entries."""
-    found: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        total = found.setdefault(row["fname"], {"entries": 0, "size": 0, "elapsed": 0.0})
-        total["entries"] += 1
-        total["size"] += row["size"]
-        total["elapsed"] += row["elapsed"]
-    return dict(sorted(found.items()))
 
 
 def cache_prune(

@@ -1168,7 +1168,7 @@ SCHEMAS = {
     ): "cache_dir id label module function arguments created elapsed cwd origin path size runs "
     "result files parents children inputs env packages history state reasons value unseen unimported",
     ("prune", "--dry-run"): "cache_dir entries size deleted forgotten dry_run",
-    ("verify",): "cache_dir is_good entries bytes problems unrecorded missing reran stale unable differing",
+    ("verify",): "cache_dir is_good entries bytes problems unrecorded missing reran stale unable differing others",
     ("repair", "--dry-run"): "cache_dir is_changed entries events rebuilt moved mended foreign leftovers dry_run",
     ("export", "--format", "dot"): "cache_dir format nodes content",
 }
