@@ -144,3 +144,44 @@ def _saved(fig, paths):
         path.parent.mkdir(exist_ok=True, parents=True)
         fig.savefig(path)
     plt.close(fig)
+
+
+def scale(curves, *paths):
+    """Processor time and memory of each command against the number of entries."""
+    with plt.rc_context(PLAIN):
+        fig, grid = plt.subplots(1, 2, figsize=(12.5, 5.0), layout="constrained")
+        for axes, at, title, text in zip(
+            grid, (1, 2), ("Processor time", "Most memory"), (_time, lambda y: f"{y / 1e6:,.0f} MB"), strict=True
+        ):
+            _commands(axes, {name: [(row[0], row[at]) for row in rows] for name, rows in curves.items()})
+            axes.set_title(title, loc="left", fontweight="bold", fontsize=10.5)
+            axes.set_xlabel("entries in the cache")
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _, text=text: text(y)))
+        _saved(fig, paths)
+
+
+def _commands(axes, curves):
+    """Lines with their names at their ends, moved apart where they would touch."""
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.grid(axis="y", color=PALE, linewidth=0.8)
+    sizes = [x for x, _ in next(iter(curves.values()))]
+    ends = sorted(((rows[-1][1], name) for name, rows in curves.items()), key=lambda end: end[0])
+    values = [y for rows in curves.values() for _, y in rows]
+    apart = exp(log(max(values) / min(values)) / 24)  # a factor: a line of text
+    below = 0.0
+    for number, (end, name) in enumerate(ends):
+        color = (NAVY, AMBER, TEAL, RED, GREY)[number % 5]
+        xs, ys = zip(*curves[name], strict=True)
+        axes.plot(xs, ys, color=color, lw=1.6, marker="o", markersize=3.5)
+        place = below = max(end, below * apart)
+        axes.annotate(
+            name, (xs[-1], end), (xs[-1] * 1.25, place), color=color, va="center", fontsize=8.5,
+            arrowprops={"arrowstyle": "-", "color": color, "lw": 0.6, "shrinkA": 0, "shrinkB": 2},
+        )  # fmt: skip
+    axes.set_xlim(sizes[0] / 1.3, sizes[-1] * (sizes[-1] / sizes[0]) ** 0.5)
+    axes.xaxis.set_major_locator(FixedLocator(sizes))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
+    axes.xaxis.set_minor_locator(NullLocator())

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -37,11 +35,8 @@ def peak(cache, command):
     """The most memory that a command had, in bytes, and what it said."""
     call = [next(cache.glob("entries/00/merge-*")).stem.replace("-", ":")] if command.endswith("--root") else []
     args = [sys.executable, "-m", "cachepy", *command.split(), *call, "--cache-dir", str(cache)]
-    with subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=cache.parent) as process:
-        out = process.stdout.read()
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    return used.ru_maxrss * 1024, out.decode(), process.returncode
+    _, most, out, code = big_cache.used_by(args, cache.parent)
+    return most, out, code
 
 
 @pytest.mark.parametrize("command", MOST)
