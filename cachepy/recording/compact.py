@@ -17,7 +17,7 @@ from cachepy.disk.journal import framed
 from cachepy.disk.places import TEMPORARY, digest_in
 from cachepy.disk.tidy import HOUR, MOST_CODE, tidy
 from cachepy.model import CODE
-from cachepy.recording.table import Reading
+from cachepy.recording.table import FORMAT, Reading
 from cachepy.rows.packed import PART, Quiet, args_in, calls_in, deps_in, payload_of, rank, result_in, times
 from cachepy.store import GRAPH_FLOOR
 
@@ -92,7 +92,7 @@ def _compact(store: Store, fd: int, worth: float) -> int | bool | None:
     reading = Reading(data, None)
     with Quiet():
         rows = needed(reading)
-    if not rows or reading.damaged > _MOST_DAMAGED:
+    if not rows or reading.damaged > _MOST_DAMAGED or reading.format != FORMAT:
         return None
     records = [framed(payload_of(row)) for row in rows]
     live = sum(map(len, records))

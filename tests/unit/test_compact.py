@@ -14,11 +14,11 @@ import pytest
 
 from cachepy import Session, cache_prune, cache_repair, cache_tree_nodes, cache_tree_sync, cache_verify, use_session
 from cachepy.disk.handling import number_in
-from cachepy.disk.journal import framed
+from cachepy.disk.journal import frame, framed
 from cachepy.model import CALL, FILE, Dep, Event, Trace
 from cachepy.recording import compact as compacting
 from cachepy.recording.compact import compact, needed
-from cachepy.recording.table import Reading, Table
+from cachepy.recording.table import FORMAT, Reading, Table
 from cachepy.rows.packed import pack, times
 from cachepy.store import Store
 
@@ -289,3 +289,12 @@ def test_a_large_live_graph_is_not_looked_at_again_and_again(place, monkeypatch)
     compacting.relieve(again)
     assert len(looks) <= 3
     assert len(table_of(Path("cache/graph.pkl").read_bytes()).rows) == 2000
+
+
+def test_a_file_of_another_format_is_left_as_it_is(place):
+    run("a", 40, floor=1 << 30)
+    path = Path("cache/graph.pkl")
+    data = frame(("cachepy-graph", FORMAT + 1)) + path.read_bytes()
+    path.write_bytes(data)
+    assert compact(Store(os.path.abspath("cache")), 2) is None
+    assert path.read_bytes() == data
