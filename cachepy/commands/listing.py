@@ -188,13 +188,11 @@ def stats(tell: Tell, cache_dir: str | None) -> int:
     counts all files of the cache directory, also those of the graph. If results were dropped to hold the directory
     below max_bytes, a line on stderr says how many, how large and when.
     """
-    from cachepy.recording.within import dropped
-    from cachepy.store import Store
-    from cachepy.upkeep.maintain import Sums, size_of_all
+    from cachepy.upkeep.maintain import Sums, dropped_from, size_of_all
 
     root = place(cache_dir, tell.say)
     with session_at(root):
-        found, size, gone = Sums(root), size_of_all(root), dropped(Store(root))
+        found, size, gone = Sums(root), size_of_all(root), dropped_from(root)
     functions = found.functions
     elapsed = sum(each["elapsed"] for each in functions.values())
     if tell.as_json:

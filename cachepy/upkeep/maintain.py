@@ -181,6 +181,11 @@ def _all_files(root: str) -> Iterator[str]:
             yield from (os.path.join(folder, name) for name in names)
 
 
+def dropped_from(root: str) -> list[dict[str, Any]]:
+    """What went from a cache directory to hold it below its size."""
+    return dropped(Store(root))
+
+
 def cache_stats(cache_dir: str | os.PathLike[str] | None = None) -> dict[str, Any]:
     """How much each function has in a cache directory.
 
@@ -230,7 +235,7 @@ def cache_stats(cache_dir: str | os.PathLike[str] | None = None) -> dict[str, An
         "oldest": total.oldest,
         "newest": total.newest,
         "by_function": total.functions,
-        "dropped": dropped(Store(root)),
+        "dropped": dropped_from(root),
     }
 
 
