@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from mounting import mounted
 
-from cachepy import cache_file, cache_verify
-from cachepy.disk import mapping
+from cachepy import cache_file, cache_verify, store
+from cachepy.disk import handling, mapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -154,7 +154,8 @@ def test_what_is_held_outlives_its_file(program, tmp_path, act: Callable[[Path],
 
 
 @pytest.mark.parametrize(("n", "may_write"), [(10, True), (100_000, False)])
-def test_large_entries_are_read_only(program, tmp_path, n, may_write):
+def test_large_entries_are_read_only(tmp_path, monkeypatch, n, may_write):
+    monkeypatch.setattr(store, "protect", handling.protect)
     table = cache_file(tmp_path / "cache", warn_cheap=False)(_table)
     table(n)
     [entry] = (tmp_path / "cache").rglob("*.entry")
