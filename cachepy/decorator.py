@@ -11,7 +11,7 @@ import sys
 from cachepy.calls.options import Options
 from cachepy.calls.request import Hit
 from cachepy.engine import CachedCall
-from cachepy.methods import QUESTIONS, Bound, join_class
+from cachepy.methods import HUNG_ON, Bound, join_class
 from cachepy.program import program
 from cachepy.questions import Questions, check_function
 from cachepy.reach.guard import MISSING
@@ -342,9 +342,8 @@ def attach(wrapper: Any, call: CachedCall) -> Any:
     _dress(wrapper, call.fn)
     questions = Questions(call)
     wrapper.__cachepy__ = call
-    for name in QUESTIONS:
+    for name in HUNG_ON:
         setattr(wrapper, name, getattr(questions, name))
-    wrapper._repr_mimebundle_ = questions._repr_mimebundle_  # IPython asks an object, whatever its type shows
     call.wrapper = wrapper
     current_session().register(call)
     program.has(call.options.cache_dir, call.options)

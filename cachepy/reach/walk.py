@@ -25,7 +25,7 @@ from _weakref import CallableProxyType, ProxyType, ref
 
 from cachepy.digest import Digester, Found, is_cache, name_of
 from cachepy.errors import UndigestableError
-from cachepy.methods import METHOD, QUESTIONS, Bound
+from cachepy.methods import HUNG_ON, METHOD, Bound
 from cachepy.reach.asked import Asked
 from cachepy.reach.dynamic import SCOPES, Loose, visit_dynamic
 from cachepy.reach.facts import CodeFacts
@@ -238,7 +238,7 @@ class Walk:
 
     def _hung_on(self, label: str, fn: Any, chains: Chains) -> None:
         """The attributes of a function that the code names, or may find."""
-        questions = QUESTIONS if "__cachepy__" in fn.__dict__ else ()
+        questions = HUNG_ON if "__cachepy__" in fn.__dict__ else ()
         for name, value in sorted(fn.__dict__.items()):
             tails = [chain[1:] for chain in chains if chain[:1] == (name,)]
             if name not in _WRAPPERS and name not in questions and (tails or () in chains):
