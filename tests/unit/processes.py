@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-_OWN = {"CACHEPY_DIR", "PYTHONPATH"}  # of who runs the tests
+_OWN = {"CACHEPY_DIR", "PYTHONHASHSEED", "PYTHONPATH"}  # of who runs the tests; Dask sets the seed for its workers
 
 
 def python(folder: Path, *args: str, **env: str) -> subprocess.CompletedProcess[str]:
