@@ -160,6 +160,7 @@ class Hots(Home):
 
     def __init__(self, call: CachedCall) -> None:
         self.mark = ref(self, _room.drop)
+        hash(self.mark)  # a reference without a hash can be found nowhere once its object is gone
         self._known: dict[str, Hot] = {}
         self._short: dict[tuple[type, ...], tuple[bool, dict[bytes, Hot], list[bool]]] = {}
         self._size = 0

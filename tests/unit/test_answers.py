@@ -74,7 +74,7 @@ def test_the_stale_calls_as_a_table(stale):
     head, *lines, more = repr(found).splitlines()
     assert (head, more) == ("61 calls not fresh: 61 stale", "  and 41 more")
     assert [line.split()[1] for line in lines] == [f"load({i}.txt)" for i in range(20)]
-    assert re.fullmatch(r"  stale  load\(0.txt\) +file /.*0\.txt changed", lines[0])
+    assert re.fullmatch(r"  stale  load\(0.txt\) +file /.*", lines[0])  # a long path is cut
     html = found._repr_html_()
     assert notebook.chip("stale", "61 stale") in html
     assert html.count("and 11 more") == 1

