@@ -30,6 +30,7 @@ from errno import EISDIR
 from xxhash import xxh3_64, xxh3_64_digest, xxh3_64_intdigest
 
 from cachepy.disk import mapping
+from cachepy.disk.handling import read_part
 from cachepy.disk.trust import SEAL, Trust
 from cachepy.errors import EntryError, EntryReplacedError, OtherFormatError
 from cachepy.rows import plain
@@ -156,7 +157,7 @@ class EntryFile:
             return self._data[start : start + length]
         fd = self._opened_again()
         try:
-            return memoryview(mapping.part(fd, start, length))
+            return memoryview(read_part(fd, start, length))
         finally:
             os.close(fd)
 
@@ -349,13 +350,13 @@ def _read(fd: int, size: int) -> bytearray:
 
 def _beginning(fd: int, size: int) -> bytearray:
     """The header and the meta of a large file."""
-    data = mapping.part(fd, 0, _BEGIN)
+    data = read_part(fd, 0, _BEGIN)
     head = START.size + START.unpack_from(data)[1]
     if head + _HEAD.size <= len(data):
         count, meta_length = _HEAD.unpack_from(data, head)[:2]
         end = head + _HEAD.size + _CHECK + count * _ROW.size + meta_length
         if len(data) < end <= size:
-            data += mapping.part(fd, len(data), end - len(data))
+            data += read_part(fd, len(data), end - len(data))
     return data
 
 

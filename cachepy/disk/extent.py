@@ -2,7 +2,7 @@
 
 The size stands in a file beside it.  That is removed where a record could not be added, and is not there before
 somebody has seen that all entries are recorded; so one look at it tells whether that has to be looked at.
-Imports handling.
+Imports handling, locks.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from cachepy.disk.handling import OpenFile
+from cachepy.disk.locks import try_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class _Held:
             self._fd = self._extent._create()
         except OSError:
             return False
-        return _lock(self._fd)
+        return try_lock(self._fd)
 
     def __exit__(self, *_: object) -> None:
         if self._fd is not None:
@@ -130,17 +131,3 @@ def _size_in(fd: int) -> int | None:
     except OSError:
         return None
     return int(text) if len(text) == _DIGITS and text.isdigit() else None
-
-
-def _lock(fd: int) -> bool:
-    try:
-        from fcntl import LOCK_EX, LOCK_NB, flock
-    except ImportError:  # Windows
-        return True
-    try:
-        flock(fd, LOCK_EX | LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # no locks here
-        pass
-    return True

@@ -28,6 +28,7 @@ OWN_NAMES = frozenset({
 PROGRAMS = b"cachepy programs "  # how a file of records of programs begins, before the number of its format
 PROGRAMS_HEAD = PROGRAMS + b"1"
 _DIGITS = 16  # of a number in a file of its own
+_CHUNK = 1 << 24
 _LONGEST = 60  # characters of a function's name in a file name
 
 
@@ -167,6 +168,17 @@ def read_plain(path: str, most: int = -1) -> bytes:
     """
     with open(path, "rb", opener=open_plain) as file:
         return file.read(most)
+
+
+def read_part(fd: int, start: int, length: int) -> bytearray:
+    """What an open file holds from a place on; shorter if it ends before."""
+    data = bytearray(length)
+    view, at = memoryview(data), 0
+    while at < length and (count := os.preadv(fd, [view[at : at + _CHUNK]], start + at)):
+        at += count
+    view.release()
+    del data[at:]
+    return data
 
 
 def number_in(path: str) -> int | None:

@@ -3,13 +3,16 @@
 A mapping costs nothing until it is used, but it has two prices.  Before Python 3.13 each holds a descriptor for as long
 as somebody holds the result.  And a page that the disk cannot deliver any more (an error, a file that another host
 deleted) ends the process by SIGBUS.  So what does not lie on a local file system is read, and so is what goes beyond a
-share of what the process may hold.  ``CACHEPY_MAP=always`` or ``never`` is for those who know better.  Imports mounts.
+share of what the process may hold.  ``CACHEPY_MAP=always`` or ``never`` is for those who know better.
+Imports handling, mounts.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+
+from cachepy.disk.handling import read_part
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +27,6 @@ _HOLDS_FILE = sys.version_info < (3, 13)
 _MOST = 1 << 14  # mappings of one process: a quarter of what Linux allows
 _SHARE, _LARGE_SHARE = 4, 2  # this part of the descriptors may be held by mappings, and by those of large files
 _LARGE = 1 << 26  # bytes; reading so much takes its time and its memory
-_CHUNK = 1 << 24
 
 _live: dict[int, ReferenceType[Any]] = {}
 """The mappings that somebody holds, by their ids."""
@@ -38,21 +40,7 @@ def whole(fd: int, path: str, st: os.stat_result, *, may_map: bool) -> mmap.mmap
             return _mapped(fd, st.st_size)
         except (OSError, ValueError):  # no descriptor or mapping is left, or it is shorter now: reading tells
             pass
-    return part(fd, 0, st.st_size)
-
-
-def part(fd: int, start: int, length: int) -> bytearray:
-    """What a file holds from a place on; shorter if it ends before."""
-    data = bytearray(length)
-    view, at = memoryview(data), 0
-    while at < length:
-        count = os.preadv(fd, [view[at : at + _CHUNK]], start + at)
-        if not count:
-            break
-        at += count
-    view.release()
-    del data[at:]
-    return data
+    return read_part(fd, 0, st.st_size)
 
 
 def _is_mapped_here(path: str, st: os.stat_result) -> bool:

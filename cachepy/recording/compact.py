@@ -3,8 +3,8 @@
 A run that was replaced is needed for three things only: when its call was made first, what a later run called no more,
 and a result that some call took. The new file is written while others go on adding to the old one; under the lock it
 gets what they added, and takes its place. Who waits for that lock finds the file replaced, and opens the new one
-(`Journal`). Where files have no locks, nothing is done here.  Imports handling, journal, model,
-packed, places, store, table, tidy.
+(`Journal`). Where files have no locks, nothing is done here.  Imports handling, journal, locks,
+model, packed, places, store, table, tidy.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from __future__ import annotations
 import os
 import time
 
-from cachepy.disk.handling import listed, names_in, number_in, put_number, read_plain, unlink, write_all
+from cachepy.disk.handling import listed, names_in, number_in, put_number, read_part, read_plain, unlink, write_all
 from cachepy.disk.journal import framed
+from cachepy.disk.locks import lock, unlock
 from cachepy.disk.places import TEMPORARY, digest_in
 from cachepy.disk.tidy import HOUR, MOST_CODE, tidy
 from cachepy.model import CODE
@@ -23,7 +24,7 @@ from cachepy.store import GRAPH_FLOOR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from cachepy.rows.packed import Row
     from cachepy.store import Store
@@ -34,7 +35,6 @@ _SMALL = 1 << 16  # bytes; what a command leaves as it is
 _MOST_DAMAGED = 16  # places in a file; with more it is left to `cache_repair`, which keeps a copy
 _TRIES = 3  # at a graph file that others replace meanwhile
 _PATIENCE = 1.0  # s, for its lock
-_HOUR = 3600.0  # s
 _FLAGS = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
@@ -83,12 +83,12 @@ def compact(store: Store, worth: float) -> int | None:
 
 def _compact(store: Store, fd: int, worth: float) -> int | bool | None:
     """False: another process replaced the file meanwhile."""
-    with _Locked(fd) as is_locked:
-        if not is_locked:
-            return None
-        end = os.fstat(fd).st_size  # nobody is in the midst of a record
+    if not lock(fd, _PATIENCE):
+        return None
+    end = os.fstat(fd).st_size  # nobody is in the midst of a record
+    unlock(fd)
     _sweep(store)
-    data = _read(fd, 0, end)
+    data = bytes(read_part(fd, 0, end))
     reading = Reading(data, None)
     with Quiet():
         rows = needed(reading)
@@ -113,8 +113,12 @@ def _replace(store: Store, fd: int, records: list[bytes], end: int, *, is_whole:
         new = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600)
         try:
             write_all(new, b"".join(records))
-            with _Locked(fd) as is_locked:
-                return _put_in_place(store, fd, new, temporary, end, is_whole=is_whole) if is_locked else None
+            if not lock(fd, _PATIENCE):
+                return None
+            try:
+                return _put_in_place(store, fd, new, temporary, end, is_whole=is_whole)
+            finally:
+                unlock(fd)
         finally:
             os.close(new)
     finally:
@@ -129,7 +133,7 @@ def _put_in_place(store: Store, fd: int, new: int, temporary: str, end: int, *, 
             return False
     except FileNotFoundError:
         return False
-    write_all(new, _read(fd, end, old.st_size))
+    write_all(new, read_part(fd, end, old.st_size - end))
     _be_like(new, old)
     os.fsync(new)  # the old one is lost at once: a new one without content would be worse than none
     was_whole = is_whole and not store.is_far and store.extent.covers(old.st_size)
@@ -211,54 +215,13 @@ def tidy_code(store: Store) -> None:
         tidy(folder, MOST_CODE // 2, older=HOUR, but=kept)
 
 
-class _Locked:
-    """For ``with``: gives whether a file is locked now; waits a while."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-        self._lock: Callable[[int, int], None] | None = None
-
-    def __enter__(self) -> bool:
-        try:
-            from fcntl import LOCK_EX, LOCK_NB, flock
-        except ImportError:  # Windows
-            return False
-        end = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                flock(self._fd, LOCK_EX | LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() > end:
-                    return False
-                time.sleep(0.001)
-            except OSError:  # no locks here
-                return False
-            else:
-                self._lock = flock
-                return True
-
-    def __exit__(self, *_: object) -> None:
-        if self._lock is not None:
-            from fcntl import LOCK_UN
-
-            self._lock(self._fd, LOCK_UN)
-
-
-def _read(fd: int, start: int, end: int) -> bytes:
-    parts = []
-    while start < end and (part := os.pread(fd, end - start, start)):
-        parts.append(part)
-        start += len(part)
-    return b"".join(parts)
-
-
 def _sweep(store: Store) -> None:
     """What processes left that died while they did this."""
     start = os.path.basename(store.journal.path) + "."
     for name in listed(store.root):
         path = os.path.join(store.root, name)
         try:
-            if name.startswith(start) and name.endswith(TEMPORARY) and time.time() - os.stat(path).st_mtime > _HOUR:
+            if name.startswith(start) and name.endswith(TEMPORARY) and time.time() - os.stat(path).st_mtime > HOUR:
                 unlink(path)
         except OSError:  # somebody else did
             pass

@@ -5,7 +5,7 @@ each, what was used least recently; what was used in the same hour by its record
 cheap goes before small and dear. What a call that runs needs stays: its own entry, and those of the calls below it.
 
 ``size.note`` tells how large the entries are, so that they are not listed each time; it is counted anew now and then.
-``size.dropped`` tells what went, in one line each time.  Imports amounts, entryfile, errors, handling, meta, packed,
+``size.dropped`` tells what went, in one line each time.  Imports amounts, entryfile, errors, handling, locks, meta,
 places, store.
 """
 
@@ -16,6 +16,7 @@ import time
 
 from cachepy.disk.entryfile import EntryFile
 from cachepy.disk.handling import names_in, read_plain, unlink, write_all
+from cachepy.disk.locks import try_lock
 from cachepy.disk.meta import rows_of
 from cachepy.disk.places import CLAIM, ENTRY, OLD, VALID, call_named
 from cachepy.errors import CacheWriteWarning, EntryError
@@ -70,7 +71,7 @@ def hold_below(store: Store, session: Session, stored: str) -> None:
     try:
         if not os.fstat(fd).st_size:
             store.open_up(fd)
-        if _lock(fd):
+        if try_lock(fd):  # without locks each process looks: what is gone is gone once
             _Look(store, session, stored).look(fd, added)
         else:
             store.added = added
@@ -119,21 +120,6 @@ def _noted(fd: int) -> tuple[int, int]:
     """How large the entries are, and how often that was told since they were counted; zeros if nobody knows."""
     size, _, times = os.pread(fd, 2 * _DIGITS + 2, 0).partition(b" ")
     return (int(size), int(times)) if size.isdigit() and times.isdigit() and len(times) == _DIGITS else (0, 0)
-
-
-def _lock(fd: int) -> bool:
-    """Whether it is for this process; where files have no locks, for each: what is gone is gone once."""
-    try:
-        from fcntl import LOCK_EX, LOCK_NB, flock
-    except ImportError:  # Windows
-        return True
-    try:
-        flock(fd, LOCK_EX | LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        pass
-    return True
 
 
 def _running(session: Session, stored: str) -> Iterator[str]:

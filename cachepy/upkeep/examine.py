@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import stat as stats
-import time
 
 from cachepy.disk import files
 from cachepy.disk.entryfile import MAGIC, EntryFile
 from cachepy.disk.handling import PROGRAMS_HEAD, read_plain
+from cachepy.disk.locks import lock
 from cachepy.disk.meta import rows_of
 from cachepy.disk.places import CLAIM, ENTRY, OLD, TEMPORARY, VALID, call_named
 from cachepy.disk.statmemo import OTHER_MEMO
@@ -39,7 +39,7 @@ WHOLE, BROKEN, FOREIGN = "whole", "broken", "foreign"  # foreign: not ours to ju
 OTHER = "other"  # of another version of cachepy: left alone likewise, and no fault of the directory
 _LOOKS = 5  # at a file that others replace all the time
 _PLAIN = b"\x80\x05"  # how data in the wire form begins
-_PATIENCE = 5.0  # s; a writer holds the lock of the graph for the time of one write
+PATIENCE = 5.0  # s; a writer holds the lock of the graph for the time of one write
 
 
 class Look(Record):
@@ -214,40 +214,10 @@ def read_graph(store: Store) -> Records | None:
     """The graph file as it is between two writes of others; None if there is none."""
     try:
         with open(store.journal.path, "rb") as file:
-            with_lock(file.fileno(), shared=True)
+            lock(file.fileno(), PATIENCE, shared=True)
             return Records(file.read(), store.root)
     except FileNotFoundError:
         return None
-
-
-def with_lock(fd: int, *, shared: bool) -> bool:
-    """Lock an open file until it is closed, if that can be had in time."""
-    try:
-        import fcntl
-    except ImportError:
-        return False
-    end = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > end:
-                return False
-            time.sleep(0.001)
-        except OSError:  # no locks here
-            return False
-        else:
-            return True
-
-
-def unlock(fd: int) -> None:
-    """Give a lock back before the file is closed."""
-    try:
-        import fcntl
-
-        fcntl.flock(fd, fcntl.LOCK_UN)
-    except (ImportError, OSError):
-        pass
 
 
 def read_memo(store: Store) -> tuple[list[bytes], int] | None:

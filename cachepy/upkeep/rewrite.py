@@ -1,8 +1,8 @@
 """The graph file made anew beside writers, none of whose records is lost.
 
 It is replaced under its lock; who waits for that lock finds that the file was replaced and opens the new one
-(`Journal`), and what was still added to the old one is carried over.  Imports examine, graph, journal, model,
-packed, store, wire, errors.
+(`Journal`), and what was still added to the old one is carried over.  Imports examine, graph, journal, locks,
+model, packed, store, wire, errors.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import os
 import time
 
 from cachepy.disk import journal
+from cachepy.disk.locks import lock, unlock
 from cachepy.errors import CachepyError
 from cachepy.graph import HEADER
 from cachepy.rows import wire
 from cachepy.rows.packed import payload_of, run_in, times
-from cachepy.upkeep.examine import Records, unlock, with_lock
+from cachepy.upkeep.examine import PATIENCE, Records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def rewrite(store: Store, made: Callable[[Records, bytes], Sequence[Row] | None]
     path = store.journal.path
     for _ in range(_TRIES):
         with open(path, "a+b") as file:
-            with_lock(file.fileno(), shared=False)
+            lock(file.fileno(), PATIENCE)
             if not os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
                 continue
             file.seek(0)

@@ -664,15 +664,15 @@ def test_a_repair_at_once_with_another(program, root, monkeypatch):
     before = graph(root)
     path.write_bytes(path.read_bytes() + b"torn")
     event = read_events(str(path))[0][0].replace(**LATE)
-    real, seen = examine.with_lock, []
+    real, seen = rewrite.lock, []
 
-    def lock(fd, *, shared):
-        if not shared and not seen:
+    def lock(fd, patience):
+        if not seen:
             seen.append(fd)
             journal.write(str(path), [*(e.wire() for e in read_events(str(path))[0]), event.wire()])
-        return real(fd, shared=shared)
+        return real(fd, patience)
 
-    monkeypatch.setattr(rewrite, "with_lock", lock)
+    monkeypatch.setattr(rewrite, "lock", lock)
     cache_repair(root)
     assert seen and graph(root).keys() == {*before, LATE["id"]}
 
