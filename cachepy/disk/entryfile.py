@@ -37,7 +37,7 @@ from cachepy.rows import plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from cachepy.disk.payload import Payload
@@ -58,6 +58,7 @@ SMALL = 1 << 14  # bytes of a pickle that may be kept in memory
 MAPPED = 1 << 18  # bytes; of a larger file only what is wanted is read, and arrays are mapped
 _BEGIN = 1 << 13  # bytes of it that are read first
 _CHUNK = 1 << 24
+_NO_USE = getattr(os, "O_NOATIME", 0)  # the time of the last access says when a hit used it, not who looked at it
 _CHECKED = 1 << 26  # bytes; mapped buffers of more than this in total are not read just to check them
 
 
@@ -101,9 +102,6 @@ def _placed(buffers: Sequence[memoryview], at: int) -> tuple[bytes, list[Any], i
 
 def _header_check(head: bytes, table: bytes, meta: bytes) -> bytes:
     return xxh3_64_digest(head + table + meta)
-
-
-_NO_USE = getattr(os, "O_NOATIME", 0)  # the time of the last access says when a hit used it, not who looked at it
 
 
 class EntryFile:
@@ -231,51 +229,52 @@ class EntryFile:
         """What loads the value again as long as the file stays as it was checked; None if it is not mapped."""
         if isinstance(self._data.obj, bytearray) or self._layout[0][1] > SMALL:
             return None
-        places = [(offset, offset + length) for offset, length, _ in _ROW.iter_unpack(self._layout[2])]
+        places = [(offset, offset + length) for offset, length, _ in self._rows()]
         return Mapped(self.stamp, bytes(self.pickle()), places)
 
     def _in_full(self, first: bool) -> bool:
         if self.size < MAPPED or os.environ.get("CACHEPY_VERIFY") == "1":
             return True
-        return first and sum(length for _, length, _ in _ROW.iter_unpack(self._layout[2])) <= _CHECKED
+        return first and sum(length for _, length, _ in self._rows()) <= _CHECKED
 
     def _buffers(self, verify: bool) -> list[memoryview]:
         self._take_all()
-        (start, length, _), (call_length, _), table, _ = self._layout
-        found, end = [], start + length + call_length
-        for offset, length, check in _ROW.iter_unpack(table):
-            view = self._data[offset : offset + length]
-            if len(view) != length or (verify and xxh3_64_intdigest(view) != check):
-                raise EntryError(f"{self._path} is damaged: a buffer of the stored value fails its checksum")
-            if verify and any(self._data[end:offset]):
-                raise EntryError(f"{self._path} is damaged: there is data between the buffers of the stored value")
-            found.append(view)
-            end = offset + length
+        if verify:
+            self._check_parts()
+        found = [self._data[at : at + length] for at, length, _ in self._rows()]
+        if any(len(view) != length for view, (_, length, _) in zip(found, self._rows(), strict=True)):
+            raise EntryError(f"{self._path} is damaged: a buffer of the stored value fails its checksum")
         return found
+
+    def _rows(self) -> Iterator[tuple[int, int, int]]:
+        """Offset, length and checksum of each buffer."""
+        return _ROW.iter_unpack(self._layout[2])
 
     def check(self) -> None:
         """Compare everything against its checksum; EntryError if anything differs."""
         self.pickle()
         self.call()
-        if self._is_whole:
-            self._trust.check_buffers(self._path, self._seal, self._buffers(verify=True))
-        else:
-            self._check_parts()
+        self._check_parts()
+        self._trust.check_buffers(self._path, self._seal, (self._part(at, length) for at, length, _ in self._rows()))
 
     def _check_parts(self) -> None:
-        """The buffers and what is between them, a piece at a time."""
-        (start, length, _), (call_length, _), table, _ = self._layout
-        rows, end = list(_ROW.iter_unpack(table)), start + length + call_length
-        for offset, length, check in rows:
-            digest = xxh3_64()
-            for at in range(offset, offset + length, _CHUNK):
-                digest.update(self._part(at, min(_CHUNK, offset + length - at)))
-            if digest.intdigest() != check:
+        """The buffers and what is between them, a piece at a time: not all of a large file has to be in memory."""
+        (start, length, _), (call_length, _) = self._layout[:2]
+        end = start + length + call_length
+        for offset, length, check in self._rows():
+            if self._digest(offset, length) != check:
                 raise EntryError(f"{self._path} is damaged: a buffer of the stored value fails its checksum")
             if any(self._part(end, offset - end)):
-                raise EntryError(f"{self._path} is damaged: there is something between the buffers of the stored value")
+                raise EntryError(f"{self._path} is damaged: there is data between the buffers of the stored value")
             end = offset + length
-        self._trust.check_buffers(self._path, self._seal, (self._part(at, length) for at, length, _ in rows))
+
+    def _digest(self, start: int, length: int) -> int:
+        if length <= _CHUNK:
+            return xxh3_64_intdigest(self._part(start, length))
+        digest = xxh3_64()
+        for at in range(start, start + length, _CHUNK):
+            digest.update(self._part(at, min(_CHUNK, start + length - at)))
+        return digest.intdigest()
 
 
 class Mapped:
