@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import os
 
-from cachepy.disk.handling import OpenFile
+from cachepy.disk.handling import DIGITS, OpenFile, number_of, put_number
 from cachepy.disk.locks import try_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_DIGITS = 16
 _FLAGS = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
@@ -69,12 +68,7 @@ class Extent:
     def begin(self, size: int) -> None:
         """All entries are recorded, in a file of this size; best effort."""
         self.close()
-        try:
-            fd = self._create()
-        except OSError:
-            return
-        self._write(fd, size)
-        os.close(fd)
+        put_number(self.path, size, self._made)
 
     def _create(self) -> int:
         fd = os.open(self.path, _FLAGS | os.O_CREAT, 0o666)
@@ -84,7 +78,7 @@ class Extent:
 
     def _write(self, fd: int, size: int) -> None:
         try:
-            os.pwrite(fd, b"%0*d" % (_DIGITS, size), 0)
+            os.pwrite(fd, b"%0*d" % (DIGITS, size), 0)
         except OSError:  # no room for it: what stands there is less, and true
             pass
 
@@ -127,7 +121,7 @@ class _Held:
 
 def _size_in(fd: int) -> int | None:
     try:
-        text = os.pread(fd, _DIGITS + 1, 0)
+        text = os.pread(fd, DIGITS + 1, 0)
     except OSError:
         return None
-    return int(text) if len(text) == _DIGITS and text.isdigit() else None
+    return number_of(text)

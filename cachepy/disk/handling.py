@@ -27,7 +27,7 @@ OWN_NAMES = frozenset({
 })  # fmt: skip
 PROGRAMS = b"cachepy programs "  # how a file of records of programs begins, before the number of its format
 PROGRAMS_HEAD = PROGRAMS + b"1"
-_DIGITS = 16  # of a number in a file of its own
+DIGITS = 16  # of a number in a file of its own
 _CHUNK = 1 << 24
 _LONGEST = 60  # characters of a function's name in a file name
 
@@ -187,10 +187,15 @@ def number_in(path: str) -> int | None:
     >>> number_in(__file__)
     """
     try:
-        text = read_plain(path, _DIGITS + 1)
+        text = read_plain(path, DIGITS + 1)
     except OSError:
         return None
-    return int(text) if len(text) == _DIGITS and text.isdigit() else None
+    return number_of(text)
+
+
+def number_of(text: bytes) -> int | None:
+    """The number that such a file holds, by its beginning; it is longer than all digits if the file is."""
+    return int(text) if len(text) == DIGITS and text.isdigit() else None
 
 
 def put_number(path: str, number: int, made: Callable[[int], None]) -> None:
@@ -204,7 +209,7 @@ def put_number(path: str, number: int, made: Callable[[int], None]) -> None:
     try:
         if not os.fstat(fd).st_size:
             made(fd)
-        os.pwrite(fd, b"%0*d" % (_DIGITS, number), 0)
+        os.pwrite(fd, b"%0*d" % (DIGITS, number), 0)
     except OSError:
         pass
     finally:

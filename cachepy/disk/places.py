@@ -46,6 +46,11 @@ def root_of_run(mailbox: str) -> str:
     return os.path.dirname(os.path.dirname(mailbox))
 
 
+def stem_of(path: str) -> str:
+    """What the names of the files of one call have in common, by one of them: an entry, an older value, a note."""
+    return path.removesuffix(OLD).rpartition(".")[0]
+
+
 def call_named(stem: str) -> str:
     """The id of the call that a file is about, by its name without the suffix; of an odd function near enough."""
     fname, _, key = os.path.basename(stem).rpartition("-")

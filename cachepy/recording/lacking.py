@@ -12,7 +12,7 @@ import os
 from cachepy.disk.entryfile import EntryFile
 from cachepy.disk.handling import read_plain
 from cachepy.disk.meta import rows_of
-from cachepy.disk.places import CLAIM, ENTRY, OLD
+from cachepy.disk.places import CLAIM, ENTRY, OLD, stem_of
 from cachepy.errors import EntryError
 from cachepy.model import Record
 from cachepy.recording.table import FORMAT, Reading
@@ -77,7 +77,7 @@ def heal(store: Store) -> None:
         if form != FORMAT:
             return
         names = store.listing()
-        again = {name[: -len(OLD)].rpartition(".")[0] + ENTRY for name in names if name.endswith(OLD)}
+        again = {stem_of(name) + ENTRY for name in names if name.endswith(OLD)}
         for event in _events(store, [*_lacking(calls, names), *sorted(again & names)]):
             if event.run not in runs:
                 store.journal.append_packed(pack(event))

@@ -15,10 +15,10 @@ import os
 import time
 
 from cachepy.disk.entryfile import EntryFile
-from cachepy.disk.handling import names_in, read_plain, unlink, write_all
+from cachepy.disk.handling import DIGITS, read_plain, unlink, write_all
 from cachepy.disk.locks import try_lock
 from cachepy.disk.meta import rows_of
-from cachepy.disk.places import CLAIM, ENTRY, OLD, VALID, call_named
+from cachepy.disk.places import CLAIM, ENTRY, OLD, VALID, call_named, stem_of
 from cachepy.errors import CacheWriteWarning, EntryError
 from cachepy.store import USED
 from cachepy.values import amounts
@@ -39,7 +39,6 @@ _AT_ONCE = 4096  # entries whose seconds are read before they are put in order
 _JUST = 60.0  # s; while others run calls, what was stored in this time may be what these need
 _MOST_BELOW = 10_000  # calls below those that run here that are looked for
 _LONGEST = 1 << 13  # bytes of what is remembered of droppings
-_DIGITS = 16
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -100,7 +99,7 @@ class _Look:
                 size -= sum(item.size for item in gone)
                 if gone:
                     _tell(self.store, self.session, gone, self.most)
-        os.pwrite(fd, b"%0*d %0*d" % (_DIGITS, max(size, 0), _DIGITS, times + 1), 0)
+        os.pwrite(fd, b"%0*d %0*d" % (DIGITS, max(size, 0), DIGITS, times + 1), 0)
 
     def _drop(self, items: list[Item], claimed: set[str], octets: int) -> list[Item]:
         """Remove values until there is room for so many bytes; those that are gone."""
@@ -118,8 +117,8 @@ class _Look:
 
 def _noted(fd: int) -> tuple[int, int]:
     """How large the entries are, and how often that was told since they were counted; zeros if nobody knows."""
-    size, _, times = os.pread(fd, 2 * _DIGITS + 2, 0).partition(b" ")
-    return (int(size), int(times)) if size.isdigit() and times.isdigit() and len(times) == _DIGITS else (0, 0)
+    size, _, times = os.pread(fd, 2 * DIGITS + 2, 0).partition(b" ")
+    return (int(size), int(times)) if size.isdigit() and times.isdigit() and len(times) == DIGITS else (0, 0)
 
 
 def _running(session: Session, stored: str) -> Iterator[str]:
@@ -141,27 +140,19 @@ def _running(session: Session, stored: str) -> Iterator[str]:
 def _items(store: Store) -> tuple[list[Item], set[str]]:
     """All values, and the calls that are being made."""
     found, claimed = [], set()
-    for folder in store.folders():
-        if os.path.islink(folder):
+    for path in (path for folder in store.folders() for path in store.files_in(folder, CLAIM, ENTRY, OLD)):
+        if path.endswith(CLAIM):
+            claimed.add(call_named(stem_of(path)))
             continue
-        for name in names_in(folder):
-            path = os.path.join(folder, name)
-            if name.endswith(CLAIM):
-                claimed.add(call_named(path.removesuffix(CLAIM)))
-            elif name.endswith((ENTRY, OLD)):
-                try:
-                    found.append(Item(path, os.lstat(path)))
-                except OSError:  # gone meanwhile
-                    pass
+        try:
+            found.append(Item(path, os.lstat(path)))
+        except OSError:  # gone meanwhile
+            pass
     return found, claimed
 
 
 def _call(item: Item) -> str:
-    return call_named(_stem(item))
-
-
-def _stem(item: Item) -> str:
-    return item.path[: -len(OLD)].rpartition(".")[0] if item.is_old else item.path[: -len(ENTRY)]
+    return call_named(stem_of(item.path))
 
 
 def _in_order(items: list[Item]) -> Iterator[tuple[Item, bool]]:
@@ -187,7 +178,7 @@ def _seconds(item: Item) -> float | None:
 
 def _remove(item: Item, *, is_mine: bool) -> bool:
     """Remove a value that is as it was when it was looked at; of an entry its note and what is older too."""
-    stem = _stem(item)
+    stem = stem_of(item.path)
     try:
         st = os.lstat(item.path)
         if (st.st_ino, st.st_mtime_ns) != item.changed or (os.path.exists(stem + CLAIM) and not is_mine):

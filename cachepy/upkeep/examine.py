@@ -15,7 +15,7 @@ from cachepy.disk.entryfile import MAGIC, EntryFile
 from cachepy.disk.handling import PROGRAMS_HEAD, read_plain
 from cachepy.disk.locks import lock
 from cachepy.disk.meta import rows_of
-from cachepy.disk.places import CLAIM, ENTRY, OLD, TEMPORARY, VALID, call_named
+from cachepy.disk.places import CLAIM, ENTRY, OLD, TEMPORARY, VALID, call_named, stem_of
 from cachepy.disk.statmemo import OTHER_MEMO
 from cachepy.errors import EntryError, OtherFormatError, UntrustedEntryError
 from cachepy.graph import unpacked
@@ -108,7 +108,7 @@ def _look_once(store: Store, path: str, stamp: Stamp) -> Look:
 
 def _is_being_made(path: str) -> bool:
     """An older value is copied into its place where there are no hard links; its writer holds the claim."""
-    return path.endswith(OLD) and os.path.exists(path[: -len(OLD)].rpartition(".")[0] + CLAIM)
+    return path.endswith(OLD) and os.path.exists(stem_of(path) + CLAIM)
 
 
 class _Seen:

@@ -14,7 +14,7 @@ import time
 from cachepy.disk import claims
 from cachepy.disk.handling import has_tag, listed, unlink
 from cachepy.disk.owner import process_start
-from cachepy.disk.places import CLAIM, ENTRY, MADE, OLD, TEMPORARY, UNENDED, VALID, digest_in
+from cachepy.disk.places import CLAIM, ENTRY, MADE, OLD, TEMPORARY, UNENDED, VALID, digest_in, stem_of
 from cachepy.model import CODE
 from cachepy.recording.programs import Programs
 from cachepy.rows.packed import pack
@@ -121,7 +121,7 @@ def _unneeded_code(store: Store) -> list[str]:
 
 def is_orphan(path: str) -> bool:
     """An older value or a note whose entry is gone, or does not list it any more."""
-    stem = path[: -len(VALID)] if path.endswith(VALID) else path[: -len(OLD)].rpartition(".")[0]
+    stem = stem_of(path)
     if not is_ours(path) or os.path.exists(stem + CLAIM):  # its entry is being written
         return False
     if not os.path.exists(stem + ENTRY):
