@@ -16,10 +16,11 @@ from xxhash import xxh3_64_hexdigest
 
 from cachepy import session as sessions
 from cachepy.calls.bypass import Bypass, bypass
-from cachepy.calls.options import KEEP, Options
+from cachepy.calls.options import Options
 from cachepy.calls.request import Hit, Request
 from cachepy.code import Target, is_stable
 from cachepy.disk.handling import safe_name
+from cachepy.disk.sizes import KEEP
 from cachepy.errors import CheapCallWarning, UndigestableError
 from cachepy.key import Binder, make_key
 from cachepy.model import Reason, Verdict

@@ -92,14 +92,15 @@ class UntrustedEntryError(EntryError):
 class OtherFormatError(EntryError):
     """A file was written by an older or a newer cachepy, in a format that this one does not read.
 
-    found, known: the numbers of that format and of the one that is read here.
+    found, known: the numbers of that format and of the one that is read here; what: the text without the path.
     """
 
     def __init__(self, path: str, found: int, known: int) -> None:
         self.found = found
         self.known = known
         age = "a newer" if self.is_newer else "an older"
-        super().__init__(f"{path} has format {found} of {age} cachepy; this one reads format {known}")
+        self.what = f"has format {found} of {age} cachepy; this one reads format {known}"
+        super().__init__(f"{path} {self.what}")
 
     @property
     def is_newer(self) -> bool:

@@ -15,7 +15,7 @@ from _weakref import ref
 from cachepy import parts
 from cachepy.code import CodeReader, Target
 from cachepy.disk.places import code_name, root_of_run
-from cachepy.disk.sizes import size_of_environment
+from cachepy.disk.sizes import KEEP, size_of_environment
 from cachepy.disk.trust import Trust
 from cachepy.errors import (
     CacheReadWarning,
@@ -33,7 +33,7 @@ from cachepy.reach.guard import Era
 from cachepy.reach.pieces import names_of
 from cachepy.refusal import ASKED, EVERY_THREAD
 from cachepy.sink import GraphSink, QuietSink
-from cachepy.store import MAX_TRACES, Store
+from cachepy.store import Store
 from cachepy.trace import Frame, RemoteFrame, read_mailbox, working_dir
 from cachepy.values.modules import Origins
 
@@ -289,7 +289,7 @@ class Session:
         if most is not None:
             store.most = most if store.most is None else min(most, store.most)
             self.is_limited, self.era = True, object()
-        if keep != MAX_TRACES or fname in store.keeps:
+        if keep != KEEP or fname in store.keeps:
             store.keeps[fname] = min(keep, store.keeps.get(fname, keep))
 
     def _trusts(self, uid: int) -> bool:

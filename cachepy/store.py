@@ -16,6 +16,7 @@ from cachepy.disk.entryfile import MAPPED, SMALL, EntryFile, assemble, joined, l
 from cachepy.disk.handling import hard_link, keep_aside, mark, protect, read_plain, unlink, write_all
 from cachepy.disk.meta import meta_of, rows_of
 from cachepy.disk.places import ENTRY, OLD, TEMPORARY, Places, digest_in
+from cachepy.disk.sizes import KEEP
 from cachepy.disk.trust import Trust
 from cachepy.errors import CacheReadWarning, EntryError, EntryReplacedError, OtherFormatError, user_level
 from cachepy.model import Event
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from cachepy.disk.journal import Journal
     from cachepy.disk.payload import Payload
 
-MAX_TRACES = 16  # stored per key; the oldest goes first
 USED = 3600.0  # s; a value that was used is marked so once in this time
 GRAPH_FLOOR = 1 << 20  # bytes of the graph file up to which nobody asks how much of it is needed
 _TINY = 1 << 12  # bytes of an entry whose value is kept as soon as it is read
@@ -358,7 +358,7 @@ class Store(Places):
         if stored is None:
             return [], []
         kept: list[tuple[bytes, str]] = []
-        most = self.keeps.get(event.fname, MAX_TRACES)
+        most = self.keeps.get(event.fname, KEEP)
         dropped: list[str] = []
         for old, name in zip(stored.events, stored.files, strict=True):
             same = old.trace.deps == event.trace.deps and old.trace.calls == event.trace.calls

@@ -191,7 +191,8 @@ class _Look:
     # -- names
 
     def _names(self, subjects: Subjects, is_same: bool) -> None:
-        asking = {" ".join(key.split(" ", 2)[:2]) for key, reads in self.outside.items() if not self._all_hold(reads)}
+        outside = self.outside.items() if is_same else ()
+        asking = {" ".join(key.split(" ", 2)[:2]) for key, reads in outside if not self._all_hold(reads)}
         for (module, name), about in subjects.pieces.items():
             if not is_same or f"{module} {name}" in asking:
                 self._name(module, name, about, is_same)

@@ -40,7 +40,8 @@ def _imports_what_i_import(owner: int) -> bool:
     return any(getattr(lock, "owner", None) == get_ident() for lock in locks)
 
 
-def _stack(frame: FrameType | None) -> Iterator[FrameType]:
+def stack(frame: FrameType | None) -> Iterator[FrameType]:
+    """The frames of a stack, the innermost first."""
     while frame is not None:
         yield frame
         frame = frame.f_back
@@ -48,14 +49,14 @@ def _stack(frame: FrameType | None) -> Iterator[FrameType]:
 
 def _work(frame: FrameType) -> Iterator[Any]:
     """The futures of the pool's work items that this thread is in."""
-    for each in _stack(frame):
+    for each in stack(frame):
         if each.f_code.co_filename.replace("\\", "/").endswith("futures/thread.py"):
             yield getattr(each.f_locals.get("self"), "future", None) or each.f_locals.get("work_item")
 
 
 def _awaited(top: FrameType) -> Iterator[Any]:
     """What the waiting functions on a stack are about: futures and threads."""
-    for each in _stack(top):
+    for each in stack(top):
         if each.f_code.co_filename.replace("\\", "/").endswith(_WAITING):
             for value in list(each.f_locals.values()):
                 yield value

@@ -1,7 +1,7 @@
 """Whether whoever runs a call goes on: by stacks, by time on the processor, and by what it waits in.
 
-Nothing here is exact, and nothing has to be: it tells how long to go on waiting, never what is right.  Imports nothing
-of cachepy.
+Nothing here is exact, and nothing has to be: it tells how long to go on waiting, never what is right.  Imports
+deadlock, owner.
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ from __future__ import annotations
 import os
 import sys
 import time
+
+from cachepy.calls.deadlock import stack
+from cachepy.disk.owner import stat_fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +53,7 @@ def of_thread(ident: int, waiters: Container[int]) -> Seen | None:
         return None
     others = [at for each, at in stacks.items() if each not in waiters and not _is_apart(each, at)]
     used, below = time.process_time(), _of_children(os.getpid())
-    place = tuple((at.f_code, at.f_lasti) for at in _stack(top))
+    place = tuple((at.f_code, at.f_lasti) for at in stack(top))
     return Seen(place, _processor(ident), used + below, is_at_lock=all(map(_is_at_lock, others)))
 
 
@@ -73,12 +76,6 @@ def of_process(pid: int) -> Seen | None:
     return None if used is None else Seen(None, None, used + _of_children(pid), is_at_lock=False)
 
 
-def _stack(frame: FrameType | None) -> Iterator[FrameType]:
-    while frame is not None:
-        yield frame
-        frame = frame.f_back
-
-
 def _processor(ident: int) -> float | None:
     try:
         return time.clock_gettime(time.pthread_getcpuclockid(ident))
@@ -99,7 +96,7 @@ def _is_apart(ident: int, top: FrameType) -> bool:
 
     if top.f_code.co_name == "_beat" and _file_of(top.f_code).endswith(_BEAT):
         return True
-    files = "".join(_file_of(at.f_code) for at in _stack(top))
+    files = "".join(_file_of(at.f_code) for at in stack(top))
     return ident != threading.main_thread().ident and any(tool in files for tool in _TOOLS)
 
 
@@ -152,9 +149,7 @@ def _is_miss(code: CodeType) -> bool:
 def _used_by(pid: int) -> float | None:
     """Seconds of processor time that a process and its ended children used."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-        return sum(map(int, fields[11:15])) / _TICKS
+        return sum(map(int, stat_fields(pid)[11:15])) / _TICKS
     except (OSError, ValueError, IndexError):
         return _asked(pid)
 

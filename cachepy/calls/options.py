@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from _collections_abc import Mapping
 
-from cachepy.disk.sizes import size_of
+from cachepy.disk.sizes import KEEP, size_of
 from cachepy.disk.trust import key_of, number_of, umask_of
 from cachepy.errors import FolderGoneError, UsageError, UsageValueError
 
@@ -13,7 +13,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-KEEP = 16  # results of one call
 NAMES = (
     "cache_dir", "version", "env_vars", "depends_on_files", "depends_on_vars",
     "file_args", "ignore_args", "ignore_globals", "keep_args", "max_bytes", "keep", "trusted_owners", "signing_key",

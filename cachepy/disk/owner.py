@@ -17,11 +17,16 @@ ALIVE = "?"  # a process exists; whether it is the one that was meant is not kno
 _PIDS = 1 << 31
 
 
+def stat_fields(pid: int) -> list[bytes]:
+    """What Linux tells of a process behind its name, which may hold anything: its state first (``man 5 proc``)."""
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        return file.read().rpartition(b")")[2].split()
+
+
 def process_start(pid: int) -> str | None:
     """When a process started, in the kernel's ticks; None if there is no such process."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
+        fields = stat_fields(pid)
         return None if fields[0] in (b"Z", b"X") else fields[19].decode()
     except (FileNotFoundError, ProcessLookupError):
         return _exists(pid) if os.path.exists("/proc/self/stat") else _alive(pid)  # it may be hidden from us

@@ -6,6 +6,8 @@ import os
 
 from cachepy.errors import UsageError, UsageValueError
 
+KEEP = 16  # results of one call that stay; the oldest goes first
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any

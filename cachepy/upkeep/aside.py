@@ -9,6 +9,7 @@ import os
 import time
 
 from cachepy.disk.handling import hard_link, mark
+from cachepy.disk.places import BROKEN
 from cachepy.disk.trust import Trust
 from cachepy.model import Record
 from cachepy.upkeep.examine import stamp_of
@@ -16,8 +17,6 @@ from cachepy.upkeep.examine import stamp_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cachepy.disk.entryfile import Stamp
-
-BROKEN_DIR = "broken"  # `cache_prune` removes what is old in it
 
 
 class Moved(Record):
@@ -77,7 +76,7 @@ class Aside:
         return to
 
     def _new_folder(self) -> str:
-        stem = os.path.join(self.root, BROKEN_DIR, time.strftime("%Y%m%dT%H%M%S"))
+        stem = os.path.join(self.root, BROKEN, time.strftime("%Y%m%dT%H%M%S"))
         number = 0
         while True:
             folder = f"{stem}-{number}" if number else stem

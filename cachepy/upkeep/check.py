@@ -267,7 +267,7 @@ class _Reading:
         self.unrecorded = sorted(self.ids - known)
         self.missing = sorted(i for i in known - self.ids if not os.path.exists(self.store.path_of(i)))
         if records is not None and records.other is not None:
-            self.others.append(Problem(records.path, "", str(records.other).removeprefix(f"{records.path} ")))
+            self.others.append(Problem(records.path, "", records.other.what))
             self.unrecorded = []
         if records is None or not records.damaged:
             return ""

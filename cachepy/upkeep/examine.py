@@ -97,7 +97,7 @@ def _look_once(store: Store, path: str, stamp: Stamp) -> Look:
     except OSError as error:  # no rights, or a bad disk: moving it would not help
         state, what = FOREIGN, f"cannot be read: {error.strerror}"
     except OtherFormatError as error:
-        state, what = OTHER, str(error).removeprefix(f"{path} ")
+        state, what = OTHER, error.what
     except UntrustedEntryError as error:  # a stranger's, not damage: it is left alone
         state, what = FOREIGN, str(error).removeprefix(f"{path} ")
     except (EntryError, ValueError) as error:

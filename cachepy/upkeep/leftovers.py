@@ -14,7 +14,7 @@ import time
 from cachepy.disk import claims
 from cachepy.disk.handling import has_tag, listed, unlink
 from cachepy.disk.owner import process_start
-from cachepy.disk.places import CLAIM, ENTRY, MADE, OLD, TEMPORARY, UNENDED, VALID, digest_in, stem_of
+from cachepy.disk.places import BROKEN, CLAIM, ENTRY, MADE, OLD, TEMPORARY, UNENDED, VALID, digest_in, stem_of
 from cachepy.model import CODE
 from cachepy.recording.programs import Programs
 from cachepy.rows.packed import pack
@@ -26,7 +26,6 @@ _DAY = 86400.0  # s
 
 _STALE = 3600.0  # s; nobody who is alive leaves a file that is being written, or a claim, untouched for longer
 _MINUTE = 60.0  # s
-BROKEN = "broken"
 _PUT_ASIDE = re.compile(r"\d{8}T\d{6}(-\d+)?")
 _AT_TOP = ("graph", "stat")  # how the files begin that are replaced there
 

@@ -200,7 +200,7 @@ class _Repair:
             refuse(current_session(), "cache_repair")
         events, rebuilt = self._graph()
         if not self.dry_run and shrink(self.store):
-            events = len(Records(read_plain(self.store.journal.path), self.store.root).events)
+            events = len(Records(read_plain(self.store.journal.path), self.store.root).rows)
         self._memo()
         for each in self.looks:
             if each.state == BROKEN:
@@ -218,7 +218,7 @@ class _Repair:
             self.foreign.append(Problem(self.store.journal.path, "", "is not a cachepy graph"))
             return 0, False
         if old is not None and old.other is not None:
-            self.foreign.append(Problem(old.path, "", str(old.other).removeprefix(f"{old.path} ")))
+            self.foreign.append(Problem(old.path, "", old.other.what))
             return len(old.rows), False
         new, rebuilt = _merged(old, self.stored)
         if not rebuilt or self.dry_run:

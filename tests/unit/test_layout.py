@@ -31,8 +31,8 @@ ALLOWED: dict[str, set[str]] = {
     "program": {"endings", "programs", "trace"},
     "trace": {"journal", "mailbox", "model", "opened", "tidy"},
     "store": {
-        "entryfile", "extent", "handling", "journal", "meta", "model", "mounts", "moved", "packed", "places", "trust",
-        "wire",
+        "entryfile", "extent", "handling", "journal", "meta", "model", "mounts", "moved", "packed", "places", "sizes",
+        "trust", "wire",
     },
     "code": {
         "bytecode", "digest", "extensions", "facts", "guard", "imports", "methods", "model", "modules", "pieces", "walk",
@@ -56,7 +56,7 @@ ALLOWED: dict[str, set[str]] = {
     "questions": {"tabled", "flows", "key", "model", "program", "refusal", "session", "stock"},
     "engine": {
         "bypass", "closures", "code", "guard", "handling", "key", "kin", "model", "nearest", "options", "request",
-        "session",
+        "session", "sizes",
     },
     "decorator": {"engine", "guard", "methods", "options", "program", "questions", "request", "session"},
     "later": {
@@ -164,7 +164,7 @@ ALLOWED: dict[str, set[str]] = {
     "outputs": {"files", "model"},
     "flows": {"label", "paths"},
     "nearest": {"digest", "flows", "fresh", "label", "model", "numbers", "places", "renewed"},
-    "motion": set(),
+    "motion": {"deadlock", "owner"},
     "patience": {"motion", "owner"},
     "waiting": {"deadlock", "patience", "trace"},
     "closures": {"bytecode", "code", "digest", "kinds", "model", "modules", "found"},
@@ -220,7 +220,7 @@ ALLOWED: dict[str, set[str]] = {
         "entryfile", "files", "graph", "handling", "locks", "meta", "model", "moved", "places", "programs", "source",
         "statmemo", "store", "table", "wire",
     },
-    "aside": {"examine", "handling", "model", "trust"},
+    "aside": {"examine", "handling", "model", "places", "trust"},
     "rewrite": {"examine", "graph", "journal", "locks", "packed", "wire"},
     "forget": {"examine", "rewrite", "session"},
     "leftovers": {"programs", "claims", "handling", "model", "owner", "packed", "places", "session", "stock", "store"},

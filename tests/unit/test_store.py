@@ -14,12 +14,13 @@ from cachepy.disk.entryfile import EntryFile, assemble
 from cachepy.disk.handling import OWN_TAG
 from cachepy.disk.meta import meta_of, rows_of
 from cachepy.disk.payload import pack
+from cachepy.disk.sizes import KEEP
 from cachepy.errors import EntryError
 from cachepy.model import CODE, FILE, Dep, Event, Trace
 from cachepy.rows import wire
 from cachepy.rows.packed import PACKED
 from cachepy.rows.packed import pack as packed
-from cachepy.store import MAX_TRACES, Store
+from cachepy.store import Store
 from cachepy.upkeep import maintain
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -100,10 +101,10 @@ def test_an_equal_trace_replaces_its_predecessor(mine):
 
 
 def test_the_oldest_go(mine):
-    for run in range(MAX_TRACES + 5):
+    for run in range(KEEP + 5):
         put(mine, run, run)
-    assert values(mine) == list(range(MAX_TRACES + 4, 4, -1))
-    assert len(names(mine)) == MAX_TRACES
+    assert values(mine) == list(range(KEEP + 4, 4, -1))
+    assert len(names(mine)) == KEEP
 
 
 def test_another_process_replaced_it(mine):
