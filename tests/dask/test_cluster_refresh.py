@@ -114,5 +114,5 @@ def test_the_hook_is_filled_in_once(cluster, session):
     with Client(cluster) as client:
         with connect(client), connect(client):
             assert len(current_session().runners) == 1
-        with pytest.raises(UsageError, match="nobody knows"):
+        with pytest.raises(UsageError, match="connect it first"):
             cache_tree_refresh("tcp://not-a-client")

@@ -33,20 +33,21 @@ def executed(folder: Path) -> Any:
         if cell.id == "compute":  # what workers print arrives when it likes, here or in a later cell
             cell.outputs = [output for output in cell.outputs if output.output_type != "stream"]
         for output in cell.get("outputs", []):
-            _without_place(output)
+            _without_place(output, folder)
     book.metadata["language_info"] = {"name": "python"}  # not which version
     return book
 
 
-def _without_place(output: Any) -> None:
+def _without_place(output: Any, folder: Path) -> None:
     if "text" in output:
-        output["text"] = _plain(output["text"])
+        output["text"] = _plain(output["text"], folder)
     for form, text in output.get("data", {}).items():
         if form.startswith("text/") or form.endswith("svg+xml"):
-            output["data"][form] = _plain(text)
+            output["data"][form] = _plain(text, folder)
 
 
-def _plain(text: str) -> str:
+def _plain(text: str, folder: Path) -> str:
+    text = text.replace(str(folder), "/tmp")  # its name may have spaces
     text = re.sub(r"/[^\s'\"<>&;()]*/ipykernel_\d+/\d+\.py", "/tmp/ipykernel/cell.py", text)
     return re.sub(r"/[^\s'\"<>&;()]*/cachepy-tutorial-\w+", FOLDER, text)
 

@@ -29,7 +29,7 @@ def test_the_warning_names_the_call_as_people_do(tmp_path):
         remembered(3)
         file.write_text("2000")
         assert inner(3) == 2003
-        with pytest.warns(ChangedInputWarning, match=r"inner\(3\) had two results for one run of outer") as caught:
+        with pytest.warns(ChangedInputWarning, match=r"inner\(3\) gave two results during one run of outer") as caught:
             assert outer(3) == 13, "what the memo has, as without the cache"
         assert len(caught) == 1
         remembered.cache_clear()
