@@ -1,6 +1,6 @@
 """The commands that list what is stored: ls, show, stats.
 
-Imports ask, maintain, model, opening, options, tell, words.
+Imports ask, model, opening, options, tell, words; graph, maintain and stock when they are used.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from cachepy.commands.finding import place
 from cachepy.commands.opening import Opened, opened, session_at, similar
 from cachepy.commands.options import command, looks_at_code
 from cachepy.commands.tell import Tell, item
-from cachepy.graph import file_path, written_by
 from cachepy.model import ENV, FILE, PACKAGE
 from cachepy.values import amounts
 
@@ -133,12 +132,16 @@ def say_none(tell: Tell, functions: Iterable[str], pattern: str, things: str) ->
 
 def _wrote(entry: Stock, path: str) -> bool:
     """Whether the newest run of a call wrote a file, or one in a folder."""
+    from cachepy.graph import written_by
+
     wanted = os.path.abspath(path)
     return any(each == wanted or each.startswith(os.path.join(wanted, "")) for each in written_by(entry.events[0]))
 
 
 def _say_no_writer(tell: Tell, listed: Iterable[Stock], path: str) -> None:
     """That no call wrote a file, and how many read it."""
+    from cachepy.graph import file_path
+
     wanted = os.path.abspath(path)
     whole = (e for e in listed if e.events)
     readers = [e.events[0] for e in whole if any(file_path(e.events[0], d.name) == wanted for d in _files_of(e))]
@@ -153,6 +156,8 @@ def _files_of(entry: Stock) -> list[Dep]:
 
 
 def _entry(entry: Stock) -> dict[str, Any]:
+    from cachepy.graph import written_by
+
     event = entry.events[0]
     return {
         "id": event.id, "label": event.title, "fname": event.fname, "module": event.module, "path": entry.path,

@@ -1,6 +1,7 @@
 """A cache directory as a command sees it: opened without changing anything, and calls found by what people type.
 
-Each command works in a Session of its own.  Imports files, finding, session, tell, words.
+Each command works in a Session of its own.  Imports files, finding, tell, words; graph and session when
+a directory is opened: `cachepy --help` needs neither.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from cachepy.commands.finding import place
 from cachepy.commands.tell import WrongUse
 from cachepy.disk.files import Files
 from cachepy.disk.statmemo import ReadMemo
-from cachepy.graph import Unpacked
 from cachepy.values import amounts
 
 TYPE_CHECKING = False
@@ -50,6 +50,8 @@ class Opened:
     @cached_property
     def events(self) -> Mapping[str, Event]:
         """What the graph holds, by id; not every command asks."""
+        from cachepy.graph import Unpacked
+
         return Unpacked(self.session.graph.rows())
 
     @property

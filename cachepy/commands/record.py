@@ -1,6 +1,6 @@
 """The command that tells what ran when: log.
 
-Imports listing, model, opening, options, tell, words; stock and unended when they are used.
+Imports listing, model, opening, options, tell, words; owner, stock and unended when they are used.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from cachepy.commands.listing import matches, say_none
 from cachepy.commands.opening import Opened, opened
 from cachepy.commands.options import LIMIT, Typed, command, everything
 from cachepy.commands.tell import Tell
-from cachepy.disk.owner import host_id
 from cachepy.values import amounts
 
 TYPE_CHECKING = False
@@ -112,6 +111,8 @@ def _run(event: Event, state: str, size: int | None) -> Run:
 
 
 def _tell_runs(tell: Tell, cache: Opened, runs: list[Run]) -> None:
+    from cachepy.disk.owner import host_id
+
     names = tell.names([run["id"] for run in runs], cache.ids)
     today, here = words.moment(time.time())[:10], host_id().partition(":")[0]
     rows = []

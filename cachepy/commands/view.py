@@ -1,6 +1,6 @@
 """The commands that show the whole graph: graph (a tree, or a picture), export (for other tools).
 
-Imports ask, opening, outline, options, tell; show and export when they are used.
+Imports ask, opening, outline, options, tell; export, grouped, show and trees when they are used.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from cachepy.commands.options import command, history, looks_at_code
 from cachepy.commands.outline import Outline
 from cachepy.commands.tables import LEAST
 from cachepy.commands.tell import Tell, WrongUse
-from cachepy.commands.trees import files_of, tree_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -176,6 +175,7 @@ def _draw(tell: Tell, nodes: dict[str, Any], output: str, stale: dict[str, Any],
 
 
 def _as_json(cache: Opened, nodes: Nodes, states: dict[str, str], by: str | None) -> dict[str, Any]:
+    from cachepy.commands.trees import files_of
     from cachepy.forms.grouped import by_function
 
     if by == "file":
@@ -204,6 +204,8 @@ def _deliver_tree(
     tell: Tell, cache: Opened, nodes: Nodes, states: dict[str, str], tops: list[str], by: str | None, most: int | None,
     output: str | None,
 ) -> None:  # fmt: skip
+    from cachepy.commands.trees import tree_of
+
     if not nodes:
         tell.say(f"no calls recorded in {cache.root}")
     tree = tree_of(cache, nodes, states, tops, by)
