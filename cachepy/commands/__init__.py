@@ -6,15 +6,13 @@ the modules of the commands.
 
 from __future__ import annotations
 
-import difflib
-
 import click
 
 from cachepy import __version__
 from cachepy.commands.ask import explain, plan, status
 from cachepy.commands.care import repair, verify
 from cachepy.commands.listing import ls, show, stats
-from cachepy.commands.mistakes import plainly
+from cachepy.commands.mistakes import plainly, similar
 from cachepy.commands.pruning import prune
 from cachepy.commands.record import log
 from cachepy.commands.refreshing import refresh
@@ -67,10 +65,9 @@ class _Group(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        near = difflib.get_close_matches(args[0], self.commands, n=2)
         if args[0] not in self.commands and not args[0].startswith("-"):
-            hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(self.commands)}"
-            raise click.UsageError(f"there is no command {args[0]!r}; {hint}", ctx)
+            hint = similar(args[0], self.commands, most=2) or f"; there are {', '.join(self.commands)}"
+            raise click.UsageError(f"there is no command {args[0]!r}{hint}", ctx)
         return super().resolve_command(ctx, args)
 
 

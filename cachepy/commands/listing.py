@@ -1,6 +1,6 @@
 """The commands that list what is stored: ls, show, stats.
 
-Imports ask, model, opening, options, tell, words; graph, maintain and stock when they are used.
+Imports ask, mistakes, model, opening, options, tell, words; graph, maintain and stock when they are used.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from cachepy.commands import completing, words
 from cachepy.commands.ask import PAST, code_of, look, seen
 from cachepy.commands.causes import sentence, telling
 from cachepy.commands.finding import place
-from cachepy.commands.opening import Opened, opened, session_at, similar
+from cachepy.commands.mistakes import similar
+from cachepy.commands.opening import Opened, opened, session_at
 from cachepy.commands.options import command, looks_at_code
 from cachepy.commands.tell import Tell, item
 from cachepy.model import ENV, FILE, PACKAGE

@@ -1,11 +1,9 @@
 """Wrong usage in one style, with what was meant if that can be guessed.
 
-Imports tell; click.
+Imports tell; click, and difflib when there is a mistake.
 """
 
 from __future__ import annotations
-
-import difflib
 
 import click
 
@@ -25,6 +23,18 @@ def plainly(error: click.UsageError, group: click.Group) -> click.UsageError:
     return WrongUse(f"{text}{'' if text.endswith('?') else ';'} `{command} --help` says more")
 
 
+def similar(name: str, known: Iterable[str], *, most: int = 3, cutoff: float = 0.6) -> str:
+    """A question after names that are similar; empty if there are none.
+
+    >>> similar("laod", ["load", "clean"]), similar("load", [])
+    ('; did you mean load?', '')
+    """
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, sorted(set(known)), n=most, cutoff=cutoff)
+    return f"; did you mean {' or '.join(near)}?" if near else ""
+
+
 def _text(error: click.UsageError, group: click.Group) -> str:
     if isinstance(error, click.NoSuchOption):
         return f"there is no option {error.option_name} here{_option_meant(error, group)}"
@@ -41,9 +51,9 @@ def _text(error: click.UsageError, group: click.Group) -> str:
 def _option_meant(error: click.NoSuchOption, group: click.Group) -> str:
     """What it may be: an option of a similar name, or one of another command."""
     here = error.ctx.command if error.ctx is not None else group
-    near = difflib.get_close_matches(error.option_name, _options_of(here), n=2, cutoff=0.7)
-    if near:
-        return f"; did you mean {' or '.join(near)}?"
+    meant = similar(error.option_name, _options_of(here), most=2, cutoff=0.7)
+    if meant:
+        return meant
     others = [name for name, each in group.commands.items() if error.option_name in _options_of(each)]
     return f": it is one of {', '.join(others)}" if others else ""
 
@@ -56,5 +66,4 @@ def _options_of(command: click.Command) -> list[str]:
 def _choice_meant(error: click.BadParameter) -> str:
     choices: Iterable[object] = getattr(getattr(error.param, "type", None), "choices", ())
     given = error.message.partition("' is not one of")[0].strip("'")
-    near = difflib.get_close_matches(given, [str(each) for each in choices], n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    return similar(given, map(str, choices), most=1)

@@ -1,18 +1,18 @@
 """A cache directory as a command sees it: opened without changing anything, and calls found by what people type.
 
-Each command works in a Session of its own.  Imports files, finding, tell, words; graph and session when
+Each command works in a Session of its own.  Imports files, finding, mistakes, tell, words; graph and session when
 a directory is opened: `cachepy --help` needs neither.
 """
 
 from __future__ import annotations
 
-import difflib
 import gc
 from contextlib import contextmanager
 from functools import cached_property
 
 from cachepy.commands import words
 from cachepy.commands.finding import place
+from cachepy.commands.mistakes import similar
 from cachepy.commands.tell import WrongUse
 from cachepy.disk.files import Files
 from cachepy.disk.statmemo import ReadMemo
@@ -27,16 +27,6 @@ if TYPE_CHECKING:
 
 _SHOWN = 8  # calls that a message about an ambiguous name lists
 _DIGITS = 4  # of a digest, at least
-
-
-def similar(name: str, known: Iterable[str]) -> str:
-    """A question after names that are similar; empty if there are none.
-
-    >>> similar("laod", ["load", "clean"]), similar("load", [])
-    ('; did you mean load?', '')
-    """
-    near = difflib.get_close_matches(name, sorted(set(known)), n=3)
-    return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
 class Opened:
