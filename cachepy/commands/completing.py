@@ -1,6 +1,7 @@
 """What a shell can complete besides options: names of functions, digits of calls, folders.
 
-Says nothing and raises nothing: what cannot be read completes to nothing.  Imports opening, tables when a shell asks.
+Says nothing and raises nothing: what cannot be read completes to nothing.  Imports amounts; opening, tables and words
+when a shell asks.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 from collections import Counter
 
 from click.shell_completion import CompletionItem
+
+from cachepy.values import amounts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +39,7 @@ def calls(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[
 def _functions(cache: Opened, start: str) -> list[CompletionItem]:
     numbers = Counter(call.rpartition(":")[0] for call in cache.ids)
     return [
-        CompletionItem(name, help="1 call" if number == 1 else f"{number:,} calls")
+        CompletionItem(name, help=amounts.count(number, "call"))
         for name, number in sorted(numbers.items())
         if name.startswith(start)
     ]
