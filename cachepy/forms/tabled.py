@@ -1,18 +1,19 @@
 """What answers, and cached functions, show of themselves: tables in a notebook, a few lines at a prompt.
 
-Goes by the names of classes, so that what comes here for its looks need not be imported.  Imports amounts, handling,
-model, notebook.
+Goes by the names of classes, so that what comes here for its looks need not be imported.  Imports amounts, export,
+grouped, handling, letters, model, notebook.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import time
 from itertools import islice
 
 from cachepy.disk.handling import safe_name
+from cachepy.drawing.letters import natural
 from cachepy.export import clean_text
+from cachepy.forms import grouped
 from cachepy.forms import notebook as nb
 from cachepy.model import title_of
 from cachepy.values import amounts
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 LINES = 20  # of a text; nobody reads more at a prompt
 _WIDE = 118  # characters of one line
 _PATIENCE = 0.05  # s for counting files
-_ORDER = ("stale", "missing", "unknown")
 
 
 def text_of(answer: Mapping[str, Any]) -> str:
@@ -72,8 +72,7 @@ def _title(node: Node | None, call: str) -> str:
 
 
 def _states(answer: Mapping[str, Any]) -> dict[str, int]:
-    states = [found["state"] for found in answer.values()]
-    return {state: states.count(state) for state in _ORDER if state in states}
+    return grouped.count(found["state"] for found in answer.values())
 
 
 def _stale_text(answer: Mapping[str, Any]) -> tuple[str, Iterable[Row]]:
@@ -85,11 +84,10 @@ def _stale_text(answer: Mapping[str, Any]) -> tuple[str, Iterable[Row]]:
 def _causes_first(answer: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """The calls that changed themselves before those that they made stale; numbers in names by their value."""
 
-    def key(item: tuple[str, Any]) -> tuple[bool, list[tuple[int, str]]]:
+    def key(item: tuple[str, Any]) -> tuple[bool, tuple[tuple[int, str], ...]]:
         call, found = item
-        parts = re.split(r"([0-9]{1,18})", _title(found["node"], call))
         is_reached = bool(found["reasons"] and found["reasons"][0].link)
-        return is_reached, [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
+        return is_reached, natural(_title(found["node"], call))
 
     return sorted(answer.items(), key=key)
 

@@ -249,7 +249,7 @@ ALLOWED: dict[str, set[str]] = {
     # forms/
     "notebook": {"amounts", "export"},
     "grouped": {"amounts", "export"},
-    "tabled": {"amounts", "export", "handling", "model", "notebook"},
+    "tabled": {"amounts", "export", "grouped", "handling", "letters", "model", "notebook"},
     "provenance": {"__init__", "export"},
     "crate": {"export", "provenance"},
     "page": {"amounts", "api", "captions", "packing", "stale"},
