@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Near = Callable[[str], str]
 
 _FOLLOW = ("call", "input")  # not causes of their own
-PATHS = ("file", "file gone", "file new", "directory", "directory gone", "pattern")
+_PATHS = ("file", "file gone", "file new", "directory", "directory gone", "pattern")
 _VALUE = "value"
 _MANY = {"file": "changed", "file gone": "are gone", "file new": "exist now"}
 
@@ -126,4 +126,4 @@ def sentence(reason: Reason, near: Near = str) -> str:
     if reason.where:
         path, colon, line = reason.where.rpartition(":")
         reason = reason.replace(where=f"{near(path)}{colon}{line}")
-    return str(reason.replace(name=near(reason.name)) if reason.cue in PATHS else reason)
+    return str(reason.replace(name=near(reason.name)) if reason.cue in _PATHS else reason)

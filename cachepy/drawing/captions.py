@@ -84,7 +84,7 @@ def told(reasons: Mapping[str, Sequence[Reason]]) -> tuple[dict[str, str], set[s
     return {call: text for call, (text, _) in found.items()}, {call for call, (_, far) in found.items() if far}
 
 
-_HAPPENED = {
+HAPPENED = {  # to a file, by the cue of the reason
     "file": "changed", "file gone": "gone", "file new": "new", "directory": "changed", "directory gone": "gone",
     "pattern": "changed",
 }  # fmt: skip
@@ -92,7 +92,7 @@ _HAPPENED = {
 
 def changes(reasons: Mapping[str, Sequence[Reason]]) -> dict[str, str]:
     """The files that are not as they were, with what happened to them."""
-    return {r.name: _HAPPENED[r.cue] for each in reasons.values() for r in each if r.cue in _HAPPENED}
+    return {r.name: HAPPENED[r.cue] for each in reasons.values() for r in each if r.cue in HAPPENED}
 
 
 # ---------------------------------------------------------------- a call

@@ -22,10 +22,6 @@ STATES = {"fresh": 0, "stale": 1, "missing": 2, "unknown": 3}
 AFTER = 5  # stale because of another; 4 is a file
 MOST_REASONS = 12  # of one call: behind them, a call with 10,000 stale inputs says the same again and again
 MOST_CAUSES = 100  # in the list; behind them, it says how many more there are
-NEWS = {  # what happened to a file, by the cue of the reason
-    "file": "changed", "file gone": "gone", "file new": "new",
-    "directory": "changed", "directory gone": "gone", "pattern": "changed",
-}  # fmt: skip
 JOINERS = "\u200c\u200d"  # invisible, but part of how emoji and some scripts are written
 
 
@@ -127,13 +123,15 @@ class Packer:
 
     def _changed(self) -> list[Any]:
         """The files that changed since calls read them, each with how that is said, at length and in a word."""
+        from cachepy.drawing.captions import HAPPENED
+
         found: dict[int, tuple[str, str]] = {}
         files = self._tables["files"]
         for each in (self._stale or {}).values():
             for reason in each.get("reasons") or ():
-                at = files.get(shown(reason.name)) if reason.cue in NEWS else None
+                at = files.get(shown(reason.name)) if reason.cue in HAPPENED else None
                 if at is not None:
-                    found.setdefault(at, (shown(reason.replace(call="", link="")), NEWS[reason.cue]))
+                    found.setdefault(at, (shown(reason.replace(call="", link="")), HAPPENED[reason.cue]))
         return [[at, *said] for at, said in sorted(found.items())]
 
     def _causes(self) -> dict[str, Any]:
@@ -146,8 +144,10 @@ class Packer:
 
     def _cause(self, cause: Cause) -> list[Any]:
         """What changed, what that makes stale in words, the same as calls, the file if it is one, and the code."""
+        from cachepy.drawing.captions import HAPPENED
+
         reason = cause.reason
-        file = self._tables["files"].get(shown(reason.name), -1) if reason.cue in NEWS else -1
+        file = self._tables["files"].get(shown(reason.name), -1) if reason.cue in HAPPENED else -1
         calls = (runs(self._number[call] for call in each) for each in (cause.direct, cause.above))
         return [shown(cause.text), cause.reach, *calls, file, self._diff(cause)]
 
