@@ -133,6 +133,12 @@ class Page {
 
   // -- what is chosen
 
+  // One thing at a time: an item, a group, the causes or one of them; or nothing.
+  select(chosen) {
+    Object.assign(this, { item: null, group: null, cause: null, inCauses: false, ...chosen });
+    this.tell();
+  }
+
   choose(id, bring) {
     const { group } = this.model.items[id];
     if (this.keep && !this.keep[id]) this.filter([], false, null); // what is asked for by name is shown
@@ -141,8 +147,7 @@ class Page {
       this.open.add(group);
       this.arrange();
     }
-    Object.assign(this, { item: id, group: null, cause: null, inCauses: false });
-    this.tell();
+    this.select({ item: id });
     const box = itemBox(this.scene, id);
     if (bring && !this.camera.shows(box)) this.camera.centre(box);
     else if (!this.camera.fitted || this.camera.narrow || this.camera.covered()[0]) this.camera.reveal(box);
@@ -151,13 +156,11 @@ class Page {
   chooseGroup(group) {
     const { items } = this.model.groups[group];
     if (items.length === 1) return this.choose(items[0], false);
-    Object.assign(this, { item: null, group, cause: null, inCauses: false });
-    this.tell();
+    this.select({ group });
   }
 
   clear() {
-    Object.assign(this, { item: null, group: null, cause: null, inCauses: false });
-    this.tell();
+    this.select({});
     (this.table.isShown ? this.table.home : this.canvas).focus({ preventScroll: true });
   }
 

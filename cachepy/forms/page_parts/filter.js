@@ -55,7 +55,7 @@ Object.assign(Page.prototype, {
       ? [...cause.direct, ...cause.above]
       : [...Array(model.calls).keys()].filter((id) => states.includes(model.items[id].state));
     this.keep = cause || wanted.length ? keptBy(model, calls, withReach) : null;
-    if (this.item !== null && this.keep && !this.keep[this.item]) Object.assign(this, { item: null });
+    if (this.item !== null && this.keep && !this.keep[this.item]) this.item = null;
     this.tellFilter();
     const many = this.keep ? this.keep.reduce((sum, each) => sum + each, 0) : model.calls;
     this.openAll(many <= MOST_CALLS);
@@ -83,14 +83,12 @@ Object.assign(Page.prototype, {
   },
 
   showCauses() {
-    Object.assign(this, { item: null, group: null, cause: null, inCauses: true });
-    this.tell();
+    this.select({ inCauses: true });
     byId("panel").querySelector(".cause")?.focus();
   },
 
   chooseCause(id) {
-    Object.assign(this, { item: null, group: null, cause: id, inCauses: true });
-    this.tell();
+    this.select({ cause: id, inCauses: true });
     byId("keepcause").focus();
   },
 });
