@@ -188,7 +188,7 @@ class Page {
   said(model) {
     if (this.item !== null) {
       const { name, words, state } = model.items[this.item];
-      return [name, words, DATA.asked || isSheet(state) ? WORDS[state] : ""].filter(Boolean).join(", ");
+      return [name, words, isKnown(state) ? WORDS[state] : ""].filter(Boolean).join(", ");
     }
     if (this.group !== null) {
       const { name, items, isFile } = model.groups[this.group];

@@ -23,6 +23,8 @@ function telling(text) {
   return plain.includes("/") && !plain.includes(" ") ? plain.replace(/\/+$/, "").split("/").pop() || plain : plain;
 }
 
+const titleOf = ({ name, words }) => (words ? name + " · " + words : name);
+
 function addGroup(model, name, detail, isFile) {
   model.groups.push({ id: model.groups.length, name, detail, isFile, items: [] });
   return model.groups.length - 1;
@@ -89,10 +91,10 @@ function expanded(runs) {
 function addCauses(model) {
   model.causes = DATA.causes.map(([text, reach, direct, above, file, diff], id) => {
     const calls = expanded(direct),
-      state = model.items[calls[0]]?.state === UNKNOWN || model.items[calls[0]]?.state === MISSING;
+      first = model.items[calls[0]]?.state;
     return {
-      id, text, reach, diff, direct: calls, above: expanded(above), state: state ? model.items[calls[0]].state : STALE,
-      files: file < 0 ? [] : [model.calls + file],
+      id, text, reach, diff, direct: calls, above: expanded(above),
+      state: first === UNKNOWN || first === MISSING ? first : STALE, files: file < 0 ? [] : [model.calls + file],
     };
   });
 }

@@ -129,7 +129,7 @@ class Panel {
   }
 
   chip(state) {
-    return DATA.asked || isSheet(state) ? tag("span", "chip", stateKey(state), WORDS[state]) : null;
+    return isKnown(state) ? tag("span", "chip", stateKey(state), WORDS[state]) : null;
   }
 
   section(name, content) {
@@ -236,8 +236,7 @@ class Panel {
   }
 
   link(id) {
-    const { name, words } = this.model.items[id];
-    return button(words ? name + " · " + words : name, "link", () => this.actions.choose(id));
+    return button(titleOf(this.model.items[id]), "link", () => this.actions.choose(id));
   }
 
   links(name, ends, counted = true) {

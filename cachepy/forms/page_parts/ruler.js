@@ -4,7 +4,8 @@ const LEAST = 8,
   SMALL = 9,
   OVERLAY = 11.5; // pixels: the least text; names in small boxes, and those over boxes too small
 const isDashed = (state) => state === MISSING || state === UNKNOWN,
-  isSheet = (state) => state === FILE || state === CHANGED;
+  isSheet = (state) => state === FILE || state === CHANGED,
+  isKnown = (state) => DATA.asked || isSheet(state); // maybe nobody asked how calls are
 
 function readColours() {
   const style = getComputedStyle(document.documentElement),

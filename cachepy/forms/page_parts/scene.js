@@ -24,6 +24,11 @@ function reasonInShort(item) {
   return DATA.whys[item.call.why].slice(0, 200);
 }
 
+function whyOf(item) {
+  // why it is not as it was, at more length; nothing of what is
+  return item.path ? item.news : item.state ? reasonInShort(item) : "";
+}
+
 function wrapped(text, room, measure) {
   // in two lines; what is more is cut when it is drawn
   const words = text.split(" ");

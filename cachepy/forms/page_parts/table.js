@@ -4,7 +4,7 @@ const ROWS = 200;
 const TABLE_COLUMNS = [
   ["State", (item) => urgency(item.state), ""],
   ["Call or file", (item) => item.rank, ""],
-  ["Why", (item) => (item.state && item.state !== FILE ? item.news || reasonInShort(item) : ""), ""],
+  ["Why", whyOf, ""],
   ["Took", (item) => item.call?.elapsed ?? -1, "spare"],
   ["Ran", (item) => item.call?.created ?? -1, "spare"],
 ];
@@ -79,18 +79,16 @@ class Table {
   }
 
   row(item) {
-    const { call, name, words, path, state, id } = item,
-      text = path || (words ? name + " · " + words : name);
-    const look = state && state !== FILE,
+    const { call, path, state, id } = item,
       when = call && call.created !== null ? new Date(call.created * 1000).toLocaleString() : "";
-    const name_ = tag("th", "", button(text, "link", () => this.actions.choose(id)));
+    const name_ = tag("th", "", button(path || titleOf(item), "link", () => this.actions.choose(id)));
     name_.scope = "row";
     const row = tag(
       "tr",
       "",
-      tag("td", "state", stateKey(state), DATA.asked || isSheet(state) ? oneWord(state) : "call"),
+      tag("td", "state", stateKey(state), isKnown(state) ? oneWord(state) : "call"),
       name_,
-      tag("td", "", look ? item.news || reasonInShort(item) : ""),
+      tag("td", "", whyOf(item)),
       tag("td", "spare time", call ? seconds(call.elapsed) : ""),
       tag("td", "spare", when),
     );

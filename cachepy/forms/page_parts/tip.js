@@ -30,12 +30,10 @@ function tipOf(page, { unit, item }) {
     const sum = plural(unit.items.length, isFile ? "file" : "call");
     return [name + (isFile ? "/" : ""), detail, [sum, ...(DATA.asked && !isFile ? counts : [])].join(", ")].filter(Boolean);
   }
-  const each = page.model.items[item],
-    looked = DATA.asked || isSheet(each.state);
-  const why = each.news || (each.state && !each.path ? reasonInShort(each) : "");
+  const each = page.model.items[item];
   return [
     each.path || each.name,
     each.call ? each.call.args.map(([name, text]) => name + " = " + text).join(", ") : "",
-    [looked ? WORDS[each.state] : "", why].filter(Boolean).join(": "),
+    [isKnown(each.state) ? WORDS[each.state] : "", whyOf(each)].filter(Boolean).join(": "),
   ].filter(Boolean);
 }
