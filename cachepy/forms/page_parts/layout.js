@@ -27,8 +27,9 @@ function layered(boxes, edges) {
   const back = backEdges(boxes.length, edges);
   const forward = edges.map((e, i) => (back.has(i) ? { ...e, a: e.b, b: e.a } : e));
   const last = boxes.map((box) => box.isFile);
-  const net = buildNet(boxes.length, boxes.length > MANY ? forward.map((e) => ({ ...e, kind: 0 })) : forward, last, boxes.map((box) => box.rank));
-  const many = boxes.length > MANY;
+  const many = boxes.length > MANY,
+    places = boxes.map((box) => box.rank);
+  const net = buildNet(boxes.length, many ? forward.map((e) => ({ ...e, kind: 0 })) : forward, last, places);
   if (many) net.chains = net.chains.map((chain) => [chain[0], chain[chain.length - 1]]);
   reduceCrossings(net);
   const size = many ? placeFolded(net, boxes) : placeEven(net, boxes);

@@ -54,8 +54,7 @@ function card(model, id, measure) {
 function pile(model, group, items, measure) {
   const { name, isFile, id } = group,
     counts = countStates(model, items);
-  const tail = (isFile ? "/ ×" : " ×") + howMany(group, items);
-  const lines = [{ text: name, tail, style: "name", scope: "names" }];
+  const lines = [{ text: name, tail: tailOf(group, items), style: "name", scope: "names" }];
   const open = told(counts).filter(([, word]) => word !== "fresh");
   let detail = open.map(([n, word]) => number(n) + " " + word).join(", ");
   if (isFile) detail = counts[CHANGED] ? number(counts[CHANGED]) + " changed" : plural(items.length, "file");
@@ -66,8 +65,11 @@ function pile(model, group, items, measure) {
   return sized({ kind: "pile", group: id, items, isFile, state, counts, lines, mixed }, measure, 26);
 }
 
-const howMany = (group, items) =>
-  number(items.length) + (items.length < group.items.length ? " of " + number(group.items.length) : "");
+function tailOf(group, items) {
+  // of a name: how many there are, and of how many
+  const all = items.length < group.items.length ? " of " + number(group.items.length) : "";
+  return (group.isFile ? "/ ×" : " ×") + number(items.length) + all;
+}
 
 function sized(unit, measure, more) {
   const widths = unit.lines.map(({ text, style, tail }, i) =>
@@ -87,7 +89,7 @@ function frame(model, group, items, measure) {
   const sample = items.filter((_, i) => i % Math.ceil(items.length / 200) === 0);
   const wide = Math.max(...sample.map((i) => measure(cellText(model.items[i]), "cell")));
   const cw = Math.min(190, Math.max(60, Math.ceil(wide) + 34));
-  const head = { text: group.name, tail: (group.isFile ? "/ ×" : " ×") + howMany(group, items), scope: "names" };
+  const head = { text: group.name, tail: tailOf(group, items), scope: "names" };
   const least = Math.min(300, measure(head.text + head.tail, "head") + 60);
   const unit = { kind: "frame", group: group.id, items, isFile: group.isFile, cw, head, least, lines: [] };
   return shaped(unit, 0.8);
@@ -97,18 +99,18 @@ function frame(model, group, items, measure) {
 function shaped(unit, shape) {
   const { items, cw, least } = unit;
   const columns = Math.max(1, Math.round(Math.sqrt((shape * items.length * (CELL + CELL_GAP)) / (cw + CELL_GAP))));
-  const rows = Math.ceil(items.length / columns);
   const w = Math.max(columns * (cw + CELL_GAP) - CELL_GAP + 2 * PAD, least);
-  return Object.assign(unit, { columns, w, h: HEAD + rows * (CELL + CELL_GAP) - CELL_GAP + PAD + 6 });
+  return Object.assign(unit, { columns, w, h: heightOf(items, columns) });
 }
 
 // A frame as wide as there is room.
 function shapedInto(unit, room) {
   const columns = Math.max(1, Math.floor((room - 2 * PAD + CELL_GAP) / (Math.min(unit.cw, 150) + CELL_GAP)));
-  const rows = Math.ceil(unit.items.length / columns);
   const cw = (room - 2 * PAD - (columns - 1) * CELL_GAP) / columns;
-  return Object.assign(unit, { columns, cw, h: HEAD + rows * (CELL + CELL_GAP) - CELL_GAP + PAD + 6 });
+  return Object.assign(unit, { columns, cw, h: heightOf(unit.items, columns) });
 }
+
+const heightOf = (items, columns) => HEAD + Math.ceil(items.length / columns) * (CELL + CELL_GAP) - CELL_GAP + PAD + 6;
 
 function cellText(item) {
   return item.path ? item.name : item.words || "#" + item.call.hash.slice(0, 8);
