@@ -199,7 +199,7 @@ async function look() {
   } catch (error) {
     return say("lost", "the scheduler does not answer");
   }
-  const calls = `${number(data.calls)} ${data.calls === 1 ? "call" : "calls"}`;
+  const calls = several(data.calls, "call");
   say("live", data.behind ? `reading ${calls}, ${number(data.behind)} to go` : `live · ${calls} in the graph`);
   showTiles(data.totals);
   showNow();

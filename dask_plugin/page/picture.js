@@ -36,20 +36,22 @@ function fit(text, bold, room = WIDEST) {
 // As most of its calls are; a band shows the part that is stale.
 function stateOf(row) { return !row.calls ? "missing" : row.stale && 2 * row.stale >= row.calls ? "stale" : "fresh"; }
 
+const bareName = row => row.label.split(".").pop();
+
 // How far the tasks are that carry the function's name, if no other function has it.
-function tasksOf(row, all) {
-  const name = row.label.split(".").pop();
-  if (data.functions.filter(f => f.label.split(".").pop() === name).length > 1) return null;
-  const tasks = all[name];
+function tasksOf(row) {
+  const name = bareName(row);
+  if (data.functions.filter(f => bareName(f) === name).length > 1) return null;
+  const tasks = data.tasks[name];
   return tasks && tasks.done < tasks.all ? tasks : null;
 }
 
 function detailOf(row) {
-  const tasks = tasksOf(row, data.tasks);
+  const tasks = tasksOf(row);
   if (tasks) return `${number(tasks.done)} of ${number(tasks.all)} tasks` + (row.stale ? ` · ${number(row.stale)} stale` : "");
   if (!row.calls) return row.failures ? `failed ${number(row.failures)} ×` : "missing";
-  const calls = `${number(row.calls)} ${row.calls === 1 ? "call" : "calls"}`;
-  return row.stale ? `${calls} · ${number(row.stale)} stale` : row.hits ? `${calls} · ${number(row.hits)} ${row.hits === 1 ? "hit" : "hits"}` : calls;
+  const calls = several(row.calls, "call");
+  return row.stale ? `${calls} · ${number(row.stale)} stale` : row.hits ? `${calls} · ${several(row.hits, "hit")}` : calls;
 }
 
 class Picture {
@@ -80,7 +82,7 @@ class Picture {
       const width = Math.max(measure(fit(plain(row.label), true), true), measure(detailOf(row))) + 2 * PAD;
       boxes.set(row.name, { width: Math.max(96, Math.ceil(width)), height: HEIGHT, row });
       if (row.files) {
-        const text = row.files === 1 ? "1 file" : `${number(row.files)} files`;
+        const text = several(row.files, "file");
         boxes.set(`${row.name}\nfiles`, { width: Math.ceil(measure(text)) + 2 * PAD + 6, height: FILE_HEIGHT, text });
         links.push({ from: row.name, to: `${row.name}\nfiles`, kind: "file", count: row.files });
       }
@@ -189,7 +191,7 @@ class Picture {
     part.detail.textContent = detailOf(row);
     const [x, y] = part.corner, signs = [row.stale && "!", row.failures && "×"].filter(Boolean);
     part.badge.replaceChildren(...signs.flatMap((sign, i) => [make("circle", { cx: x - 18 * i, cy: y, r: 8, class: sign === "×" ? "bad" : "" }), make("text", { x: x - 18 * i, y: y + 4 }, sign)]));
-    const runs = data.running.some(call => call.label === row.label.split(".").pop());
+    const runs = data.running.some(call => call.label === bareName(row));
     const news = runs ? " runs" : !before ? "" : row.runs > before.runs ? " ran" : row.hits > before.hits ? " hit" : "";
     part.glow.setAttribute("class", `glow${news}`);
   }
