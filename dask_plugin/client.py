@@ -92,7 +92,7 @@ class ClusterGraph:
 
         page = escape(self.page)
         link = f'<div><a href="{page}" target="_blank">{page}</a></div>' if page else ""
-        workers = escape(self._workers() or "")
+        workers = escape(self._workers())
         return f"<div><strong>cachepy</strong> on {escape(self._address)}</div><div>{workers}</div>{link}"
 
     @property

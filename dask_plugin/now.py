@@ -81,9 +81,10 @@ class Now:
     def runs(self, worker: str, calls: Iterable[Any], *, is_alone: bool) -> None:
         """All that runs for some time in a worker's process; with others in it, nobody knows on which of them."""
         whole = [(c[0], float(c[1]), worker if is_alone else "") for c in calls if is_running(c)]
-        self.running[worker] = whole
-        if not whole:
-            del self.running[worker]
+        if whole:
+            self.running[worker] = whole
+        else:
+            self.gone(worker)
 
     def gone(self, worker: str) -> None:
         self.running.pop(worker, None)
