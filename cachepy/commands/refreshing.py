@@ -136,26 +136,35 @@ def _tell_done(
         return
     if done is None or tell.is_silent:
         return
-    rows = [("failed", call, f"{type(error).__name__}: {error}") for call, error in done.failed.items()]
-    rows += [("not run", call, why) for call, why in done.left.items()]
-    names = tell.names([call for _, call, _ in rows], cache.ids)
-    cells = [(state, names[call], cache.label(call), why) for state, call, why in rows]
-    for state, name, label, why in cells if tell.is_terminal else ():
-        tell.parts((state, "missing"), (f"  {name}  {label}", ""))
-        tell.line(why, indent=4)
-    if not tell.is_terminal:
-        tell.table(("state", "id", "call", "cause"), cells)
+    _tell_undone(tell, cache, done)
     _show_tracebacks(done)
     still = amounts.count(len(remaining), "call")
     text = f"; {still} {'is' if len(remaining) == 1 else 'are'} not fresh" if remaining else "; all are fresh now"
     tell.line(f"{done}{text}", "head" if remaining else "fresh")
 
 
+def _tell_undone(tell: Tell, cache: Opened, done: Refreshed) -> None:
+    """The calls that failed or could not be run; their texts are long, so on a terminal they have their own lines."""
+    rows = [("failed", call, why) for call, why in _failed(done).items()]
+    rows += [("not run", call, why) for call, why in done.left.items()]
+    names = tell.names([call for _, call, _ in rows], cache.ids)
+    cells = [(state, names[call], cache.label(call), why) for state, call, why in rows]
+    if not tell.is_terminal:
+        tell.table(("state", "id", "call", "cause"), cells)
+        return
+    for state, name, label, why in cells:
+        tell.parts((state, "missing"), (f"  {name}  {label}", ""))
+        tell.line(why, indent=4)
+
+
+def _failed(done: Refreshed) -> dict[str, str]:
+    return {call: f"{type(error).__name__}: {error}" for call, error in done.failed.items()}
+
+
 def _done_fields(done: Refreshed | None) -> dict[str, Any]:
     if done is None:
         return {"ran": [], "cut": [], "failed": {}, "left": {}}
-    failed = {call: f"{type(error).__name__}: {error}" for call, error in done.failed.items()}
-    return {"ran": list(done.ran), "cut": list(done.cut), "failed": failed, "left": done.left}
+    return {"ran": list(done.ran), "cut": list(done.cut), "failed": _failed(done), "left": done.left}
 
 
 def _show_tracebacks(done: Refreshed) -> None:
