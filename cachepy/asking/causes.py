@@ -57,11 +57,14 @@ def causes(found: Mapping[str, Iterable[Reason]], near: Near = str) -> list[Caus
     known: dict[tuple[str, str], Cause] = {}
     for call, reasons in found.items():
         for reason in reasons:
-            if reason.cue not in _FOLLOW:
-                cause = known.setdefault(_key(call, reason), Cause(*_named(call, reason, near)))
-                calls = cause.above if reason.link else cause.direct
-                if not calls or calls[-1] != call:
-                    calls.append(call)
+            if reason.cue in _FOLLOW:
+                continue
+            key = _key(call, reason)
+            if key not in known:  # thousands of calls have the same: its sentence is made once
+                known[key] = Cause(*_named(call, reason, near))
+            calls = known[key].above if reason.link else known[key].direct
+            if not calls or calls[-1] != call:
+                calls.append(call)
     for cause in known.values():
         direct = set(cause.direct)
         cause.above = [call for call in cause.above if call not in direct]

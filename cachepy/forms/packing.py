@@ -130,8 +130,8 @@ class Packer:
         for each in (self._stale or {}).values():
             for reason in each.get("reasons") or ():
                 at = files.get(shown(reason.name)) if reason.cue in HAPPENED else None
-                if at is not None:
-                    found.setdefault(at, (shown(reason.replace(call="", link="")), HAPPENED[reason.cue]))
+                if at is not None and at not in found:
+                    found[at] = shown(reason.replace(call="", link="")), HAPPENED[reason.cue]
         return [[at, *said] for at, said in sorted(found.items())]
 
     def _causes(self) -> dict[str, Any]:
