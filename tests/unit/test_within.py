@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from processes import ROOT, python
 
 from cachepy import (
     Session,
@@ -59,11 +60,18 @@ def entries() -> int:
     return sum(p.stat().st_size for p in Path("cache/entries").rglob("*") if p.suffix in (".entry", ".old"))
 
 
-def age(function, name, hours, *more):
+def the_store() -> Store:
+    return current_session().store(os.path.abspath("cache"))
+
+
+def entry(blob, name) -> Path:
+    return Path(the_store().path_of(f"blob:{blob.key(name)}"))
+
+
+def age(blob, name, hours):
     """As if it had been stored and used so long ago."""
     when = time.time_ns() - int(hours * HOUR * 1e9)
-    path = current_session().store(os.path.abspath("cache")).path_of(f"blob:{function.key(name, *more)}")
-    os.utime(path, ns=(when, when))
+    os.utime(entry(blob, name), ns=(when, when))
 
 
 def quietly(function, *args):
@@ -89,7 +97,7 @@ def test_without_a_size_nothing_is_looked_at():
     assert not list(Path("cache").glob("size.*"))
 
 
-def test_least_recently_used_first(monkeypatch):
+def test_least_recently_used_first():
     blob = blobs("100 KB")
     for number, name in enumerate("abcd"):
         blob(name)
@@ -125,7 +133,7 @@ def test_a_hit_marks_use_once_an_hour_whether_hot_or_not(monkeypatch, turns):
     assert RAN == ["a"]
 
 
-def test_a_hit_marks_the_calls_below(monkeypatch):
+def test_a_hit_marks_the_calls_below():
     blob = blobs("100 KB")
 
     @cached("100 KB")
@@ -136,8 +144,7 @@ def test_a_hit_marks_the_calls_below(monkeypatch):
     age(blob, "a", 5)
     with use_session(Session()):
         top("a")
-        path = current_session().store(os.path.abspath("cache")).path_of(f"blob:{blob.key('a')}")
-        assert time.time() - os.stat(path).st_atime < 60
+        assert time.time() - entry(blob, "a").stat().st_atime < 60
 
 
 def test_looking_at_a_cache_is_no_use():
@@ -276,18 +283,16 @@ def test_small_results_are_summed_up_before_somebody_looks(monkeypatch):
     assert len(looks) < 6
 
 
-def test_what_went_is_told(capsys):
+def test_what_went_is_told():
     blob = blobs("100 KB")
     for number in range(20):
         quietly(blob, f"n{number:02}")
     told = within.dropped(Store(os.path.abspath("cache")))
     assert sum(each["entries"] for each in told) == 20 - len(cache_list("cache"))
     assert all(each["max_bytes"] == 100 * KB and each["size"] > 0 and each["older"] == 0 for each in told)
-    for number in range(2000):
-        within._tell(
-            current_session().store(os.path.abspath("cache")), current_session(),
-            [within.Item(str(next(Path("cache/entries").rglob("*.entry"))), os.stat("cache"))], 100,
-        ) if number else None  # fmt: skip
+    item = within.Item(str(next(Path("cache/entries").rglob("*.entry"))), os.stat("cache"))
+    for _ in range(2000):
+        within._tell(the_store(), current_session(), [item], 100)
     assert os.path.getsize("cache/size.dropped") < 10 * KB
 
 
@@ -323,7 +328,7 @@ def test_prune_by_use_and_by_number():
     for number, name in enumerate("abcd"):
         blob(name)
         age(blob, name, 20 - number)
-    path = Path(current_session().store(os.path.abspath("cache")).path_of(f"blob:{blob.key('a')}"))
+    path = entry(blob, "a")
     os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))  # it was used
     gone = cache_prune("cache", days_old=1000, max_entries=2, least_used=True, dry_run=True)
     assert [path.name for path in gone] == [f"blob-{blob.key(name)}.entry" for name in "bc"]
@@ -358,9 +363,8 @@ def test_prune_says_what_is_wrong(option, value, error):
 
 
 def shell(*args):
-    command = [sys.executable, "-m", "cachepy", *args, "--cache-dir", "cache"]
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
+    done = python(Path(), "-m", "cachepy", *args, "--cache-dir", "cache")
+    done.check_returncode()
     return done.stdout + done.stderr
 
 
@@ -406,7 +410,7 @@ def test_sizes(given, means):
         return x
 
     function(1)
-    assert current_session().store(os.path.abspath("cache")).most == means
+    assert the_store().most == means
 
 
 @pytest.mark.parametrize(("given", "error"), [
@@ -414,7 +418,7 @@ def test_sizes(given, means):
     (True, UsageError), (float("nan"), UsageValueError), (-1, UsageValueError), ("1 XB", UsageValueError),
     (float("inf"), UsageValueError), (1 << 70, UsageValueError), ("1e5", UsageValueError), ("iB", UsageValueError),
 ])  # fmt: skip
-def test_what_is_no_size(given, error, monkeypatch):
+def test_what_is_no_size(given, error):
     with pytest.raises(error, match="max_bytes must be"):
         cache_file("cache", max_bytes=given)
 
@@ -441,9 +445,9 @@ def test_the_smallest_of_several_sizes_counts(monkeypatch):
     monkeypatch.setenv("CACHEPY_MAX_BYTES", "1 MB")
     with use_session(Session()):
         blobs("3 MB")("a")
-        assert current_session().store(os.path.abspath("cache")).most == 10**6
+        assert the_store().most == 10**6
         blobs("100 KB")("a")
-        assert current_session().store(os.path.abspath("cache")).most == 10**5
+        assert the_store().most == 10**5
 
 
 def test_a_configuration_names_both():
@@ -478,7 +482,7 @@ for number in range(60):
 
 def test_several_processes_hold_it_together(place):
     (place / "storing.py").write_text(STORING)
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
     started = [
         subprocess.Popen([sys.executable, "storing.py", name], env=env, stderr=subprocess.PIPE) for name in "abc"
     ]
