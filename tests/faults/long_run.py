@@ -12,7 +12,6 @@ import json
 import os
 import sys
 import threading
-import time
 
 from cachepy import Session, cache_file, cache_tree_nodes, use_session
 
@@ -64,7 +63,6 @@ def state():
         "threads": threading.active_count(),
         "objects": len(gc.get_objects()),
         "nodes": len(cache_tree_nodes()),
-        "seconds": time.process_time(),
     }
 
 
