@@ -1,10 +1,11 @@
-"""Fresh processes for tests of what a program, or a command, says and does."""
+"""Fresh processes for tests of what a program, or a command, says and does; and what this one has open."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,3 +21,12 @@ def python(folder: Path, *args: str, **env: str) -> subprocess.CompletedProcess[
     )  # fmt: skip
     assert "Traceback" not in done.stderr, done.stderr
     return done
+
+
+def opened_below(folder: Path) -> int:
+    """How many files in a folder this process has open: threads of other tests open files, too."""
+    paths = []
+    for fd in os.listdir("/proc/self/fd"):
+        with suppress(OSError):
+            paths.append(os.readlink(f"/proc/self/fd/{fd}"))
+    return sum(path.startswith(f"{folder}/") for path in paths)

@@ -11,6 +11,7 @@ import threading
 import time
 
 import pytest
+from processes import opened_below
 
 from cachepy.disk import claims, entryfile
 from cachepy.disk import owner as owners
@@ -427,11 +428,7 @@ def test_a_chain_of_claims_uses_few_descriptors(tmp_path):
     assert sum(claim.fd is not None for claim in held) == claims._OPEN_CLAIMS
     for claim in reversed(held):
         mine.release(claim)
-    left = []  # of this folder: threads of other tests open files, too
-    for fd in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(OSError):
-            left.append(os.readlink(f"/proc/self/fd/{fd}"))
-    assert not [path for path in left if path.startswith(f"{tmp_path}/")] and not os.listdir(tmp_path)
+    assert opened_below(tmp_path) == 0 and not os.listdir(tmp_path)
     again = mine.acquire(str(tmp_path / "g.claim"))
     assert again.fd is not None
     mine.release(again)

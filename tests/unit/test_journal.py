@@ -8,10 +8,9 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
+from processes import opened_below
 
 from cachepy import graph
 from cachepy.disk import journal
@@ -229,15 +228,6 @@ def test_other_records_are_no_graph(path, record):
     assert graph.read_events(path) == ([EVENT], True)
     with pytest.raises(GraphFileError, match=r"graph\.pkl"):
         graph.load_events(path)
-
-
-def opened_below(folder: Path) -> int:
-    """How many files in a folder this process has open."""
-    paths = []
-    for fd in os.listdir("/proc/self/fd"):
-        with suppress(OSError):
-            paths.append(os.readlink(f"/proc/self/fd/{fd}"))
-    return sum(path.startswith(f"{folder}/") for path in paths)
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts open files in /proc")
