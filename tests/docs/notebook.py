@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.docs.pages import ROOT
+
 TUTORIAL = ROOT / "docs" / "tutorials" / "tutorial.ipynb"
 FOLDER = "/tmp/cachepy-tutorial"  # stands for the temporary folder of a run
 LIMIT = 100  # seconds for one cell: it hangs

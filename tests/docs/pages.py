@@ -87,6 +87,11 @@ class Page:
             end = found.end()
         return made
 
+    def section(self, title: str) -> str:
+        """What stands below a heading of the second level."""
+        [found] = re.findall(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", self.text, re.MULTILINE | re.DOTALL)
+        return found
+
     def replay(self, folder: Path) -> Iterator[tuple[Block, str]]:
         """Run all of it: each block that shows something, with what it would have to show."""
         with Machine(folder) as machine:

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from tests.docs.notebook import TUTORIAL
 from tests.docs.pages import ROOT, Page, all_pages, prose_of
 
 ALONE = ["ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
@@ -25,7 +26,6 @@ def test_relative_links_lead_somewhere(page):
 
 
 def test_links_of_the_tutorial_lead_somewhere():
-    page = ROOT / "docs" / "tutorials" / "tutorial.ipynb"
-    links = local(prose_of(page))
+    links = local(prose_of(TUTORIAL))
     assert links
-    assert [link for link in links if not (page.parent / link).exists()] == []
+    assert [link for link in links if not (TUTORIAL.parent / link).exists()] == []

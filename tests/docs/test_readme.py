@@ -11,11 +11,6 @@ README = Page("README.md")
 RESUBMIT = "cachepy status -q --cache-dir DIR || sbatch job.sh\n"
 
 
-def section(title: str) -> str:
-    [found] = re.findall(rf"^## {title}\n(.*?)(?=^## |\Z)", README.text, re.MULTILINE | re.DOTALL)
-    return found
-
-
 def test_the_commands_come_first():
     assert README.blocks[0].kind == "sh"
     assert re.findall(r"^make (\w+)", README.blocks[0].body, re.MULTILINE) == ["demo", "test"]
@@ -51,11 +46,11 @@ def test_a_job_script_asks_as_the_page_on_resubmitting_says():
 
 
 def test_it_is_installed_from_a_folder_or_from_git():
-    shown = section("Install")
+    shown = README.section("Install")
     assert re.search(r"^pip install path/", shown, re.MULTILINE)
     assert re.search(r"^pip install git\+", shown, re.MULTILINE)
     assert "`cachepy-dask`" in shown
 
 
 def test_its_limits_are_few():
-    assert 1 <= len(re.findall(r"^- ", section("Limits"), re.MULTILINE)) <= 10
+    assert 1 <= len(re.findall(r"^- ", README.section("Limits"), re.MULTILINE)) <= 10

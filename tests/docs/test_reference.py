@@ -12,6 +12,7 @@ import dask_plugin
 from cachepy.commands import cachepy as program
 from cachepy.values.sentences import CUES
 from tests.docs.pages import ROOT, Page
+from tests.docs.test_messages import SOURCES
 
 NAMES = {f"cachepy.{name}" for name in cachepy.__all__} | {f"dask_plugin.{name}" for name in dask_plugin.__all__}
 INVALIDATES = Page("docs/explanation/invalidates.md")
@@ -39,11 +40,6 @@ def test_the_index_of_the_api_leads_to_every_name():
     assert sorted(linked) == sorted(NAMES)
 
 
-def section(page: Page, title: str) -> str:
-    [found] = re.findall(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", page.text, re.MULTILINE | re.DOTALL)
-    return found
-
-
 def named(text: str) -> set[str]:
     """The options that a text names."""
     return set(re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", " ".join(re.findall(r"`([^`]+)`", text))))
@@ -61,26 +57,21 @@ def test_every_command_has_a_section():
 
 @pytest.mark.parametrize("name", program.commands)
 def test_the_section_of_a_command_names_its_options(name):
-    common = named(section(COMMANDS, "Options of all commands"))
-    own = named(section(COMMANDS, f"cachepy {name}"))
+    common = named(COMMANDS.section("Options of all commands"))
+    own = named(COMMANDS.section(f"cachepy {name}"))
     options = taken(program.commands[name])
     assert [each for each in options if not set(each) & (own | common)] == []
     assert own - {"--help"} <= {option for each in options for option in each}
 
 
 def test_the_table_of_options_has_each_with_its_default():
-    rows = re.findall(r"^\| `(\w+)` \| (.+?) \|", section_before(OPTIONS, "## For one call"), re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \|", OPTIONS.text.partition("## For one call")[0], re.MULTILINE)
     defaults = {name: f"`{default!r}`" for name, default in cachepy.cache_file.__kwdefaults__.items()}
     assert {name: shown for name, shown in rows if name != "cache_dir"} == defaults
 
 
-def section_before(page: Page, title: str) -> str:
-    return page.text.partition(title)[0]
-
-
 def test_every_environment_variable_is_named():
-    sources = [path for package in ("cachepy", "dask_plugin") for path in (ROOT / package).rglob("*.py")]
-    read = set(re.findall(r"(?<![A-Z_])CACHEPY_[A-Z_]+", "".join(path.read_text(encoding="utf-8") for path in sources)))
+    read = set(re.findall(r"(?<![A-Z_])CACHEPY_[A-Z_]+", "".join(path.read_text(encoding="utf-8") for path in SOURCES)))
     assert read == set(re.findall(r"CACHEPY_[A-Z_]+", OPTIONS.text))
 
 

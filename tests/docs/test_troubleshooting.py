@@ -9,7 +9,8 @@ import pytest
 
 import dask_plugin
 from cachepy import errors
-from tests.docs.pages import ROOT, Page
+from tests.docs.pages import Page
+from tests.docs.test_messages import SOURCES, texts
 
 PAGE = Page("docs/how-to/troubleshooting.md")
 NEVER_SEEN = {  # they end in a warning, or in another error
@@ -20,22 +21,8 @@ SEEN = {
     name
     for module in (errors, dask_plugin)
     for name in dir(module)
-    if isinstance(getattr(module, name), type) and issubclass(getattr(module, name), (BaseException))
+    if isinstance(getattr(module, name), type) and issubclass(getattr(module, name), BaseException)
 } - NEVER_SEEN
-SOURCES = [path for package in ("cachepy", "dask_plugin") for path in sorted((ROOT / package).rglob("*.py"))]
-
-
-def texts(tree: ast.AST) -> list[str]:
-    """Each text of a program; what is filled in is a dots character."""
-    found = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            found.append(node.value)
-        if isinstance(node, ast.JoinedStr):
-            found.append("".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values))
-    return found
-
-
 ALL_TEXTS = "\n".join(text for path in SOURCES for text in texts(ast.parse(path.read_text(encoding="utf-8"))))
 QUOTED = [
     quote for line in re.findall(r"^- (`.+?):", PAGE.text, re.MULTILINE) for quote in re.findall(r"`([^`]+)`", line)

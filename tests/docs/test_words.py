@@ -6,12 +6,12 @@ import re
 
 import pytest
 
-from tests.docs.pages import ROOT, all_pages, prose_of, sentences
+from tests.docs.notebook import TUTORIAL
+from tests.docs.pages import all_pages, prose_of, sentences
 from tests.docs.test_messages import ODD
 
 MOST_WORDS, LONGEST = 14_000, 30
-NOTEBOOK = ROOT / "docs" / "tutorials" / "tutorial.ipynb"
-PROSE = {page.name: page.prose for page in all_pages()} | {"tutorial.ipynb": prose_of(NOTEBOOK)}
+PROSE = {page.name: page.prose for page in all_pages()} | {"tutorial.ipynb": prose_of(TUTORIAL)}
 OTHER_WORDS = r"\b(?:out[ -]of[ -]date|up[ -]to[ -]date|outdated|obsolete|expired|dirty)\b"
 PARTS = {"tutorials", "how-to", "explanation", "reference"}
 each_text = pytest.mark.parametrize("name", PROSE)
@@ -19,7 +19,7 @@ each_text = pytest.mark.parametrize("name", PROSE)
 
 def test_it_is_read_in_an_hour():
     """As `wc -w` counts, code and tables included; of the notebook the text."""
-    texts = [page.text for page in all_pages() if page.name != "README.md"] + [prose_of(NOTEBOOK)]
+    texts = [page.text for page in all_pages() if page.name != "README.md"] + [prose_of(TUTORIAL)]
     assert sum(len(text.split()) for text in texts) <= MOST_WORDS
 
 
