@@ -72,6 +72,15 @@ def wait_for(path):
     raise TimeoutError(path)
 
 
+def until(look):
+    for _ in range(600):
+        found = look()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise TimeoutError
+
+
 def address(client):
     return client.dashboard_link.removesuffix("/status")
 
@@ -237,10 +246,7 @@ def test_waits_are_counted(local, tmp_path):
     first = local.submit(slow, 1, pure=False)
     wait_for(begun)
     second = local.submit(slow, 1, pure=False)
-    for _ in range(600):
-        if current_session().waiting:
-            break
-        time.sleep(0.05)
+    until(lambda: current_session().waiting)
     time.sleep(0.1)
     Path(gate).touch()
     assert first.result() == second.result()
@@ -584,10 +590,13 @@ def test_counts_add_up_and_the_last_is_the_latest():
     assert tally.take() == [("f", {"runs": 3, "last": 5.0, "hits": 1})] and not tally.rows
 
 
-def test_counts_are_told_to_no_client():
+@pytest.mark.parametrize("records", [
+    [("count", "f", {"hits": 1})], [("running", [["load:1", 5.0]], True), ("failed", "m.f", "OSError", 5.0, 1)],
+], ids=["counts", "what goes on"])  # fmt: skip
+def test_what_is_told_to_no_client(records):
     part, sent = SchedulerPart(), []
     part.scheduler = type("Fake", (), {"log_event": lambda self, topic, message: sent.append(message)})()
-    part.receive([("count", "f", {"hits": 1})])
+    part.receive(records, worker="tcp://a")
     assert sent == [] and part.ledger.seq == 0
 
 
@@ -619,15 +628,6 @@ def test_what_runs_is_named_and_gone_when_it_has_ended(local, tmp_path):
     future.result()
     assert until(lambda: not data_of(local)["running"])
     assert data_of(local)["tasks"]["outer"] == {"all": 1, "done": 1, "running": 0, "failed": 0}
-
-
-def until(look):
-    for _ in range(600):
-        found = look()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise TimeoutError
 
 
 def test_what_ran_on_a_worker_that_is_gone_runs_no_more():
@@ -721,13 +721,6 @@ def test_long_calls_are_told_again_now_and_then():
     assert calls.look([("load:1", "a")], 1.0 + now_module.AGAIN) == [["load:1", 0.0]]
     assert calls.look([("load:1", "b")], 20.0) == [], "another run of the same call"
     assert calls.look([], 40.0) is None
-
-
-def test_what_goes_on_is_told_to_no_client():
-    part, sent = SchedulerPart(), []
-    part.scheduler = type("Fake", (), {"log_event": lambda self, topic, message: sent.append(message)})()
-    part.receive([("running", [["load:1", 5.0]], True), ("failed", "m.f", "OSError", 5.0, 1)], worker="tcp://a")
-    assert sent == [] and part.ledger.seq == 0
 
 
 ANOTHER = str(Reason("result", "load", None, None))

@@ -17,13 +17,12 @@ from export_cases import needed
 
 import cachepy
 from tests.docs import notebook
-from tests.docs.notebook import ROOT
 from tests.docs.notebook import TUTORIAL as PATH
-from tests.docs.pages import timeless
+from tests.docs.pages import ROOT, prose_of, timeless
 
 CELLS = json.loads(PATH.read_text(encoding="utf-8"))["cells"]
 CODE = {cell["id"]: "".join(cell["source"]) for cell in CELLS if cell["cell_type"] == "code"}
-PROSE = "\n".join("".join(cell["source"]) for cell in CELLS if cell["cell_type"] == "markdown")
+PROSE = prose_of(PATH)
 
 
 @pytest.fixture(scope="module")

@@ -5,18 +5,13 @@ No times: what a command takes for 20,000 entries over what it takes for 4,000.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
-from pathlib import Path
 
 import pytest
 
 import cachepy
-
-_spec = importlib.util.spec_from_file_location("big_cache", Path(__file__).parents[1] / "big_cache.py")
-big_cache = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(big_cache)
+from tests import big_cache
 
 FEW, MANY = 4_000, 20_000
 MOST = {  # bytes of memory for each entry more; an entry as objects takes 3,500
