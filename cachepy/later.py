@@ -111,4 +111,4 @@ def make_written(session: Session) -> None:
     """What is known of the source files of the code that runs here."""
     from cachepy.reach.written import Written
 
-    session.written = Written(session.origins, session.reader.digester, session._file_digest)
+    session.written = Written(session.origins, session.reader.digester, session._file_digest, session.edits)

@@ -28,7 +28,7 @@ from cachepy.errors import (
 )
 from cachepy.model import BELOW, CALL, FILE, NAME, PATTERN, ROOT, Dep
 from cachepy.opened import Crowd
-from cachepy.reach.edited import Edits
+from cachepy.reach.edited import Edits, reads_in
 from cachepy.reach.guard import Era
 from cachepy.reach.pieces import names_of
 from cachepy.refusal import ASKED, EVERY_THREAD
@@ -364,9 +364,23 @@ class Session:
             if len(self._code_kept) >= _CODES:  # of functions that are defined anew again and again
                 self._code_kept.clear()
             self._code_kept.add((store.root, name))
-            is_kept = _keeps_code(store, name) and store.code_time(name) >= self.edits.newest(pieces)
-            if not is_kept:  # to read the source takes time
+            if not self._keeps_code(store, name, self.edits.newest(pieces)):  # to read the source takes time
                 self._put_code(store, name, pieces)
+
+    def _keeps_code(self, store: Store, name: str, newest: int) -> bool:
+        """Whether the pieces of a code digest are kept, their files and what these read at import as it is now."""
+        if store.code_time(name) < max(newest, 1):
+            return False
+        data = store.get_code(name) or b""
+        return self.edits.tell_of_now(reads_in(data), self.files.digest) and (
+            not store.is_copy or self._is_of_here(store, data)
+        )
+
+    def _is_of_here(self, store: Store, data: bytes) -> bool:
+        """Whether a record of a copied cache was made where it is now."""
+        from cachepy.reach.source import loaded_files
+
+        return loaded_files(data).get("root") == store.root
 
     def _put_code(self, store: Store, name: str, pieces: tuple[Piece, ...]) -> None:
         from cachepy.reach.source import code_record, is_of_other
@@ -394,8 +408,7 @@ class Session:
             self._code_held.add(name)
             newest = self.edits.newest(reach.pieces)
             for store in self.stores() if newest else ():
-                is_kept = _keeps_code(store, name) and store.code_time(name) >= newest
-                if not is_kept and store.codes(reach.digest):
+                if not self._keeps_code(store, name, newest) and store.codes(reach.digest):
                     self._put_code(store, name, reach.pieces)
 
     def events(self, call: str) -> list[Event]:
@@ -517,13 +530,3 @@ class use_session:  # noqa: N801 - reads as a verb: with use_session(s)
         global _default
         _default = self._before
         self.session.close()
-
-
-def _keeps_code(store: Store, name: str) -> bool:
-    """Whether the pieces of a code digest are kept, and their files as they lie now."""
-    if not store.is_copy:
-        return store.code_time(name) > 0
-    from cachepy.reach.source import loaded_files
-
-    data = store.get_code(name)
-    return data is not None and loaded_files(data).get("root") == store.root

@@ -2,7 +2,7 @@
 
 A function has its decorators, defaults and annotations, a class its bases and members, a variable its statement.  The
 bodies of functions are no parts: they are compared as compiled code.
-Imports constants, digest, found, outline, pieces.
+Imports atimport, constants, digest, found, outline, pieces.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from cachepy.digest import digest_bytes
 from cachepy.errors import UndigestableError
+from cachepy.reach.atimport import run_at_import
 from cachepy.reach.constants import Evaluation, NotConstant
 from cachepy.reach.outline import (
     LAMBDA,
@@ -58,17 +59,19 @@ class Part:
     """One part of how a name is bound.
 
     digest: of the text that decides it; label: the name of the piece that it gives, empty if there is none; node: the
-    expression whose value that is; outside: names of what it asks the world for.
+    expression whose value that is; outside: names of what it asks the world for when the module is imported; run: the
+    texts as far as they run then.
     """
 
-    __slots__ = ("digest", "label", "node", "outside", "texts")
+    __slots__ = ("digest", "label", "node", "outside", "run", "texts")
 
     def __init__(self, digest: str, label: str, node: ast.expr | None, texts: set[str]) -> None:
         self.digest = digest
         self.label = label
         self.node = node
         self.texts = texts
-        self.outside = _outside_in(texts)
+        self.run = run_at_import(texts) if _outside_in(texts) else texts
+        self.outside = _outside_in(self.run)
 
 
 def _outside_in(texts: set[str]) -> frozenset[str]:

@@ -4,7 +4,7 @@ Source is kept only if it is proven to be that of the code that ran, since its f
 since: the file is compiled, and a function of that name in it must have the digest of the piece.  What
 the digest does not cover is left out: decorators, docstrings, what the defaults are.  Annotations come from the piece.
 
-Imports bytecode, digest, pieces, wire; ast, zlib, linecache and warnings where they are used, as no hit needs them.
+Imports bytecode, digest, edited, pieces, wire; ast, zlib, linecache and warnings when they are used: no hit needs it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from types import CodeType
 
 from cachepy.digest import digest_bytes
 from cachepy.reach.bytecode import code_bytes
+from cachepy.reach.edited import with_reads
 from cachepy.reach.pieces import Piece
 from cachepy.rows import wire
 
@@ -104,7 +105,8 @@ def code_record(
         import zlib
 
         files = _made(pieces, written, root)
-        return wire.dumps((_WORD, zlib.compress(wire.dumps(rows)), zlib.compress(wire.dumps(files))))
+        record = wire.dumps((_WORD, zlib.compress(wire.dumps(rows)), zlib.compress(wire.dumps(files))))
+        return with_reads(record, (read for reads in files.get("outside", {}).values() for read in reads))
     except Exception:  # a Python without zlib, a surrogate, no memory
         return wire.dumps([])
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from cachepy.digest import Digester
     from cachepy.reach.bindings import Part
+    from cachepy.reach.edited import Edits
     from cachepy.reach.pieces import Piece
 
     Paths = Callable[[str, ast.AST], Iterable[str]]
@@ -85,8 +86,11 @@ def read_source(path: str) -> str | None:
 class Written:
     """What this process knows of the source files of the code that it runs."""
 
-    def __init__(self, origins: Origins, digester: Digester, file_digest: Callable[[str], str | None]) -> None:
+    def __init__(
+        self, origins: Origins, digester: Digester, file_digest: Callable[[str], str | None], edits: Edits
+    ) -> None:
         self.origins = origins
+        self.edits = edits
         self.file_digest = file_digest
         self._where: dict[str, str] = {}  # of modules that are not loaded here: by the places of their code
         self._here: dict[str, str] = {}
@@ -213,8 +217,13 @@ class Written:
     def _reads(self, module: str, part: Part) -> list[Read]:
         """What a part asks the world for, as far as its text names it."""
         own = self.project.variables_set()
-        reads = reads_of(part.texts, self.file_digest, lambda text, tree: self._paths(module, text, tree))
+        reads = reads_of(part.run, self._digest_read, lambda text, tree: self._paths(module, text, tree))
         return [(OWN, name, None) if kind == "env" and name in own else (kind, name, was) for kind, name, was in reads]
+
+    def _digest_read(self, path: str) -> str | None:
+        """Of a file that was read when a module was imported; empty if it was edited since, for then nobody knows."""
+        digest = self.file_digest(path)
+        return "" if self.edits.is_later(path) else digest
 
     def _paths(self, module: str, text: str, tree: ast.AST) -> Iterator[str]:
         """The paths that expressions make of constants, as the folder of a file and a name."""

@@ -1,0 +1,109 @@
+"""What modules ask the world for when they are imported: `status` knows what the last run found, in fresh processes."""
+
+from __future__ import annotations
+
+import pytest
+from processes import python
+
+HEAD = "import os, json\nfrom pathlib import Path\nfrom cachepy import cache_file\n"
+TAIL = "@cache_file('cache', warn_cheap=False)\ndef f(x):\n    print('f ran')\n    return N + x\n"
+FROM_FILE = HEAD + "N = json.load(open('n.json'))['n']\n" + TAIL
+FROM_ENV = HEAD + "N = int(os.environ.get('WORLD_N', '1'))\n" + TAIL
+
+
+def run(folder, job="import lib; lib.f(1)", env=None):
+    done = python(folder, "-c", job, **(env or {}))
+    assert done.returncode == 0, done.stderr
+    return done.stdout.count("f ran")
+
+
+def status(folder, env=None):
+    return python(folder, "-m", "cachepy", "status", "-q", "--cache-dir", "cache", **(env or {})).returncode
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "after", "env"),
+    [
+        (FROM_FILE, '{"n": 1}', '{ "n": 1 }\n', {}),
+        (FROM_FILE, '{"n": 1}', '{"n": 1, "m": 2}', {}),
+        (FROM_ENV, "", "", {"WORLD_N": "01"}),
+    ],
+    ids=["a file in another form", "a part that nobody reads", "a variable"],
+)
+def test_what_changed_without_effect_is_known_after_one_run(tmp_path, text, before, after, env):
+    (tmp_path / "lib.py").write_text(text)
+    (tmp_path / "n.json").write_text(before)
+    assert run(tmp_path) == 1
+    assert status(tmp_path) == 0
+    (tmp_path / "n.json").write_text(after)
+    assert status(tmp_path, env) in {0, 3}
+    assert run(tmp_path, env=env) == 0
+    assert status(tmp_path, env) == 0
+
+
+KEPT = """
+import functools
+from dataclasses import dataclass
+cached = cache_file('cache', warn_cheap=False)
+def make(k):
+    @cached
+    def made(p):
+        print('f ran')
+        return p.read_text()
+    return made
+def plain(k):
+    return lambda p: p.read_text() * k
+def raw(p):
+    return p.read_text()
+class Model:
+    def __init__(self, k):
+        self.k = k
+    def load(self, p):
+        return p.read_text() * self.k
+@dataclass(frozen=True)
+class Config:
+    k: int = 2
+    def load(self, p):
+        return p.read_text() * self.k
+g = make(2)
+many = [make(k) for k in range(2)]
+lazy = plain(2)
+short = lambda p: p.read_text()
+table = {'raw': raw, 'cached': cached(raw)}
+half = functools.partial(raw)
+model, config = Model(2), Config()
+@cached
+def f(x):
+    print('f ran')
+    p = Path('n.json')
+    return [*map(str, [g(p), many[0](p), lazy(p), short(p), table['raw'](p), table['cached'](p), half(p), model.load(p)]),
+        config.load(p)]
+"""
+
+
+def test_functions_that_are_kept_read_nothing_at_import(tmp_path):
+    """They would be unknown for ever: nobody can say what they would have read."""
+    (tmp_path / "lib.py").write_text(HEAD + KEPT)
+    for text, code in (('{"n": 1}', 0), ('{"n": 2}', 1)):
+        (tmp_path / "n.json").write_text(text)
+        assert code == 0 or status(tmp_path) == code
+        assert run(tmp_path) == 2
+        assert status(tmp_path) == 0
+
+
+def test_a_file_edited_while_the_program_runs_is_not_known(tmp_path):
+    (tmp_path / "lib.py").write_text(FROM_FILE)
+    (tmp_path / "n.json").write_text('{"n": 1}')
+    job = "import lib; open('n.json', 'w').write('{\"n\": 2}'); lib.f(1)"
+    assert run(tmp_path, job) == 1
+    assert status(tmp_path) != 0, "the next run makes another value"
+    assert run(tmp_path) == 1
+    assert status(tmp_path) == 0
+
+
+def test_a_file_that_the_program_makes_itself_is_known_after_the_second_run(tmp_path):
+    made = "if not os.path.exists('n.json'):\n    open('n.json', 'w').write('{\"n\": 1}')\n"
+    (tmp_path / "lib.py").write_text(HEAD + made + FROM_FILE.removeprefix(HEAD))
+    assert run(tmp_path) == 1
+    assert run(tmp_path) == 0
+    assert status(tmp_path) == 0
