@@ -222,7 +222,8 @@ def cache_tree_sync(cache_dir: AnyPath) -> None:
         session.warn(CacheReadWarning, f"cannot read the graph {where}: {error.strerror or error}", object())
         return
     if damaged:
-        text = f"parts of the graph {name} are damaged; the {taken} whole records were taken"
+        way = "" if name == path else ", and what its entries tell; `cachepy repair` rebuilds it"
+        text = f"parts of the graph {name} are damaged; the {taken} whole records were taken{way}"
         session.warn(CacheReadWarning, text, object())  # each time: the user asked for this file just now
     other = session.graph.other_format(name)
     if other is not None:
