@@ -59,9 +59,20 @@ def sentence(reason: Reason) -> str:
     elif reason.cue == "renewed":
         values = f"it had a different value in each of {reason.old} programs"
     text = CUES[reason.cue].format(name=reason.name, values=values, difference=_difference(reason), call=reason.call)
-    where = f" ({reason.where})" if reason.where else ""
+    where = f" ({_place(reason.where)})" if reason.where else ""
     state = "unknown" if reason.cue in ("unseen", "renewed") else "stale"
     return _LINKS.get(reason.link, "").format(reason.call, state) + text + where
+
+
+def _place(where: str) -> str:
+    """A file and a line; the files of a notebook's cells have names that mean nothing to people.
+
+    >>> _place("lib.py:3"), _place("/tmp/ipykernel_7/1234567.py:3"), _place("<ipython-input-2-abc>:3")
+    ('lib.py:3', 'line 3 of its cell', 'line 3 of its cell')
+    """
+    file, _, line = where.rpartition(":")
+    is_cell = "/ipykernel_" in file or file.startswith("<ipython-input-")
+    return f"line {line} of its cell" if is_cell else where
 
 
 def _difference(reason: Reason) -> str:

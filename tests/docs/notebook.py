@@ -49,7 +49,6 @@ def _without_place(output: Any, folder: Path) -> None:
 
 def _plain(text: str, folder: Path) -> str:
     text = text.replace(str(folder), "/tmp")  # its name may have spaces
-    text = re.sub(r"/[^\s'\"<>&;()]*/ipykernel_\d+/\d+\.py", "/tmp/ipykernel/cell.py", text)
     return re.sub(r"/[^\s'\"<>&;()]*/cachepy-tutorial-\w+", FOLDER, text)
 
 
