@@ -1,8 +1,8 @@
 """What the graph of a cache directory lacks: calls that have an entry, but no record in ``graph.pkl``.
 
 The file was lost or cut, or a record could not be added to it.  The entry has all that the record had; so whoever
-reads the graph takes it from there, and puts it back where that is allowed.  Imports entryfile, handling, meta, moved,
-packed, places, table, errors.
+reads the graph takes it from there, and puts it back where that is allowed.  Imports compact, entryfile, handling,
+meta, moved, packed, places, table, errors.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from cachepy.disk.meta import rows_of
 from cachepy.disk.places import CLAIM, ENTRY, OLD, stem_of
 from cachepy.errors import EntryError
 from cachepy.model import Record
+from cachepy.recording.compact import compact
 from cachepy.recording.table import FORMAT, Reading
 from cachepy.rows.moved import moved_event
 from cachepy.rows.packed import Quiet, pack, run_in
@@ -73,8 +74,8 @@ def heal(store: Store) -> None:
     with store.extent.held() as is_mine:
         if not is_mine or store.extent.covers(_size_of(path)):
             return
-        calls, runs, form = _recorded(path)
-        if form != FORMAT:
+        calls, runs, reading = _recorded(path)
+        if reading.format != FORMAT:
             return
         names = store.listing()
         again = {stem_of(name) + ENTRY for name in names if name.endswith(OLD)}
@@ -83,21 +84,23 @@ def heal(store: Store) -> None:
                 store.journal.append_packed(pack(event))
                 runs.add(event.run)
         store.extent.begin(_size_of(path))
+    if reading.damaged:  # a record that a death cut off: all that look at the file would read all entries, for ever
+        compact(store, 0)
 
 
-def _recorded(path: str) -> tuple[set[str], set[str], int]:
-    """The calls and runs that a graph file tells of, and its format."""
+def _recorded(path: str) -> tuple[set[str], set[str], Reading]:
+    """The calls and runs that a graph file tells of, and how it was read."""
     calls, runs = set[str](), set[str]()
     try:
         data = read_plain(path)
     except FileNotFoundError:
-        return calls, runs, FORMAT
+        data = b""
     reading = Reading(data, None)
     with Quiet():
         for ids, rows in reading:
             calls.update(ids)
             runs.update(map(run_in, rows))
-    return calls, runs, reading.format
+    return calls, runs, reading
 
 
 def _size_of(path: str) -> int:

@@ -153,7 +153,7 @@ ALLOWED: dict[str, set[str]] = {
     "endings": {"handling", "leaving", "owners", "programs", "store"},
     "outbox": {"journal", "model", "shape"},
     "table": {"guard", "intake", "journal", "links", "model", "moved", "packed", "shape", "wire"},
-    "lacking": {"entryfile", "handling", "meta", "model", "moved", "packed", "places", "table"},
+    "lacking": {"compact", "entryfile", "handling", "meta", "model", "moved", "packed", "places", "table"},
     "within": {"amounts", "entryfile", "handling", "locks", "meta", "places", "store"},
     "compact": {"handling", "journal", "locks", "model", "packed", "places", "store", "table", "tidy"},
     # calls/
