@@ -12,7 +12,7 @@ import sys
 
 from xxhash import xxh3_64_hexdigest
 
-from cachepy.disk.handling import read_plain, safe_name
+from cachepy.disk.handling import read_plain, safe_name, unlink
 from cachepy.recording.programs import Programs
 from cachepy.store import Store
 from cachepy.values.owners import USER, Owners, is_installed
@@ -37,6 +37,7 @@ _JOBS = frozenset({
 })  # fmt: skip
 """Those that are others in each job, and do not say what is to be done."""
 _ASKS = frozenset({"stdin", "input", "fileinput"})  # what gives a program other work each time
+_LONGEST = 64  # characters of what may be the name of a variable
 _NEVER = float("inf")
 _STDLIB = os.path.dirname(os.__file__) + os.sep
 _OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
@@ -48,12 +49,18 @@ class Who:
     Places are kept relative to the cache directory where both lie in one tree, so that a project may move.
     """
 
-    def __init__(self, root: str, program: Program, kind: str, name: str, variables: str) -> None:
+    def __init__(self, root: str, program: Program, kind: str, name: str, variables: dict[str, str | None]) -> None:
         told = _from(root, name) if kind == SCRIPT or os.path.isabs(name) else name
         argv = () if kind == NOTEBOOK else tuple(program.argv)  # a kernel's are of that kernel
-        self.header = (kind, told, _from(root, program.cwd), variables, *argv)
-        digest = xxh3_64_hexdigest(repr(self.header).encode("utf-8", "replace"))
-        self.file = f"{safe_name(os.path.basename(name) or kind)}-{digest}"
+        values = sorted((name, value) for name, value in variables.items() if value is not None)
+        asked = _digest(repr(values)) if values else ""
+        self.variables = {name: "" if value is None else _digest(value) for name, value in variables.items()}
+        self.header = (kind, told, _from(root, program.cwd), asked, *argv)
+        self.file = f"{safe_name(os.path.basename(name) or kind)}-{_digest(repr(self.header))}"
+
+
+def _digest(text: str) -> str:
+    return xxh3_64_hexdigest(text.encode("utf-8", "replace"))
 
 
 def _from(root: str, path: str) -> str:
@@ -72,7 +79,7 @@ def end(program: Program) -> None:
     for each in program.before_end:
         each()
     named = named_by(program)
-    variables = "" if named is None else _variables(program)
+    variables = {} if named is None else _variables(program)
     for store in _stores(program):
         made = _made(program, store)
         if named is None:
@@ -123,24 +130,28 @@ def settle(
 ) -> None:  # fmt: skip
     """A program, or one of its cells, made this: what it made before is history, if nobody else makes it.
 
-    Another run of it that ended since it began may still make that.
+    Another run of it that ended since it began may still make that. When its code named other variables of the
+    environment, it was another program by its name, but none that anybody can run.
     """
     again = made & folder.past()
     if again:
         folder.again(sorted(again))
     known = folder.made_by(who.file)
-    before = known.get(place, set())
-    gone = before - made
+    was = known.get(place, set())
+    earlier = {} if place else folder.earlier(who.file, who.header, who.variables, began)
+    gone = was.union(*earlier.values()) - made
     if gone and (folder.ended(who.file) > began or not concludes()):
-        made, gone = made | gone, set()
-    if made != before:
+        made, gone, earlier = made | was, set(), {}
+    if made != was or earlier:
         known[place] = made
         if gone:
-            others = [calls for each in folder.made_by_others(who.file) for calls in each.values()]
+            others = [calls for each in folder.made_by_others(who.file, *earlier) for calls in each.values()]
             gone.difference_update(*others, *known.values())
         if gone:
             folder.drop(sorted(gone))
-        folder.keep(who.file, who.header, known)
+        folder.keep(who.file, who.header, known, who.variables)
+        for name in earlier:
+            unlink(folder.folder + name)
     elif made:
         os.utime(folder.folder + who.file)
 
@@ -177,17 +188,21 @@ def _is_own(file: str, scope: dict[str, Any]) -> bool:
     return any(type(each) is str and owners.kind(each) == USER for each in files)
 
 
-def _variables(program: Program) -> str:
-    """A digest of the environment variables that the user's code names: with others it is another program."""
+def _variables(program: Program) -> dict[str, str | None]:
+    """The environment variables that the user's code names: with other values it is another program.
+
+    None for a name that is not set, and may as well be no variable.
+    """
     words = {const.encode() for code in codes_in(program.frame) for const in code.co_consts if type(const) is str}
     for file in _sources():
         try:
             words.update(read_plain(file).replace(b"'", b'"').split(b'"'))
         except OSError:
             continue
+    free = [word.decode() for word in words if len(word) < _LONGEST and word.isupper() and word.isascii()]
     named = {name for name in os.environ if os.fsencode(name) in words and name not in _JOBS}
-    values = sorted((name, os.environ[name]) for name in named | (_TASKS & os.environ.keys()))
-    return xxh3_64_hexdigest(repr(values).encode("utf-8", "replace")) if values else ""
+    named |= (_TASKS & os.environ.keys()) | {name for name in free if name.isidentifier()}
+    return {name: os.environ.get(name) for name in named}
 
 
 def codes_in(frame: Any) -> Iterator[CodeType]:
@@ -249,4 +264,4 @@ def _end_cell(program: Program, result: Any) -> None:
     for store in _stores(program):
         made = _made(program, store)
         if made or cell:
-            _try_to_settle(store, Who(store.root, program, *named, ""), str(cell or ""), made, _NEVER, lambda: is_well)
+            _try_to_settle(store, Who(store.root, program, *named, {}), str(cell or ""), made, _NEVER, lambda: is_well)

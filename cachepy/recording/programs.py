@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _PAST = "past"
 _UNNAMED = "unnamed"  # what processes made that are no programs
 _OF_ALL = (_PAST, _UNNAMED)  # files that every user adds to
-_PROGRAM, _MADE, _AGAIN = "program", "made", "again"  # what records begin with
+_PROGRAM, _MADE, _AGAIN, _NAMED = "program", "made", "again", "named"  # what records begin with
 _LARGE = 1 << 16  # bytes from which on a file is written anew without what it says twice
 _ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n"}
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
@@ -148,9 +148,29 @@ class Programs:
         """What a program made when it last ended, by places in it."""
         return {place: set(calls) for kind, place, *calls in self._records(name) if kind == _MADE}
 
-    def made_by_others(self, name: str) -> Iterator[Made]:
+    def made_by_others(self, *names: str) -> Iterator[Made]:
         """What each of the other programs made."""
-        return (self.made_by(each) for each in self.names() if each != name)
+        return (self.made_by(each) for each in self.names() if each not in names)
+
+    def earlier(
+        self, file: str, header: tuple[str, ...], variables: Mapping[str, str], began: float
+    ) -> dict[str, set[str]]:
+        """What the same program made when its code named other variables, by the file of each.
+
+        Those that both name have the same values, and it ended before this one began.
+        """
+        found, stem = {}, f"{file.rpartition('-')[0]}-"
+        for each in self.names():
+            if each == file or not each.startswith(stem) or self.ended(each) > began:
+                continue
+            records = self._records(each)
+            heads = {kind: row for kind, *row in records if kind in (_PROGRAM, _NAMED)}
+            other, named = heads.get(_PROGRAM, []), heads.get(_NAMED, [])
+            values = dict(zip(named[::2], named[1::2], strict=False))
+            is_same = [*header[:3], *header[4:]] == [*other[:3], *other[4:]] and named
+            if is_same and all(values[name] == variables[name] for name in values.keys() & variables.keys()):
+                found[each] = set().union(*(calls for kind, _, *calls in records if kind == _MADE))
+        return found
 
     def names(self) -> list[str]:
         """The files of programs."""
@@ -164,11 +184,14 @@ class Programs:
         except OSError:
             return 0.0
 
-    def keep(self, name: str, header: Iterable[str], made: Mapping[str, Iterable[str]]) -> None:
-        """Write what a program made."""
+    def keep(
+        self, name: str, header: Iterable[str], made: Mapping[str, Iterable[str]], variables: Mapping[str, str]
+    ) -> None:  # fmt: skip
+        """Write what a program made, and which variables of the environment its code named."""
         if self._is_other(name):
             return
         rows = [(_MADE, place, *sorted(calls)) for place, calls in sorted(made.items()) if calls]
+        rows += [(_NAMED, "", "", *(text for pair in sorted(variables.items()) for text in pair))]
         self.store.trust.make_folder(self.folder)
         is_new = not os.path.exists(self.folder + name)
         self.store._write(self.folder + name, [PROGRAMS_HEAD, *map(line_of, ((_PROGRAM, *header), *rows))])

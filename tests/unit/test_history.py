@@ -245,6 +245,30 @@ def test_variables_that_a_program_names_are_another_program(project):
     assert project.nothing_is_concluded()
 
 
+ASKS = "import os\nos.environ.get('SPEED')\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [(ASKS + LOAD_BOTH, LOAD_A), (LOAD_BOTH, ASKS + LOAD_A), (ASKS + LOAD_BOTH, ASKS.replace("SPEED", "SIZE") + LOAD_A)],
+    ids=["no more", "now", "another"],
+)
+@pytest.mark.parametrize("env", [{}, {"SPEED": "2"}, {"SPEED": "2", "SIZE": "3"}], ids=lambda env: " ".join(env) or "none")
+def test_an_edit_of_which_variables_it_names_leaves_a_program_the_same(project, first, then, env):
+    project.run(first, **env)
+    project.run(then, **env)
+    assert project.status() == (0, 1, 1)
+    project.run(first, **env)
+    assert project.status() == (0, 2, 0)
+
+
+@pytest.mark.parametrize(("first", "then"), [({}, {"SPEED": "2"}), ({"SPEED": "2"}, {}), ({"SPEED": "2"}, {"SPEED": "3"})])
+def test_other_values_of_what_both_name_are_another_program(project, first, then):
+    project.run(ASKS + LOAD_BOTH, **first)
+    project.run(ASKS + ASKS.replace("SPEED", "SIZE") + LOAD_A, **then)
+    assert project.nothing_is_concluded()
+
+
 def test_another_folder_is_another_program(project):
     project.write("main.py", "import sys\nsys.path.insert(0, '..')\nfrom pathlib import Path\nfrom lib import load\n"
                   "load(Path('x.txt').read_text())\n")  # fmt: skip
