@@ -53,6 +53,8 @@ def _numpy(cls: type) -> Rule | None:
         return _ufunc
     if cls is np.vectorize:
         return _vectorized
+    if cls is np.random.RandomState:
+        return _random_state
     if cls in (np.ma.core.mvoid, np.ma.core.MaskedConstant):
         return None
     if issubclass(cls, np.ma.MaskedArray):
@@ -83,6 +85,15 @@ def _vectorized(made: Any, _: ValuePickler) -> Any:
     """Without what it keeps of earlier calls."""
     names = "pyfunc", "otypes", "excluded", "signature", "cache"
     return form("vectorized", *[getattr(made, name, None) for name in names])
+
+
+def _random_state(made: Any, _: ValuePickler) -> Any:
+    """By its state; numpy's own, which objects of libraries hold, by its name, since it is not their state."""
+    import numpy as np
+
+    if made is np.random.mtrand._rand:  # what np.random.seed seeds has no public name
+        return form("numpy.random")
+    return form("random", made.get_state(legacy=False))
 
 
 def _dtype(dtype: Any) -> tuple[Any, ...]:

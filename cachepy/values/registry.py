@@ -1,6 +1,6 @@
 """Which rule digests the instances of a class: by its name, by what it declares, by what it is derived from.
 
-Imports found, modules and rules; hints and recipes only where a value of theirs is met.
+Imports found, modules and rules; hints, lazy and recipes only where a value of theirs is met.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ from cachepy.values.rules import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
+    from cachepy.values.pickler import ValuePickler
     from cachepy.values.rules import Rule
 
 _MODULE = type(copyreg)
@@ -85,12 +87,20 @@ _BY_NAME: dict[tuple[str, str], Rule] = {
 }
 
 
+def _delayed_rule(value: Any, pickler: ValuePickler) -> Any:
+    """Few programs have one."""
+    from cachepy.values.lazy import delayed_rule
+
+    return delayed_rule(value, pickler)
+
+
 _BY_BASE: dict[tuple[str, str], Rule] = {
     ("enum", "Enum"): enum_rule,
     ("datetime", "datetime"): time_rule,
     ("datetime", "time"): time_rule,
     ("logging", "Logger"): logger_rule,
     ("cachepy.calls.carry", "with_caller"): with_caller_rule,
+    ("dask.delayed", "Delayed"): _delayed_rule,
 }
 
 
