@@ -63,6 +63,8 @@ class Table:
         else:
             return False
         self._new.append(call)
+        if len(self._new) > 2 * len(self.rows) + _MANY:  # the same calls ran again and again, and nobody asked
+            self._new = [*dict.fromkeys(self._new)]
         if self._links is not None:
             self._links.add(call, row)
         return True

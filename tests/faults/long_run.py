@@ -71,6 +71,7 @@ def main():
     for bound in sys.argv[3:]:  # cachepy.code._REMEMBER=100: so that a short run comes to it
         name, _, value = bound.partition("=")
         module, _, name = name.rpartition(".")
+        assert hasattr(importlib.import_module(module), name), bound
         setattr(importlib.import_module(module), name, int(value))
     with use_session(Session()):
         states = []

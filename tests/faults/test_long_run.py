@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 PROGRAM = Path(__file__).with_name("long_run.py")
-BOUNDS = ["cachepy.code._REMEMBER=50", "cachepy.session._SENT=50"]  # a short run comes to them
+BOUNDS = ["cachepy.code._REMEMBER=50", "cachepy.session._SENT=50", "cachepy.session._CODES=50"]  # a short run comes to them
 HOT = ["cachepy.hot._MOST=200", "cachepy.store._PARSED=200", "cachepy.engine._MANY=200"]
 
 
