@@ -14,7 +14,7 @@ from cachepy.digest import Digester, Found, digest_bytes, name_of
 from cachepy.errors import UndigestableError
 from cachepy.model import ANCHOR, PACKAGE, Dep
 from cachepy.reach.bytecode import code_bytes
-from cachepy.reach.kinds import FUNCTION, MODULE, is_immutable
+from cachepy.reach.members import FUNCTION, MODULE, is_immutable
 from cachepy.values.found import cells_of
 
 TYPE_CHECKING = False

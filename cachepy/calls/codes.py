@@ -9,7 +9,7 @@ from __future__ import annotations
 from cachepy.code import Target, cached_target
 from cachepy.digest import digest_bytes
 from cachepy.probe import LiveProbe
-from cachepy.reach.kinds import FUNCTION
+from cachepy.reach.members import FUNCTION
 from cachepy.values.modules import MAIN, canonical, find
 
 TYPE_CHECKING = False

@@ -1,6 +1,6 @@
 """What code asks about code: names, docstrings, source text, lines, the order of attributes.
 
-All this counts only where code that is reached asks for it: else comments may be written.  Imports digest, kinds.
+All this counts only where code that is reached asks for it: else comments may be written.  Imports digest, members.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from cachepy.digest import digest_bytes, name_of
-from cachepy.reach.kinds import members_of
+from cachepy.reach.members import members_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

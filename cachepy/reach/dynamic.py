@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from cachepy.reach.kinds import MODULE
+from cachepy.reach.members import MODULE
 from cachepy.values.modules import USER, file_of
 
 TYPE_CHECKING = False

@@ -1,6 +1,6 @@
 """Compiled modules of the user's own: there is no code to look at, so the file that was loaded counts.
 
-Imports modules, and kinds.
+Imports modules, and members.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from cachepy.reach.kinds import MODULE
+from cachepy.reach.members import MODULE
 from cachepy.values.modules import USER, scope_of
 
 TYPE_CHECKING = False

@@ -2,7 +2,7 @@
 
 A package counts by its version, so what a program put into it has to be looked for.  What the attributes named by the
 code lead to is looked at, and a few steps further: at the tables in classes, and at what a library's own functions
-name.  Imports found, guard, kinds, methods, modules, settings.
+name.  Imports found, guard, members, methods, modules, settings.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 
 from cachepy.methods import METHOD, Bound
 from cachepy.reach.guard import MISSING
-from cachepy.reach.kinds import FUNCTION, MODULE, is_immutable
+from cachepy.reach.members import FUNCTION, MODULE, is_immutable
 from cachepy.reach.settings import follow_path
 from cachepy.values.found import cells_of, members_of_class
 from cachepy.values.modules import STDLIB, USER, scope_of

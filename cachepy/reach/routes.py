@@ -2,13 +2,13 @@
 
 Behind something that remembers (`functools.lru_cache`, a library's memo, an object that does not show its state) only
 the first caller calls them; what a body hands to a thread, a queue or a process, others call for it.  The walk notes
-each step; `Routes` is what follows from them.  Imports facts, kinds, modules.
+each step; `Routes` is what follows from them.  Imports facts, members, modules.
 """
 
 from __future__ import annotations
 
 from cachepy.reach.facts import HANDS, PUTS, TAKES
-from cachepy.reach.kinds import FUNCTION, MODULE
+from cachepy.reach.members import FUNCTION, MODULE
 from cachepy.values.modules import USER
 
 TYPE_CHECKING = False

@@ -1,13 +1,13 @@
 """Modules that code reaches: by the attributes that it names, or as a whole if one is handed on.
 
-Imports extensions, guard, kinds, modules, patches, pieces.
+Imports extensions, guard, members, modules, patches, pieces.
 """
 
 from __future__ import annotations
 
 from cachepy.reach.extensions import extension
 from cachepy.reach.guard import MISSING
-from cachepy.reach.kinds import FUNCTION, MODULE
+from cachepy.reach.members import FUNCTION, MODULE
 from cachepy.reach.patches import follow, is_namespace
 from cachepy.reach.pieces import bound_piece
 from cachepy.values.modules import MAIN, PACKAGE, USER, main_name, module_name, scope_of

@@ -7,7 +7,7 @@ closures), never by source text, so it is the same on every worker.
 
 It is longer than its neighbours because describing an object and visiting it call each other: one walk, one file.
 
-Imports asked, digest, dynamic, extensions, facts, found, guard, imports, kinds, methods, modules, notes, patches,
+Imports asked, digest, dynamic, extensions, facts, found, guard, imports, members, methods, modules, notes, patches,
 pieces, routes, scopes, settings.
 `code` drives it.
 """
@@ -30,7 +30,7 @@ from cachepy.reach.asked import Asked
 from cachepy.reach.dynamic import SCOPES, Loose, visit_dynamic
 from cachepy.reach.facts import CodeFacts
 from cachepy.reach.guard import MISSING, Guard
-from cachepy.reach.kinds import (
+from cachepy.reach.members import (
     FRAME_LIBRARIES,
     FUNCTION,
     IMMUTABLE,

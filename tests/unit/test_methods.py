@@ -383,7 +383,7 @@ def test_without_arguments_the_calls_with_this_object_are_cleared(jobs: Any) -> 
 
 
 def test_classes_with_cached_methods_count_as_they_did(jobs: Any) -> None:
-    from cachepy.reach.kinds import members_of
+    from cachepy.reach.members import members_of
 
     kinds = {name: type(member).__name__ for name, member in members_of(jobs).items()}
     assert kinds == {"__init__": "function", "times": "function", "later": "function", "of": "classmethod", "half": "property"}
