@@ -3,7 +3,7 @@
 A verification asks for each dep by its name; most of the way from the name to the answer is always
 the same.  `Hot` keeps the ends of those ways, flat: the code objects by identity, each entry and each
 file by its stat.  It never says more than a verification would: what is not surely as it was (also a
-dep of a rare kind) is left to the long way.  Imports code, files, guard, model, modules, probe, verify.
+dep of a rare kind) is left to the long way.  Imports code, files, guard, kinds, modules, probe.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from time import perf_counter, time, time_ns
 from weakref import ref
 
 from cachepy.code import cached_target
+from cachepy.core.kinds import KINDS
 from cachepy.digest import env_digest
 from cachepy.disk.files import YOUNG, identity_of
 from cachepy.disk.mounts import touch
 from cachepy.key import LONG
-from cachepy.model import ALWAYS, CODE, ENV, FILE, NAME, PACKAGE, PATTERN
 from cachepy.opened import bodies
 from cachepy.probe import exists
 from cachepy.program import is_at_top, note, program
@@ -49,19 +49,18 @@ if TYPE_CHECKING:
 _NEVER = Era(is_over=True)
 _TRIALS = 5  # of which the quickest tells what a hit costs
 _MOST = 100_000  # checks that are kept in a process
-_SETTLED = ALWAYS | {PACKAGE}  # versions are those of this process; the others need no check
 
 
 class Hot:
     """One verified hit, with all that it rested on.
 
-    absent: paths that have to lead nowhere; entries, files, codes, environ: the rest, for which `more` is set; far:
+    absent: paths that have to lead nowhere; entries, files, checks, environ: the rest, for which `more` is set; far:
     what a network mount has to be asked for before it tells of them; shown: the era of the graph in which its node
     and those below it were there; home: the hot calls of the function, once it is among them.
     """
 
     __slots__ = (
-        "absent", "called", "chosen", "codes", "entries", "environ", "event", "far", "files", "guard", "home", "id",
+        "absent", "called", "checks", "chosen", "entries", "environ", "event", "far", "files", "guard", "home", "id",
         "index", "more", "noted", "path", "several", "shown", "stamp", "stored", "used",
     )  # fmt: skip
 
@@ -82,7 +81,7 @@ class Hot:
         self.absent: list[str] = []
         self.entries: list[tuple[str, Stamp]] = []
         self.files: list[tuple[str, Identity]] = []
-        self.codes: list[Callable[[], bool]] = []
+        self.checks: list[Callable[[], bool]] = []
         self.environ: list[tuple[str, str | None]] = []
 
     def __len__(self) -> int:
@@ -134,7 +133,7 @@ class Hot:
             st = stat(path)
             if (st.st_dev, st.st_ino, st.st_size, st.st_mtime_ns, st.st_ctime_ns) != identity:
                 return False
-        for check in self.codes:
+        for check in self.checks:
             if not check():
                 return False
         return not self.environ or all(os.environ.get(name) == value for name, value in self.environ)
@@ -275,9 +274,10 @@ def heat(request: Request, stored: Stored, index: int, verifier: Verifier) -> Ho
         for dep in each.trace.deps:
             if deps.setdefault((dep.kind, dep.name), dep).digest != dep.digest:
                 return None
-    if not all(_add(hot, session, dep, verifier.own) for dep in deps.values()):
+    looks = Looks(hot, session, verifier.own)
+    if not all(KINDS[dep.kind].watch(dep, looks) for dep in deps.values()):
         return None
-    hot.more = bool(hot.entries or hot.files or hot.codes or hot.environ)
+    hot.more = bool(hot.entries or hot.files or hot.checks or hot.environ)
     hot.far = _far(hot, session)
     hot.used = time() if session.is_limited else None
     return hot
@@ -326,55 +326,62 @@ def _add_entry(hot: Hot, session: Session, event: Event) -> bool:
     return False
 
 
-def _add(hot: Hot, session: Session, dep: Dep, own: str) -> bool:
-    """Add the check of one dep; False if there is none that is quick and as good."""
-    kind, name = dep.kind, dep.name
-    if kind == FILE:
-        return _add_file(hot, session, name, dep.digest)
-    if kind == NAME:
-        hot.absent.append(name)
-        return not exists(name)
-    if kind == ENV:
+class Looks:
+    """Adds to a hot call what the kinds of its deps have it look at (see `core.kinds`).
+
+    Each answer says whether that is quick, as good as the long way, and as it was.
+    """
+
+    def __init__(self, hot: Hot, session: Session, own: str) -> None:
+        self._hot = hot
+        self._session = session
+        self._own = own  # the function that is called: its guard stands by itself
+
+    def absent(self, path: str) -> bool:
+        self._hot.absent.append(path)
+        return not exists(path)
+
+    def environ(self, name: str, digest: str | None) -> bool:
         value = os.environ.get(name)
-        hot.environ.append((name, value))
-        return env_digest(value) == dep.digest
-    if kind == CODE:
-        return name == own or _add_code(hot, session, name, dep.digest)
-    return _add_pattern(hot, name) if kind == PATTERN else kind in _SETTLED
+        self._hot.environ.append((name, value))
+        return env_digest(value) == digest
 
+    def check(self, holds: Callable[[], bool]) -> bool:
+        self._hot.checks.append(holds)
+        return holds()
 
-def _add_pattern(hot: Hot, pattern: str) -> bool:
-    """The one folder whose names decide stays as it is: its files are deps of their own, up to a number."""
-    from cachepy.disk.patterns import MOST, only_folder
+    def file(self, path: str, digest: str | None) -> bool:
+        try:
+            identity = identity_of(os.stat(path))
+        except (OSError, ValueError):
+            return False
+        self._hot.files.append((path, identity))
+        return digest is not None and self._session.files.memo.get(identity) == digest
 
-    folder = None if pattern[:1] == "~" or len(hot.files) > MOST else only_folder(pattern)
-    if folder is None:
-        return False
-    try:
-        found = os.stat(folder)
-    except (OSError, ValueError):
-        hot.absent.append(folder)
-        return not exists(folder)
-    hot.files.append((folder, identity_of(found)))
-    return time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) > YOUNG
+    def pattern(self, text: str) -> bool:
+        """The one folder whose names decide stays as it is: its files are deps of their own, up to a number."""
+        from cachepy.disk.patterns import MOST, only_folder
 
+        folder = None if text[:1] == "~" or len(self._hot.files) > MOST else only_folder(text)
+        if folder is None:
+            return False
+        try:
+            found = os.stat(folder)
+        except (OSError, ValueError):
+            return self.absent(folder)
+        self._hot.files.append((folder, identity_of(found)))
+        return time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) > YOUNG
 
-def _add_file(hot: Hot, session: Session, path: str, digest: str | None) -> bool:
-    try:
-        identity = identity_of(os.stat(path))
-    except (OSError, ValueError):
-        return False
-    hot.files.append((path, identity))
-    return digest is not None and session.files.memo.get(identity) == digest
-
-
-def _add_code(hot: Hot, session: Session, identity: str, digest: str | None) -> bool:
-    """The code of a call below: a cached function that stands at the top of its module."""
-    watch = session.watches.get(identity)
-    if watch is None or not watch.check():
-        watch = session.watches[identity] = Watch(session, identity)
-    hot.codes.append(watch.check)
-    return watch.digest is not None and watch.digest == digest
+    def code(self, identity: str, digest: str | None) -> bool:
+        """The code of a call below: a cached function that stands at the top of its module."""
+        if identity == self._own:
+            return True
+        watches = self._session.watches
+        watch = watches.get(identity)
+        if watch is None or not watch.check():
+            watch = watches[identity] = Watch(self._session, identity)
+        self._hot.checks.append(watch.check)
+        return watch.digest is not None and watch.digest == digest
 
 
 class Watch:

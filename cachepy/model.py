@@ -100,20 +100,20 @@ class Record:
         return type(self)(**{f: changes.get(f, getattr(self, f)) for f in self._fields})
 
 
-CODE = "code"  # name: "module:qualname", of closures "...@what they hold"; digest: of all code and globals it reaches
-FILE = "file"  # name: the path as given; digest: of the content, None if there is nothing
-NAME = "name"  # name: a str argument that could name a file but named none; digest: None
-PATTERN = "pattern"  # name: a text that means a set of files; digest: of names and contents, None if of none
-ENV = "env"  # name: environment variable; digest: of its value, None if unset
-PACKAGE = "package"  # name: top-level module; digest: its version
-ROOT = "root"  # name: another cache directory, where calls below are stored; digest: None
-OUTPUT = "output"  # name: a file, or a call below, that this run left something behind with; digest: of what
-WRITTEN = "written"  # name: a file of its deps that this run wrote, as far as can be told; digest: of the content
-RENEWED = "renewed"  # name: part of an argument that looks made anew; digest: when the process began, and its look
-ANCHOR = "anchor"  # name: code that speaks for a local function; digest: of that code, None if it cannot be found
-CALL = "call"  # name: id of a cached call; digest: its effect
-ALWAYS = frozenset({ANCHOR, ROOT, OUTPUT, WRITTEN, RENEWED})  # these say something and cannot change
-BELOW = "below"  # like CALL, for calls under a child that left no node: no edge is drawn
+# the words of the kinds of deps: what each is stands in `core/kinds`
+CODE = "code"
+FILE = "file"
+NAME = "name"
+PATTERN = "pattern"
+ENV = "env"
+PACKAGE = "package"
+ROOT = "root"
+OUTPUT = "output"
+WRITTEN = "written"
+RENEWED = "renewed"
+ANCHOR = "anchor"
+CALL = "call"
+BELOW = "below"
 
 
 class Dep(Record, quick=True):

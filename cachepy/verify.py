@@ -6,7 +6,8 @@ It does not recurse: a tree of calls may be thousands deep.  Imports model.
 
 from __future__ import annotations
 
-from cachepy.model import ALWAYS, ANCHOR, CODE, ENV, FILE, NAME, PACKAGE, PATTERN, ROOT, Dep, Event, Reason, Trace
+from cachepy.core.kinds import CODES, KINDS, ROOTS
+from cachepy.model import Dep, Event, Reason, Trace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,32 +15,19 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from cachepy.code import Reach
+    from cachepy.core.kinds import World
 
-    class Probe(Protocol):
+    class Probe(World, Protocol):
         """What a verification may ask; every answer is for the whole verification."""
 
         several: set[str]  # calls that have more than one run stored
         reaches: list[Reach]  # of the code that was looked at
-
-        def file(self, path: str) -> str | None: ...
-
-        def exists(self, path: str) -> bool: ...
-
-        def pattern(self, text: str) -> str | None: ...
-
-        def env(self, name: str) -> str | None: ...
-
-        def package(self, name: str) -> str: ...
-
-        def code(self, identity: str, recorded: str | None) -> str | None: ...
 
         def events(self, call: str, roots: Sequence[str]) -> Iterable[Event]: ...
 
         def last_valid(self, events: Sequence[Event]) -> Event: ...
 
         def title(self, call: str, roots: Sequence[str]) -> str: ...
-
-        def code_reasons(self, dep: Dep) -> list[Reason]: ...
 
 
 _Call = tuple[str, str]
@@ -73,12 +61,13 @@ class Verifier:
 
     def _exact(self, trace: Trace) -> bool:
         """A closure that is called shows its own values; only those below go by the code around them."""
-        return all(d.digest == self._own_digest for d in trace.deps if d.kind == CODE and d.name == self.own)
+        return all(d.digest == self._own_digest for d in trace.deps if d.kind in CODES and d.name == self.own)
 
     def own_holds(self, trace: Trace) -> bool:
         """The deps of the run itself, without the calls below."""
+        probe = self.probe
         for dep in trace.deps:  # noqa: SIM110 - a generator doubles the time of a hit's longest loop
-            if not self._dep_holds(dep, trace):
+            if not KINDS[dep.kind].holds(dep, trace, probe):
                 return False
         return True
 
@@ -88,36 +77,7 @@ class Verifier:
         return [d for d in trace.deps if not self._dep_holds(d, trace) or (d.name == self.own and not exact)]
 
     def _dep_holds(self, dep: Dep, trace: Trace) -> bool:
-        kind = dep.kind
-        if kind == CODE:
-            now = self.probe.code(dep.name, dep.digest)
-            return now == dep.digest or ("<locals>" in dep.name and self._anchored(dep, now, trace))
-        if kind == FILE:
-            return self.probe.file(dep.name) == dep.digest
-        if kind == NAME:
-            return not self.probe.exists(dep.name)
-        if kind == ENV:
-            return self.probe.env(dep.name) == dep.digest
-        if kind == PACKAGE:
-            return self.probe.package(dep.name) == dep.digest
-        if kind == PATTERN:
-            return self.probe.pattern(dep.name) == dep.digest
-        return kind in ALWAYS
-
-    def _anchored(self, dep: Dep, now: str | None, trace: Trace) -> bool:
-        """A local function is as it was if the code around it is, and all code that it holds from elsewhere.
-
-        now: the digest of a live one. One that holds the same things shows by itself what it is; without a closure
-        there may be several under one name.
-        """
-        if now is not None and "@" in dep.name:
-            return False
-        outer = dep.name.partition(".<locals>")[0]
-        recorded = {d.name: d.digest for d in trace.deps if d.kind == ANCHOR}
-        return outer in recorded and all(self._stands(name, digest) for name, digest in recorded.items())
-
-    def _stands(self, anchor: str, digest: str | None) -> bool:
-        return digest is not None and self.probe.code(anchor, digest) == digest
+        return KINDS[dep.kind].holds(dep, trace, self.probe)
 
     def call_holds(self, call: _Call, roots: Sequence[str]) -> bool:
         """Whether a stored trace of the call gave this result and holds; depth first, own stack.
@@ -200,7 +160,7 @@ class Verifier:
 
     def reasons(self, trace: Trace) -> list[Reason]:
         """Every cause why the trace does not hold: its own, then those of the calls below; empty if it holds."""
-        found = [r for dep in self.own_broken(trace) for r in self._why(dep)]
+        found = [r for dep in self.own_broken(trace) for r in KINDS[dep.kind].why(dep, self.probe)]
         roots, broken = roots_of(trace), self.broken_calls(trace)
         causes = dict.fromkeys(self.root_cause(c, roots) for c in broken)
         said = {r.call for r in causes}
@@ -229,7 +189,8 @@ class Verifier:
             cue = "value" if next(iter(self.probe.events(call.name, roots)), None) is None else "result"
             title = self._title(call.name, roots)
             return Reason(cue, title, call.digest, None, title, "below")
-        return self._why(own[0])[0].replace(call=event.title, link="below")
+        cause = KINDS[own[0].kind].why(own[0], self.probe)[0]
+        return cause.replace(call=event.title, link="below")
 
     def _run_of(self, call: Dep, roots: Sequence[str]) -> Event | None:
         """The run of a call that gave a result; of several the one that was valid last."""
@@ -238,30 +199,6 @@ class Verifier:
 
     def _title(self, call: str, roots: Sequence[str]) -> str:
         return self.probe.title(call, roots)
-
-    def _why(self, dep: Dep) -> list[Reason]:
-        if dep.kind == CODE:
-            return self.probe.code_reasons(dep)
-        if dep.kind == FILE:
-            now = self.probe.file(dep.name)
-            return [Reason(_file_cue(dep.digest, now), dep.name, dep.digest, now)]
-        if dep.kind == NAME:
-            return [Reason("file new", dep.name, None, "")]
-        if dep.kind == PATTERN:
-            return [Reason("pattern", dep.name, dep.digest, self.probe.pattern(dep.name))]
-        if dep.kind == ENV:
-            value = self.probe.env(dep.name)
-            cue = "env gone" if value is None else "env new" if dep.digest is None else "env"
-            return [Reason(cue, dep.name, dep.digest, value)]
-        return [Reason("package", dep.name, dep.digest, self.probe.package(dep.name))]
-
-
-def _file_cue(old: str | None, new: str | None) -> str:
-    if new is None:
-        return "directory gone" if old and old[:4] == "dir:" else "file gone"
-    if old is None:
-        return "file new"
-    return "directory" if old[:4] == new[:4] == "dir:" else "file"
 
 
 class _Visit:
@@ -308,4 +245,4 @@ class _Visit:
 
 def roots_of(trace: Trace) -> tuple[str, ...]:
     """The other cache directories in which calls below are stored."""
-    return tuple([d.name for d in trace.deps if d.kind == ROOT])
+    return tuple([d.name for d in trace.deps if d.kind in ROOTS])

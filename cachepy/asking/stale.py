@@ -180,6 +180,9 @@ class AskingVerifier(Verifier):
         """Take it that these calls hold, and gave that."""
         self._calls.update(dict.fromkeys(effects.items(), True))
 
+    def own_holds(self, trace: Trace) -> bool:
+        return all(self._dep_holds(dep, trace) for dep in trace.deps)
+
     def _dep_holds(self, dep: Dep, trace: Trace) -> bool:
         key = dep.kind, dep.name, dep.digest
         known = self._known.get(key)
