@@ -13,6 +13,7 @@ from _thread import RLock
 from _weakref import ref
 from collections.abc import Mapping
 
+from cachepy.core.kinds import FILES, absolute
 from cachepy.disk import journal
 from cachepy.disk.handling import read_plain
 from cachepy.errors import GraphFileError, OtherFormatError
@@ -24,7 +25,6 @@ from cachepy.rows.packed import (
     PART,
     TEXT,
     Quiet,
-    absolute,
     fields_in,
     part_of,
     payload_of,
@@ -210,7 +210,7 @@ class Graph:
         from pathlib import Path
 
         links = self._table.links
-        files = {absolute(event.cwd, d.name): d.digest for d in event.trace.deps if d.kind == "file"}
+        files = {absolute(event.cwd, d.name): d.digest for d in event.trace.deps if d.kind in FILES}
         return {
             "id": event.id,
             "fname": event.fname,

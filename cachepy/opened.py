@@ -12,7 +12,8 @@ from __future__ import annotations
 import sys
 from _thread import get_ident
 
-from cachepy.model import BELOW, CALL, Dep
+from cachepy.core.kinds import EDGES
+from cachepy.model import BELOW, Dep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Crowd:
 
     def add(self, dep: Dep) -> None:
         for frame in self.frames:
-            frame.add(Dep(BELOW, dep.name, dep.digest) if dep.kind == CALL else dep)
+            frame.add(Dep(BELOW, dep.name, dep.digest) if dep.kind in EDGES else dep)
 
     def is_open(self) -> bool:
         return any(frame.is_open() for frame in self.frames)

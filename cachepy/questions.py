@@ -5,9 +5,9 @@ Imports flows, key, session, stock, errors.
 
 from __future__ import annotations
 
+from cachepy.core.kinds import CODES
 from cachepy.errors import UndigestableError, UsageError
 from cachepy.key import culprit
-from cachepy.model import CODE
 from cachepy.program import note
 from cachepy.refusal import refuse
 from cachepy.session import current_session
@@ -185,4 +185,4 @@ def _calls_of(call: CachedCall) -> list[Event]:
     identity, code = (call.target.module, call.target.qualname), call.code_name(session)
     events = [e for _, e in scan(session.store(call.options.root()).root) if e is not None]
     mine = [e for e in events if (e.module, e.qualname) == identity]
-    return [e for e in mine if any(d.kind == CODE and d.name == code for d in e.trace.deps)]
+    return [e for e in mine if any(d.kind in CODES and d.name == code for d in e.trace.deps)]

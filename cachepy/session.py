@@ -14,6 +14,7 @@ from _weakref import ref
 
 from cachepy import parts
 from cachepy.code import CodeReader, Target
+from cachepy.core.kinds import KINDS
 from cachepy.disk.places import code_name, root_of_run
 from cachepy.disk.sizes import KEEP, size_of_environment
 from cachepy.disk.trust import Trust
@@ -26,7 +27,7 @@ from cachepy.errors import (
     UsageError,
     user_level,
 )
-from cachepy.model import BELOW, CALL, FILE, NAME, PATTERN, ROOT, Dep
+from cachepy.model import BELOW, CALL, ROOT, Dep
 from cachepy.opened import Crowd
 from cachepy.reach.edited import Edits, reads_in
 from cachepy.reach.guard import Era
@@ -234,15 +235,15 @@ class Session:
 
     def _add_files_of_elsewhere(self, frame: Frame, call: str) -> None:
         """The caller changed the working directory before it called: below, relative names mean other files."""
+        from cachepy.probe import LiveProbe
+
+        world = LiveProbe(self)
         for event in self.events(call)[:1]:
             for each in self.subtree(event):
                 for dep in each.trace.deps:
-                    if dep.kind == PATTERN and dep.name[:1] not in ("~", os.sep):
-                        path = os.path.abspath(dep.name)
-                        frame.add(Dep(PATTERN, path, self.pattern(path)))
-                    if dep.kind in (FILE, NAME) and not os.path.isabs(dep.name):
-                        path = os.path.abspath(dep.name)
-                        frame.add(Dep(FILE, path, self.files.digest(path)))
+                    kind, path = KINDS[dep.kind].elsewhere(dep.name) or ("", "")
+                    if kind:
+                        frame.add(Dep(kind, path, KINDS[kind].now(path, world)))
 
     # -- stores
 

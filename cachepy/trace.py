@@ -12,8 +12,9 @@ from _contextvars import ContextVar
 from _thread import get_ident
 from errno import ENOENT
 
+from cachepy.core.kinds import CALLS, EDGES
 from cachepy.errors import UntoldError
-from cachepy.model import BELOW, CALL, FILE, Dep
+from cachepy.model import BELOW, FILE, Dep
 from cachepy.opened import Crowd, bodies, guess
 
 TYPE_CHECKING = False
@@ -99,9 +100,9 @@ class Frame:
         """Note a dep; one that is met again with another digest changed while the body ran."""
         if self.closed:  # a thread that the body left behind
             return
-        if dep.kind in (CALL, BELOW):
+        if dep.kind in CALLS:
             known = self.calls.get(dep.name)
-            if known is None or (dep.kind == CALL and known.digest == dep.digest):
+            if known is None or (dep.kind in EDGES and known.digest == dep.digest):
                 self.calls[dep.name] = dep
             elif known.digest != dep.digest:
                 self.changed.append(dep.name)

@@ -14,8 +14,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from cachepy.calls.codes import Loaded
+from cachepy.core.kinds import CODES, KINDS, OF_PROCESS
 from cachepy.errors import CacheWarning
-from cachepy.model import CODE, ENV, PACKAGE, Dep
+from cachepy.model import CODE, Dep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +29,6 @@ logger = logging.getLogger("cachepy.dask")
 Fact = tuple[str, str, str | None, str]  # kind, name, digest as of a dep; the function
 
 MINOR = f"{sys.version_info[0]}.{sys.version_info[1]}"
-_KINDS = frozenset({CODE, PACKAGE, ENV})
 _PATIENCE = 1.0  # s that a result waits for its comparison
 _SLOW = 0.02  # s; results do not wait for a comparison that takes longer
 _MOST = 100_000  # trees of calls whose facts are remembered
@@ -66,6 +66,25 @@ def other_code(worker: str, identity: str, *, is_stored: bool) -> str:
     return way_out(text if is_stored else f"{text}, so the result was not stored")
 
 
+class Here(Loaded):
+    """What this process has loaded, to be compared with what a worker says."""
+
+    def loaded(self, identity: str) -> str | None:
+        obj = self.named(identity)
+        return None if obj is None else self.session.reader.reach(obj).digest
+
+    def changes(self, identity: str, digest: str | None, function: str) -> str:
+        for call in self.session.live_calls(function):
+            call.store(self.session)  # there the pieces of its code lie
+        reasons = Loaded(self.session).code_reasons(Dep(CODE, identity, digest))
+        said = [str(reason) for reason in reasons if reason.cue != "unknown"]
+        return f" ({'; '.join(said[:3])})" if said else ""
+
+    def declares(self, function: str, name: str) -> bool:
+        declared = [dict(getattr(each, "declared", ())) for each in Loaded(self.session).found(function)]
+        return any(repr(name) in each.get("env_vars", "") for each in declared)
+
+
 class Differences:
     """What one client knows of the code of its cluster."""
 
@@ -82,7 +101,7 @@ class Differences:
     def facts_of(self, event: Event) -> frozenset[Fact]:
         """What the trace of a run says of code, packages and environment."""
         own = f"{event.module}:{event.qualname}"
-        found = frozenset((d.kind, d.name, d.digest, own) for d in event.trace.deps if d.kind in _KINDS)
+        found = frozenset((d.kind, d.name, d.digest, own) for d in event.trace.deps if d.kind in OF_PROCESS)
         return self._sets.setdefault(found, found)
 
     def facts_below(self, call: str) -> frozenset[Fact]:
@@ -134,45 +153,25 @@ class Differences:
 
     def _is_at_hand(self, fact: Fact) -> bool:
         """Whether comparing walks no code."""
-        obj = Loaded(self.session).named(fact[1]) if fact[0] == CODE else None
+        obj = Loaded(self.session).named(fact[1]) if fact[0] in CODES else None
         return obj is None or self.session.reader.remembered(obj) is not None
 
     def _work(self) -> None:
-        began, probe = time.perf_counter(), Loaded(self.session)
+        began, here = time.perf_counter(), Here(self.session)
         while self._waiting:
             fact, workers = self._waiting.popitem()  # the loop may add meanwhile
             try:
-                self._compare(probe, fact, workers)
+                self._compare(here, fact, workers)
             except Exception:  # code that changes while it is walked
                 logger.info("%s could not be compared with what workers ran", fact[1], exc_info=True)
         self._took = time.perf_counter() - began
 
-    def _compare(self, probe: Loaded, fact: Fact, workers: set[str]) -> None:
+    def _compare(self, here: Here, fact: Fact, workers: set[str]) -> None:
         kind, name, digest, function = fact
-        if kind == CODE:
-            obj = probe.named(name)
-            here = digest if obj is None else self.session.reader.reach(obj).digest
-            if here != digest:
-                self.tell(f"{_who(workers)} has different code of {name} than this client{self._why(fact)}", name, here)
-        elif kind == PACKAGE:
-            here = probe.package(name)
-            if here != digest:
-                self.tell(f"{_who(workers)} ran {function} with {name} {digest}, and here is {here}", name, here)
-        elif kind == ENV and self._declares(function, name) and probe.env(name) != digest:
-            self.tell(f"{_who(workers)} ran {function} with a different value of ${name} than here", function, name)
-
-    def _why(self, fact: Fact) -> str:
-        """What of the code is another, as far as that is known here."""
-        _, name, digest, function = fact
-        for call in self.session.live_calls(function):
-            call.store(self.session)  # there the pieces of its code lie
-        reasons = Loaded(self.session).code_reasons(Dep(CODE, name, digest))
-        said = [str(reason) for reason in reasons if reason.cue != "unknown"]
-        return f" ({'; '.join(said[:3])})" if said else ""
-
-    def _declares(self, function: str, name: str) -> bool:
-        declared = [dict(getattr(each, "declared", ())) for each in Loaded(self.session).found(function)]
-        return any(repr(name) in each.get("env_vars", "") for each in declared)
+        found = KINDS[kind].apart(Dep(kind, name, digest), function, here)
+        if found is not None:
+            text, once = found
+            self.tell(f"{_who(workers)} {text}", *once)
 
     def _other_python(self, worker: str, python: str) -> None:
         text = f"the worker {worker} runs Python {python}, and this client {MINOR}"

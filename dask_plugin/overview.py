@@ -12,8 +12,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from cachepy.core.kinds import CODES, FILES
 from cachepy.graph import file_path, written_by
-from cachepy.model import CODE, FILE, Event, Reason
+from cachepy.model import Event, Reason
 from dask_plugin.records import event_of
 from dask_plugin.tally import function_name, label_of
 
@@ -60,7 +61,7 @@ class Overview:
         function = function_name(event.module, event.qualname)
         deps = event.trace.deps
         own = f"{event.module}:{event.qualname}"
-        code = next((d.digest for d in deps if d.kind == CODE and d.name == own), None)
+        code = next((d.digest for d in deps if d.kind in CODES and d.name == own), None)
         if event.seen >= self._codes.get(function, (0.0, None))[0]:
             self._codes[function] = event.seen, code
         self._labels[function] = label_of(event.qualname)
@@ -68,11 +69,11 @@ class Overview:
         self._givers[event.trace.result] = event.id
         below = tuple((c.name, c.digest) for c in event.trace.calls)
         wrote = written_by(event)
-        read = [path for dep in deps if dep.kind == FILE and (path := file_path(event, dep.name)) not in wrote]
+        read = [path for dep in deps if dep.kind in FILES and (path := file_path(event, dep.name)) not in wrote]
         givers = dict.fromkeys(map(self._givers.get, [*event.args.values(), *read]))
         taken = tuple(g for g in givers if g is not None and g in self._calls)
         self._givers.update(dict.fromkeys(wrote, event.id))
-        files = tuple(d.name for d in deps if d.kind == FILE)
+        files = tuple(d.name for d in deps if d.kind in FILES)
         edges = tuple(self._edges_of(function, below, taken))
         self._calls[event.id] = (function, code, event.trace.effect, below, taken, edges, files)
         self._numbers[function] += 1

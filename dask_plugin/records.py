@@ -18,7 +18,8 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any
 
-from cachepy.model import CALL, Dep, Event
+from cachepy.core.kinds import EDGES
+from cachepy.model import Dep, Event
 from cachepy.rows import wire
 from dask_plugin.tally import is_amounts
 
@@ -43,7 +44,7 @@ _SHAPES: dict[str, tuple[Any, ...]] = {
 
 def event_record(event: Event) -> Record:
     """An ended call."""
-    children = [c.name for c in event.trace.calls if c.kind == CALL]
+    children = [c.name for c in event.trace.calls if c.kind in EDGES]
     rank = [event.seen, event.created, event.run]
     return ("event", event.id, event.run, rank, wire.dumps(event.wire()), children)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from cachepy.model import ANCHOR, CODE
+from cachepy.core.kinds import NAMES_OF_CODE
 from cachepy.reach.source import best_first, loaded_files
 from cachepy.rows.moved import moved_path
 from cachepy.rows.packed import ITEM, PART, TEXT, decoded, deps_in, fields_in, part_of
@@ -42,7 +42,7 @@ def _code_of(row: Row, part: bytes) -> Iterator[tuple[str, str, str]]:
     else:
         deps, cwd = deps_in(part), decoded(part).partition(ITEM)[0]
     for kind, name, digest in deps:
-        if kind in (CODE, ANCHOR):
+        if kind in NAMES_OF_CODE:
             yield name, digest or "", cwd
 
 

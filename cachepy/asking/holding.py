@@ -6,8 +6,8 @@ model, packed.
 
 from __future__ import annotations
 
-from cachepy.model import OUTPUT
-from cachepy.rows.packed import ITEM, PART, TEXT, decoded, fields_in, times, unpack
+from cachepy.core.kinds import LEFT
+from cachepy.rows.packed import ITEM, PART, TEXT, decoded, fields_in, has_any, signs_of, times, unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cachepy.rows.packed import Row
 
 _NEWLINE = ord("\n")
-_OUTPUT = f"{ITEM}{OUTPUT}{ITEM}".encode()
+_LEFT = signs_of(LEFT)
 
 
 class Holding:
@@ -53,7 +53,7 @@ class Holding:
             if own[-1] != _NEWLINE:
                 callers.append((times(row)[1], call, row))
             else:
-                self.effects[call] = decoded(own.split(b"\n", 3)[2]) if _OUTPUT not in part else _effect(row)
+                self.effects[call] = _effect(row) if has_any(part, _LEFT) else decoded(own.split(b"\n", 3)[2])
         for _, call, row in sorted(callers):  # nearly always those below come first
             self._add_caller(call, row)
 
@@ -67,7 +67,7 @@ class Holding:
         _, _, result, _, _, calls = fields_in(own)
         items = calls.split(ITEM)
         if list(map(self.effects.get, items[2::3])) == items[3::3]:
-            self.effects[call] = result if _OUTPUT not in part else _effect(row)
+            self.effects[call] = _effect(row) if has_any(part, _LEFT) else result
 
 
 def _effect(row: Row) -> str:

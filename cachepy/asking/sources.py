@@ -11,9 +11,11 @@ from __future__ import annotations
 import ast
 import os
 
-from cachepy.digest import digest_bytes, env_digest
+from cachepy.core.kinds import KINDS, PATHS
+from cachepy.digest import digest_bytes
 from cachepy.model import Reason, Record
 from cachepy.parts import OURS
+from cachepy.probe import LiveProbe
 from cachepy.reach.bindings import CHANGES, GIVEN, Bindings, Part, is_fresh_each_time
 from cachepy.reach.changes import reasons_of
 from cachepy.reach.facts import scan
@@ -61,6 +63,7 @@ class SourceLook:
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self.world = LiveProbe(session)
         self._seen: dict[tuple[str, str], Seen] = {}
         self._projects: dict[tuple[Any, ...], Bindings] = {}
 
@@ -135,7 +138,7 @@ class _Look:
     def __init__(
         self, look: SourceLook, name: str, rows: list[tuple[Piece, str]], files: dict[str, Any], root: str
     ) -> None:
-        self.session = look.session
+        self.session, self.world = look.session, look.world
         self.name = name
         self.root = root
         self.rows = rows
@@ -326,9 +329,7 @@ class _Look:
 
     def _read_holds(self, read: tuple[str, str, str | None]) -> bool:
         kind, name, digest = read
-        if kind == "env":
-            return digest == env_digest(os.environ.get(name))
-        return kind == OWN or digest == self.session.files.digest(self.place(name))
+        return kind == OWN or KINDS[kind].same(self.place(name) if kind in PATHS else name, digest, self.world)
 
     def _less(self, module: str, name: str, key: str) -> None:
         """A part that is not there any more."""

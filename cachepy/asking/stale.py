@@ -11,14 +11,15 @@ from cachepy.answers import StaleCalls
 from cachepy.api import graph_now, history_of
 from cachepy.asking.holding import Holding
 from cachepy.asking.sources import CHANGED, SAME, UNCLEAR, SourceLook
+from cachepy.core.kinds import CODES, FILES, KINDS, LOOKED_UP, PATHS
 from cachepy.disk.refusals import Refusals
 from cachepy.errors import EntryError
 from cachepy.graph import file_path, unpacked
-from cachepy.model import CODE, FILE, Dep, Event, Reason, Record, Trace
+from cachepy.model import Dep, Event, Reason, Record, Trace
 from cachepy.probe import LiveProbe
 from cachepy.recording.renewed import may_be_renewed, renewed
 from cachepy.refusal import WAY_OUT
-from cachepy.rows.packed import PART, PATHS, Quiet, args_in, deps_in, located, unpack
+from cachepy.rows.packed import PART, Quiet, args_in, deps_in, unpack
 from cachepy.session import Session, current_session
 from cachepy.values.modules import MAIN
 from cachepy.verify import Verifier
@@ -169,8 +170,8 @@ class AskingVerifier(Verifier):
     def part_holds(self, part: bytes) -> bool:
         """Whether the deps in the second part of a row hold; most are a file and code that was looked at before."""
         for kind, name, digest in deps_in(part):
-            if kind == FILE:
-                if self.probe.file(name) != digest:
+            if kind in LOOKED_UP:
+                if not KINDS[kind].same(name, digest, self.probe):
                     return False
             elif not self._known.get((kind, name, digest)):
                 return self.own_holds(Trace(tuple(Dep(*each) for each in deps_in(part)), (), ""))
@@ -201,7 +202,7 @@ def placed(event: Event) -> Event:
     else:
         return event
     cwd, known = event.cwd, event.trace.deps
-    deps = [Dep(d.kind, located(cwd, d.kind, d.name), d.digest) if d.kind in PATHS else d for d in known]
+    deps = [Dep(d.kind, KINDS[d.kind].located(cwd, d.name), d.digest) if d.kind in PATHS else d for d in known]
     return event.replace(trace=Trace(tuple(deps), event.trace.calls, event.trace.result))
 
 
@@ -354,7 +355,7 @@ class Survey:
     def _without(self, call: str, made: set[str]) -> Finding:
         """Why a call is not fresh, but for files that stale calls make: it goes by those, and may be a hit then."""
         event, found = placed(self._event(call)), self.found[call]
-        rest = [d for d in self._broken[call] if d.kind != FILE or file_path(event, d.name) not in made]
+        rest = [d for d in self._broken[call] if d.kind not in FILES or file_path(event, d.name) not in made]
         gone = {d.name for d in self._broken[call]} - {d.name for d in rest}
         reasons = tuple(r for r in found.reasons if r.link or r.name not in gone)
         return found.replace(reasons=reasons or found.reasons, own=bool(rest))
@@ -390,7 +391,7 @@ class Survey:
             return known[part]
         unclear = self.probe.unclear
         deps = deps_in(part) if isinstance(row, bytes) else [dep.astuple() for dep in row.trace.deps]
-        found = [unclear.get((name, digest or ""), ()) for kind, name, digest in deps if kind == CODE]
+        found = [unclear.get((name, digest or ""), ()) for kind, name, digest in deps if kind in CODES]
         reasons = tuple(dict.fromkeys(reason for each in found for reason in each))
         if part:
             known[part] = reasons

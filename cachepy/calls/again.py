@@ -6,9 +6,9 @@ Imports code, errors, graph, kept, modules, session, store, wire.
 from __future__ import annotations
 
 from cachepy.code import cached_call, resolve
+from cachepy.core.kinds import CODES
 from cachepy.disk import kept
 from cachepy.errors import EntryError, RefusedCallError, RerunError
-from cachepy.model import CODE
 from cachepy.refusal import import_refusing
 from cachepy.rows import wire
 from cachepy.session import Session
@@ -138,7 +138,7 @@ class Again:
 
 def _code_names(event: Event) -> set[str]:
     """What its code is called in the trace: of functions of one name, which one it was."""
-    return {dep.name for dep in event.trace.deps if dep.kind == CODE}
+    return {dep.name for dep in event.trace.deps if dep.kind in CODES}
 
 
 def _import(session: Session, event: Event) -> None:

@@ -13,9 +13,10 @@ from cachepy.calls.flows import SHORT, flowing, numbers_in
 from cachepy.calls.nearest import marks
 from cachepy.calls.outputs import Outputs
 from cachepy.code import UNBOUND, cached_target, identity_of
+from cachepy.core.kinds import KINDS, ROOTS, SINGLE
 from cachepy.disk.kept import keep
 from cachepy.errors import ChangedGlobalWarning, ChangedInputWarning, OpaqueGlobalWarning
-from cachepy.model import CODE, ENV, FILE, NAME, PACKAGE, PATTERN, ROOT, Dep
+from cachepy.model import CODE, ENV, FILE, NAME, PACKAGE, PATTERN, Dep
 from cachepy.paths import MAGIC, could_be, path_in, text_of
 from cachepy.probe import LiveProbe
 from cachepy.reach.routes import Routes
@@ -60,7 +61,7 @@ class Inputs:
 
     def _known_paths(self) -> set[str]:
         """What is known before the body to be, or perhaps to be, the path of a file."""
-        known = {name for kind, name in self.frame.deps if kind in (FILE, NAME)}
+        known = {name for kind, name in self.frame.deps if kind in SINGLE}
         if self.request.call.binder.file_args is not None:  # the others may name what it writes
             texts = map(path_in, [value for _, value in self.request.call.binder.named(self.request.values)])
             known.update(filter(None, texts))
@@ -209,17 +210,11 @@ class Inputs:
         return self._deps_hold() and self._globals_hold()
 
     def _deps_hold(self) -> bool:
-        """Whether each file and environment variable is as it was when it was digested."""
+        """Whether each file, environment variable and the like is as it was when it was digested."""
         changed, now = list(self.frame.changed), LiveProbe(self.session)
-        for (kind, path), before in list(self.frame.deps.items()):
-            if kind == CODE:
-                continue
-            if now.exists(path) if kind == NAME else kind == FILE and now.file(path) != before:
-                changed.append(path)
-            elif kind == ENV and now.env(path) != before:
-                changed.append(f"the environment variable {path}")
-            elif kind == PATTERN and self.session.pattern(path) != before:
-                changed.append(path)
+        for (word, name), before in list(self.frame.deps.items()):
+            if not KINDS[word].stayed(name, before, now):
+                changed.append(KINDS[word].title(name))
         for name in changed:
             if name == UNTOLD:  # said already
                 continue
@@ -239,7 +234,7 @@ class Inputs:
                 f"writing (ignore_args=[{given.partition('[')[0]!r}] would leave out which file it is)"
             )
         elif name in self.frame.calls:
-            name = LiveProbe(self.session).title(name, [n for kind, n in self.frame.deps if kind == ROOT])
+            name = LiveProbe(self.session).title(name, [n for kind, n in self.frame.deps if kind in ROOTS])
             text = (
                 f"{name} gave two results during one run of {fname} (it was made again, and something may remember the "
                 f"first), so the result was not stored; it will run again"

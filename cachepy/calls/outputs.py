@@ -15,8 +15,9 @@ import os
 import stat
 import time
 
+from cachepy.core.kinds import FILES, LEFT, WROTE
 from cachepy.disk.files import YOUNG, identity_of
-from cachepy.model import FILE, OUTPUT, WRITTEN, Dep
+from cachepy.model import OUTPUT, WRITTEN, Dep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,9 +44,9 @@ class Outputs:
         self.older = [event.trace for event in older]
         self._cwd = cwd
         self._files = files
-        self._marked = {d.name for t in self.older for d in t.deps if d.kind == OUTPUT}
-        self._written = {d for t in self.older for d in t.deps if d.kind == WRITTEN}
-        named = {d.name for t in self.older for d in t.deps if d.kind == FILE}
+        self._marked = {d.name for t in self.older for d in t.deps if d.kind in LEFT}
+        self._written = {d for t in self.older for d in t.deps if d.kind in WROTE}
+        named = {d.name for t in self.older for d in t.deps if d.kind in FILES}
         self._before = {name: self._state(name) for name in named}
         self._stats = {name: self._identity(name) for name in known}
         self._tick, self._began = _file_clocks()
@@ -74,7 +75,7 @@ class Outputs:
         left = {c.name: c.digest for c in calls if "+" in (c.digest or "")}
         written = []
         for dep in deps:
-            if dep.kind != FILE:
+            if dep.kind not in FILES:
                 continue
             is_written = self._is_written(dep)
             if dep.name in named or dep.name in self._marked or is_written:
@@ -88,7 +89,7 @@ class Outputs:
             return []
         for old in self.older:
             if old.result == result and _leaves(old, left):
-                return [d for d in old.deps if d.kind == OUTPUT]
+                return [d for d in old.deps if d.kind in LEFT]
         return [Dep(OUTPUT, name, digest) for name, digest in left.items()]
 
     def _is_written(self, dep: Dep) -> bool:
@@ -145,6 +146,6 @@ def _members(path: str) -> Iterator[str]:
 
 def _leaves(old: Trace, left: dict[str, str | None]) -> bool:
     """Whether an older run left exactly this."""
-    marked = {d.name: d.digest for d in old.deps if d.kind == OUTPUT}
-    known = {d.name: d.digest for d in (*old.deps, *old.calls) if d.kind != OUTPUT} | marked
+    marked = {d.name: d.digest for d in old.deps if d.kind in LEFT}
+    known = {d.name: d.digest for d in (*old.deps, *old.calls) if d.kind not in LEFT} | marked
     return marked.keys() <= left.keys() and all(n in known and known[n] == digest for n, digest in left.items())

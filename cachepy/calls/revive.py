@@ -12,8 +12,9 @@ from __future__ import annotations
 import os
 
 from cachepy.calls.again import Again
+from cachepy.core.kinds import KINDS, PATHS
 from cachepy.errors import RerunError
-from cachepy.model import CODE, FILE, NAME, PACKAGE, PATTERN, Dep, Event
+from cachepy.model import Dep, Event
 from cachepy.trace import Frame, caller, enter, leave, working_dir
 from cachepy.verify import Verifier, roots_of
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from cachepy.calls.request import Request
 
 _DEPTH = 100  # of calls whose changes are gathered; beyond, the caller runs
-_OF_CODE = frozenset({"code", "code new", "code gone", "package"})
 
 
 class _HopelessError(Exception):
@@ -172,7 +172,7 @@ class Revival:
         is the same here and there. Where both may be, a call on its own proves nothing.
         """
         moved = run.cwd != event.cwd and any(
-            d.kind in (FILE, NAME, PATTERN) and not os.path.isabs(d.name) for d in run.trace.deps
+            d.kind in PATHS and not os.path.isabs(d.name) for d in run.trace.deps
         )
         return not (moved or run.id in hopeless()) and len(self._changed(run)) < 2
 
@@ -184,10 +184,7 @@ class Revival:
         self._things[run.id] = {"?", run.id}  # two things, for a call below that depends on this one
         things = set[str]()
         for dep in self.verifier.own_broken(run.trace):
-            reasons = self.verifier.probe.code_reasons(dep) if dep.kind == CODE else ()
-            things |= {"code" if r.cue in _OF_CODE else r.name for r in reasons}
-            if dep.kind != CODE:
-                things.add("code" if dep.kind == PACKAGE else os.path.join(run.cwd, dep.name))
+            things |= KINDS[dep.kind].things(dep, run.cwd, self.verifier.probe)
         for call in self.verifier.broken_calls(run.trace):
             below = run_of(self.verifier, call, run) if depth < _DEPTH else None
             things |= {"?", call.name} if below is None else self._changed(below, depth + 1)

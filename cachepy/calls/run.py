@@ -17,12 +17,13 @@ from cachepy.calls.bypass import give_way
 from cachepy.calls.inputs import Inputs
 from cachepy.calls.nearest import warn_renewed
 from cachepy.calls.unseen import Unseen, meet
+from cachepy.core.kinds import EDGES
 from cachepy.digest import Found
 from cachepy.disk.entryfile import load_value
 from cachepy.disk.handling import unlink
 from cachepy.disk.payload import pack, pack_flat
 from cachepy.errors import AlteredResultWarning, CacheWriteWarning, EntryError, OtherFormatError, UndigestableError
-from cachepy.model import BELOW, CALL, Event, Trace
+from cachepy.model import BELOW, Event, Trace
 from cachepy.opened import Body, Crowd, enter_body, leave_body
 from cachepy.program import is_at_top, note, program
 from cachepy.session import current_session
@@ -52,7 +53,7 @@ def finish(frame: Frame, unseen: Unseen | None) -> None:
         for courier in session.couriers:
             for dep in courier(frame):
                 frame.add(dep)
-                if dep.kind == CALL:
+                if dep.kind in EDGES:
                     meet(session, frame, dep)
     if unseen is not None and frame.is_open():  # not in a forked child that unwinds through it
         unseen.add()

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 
 from cachepy.calls.kin import Letters
+from cachepy.core.kinds import CALLS, ROOTS
 from cachepy.disk.places import root_of_run
 from cachepy.errors import OpaqueGlobalWarning
 from cachepy.model import BELOW, CODE, FILE, ROOT, Dep
@@ -62,10 +63,10 @@ class Unseen:
         for row in letters.taken():
             self._frame.shared = True
             dep = Dep(*row)
-            if dep.kind == ROOT and dep.name == root_of_run(self._frame.mailbox):
+            if dep.kind in ROOTS and dep.name == root_of_run(self._frame.mailbox):
                 continue
             self._frame.add(dep)
-            if dep.kind == BELOW:
+            if dep.kind in CALLS:
                 meet(self._session, self._frame, dep)
 
     def _add_behind(self, memo: Memo) -> None:
@@ -89,7 +90,7 @@ class Unseen:
 
     def _add_calls(self, called: str, made: Iterable[tuple[tuple[str, str, str | None], str]]) -> None:
         for (kind, name, digest), root in made:
-            if kind == BELOW and name == self._frame.id:
+            if kind in CALLS and name == self._frame.id:
                 continue
             if root and root != root_of_run(self._frame.mailbox):
                 self._frame.add(Dep(ROOT, root, None))

@@ -19,7 +19,7 @@ from cachepy.commands.mistakes import similar
 from cachepy.commands.opening import Opened, opened, session_at
 from cachepy.commands.options import command, looks_at_code
 from cachepy.commands.tell import Tell, item
-from cachepy.model import ENV, FILE, PACKAGE
+from cachepy.core.kinds import ENVS, FILES, PACKAGES
 from cachepy.values import amounts
 
 TYPE_CHECKING = False
@@ -153,7 +153,7 @@ def _say_no_writer(tell: Tell, listed: Iterable[Stock], path: str) -> None:
 
 
 def _files_of(entry: Stock) -> list[Dep]:
-    return [dep for dep in entry.events[0].trace.deps if dep.kind == FILE]
+    return [dep for dep in entry.events[0].trace.deps if dep.kind in FILES]
 
 
 def _entry(entry: Stock) -> dict[str, Any]:
@@ -300,8 +300,8 @@ def _facts(cache: Opened, call: str) -> dict[str, Any]:
         "parents": node.get("parents", []),
         "children": node.get("children", []),
         "inputs": node.get("inputs", {}),
-        "env": sorted({d.name for d in event.trace.deps if d.kind == ENV}),
-        "packages": {d.name: d.digest for d in event.trace.deps if d.kind == PACKAGE},
+        "env": sorted({d.name for d in event.trace.deps if d.kind in ENVS}),
+        "packages": {d.name: d.digest for d in event.trace.deps if d.kind in PACKAGES},
     }
 
 

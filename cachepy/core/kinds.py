@@ -65,6 +65,18 @@ if TYPE_CHECKING:
 
         def check(self, holds: Callable[[], bool]) -> bool: ...
 
+    class Here(World, Protocol):
+        """What is loaded in one process, for what another one says of itself."""
+
+        def loaded(self, identity: str) -> str | None:
+            """The digest of code; None if it is not here, or came by value."""
+
+        def changes(self, identity: str, digest: str | None, function: str) -> str:
+            """What of it is another, in brackets, as far as that is known."""
+
+        def declares(self, function: str, name: str) -> bool:
+            """Whether a cached function names a variable of the environment."""
+
 
 _OF_CODE = frozenset({"code", "code new", "code gone", "package"})  # cues
 
@@ -131,6 +143,10 @@ class Kind:
     def title(self, name: str) -> str:
         """What people call it."""
         return name
+
+    def apart(self, dep: Dep, function: str, here: Here) -> tuple[str, tuple[object, ...]] | None:
+        """What is said of a process where a function had this dep, if that is another one here, and once for what."""
+        return None
 
 
 class _Path(Kind):
@@ -241,6 +257,13 @@ class Code(Kind):
     def watch(self, dep: Dep, watch: Watch) -> bool:
         return watch.code(dep.name, dep.digest)
 
+    def apart(self, dep: Dep, function: str, here: Here) -> tuple[str, tuple[object, ...]] | None:
+        now = here.loaded(dep.name)
+        if now is None or now == dep.digest:
+            return None
+        why = here.changes(dep.name, dep.digest, function)
+        return f"has different code of {dep.name} than this client{why}", (dep.name, now)
+
 
 class Env(Kind):
     """name: a variable of the environment; digest: of its value, None if it is not set."""
@@ -263,6 +286,11 @@ class Env(Kind):
     def title(self, name: str) -> str:
         return f"the environment variable {name}"
 
+    def apart(self, dep: Dep, function: str, here: Here) -> tuple[str, tuple[object, ...]] | None:
+        if not here.declares(function, dep.name) or here.env(dep.name) == dep.digest:
+            return None
+        return f"ran {function} with a different value of ${dep.name} than here", (function, dep.name)
+
 
 class Package(Kind):
     """name: a top-level module; digest: its version, which is that of a process as long as it runs."""
@@ -282,6 +310,12 @@ class Package(Kind):
 
     def watch(self, dep: Dep, watch: Watch) -> bool:
         return True
+
+    def apart(self, dep: Dep, function: str, here: Here) -> tuple[str, tuple[object, ...]] | None:
+        now = here.package(dep.name)
+        if now == dep.digest:
+            return None
+        return f"ran {function} with {dep.name} {dep.digest}, and here is {now}", (dep.name, now)
 
 
 class _Mark(Kind):

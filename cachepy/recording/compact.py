@@ -12,12 +12,12 @@ from __future__ import annotations
 import os
 import time
 
+from cachepy.core.kinds import CODES
 from cachepy.disk.handling import listed, names_in, number_in, put_number, read_part, read_plain, unlink, write_all
 from cachepy.disk.journal import framed
 from cachepy.disk.locks import lock, unlock
 from cachepy.disk.places import TEMPORARY, digest_in
 from cachepy.disk.tidy import HOUR, MOST_CODE, tidy
-from cachepy.model import CODE
 from cachepy.recording.table import FORMAT, Reading
 from cachepy.rows.packed import PART, Quiet, args_in, calls_in, deps_in, payload_of, rank, result_in, times
 from cachepy.store import GRAPH_FLOOR
@@ -209,7 +209,7 @@ def tidy_code(store: Store) -> None:
     parts = {row.split(PART, 2)[1] for row in rows if isinstance(row, bytes)}
     deps = [dep for part in parts for dep in deps_in(part)]
     deps += [dep.astuple() for row in rows if not isinstance(row, bytes) for dep in row.trace.deps]
-    named = {digest for kind, _, digest in deps if kind == CODE}
+    named = {digest for kind, _, digest in deps if kind in CODES}
     kept = {name for name in names if digest_in(name) in named}
     if len(names) - len(kept) > MOST_CODE:
         tidy(folder, MOST_CODE // 2, older=HOUR, but=kept)

@@ -6,7 +6,7 @@ wrote.  Imports model, packed, writers.
 
 from __future__ import annotations
 
-from cachepy.model import CALL
+from cachepy.core.kinds import EDGES
 from cachepy.recording.numbers import digests_in, givers, numbers_of
 from cachepy.recording.writers import Names, Written
 from cachepy.rows.packed import Quiet, args_in, called_in, calls_in, result_in, times
@@ -283,7 +283,7 @@ class Links:
 
     def children(self, calls: tuple[Dep, ...]) -> list[str]:
         """The calls that a call made and that the graph shows."""
-        return sorted(c.name for c in calls if c.kind == CALL and c.name in self._rows)
+        return sorted(c.name for c in calls if c.kind in EDGES and c.name in self._rows)
 
 
 def _seen_first(calls: list[str], marks: Mapping[str, Mark]) -> list[str]:

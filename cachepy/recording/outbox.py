@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 
+from cachepy.core.kinds import CALLS, ROOTS
 from cachepy.disk import journal
-from cachepy.model import BELOW, CALL, ROOT, Dep
+from cachepy.model import Dep
 from cachepy.rows.shape import is_dep
 
 TYPE_CHECKING = False
@@ -47,9 +48,9 @@ class Outbox:
                 self._fold(Dep(*record))
 
     def _fold(self, dep: Dep) -> None:
-        if dep.kind == ROOT:
+        if dep.kind in ROOTS:
             self.session.store(dep.name)
-        elif dep.kind in (CALL, BELOW) and not self.session.knows(dep.name):
+        elif dep.kind in CALLS and not self.session.knows(dep.name):
             self.session.show(dep.name)
 
     def close(self) -> None:

@@ -3,14 +3,15 @@
 A run marks its arguments in which something looks so (see `fresh`), with when its process began and how that looks.
 Two programs that marked the same argument, each with what no other had, and had all others equal, are the evidence;
 processes that ran side by side are one program.
-Imports model, owner, packed.
+Imports kinds, model, owner, packed.
 """
 
 from __future__ import annotations
 
+from cachepy.core.kinds import MADE_ANEW
 from cachepy.disk.owner import is_running
-from cachepy.model import RENEWED, Record
-from cachepy.rows.packed import ITEM, unpack
+from cachepy.model import Record
+from cachepy.rows.packed import has_any, signs_of, unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from cachepy.rows.packed import Row
 
 ENOUGH = 2  # programs
-_MARK = f"{ITEM}{RENEWED}{ITEM}".encode()
+_SIGNS = signs_of(MADE_ANEW)
 
 
 class Renewed(Record):
@@ -34,13 +35,13 @@ class Renewed(Record):
 
 def may_be_renewed(parts: Iterable[bytes]) -> bool:
     """Whether any call has such a mark, by the parts that rows have in common."""
-    return any(_MARK in part for part in parts)
+    return any(has_any(part, _SIGNS) for part in parts)
 
 
 def renewed(rows: Iterable[Row]) -> list[Renewed]:
     """Those that the last of the programs made."""
     rows = list(rows)
-    marked = [unpack(row) for row in rows if not isinstance(row, bytes) or _MARK in row]
+    marked = [unpack(row) for row in rows if not isinstance(row, bytes) or has_any(row, _SIGNS)]
     groups: dict[object, list[Event]] = {}
     for event in marked:
         if marks_of(event):
@@ -56,7 +57,7 @@ def marks_of(event: Event) -> dict[str, float]:
 
 
 def _marks(event: Event) -> list[tuple[str, str]]:
-    return [(dep.name, dep.digest or "") for dep in event.trace.deps if dep.kind == RENEWED]
+    return [(dep.name, dep.digest or "") for dep in event.trace.deps if dep.kind in MADE_ANEW]
 
 
 def _looks(program: Iterable[Event]) -> set[tuple[str, str]]:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import os
 
-from cachepy.model import FILE, OUTPUT, WRITTEN, Event
-from cachepy.rows.packed import ITEM, PART, absolute, decoded, part_of, triples_in, unpack
+from cachepy.core.kinds import FILES, LEFT, WROTE, absolute
+from cachepy.model import Event
+from cachepy.rows.packed import ITEM, PART, decoded, has_any, part_of, signs_of, triples_in, unpack
 from cachepy.values.label import cut, label_of
 
 TYPE_CHECKING = False
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     Mark = tuple[str | None, bool]  # the digest of what was written, and whether that is sure
 
-_MARKS = tuple(f"{ITEM}{kind}{ITEM}".encode() for kind in (OUTPUT, WRITTEN))
+_SIGNS = signs_of(LEFT | WROTE)
 _FOLDER = "dir:"
 
 
@@ -73,7 +74,7 @@ class Written:
     def _read_in(self, row: Row) -> Iterator[tuple[str, str, str | None]]:
         cwd, deps = deps_of(row)
         for kind, name, digest in deps:
-            if kind != FILE:
+            if kind not in FILES:
                 continue
             path = absolute(cwd, name)
             if path in self.writers:
@@ -98,19 +99,19 @@ def marks_in(row: Row) -> dict[str, Mark]:
     """The files that the call of a row wrote."""
     if not isinstance(row, Event):
         part = row.split(PART, 2)[1]
-        if _MARKS[0] not in part and _MARKS[1] not in part:
+        if not has_any(part, _SIGNS):
             return {}
     cwd, deps = deps_of(row)
     kinds: dict[str, set[str]] = {}
     digests: dict[str, str | None] = {}
     for kind, name, digest in deps:
         kinds.setdefault(name, set()).add(kind)
-        if kind == FILE:
+        if kind in FILES:
             digests[name] = digest
     return {
-        absolute(cwd, name): (digest, kinds[name] >= {OUTPUT, WRITTEN})
+        absolute(cwd, name): (digest, not (kinds[name].isdisjoint(LEFT) or kinds[name].isdisjoint(WROTE)))
         for name, digest in digests.items()
-        if not kinds[name].isdisjoint((OUTPUT, WRITTEN))
+        if not kinds[name].isdisjoint(LEFT | WROTE)
     }
 
 
@@ -135,7 +136,7 @@ class Names:
             self._arguments.setdefault(label, []).append(argument)
         self._names: dict[str, str] = {}
         for dep in event.trace.deps:
-            if dep.kind == FILE and dep.name not in self._names:
+            if dep.kind in FILES and dep.name not in self._names:
                 self._names[dep.name] = self._name(dep.name)
 
     def _name(self, path: str) -> str:

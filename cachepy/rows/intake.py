@@ -1,7 +1,7 @@
 """Packed events from a file: checked before anybody relies on them, many at a time.
 
 Whoever wrote the file, a row that comes through here is an event in all its parts; `shape` says what those have
-to be.  Imports model, moved, packed, shape.
+to be.  Imports kinds, moved, packed, shape.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import struct
 from operator import add
 
-from cachepy.model import CODE
+from cachepy.core.kinds import CALLS, CODES
 from cachepy.rows.moved import moved_path
 from cachepy.rows.packed import ITEM, PART, TEXT, TIMES, decoded, fields_in, triples_in, unpack
-from cachepy.rows.shape import AWAY, FAR, HEX, IDS, is_dep, is_key
+from cachepy.rows.shape import AWAY, FAR, HEX, is_dep, is_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cachepy.model import Event
 
 
-_CALLS, _COLON = set(IDS), {":"}
+_COLON = {":"}
 _STEM = len("entries/00")
 
 
@@ -114,8 +114,8 @@ def _check_parts(parts: Collection[bytes]) -> None:
         raise ValueError("no deps")
     items = "".join(texts).split(ITEM)
     kinds = items[1::3]
-    codes = [digest for kind, digest in zip(kinds, items[3::3], strict=True) if kind == CODE]
-    if not _CALLS.isdisjoint(kinds) or (codes and not ("" not in codes and "".join(codes).isalnum())):
+    codes = [digest for kind, digest in zip(kinds, items[3::3], strict=True) if kind in CODES]
+    if not CALLS.isdisjoint(kinds) or (codes and not ("" not in codes and "".join(codes).isalnum())):
         for text in texts:
             _check_deps(text)
 
@@ -150,7 +150,7 @@ def _check_calls(texts: list[str]) -> None:
         raise ValueError("no deps")
     parts = "".join(texts).split(ITEM)[1:]
     names = parts[1::3]
-    if not (set(parts[::3]) <= _CALLS and {name[-33:-32] for name in names} <= _COLON and _are_hex(names)):
+    if not (set(parts[::3]) <= CALLS and {name[-33:-32] for name in names} <= _COLON and _are_hex(names)):
         for text in texts:
             _check_deps(text)
 

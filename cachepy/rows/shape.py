@@ -1,18 +1,19 @@
 """What a record that was read from a file has to be, before anybody relies on its parts.
 
-Imports nothing of cachepy.
+Imports kinds.
 """
 
 from __future__ import annotations
 
 from itertools import product
 
+from cachepy.core.kinds import CALLS, CODES
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 FAR = 1e15  # s; farther away are nan, the infinities, and what no clock can show
-IDS = ("call", "below")  # kinds of deps whose name is the id of a call
 AWAY = frozenset("/\\\0")  # in the name of a file: of another folder, or of none
 HEX = "0123456789abcdef"
 
@@ -38,9 +39,9 @@ def is_dep(record: Any) -> bool:
     if type(record) is not tuple or tuple(map(type, record)) not in _DEPS:
         return False
     kind, name, digest = record
-    if kind in IDS:
+    if kind in CALLS:
         return is_key(name.rpartition(":")[2])
-    return kind != "code" or digest is None or digest.isalnum()
+    return kind not in CODES or digest is None or digest.isalnum()
 
 
 def is_event(record: Any) -> bool:

@@ -11,11 +11,11 @@ import re
 import shutil
 import time
 
+from cachepy.core.kinds import CODES
 from cachepy.disk import claims
 from cachepy.disk.handling import has_tag, listed, unlink
 from cachepy.disk.owner import process_start
 from cachepy.disk.places import BROKEN, CLAIM, ENTRY, MADE, OLD, TEMPORARY, UNENDED, VALID, digest_in, stem_of
-from cachepy.model import CODE
 from cachepy.recording.programs import Programs
 from cachepy.rows.packed import pack
 from cachepy.session import current_session
@@ -113,7 +113,7 @@ def _unneeded_code(store: Store) -> list[str]:
     for entry in stock(store.root):
         if entry.is_other:  # what it needs is known to another version of cachepy only
             return []
-        needed.update(d.digest for event in entry.events for d in event.trace.deps if d.kind == CODE)
+        needed.update(d.digest for event in entry.events for d in event.trace.deps if d.kind in CODES)
     current_session()._code_kept.clear()  # written again when a call needs them again
     return [p for p in records if digest_in(p) not in needed and is_ours(p)]
 

@@ -28,9 +28,9 @@ ALLOWED: dict[str, set[str]] = {
     "plot": {"captions", "export", "picture", "scene", "themes"},
     "paths": {"digest"},
     "key": {"digest", "flat", "paths"},
-    "opened": {"model"},
+    "opened": {"kinds", "model"},
     "program": {"endings", "programs", "trace"},
-    "trace": {"journal", "mailbox", "model", "opened", "tidy"},
+    "trace": {"kinds", "journal", "mailbox", "model", "opened", "tidy"},
     "store": {
         "entryfile", "extent", "handling", "journal", "meta", "model", "mounts", "moved", "packed", "places", "sizes",
         "trust", "wire",
@@ -38,7 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     "code": {
         "bytecode", "digest", "extensions", "facts", "guard", "imports", "methods", "model", "modules", "pieces", "walk",
     },
-    "graph": {"guard", "handling", "journal", "packed", "table", "wire", "writers"},
+    "graph": {"kinds", "guard", "handling", "journal", "packed", "table", "wire", "writers"},
     "probe": {"changes", "code", "digest", "model", "modules", "refusal", "source"},
     "hot": {
         "code", "digest", "files", "flat", "guard", "key", "kinds", "modules", "mounts", "opened", "patterns", "probe",
@@ -49,12 +49,12 @@ ALLOWED: dict[str, set[str]] = {
     "methods": set(),
     "preload": set(),
     "session": {
-        "code", "compact", "edited", "guard", "later", "model", "modules", "opened", "parts", "patterns", "pieces", "places", "refusal",
+        "kinds", "probe", "code", "compact", "edited", "guard", "later", "model", "modules", "opened", "parts", "patterns", "pieces", "places", "refusal",
         "sink", "sizes", "source", "store", "trace", "trust",
     },
     "answers": {"tabled"},
     "api": {"answers", "lacking", "programs", "session"},
-    "questions": {"tabled", "flows", "key", "model", "program", "refusal", "session", "stock"},
+    "questions": {"kinds", "tabled", "flows", "key", "model", "program", "refusal", "session", "stock"},
     "engine": {
         "bypass", "closures", "code", "guard", "handling", "key", "kin", "model", "nearest", "options", "request",
         "session", "sizes",
@@ -89,9 +89,9 @@ ALLOWED: dict[str, set[str]] = {
     "wire": {"limited"},
     "limited": set(),
     "plain": set(),
-    "shape": set(),
-    "packed": {"model", "wire"},
-    "intake": {"model", "moved", "packed", "shape"},
+    "shape": {"kinds"},
+    "packed": {"kinds", "model", "wire"},
+    "intake": {"kinds", "model", "moved", "packed", "shape"},
     "moved": {"model", "wire"},
     # disk/
     "trust": set(),
@@ -146,25 +146,25 @@ ALLOWED: dict[str, set[str]] = {
     },
     "changes": {"model", "pieces", "source"},
     # recording/
-    "links": {"model", "numbers", "packed", "writers"},
-    "writers": {"label", "model", "packed"},
-    "renewed": {"model", "owner", "packed"},
+    "links": {"kinds", "model", "numbers", "packed", "writers"},
+    "writers": {"kinds", "label", "model", "packed"},
+    "renewed": {"kinds", "model", "owner", "packed"},
     "numbers": {"packed"},
     "programs": {"handling", "places", "tidy"},
     "leaving": set(),
     "endings": {"handling", "leaving", "owners", "programs", "store"},
-    "outbox": {"journal", "model", "shape"},
+    "outbox": {"kinds", "journal", "model", "shape"},
     "table": {"guard", "intake", "journal", "links", "model", "moved", "packed", "shape", "wire"},
     "lacking": {"compact", "entryfile", "handling", "meta", "model", "moved", "packed", "places", "table"},
     "within": {"amounts", "entryfile", "handling", "locks", "meta", "places", "store"},
-    "compact": {"handling", "journal", "locks", "model", "packed", "places", "store", "table", "tidy"},
+    "compact": {"kinds", "handling", "journal", "locks", "model", "packed", "places", "store", "table", "tidy"},
     # calls/
     "bypass": {"program", "refusal", "session", "trace"},
     "deadlock": set(),
     "loops": set(),
     "options": {"sizes", "trust"},
     "config": {"options"},
-    "outputs": {"files", "model"},
+    "outputs": {"kinds", "files", "model"},
     "flows": {"label", "paths"},
     "nearest": {"digest", "flows", "fresh", "label", "model", "numbers", "places", "renewed"},
     "motion": {"deadlock", "owner"},
@@ -172,19 +172,19 @@ ALLOWED: dict[str, set[str]] = {
     "waiting": {"deadlock", "patience", "trace"},
     "closures": {"bytecode", "code", "digest", "members", "model", "modules", "found"},
     "inputs": {
-        "closures", "code", "flat", "flows", "kept", "model", "nearest", "numbers", "outputs", "paths", "patterns", "probe", "routes",
+        "kinds", "closures", "code", "flat", "flows", "kept", "model", "nearest", "numbers", "outputs", "paths", "patterns", "probe", "routes",
         "trace", "verify",
     },
     "kin": {"handling", "journal", "mailbox", "opened", "owner", "session"},
-    "unseen": {"kin", "model", "places", "routes", "session"},
+    "unseen": {"kinds", "kin", "model", "places", "routes", "session"},
     "codes": {"code", "digest", "members", "modules", "probe"},
-    "again": {"code", "kept", "model", "refusal", "session", "wire"},
+    "again": {"kinds", "code", "kept", "model", "refusal", "session", "wire"},
     "carry": {"kin", "opened", "options", "places", "refusal", "session", "trace"},
     "request": {"code", "label", "model", "nearest", "places", "probe", "program", "session", "store", "tidy", "trace", "verify"},
     "track": {"bypass", "kin", "session", "trace"},
-    "revive": {"again", "model", "trace", "verify"},
+    "revive": {"kinds", "again", "model", "trace", "verify"},
     "run": {
-        "again", "bypass", "digest", "entryfile", "flat", "handling", "inputs", "label", "model", "nearest", "opened", "outputs",
+        "kinds", "again", "bypass", "digest", "entryfile", "flat", "handling", "inputs", "label", "model", "nearest", "opened", "outputs",
         "payload", "program", "session", "trace", "unseen", "within",
     },
     "miss": {
@@ -194,21 +194,21 @@ ALLOWED: dict[str, set[str]] = {
     },
     # asking/
     "progress": set(),
-    "holding": {"model", "packed"},
+    "holding": {"kinds", "model", "packed"},
     "unended": {"claims", "owner", "places"},
     "unplaced": {"numbers", "packed"},
     "jobs": {"again", "code", "model", "session", "trace"},
-    "folders": {"model", "moved", "packed", "source"},
+    "folders": {"kinds", "model", "moved", "packed", "source"},
     "importer": {"code", "probe", "refusal", "session", "wire"},
     "child": {"importer", "refusal", "wire"},
     "imported": {"child", "folders", "importer", "model", "pieces", "refusal"},
     "declared": {"constants", "options", "outline"},
     "sources": {
-        "bindings", "changes", "declared", "digest", "facts", "model", "modules", "moved", "outline", "owners", "parts", "pieces",
+        "kinds", "probe", "bindings", "changes", "declared", "digest", "facts", "model", "modules", "moved", "outline", "owners", "parts", "pieces",
         "project", "source", "written",
     },
     "stale": {
-        "answers", "api", "graph", "holding", "imported", "model", "modules", "packed", "probe", "progress", "refusal", "refusals",
+        "kinds", "answers", "api", "graph", "holding", "imported", "model", "modules", "packed", "probe", "progress", "refusal", "refusals",
         "renewed", "session", "sources", "verify",
     },
     "causes": {"amounts", "model"},
@@ -226,7 +226,7 @@ ALLOWED: dict[str, set[str]] = {
     "aside": {"examine", "handling", "model", "places", "trust"},
     "rewrite": {"examine", "graph", "journal", "locks", "packed", "wire"},
     "forget": {"examine", "rewrite", "session"},
-    "leftovers": {"programs", "claims", "handling", "model", "owner", "packed", "places", "session", "stock", "store"},
+    "leftovers": {"kinds", "programs", "claims", "handling", "model", "owner", "packed", "places", "session", "stock", "store"},
     "trial": {"again", "claims", "files", "guard", "model", "payload", "refusal", "session", "statmemo", "store", "trace"},
     "maintain": {
         "programs", "amounts", "compact", "sizes", "within", "forget", "leftovers", "places", "refusal", "session",
@@ -261,7 +261,7 @@ ALLOWED: dict[str, set[str]] = {
     "view": {"amounts", "api", "captions", "model", "notebook", "scene", "show", "stale"},
     # commands/
     "commands": {
-        "__init__", "amounts", "api", "causes", "check", "crate", "exits", "export", "files", "graph", "grouped",
+        "kinds", "__init__", "amounts", "api", "causes", "check", "crate", "exits", "export", "files", "graph", "grouped",
         "handling", "imported", "jobs", "lacking", "maintain", "model", "options", "owner", "page", "plan",
         "progress", "provenance", "refresh", "repair", "session", "show", "stale", "statmemo", "stock", "unended",
         "unplaced",
@@ -279,7 +279,7 @@ LATE = {
 
 # the parts of cachepy that dask_plugin may use
 PUBLIC_TO_DASK = {
-    "__init__", "api", "carry", "codes", "engine", "errors", "graph", "guard", "jobs", "methods", "model", "program", "session", "sink",
+    "__init__", "api", "carry", "codes", "engine", "errors", "graph", "guard", "jobs", "kinds", "methods", "model", "program", "session", "sink",
     "trace", "wire",
 }
 
