@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 
 from cachepy.calls.kin import Letters
-from cachepy.core.kinds import CALLS, ROOTS
+from cachepy.core.kinds import CALLS, FILES, ROOTS
 from cachepy.disk.places import root_of_run
 from cachepy.errors import OpaqueGlobalWarning
 from cachepy.model import BELOW, CODE, FILE, ROOT, Dep
@@ -80,13 +80,17 @@ class Unseen:
                     self._add_code(called)
         for code in memo.codes:
             named = self._session.named.get(code)
-            if named and (memo.kind == COUNTED or not any((FILE, path) in self._frame.deps for path, _ in named)):
+            if named and (memo.kind == COUNTED or not self._is_tracked(path for path, _ in named)):
                 self._add_files(list(named.items()))
 
     def _is_met(self, called: str) -> bool:
         """Whether a call of the function is in the trace."""
         made = self._session.made.get(called, {})
         return called in self._frame.met or any(name in self._frame.calls for _, name, _ in list(made))
+
+    def _is_tracked(self, paths: Iterable[str]) -> bool:
+        """Whether any of the files is in the trace."""
+        return not {name for kind, name in self._frame.deps if kind in FILES}.isdisjoint(paths)
 
     def _add_calls(self, called: str, made: Iterable[tuple[tuple[str, str, str | None], str]]) -> None:
         for (kind, name, digest), root in made:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
+from cachepy.core.kinds import ENVS, FILES
 from cachepy.values.found import env_digest
 from cachepy.values.modules import MAIN, STARTED, scope_of
 
@@ -70,8 +71,8 @@ class Edits:
 
         Also where that cannot be told any more, since a file was edited after the process began.
         """
-        files = {name: digest for kind, name, digest in reads if kind == "file"}
-        variables = {name: digest for kind, name, digest in reads if kind == "env"}
+        files = {name: digest for kind, name, digest in reads if kind in FILES}
+        variables = {name: digest for kind, name, digest in reads if kind in ENVS}
         if any(map(self.is_later, files)):
             return True
         return all(digest == env_digest(os.environ.get(name)) for name, digest in variables.items()) and all(

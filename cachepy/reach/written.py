@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
+from cachepy.core.kinds import ENVS
 from cachepy.digest import digest_bytes, env_digest
 from cachepy.reach.bindings import Bindings, is_fresh_each_time
 from cachepy.reach.constants import NotConstant
@@ -218,7 +219,7 @@ class Written:
         """What a part asks the world for, as far as its text names it."""
         own = self.project.variables_set()
         reads = reads_of(part.run, self._digest_read, lambda text, tree: self._paths(module, text, tree))
-        return [(OWN, name, None) if kind == "env" and name in own else (kind, name, was) for kind, name, was in reads]
+        return [(OWN, name, None) if kind in ENVS and name in own else (kind, name, was) for kind, name, was in reads]
 
     def _digest_read(self, path: str) -> str | None:
         """Of a file that was read when a module was imported; empty if it was edited since, for then nobody knows."""
