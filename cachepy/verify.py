@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from cachepy.code import Reach
-    from cachepy.core.kinds import World
+    from cachepy.core.world import World
 
     class Probe(World, Protocol):
         """What a verification may ask; every answer is for the whole verification."""

@@ -11,7 +11,7 @@ from cachepy.answers import StaleCalls
 from cachepy.api import graph_now, history_of
 from cachepy.asking.holding import Holding
 from cachepy.asking.sources import CHANGED, SAME, UNCLEAR, SourceLook
-from cachepy.core.kinds import CODES, FILES, KINDS, LOOKED_UP, PATHS
+from cachepy.core.kinds import CHEAP, CODES, FILES, KINDS, PATHS
 from cachepy.disk.refusals import Refusals
 from cachepy.errors import EntryError
 from cachepy.graph import file_path, unpacked
@@ -170,7 +170,7 @@ class AskingVerifier(Verifier):
     def part_holds(self, part: bytes) -> bool:
         """Whether the deps in the second part of a row hold; most are a file and code that was looked at before."""
         for kind, name, digest in deps_in(part):
-            if kind in LOOKED_UP:
+            if kind in CHEAP:
                 if not KINDS[kind].same(name, digest, self.probe):
                     return False
             elif not self._known.get((kind, name, digest)):

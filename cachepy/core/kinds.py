@@ -28,55 +28,8 @@ from cachepy.model import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Protocol
-
+    from cachepy.core.world import Here, Watch, World
     from cachepy.model import Dep, Trace
-
-    class World(Protocol):
-        """What a kind may ask of the world; every answer is for one whole look at it."""
-
-        def file(self, path: str) -> str | None: ...
-
-        def exists(self, path: str) -> bool: ...
-
-        def pattern(self, text: str) -> str | None: ...
-
-        def env(self, name: str) -> str | None: ...
-
-        def package(self, name: str) -> str: ...
-
-        def code(self, identity: str, recorded: str | None) -> str | None: ...
-
-        def code_reasons(self, dep: Dep) -> list[Reason]: ...
-
-    class Watch(Protocol):
-        """What the fast path can look at in each hit; all say whether that is quick, and as good as the long way."""
-
-        def absent(self, path: str) -> bool: ...
-
-        def file(self, path: str, digest: str | None) -> bool: ...
-
-        def pattern(self, text: str) -> bool: ...
-
-        def environ(self, name: str, digest: str | None) -> bool: ...
-
-        def code(self, identity: str, digest: str | None) -> bool: ...
-
-        def check(self, holds: Callable[[], bool]) -> bool: ...
-
-    class Here(World, Protocol):
-        """What is loaded in one process, for what another one says of itself."""
-
-        def loaded(self, identity: str) -> str | None:
-            """The digest of code; None if it is not here, or came by value."""
-
-        def changes(self, identity: str, digest: str | None, function: str) -> str:
-            """What of it is another, in brackets, as far as that is known."""
-
-        def declares(self, function: str, name: str) -> bool:
-            """Whether a cached function names a variable of the environment."""
-
 
 _OF_CODE = frozenset({"code", "code new", "code gone", "package"})  # cues
 
@@ -84,25 +37,8 @@ _OF_CODE = frozenset({"code", "code new", "code gone", "package"})  # cues
 class Kind:
     """One kind of dep. A new one says `word` and `now`, which of its traits differ, and how it is watched."""
 
-    __slots__ = ()
     word = ""
-    # traits: what its name is, and what a dep of it says
-    reads_file = False  # a file or folder, and its content counts: the graph and what is exported show it
-    names_one = False  # a path, and it means one file
-    names_path = False  # a path or a pattern of paths; relative ones are looked up in the working directory
-    is_code = False  # code, and the digest is the name of what is kept of that
-    names_code = False  # code
-    is_env = False  # a variable of the environment
-    is_package = False
-    of_process = False  # of the process: on two machines it may differ
-    is_call = False  # a cached call
-    is_edge = False  # a cached call that the graph draws an edge to
-    is_root = False  # a cache directory
-    says_anchor = False
-    says_left = False  # something that the run left behind: a part of its effect
-    says_written = False
-    says_renewed = False
-    is_looked_up = False  # asking the world again costs no more than remembering the answer
+    traits: tuple[str, ...] = ()  # what its name is, and what a dep of it says: see the sets at the end
 
     def now(self, name: str, world: World) -> str | None:
         """What it is now, as the digest of a dep says it; None if there is nothing."""
@@ -152,8 +88,7 @@ class Kind:
 class _Path(Kind):
     """A path as it was given."""
 
-    __slots__ = ()
-    names_one = names_path = True
+    traits: tuple[str, ...] = ("path", "one path")
 
     def located(self, cwd: str, name: str) -> str:
         return absolute(cwd, name)
@@ -165,9 +100,8 @@ class _Path(Kind):
 class File(_Path):
     """name: the path as given; digest: of the content, None if there is nothing."""
 
-    __slots__ = ()
     word = FILE
-    reads_file = is_looked_up = True
+    traits = "content", "path", "one path", "cheap"
 
     def now(self, name: str, world: World) -> str | None:
         return world.file(name)
@@ -189,7 +123,6 @@ class File(_Path):
 class AbsentPath(_Path):
     """name: a text that could name a file but named none; digest: None."""
 
-    __slots__ = ()
     word = NAME
 
     def now(self, name: str, world: World) -> str | None:
@@ -211,9 +144,8 @@ class AbsentPath(_Path):
 class Pattern(Kind):
     """name: a text that means a set of files; digest: of their names and contents, None if it means none."""
 
-    __slots__ = ()
     word = PATTERN
-    names_path = True
+    traits = ("path",)
 
     def now(self, name: str, world: World) -> str | None:
         return world.pattern(name)
@@ -231,9 +163,8 @@ class Pattern(Kind):
 class Code(Kind):
     """name: "module:qualname", of closures "...@what they hold"; digest: of all code and globals it reaches."""
 
-    __slots__ = ()
     word = CODE
-    is_code = names_code = of_process = True
+    traits = "code", "names code", "process"
 
     def now(self, name: str, world: World) -> str | None:
         return world.code(name, None)
@@ -268,9 +199,8 @@ class Code(Kind):
 class Env(Kind):
     """name: a variable of the environment; digest: of its value, None if it is not set."""
 
-    __slots__ = ()
     word = ENV
-    is_env = of_process = True
+    traits = "env", "process"
 
     def now(self, name: str, world: World) -> str | None:
         return world.env(name)
@@ -295,9 +225,8 @@ class Env(Kind):
 class Package(Kind):
     """name: a top-level module; digest: its version, which is that of a process as long as it runs."""
 
-    __slots__ = ()
     word = PACKAGE
-    is_package = of_process = True
+    traits = "package", "process"
 
     def now(self, name: str, world: World) -> str | None:
         return world.package(name)
@@ -318,10 +247,11 @@ class Package(Kind):
         return f"ran {function} with {dep.name} {dep.digest}, and here is {now}", (dep.name, now)
 
 
-class _Mark(Kind):
-    """Says something of the run, and cannot change."""
+class Mark(Kind):
+    """Says something of the run, which its traits tell, and cannot change."""
 
-    __slots__ = ()
+    def __init__(self, word: str, *traits: str) -> None:
+        self.word, self.traits = word, traits
 
     def same(self, name: str, digest: str | None, world: World) -> bool:
         return True
@@ -333,66 +263,15 @@ class _Mark(Kind):
         return True
 
 
-class Root(_Mark):
-    """name: another cache directory, where calls below are stored; digest: None."""
-
-    __slots__ = ()
-    word = ROOT
-    is_root = True
-
-
-class Output(_Mark):
-    """name: a file, or a call below, that the run left something behind with; digest: of what."""
-
-    __slots__ = ()
-    word = OUTPUT
-    says_left = True
-
-
-class Written(_Mark):
-    """name: a file of its deps that the run wrote, as far as can be told; digest: of the content."""
-
-    __slots__ = ()
-    word = WRITTEN
-    says_written = True
-
-
-class Renewed(_Mark):
-    """name: part of an argument that looks made anew; digest: when the process began, and its look."""
-
-    __slots__ = ()
-    word = RENEWED
-    says_renewed = True
-
-
-class Anchor(_Mark):
-    """name: code that speaks for a local function; digest: of that code, None if it cannot be found."""
-
-    __slots__ = ()
-    word = ANCHOR
-    names_code = says_anchor = True
-
-
-class Below(Kind):
-    """Like `Call`, of a call under a child that left no node: no edge is drawn."""
-
-    __slots__ = ()
-    word = BELOW
-    is_call = True
-
-
-class Call(Below):
+class Called(Kind):
     """name: the id of a cached call; digest: its effect. The verifier goes down to it."""
 
-    __slots__ = ()
-    word = CALL
-    is_edge = True
+    def __init__(self, word: str, *traits: str) -> None:
+        self.word, self.traits = word, ("call", *traits)
 
 
 class _Unknown(Kind):
     """What only another version of cachepy knows: it never holds."""
-
-    __slots__ = ()
 
     def same(self, name: str, digest: str | None, world: World) -> bool:
         return False
@@ -419,9 +298,8 @@ class Kinds(dict[str, Kind]):
     def add(self, kind: Kind) -> None:
         """Another kind: from now on traces may name it."""
         self[kind.word] = kind
-        for trait, words in self._sets.items():
-            if getattr(kind, trait):
-                words.add(kind.word)
+        for trait in kind.traits:
+            self.those(trait).add(kind.word)
 
     def drop(self, word: str) -> None:
         """Take a kind away again."""
@@ -431,10 +309,7 @@ class Kinds(dict[str, Kind]):
 
     def those(self, trait: str) -> set[str]:
         """The words of all kinds that have a trait; kept up to date."""
-        words = self._sets.get(trait)
-        if words is None:
-            words = self._sets[trait] = {word for word, kind in self.items() if getattr(kind, trait)}
-        return words
+        return self._sets.setdefault(trait, set())
 
 
 _UNKNOWN = _Unknown()
@@ -445,31 +320,31 @@ KINDS = Kinds(
     Pattern(),
     Env(),
     Package(),
-    Root(),
-    Output(),
-    Written(),
-    Renewed(),
-    Anchor(),
-    Call(),
-    Below(),
+    Mark(ROOT, "root"),  # name: another cache directory, where calls below are stored; digest: None
+    Mark(OUTPUT, "left"),  # name: a file, or a call below, with which the run left something; digest: of what
+    Mark(WRITTEN, "written"),  # name: a file of its deps that the run wrote, as far as can be told; digest: of it
+    Mark(RENEWED, "renewed"),  # name: part of an argument made anew; digest: when the process began, and its look
+    Mark(ANCHOR, "anchor", "names code"),  # name: code that speaks for a local function; digest: None if it is gone
+    Called(CALL, "edge"),
+    Called(BELOW),  # under a child that left no node: no edge is drawn
 )
 
-FILES = KINDS.those("reads_file")
-SINGLE = KINDS.those("names_one")
-PATHS = KINDS.those("names_path")
-CODES = KINDS.those("is_code")
-NAMES_OF_CODE = KINDS.those("names_code")
-ANCHORS = KINDS.those("says_anchor")
-ENVS = KINDS.those("is_env")
-PACKAGES = KINDS.those("is_package")
-OF_PROCESS = KINDS.those("of_process")
-CALLS = KINDS.those("is_call")
-EDGES = KINDS.those("is_edge")
-ROOTS = KINDS.those("is_root")
-LEFT = KINDS.those("says_left")
-WROTE = KINDS.those("says_written")
-MADE_ANEW = KINDS.those("says_renewed")
-LOOKED_UP = KINDS.those("is_looked_up")
+FILES = KINDS.those("content")  # a file or folder whose content counts: the graph shows it, and what is exported
+SINGLE = KINDS.those("one path")  # a path that means one file
+PATHS = KINDS.those("path")  # a path or a pattern of paths; relative ones mean something in one folder only
+CODES = KINDS.those("code")  # the digest is also the name of what is kept of that code
+NAMES_OF_CODE = KINDS.those("names code")
+ANCHORS = KINDS.those("anchor")
+ENVS = KINDS.those("env")
+PACKAGES = KINDS.those("package")
+OF_PROCESS = KINDS.those("process")  # on two machines it may differ
+CALLS = KINDS.those("call")
+EDGES = KINDS.those("edge")  # a call to which the graph draws an edge
+ROOTS = KINDS.those("root")
+LEFT = KINDS.those("left")  # a part of the effect
+WROTE = KINDS.those("written")
+MADE_ANEW = KINDS.those("renewed")
+CHEAP = KINDS.those("cheap")  # to ask the world again costs no more than to remember the answer
 
 
 def absolute(cwd: str, name: str) -> str:

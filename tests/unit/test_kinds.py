@@ -65,7 +65,7 @@ def comparisons(source: str) -> list[str]:
         if isinstance(node, ast.Compare):
             sides = [node.left, *node.comparators]
             return any(map(mentions, sides)) or (any(map(is_kind, sides)) and any(map(is_text, sides)))
-        if isinstance(node, (ast.Tuple, ast.List, ast.Set)) and not isinstance(node.ctx if hasattr(node, "ctx") else None, ast.Store):
+        if isinstance(node, (ast.Tuple, ast.List, ast.Set)):
             return bool(node.elts) and all(map(is_word, node.elts))
         if isinstance(node, ast.Dict):
             return any(key is not None and is_word(key) for key in node.keys)
@@ -146,7 +146,7 @@ class Tool(Kind):
     """A program that a call starts. name: its path; digest: of what it is made of."""
 
     word = "tool"
-    reads_file = names_path = True
+    traits = "content", "path"
 
     def now(self, name, world):
         return digest_bytes(Path(name).read_bytes())

@@ -22,6 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "refusal": set(),
     "model": {"notebook", "sentences"},
+    "world": set(),
     "kinds": {"model"},
     "verify": {"kinds", "model"},
     "digest": {"flat", "found", "modules", "pickler", "registry"},

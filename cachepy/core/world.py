@@ -1,0 +1,57 @@
+"""What the kinds of deps ask for: of the world, of the fast path, of a process. Loaded by nothing that runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cachepy.model import Dep, Reason
+
+
+class World(Protocol):
+    """What a kind may ask of the world; every answer is for one whole look at it."""
+
+    def file(self, path: str) -> str | None: ...
+
+    def exists(self, path: str) -> bool: ...
+
+    def pattern(self, text: str) -> str | None: ...
+
+    def env(self, name: str) -> str | None: ...
+
+    def package(self, name: str) -> str: ...
+
+    def code(self, identity: str, recorded: str | None) -> str | None: ...
+
+    def code_reasons(self, dep: Dep) -> list[Reason]: ...
+
+
+class Watch(Protocol):
+    """What the fast path can look at in each hit; all say whether that is quick, and as good as the long way."""
+
+    def absent(self, path: str) -> bool: ...
+
+    def file(self, path: str, digest: str | None) -> bool: ...
+
+    def pattern(self, text: str) -> bool: ...
+
+    def environ(self, name: str, digest: str | None) -> bool: ...
+
+    def code(self, identity: str, digest: str | None) -> bool: ...
+
+    def check(self, holds: Callable[[], bool]) -> bool: ...
+
+
+class Here(World, Protocol):
+    """What is loaded in one process, for what another one says of itself."""
+
+    def loaded(self, identity: str) -> str | None:
+        """The digest of code; None if it is not here, or came by value."""
+
+    def changes(self, identity: str, digest: str | None, function: str) -> str:
+        """What of it is another, in brackets, as far as that is known."""
+
+    def declares(self, function: str, name: str) -> bool:
+        """Whether a cached function names a variable of the environment."""
