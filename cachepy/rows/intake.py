@@ -7,7 +7,7 @@ to be.  Imports kinds, moved, packed, shape.
 from __future__ import annotations
 
 import struct
-from operator import add
+from _operator import add
 
 from cachepy.core.kinds import CALLS, CODES
 from cachepy.rows.moved import moved_path
