@@ -90,7 +90,7 @@ class Unseen:
 
     def _is_tracked(self, paths: Iterable[str]) -> bool:
         """Whether any of the files is in the trace."""
-        return not {name for kind, name in self._frame.deps if kind in FILES}.isdisjoint(paths)
+        return any((kind, path) in self._frame.deps for path in paths for kind in FILES)
 
     def _add_calls(self, called: str, made: Iterable[tuple[tuple[str, str, str | None], str]]) -> None:
         for (kind, name, digest), root in made:

@@ -149,7 +149,8 @@ class Tool(Kind):
     traits = "content", "path"
 
     def now(self, name, world):
-        return digest_bytes(Path(name).read_bytes())
+        path = Path(name)
+        return digest_bytes(path.read_bytes()) if path.exists() else None
 
     def located(self, cwd, name):
         return str(Path(cwd, name))
@@ -218,6 +219,28 @@ def test_a_run_in_which_it_changed_is_not_stored(flow, tmp_path):
     with pytest.warns(ChangedInputWarning, match="bin/mesher changed while shape ran"):
         assert flow.shape(1) == 2
     assert flow.shape.explain(1).state == "missing"
+
+
+def test_it_is_looked_at_by_its_own_name_from_another_folder(flow, tmp_path, monkeypatch):
+    ran(flow)
+    (tmp_path / "other/bin").mkdir(parents=True)
+    (tmp_path / "other/bin/mesher").write_text("version 1")
+    monkeypatch.chdir(tmp_path / "other")
+    assert ran(flow) == []
+    (tmp_path / "other/bin/mesher").write_text("another one")
+    assert ran(flow) == [1], "a relative name means another file here"
+
+
+@pytest.mark.filterwarnings("ignore:.*caching makes it slower")
+def test_a_check_that_fails_leaves_the_call_to_the_long_way(flow, monkeypatch):
+    def fail(self, dep, watch):
+        return watch.check(lambda: 1 / 0)
+
+    monkeypatch.setattr(Tool, "watch", fail)
+    monkeypatch.setattr(files, "YOUNG", 0)
+    for _ in range(4):
+        ran(flow)
+    assert ran(flow) == []
 
 
 @pytest.mark.filterwarnings("ignore:.*caching makes it slower")
