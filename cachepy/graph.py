@@ -70,6 +70,8 @@ def _before_fork() -> None:
 
 
 def _after_fork() -> None:
+    if not _forking._is_owned():  # type: ignore[attr-defined]  # as `Condition` asks: loaded in the midst of this fork
+        return
     while _held:
         _held.pop().release()
     _forking.release()

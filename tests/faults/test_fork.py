@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cachepy import cache_verify
+from cachepy import cache_verify, graph
 
 # ---- forks
 
@@ -70,6 +70,14 @@ FORKING = """
         t.join()
     assert not failed, failed
     """
+
+
+def test_a_module_that_is_loaded_in_the_midst_of_a_fork_takes_no_part_in_it():
+    """Another thread may load it: then it is asked after the fork, and was not asked before."""
+    graph._after_fork()
+    graph._before_fork()
+    graph._after_fork()
+    assert not graph._forking._is_owned()
 
 
 def test_forks_beside_busy_threads(programs):
