@@ -144,6 +144,11 @@ class Session:
         sources: Sources
         written: Written
 
+    def __repr__(self) -> str:
+        roots = ", ".join(self._stores) or "none yet"
+        calls = len(self._early) if self._graph is None else len(self._graph)
+        return f"<Session: {calls:,} {'call' if calls == 1 else 'calls'} in memory; cache directories: {roots}>"
+
     def __getattr__(self, name: str) -> Any:
         """Make what was not needed before; two threads get the same."""
         if name not in _LATER:
@@ -520,6 +525,9 @@ class use_session:  # noqa: N801 - reads as a verb: with use_session(s)
             raise UsageError(f"use_session takes a Session, not {session!r}; write use_session(Session())")
         self.session = session
         self._before: Session | None = None
+
+    def __repr__(self) -> str:
+        return f"use_session({self.session!r})"
 
     def __enter__(self) -> Session:
         global _default

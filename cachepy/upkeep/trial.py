@@ -16,7 +16,7 @@ from cachepy.disk.files import Files
 from cachepy.disk.payload import pack
 from cachepy.disk.statmemo import ReadMemo
 from cachepy.errors import RerunError, UndigestableError
-from cachepy.model import Record
+from cachepy.model import Item, Record
 from cachepy.reach.guard import Era
 from cachepy.refusal import refuse
 from cachepy.session import Session, current_session, use_session
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _COROUTINE = 0x80
 
 
-class Differing(Record):
+class Differing(Item):
     """A call that gave a different result when `cache_verify` ran it again.
 
     Attributes
@@ -69,7 +69,7 @@ class Differing(Record):
         return f"{self.label} gave {self.now}, before {self.before} ({self.call})"
 
 
-class Unable(Record):
+class Unable(Item):
     """Calls of a function that `cache_verify` could not run again.
 
     Attributes

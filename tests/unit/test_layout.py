@@ -21,7 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "exits": set(),
     "errors": set(),
     "refusal": set(),
-    "model": {"notebook", "sentences"},
+    "model": {"notebook", "prompt", "sentences"},
     "verify": {"model"},
     "digest": {"flat", "found", "modules", "pickler", "registry"},
     "plot": {"captions", "export", "picture", "scene", "themes"},
@@ -73,6 +73,7 @@ ALLOWED: dict[str, set[str]] = {
     "label": {"methods"},
     "fresh": set(),
     "sentences": set(),
+    "prompt": set(),
     "found": {"methods", "modules"},
     "rules": {"found", "methods", "modules"},
     "registry": {"found", "hints", "lazy", "methods", "modules", "recipes", "rules"},
@@ -211,9 +212,9 @@ ALLOWED: dict[str, set[str]] = {
         "renewed", "session", "sources", "verify",
     },
     "causes": {"amounts", "model"},
-    "plan": {"amounts", "model", "progress", "session", "stale", "verify"},
+    "plan": {"amounts", "model", "progress", "prompt", "session", "stale", "verify"},
     "refresh": {
-        "again", "code", "jobs", "model", "numbers", "plan", "probe", "program", "progress", "refusal", "session", "stale",
+        "again", "code", "jobs", "model", "numbers", "plan", "probe", "program", "progress", "prompt", "refusal", "session", "stale",
         "verify",
     },
     # upkeep/
