@@ -83,7 +83,7 @@ class CachedCall:
         needs_key = self.options.signing_key is not None and self.options.key_file is None
         session = current_session()
         expected = self.expected or session.reader.reach(self.target).digest
-        session.send(self.target.identity, expected)
+        session.hooks.on_departure(self.target.identity, expected)
         is_named = is_stable(self.wrapper, *name)
         return _blank, (), (self.fn, options, name, self.wrapper, needs_key, expected, is_named)
 
@@ -132,7 +132,7 @@ class CachedCall:
         self._era = session.era
         if self.expected is not None:
             expected, self.expected = self.expected, None
-            session.on_arrival(self, expected)
+            session.hooks.on_arrival(self, expected)
 
     def _cool(self) -> None:
         """No call is hot any more."""

@@ -26,6 +26,7 @@ from cachepy.errors import (
     UsageError,
     user_level,
 )
+from cachepy.hooks import ProcessPools, chain, without
 from cachepy.model import BELOW, CALL, FILE, NAME, PATTERN, ROOT, Dep
 from cachepy.opened import Crowd
 from cachepy.reach.edited import Edits, reads_in
@@ -34,7 +35,7 @@ from cachepy.reach.pieces import names_of
 from cachepy.refusal import ASKED, EVERY_THREAD
 from cachepy.sink import GraphSink, QuietSink
 from cachepy.store import Store
-from cachepy.trace import Frame, RemoteFrame, read_mailbox, working_dir
+from cachepy.trace import Frame, working_dir
 from cachepy.values.modules import Origins
 
 TYPE_CHECKING = False
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from cachepy.disk.files import Files
     from cachepy.disk.mounts import Mounts
     from cachepy.graph import Graph
+    from cachepy.hooks import Hooks, Plugin
     from cachepy.hot import Watch
     from cachepy.model import Event
     from cachepy.reach.pieces import Piece
@@ -62,7 +64,6 @@ _LATER = frozenset({
     "claims", "files", "graph", "hot", "miss", "mounts", "namer", "outbox", "sources", "written",
 })  # fmt: skip  # by `later`
 _LIVE = 128  # functions of one name that are remembered
-_SENT = 10_000  # digests of functions that were sent to clusters
 MOST_MADE = 256  # calls of one function, or files that one piece of code named, that are remembered for `unseen`
 _CODES = 10_000  # pieces of code of which something is remembered
 _LOOKED_AT = ("00", "40", "80", "c0")  # when one of 64 descriptions of code is kept, by its name, unneeded ones go
@@ -110,16 +111,8 @@ class Session:
         self.owners: dict[str, Frame] = {}
         self.waiting: dict[object, tuple[set[str], str]] = {}
         self.shared: dict[str, Frame] = {}
-        self.couriers: list[Callable[[Frame], Iterable[Dep]]] = [read_mailbox]
-        self.remote_frame: Callable[[str, str], Caller | None] = RemoteFrame
-        self.on_wait: Callable[[], None] = lambda: None
-        self.on_waited: Callable[[str, float], None] = lambda identity, seconds: None
-        self.on_failure: Callable[[str, BaseException], None] = lambda identity, error: None
-        self.on_arrival: Callable[[Any, str], None] = lambda call, digest: None  # of its code, where it came from
-        self.listeners: list[Any] = []  # connections to clusters that are told what ran there
-        self.sent: set[tuple[str, str]] = set()  # identity and digest of functions that were sent there by value
-        self.runners: list[Callable[[Any], Any]] = []  # client -> what makes jobs there (see `jobs`), or None
-        self.refreshers: list[Callable[[], None]] = [self._drain]
+        self.hooks: Hooks = ProcessPools(self._drain)
+        self._own_sink = self.sink
         self._stores: dict[str, Store] = {}
         self._functions: dict[str, list[Callable[[], Any]]] = {}
         self._warned: set[tuple[object, ...]] = set()
@@ -168,6 +161,25 @@ class Session:
     def _drain(self) -> None:
         if "outbox" in vars(self):
             self.outbox.drain()
+
+    # -- those who carry calls elsewhere
+
+    def plug(self, hooks: Plugin) -> None:
+        """Put hooks before those that are there."""
+        with _making:
+            hooks.below = self.hooks
+            self._use(hooks)
+
+    def unplug(self, hooks: Plugin) -> None:
+        """Put back the hooks that were there; what is not plugged in stays out."""
+        with _making:
+            self._use(without(self.hooks, hooks))
+
+    def _use(self, hooks: Hooks) -> None:
+        self.hooks = hooks
+        sink = next((each.sink for each in chain(hooks) if each.sink is not None), self._own_sink)
+        if sink is not self.sink:
+            self.sink, self.era = sink, object()
 
     # -- the graph
 
@@ -311,13 +323,6 @@ class Session:
             known[:] = [r for r in known if r() is not None][-_LIVE // 2 :]
         known.append(ref(call))
 
-    def send(self, identity: str, digest: str) -> None:
-        """A function is sent to another process; who listens to that may be told that its code is another there."""
-        if self.listeners:
-            if len(self.sent) >= _SENT:
-                self.sent.clear()
-            self.sent.add((identity, digest))
-
     def live_calls(self, identity: str) -> list[Any]:
         """The cached functions of this identity that exist now, newest first."""
         calls = [r() for r in reversed(self._functions.get(identity, []))]
@@ -451,8 +456,7 @@ class Session:
 
     def refresh(self) -> None:
         """Bring the graph up to date with what ran in other processes, before somebody reads it."""
-        for refresh in self.refreshers:
-            refresh()
+        self.hooks.refresh()
 
     def close(self) -> None:
         """Close what is open; the session may be used again."""

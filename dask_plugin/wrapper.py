@@ -22,7 +22,7 @@ from cachepy.engine import CachedCall
 from cachepy.methods import Bound
 from cachepy.session import current_session
 from cachepy.trace import enter, here, leave
-from dask_plugin.worker import is_heard, tell_other_code
+from dask_plugin.worker import tell_other_code
 
 _COROUTINE = 0x80
 _other_functions = normalize_token.dispatch(FunctionType)
@@ -123,7 +123,7 @@ class with_caller(_with_caller[P, R]):  # noqa: N801 - used as a function: clien
     def __reduce__(self) -> tuple[Any, ...]:
         expected = self.expected  # on its way through the scheduler it is pickled again
         if expected is None and self._call() is not None:
-            expected = *self._digests(), is_heard(current_session())
+            expected = *self._digests(), current_session().hooks.is_heard()
         return _restored, (super().__reduce__(), expected)
 
     def __setstate__(self, state: Any) -> None:

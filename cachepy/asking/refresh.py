@@ -2,7 +2,7 @@
 
 Each round looks at the graph, makes the stale calls whose own inputs are settled, and goes up as long as
 results change.  Where a call is made is a runner's business: here, or wherever a plugin of the session
-knows how to (`Session.runners`).  Imports again, errors, jobs, model, plan, probe, session, stale, verify.
+knows how to (`Hooks.runner`).  Imports again, errors, jobs, model, plan, probe, session, stale, verify.
 """
 
 from __future__ import annotations
@@ -384,8 +384,7 @@ def runner_of(session: Session, client: object) -> Runner:
     """What makes calls on a client; without one, here."""
     if client is None:
         return HereRunner()
-    for make in session.runners:
-        runner: Runner | None = make(client)
-        if runner is not None:
-            return runner
+    runner = session.hooks.runner(client)
+    if runner is not None:
+        return runner
     raise UsageError(f"cannot run calls on {client!r}: connect it first, with dask_plugin.connect(client)")

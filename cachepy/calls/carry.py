@@ -181,7 +181,7 @@ def _restore(kind: type[with_caller[..., Any]], fn: Any, run: str, mailbox: str,
     if not run or ("outbox" in vars(session) and run == session.outbox.run):
         made.frame = None  # without a name: whoever runs above this process, who is found here
     else:
-        made.frame = _here(session, run) or session.remote_frame(run, mailbox)
+        made.frame = _here(session, run) or session.hooks.remote_frame(run, mailbox)
         if isinstance(made.frame, RemoteFrame):
             made.frame.on_loss = partial(_warn, session, mailbox)
             made.frame.secret = secret

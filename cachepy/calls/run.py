@@ -49,11 +49,10 @@ def finish(frame: Frame, unseen: Unseen | None) -> None:
     if frame.shared:
         session = current_session()
         session.shared.pop(frame.run, None)
-        for courier in session.couriers:
-            for dep in courier(frame):
-                frame.add(dep)
-                if dep.kind == CALL:
-                    meet(session, frame, dep)
+        for dep in session.hooks.deps_from_elsewhere(frame):
+            frame.add(dep)
+            if dep.kind == CALL:
+                meet(session, frame, dep)
     if unseen is not None and frame.is_open():  # not in a forked child that unwinds through it
         unseen.add()
     frame.closed = True
@@ -109,7 +108,7 @@ class Run:
         try:
             finish(self.frame, self.unseen)
             if isinstance(error, BaseException):
-                self.session.on_failure(self.request.call.target.identity, error)
+                self.session.hooks.on_failure(self.request.call.target.identity, error)
                 program.has_failed = program.has_failed or is_at_top(self.parent)
             if kind is not None and isinstance(self.parent, Frame):
                 self.parent.hopeless |= {self.request.id, *self.frame.hopeless}

@@ -47,8 +47,9 @@ ALLOWED: dict[str, set[str]] = {
     "parts": set(),
     "methods": set(),
     "preload": set(),
+    "hooks": {"trace"},
     "session": {
-        "code", "compact", "edited", "guard", "later", "model", "modules", "opened", "parts", "patterns", "pieces", "places", "refusal",
+        "code", "compact", "edited", "guard", "hooks", "later", "model", "modules", "opened", "parts", "patterns", "pieces", "places", "refusal",
         "sink", "sizes", "source", "store", "trace", "trust",
     },
     "answers": {"tabled"},
@@ -279,7 +280,7 @@ LATE = {
 
 # the parts of cachepy that dask_plugin may use
 PUBLIC_TO_DASK = {
-    "__init__", "api", "carry", "codes", "engine", "errors", "graph", "guard", "jobs", "methods", "model", "program", "session", "sink",
+    "__init__", "api", "carry", "codes", "engine", "errors", "graph", "guard", "hooks", "jobs", "methods", "model", "program", "session", "sink",
     "trace", "wire",
 }
 
@@ -433,6 +434,76 @@ def test_heavy_libraries_are_imported_where_they_are_used(name):
 def test_dask_plugin_uses_only_public_parts(name):
     found = imports(DASK_PLUGIN[name].read_text(encoding="utf-8"), "dask_plugin")
     assert not parts_of_cachepy(found) - PUBLIC_TO_DASK
+
+
+CHANGING = {"add", "append", "clear", "discard", "extend", "insert", "pop", "popitem", "remove", "setdefault", "update"}
+
+
+def is_session(node: ast.expr, names: set[str]) -> bool:
+    """Whether an expression is a session, as far as its text tells."""
+    match node:
+        case ast.Name(id=name):
+            return name in names
+        case ast.Attribute(attr="session"):
+            return True
+        case ast.Call(func=ast.Name(id="current_session" | "Session")):
+            return True
+    return False
+
+
+def is_of_session(node: ast.AST, names: set[str]) -> bool:
+    """Whether it is an attribute of a session, or an item of one."""
+    while isinstance(node, ast.Subscript):
+        node = node.value
+    return isinstance(node, ast.Attribute) and is_session(node.value, names)
+
+
+def changes_of_sessions(source: str) -> list[str]:
+    """What a module assigns, deletes or changes of what hangs on a session."""
+    tree = ast.parse(source)
+    named = {"session"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and is_session(node.value, named):
+            named |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    found: list[str] = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(ctx=ast.Store() | ast.Del()) | ast.Subscript(ctx=ast.Store() | ast.Del()):
+                found += [ast.unparse(node)] if is_of_session(node, named) else []
+            case ast.Call(func=ast.Name(id="setattr" | "delattr" | "vars"), args=[first, *_]):
+                found += [ast.unparse(node)] if is_session(first, named) else []
+            case ast.Call(func=ast.Attribute(value=inside, attr=method)) if method in CHANGING:
+                found += [ast.unparse(node)] if is_of_session(inside, named) else []
+    return found
+
+
+@pytest.mark.parametrize("name", DASK_PLUGIN)
+def test_dask_plugin_changes_nothing_of_a_session(name):
+    """It plugs in hooks (`Session.plug`), and takes them off again."""
+    assert changes_of_sessions(DASK_PLUGIN[name].read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "session.sink = sink",
+        "self.session.sink, self.era = sink, 1",
+        "graph.session.couriers[:] = []",
+        "current_session().on_wait = wait",
+        "graph.session.refreshers.append(refresh)",
+        "mine = current_session()\nmine.sent |= sent",
+        "del session.owners[call]",
+        "setattr(session, 'sink', sink)",
+        "vars(session)['sink'] = sink",
+    ],
+)
+def test_a_change_of_a_session_is_seen(line):
+    assert changes_of_sessions(line)
+
+
+def test_what_is_no_change_of_a_session_is_none():
+    source = "self.session = session\nsession.plug(hooks)\nsession.graph.apply(event)\nself.sink = session.sink\nrow.append(session)"
+    assert changes_of_sessions(source) == []
 
 
 def imported_by(statement: str) -> set[str]:
