@@ -12,11 +12,12 @@ from _collections_abc import Callable
 from cachepy.calls.options import Options
 from cachepy.calls.request import Hit
 from cachepy.engine import CachedCall
+from cachepy.lazy import is_making
 from cachepy.methods import HUNG_ON, Bound, join_class
 from cachepy.program import program
 from cachepy.questions import Questions, check_function
 from cachepy.reach.guard import MISSING
-from cachepy.session import current_session, is_making
+from cachepy.session import current_session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -32,10 +32,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from cachepy.calls.closures import Cells, Namer
+    from cachepy.calls.closures import Cells
     from cachepy.calls.miss import Miss, Uncached
     from cachepy.digest import Found
     from cachepy.hot import Hot, Hots
+    from cachepy.namer import Namer
     from cachepy.store import Store, Stored
     from cachepy.verify import Verifier
 
@@ -166,7 +167,8 @@ class CachedCall:
         identity = self.target.identity
         if self._cells is None:
             return identity
-        from cachepy.calls.closures import LOCAL, MARK
+        from cachepy.calls.closures import MARK
+        from cachepy.namer import LOCAL
 
         if LOCAL not in self.target.qualname:
             return identity
@@ -202,12 +204,12 @@ class CachedCall:
         hit = request.fast_hit(flags)
         if hit is not None:
             return hit
-        return session.miss.Miss(request, flags)  # type: ignore[no-any-return]  # the module is loaded late
+        return session.slow.Miss(request, flags)
 
     def uncached(self, error: Exception | None = None) -> Uncached | Bypass:
         """The way without the cache."""
         try:
-            return current_session().miss.Uncached(self, error)  # type: ignore[no-any-return]  # likewise
+            return current_session().slow.Uncached(self, error)
         except Exception as failure:
             return bypass(self.fn, self.fname, failure)
 
@@ -225,17 +227,17 @@ class CachedCall:
             self._once.add(request.hash)
             return
         try:
-            module = request.session.hot
+            slow = request.session.slow
         except ImportError:  # the value is there; the next look for it takes longer
             return
         if self.hots is None:
-            self.hots = module.Hots(self)
-        hot = module.heat(request, stored, index, verifier)
+            self.hots = slow.Hots(self)
+        hot = slow.heat(request, stored, index, verifier)
         if hot is None:
             return
         self.hots.add(request.hash, request.values if self._cells is None else (), hot)
         took = hot.event.elapsed
-        if self.options.warn_cheap and took < _CHEAP and took < (cost := module.cost_of(request, stored, index)):
+        if self.options.warn_cheap and took < _CHEAP and took < (cost := slow.cost_of(request, stored, index)):
             request.session.warn(
                 CheapCallWarning,
                 f"{self.fname} takes {took * 1e6:.1f} µs, and finding its result in the cache {cost * 1e6:.1f} µs: "

@@ -1,14 +1,12 @@
 """A Session holds all state of one cache user: digests, stores, claims, the graph and the sink.
 
-What a hit does not need is made, and imported, when it is asked for: a program that starts only to find all its
-results should not wait for more.  There is one default; tests replace it with `use_session`.  Imports everything
-below the engine.
+What a hit does not need is made, and imported, when it is asked for (see `lazy`).  There is one default; tests replace
+it with `use_session`.
 """
 
 from __future__ import annotations
 
 import os
-from _thread import RLock, get_ident
 from _warnings import warn
 from _weakref import ref
 
@@ -22,11 +20,13 @@ from cachepy.errors import (
     EntryError,
     OpaqueGlobalWarning,
     OtherFormatError,
+    SubinterpreterError,
     UntrustedEntryError,
     UsageError,
     user_level,
 )
 from cachepy.hooks import ProcessPools, chain, without
+from cachepy.lazy import is_made, keep_forks_out, making, part
 from cachepy.model import BELOW, CALL, FILE, NAME, PATTERN, ROOT, Dep
 from cachepy.opened import Crowd
 from cachepy.reach.edited import Edits, reads_in
@@ -41,10 +41,10 @@ from cachepy.values.modules import Origins
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from types import CodeType, ModuleType, TracebackType
+    from types import CodeType, TracebackType
     from typing import Any
 
-    from cachepy.calls.closures import Namer
+    from cachepy.calls.slow import Slow
     from cachepy.code import Reach
     from cachepy.disk.claims import Claims
     from cachepy.disk.files import Files
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from cachepy.hooks import Hooks, Plugin
     from cachepy.hot import Watch
     from cachepy.model import Event
+    from cachepy.namer import Namer
     from cachepy.reach.pieces import Piece
     from cachepy.reach.source import Sources
     from cachepy.reach.written import Written
@@ -60,9 +61,6 @@ if TYPE_CHECKING:
     from cachepy.refusal import Note
     from cachepy.trace import Caller, Sink
 
-_LATER = frozenset({
-    "claims", "files", "graph", "hot", "miss", "mounts", "namer", "outbox", "sources", "written",
-})  # fmt: skip  # by `later`
 _LIVE = 128  # functions of one name that are remembered
 MOST_MADE = 256  # calls of one function, or files that one piece of code named, that are remembered for `unseen`
 _CODES = 10_000  # pieces of code of which something is remembered
@@ -125,54 +123,106 @@ class Session:
         self.overfull: set[str] = set()  # functions of which `made` has not all calls
         self.era = object()  # what was found out in an earlier era counts no more (see `hot`)
 
-    if TYPE_CHECKING:
-        hot: ModuleType
-        miss: ModuleType
-        claims: Claims
-        files: Files
-        graph: Graph
-        mounts: Mounts
-        namer: Namer
-        outbox: Outbox
-        sources: Sources
-        written: Written
-
     def __repr__(self) -> str:
         roots = ", ".join(self._stores) or "none yet"
         calls = len(self._early) if self._graph is None else len(self._graph)
         return f"<Session: {calls:,} {'call' if calls == 1 else 'calls'} in memory; cache directories: {roots}>"
 
-    def __getattr__(self, name: str) -> Any:
-        """Make what was not needed before; two threads get the same."""
-        if name not in _LATER:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        with _making:
-            if name not in vars(self):
-                me = get_ident()
-                _makers.append(me)
-                try:
-                    import cachepy.later
+    # -- parts that are made when somebody asks for them
 
-                    getattr(cachepy.later, f"make_{name}")(self)
-                finally:
-                    _makers.remove(me)
-            return vars(self)[name]
+    @part
+    def slow(self) -> Slow:
+        """What a call that is no hit goes through."""
+        from cachepy.calls.slow import Slow
+
+        return Slow()
+
+    @part
+    def graph(self) -> Graph:
+        """The graph, with what ended before; what another thread folds in meanwhile is not lost: see `fold`."""
+        from cachepy.graph import Graph
+
+        graph = Graph()
+        for event in list(self._early.values()):
+            graph.apply(event)
+        self._graph = graph
+        for event in list(self._early.values()):
+            graph.apply(event)
+        self._early = {}
+        self._early_era.is_over = True
+        return graph
+
+    @part
+    def files(self) -> Files:
+        """Digests of files, remembered as far as the session's trust goes."""
+        from cachepy.disk.files import Files
+        from cachepy.disk.statmemo import ReadMemo, StatMemo
+
+        files = Files(ReadMemo() if self.is_asked else StatMemo(), self.mounts)
+        files.memo.trusts, files.memo.on_disk = self._trusts, not self._signs
+        files.memo_file = self._memo_file
+        return files
+
+    @part
+    def mounts(self) -> Mounts:
+        """The kinds of the mounts that files lie on."""
+        from cachepy.disk.mounts import Mounts
+
+        return Mounts.of_environment()
+
+    @part
+    def claims(self) -> Claims:
+        """Claims, with the modes that the session's trust asks for."""
+        from cachepy.disk.claims import Claims, is_main_interpreter
+
+        if not is_main_interpreter():
+            raise SubinterpreterError
+        opens_up = None if self.trust.umask is None else self.trust.open_up
+        return Claims(opens_up, self.trust.make_folder, self.inherited, self.mounts.is_far)
+
+    @part
+    def outbox(self) -> Outbox:
+        """The mailbox of work that is sent to other processes."""
+        from cachepy.recording.outbox import Outbox
+
+        return Outbox(self)
+
+    @part
+    def namer(self) -> Namer:
+        """Digests in which code counts by its name."""
+        from cachepy.namer import Namer
+
+        return Namer(self.origins)
+
+    @part
+    def sources(self) -> Sources:
+        """The source of code as it is now, for reasons that show what changed."""
+        from cachepy.reach.source import Sources
+
+        return Sources(self.reader.code_digest)
+
+    @part
+    def written(self) -> Written:
+        """What is known of the source files of the code that runs here."""
+        from cachepy.reach.written import Written
+
+        return Written(self.origins, self.reader.digester, self._file_digest, self.edits)
 
     def _drain(self) -> None:
-        if "outbox" in vars(self):
+        if is_made(self, "outbox"):
             self.outbox.drain()
 
     # -- those who carry calls elsewhere
 
     def plug(self, hooks: Plugin) -> None:
         """Put hooks before those that are there."""
-        with _making:
+        with making:
             hooks.below = self.hooks
             self._use(hooks)
 
     def unplug(self, hooks: Plugin) -> None:
         """Put back the hooks that were there; what is not plugged in stays out."""
-        with _making:
+        with making:
             self._use(without(self.hooks, hooks))
 
     def _use(self, hooks: Hooks) -> None:
@@ -266,7 +316,7 @@ class Session:
     def use_memo(self, path: str) -> None:
         """Digests of files that are asked for now are looked up there."""
         self._memo_file = path
-        if "files" in vars(self):
+        if is_made(self, "files"):
             self.files.memo_file = path
 
     def pattern(self, text: str) -> str | None:
@@ -277,7 +327,7 @@ class Session:
 
     def flush_memo(self, path: str) -> None:
         """Keep what was learnt about files."""
-        if "files" in vars(self):
+        if is_made(self, "files"):
             self.files.memo.flush(path)
 
     def store(self, root: str) -> Store:
@@ -297,7 +347,7 @@ class Session:
         store._parsed.clear()  # what was read without this key, or these owners, is read again
         self.era = object()
         self._signs = self._signs or key is not None
-        if "files" in vars(self):
+        if is_made(self, "files"):
             self.files.memo.on_disk = not self._signs
 
     def limit(self, root: str, fname: str, most: int | None, keep: int) -> None:
@@ -460,7 +510,7 @@ class Session:
 
     def close(self) -> None:
         """Close what is open; the session may be used again."""
-        if "outbox" in vars(self):
+        if is_made(self, "outbox"):
             self.outbox.close()
         for store in self.stores():
             store.close()
@@ -468,22 +518,8 @@ class Session:
 
 
 parts.watch()
+keep_forks_out()
 _default: Session | None = None
-_making = RLock()
-_makers: list[int] = []  # threads in the midst of making a part; one may be there twice
-
-
-def is_making() -> bool:
-    """Whether this thread is in the midst of making a part: then it is a signal handler, or the like, that asks.
-
-    What is half made cannot be used, and waiting for oneself takes for ever.
-    """
-    return bool(_makers) and get_ident() in _makers
-
-
-if hasattr(os, "register_at_fork"):
-    # a fork waits until no thread is in the midst of an import: its child would wait for that thread for ever
-    os.register_at_fork(before=_making.acquire, after_in_parent=_making.release, after_in_child=_making.release)
 
 
 def current_session() -> Session:
@@ -502,7 +538,7 @@ def current_session() -> Session:
     """
     global _default
     if _default is None:
-        with _making:
+        with making:
             if _default is None:
                 _default = Session()
     return _default

@@ -13,6 +13,7 @@ from cachepy.calls.kin import find_parent
 from cachepy.calls.options import cache_default_dir
 from cachepy.disk.places import root_of_run
 from cachepy.errors import CacheWriteWarning, FolderGoneError, UsageError, unwritable
+from cachepy.lazy import is_made
 from cachepy.opened import Crowd
 from cachepy.refusal import refuse
 from cachepy.session import current_session
@@ -178,7 +179,7 @@ def _root_of(fn: Any) -> str:
 def _restore(kind: type[with_caller[..., Any]], fn: Any, run: str, mailbox: str, secret: str) -> with_caller[..., Any]:
     made = kind(fn)
     session = current_session()
-    if not run or ("outbox" in vars(session) and run == session.outbox.run):
+    if not run or (is_made(session, "outbox") and run == session.outbox.run):
         made.frame = None  # without a name: whoever runs above this process, who is found here
     else:
         made.frame = _here(session, run) or session.hooks.remote_frame(run, mailbox)

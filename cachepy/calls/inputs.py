@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from cachepy.calls.closures import LOCAL, observe_anchors
+from cachepy.calls.closures import observe_anchors
 from cachepy.calls.flows import SHORT, flowing, numbers_in
 from cachepy.calls.nearest import marks
 from cachepy.calls.outputs import Outputs
@@ -16,6 +16,7 @@ from cachepy.code import UNBOUND, cached_target, identity_of
 from cachepy.disk.kept import keep
 from cachepy.errors import ChangedGlobalWarning, ChangedInputWarning, OpaqueGlobalWarning
 from cachepy.model import CODE, ENV, FILE, NAME, PACKAGE, PATTERN, ROOT, Dep
+from cachepy.namer import LOCAL
 from cachepy.paths import MAGIC, could_be, path_in, text_of
 from cachepy.probe import LiveProbe
 from cachepy.reach.routes import Routes

@@ -48,22 +48,21 @@ ALLOWED: dict[str, set[str]] = {
     "methods": set(),
     "preload": set(),
     "hooks": {"trace"},
+    "lazy": set(),
+    "namer": {"bytecode", "code", "digest", "found", "kinds"},
     "session": {
-        "code", "compact", "edited", "guard", "hooks", "later", "model", "modules", "opened", "parts", "patterns", "pieces", "places", "refusal",
-        "sink", "sizes", "source", "store", "trace", "trust",
+        "claims", "code", "compact", "edited", "files", "graph", "guard", "hooks", "lazy", "model", "modules", "mounts",
+        "namer", "opened", "outbox", "parts", "patterns", "pieces", "places", "refusal", "sink", "sizes", "slow", "source", "statmemo",
+        "store", "trace", "trust", "written",
     },
     "answers": {"tabled"},
     "api": {"answers", "lacking", "programs", "session"},
     "questions": {"tabled", "flows", "key", "model", "program", "refusal", "session", "stock"},
     "engine": {
-        "bypass", "closures", "code", "guard", "handling", "key", "kin", "model", "nearest", "options", "request",
+        "bypass", "closures", "code", "guard", "handling", "key", "kin", "model", "namer", "nearest", "options", "request",
         "session", "sizes",
     },
-    "decorator": {"engine", "guard", "methods", "options", "program", "questions", "request", "session"},
-    "later": {
-        "claims", "closures", "extensions", "files", "graph", "hot", "imports", "miss", "mounts", "outbox", "registry",
-        "source", "statmemo", "written",
-    },
+    "decorator": {"engine", "guard", "lazy", "methods", "options", "program", "questions", "request", "session"},
     "cli": {"commands", "exits"},
     "__main__": {"cli"},
     # values/
@@ -171,16 +170,16 @@ ALLOWED: dict[str, set[str]] = {
     "motion": {"deadlock", "owner"},
     "patience": {"motion", "owner"},
     "waiting": {"deadlock", "patience", "trace"},
-    "closures": {"bytecode", "code", "digest", "kinds", "model", "modules", "found"},
+    "closures": {"code", "digest", "kinds", "model", "modules", "namer", "found"},
     "inputs": {
-        "closures", "code", "flat", "flows", "kept", "model", "nearest", "numbers", "outputs", "paths", "patterns", "probe", "routes",
+        "closures", "code", "flat", "flows", "kept", "model", "namer", "nearest", "numbers", "outputs", "paths", "patterns", "probe", "routes",
         "trace", "verify",
     },
     "kin": {"handling", "journal", "mailbox", "opened", "owner", "session"},
     "unseen": {"kin", "model", "places", "routes", "session"},
     "codes": {"code", "digest", "kinds", "modules", "probe"},
     "again": {"code", "kept", "model", "refusal", "session", "wire"},
-    "carry": {"kin", "opened", "options", "places", "refusal", "session", "trace"},
+    "carry": {"kin", "lazy", "opened", "options", "places", "refusal", "session", "trace"},
     "request": {"code", "label", "model", "nearest", "places", "probe", "program", "session", "store", "tidy", "trace", "verify"},
     "track": {"bypass", "kin", "session", "trace"},
     "revive": {"again", "model", "trace", "verify"},
@@ -188,8 +187,9 @@ ALLOWED: dict[str, set[str]] = {
         "again", "bypass", "digest", "entryfile", "flat", "handling", "inputs", "label", "model", "nearest", "opened", "outputs",
         "payload", "program", "session", "trace", "unseen", "within",
     },
+    "slow": {"extensions", "hot", "imports", "miss", "registry"},
     "miss": {
-        "bypass", "changes", "claims", "closures", "graph", "key", "loops", "model", "opened", "paths", "refusal", "revive", "run",
+        "bypass", "changes", "claims", "closures", "graph", "key", "loops", "model", "namer", "opened", "paths", "refusal", "revive", "run",
         "session", "source", "trace",
         "waiting", "pickler",
     },
@@ -271,7 +271,7 @@ ALLOWED: dict[str, set[str]] = {
 
 # imports inside a function that close a loop on purpose: (importer, imported)
 LATE = {
-    ("session", "later"),  # loaded when something is asked for that hits do not need
+    ("session", "slow"),  # made when a call is no hit
     ("answers", "tabled"),  # reached only when somebody looks at an answer
     ("questions", "tabled"),  # likewise, at a cached function
     ("model", "notebook"),  # reached only when a notebook shows a record

@@ -22,6 +22,7 @@ from cachepy import (
     use_session,
     with_caller,
 )
+from cachepy.lazy import is_made
 from cachepy.model import Dep, Item, Record, Report
 from cachepy.values.prompt import LINES, WIDE, fitting, lines_of
 
@@ -95,7 +96,7 @@ def test_a_session_says_what_it_holds(tmp_path):
         cache_file(tmp_path)(lambda x: x)(1)
         text = f"<Session: 1 call in memory; cache directories: {tmp_path}>"
         assert repr(mine) == text
-        assert "graph" not in vars(mine), "to look makes nothing"
+        assert not is_made(mine, "graph"), "to look makes nothing"
         assert len(cache_tree_nodes()) == 1
         assert repr(mine) == text
     assert repr(use_session(mine)) == f"use_session({text})"
