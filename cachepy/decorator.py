@@ -350,7 +350,7 @@ def attach(wrapper: Any, call: CachedCall) -> Any:
     for name in HUNG_ON:
         setattr(wrapper, name, getattr(questions, name))
     call.wrapper = wrapper
-    current_session().register(call)
+    current_session().functions.add(call)
     program.has(call.options.cache_dir, call.options)
     join_class(wrapper)
     return wrapper

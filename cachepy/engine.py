@@ -95,7 +95,7 @@ class CachedCall:
         self.lacks_key = needs_key and current_session().trust.key is None
         self.expected = expected
         self.is_named = is_named
-        current_session().register(self)
+        current_session().functions.add(self)
 
     def request(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
         """Bind and digest; TypeError if the arguments do not fit, UndigestableError if they have no key."""
@@ -122,7 +122,7 @@ class CachedCall:
 
             find_parent()
         if session is not self._session:
-            session.register(self)
+            session.functions.add(self)
             options = self.options
             if options.trusted_owners or options.signing_key or options.umask is not None:
                 session.trust_more(options.root(), options.trusted_owners, options.signing_key, options.umask)

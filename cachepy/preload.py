@@ -15,7 +15,7 @@ OWN = (
     "reach.imports", "reach.scopes", "reach.source", "reach.written", "recording.compact", "recording.endings",
     "recording.lacking", "recording.leaving", "recording.outbox", "recording.programs", "recording.within",
     "rows.limited", "values.amounts", "values.arrow", "values.hints", "values.labelled", "values.pickler",
-    "values.recipes", "values.refused", "values.registry", "values.sentences",
+    "values.prompt", "values.recipes", "values.refused", "values.registry", "values.sentences",
 )  # fmt: skip
 OTHERS = (
     "ast", "asyncio", "cloudpickle", "copy", "ctypes", "difflib", "dis", "fcntl", "hashlib", "hmac",

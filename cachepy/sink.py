@@ -32,7 +32,7 @@ class GraphSink:
     @property
     def era(self) -> Era:
         """In which no node goes from the graph, or shows another run."""
-        return self.session.graph_era
+        return self.session.recorder.era
 
     def record(self, event: Event) -> None:
         """A call has run and is stored."""
@@ -43,10 +43,10 @@ class GraphSink:
     def fold_below(self, event: Event, *, anew: bool) -> None:
         """Bring in calls below that ran in other processes; `anew`: also those that the graph knows already."""
         for call in event.trace.calls:
-            if anew or not self.session.knows(call.name):
+            if anew or not self.session.recorder.knows(call.name):
                 found = [e for e in self.session.events(call.name) if e.trace.effect == call.digest]
                 for each in found[:1]:
-                    if self.session.run_of(each.id) != each.run:
+                    if self.session.recorder.run_of(each.id) != each.run:
                         self.hit(each, {}, set())
 
     def hit(self, event: Event, chosen: dict[str, Event], several: set[str]) -> None:
@@ -67,11 +67,11 @@ class GraphSink:
 
     def _shows(self, event: Event) -> bool:
         """Whether the graph has this run, and the calls below it."""
-        run_of = self.session.run_of
+        run_of = self.session.recorder.run_of
         if run_of(event.id) != event.run:
             return False
         for call in event.trace.calls:  # noqa: SIM110 - on the path of each hit: a generator costs more than the loop
-            if not self.session.knows(call.name):
+            if not self.session.recorder.knows(call.name):
                 return False
         return True
 
@@ -101,7 +101,7 @@ class GraphSink:
 
     def apply(self, event: Event) -> None:
         """Every event that is new to this process comes through here."""
-        self.session.fold(event)
+        self.session.recorder.fold(event)
 
     def _see_to(self, store: Store) -> None:
         """The first time that this process meets a directory: records that its graph has lost come from the entries."""

@@ -166,7 +166,7 @@ class Differences:
     def _why(self, fact: Fact) -> str:
         """What of the code is another, as far as that is known here."""
         _, name, digest, function = fact
-        for call in self.session.live_calls(function):
+        for call in self.session.functions.live_calls(function):
             call.store(self.session)  # there the pieces of its code lie
         reasons = Loaded(self.session).code_reasons(Dep(CODE, name, digest))
         said = [str(reason) for reason in reasons if reason.cue != "unknown"]

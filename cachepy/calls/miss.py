@@ -224,7 +224,7 @@ class _Transparent:
         try:
             if self.frame is not None:
                 finish(self.frame, self.unseen)
-                current_session().note(self.called, [dep.astuple() for dep in self.frame.absorbed()])
+                current_session().remembered.note(self.called, [dep.astuple() for dep in self.frame.absorbed()])
                 self.frame.hand_over()
             if kind is None:
                 self.after()

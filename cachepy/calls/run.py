@@ -140,7 +140,8 @@ class Run:
 
     def _hand_over(self) -> None:
         """The caller's trace names this code from now on: its reasons need to know what it was made of."""
-        self.session.note(self.request.call.target.identity, [dep.astuple() for dep in self.frame.absorbed()])
+        called, left = self.request.call.target.identity, [dep.astuple() for dep in self.frame.absorbed()]
+        self.session.remembered.note(called, left)
         if self.parent is not None:
             try:
                 self._keep_code()
@@ -162,7 +163,8 @@ class Run:
         if event is None:
             return False
         unlink(self.request.store.unended_path(event.id))  # the sign that it failed before
-        self.session.note(self.request.call.target.identity, ((BELOW, event.id, event.trace.effect),), event.root)
+        left = ((BELOW, event.id, event.trace.effect),)
+        self.session.remembered.note(self.request.call.target.identity, left, event.root)
         if self.parent is not None:
             self.session.tell(self.parent, event)
         self.session.sink.record(event)
@@ -188,7 +190,7 @@ class Run:
                 leave_in_doubt(self.parent)
             return None
         except OtherFormatError as error:  # not overwritten: who wrote it can read it
-            self.session.warn_unread(error, f"the result of {request.call.fname} is not stored")
+            self.session.warner.warn_unread(error, f"the result of {request.call.fname} is not stored")
             return None
         self.session.files.memo.flush(request.store.memo_file)
         if request.store.most is not None:
@@ -217,7 +219,7 @@ class Run:
 
     def _keep_code(self) -> None:
         for reach in self.inputs.reaches:
-            self.session.keep_code(self.request.store, reach.digest, reach.pieces)
+            self.session.stored_code.keep(self.request.store, reach.digest, reach.pieces)
 
     def _result(self, payload: Payload, flat: bytes | None) -> tuple[str, set[str]]:
         """The digest of the result, and the paths that it names."""

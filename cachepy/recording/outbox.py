@@ -49,7 +49,7 @@ class Outbox:
     def _fold(self, dep: Dep) -> None:
         if dep.kind == ROOT:
             self.session.store(dep.name)
-        elif dep.kind in (CALL, BELOW) and not self.session.knows(dep.name):
+        elif dep.kind in (CALL, BELOW) and not self.session.recorder.knows(dep.name):
             self.session.show(dep.name)
 
     def close(self) -> None:

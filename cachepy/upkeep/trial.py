@@ -22,6 +22,7 @@ from cachepy.refusal import refuse
 from cachepy.session import Session, current_session, use_session
 from cachepy.store import Store
 from cachepy.trace import NOBODY, enter, leave
+from cachepy.warner import Warner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -237,23 +238,28 @@ def _result(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return pool.submit(asyncio.run, fn(*args, **kwargs)).result()
 
 
+class _NoWarner(Warner):
+    """What cannot be stored here need not be."""
+
+    def warn(self, category: type[Warning], message: str, *once: object) -> None: ...
+
+
 class TrialSession(Session):
     """Reads the cache and writes nothing: no entry, no record, no claim, no memo."""
+
+    _warner = _NoWarner
 
     def __init__(self, outer: Session) -> None:
         super().__init__(_NoSink())
         self.files = Files(ReadMemo())
         self.claims = _NoClaims()
-        self._functions = outer._functions  # local functions are found nowhere else
+        self.functions = outer.functions  # local functions are found nowhere else
         for store in outer.stores():
             self.store(store.root).trust = store.trust
 
     def store(self, root: str) -> Store:
         found = self._stores.get(root)
         return found if found is not None else self._stores.setdefault(root, _ReadStore(root))
-
-    def warn(self, category: type[Warning], message: str, *once: object) -> None:
-        """What cannot be stored here need not be."""
 
 
 class _NoSink:

@@ -96,7 +96,7 @@ def test_a_session_says_what_it_holds(tmp_path):
         cache_file(tmp_path)(lambda x: x)(1)
         text = f"<Session: 1 call in memory; cache directories: {tmp_path}>"
         assert repr(mine) == text
-        assert not is_made(mine, "graph"), "to look makes nothing"
+        assert not is_made(mine.recorder, "graph"), "to look makes nothing"
         assert len(cache_tree_nodes()) == 1
         assert repr(mine) == text
     assert repr(use_session(mine)) == f"use_session({text})"
