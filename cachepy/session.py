@@ -20,10 +20,9 @@ from cachepy.lazy import is_made, keep_forks_out, making, part
 from cachepy.model import BELOW, CALL, FILE, NAME, PATTERN, ROOT, Dep
 from cachepy.opened import Crowd
 from cachepy.reach.edited import Edits
-from cachepy.recorder import Recorder
 from cachepy.recording.stored_code import StoredCode
 from cachepy.refusal import ASKED, EVERY_THREAD
-from cachepy.sink import GraphSink, QuietSink
+from cachepy.sink import GraphSink, QuietSink, Recorder
 from cachepy.store import Store
 from cachepy.trace import Frame, working_dir
 from cachepy.values.modules import Origins
