@@ -12,7 +12,7 @@ from _collections_abc import Callable
 from cachepy.calls.options import Options
 from cachepy.calls.request import Hit
 from cachepy.engine import CachedCall
-from cachepy.lazy import is_making
+from cachepy.lazyparts import is_making
 from cachepy.methods import HUNG_ON, Bound, join_class
 from cachepy.program import program
 from cachepy.questions import Questions, check_function

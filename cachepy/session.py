@@ -1,7 +1,7 @@
 """A Session puts the parts together that hold the state of one cache user.
 
-What a hit does not need is made, and imported, when it is asked for (see `lazy`).  There is one default; tests replace
-it with `use_session`.
+What a hit does not need is made, and imported, when it is asked for (see `lazyparts`).  There is one default; tests
+replace it with `use_session`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cachepy.disk.trust import Trust
 from cachepy.errors import EntryError, SubinterpreterError, UsageError
 from cachepy.functions import Functions, Remembered
 from cachepy.hooks import ProcessPools, chain, without
-from cachepy.lazy import is_made, keep_forks_out, making, part
+from cachepy.lazyparts import is_made, keep_forks_out, making, part
 from cachepy.model import BELOW, CALL, FILE, NAME, PATTERN, ROOT, Dep
 from cachepy.opened import Crowd
 from cachepy.reach.edited import Edits

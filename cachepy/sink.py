@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 
 from cachepy.errors import CacheWriteWarning
-from cachepy.lazy import part
+from cachepy.lazyparts import part
 from cachepy.probe import exists
 from cachepy.reach.guard import Era
 from cachepy.rows.packed import pack

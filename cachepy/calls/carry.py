@@ -13,7 +13,7 @@ from cachepy.calls.kin import find_parent
 from cachepy.calls.options import cache_default_dir
 from cachepy.disk.places import root_of_run
 from cachepy.errors import CacheWriteWarning, FolderGoneError, UsageError, unwritable
-from cachepy.lazy import is_made
+from cachepy.lazyparts import is_made
 from cachepy.opened import Crowd
 from cachepy.refusal import refuse
 from cachepy.session import current_session

@@ -22,7 +22,7 @@ from cachepy import (
     use_session,
     with_caller,
 )
-from cachepy.lazy import is_made
+from cachepy.lazyparts import is_made
 from cachepy.model import Dep, Item, Record, Report
 from cachepy.values.prompt import LINES, WIDE, fitting, lines_of
 

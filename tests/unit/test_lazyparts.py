@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cachepy import Session, lazy
-from cachepy.lazy import is_made, is_making, part
+from cachepy import Session, lazyparts
+from cachepy.lazyparts import is_made, is_making, part
 
 PARTS = [name for name, value in vars(Session).items() if isinstance(value, part)]
 
@@ -82,7 +82,7 @@ def test_a_fork_waits_until_no_part_is_being_made():
     threading.Timer(0.05, whole.go.set).start()
     child = os.fork()
     if child == 0:
-        os._exit(0 if whole.go.is_set() and lazy.making.acquire(blocking=False) and whole.one == [1] else 1)
+        os._exit(0 if whole.go.is_set() and lazyparts.making.acquire(blocking=False) and whole.one == [1] else 1)
     thread.join()
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
@@ -98,7 +98,7 @@ def test_a_part_of_a_session_is_no_module(name):
     """It says what it is, and is what its annotation says."""
     made = getattr(Session(), name)
     [method] = [
-        node for node in ast.walk(ast.parse(Path(lazy.__file__).with_name("session.py").read_text(encoding="utf-8")))
+        node for node in ast.walk(ast.parse(Path(lazyparts.__file__).with_name("session.py").read_text(encoding="utf-8")))
         if isinstance(node, ast.FunctionDef) and node.name == name
     ]  # fmt: skip
     assert ast.get_docstring(method)
