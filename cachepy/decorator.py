@@ -22,7 +22,7 @@ from cachepy.session import current_session
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
+    from typing import Any, Concatenate, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, overload
 
     from cachepy.model import Verdict
 
@@ -31,6 +31,26 @@ if TYPE_CHECKING:
     R = TypeVar("R")
     R_co = TypeVar("R_co", covariant=True)
     T = TypeVar("T")
+
+    class Given(TypedDict, total=False):
+        """The options, for one with some of them changed; that these are all of them, a test holds."""
+
+        cache_dir: str | os.PathLike[str] | None
+        version: str | float | None
+        env_vars: list[str] | tuple[str, ...]
+        depends_on_files: list[str | Path] | tuple[str | Path, ...]
+        depends_on_vars: list[str] | tuple[str, ...] | dict[str, Any]
+        file_args: list[str] | tuple[str, ...] | None
+        ignore_args: list[str] | tuple[str, ...]
+        ignore_globals: list[str] | tuple[str, ...]
+        keep_args: bool
+        max_bytes: str | float | None
+        keep: int
+        trusted_owners: list[int | str] | tuple[int | str, ...]
+        signing_key: str | bytes | None
+        umask: int | str | None
+        verbose: bool
+        warn_cheap: bool
 
     class CachedCallable(Protocol[P, R_co]):
         """What is called with the arguments of a function, and with the three keywords of every cached one.
@@ -106,7 +126,7 @@ class CacheFile:
     def __call__(self, fn: Callable[P, R], /) -> CachedFunction[P, R]: ...
 
     @overload
-    def __call__(self, fn: None = None, /, **options: Any) -> CacheFile: ...
+    def __call__(self, fn: None = None, /, **options: Unpack[Given]) -> CacheFile: ...
 
     def __call__(
         self, fn: Callable[..., object] | None = None, /, **options: object

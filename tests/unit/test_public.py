@@ -257,6 +257,16 @@ def test_help_of_the_decorator_answers_what_users_ask():
     assert [p.name for p in parameters("cachepy.cache_file")] == [*OPTIONS, "unknown"]
 
 
+def test_a_decorator_can_be_changed_by_all_options_and_their_types_are_the_same():
+    """What `@cached(version="2")` takes, for type checkers, is what `cache_file` takes."""
+    tree = ast.parse((ROOT / "cachepy" / "decorator.py").read_text(encoding="utf-8"))
+    [given] = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == "Given"]
+    fields = {ast.unparse(n.target): ast.unparse(n.annotation) for n in given.body if isinstance(n, ast.AnnAssign)}
+    options = [f.args for f in tree.body if isinstance(f, ast.FunctionDef) and f.name == "cache_file"][1]
+    assert fields == {arg.arg: ast.unparse(arg.annotation) for arg in [*options.args, *options.kwonlyargs]}
+    assert list(fields) == [p.name for p in parameters("cachepy.cache_file")][:-1]
+
+
 def test_defaults_in_the_signature_are_those_of_the_options():
     from cachepy.calls.options import Options
 
