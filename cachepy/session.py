@@ -13,9 +13,8 @@ from cachepy.code import CodeReader
 from cachepy.disk.places import root_of_run
 from cachepy.disk.sizes import KEEP, size_of_environment
 from cachepy.disk.trust import Trust
-from cachepy.errors import EntryError, SubinterpreterError, UsageError
+from cachepy.errors import EntryError, SubinterpreterError, UsageError, Warner
 from cachepy.functions import Functions, Remembered
-from cachepy.hooks import ProcessPools, chain, without
 from cachepy.lazyparts import is_made, keep_forks_out, making, part
 from cachepy.model import BELOW, CALL, FILE, NAME, PATTERN, ROOT, Dep
 from cachepy.opened import Crowd
@@ -26,7 +25,6 @@ from cachepy.sink import GraphSink, QuietSink, Recorder
 from cachepy.store import Store
 from cachepy.trace import Frame, working_dir
 from cachepy.values.modules import Origins
-from cachepy.warner import Warner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -91,7 +89,6 @@ class Session:
         self.owners: dict[str, Frame] = {}
         self.waiting: dict[object, tuple[set[str], str]] = {}
         self.shared: dict[str, Frame] = {}
-        self.hooks: Hooks = ProcessPools(self._drain)
         self._own_sink = self.sink
         self._stores: dict[str, Store] = {}
         self.functions = Functions()
@@ -116,6 +113,13 @@ class Session:
         from cachepy.calls.slow import Slow
 
         return Slow()
+
+    @part
+    def hooks(self) -> Hooks:
+        """Those who carry calls elsewhere: pools of processes, and who is plugged in."""
+        from cachepy.hooks import ProcessPools
+
+        return ProcessPools(self._drain)
 
     @property
     def graph(self) -> Graph:
@@ -192,10 +196,14 @@ class Session:
 
     def unplug(self, hooks: Plugin) -> None:
         """Put back the hooks that were there; what is not plugged in stays out."""
+        from cachepy.hooks import without
+
         with making:
             self._use(without(self.hooks, hooks))
 
     def _use(self, hooks: Hooks) -> None:
+        from cachepy.hooks import chain
+
         self.hooks = hooks
         sink = next((each.sink for each in chain(hooks) if each.sink is not None), self._own_sink)
         if sink is not self.sink:

@@ -73,7 +73,7 @@ class Inputs:
         self.frame.deps[CODE, self.request.own_name] = reach.digest
         if LOCAL in call.target.qualname:
             self.reaches += observe_anchors(self.session, call, self.frame)
-        self.session.warner.warn_unseen(call.target.identity, reach)
+        self.session.warner.warn_unseen(call.target.identity, reach.opaque)
         for name in self._unbound() if call.options.depends_on_vars else ():
             self.session.warn(
                 OpaqueGlobalWarning,
@@ -118,7 +118,7 @@ class Inputs:
         for obj in found.code:
             reach = self.session.reader.reach(cached_target(obj) or obj)
             self.reaches.append(reach)
-            self.session.warner.warn_unseen(identity_of(obj), reach)
+            self.session.warner.warn_unseen(identity_of(obj), reach.opaque)
             self.routes = self.routes.plus([reach.routes])
             self.frame.add(Dep(CODE, identity_of(obj), reach.digest))
         for package in found.packages:

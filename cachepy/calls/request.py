@@ -166,7 +166,7 @@ class Request:
             return None
         self.hit = Hit(event, value)
         for identity, reach in self.opaque.items():
-            self.session.warner.warn_unseen(identity, reach)
+            self.session.warner.warn_unseen(identity, reach.opaque)
         called = self.call.target.identity
         self.session.remembered.note(called, ((BELOW, event.id, event.trace.effect),), event.root)
         if self.session.is_limited:

@@ -1,10 +1,11 @@
-"""What a call that is no hit goes through, and what the walk of some code needs.
+"""What a call that is no hit goes through, whom it tells of that, and what the walk of some code needs.
 
 Loaded at once: a process that loses sight of the files has all of it, or stores nothing.
 """
 
 from __future__ import annotations
 
+import cachepy.hooks
 import cachepy.reach.extensions
 import cachepy.reach.imports
 import cachepy.values.registry  # noqa: F401 - see above

@@ -15,14 +15,13 @@ from cachepy.disk.claims import Claim, Claims
 from cachepy.disk.files import Files
 from cachepy.disk.payload import pack
 from cachepy.disk.statmemo import ReadMemo
-from cachepy.errors import RerunError, UndigestableError
+from cachepy.errors import RerunError, UndigestableError, Warner
 from cachepy.model import Item, Record
 from cachepy.reach.guard import Era
 from cachepy.refusal import refuse
 from cachepy.session import Session, current_session, use_session
 from cachepy.store import Store
 from cachepy.trace import NOBODY, enter, leave
-from cachepy.warner import Warner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

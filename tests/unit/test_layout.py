@@ -50,12 +50,11 @@ ALLOWED: dict[str, set[str]] = {
     "hooks": {"trace"},
     "lazyparts": set(),
     "functions": set(),
-    "warner": set(),
     "namer": {"bytecode", "code", "digest", "found", "kinds"},
     "session": {
         "claims", "code", "edited", "files", "functions", "graph", "hooks", "lazyparts", "model", "modules", "mounts", "namer", "opened",
         "outbox", "parts", "patterns", "places", "refusal", "sink", "sizes", "slow", "source", "statmemo", "store",
-        "stored_code", "trace", "trust", "warner", "written",
+        "stored_code", "trace", "trust", "written",
     },
     "answers": {"tabled"},
     "api": {"answers", "lacking", "programs", "session"},
@@ -190,7 +189,7 @@ ALLOWED: dict[str, set[str]] = {
         "again", "bypass", "digest", "entryfile", "flat", "handling", "inputs", "label", "model", "nearest", "opened", "outputs",
         "payload", "program", "session", "trace", "unseen", "within",
     },
-    "slow": {"extensions", "hot", "imports", "miss", "registry"},
+    "slow": {"extensions", "hooks", "hot", "imports", "miss", "registry"},
     "miss": {
         "bypass", "changes", "claims", "closures", "graph", "key", "loops", "model", "namer", "opened", "paths", "refusal", "revive", "run",
         "session", "source", "trace",
@@ -231,7 +230,7 @@ ALLOWED: dict[str, set[str]] = {
     "rewrite": {"examine", "graph", "journal", "locks", "packed", "wire"},
     "forget": {"examine", "rewrite", "session"},
     "leftovers": {"programs", "claims", "handling", "model", "owner", "packed", "places", "session", "stock", "store"},
-    "trial": {"again", "claims", "files", "guard", "model", "payload", "refusal", "session", "statmemo", "store", "trace", "warner"},
+    "trial": {"again", "claims", "files", "guard", "model", "payload", "refusal", "session", "statmemo", "store", "trace"},
     "maintain": {
         "programs", "amounts", "compact", "sizes", "within", "forget", "leftovers", "places", "refusal", "session",
         "stock", "store",

@@ -8,8 +8,7 @@ import warnings
 import pytest
 
 from cachepy import CacheReadWarning, CacheWarning, OpaqueGlobalWarning
-from cachepy.errors import EntryError, OtherFormatError, UntrustedEntryError
-from cachepy.warner import Warner
+from cachepy.errors import EntryError, OtherFormatError, UntrustedEntryError, Warner
 
 
 @pytest.fixture
@@ -38,12 +37,10 @@ def test_a_mark_is_first_once():
 
 
 def test_values_without_a_digest_are_named_with_their_code(said):
-    class Reach:
-        opaque = (("m:LOCK", "lock"), ("m:SOCK", "socket"))
-
+    opaque = [("m:LOCK", "lock"), ("m:SOCK", "socket")]
     warner = Warner()
-    warner.warn_unseen("m:Job.run", Reach)
-    warner.warn_unseen("m:Job.run", Reach)
+    warner.warn_unseen("m:Job.run", opaque)
+    warner.warn_unseen("m:Job.run", opaque)
     assert [kind for kind, _ in said()] == [OpaqueGlobalWarning] * 2
     assert said()[0][1].startswith("run reads LOCK, in which what is of type lock has no digest")
 
