@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from cachepy.recording.programs import History
     from cachepy.session import Session
 
-    AnyPath = str | os.PathLike[str]
     Node = dict[str, Any]
 
 
@@ -120,7 +119,7 @@ def cache_tree_reset() -> None:
     graph_now().clear()
 
 
-def cache_tree_save(path: AnyPath) -> None:
+def cache_tree_save(path: str | os.PathLike[str]) -> None:
     """Write the graph in memory to a file, whole or not at all.
 
     The graph of a cache directory is kept there by itself, in ``graph.pkl``; this is for a copy elsewhere.
@@ -149,7 +148,7 @@ def cache_tree_save(path: AnyPath) -> None:
     graph_now().save(output_path("path", path))
 
 
-def cache_tree_load(path: AnyPath) -> None:
+def cache_tree_load(path: str | os.PathLike[str]) -> None:
     """Replace the graph in memory by a saved one.
 
     Loading never executes code from the file.
@@ -182,7 +181,7 @@ def cache_tree_load(path: AnyPath) -> None:
     current_session().graph.load(name, root)
 
 
-def cache_tree_sync(cache_dir: AnyPath) -> None:
+def cache_tree_sync(cache_dir: str | os.PathLike[str]) -> None:
     """Merge the graph of a cache directory into the graph in memory.
 
     The newer run of a call wins and edges unite; order and repetition do not matter. Calls that its ``graph.pkl``
@@ -245,7 +244,7 @@ def _merge(session: Session, path: str) -> tuple[str, int, bool]:
     return store.journal.path, read.whole or 0, read.damaged
 
 
-def cache_tree_for_file(path: AnyPath) -> dict[str, Node]:
+def cache_tree_for_file(path: str | os.PathLike[str]) -> dict[str, Node]:
     """The calls that read a file themselves, not only through calls below them.
 
     Parameters
@@ -401,7 +400,7 @@ def output_path(name: str, path: Any) -> str:
     return text
 
 
-def written(text: str, path: AnyPath | None) -> str:
+def written(text: str, path: str | os.PathLike[str] | None) -> str:
     """The text, after writing it to a file if one is given."""
     if path is not None:
         with open(output_path("path", path), "w", encoding="utf-8", newline="\n") as file:

@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import os
 import sys
+from _collections_abc import Callable
 
 from cachepy.calls.options import Options
 from cachepy.calls.request import Hit
 from cachepy.engine import CachedCall
+from cachepy.lazyparts import is_making
 from cachepy.methods import HUNG_ON, Bound, join_class
 from cachepy.program import program
 from cachepy.questions import Questions, check_function
 from cachepy.reach.guard import MISSING
-from cachepy.session import current_session, is_making
+from cachepy.session import current_session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-    from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
+    from typing import Any, Concatenate, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, overload
 
     from cachepy.model import Verdict
 
@@ -30,6 +31,26 @@ if TYPE_CHECKING:
     R = TypeVar("R")
     R_co = TypeVar("R_co", covariant=True)
     T = TypeVar("T")
+
+    class Given(TypedDict, total=False):
+        """The options, for one with some of them changed; that these are all of them, a test holds."""
+
+        cache_dir: str | os.PathLike[str] | None
+        version: str | float | None
+        env_vars: list[str] | tuple[str, ...]
+        depends_on_files: list[str | Path] | tuple[str | Path, ...]
+        depends_on_vars: list[str] | tuple[str, ...] | dict[str, Any]
+        file_args: list[str] | tuple[str, ...] | None
+        ignore_args: list[str] | tuple[str, ...]
+        ignore_globals: list[str] | tuple[str, ...]
+        keep_args: bool
+        max_bytes: str | float | None
+        keep: int
+        trusted_owners: list[int | str] | tuple[int | str, ...]
+        signing_key: str | bytes | None
+        umask: int | str | None
+        verbose: bool
+        warn_cheap: bool
 
     class CachedCallable(Protocol[P, R_co]):
         """What is called with the arguments of a function, and with the three keywords of every cached one.
@@ -96,7 +117,7 @@ class CacheFile:
     Called with options it gives a new one with these changed: ``@cf(version="2")``.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, **options: object) -> None:
         checked = Options(**options).given()  # complain here, where the user wrote it
         once = [k for k, v in options.items() if hasattr(v, "__next__")]  # a generator gives its items only once
         self._given = options | {name: checked[name] for name in once}
@@ -105,12 +126,15 @@ class CacheFile:
     def __call__(self, fn: Callable[P, R], /) -> CachedFunction[P, R]: ...
 
     @overload
-    def __call__(self, fn: None = None, /, **options: Any) -> CacheFile: ...
+    def __call__(self, fn: None = None, /, **options: Unpack[Given]) -> CacheFile: ...
 
-    def __call__(self, fn: Any = None, /, **options: Any) -> Any:
+    def __call__(
+        self, fn: Callable[..., object] | None = None, /, **options: object
+    ) -> CacheFile | Callable[..., object]:
         if fn is None:
             return CacheFile(**{**self._given, **options})
-        return wrap(fn, Options(**{**self._given, **options}))
+        made: Callable[..., object] = wrap(fn, Options(**{**self._given, **options}))
+        return made
 
     def __repr__(self) -> str:
         shown = {k: "..." if k == "signing_key" else repr(v) for k, v in self._given.items()}
@@ -144,25 +168,25 @@ def cache_file(
 
 
 def cache_file(
-    cache_dir: Any = None,
+    cache_dir: str | os.PathLike[str] | Callable[..., object] | None = None,
     *,
-    version: Any = None,
-    env_vars: Any = (),
-    depends_on_files: Any = (),
-    depends_on_vars: Any = (),
-    file_args: Any = None,
-    ignore_args: Any = (),
-    ignore_globals: Any = (),
-    keep_args: Any = True,
-    max_bytes: Any = None,
-    keep: Any = 16,
-    trusted_owners: Any = (),
-    signing_key: Any = None,
-    umask: Any = None,
-    verbose: Any = False,
-    warn_cheap: Any = True,
-    **unknown: Any,
-) -> Any:
+    version: str | float | None = None,
+    env_vars: list[str] | tuple[str, ...] = (),
+    depends_on_files: list[str | Path] | tuple[str | Path, ...] = (),
+    depends_on_vars: list[str] | tuple[str, ...] | dict[str, object] = (),
+    file_args: list[str] | tuple[str, ...] | None = None,
+    ignore_args: list[str] | tuple[str, ...] = (),
+    ignore_globals: list[str] | tuple[str, ...] = (),
+    keep_args: bool = True,
+    max_bytes: str | float | None = None,
+    keep: int = 16,
+    trusted_owners: list[int | str] | tuple[int | str, ...] = (),
+    signing_key: str | bytes | None = None,
+    umask: int | str | None = None,
+    verbose: bool = False,
+    warn_cheap: bool = True,
+    **unknown: object,
+) -> CacheFile | Callable[..., object]:
     """Cache a function's results on disk, and use one again only if nothing that it depended on has changed.
 
     Call it for a decorator, ``cached = cache_file("cache")``, and use that for as many functions as you like. A
@@ -306,7 +330,8 @@ def cache_file(
     options = {k: v for k, v in given.items() if k != "unknown" and v is not defaults.get(k, MISSING)} | unknown
     if callable(cache_dir) or isinstance(cache_dir, (classmethod, staticmethod)):
         del options["cache_dir"]
-        return wrap(cache_dir, Options(**options))
+        made: Callable[..., object] = wrap(cache_dir, Options(**options))
+        return made
     return CacheFile(**options)
 
 
@@ -345,7 +370,7 @@ def attach(wrapper: Any, call: CachedCall) -> Any:
     for name in HUNG_ON:
         setattr(wrapper, name, getattr(questions, name))
     call.wrapper = wrapper
-    current_session().register(call)
+    current_session().functions.add(call)
     program.has(call.options.cache_dir, call.options)
     join_class(wrapper)
     return wrapper

@@ -32,10 +32,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from cachepy.calls.closures import Cells, Namer
+    from cachepy.calls.closures import Cells
     from cachepy.calls.miss import Miss, Uncached
     from cachepy.digest import Found
     from cachepy.hot import Hot, Hots
+    from cachepy.namer import Namer
     from cachepy.store import Store, Stored
     from cachepy.verify import Verifier
 
@@ -83,7 +84,7 @@ class CachedCall:
         needs_key = self.options.signing_key is not None and self.options.key_file is None
         session = current_session()
         expected = self.expected or session.reader.reach(self.target).digest
-        session.send(self.target.identity, expected)
+        session.hooks.on_departure(self.target.identity, expected)
         is_named = is_stable(self.wrapper, *name)
         return _blank, (), (self.fn, options, name, self.wrapper, needs_key, expected, is_named)
 
@@ -94,7 +95,7 @@ class CachedCall:
         self.lacks_key = needs_key and current_session().trust.key is None
         self.expected = expected
         self.is_named = is_named
-        current_session().register(self)
+        current_session().functions.add(self)
 
     def request(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
         """Bind and digest; TypeError if the arguments do not fit, UndigestableError if they have no key."""
@@ -121,7 +122,7 @@ class CachedCall:
 
             find_parent()
         if session is not self._session:
-            session.register(self)
+            session.functions.add(self)
             options = self.options
             if options.trusted_owners or options.signing_key or options.umask is not None:
                 session.trust_more(options.root(), options.trusted_owners, options.signing_key, options.umask)
@@ -132,7 +133,7 @@ class CachedCall:
         self._era = session.era
         if self.expected is not None:
             expected, self.expected = self.expected, None
-            session.on_arrival(self, expected)
+            session.hooks.on_arrival(self, expected)
 
     def _cool(self) -> None:
         """No call is hot any more."""
@@ -166,7 +167,8 @@ class CachedCall:
         identity = self.target.identity
         if self._cells is None:
             return identity
-        from cachepy.calls.closures import LOCAL, MARK
+        from cachepy.calls.closures import MARK
+        from cachepy.namer import LOCAL
 
         if LOCAL not in self.target.qualname:
             return identity
@@ -202,12 +204,12 @@ class CachedCall:
         hit = request.fast_hit(flags)
         if hit is not None:
             return hit
-        return session.miss.Miss(request, flags)  # type: ignore[no-any-return]  # the module is loaded late
+        return session.slow.Miss(request, flags)
 
     def uncached(self, error: Exception | None = None) -> Uncached | Bypass:
         """The way without the cache."""
         try:
-            return current_session().miss.Uncached(self, error)  # type: ignore[no-any-return]  # likewise
+            return current_session().slow.Uncached(self, error)
         except Exception as failure:
             return bypass(self.fn, self.fname, failure)
 
@@ -225,17 +227,17 @@ class CachedCall:
             self._once.add(request.hash)
             return
         try:
-            module = request.session.hot
+            slow = request.session.slow
         except ImportError:  # the value is there; the next look for it takes longer
             return
         if self.hots is None:
-            self.hots = module.Hots(self)
-        hot = module.heat(request, stored, index, verifier)
+            self.hots = slow.Hots(self)
+        hot = slow.heat(request, stored, index, verifier)
         if hot is None:
             return
         self.hots.add(request.hash, request.values if self._cells is None else (), hot)
         took = hot.event.elapsed
-        if self.options.warn_cheap and took < _CHEAP and took < (cost := module.cost_of(request, stored, index)):
+        if self.options.warn_cheap and took < _CHEAP and took < (cost := slow.cost_of(request, stored, index)):
             request.session.warn(
                 CheapCallWarning,
                 f"{self.fname} takes {took * 1e6:.1f} µs, and finding its result in the cache {cost * 1e6:.1f} µs: "

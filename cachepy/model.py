@@ -29,7 +29,9 @@ class _Signature:
         from inspect import Parameter, Signature
 
         kind, none = Parameter.POSITIONAL_OR_KEYWORD, Parameter.empty
-        return Signature([Parameter(name, kind, default=cls._defaults.get(name, none)) for name in cls._fields])
+        types = cls.__annotations__
+        fields = [Parameter(n, kind, default=cls._defaults.get(n, none), annotation=types[n]) for n in cls._fields]
+        return Signature(fields)
 
 
 @dataclass_transform(frozen_default=True, eq_default=True)
@@ -42,18 +44,21 @@ class Record:
     """
 
     __slots__ = ("_effect", "_packed", "_wire")
-    _effect: Any  # of one trace, once it has been asked for; likewise
-    _packed: Any  # of one event (see `packed`); likewise
-    _wire: Any  # of one event
+    if TYPE_CHECKING:
+        _effect: Any  # of one trace, once it has been asked for
+        _packed: Any  # of one event (see `packed`); likewise
+        _wire: Any  # of one event
+        _fields: ClassVar[tuple[str, ...]]
+        _defaults: ClassVar[dict[str, Any]]
+        _values: ClassVar[Any]
     __signature__ = _Signature()
-    _fields: ClassVar[tuple[str, ...]] = ()
-    _defaults: ClassVar[dict[str, Any]] = {}
-    _values: ClassVar[Any] = None
+    _fields = ()
+    _values = None
 
     def __init_subclass__(cls, defaults: tuple[Any, ...] = (), *, quick: bool = False) -> None:
         cls._fields = fields = tuple(cls.__slots__)
         cls._defaults = dict(zip(fields[len(fields) - len(defaults) :], defaults, strict=True))
-        cls._values = staticmethod(attrgetter(*fields))
+        cls._values = staticmethod(attrgetter(*fields)) if fields else None
         if quick:
             cls.__setattr__ = object.__setattr__  # type: ignore[assignment, method-assign]  # records are frozen for type checkers only
 
@@ -114,6 +119,29 @@ RENEWED = "renewed"
 ANCHOR = "anchor"
 CALL = "call"
 BELOW = "below"
+
+
+class Report(Record):
+    """A record that is an answer: a prompt shows its text, of a long one the first lines."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        from cachepy.values.prompt import lines_of  # most programs show none
+
+        head, *lines = str(self).splitlines()
+        return lines_of(head, lines)
+
+
+class Item(Record):
+    """A record that stands in answers: a prompt shows its text on one line, and what it is."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        from cachepy.values.prompt import fitting  # likewise
+
+        return fitting(f"<{type(self).__name__}: {self}>")
 
 
 class Dep(Record, quick=True):
@@ -263,7 +291,7 @@ def _last_part(label: str) -> str:
     return f"{quote}{last}{quote}" if is_path else label
 
 
-class Reason(Record, defaults=("", "", "", "")):
+class Reason(Item, defaults=("", "", "", "")):
     """Why a call is not fresh; ``str()`` gives a sentence.
 
     Attributes
@@ -321,7 +349,7 @@ class Reason(Record, defaults=("", "", "", "")):
         return {**dict(zip(self._fields, self.astuple(), strict=True)), "text": str(self)}
 
 
-class Verdict(Record):
+class Verdict(Report):
     """Whether a call can be reused, as ``f.explain(*args)`` answers; ``str()`` gives a sentence.
 
     Attributes

@@ -11,11 +11,11 @@ from importlib import import_module
 
 OWN = (
     "api", "calls.carry", "calls.config", "calls.miss", "calls.track", "decorator", "disk.extent", "disk.mailbox",
-    "disk.mounts", "disk.patterns", "disk.tidy", "hot", "later", "probe", "reach.changes", "reach.extensions",
+    "disk.mounts", "disk.patterns", "disk.tidy", "hot", "calls.slow", "probe", "reach.changes", "reach.extensions",
     "reach.imports", "reach.scopes", "reach.source", "reach.written", "recording.compact", "recording.endings",
     "recording.lacking", "recording.leaving", "recording.outbox", "recording.programs", "recording.within",
-    "rows.limited", "values.amounts", "values.arrow", "values.hints", "values.labelled", "values.pickler",
-    "values.recipes", "values.refused", "values.registry", "values.sentences",
+    "rows.limited", "values.amounts", "values.arrow", "values.hints", "values.labelled", "values.lazy",
+    "values.pickler", "values.prompt", "values.recipes", "values.refused", "values.registry", "values.sentences",
 )  # fmt: skip
 OTHERS = (
     "ast", "asyncio", "cloudpickle", "copy", "ctypes", "difflib", "dis", "fcntl", "hashlib", "hmac",

@@ -105,7 +105,7 @@ class LiveProbe:
         if "<" in identity:
             return self._live(identity)
         module, _, qualname = identity.partition(":")
-        live = self.session.live(identity)
+        live = self.session.functions.live(identity)
         obj = resolve(module, qualname)
         if obj is None and not live and self.may_import():
             obj = _import(self.session, module, qualname)
@@ -123,15 +123,15 @@ class LiveProbe:
 
     def _is_shared(self, identity: str) -> bool:
         """Whether other cached functions may have the identity of the one that is called."""
-        return "<" in identity or len(self.session.live(identity)) > 1
+        return "<" in identity or len(self.session.functions.live(identity)) > 1
 
     def _live(self, identity: str) -> list[Target]:
         """Local functions and lambdas, which no name leads to: those that exist, after their module has run."""
         name, mark, _ = identity.partition("@")
         module = name.partition(":")[0]
-        if not self.session.live_calls(name) and self.may_import() and find(module) is None:
+        if not self.session.functions.live_calls(name) and self.may_import() and find(module) is None:
             _import(self.session, module, "*")
-        calls = self.session.live_calls(name)
+        calls = self.session.functions.live_calls(name)
         if mark:  # the newest is what the program would call: an older one may live on in a variable
             calls = [call for call in calls if call.code_name(self.session) == identity][:1]
         return [call.target for call in calls]

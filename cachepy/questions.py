@@ -52,7 +52,7 @@ class Questions:
     def __init__(self, call: CachedCall) -> None:
         self._call = call
 
-    def key(self, *args: Any, **kwargs: Any) -> str:
+    def key(self, *args: object, **kwargs: object) -> str:
         """The digest that names the call with these arguments.
 
         The same in every process and on every machine, and in the graph ``node["hash"]``; the id of a call is the
@@ -67,7 +67,7 @@ class Questions:
         """
         return self._request(args, kwargs).hash
 
-    def is_cached(self, *args: Any, **kwargs: Any) -> bool:
+    def is_cached(self, *args: object, **kwargs: object) -> bool:
         """Whether the call with these arguments would be a hit now.
 
         All that it depended on is looked at, as in a call; nothing runs. False for arguments that cannot be digested.
@@ -88,7 +88,7 @@ class Questions:
         request = self._call.request(args, kwargs)
         note(request.session, request.id, request.store.root)
 
-    def explain(self, *args: Any, **kwargs: Any) -> Verdict:
+    def explain(self, *args: object, **kwargs: object) -> Verdict:
         """Why the call with these arguments would run, or not.
 
         Nothing runs. The answer, a `cachepy.Verdict`, has ``state`` (``"fresh"``, ``"stale"`` or ``"missing"``) and
@@ -105,7 +105,7 @@ class Questions:
         self._care_for(args, kwargs)
         return self._call.explain(args, kwargs)
 
-    def clear(self, *args: Any, **kwargs: Any) -> int:
+    def clear(self, *args: object, **kwargs: object) -> int:
         """Delete the stored results of the call with these arguments; without any, of all calls.
 
         Returns how many calls were deleted. A function without parameters has one call at most.
@@ -120,7 +120,7 @@ class Questions:
             return self._clear_one(args, kwargs)
         return self._forget(_calls_of(self._call))
 
-    def clear_of(self, obj: Any, /, *args: Any, **kwargs: Any) -> int:
+    def clear_of(self, obj: object, /, *args: object, **kwargs: object) -> int:
         """Delete the stored results of a method with these arguments; without any, of all its calls with this object.
 
         Returns how many calls were deleted.
@@ -172,6 +172,9 @@ class Questions:
         from cachepy.forms.tabled import function_bundle
 
         return function_bundle(self._call)
+
+    def __repr__(self) -> str:
+        return f"cached function {self._call.target.identity}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Questions, (self._call,)

@@ -1,73 +1,52 @@
-"""A Session holds all state of one cache user: digests, stores, claims, the graph and the sink.
+"""A Session puts the parts together that hold the state of one cache user.
 
-What a hit does not need is made, and imported, when it is asked for: a program that starts only to find all its
-results should not wait for more.  There is one default; tests replace it with `use_session`.  Imports everything
-below the engine.
+What a hit does not need is made, and imported, when it is asked for (see `lazyparts`).  There is one default; tests
+replace it with `use_session`.
 """
 
 from __future__ import annotations
 
 import os
-from _thread import RLock, get_ident
-from _warnings import warn
-from _weakref import ref
 
 from cachepy import parts
-from cachepy.code import CodeReader, Target
+from cachepy.code import CodeReader
 from cachepy.core.kinds import KINDS
-from cachepy.disk.places import code_name, root_of_run
+from cachepy.disk.places import root_of_run
 from cachepy.disk.sizes import KEEP, size_of_environment
 from cachepy.disk.trust import Trust
-from cachepy.errors import (
-    CacheReadWarning,
-    EntryError,
-    OpaqueGlobalWarning,
-    OtherFormatError,
-    UntrustedEntryError,
-    UsageError,
-    user_level,
-)
+from cachepy.errors import EntryError, SubinterpreterError, UsageError, Warner
+from cachepy.functions import Functions, Remembered
+from cachepy.lazyparts import is_made, keep_forks_out, making, part
 from cachepy.model import BELOW, CALL, ROOT, Dep
 from cachepy.opened import Crowd
-from cachepy.reach.edited import Edits, reads_in
-from cachepy.reach.guard import Era
-from cachepy.reach.pieces import names_of
+from cachepy.reach.edited import Edits
+from cachepy.recording.stored_code import StoredCode
 from cachepy.refusal import ASKED, EVERY_THREAD
-from cachepy.sink import GraphSink, QuietSink
+from cachepy.sink import GraphSink, QuietSink, Recorder
 from cachepy.store import Store
-from cachepy.trace import Frame, RemoteFrame, read_mailbox, working_dir
+from cachepy.trace import Frame, working_dir
 from cachepy.values.modules import Origins
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from types import CodeType, ModuleType, TracebackType
+    from collections.abc import Iterator
+    from types import TracebackType
     from typing import Any
 
-    from cachepy.calls.closures import Namer
-    from cachepy.code import Reach
+    from cachepy.calls.slow import Slow
     from cachepy.disk.claims import Claims
     from cachepy.disk.files import Files
     from cachepy.disk.mounts import Mounts
     from cachepy.graph import Graph
+    from cachepy.hooks import Hooks, Plugin
     from cachepy.hot import Watch
     from cachepy.model import Event
-    from cachepy.reach.pieces import Piece
+    from cachepy.namer import Namer
     from cachepy.reach.source import Sources
     from cachepy.reach.written import Written
     from cachepy.recording.outbox import Outbox
     from cachepy.refusal import Note
     from cachepy.trace import Caller, Sink
-
-_LATER = frozenset({
-    "claims", "files", "graph", "hot", "miss", "mounts", "namer", "outbox", "sources", "written",
-})  # fmt: skip  # by `later`
-_LIVE = 128  # functions of one name that are remembered
-_SENT = 10_000  # digests of functions that were sent to clusters
-MOST_MADE = 256  # calls of one function, or files that one piece of code named, that are remembered for `unseen`
-_CODES = 10_000  # pieces of code of which something is remembered
-_LOOKED_AT = ("00", "40", "80", "c0")  # when one of 64 descriptions of code is kept, by its name, unneeded ones go
-_EARLY = 256  # calls that are kept as they are; a graph takes less memory for each
 
 
 class Session:
@@ -90,6 +69,8 @@ class Session:
     {}
     """
 
+    _warner = Warner
+
     def __init__(self, sink: Sink | None = None, *, import_code: bool = True) -> None:
         self.origins = Origins()
         self.reader = CodeReader(self.origins, self._file_digest)
@@ -100,9 +81,7 @@ class Session:
         self.inherited: set[str] = set()  # claims of the dead that were removed here
         self._signs = self.trust.key is not None
         self._memo_file: str | None = None
-        self._graph: Graph | None = None
-        self._early: dict[str, Event] = {}  # as long as nobody asked for the graph
-        self._early_era = Era()
+        self.recorder = Recorder()
         self.is_asked = ASKED in os.environ
         self.refusing: dict[int, list[Note]] = {EVERY_THREAD: []} if self.is_asked else {}
         self.refused: dict[str, str] = {}  # modules whose import made a call that would have run
@@ -111,89 +90,127 @@ class Session:
         self.owners: dict[str, Frame] = {}
         self.waiting: dict[object, tuple[set[str], str]] = {}
         self.shared: dict[str, Frame] = {}
-        self.couriers: list[Callable[[Frame], Iterable[Dep]]] = [read_mailbox]
-        self.remote_frame: Callable[[str, str], Caller | None] = RemoteFrame
-        self.on_wait: Callable[[], None] = lambda: None
-        self.on_waited: Callable[[str, float], None] = lambda identity, seconds: None
-        self.on_failure: Callable[[str, BaseException], None] = lambda identity, error: None
-        self.on_arrival: Callable[[Any, str], None] = lambda call, digest: None  # of its code, where it came from
-        self.listeners: list[Any] = []  # connections to clusters that are told what ran there
-        self.sent: set[tuple[str, str]] = set()  # identity and digest of functions that were sent there by value
-        self.runners: list[Callable[[Any], Any]] = []  # client -> what makes jobs there (see `jobs`), or None
-        self.refreshers: list[Callable[[], None]] = [self._drain]
+        self._own_sink = self.sink
         self._stores: dict[str, Store] = {}
-        self._functions: dict[str, list[Callable[[], Any]]] = {}
-        self._warned: set[tuple[object, ...]] = set()
-        self._code_kept: set[tuple[str, str]] = set()
-        self._code_held: set[str] = set()
+        self.functions = Functions()
+        self.remembered = Remembered()
+        self.warner = warner = self._warner()
+        self.warn, self.is_first = warner.warn, warner.is_first
         self.edits = Edits()
+        self.stored_code = StoredCode(self, self.edits)
         self.watches: dict[str, Watch] = {}
-        self.made: dict[str, dict[tuple[str, str, str | None], str]] = {}  # function -> what its calls left to callers
-        self.named: dict[CodeType, dict[tuple[str, str], str | None]] = {}  # code -> the files that it tracked
-        self.overfull: set[str] = set()  # functions of which `made` has not all calls
         self.era = object()  # what was found out in an earlier era counts no more (see `hot`)
 
-    if TYPE_CHECKING:
-        hot: ModuleType
-        miss: ModuleType
-        claims: Claims
-        files: Files
-        graph: Graph
-        mounts: Mounts
-        namer: Namer
-        outbox: Outbox
-        sources: Sources
-        written: Written
+    def __repr__(self) -> str:
+        roots = ", ".join(self._stores) or "none yet"
+        calls = len(self.recorder)
+        return f"<Session: {calls:,} {'call' if calls == 1 else 'calls'} in memory; cache directories: {roots}>"
 
-    def __getattr__(self, name: str) -> Any:
-        """Make what was not needed before; two threads get the same."""
-        if name not in _LATER:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        with _making:
-            if name not in vars(self):
-                me = get_ident()
-                _makers.append(me)
-                try:
-                    import cachepy.later
+    # -- parts that are made when somebody asks for them
 
-                    getattr(cachepy.later, f"make_{name}")(self)
-                finally:
-                    _makers.remove(me)
-            return vars(self)[name]
+    @part
+    def slow(self) -> Slow:
+        """What a call that is no hit goes through."""
+        from cachepy.calls.slow import Slow
 
-    def _drain(self) -> None:
-        if "outbox" in vars(self):
-            self.outbox.drain()
+        return Slow()
 
-    # -- the graph
+    @part
+    def hooks(self) -> Hooks:
+        """Those who carry calls elsewhere: pools of processes, and who is plugged in."""
+        from cachepy.hooks import ProcessPools
 
-    def fold(self, event: Event) -> None:
-        """Fold an ended call into the graph, which is not made before somebody asks for it: most programs never do."""
-        if self._graph is None and len(self._early) < _EARLY and event.id not in self._early:
-            self._early[event.id] = event
-            if self._graph is None:
-                return
-        self.graph.apply(event)
-
-    def knows(self, call: str) -> bool:
-        """Whether the graph has a node of a call."""
-        return call in (self._early if self._graph is None else self._graph)
-
-    def run_of(self, call: str) -> str | None:
-        """Which run the node of a call shows."""
-        if self._graph is not None:
-            return self._graph.run_of(call)
-        early = self._early.get(call)
-        return None if early is None else early.run
-
-    def event_of(self, call: str) -> Event | None:
-        """The run that the graph shows of a call."""
-        return self._early.get(call) if self._graph is None else self._graph.event(call)
+        return ProcessPools(self._drain)
 
     @property
-    def graph_era(self) -> Era:
-        """In which no node goes from the graph, or shows another run."""
-        return self._early_era if self._graph is None else self._graph.era
+    def graph(self) -> Graph:
+        """The graph of ended calls."""
+        return self.recorder.graph
+
+    @part
+    def files(self) -> Files:
+        """Digests of files, remembered as far as the session's trust goes."""
+        from cachepy.disk.files import Files
+        from cachepy.disk.statmemo import ReadMemo, StatMemo
+
+        files = Files(ReadMemo() if self.is_asked else StatMemo(), self.mounts)
+        files.memo.trusts, files.memo.on_disk = self._trusts, not self._signs
+        files.memo_file = self._memo_file
+        return files
+
+    @part
+    def mounts(self) -> Mounts:
+        """The kinds of the mounts that files lie on."""
+        from cachepy.disk.mounts import Mounts
+
+        return Mounts.of_environment()
+
+    @part
+    def claims(self) -> Claims:
+        """Claims, with the modes that the session's trust asks for."""
+        from cachepy.disk.claims import Claims, is_main_interpreter
+
+        if not is_main_interpreter():
+            raise SubinterpreterError
+        opens_up = None if self.trust.umask is None else self.trust.open_up
+        return Claims(opens_up, self.trust.make_folder, self.inherited, self.mounts.is_far)
+
+    @part
+    def outbox(self) -> Outbox:
+        """The mailbox of work that is sent to other processes."""
+        from cachepy.recording.outbox import Outbox
+
+        return Outbox(self)
+
+    @part
+    def namer(self) -> Namer:
+        """Digests in which code counts by its name."""
+        from cachepy.namer import Namer
+
+        return Namer(self.origins)
+
+    @part
+    def sources(self) -> Sources:
+        """The source of code as it is now, for reasons that show what changed."""
+        from cachepy.reach.source import Sources
+
+        return Sources(self.reader.code_digest)
+
+    @part
+    def written(self) -> Written:
+        """What is known of the source files of the code that runs here."""
+        from cachepy.reach.written import Written
+
+        return Written(self.origins, self.reader.digester, self._file_digest, self.edits)
+
+    def _drain(self) -> None:
+        if is_made(self, "outbox"):
+            self.outbox.drain()
+
+    # -- those who carry calls elsewhere
+
+    def plug(self, hooks: Plugin) -> None:
+        """Put hooks before those that are there."""
+        with making:
+            hooks.below = self.hooks
+            self._use(hooks)
+
+    def unplug(self, hooks: Plugin) -> None:
+        """Put back the hooks that were there; what is not plugged in stays out."""
+        from cachepy.hooks import without
+
+        with making:
+            self._use(without(self.hooks, hooks))
+
+    def _use(self, hooks: Hooks) -> None:
+        from cachepy.hooks import chain
+
+        self.hooks = hooks
+        sink = next((each.sink for each in chain(hooks) if each.sink is not None), self._own_sink)
+        if sink is not self.sink:
+            self.sink, self.era = sink, object()
+
+    # -- callers
 
     def tell(self, caller: Caller, event: Event) -> None:
         """Tell the caller that it depends on a call, which has just ended or was a hit."""
@@ -209,25 +226,6 @@ class Session:
         if root_of_run(frame.mailbox) != event.root:
             frame.add(Dep(ROOT, event.root, None))
         frame.add(Dep(kind, event.id, event.trace.effect))
-
-    def note(self, called: str, deps: Iterable[tuple[str, str, str | None]], root: str = "") -> None:
-        """Remember what a call of a function leaves to its caller: a memo may hand the result to another one."""
-        row = self.made.get(called)
-        if row is None:
-            row = self.made[called] = {}
-        for dep in deps:
-            row[dep] = root
-        while len(row) > MOST_MADE:
-            self.overfull.add(called)
-            row.pop(next(iter(row)), None)
-
-    def note_file(self, code: CodeType, path: str, digest: str | None) -> None:
-        """Remember a file that code named, likewise."""
-        while code not in self.named and len(self.named) >= _CODES:
-            self.named.pop(next(iter(self.named)), None)
-        row = self.named.setdefault(code, {})
-        if len(row) < MOST_MADE:
-            row[path, working_dir()] = digest
 
     def _file_digest(self, path: str) -> str | None:
         """Of a file that code runs or loads; what makes it is only made when it is needed."""
@@ -250,7 +248,7 @@ class Session:
     def use_memo(self, path: str) -> None:
         """Digests of files that are asked for now are looked up there."""
         self._memo_file = path
-        if "files" in vars(self):
+        if is_made(self, "files"):
             self.files.memo_file = path
 
     def pattern(self, text: str) -> str | None:
@@ -261,7 +259,7 @@ class Session:
 
     def flush_memo(self, path: str) -> None:
         """Keep what was learnt about files."""
-        if "files" in vars(self):
+        if is_made(self, "files"):
             self.files.memo.flush(path)
 
     def store(self, root: str) -> Store:
@@ -281,7 +279,7 @@ class Session:
         store._parsed.clear()  # what was read without this key, or these owners, is read again
         self.era = object()
         self._signs = self._signs or key is not None
-        if "files" in vars(self):
+        if is_made(self, "files"):
             self.files.memo.on_disk = not self._signs
 
     def limit(self, root: str, fname: str, most: int | None, keep: int) -> None:
@@ -300,125 +298,13 @@ class Session:
     def stores(self) -> list[Store]:
         return list(self._stores.values())
 
-    def register(self, call: Any) -> None:
-        """Remember a cached function, weakly: local ones cannot be found by their names."""
-        known = self._functions.setdefault(call.target.identity, [])
-        if len(known) >= _LIVE:  # copies that arrived by value again and again
-            known[:] = [r for r in known if r() is not None][-_LIVE // 2 :]
-        known.append(ref(call))
-
-    def send(self, identity: str, digest: str) -> None:
-        """A function is sent to another process; who listens to that may be told that its code is another there."""
-        if self.listeners:
-            if len(self.sent) >= _SENT:
-                self.sent.clear()
-            self.sent.add((identity, digest))
-
-    def live_calls(self, identity: str) -> list[Any]:
-        """The cached functions of this identity that exist now, newest first."""
-        calls = [r() for r in reversed(self._functions.get(identity, []))]
-        return [call for call in calls if call is not None]
-
-    def live(self, identity: str) -> list[Target]:
-        """Their targets."""
-        return [call.target for call in self.live_calls(identity)]
-
-    def warn(self, category: type[Warning], message: str, *once: object) -> None:
-        """Warn at the user's line; once for each cause."""
-        if not self.is_first(category, *(once or (message,))):
-            return
-        warn(message, category, stacklevel=user_level())
-
-    def is_first(self, *mark: object) -> bool:
-        """Whether this was not said before; from now on it was."""
-        if mark in self._warned:
-            return False
-        self._warned.add(mark)
-        return True
-
-    def warn_unseen(self, identity: str, reach: Reach) -> None:
-        """Warn of values of which a part has no digest, in each process that relies on such code."""
-        for label, types in reach.opaque:
-            self.warn(
-                OpaqueGlobalWarning,
-                f"{identity.rpartition('.')[2].rpartition(':')[2]} reads {label.rpartition(':')[2]}, in which what is "
-                f"of type {types} has no digest: changes of it go unseen. Name it in ignore_globals=[...] if that is "
-                f"right",
-                identity,
-                label,
-            )
-
-    def warn_unread(self, error: Exception, outcome: str, *once: object) -> None:
-        """Warn that something stored was not used; of a stranger's entries once, whatever their number."""
-        if isinstance(error, UntrustedEntryError):
-            once = "trust", error.who
-        elif isinstance(error, OtherFormatError):
-            once, outcome = ("format", error.found), f"{outcome}; {error.way_out}"
-        elif isinstance(error, OSError):  # of a directory that cannot be read, once for all its entries
-            once = "os", error.errno
-        self.warn(CacheReadWarning, f"{error}; {outcome}", *once)
-
-    def keep_code(self, store: Store, digest: str, pieces: tuple[Piece, ...]) -> None:
-        """Keep what a code digest is made of, so that a reason can name what changed."""
-        name = code_name(digest, names_of(pieces))
-        if (store.root, name) not in self._code_kept:
-            if len(self._code_kept) >= _CODES:  # of functions that are defined anew again and again
-                self._code_kept.clear()
-            self._code_kept.add((store.root, name))
-            if not self._keeps_code(store, name, self.edits.newest(pieces)):  # to read the source takes time
-                self._put_code(store, name, pieces)
-
-    def _keeps_code(self, store: Store, name: str, newest: int) -> bool:
-        """Whether the pieces of a code digest are kept, their files and what these read at import as it is now."""
-        if store.code_time(name) < max(newest, 1):
-            return False
-        data = store.get_code(name) or b""
-        return self.edits.tell_of_now(reads_in(data), self.files.digest) and (
-            not store.is_copy or self._is_of_here(store, data)
-        )
-
-    def _is_of_here(self, store: Store, data: bytes) -> bool:
-        """Whether a record of a copied cache was made where it is now."""
-        from cachepy.reach.source import loaded_files
-
-        return loaded_files(data).get("root") == store.root
-
-    def _put_code(self, store: Store, name: str, pieces: tuple[Piece, ...]) -> None:
-        from cachepy.reach.source import code_record, is_of_other
-
-        if is_of_other(store.get_code(name) or b""):
-            return
-        record = code_record(pieces, self.sources, self.written, store.root)
-        store.put_code(name, record, anew=True, is_whole=self.edits.newest(pieces) > 0)
-        if name[:2] in _LOOKED_AT:
-            from cachepy.recording.compact import tidy_code
-
-            tidy_code(store)
-
-    def renew_code(self, reaches: Iterable[Reach]) -> None:
-        """Code holds: what is kept of its source files tells so again.
-
-        One of them was edited without effect, or the project was copied, or less was known when it was kept.
-        """
-        for reach in reaches:
-            name = code_name(reach.digest, names_of(reach.pieces))
-            if name in self._code_held or self.is_asked:
-                continue
-            if len(self._code_held) >= _CODES:
-                self._code_held.clear()
-            self._code_held.add(name)
-            newest = self.edits.newest(reach.pieces)
-            for store in self.stores() if newest else ():
-                if not self._keeps_code(store, name, newest) and store.codes(reach.digest):
-                    self._put_code(store, name, reach.pieces)
-
     def events(self, call: str) -> list[Event]:
         """The stored events of a call, from whichever cache directory has it, newest first."""
         for store in self.stores():
             try:
                 stored = store.look(call)
             except (EntryError, OSError) as error:
-                self.warn_unread(error, "the call will run again", "entry", call)
+                self.warner.warn_unread(error, "the call will run again", "entry", call)
                 continue
             if stored is not None:
                 return stored.events
@@ -443,16 +329,15 @@ class Session:
         """Fold what is stored of a call, and of all below it, into the graph."""
         for event in self.events(call)[:1]:
             for each in self.subtree(event):
-                self.fold(each)
+                self.recorder.fold(each)
 
     def refresh(self) -> None:
         """Bring the graph up to date with what ran in other processes, before somebody reads it."""
-        for refresh in self.refreshers:
-            refresh()
+        self.hooks.refresh()
 
     def close(self) -> None:
         """Close what is open; the session may be used again."""
-        if "outbox" in vars(self):
+        if is_made(self, "outbox"):
             self.outbox.close()
         for store in self.stores():
             store.close()
@@ -460,22 +345,8 @@ class Session:
 
 
 parts.watch()
+keep_forks_out()
 _default: Session | None = None
-_making = RLock()
-_makers: list[int] = []  # threads in the midst of making a part; one may be there twice
-
-
-def is_making() -> bool:
-    """Whether this thread is in the midst of making a part: then it is a signal handler, or the like, that asks.
-
-    What is half made cannot be used, and waiting for oneself takes for ever.
-    """
-    return bool(_makers) and get_ident() in _makers
-
-
-if hasattr(os, "register_at_fork"):
-    # a fork waits until no thread is in the midst of an import: its child would wait for that thread for ever
-    os.register_at_fork(before=_making.acquire, after_in_parent=_making.release, after_in_child=_making.release)
 
 
 def current_session() -> Session:
@@ -494,7 +365,7 @@ def current_session() -> Session:
     """
     global _default
     if _default is None:
-        with _making:
+        with making:
             if _default is None:
                 _default = Session()
     return _default
@@ -521,6 +392,9 @@ class use_session:  # noqa: N801 - reads as a verb: with use_session(s)
             raise UsageError(f"use_session takes a Session, not {session!r}; write use_session(Session())")
         self.session = session
         self._before: Session | None = None
+
+    def __repr__(self) -> str:
+        return f"use_session({self.session!r})"
 
     def __enter__(self) -> Session:
         global _default

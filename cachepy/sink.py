@@ -8,18 +8,75 @@ from __future__ import annotations
 import time
 
 from cachepy.errors import CacheWriteWarning
+from cachepy.lazyparts import part
 from cachepy.probe import exists
 from cachepy.reach.guard import Era
 from cachepy.rows.packed import pack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from cachepy.graph import Graph
     from cachepy.model import Event
     from cachepy.session import Session
     from cachepy.store import Store
 
-
+_EARLY = 256  # calls that are kept as they are; a graph takes less memory for each
 _MOST_SETTLED = 50_000  # calls
+
+
+class Recorder:
+    """Folds ended calls into the graph, which is not made before somebody asks for it: most programs never do."""
+
+    def __init__(self) -> None:
+        self._graph: Graph | None = None
+        self._early: dict[str, Event] = {}  # as long as nobody asked for the graph
+        self._early_era = Era()
+
+    @part
+    def graph(self) -> Graph:
+        """The graph, with what ended before; what another thread folds in meanwhile is not lost: see `fold`."""
+        from cachepy.graph import Graph
+
+        graph = Graph()
+        for event in list(self._early.values()):
+            graph.apply(event)
+        self._graph = graph
+        for event in list(self._early.values()):
+            graph.apply(event)
+        self._early = {}
+        self._early_era.is_over = True
+        return graph
+
+    def __len__(self) -> int:
+        return len(self._early) if self._graph is None else len(self._graph)
+
+    def fold(self, event: Event) -> None:
+        """Fold in an ended call."""
+        if self._graph is None and len(self._early) < _EARLY and event.id not in self._early:
+            self._early[event.id] = event
+            if self._graph is None:
+                return
+        self.graph.apply(event)
+
+    def knows(self, call: str) -> bool:
+        """Whether the graph has a node of a call."""
+        return call in (self._early if self._graph is None else self._graph)
+
+    def run_of(self, call: str) -> str | None:
+        """Which run the node of a call shows."""
+        if self._graph is not None:
+            return self._graph.run_of(call)
+        early = self._early.get(call)
+        return None if early is None else early.run
+
+    def event_of(self, call: str) -> Event | None:
+        """The run that the graph shows of a call."""
+        return self._early.get(call) if self._graph is None else self._graph.event(call)
+
+    @property
+    def era(self) -> Era:
+        """In which no node goes from the graph, or shows another run."""
+        return self._early_era if self._graph is None else self._graph.era
 
 
 class GraphSink:
@@ -32,7 +89,7 @@ class GraphSink:
     @property
     def era(self) -> Era:
         """In which no node goes from the graph, or shows another run."""
-        return self.session.graph_era
+        return self.session.recorder.era
 
     def record(self, event: Event) -> None:
         """A call has run and is stored."""
@@ -43,10 +100,10 @@ class GraphSink:
     def fold_below(self, event: Event, *, anew: bool) -> None:
         """Bring in calls below that ran in other processes; `anew`: also those that the graph knows already."""
         for call in event.trace.calls:
-            if anew or not self.session.knows(call.name):
+            if anew or not self.session.recorder.knows(call.name):
                 found = [e for e in self.session.events(call.name) if e.trace.effect == call.digest]
                 for each in found[:1]:
-                    if self.session.run_of(each.id) != each.run:
+                    if self.session.recorder.run_of(each.id) != each.run:
                         self.hit(each, {}, set())
 
     def hit(self, event: Event, chosen: dict[str, Event], several: set[str]) -> None:
@@ -67,11 +124,11 @@ class GraphSink:
 
     def _shows(self, event: Event) -> bool:
         """Whether the graph has this run, and the calls below it."""
-        run_of = self.session.run_of
+        run_of = self.session.recorder.run_of
         if run_of(event.id) != event.run:
             return False
         for call in event.trace.calls:  # noqa: SIM110 - on the path of each hit: a generator costs more than the loop
-            if not self.session.knows(call.name):
+            if not self.session.recorder.knows(call.name):
                 return False
         return True
 
@@ -101,7 +158,7 @@ class GraphSink:
 
     def apply(self, event: Event) -> None:
         """Every event that is new to this process comes through here."""
-        self.session.fold(event)
+        self.session.recorder.fold(event)
 
     def _see_to(self, store: Store) -> None:
         """The first time that this process meets a directory: records that its graph has lost come from the entries."""

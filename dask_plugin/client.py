@@ -13,6 +13,7 @@ from distributed.client import Client, FutureCancelledError
 
 from cachepy.errors import UsageError
 from cachepy.graph import Graph
+from cachepy.hooks import Plugin, chain
 from cachepy.model import Dep
 from cachepy.program import note, program
 from cachepy.session import Session, current_session
@@ -26,6 +27,7 @@ from dask_plugin.worker import WorkerPart
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
+    from cachepy.asking.jobs import Runner
     from cachepy.model import Event
     from cachepy.trace import Frame
 
@@ -70,6 +72,7 @@ class ClusterGraph:
         self._seq: int | None = None
         self._asked: dict[str, str] = {}  # calls that this program had made there -> their cache directories
         self._process = os.getpid()
+        self._hooks = ClientHooks(self)
 
     @property
     def _is_heard(self) -> bool:
@@ -83,8 +86,9 @@ class ClusterGraph:
         return f"{link.removesuffix('/status')}/cachepy" if link else ""
 
     def __repr__(self) -> str:
-        """Where it is, on how many workers, and where its page is."""
-        facts = [f"cluster graph of {self._address}", self._workers(), self.page and f"page {self.page}"]
+        """Where it is, whether it listens, on how many workers, and where its page is."""
+        page = self.page and f"page {self.page}"
+        facts = [f"cluster graph of {self._address}", self._missing(), self._workers(), page]
         return f"<{', '.join(filter(None, facts))}>"
 
     def _repr_html_(self) -> str:
@@ -94,6 +98,12 @@ class ClusterGraph:
         link = f'<div><a href="{page}" target="_blank">{page}</a></div>' if page else ""
         workers = escape(self._workers())
         return f"<div><strong>cachepy</strong> on {escape(self._address)}</div><div>{workers}</div>{link}"
+
+    def _missing(self) -> str:
+        """What there is to do before the graph in memory is complete."""
+        if self._hooks not in chain(self.session.hooks):
+            return "closed: connect(client) listens again"
+        return "not open yet: await it" if self._seq is None else ""
 
     @property
     def _address(self) -> str:
@@ -245,9 +255,7 @@ class ClusterGraph:
         if self.client.status == "running" and self.client._event_handlers.get(TOPIC) == self._on_records:
             self.client.unsubscribe_topic(TOPIC)
             self.client._event_handlers[TOPIC] = _ignore  # for what is on its way
-        self.session.listeners[:] = [each for each in self.session.listeners if each is not self]
-        self.session.couriers[:] = [c for c in self.session.couriers if c != self.fetch_mail]
-        self.session.refreshers[:] = [r for r in self.session.refreshers if r != self.refresh]
+        self.session.unplug(self._hooks)
 
     def __enter__(self) -> Self:
         return self
@@ -271,6 +279,31 @@ class ClusterGraph:
         except (OSError, FutureCancelledError):
             return []
         return [Dep(*row) for row in mail]
+
+
+class ClientHooks(Plugin):
+    """What the session of a client does for its connection."""
+
+    def __init__(self, graph: ClusterGraph) -> None:
+        self.graph = graph
+
+    def on_departure(self, identity: str, digest: str) -> None:
+        super().on_departure(identity, digest)
+        self.graph.differences.departed(identity, digest)
+
+    def refresh(self) -> None:
+        super().refresh()
+        self.graph.refresh()
+
+    def deps_from_elsewhere(self, frame: Frame) -> Iterable[Dep]:
+        yield from super().deps_from_elsewhere(frame)
+        yield from self.graph.fetch_mail(frame)
+
+    def runner(self, client: object) -> Runner | None:
+        return runner_for(client) or super().runner(client)
+
+    def is_heard(self) -> bool:
+        return True
 
 
 def _has_part(dask_worker: Any) -> bool:
@@ -325,11 +358,7 @@ def connect(client: Client) -> ClusterGraph:
     if isinstance(known, ClusterGraph) and known.session is graph.session:
         return known
     program.before_end.append(graph.note_asked)
-    graph.session.listeners.append(graph)
-    graph.session.couriers.append(graph.fetch_mail)
-    graph.session.refreshers.append(graph.refresh)
-    if runner_for not in graph.session.runners:
-        graph.session.runners.append(runner_for)
+    graph.session.plug(graph._hooks)
     if not client.asynchronous:
         client.sync(graph._open)
     return graph

@@ -31,6 +31,7 @@ Fact = tuple[str, str, str | None, str]  # kind, name, digest as of a dep; the f
 MINOR = f"{sys.version_info[0]}.{sys.version_info[1]}"
 _PATIENCE = 1.0  # s that a result waits for its comparison
 _SLOW = 0.02  # s; results do not wait for a comparison that takes longer
+_MOST_SENT = 10_000  # digests of functions that were sent off
 _MOST = 100_000  # trees of calls whose facts are remembered
 
 
@@ -74,7 +75,7 @@ class Here(Loaded):
         return None if obj is None else self.session.reader.reach(obj).digest
 
     def changes(self, identity: str, digest: str | None, function: str) -> str:
-        for call in self.session.live_calls(function):
+        for call in self.session.functions.live_calls(function):
             call.store(self.session)  # there the pieces of its code lie
         reasons = Loaded(self.session).code_reasons(Dep(CODE, identity, digest))
         said = [str(reason) for reason in reasons if reason.cue != "unknown"]
@@ -95,6 +96,7 @@ class Differences:
         self._waiting: dict[Fact, set[str]] = {}
         self._task: asyncio.Task[None] | None = None
         self._took = 0.0
+        self._sent: set[tuple[str, str]] = set()
 
     # -- what there is to compare
 
@@ -184,9 +186,15 @@ class Differences:
             return
         self._warn(other_code(_who({worker}), identity, is_stored=is_stored), "sent", identity, expected)
 
+    def departed(self, identity: str, digest: str) -> None:
+        """A function is sent off by value: a worker may tell that its code is another there."""
+        if len(self._sent) >= _MOST_SENT:
+            self._sent.clear()
+        self._sent.add((identity, digest))
+
     def _is_ours(self, identity: str, digest: str) -> bool:
         """Whether it was this client that sent code with a digest: all clients hear of it."""
-        if (identity, digest) in self.session.sent:
+        if (identity, digest) in self._sent:
             return True
         reader = self.session.reader
         return any(reader.reach(each).digest == digest for each in Loaded(self.session).found(identity))

@@ -6,7 +6,7 @@ Imports wrapper and the public parts of cachepy.
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from distributed import Client, as_completed
 
@@ -42,6 +42,6 @@ class ClusterRunner:
         return job.id, error if error is not None else future.result()
 
 
-def runner_for(client: Any) -> ClusterRunner | None:
-    """The runner for a client of distributed, None for anything else (the hook of `Session.runners`)."""
+def runner_for(client: object) -> ClusterRunner | None:
+    """The runner for a client of distributed, None for anything else (see `Hooks.runner`)."""
     return ClusterRunner(client) if isinstance(client, Client) else None

@@ -14,12 +14,13 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from threading import local
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from distributed import Worker, get_worker, secede
 from distributed.diagnostics.plugin import WorkerPlugin
 from tornado.ioloop import PeriodicCallback
 
+from cachepy.hooks import Plugin, chain
 from cachepy.model import Dep, Event
 from cachepy.program import program
 from cachepy.reach.guard import Era
@@ -31,6 +32,10 @@ from dask_plugin.mail import mail_of
 from dask_plugin.now import LongCalls, error_text, summed
 from dask_plugin.records import OP, Record, batches, event_record, hit_record, other_record, task_record, told_record
 from dask_plugin.tally import Tally, function_name
+
+if TYPE_CHECKING:
+    from cachepy.engine import CachedCall
+    from cachepy.trace import Caller
 
 NAME = "cachepy-worker"
 _OVER = Era(is_over=True)
@@ -191,6 +196,46 @@ class ClusterFrame:
         return True
 
 
+class WorkerHooks(Plugin):
+    """What the session of a worker does for the cluster; one for all workers of a process."""
+
+    def __init__(self, sink: ClusterSink) -> None:
+        self.sink: ClusterSink = sink
+
+    def on_wait(self) -> None:
+        """A task that waits for another one's call must not keep its slot from it."""
+        super().on_wait()
+        with suppress(ValueError, AttributeError, KeyError, AssertionError):  # in no task's thread, or seceded already
+            secede()
+
+    def on_waited(self, function: str, seconds: float) -> None:
+        super().on_waited(function, seconds)
+        self.sink.waited(function, seconds)
+
+    def on_failure(self, function: str, error: BaseException) -> None:
+        super().on_failure(function, error)
+        self.sink.raised(function, error)
+
+    def on_arrival(self, call: CachedCall, digest: str) -> None:
+        super().on_arrival(call, digest)
+        self.sink.arrived(call, digest)
+
+    def deps_from_elsewhere(self, frame: Frame) -> Iterable[Dep]:
+        """What other workers told a caller that ran here; they left it before their results."""
+        yield from super().deps_from_elsewhere(frame)
+        try:
+            worker = get_worker()
+        except ValueError:
+            return
+        yield from (Dep(*row) for row in mail_of(frame.run, worker))
+
+    def remote_frame(self, run: str, mailbox: str) -> Caller | None:
+        return None if run.startswith("outbox-") else ClusterFrame(run, mailbox, self.sink)
+
+    def is_heard(self) -> bool:
+        return True
+
+
 class WorkerPart(WorkerPlugin):
     """Turns a worker's session into one that ships; undone when the worker closes."""
 
@@ -237,32 +282,16 @@ class WorkerPart(WorkerPlugin):
 
 def install(session: Session) -> ClusterSink:
     """Make a session ship what it records."""
-    if isinstance(session.sink, ClusterSink):
-        return session.sink
-    sink = ClusterSink(session)
-    session.sink, session.era = sink, object()
-    session.remote_frame = lambda run, box: None if run.startswith("outbox-") else ClusterFrame(run, box, sink)
-    session.couriers.append(fetch_mail)
-    session.on_wait = make_room
-    session.on_failure, session.on_waited, session.on_arrival = sink.raised, sink.waited, sink.arrived
-    return sink
+    if not isinstance(session.sink, ClusterSink):
+        session.plug(WorkerHooks(ClusterSink(session)))
+    return cast("ClusterSink", session.sink)
 
 
 def uninstall(sink: ClusterSink) -> None:
     """Back to a session that keeps to itself."""
-    session = sink.session
-    if session.sink is sink:
-        fresh = Session()
-        session.sink, session.remote_frame, session.on_wait = GraphSink(session), fresh.remote_frame, fresh.on_wait
-        session.era = object()
-        session.on_failure, session.on_waited = fresh.on_failure, fresh.on_waited
-        session.on_arrival = fresh.on_arrival
-        session.couriers.remove(fetch_mail)
-
-
-def is_heard(session: Session) -> bool:
-    """Whether a client is told what workers record of work that is sent off here."""
-    return bool(session.listeners) or isinstance(session.sink, ClusterSink)
+    for each in list(chain(sink.session.hooks)):
+        if isinstance(each, WorkerHooks) and each.sink is sink:
+            sink.session.unplug(each)
 
 
 def tell_other_code(identity: str, expected: str, *, listens: bool, is_stored: bool) -> None:
@@ -295,18 +324,3 @@ def _size_of(event: Event) -> int:
         return Path(event.root, event.outfile).stat().st_size if event.outfile else 0
     except OSError:  # pruned meanwhile
         return 0
-
-
-def fetch_mail(frame: Frame) -> Iterable[Dep]:
-    """What other workers told a caller that ran here; it left them before their results."""
-    try:
-        worker = get_worker()
-    except ValueError:
-        return []
-    return [Dep(*row) for row in mail_of(frame.run, worker)]
-
-
-def make_room() -> None:
-    """A task that waits for another one's call must not keep its slot from it."""
-    with suppress(ValueError, AttributeError, KeyError, AssertionError):  # not in a task's thread, or seceded already
-        secede()

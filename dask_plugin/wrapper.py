@@ -7,8 +7,9 @@ two tasks, or one of them would lose its edge.  Imports the public parts of cach
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import FunctionType, MethodType
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from dask import config
 from dask.base import normalize_token, tokenize
@@ -21,15 +22,17 @@ from cachepy.engine import CachedCall
 from cachepy.methods import Bound
 from cachepy.session import current_session
 from cachepy.trace import enter, here, leave
-from dask_plugin.worker import is_heard, tell_other_code
+from dask_plugin.worker import tell_other_code
 
 _COROUTINE = 0x80
 _other_functions = normalize_token.dispatch(FunctionType)
 
+P = ParamSpec("P")
+R = TypeVar("R")
 Expected = tuple[str, str, bool]  # the digests of the function alone and of all below it; whether a client listens
 
 
-class with_caller(_with_caller):  # noqa: N801 - used as a function: client.submit(with_caller(f), x)
+class with_caller(_with_caller[P, R]):  # noqa: N801 - used as a function: client.submit(with_caller(f), x)
     """A callable that runs `fn` as called by the cached call in which it is made or sent off.
 
     For ``client.submit``, ``client.map``, ``bag.map``, ``map_partitions`` and executors. It also tells the worker
@@ -65,18 +68,19 @@ class with_caller(_with_caller):  # noqa: N801 - used as a function: client.subm
     3
     """
 
-    def __init__(self, fn: Any) -> None:
+    def __init__(self, fn: Callable[P, R]) -> None:
         super().__init__(fn)
         self.expected: Expected | None = None
         code = getattr(fn, "__code__", None)
         if code is not None and code.co_flags & _COROUTINE:
             self.__tornado_coroutine__ = True  # how distributed knows that the result is to be awaited
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         if hasattr(self, "__tornado_coroutine__"):
-            return self._async(args, kwargs)
+            return self._async(args, kwargs)  # type: ignore[return-value]  # the coroutine that `fn` gives
         if self._has_other_code():
-            return self._call().uncached().run(args, kwargs)
+            value: R = self._call().uncached().run(args, kwargs)
+            return value
         return super().__call__(*args, **kwargs)
 
     async def _async(self, args: Any, kwargs: Any) -> Any:
@@ -84,7 +88,7 @@ class with_caller(_with_caller):  # noqa: N801 - used as a function: client.subm
         try:
             if self._has_other_code():
                 return await self._call().uncached().run_async(args, kwargs)
-            return await self.fn(*args, **kwargs)
+            return await self.fn(*args, **kwargs)  # type: ignore[misc]  # of a coroutine function
         finally:
             leave(token)
 
@@ -119,7 +123,7 @@ class with_caller(_with_caller):  # noqa: N801 - used as a function: client.subm
     def __reduce__(self) -> tuple[Any, ...]:
         expected = self.expected  # on its way through the scheduler it is pickled again
         if expected is None and self._call() is not None:
-            expected = *self._digests(), is_heard(current_session())
+            expected = *self._digests(), current_session().hooks.is_heard()
         return _restored, (super().__reduce__(), expected)
 
     def __setstate__(self, state: Any) -> None:
@@ -143,9 +147,9 @@ normalize_token.register(FunctionType, normalize_function)
 normalize_token.register(Bound, lambda bound: normalize_token(MethodType(bound.__func__, bound.__self__)))
 
 
-def _restored(reduced: tuple[Any, ...], expected: Expected | None) -> with_caller:
+def _restored(reduced: tuple[Any, ...], expected: Expected | None) -> with_caller[..., Any]:
     make, arguments = reduced
-    made: with_caller = make(*arguments)
+    made: with_caller[..., Any] = make(*arguments)
     made.expected = expected
     return made
 
@@ -174,7 +178,7 @@ class CallerLeaf(DelayedLeaf):  # noqa: D101 - it shows the docstring of its fun
 
 
 def delayed(
-    obj: Any, name: str | None = None, pure: bool | None = None, nout: int | None = None, traverse: bool = True
+    obj: object, name: str | None = None, pure: bool | None = None, nout: int | None = None, traverse: bool = True
 ) -> Any:
     """`dask.delayed` that also carries the caller: takes what it takes, and gives the same.
 

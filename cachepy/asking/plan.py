@@ -7,16 +7,19 @@ amounts, model, progress, session, stale, verify.
 
 from __future__ import annotations
 
+from _collections_abc import Iterable
+
 from cachepy.asking.stale import survey
 from cachepy.errors import UsageError, UsageValueError
-from cachepy.model import Event, Reason, Record
+from cachepy.model import Event, Item, Reason, Report
 from cachepy.session import current_session
 from cachepy.values import amounts
+from cachepy.values.prompt import lines_of
 from cachepy.verify import roots_of as trace_roots
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from cachepy.asking.stale import Finding, Survey
@@ -24,14 +27,13 @@ if TYPE_CHECKING:
     Roots = str | Iterable[str] | None
 
 HIT, STALE, MISSING, UNKNOWN = "hit", "stale", "missing", "unknown"
-_LINES, _WIDE = 20, 118  # of a text for a prompt
 RESULTS = "if a result that it uses changes"
 CALLERS = "if a call above it makes it again"
 RENEWED = "if its arguments are different again"
 UNSEEN = "if what could not be checked has changed"
 
 
-class PlannedCall(Record):
+class PlannedCall(Item):
     """One call of a `Plan`.
 
     Attributes
@@ -91,8 +93,12 @@ class PlannedCall(Record):
         """Whether the plan names it as one that would run."""
         return self.state in (STALE, MISSING)
 
+    def __str__(self) -> str:
+        why = next(map(str, self.reasons), self.doubt)
+        return f"{self.label} is {'a hit' if self.state == HIT else self.state}{f': {why}' if why else ''}"
 
-class Plan(Record):
+
+class Plan(Report):
     """What would run, made by `cache_tree_plan`; ``str()`` gives the sum.
 
     Takes ``len``, and a loop over its calls.
@@ -174,9 +180,8 @@ class Plan(Record):
 
     def __repr__(self) -> str:
         """For a prompt: the sum, and the first calls that may run, with why."""
-        lines = [f"  {c.state:<8}{c.label}: {next(map(str, c.reasons), c.doubt)}" for c in self.possible[:_LINES]]
-        more = len(self.possible) - len(lines)
-        return "\n".join([str(self), *map(_cut, lines), *([f"  and {more:,} more"] if more else [])])
+        lines = [f"  {c.state:<8}{c.label}: {next(map(str, c.reasons), c.doubt)}" for c in self.possible]
+        return lines_of(str(self), lines)
 
     def _doubt(self) -> str:
         """What it hangs on how much runs."""
@@ -197,12 +202,6 @@ class Plan(Record):
         return {"calls": calls, **sums, "unseen": list(self.unseen)}
 
 
-def _cut(line: str) -> str:
-    """One line that fits a prompt and can do nothing to it."""
-    plain = line if line.isprintable() else ascii(line)[1:-1]
-    return plain if len(plain) <= _WIDE else plain[: _WIDE - 1] + "…"
-
-
 def _seconds(calls: Iterable[PlannedCall]) -> float:
     return sum(c.own for c in calls)
 
@@ -213,7 +212,9 @@ _HANGS_ON = {
 }  # fmt: skip
 
 
-def cache_tree_plan(root: Roots = None, *, import_code: bool = False, history: bool = False) -> Plan:
+def cache_tree_plan(
+    root: str | Iterable[str] | None = None, *, import_code: bool = False, history: bool = False
+) -> Plan:
     """What would run if the program ran again: which calls, why, and for about how long.
 
     Nothing runs and nothing is changed by asking. Only calls of the graph in memory are known: in a new process

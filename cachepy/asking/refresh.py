@@ -2,12 +2,13 @@
 
 Each round looks at the graph, makes the stale calls whose own inputs are settled, and goes up as long as
 results change.  Where a call is made is a runner's business: here, or wherever a plugin of the session
-knows how to (`Session.runners`).  Imports again, errors, jobs, model, plan, probe, session, stale, verify.
+knows how to (`Hooks.runner`).  Imports again, errors, jobs, model, plan, probe, session, stale, verify.
 """
 
 from __future__ import annotations
 
 import sys
+from _collections_abc import Iterable
 
 from cachepy.asking.jobs import HereRunner, Job
 from cachepy.asking.plan import UNKNOWN, roots_of
@@ -15,18 +16,18 @@ from cachepy.asking.stale import Survey, imports_of
 from cachepy.calls.again import Again
 from cachepy.code import resolve
 from cachepy.errors import RerunError, UsageError
-from cachepy.model import Event, Record
+from cachepy.model import Event, Report
 from cachepy.probe import LiveProbe
 from cachepy.program import program
 from cachepy.recording.numbers import digests_of
 from cachepy.refusal import refuse
 from cachepy.session import Session, current_session
+from cachepy.values.prompt import lines_of
 from cachepy.verify import Verifier
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from typing import Any
+    from collections.abc import Callable
 
     from cachepy.asking.jobs import Place, Runner
     from cachepy.asking.plan import Roots
@@ -35,7 +36,7 @@ _TIMES = 2  # that one call is made: once more if what it goes by was made again
 _ROUNDS = 100  # after each, calls that changed themselves have shown what they call now
 
 
-class Refreshed(Record):
+class Refreshed(Report):
     """What `cache_tree_refresh` did; ``str()`` gives one sentence.
 
     Attributes
@@ -69,6 +70,11 @@ class Refreshed(Record):
         }  # fmt: skip
         parts = [f"{len(calls):,} {text}" for text, calls in counts.items() if calls]
         return ", ".join(parts) or "nothing was stale"
+
+    def __repr__(self) -> str:
+        """For a prompt: the sum, and what did not run, with why."""
+        failed = [f"  failed  {call}: {type(error).__name__}: {error}" for call, error in self.failed.items()]
+        return lines_of(str(self), failed + [f"  stale   {call}: {why}" for call, why in self.left.items()])
 
 
 class Refresh:
@@ -316,7 +322,9 @@ def without_circles(waits: dict[str, set[str]]) -> dict[str, set[str]]:
     return waits
 
 
-def cache_tree_refresh(client: Any = None, *, root: Roots = None, history: bool = False) -> Refreshed:
+def cache_tree_refresh(
+    client: object = None, *, root: str | Iterable[str] | None = None, history: bool = False
+) -> Refreshed:
     """Run what is stale, and only that.
 
     Stale calls are made again from the bottom up, with the arguments that were kept beside their results (see
@@ -372,12 +380,11 @@ def cache_tree_refresh(client: Any = None, *, root: Roots = None, history: bool 
         return Refresh(session, runner_of(session, client), root, bar.tell, history=history).run()
 
 
-def runner_of(session: Session, client: Any) -> Runner:
+def runner_of(session: Session, client: object) -> Runner:
     """What makes calls on a client; without one, here."""
     if client is None:
         return HereRunner()
-    for make in session.runners:
-        runner: Runner | None = make(client)
-        if runner is not None:
-            return runner
+    runner = session.hooks.runner(client)
+    if runner is not None:
+        return runner
     raise UsageError(f"cannot run calls on {client!r}: connect it first, with dask_plugin.connect(client)")

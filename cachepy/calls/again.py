@@ -110,7 +110,7 @@ class Again:
         event = self.event
         if import_code:
             _import(self.session, event)
-        live = self.session.live_calls(f"{event.module}:{event.qualname}")
+        live = self.session.functions.live_calls(f"{event.module}:{event.qualname}")
         named = None if "<" in event.qualname else cached_call(resolve(event.module, event.qualname))
         if named is not None:
             return named  # type: ignore[no-any-return]  # the mark of a cached function is untyped

@@ -6,12 +6,14 @@ Imports kin, options, session, trace.
 from __future__ import annotations
 
 import os
+from _collections_abc import Callable
 from functools import partial
 
 from cachepy.calls.kin import find_parent
 from cachepy.calls.options import cache_default_dir
 from cachepy.disk.places import root_of_run
 from cachepy.errors import CacheWriteWarning, FolderGoneError, UsageError, unwritable
+from cachepy.lazyparts import is_made
 from cachepy.opened import Crowd
 from cachepy.refusal import refuse
 from cachepy.session import current_session
@@ -19,14 +21,24 @@ from cachepy.trace import Frame, RemoteFrame, as_os_error, caller, enter, here, 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
+    from typing import Any, Generic, ParamSpec, TypeVar
 
     from cachepy.session import Session
     from cachepy.trace import Caller
 
+    P = ParamSpec("P")
+    R = TypeVar("R")
+else:
+    P = R = None
 
-class with_caller:  # noqa: N801 - used as a function: pool.submit(with_caller(f), x)
+    class Generic:
+        """Tells type checkers only: `typing` costs more than a start."""
+
+        def __class_getitem__(cls, _: object) -> type:
+            return cls
+
+
+class with_caller(Generic[P, R]):  # noqa: N801 - used as a function: pool.submit(with_caller(f), x)
     """A callable that runs `fn` as called by the cached call in which this was made.
 
     So what it calls becomes part of that call's trace, and an edge of the graph. Python itself carries the caller
@@ -63,7 +75,7 @@ class with_caller:  # noqa: N801 - used as a function: pool.submit(with_caller(f
     [3]
     """
 
-    def __init__(self, fn: Callable[..., Any]) -> None:
+    def __init__(self, fn: Callable[P, R]) -> None:
         if not callable(fn):
             raise UsageError(f"with_caller takes a function or another callable, not {fn!r}")
         find_parent()
@@ -73,12 +85,17 @@ class with_caller:  # noqa: N801 - used as a function: pool.submit(with_caller(f
         self.__name__ = getattr(fn, "__name__", type(fn).__name__)
         self.__doc__ = getattr(fn, "__doc__", None)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         token = enter(self.caller() or here())
         try:
             return self.fn(*args, **kwargs)
         finally:
             leave(token)
+
+    def __repr__(self) -> str:
+        frame = self.open_frame()
+        who = f", called by {frame.id}" if isinstance(frame, Frame) else "" if frame is None else ", of another process"
+        return f"<with_caller of {self.__name__}{who}>"
 
     def open_frame(self) -> Caller | None:
         """The call in which this was made, while it is running."""
@@ -159,13 +176,13 @@ def _root_of(fn: Any) -> str:
     return cache_default_dir() if call is None else str(call.options.root())
 
 
-def _restore(kind: type[with_caller], fn: Any, run: str, mailbox: str, secret: str) -> with_caller:
+def _restore(kind: type[with_caller[..., Any]], fn: Any, run: str, mailbox: str, secret: str) -> with_caller[..., Any]:
     made = kind(fn)
     session = current_session()
-    if not run or ("outbox" in vars(session) and run == session.outbox.run):
+    if not run or (is_made(session, "outbox") and run == session.outbox.run):
         made.frame = None  # without a name: whoever runs above this process, who is found here
     else:
-        made.frame = _here(session, run) or session.remote_frame(run, mailbox)
+        made.frame = _here(session, run) or session.hooks.remote_frame(run, mailbox)
         if isinstance(made.frame, RemoteFrame):
             made.frame.on_loss = partial(_warn, session, mailbox)
             made.frame.secret = secret

@@ -1,19 +1,16 @@
 """What a local function holds: by name it says which function it is, by code what has to be as it was.
 
 Functions behind one decorator that hides their names (``timed.<locals>.inner``) are told apart by what their closures
-hold: data by value, code by name, down through the closures of that code.  Imports bytecode,
-code, digest, found, kinds, model.
+hold: data by value, code by name, down through the closures of that code (see `namer`).
 """
 
 from __future__ import annotations
 
-from _thread import get_ident
-
 from cachepy.code import cached_target, resolve
-from cachepy.digest import Digester, Found, digest_bytes, name_of
+from cachepy.digest import Digester, Found, name_of
 from cachepy.errors import UndigestableError
 from cachepy.model import ANCHOR, PACKAGE, Dep
-from cachepy.reach.bytecode import code_bytes
+from cachepy.namer import LOCAL, held_by
 from cachepy.reach.members import FUNCTION, MODULE, is_immutable
 from cachepy.values.found import cells_of
 
@@ -25,87 +22,14 @@ if TYPE_CHECKING:
 
     from cachepy.code import Reach
     from cachepy.engine import CachedCall
+    from cachepy.namer import Namer
     from cachepy.session import Session
     from cachepy.trace import Frame
-    from cachepy.values.modules import Origins
 
     Cells = list[tuple[CellType, Any]]
 
 MARK = "@"  # stands in the name of a code dep between the function and the digest of what its closure holds
-LOCAL = ".<locals>"
-_DEEPEST = 50  # functions that close over functions; further down all are the same
 _MOST = 1000  # pieces of code in one closure that are looked for by their names
-
-
-class Namer:
-    """Digests in which code counts by its name, and by what tells it from other code of that name.
-
-    Examples
-    --------
-    >>> from cachepy.values.modules import Origins
-    >>> def timed(fn):
-    ...     return lambda x: fn(x)
-    >>> one, two, digest = timed(len), timed(repr), Namer(Origins()).digest
-    >>> digest(one) == digest(two), digest(one) == digest(timed(len))
-    (False, True)
-    """
-
-    def __init__(self, origins: Origins) -> None:
-        self._digester = Digester(origins, self._own)
-        self._busy: set[tuple[int, int]] = set()
-
-    def digest(self, value: Any) -> str:
-        """The digest of a value in a closure; UndigestableError if it has none."""
-        return self._digester.digest(value)
-
-    def held(self, fn: Any) -> list[str]:
-        """What a function holds besides its code: closure and defaults, as far as they have digests."""
-        parts = []
-        for name, value in _held(fn):
-            try:
-                parts.append(f"{name}={self.digest(value)}")
-            except UndigestableError:  # what only the trace can speak of
-                continue
-        return parts
-
-    def _own(self, obj: Any) -> str:
-        """The hook of the digester: what tells code from other code of its name."""
-        mark = get_ident(), id(obj)
-        if mark in self._busy or len(self._busy) >= _DEEPEST:
-            return "again"
-        self._busy.add(mark)
-        try:
-            target = cached_target(obj)
-            return ";".join(self._parts(obj if target is None else target.fn))
-        finally:
-            self._busy.discard(mark)
-
-    def _parts(self, obj: Any) -> list[str]:
-        if isinstance(obj, type):
-            return self._members(obj) if LOCAL in name_of(obj)[1] else []
-        parts = self.held(obj) if hasattr(obj, "__code__") else []
-        if "<lambda>" in getattr(obj, "__qualname__", "") and hasattr(obj, "__code__"):
-            parts.append(digest_bytes(code_bytes(obj.__code__)))  # as in its identity: see `Target`
-        return parts
-
-    def _members(self, cls: type) -> list[str]:
-        """A local class may be made many times, with other constants and other closures in its methods."""
-        parts = []
-        for name, value in sorted(vars(cls).items()):
-            member = getattr(value, "__func__", value)
-            if hasattr(member, "__code__"):
-                parts += [f"{name}.{part}" for part in self.held(member)]
-            elif name[:2] != "__" and is_immutable(value):
-                parts.append(f"{name}={self.digest(value)}")
-        return parts
-
-
-def _held(fn: Any) -> Iterator[tuple[str, Any]]:
-    """The contents of its cells, and its defaults."""
-    yield from cells_of(fn)
-    for index, value in enumerate(fn.__defaults__ or ()):
-        yield f"default {index}", value
-    yield from (fn.__kwdefaults__ or {}).items()
 
 
 def closure_of(fn: Any, namer: Namer, ignore: frozenset[str]) -> bytes:
@@ -209,7 +133,7 @@ def _inside(obj: Any) -> list[Any]:
         return []
     members = [getattr(m, "__func__", m) for m in vars(obj).values()] if isinstance(obj, type) else [obj]
     is_held = not isinstance(obj, type) or LOCAL in name_of(obj)[1]
-    return [value for f in members if is_held and type(f) is FUNCTION for _, value in _held(f)]
+    return [value for f in members if is_held and type(f) is FUNCTION for _, value in held_by(f)]
 
 
 def _covering(obj: Any) -> tuple[str, Any]:
@@ -236,7 +160,7 @@ def _covers(found: Any, obj: Any) -> bool:
         target = cached_target(at)
         inner = [target.fn] if target is not None else [getattr(at, "__wrapped__", None)]
         if type(at) is FUNCTION:
-            inner += [value for _, value in _held(at)]
+            inner += [value for _, value in held_by(at)]
         if isinstance(obj, type) and LOCAL in name_of(obj)[1] and type(at) is FUNCTION:
             return True  # the body of a local class stands in the function around it
         for each in inner:

@@ -49,7 +49,7 @@ class Loaded(LiveProbe):
         module, _, qualname = identity.partition(":")
         if "<" in qualname or any(canonical(name) == module for name in MAIN) or find(module) is None:
             return None
-        live = self.session.live(identity)
+        live = self.session.functions.live(identity)
         found = self.found(identity)
         if live and not isinstance(found[0], Target):  # its name means what another decorator made of it
             return live[0]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from cachepy.calls.closures import LOCAL, observe_anchors
+from cachepy.calls.closures import observe_anchors
 from cachepy.calls.flows import SHORT, flowing, numbers_in
 from cachepy.calls.nearest import marks
 from cachepy.calls.outputs import Outputs
@@ -17,6 +17,7 @@ from cachepy.core.kinds import KINDS, ROOTS, SINGLE
 from cachepy.disk.kept import keep
 from cachepy.errors import ChangedGlobalWarning, ChangedInputWarning, OpaqueGlobalWarning
 from cachepy.model import CODE, ENV, FILE, NAME, PACKAGE, PATTERN, Dep
+from cachepy.namer import LOCAL
 from cachepy.paths import MAGIC, could_be, path_in, text_of
 from cachepy.probe import LiveProbe
 from cachepy.reach.routes import Routes
@@ -73,7 +74,7 @@ class Inputs:
         self.frame.deps[CODE, self.request.own_name] = reach.digest
         if LOCAL in call.target.qualname:
             self.reaches += observe_anchors(self.session, call, self.frame)
-        self.session.warn_unseen(call.target.identity, reach)
+        self.session.warner.warn_unseen(call.target.identity, reach.opaque)
         for name in self._unbound() if call.options.depends_on_vars else ():
             self.session.warn(
                 OpaqueGlobalWarning,
@@ -118,7 +119,7 @@ class Inputs:
         for obj in found.code:
             reach = self.session.reader.reach(cached_target(obj) or obj)
             self.reaches.append(reach)
-            self.session.warn_unseen(identity_of(obj), reach)
+            self.session.warner.warn_unseen(identity_of(obj), reach.opaque)
             self.routes = self.routes.plus([reach.routes])
             self.frame.add(Dep(CODE, identity_of(obj), reach.digest))
         for package in found.packages:

@@ -73,11 +73,11 @@ class Parent:
     def _known(self) -> list[str]:
         """Where boxes may be: in the cache directories of all cached functions."""
         session = current_session()
-        count = len(session._functions) + len(session._stores)
+        count = len(session.functions) + len(session.stores())
         if session is not self._session or count != self._count:
             self._session, self._count = session, count
-            calls = [call for name in list(session._functions) for call in session.live_calls(name)]
-            roots = {store.root for store in session.stores()} | {call.options.root() for call in calls}
+            roots = {store.root for store in session.stores()}
+            roots |= {call.options.root() for call in session.functions.all_calls()}
             folders = sorted(_folders.union([os.path.join(root, "runs") for root in roots]))
             self._boxes = [box_of(folder, pid) for folder in folders for pid in self.pids]
         return self._boxes

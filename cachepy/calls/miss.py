@@ -16,13 +16,14 @@ import cachepy.reach.source
 import cachepy.values.pickler  # noqa: F401 - what a miss may need is loaded here, in one go that no fork can interrupt
 from cachepy.calls import loops
 from cachepy.calls.bypass import Bypass, bypass, give_way
-from cachepy.calls.closures import LOCAL, observe_anchors
+from cachepy.calls.closures import observe_anchors
 from cachepy.calls.revive import Revival
 from cachepy.calls.run import Run, finish, observe
 from cachepy.calls.waiting import attempts, take
 from cachepy.errors import UncachedCallWarning, UndigestableError
 from cachepy.key import culprit
 from cachepy.model import CODE, Dep
+from cachepy.namer import LOCAL
 from cachepy.opened import leave_body
 from cachepy.refusal import refuse
 from cachepy.session import current_session
@@ -223,7 +224,7 @@ class _Transparent:
         try:
             if self.frame is not None:
                 finish(self.frame, self.unseen)
-                current_session().note(self.called, [dep.astuple() for dep in self.frame.absorbed()])
+                current_session().remembered.note(self.called, [dep.astuple() for dep in self.frame.absorbed()])
                 self.frame.hand_over()
             if kind is None:
                 self.after()

@@ -114,7 +114,7 @@ class Request:
         except EntryReplacedError:
             return None
         except (EntryError, OSError) as error:
-            self.session.warn_unread(error, f"{self.call.fname} runs again", "entry", self.id)
+            self.session.warner.warn_unread(error, f"{self.call.fname} runs again", "entry", self.id)
             return None
 
     def fast_hit(self, flags: Flags) -> Hit | None:
@@ -162,13 +162,13 @@ class Request:
         except (EntryReplacedError, FileNotFoundError) as error:
             raise EntryReplacedError(str(error)) from None
         except (EntryError, OSError) as error:
-            self.session.warn_unread(error, f"{self.call.fname} runs again", "value", self.id)
+            self.session.warner.warn_unread(error, f"{self.call.fname} runs again", "value", self.id)
             return None
         self.hit = Hit(event, value)
         for identity, reach in self.opaque.items():
-            self.session.warn_unseen(identity, reach)
+            self.session.warner.warn_unseen(identity, reach.opaque)
         called = self.call.target.identity
-        self.session.note(called, ((BELOW, event.id, event.trace.effect),), event.root)
+        self.session.remembered.note(called, ((BELOW, event.id, event.trace.effect),), event.root)
         if self.session.is_limited:
             below = (self.session.store(each.root).path_of(each.id) for each in verifier.chosen.values())
             own = os.path.join(os.path.dirname(self.path), stored.files[index])
@@ -180,7 +180,7 @@ class Request:
             note(self.session, self.id, self.store.root)
         self.session.sink.hit(event, verifier.chosen, verifier.several)
         self.session.flush_memo(self.store.memo_file)
-        self.session.renew_code((self.reach, *verifier.probe.reaches))
+        self.session.stored_code.renew((self.reach, *verifier.probe.reaches))
         if self.call.options.verbose:
             self.log("hit", "")
         elif self.found is None or not self.found.code:  # what came as an argument is no code that a name leads to

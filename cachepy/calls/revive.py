@@ -152,7 +152,7 @@ class Revival:
         """The function of a call below if it came here by value, with its caller; else None."""
         identity = f"{run.module}:{run.qualname}"
         targets = self.request.probe().by_value().get(identity, ())
-        return next((call for call in self.session.live_calls(identity) if call.target in targets), None)
+        return next((call for call in self.session.functions.live_calls(identity) if call.target in targets), None)
 
     def _call(self, call: Any, args: Any, kwargs: Any, run: Event) -> None:
         token = enter(self.frame)

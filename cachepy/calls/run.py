@@ -50,11 +50,10 @@ def finish(frame: Frame, unseen: Unseen | None) -> None:
     if frame.shared:
         session = current_session()
         session.shared.pop(frame.run, None)
-        for courier in session.couriers:
-            for dep in courier(frame):
-                frame.add(dep)
-                if dep.kind in EDGES:
-                    meet(session, frame, dep)
+        for dep in session.hooks.deps_from_elsewhere(frame):
+            frame.add(dep)
+            if dep.kind in EDGES:
+                meet(session, frame, dep)
     if unseen is not None and frame.is_open():  # not in a forked child that unwinds through it
         unseen.add()
     frame.closed = True
@@ -110,7 +109,7 @@ class Run:
         try:
             finish(self.frame, self.unseen)
             if isinstance(error, BaseException):
-                self.session.on_failure(self.request.call.target.identity, error)
+                self.session.hooks.on_failure(self.request.call.target.identity, error)
                 program.has_failed = program.has_failed or is_at_top(self.parent)
             if kind is not None and isinstance(self.parent, Frame):
                 self.parent.hopeless |= {self.request.id, *self.frame.hopeless}
@@ -142,7 +141,8 @@ class Run:
 
     def _hand_over(self) -> None:
         """The caller's trace names this code from now on: its reasons need to know what it was made of."""
-        self.session.note(self.request.call.target.identity, [dep.astuple() for dep in self.frame.absorbed()])
+        called, left = self.request.call.target.identity, [dep.astuple() for dep in self.frame.absorbed()]
+        self.session.remembered.note(called, left)
         if self.parent is not None:
             try:
                 self._keep_code()
@@ -164,7 +164,8 @@ class Run:
         if event is None:
             return False
         unlink(self.request.store.unended_path(event.id))  # the sign that it failed before
-        self.session.note(self.request.call.target.identity, ((BELOW, event.id, event.trace.effect),), event.root)
+        left = ((BELOW, event.id, event.trace.effect),)
+        self.session.remembered.note(self.request.call.target.identity, left, event.root)
         if self.parent is not None:
             self.session.tell(self.parent, event)
         self.session.sink.record(event)
@@ -190,7 +191,7 @@ class Run:
                 leave_in_doubt(self.parent)
             return None
         except OtherFormatError as error:  # not overwritten: who wrote it can read it
-            self.session.warn_unread(error, f"the result of {request.call.fname} is not stored")
+            self.session.warner.warn_unread(error, f"the result of {request.call.fname} is not stored")
             return None
         self.session.files.memo.flush(request.store.memo_file)
         if request.store.most is not None:
@@ -219,7 +220,7 @@ class Run:
 
     def _keep_code(self) -> None:
         for reach in self.inputs.reaches:
-            self.session.keep_code(self.request.store, reach.digest, reach.pieces)
+            self.session.stored_code.keep(self.request.store, reach.digest, reach.pieces)
 
     def _result(self, payload: Payload, flat: bytes | None) -> tuple[str, set[str]]:
         """The digest of the result, and the paths that it names."""

@@ -12,7 +12,7 @@ from cachepy.calls.bypass import give_way
 from cachepy.calls.kin import find_parent
 from cachepy.errors import UsageError
 from cachepy.session import current_session
-from cachepy.trace import caller, observe_file
+from cachepy.trace import caller, observe_file, working_dir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def track_file(path: str | os.PathLike[str]) -> Path:
         find_parent()
         session = current_session()
         digest = observe_file(text, session.files)
-        session.note_file(sys._getframe(1).f_code, text, digest)
+        session.remembered.note_file(sys._getframe(1).f_code, text, working_dir(), digest)
     except Exception as error:
         give_way("a call that track_file was made for is not stored", error, caller())
     return _as_path(text)

@@ -16,9 +16,9 @@ from cachepy.calls.kin import Letters
 from cachepy.core.kinds import CALLS, FILES, ROOTS
 from cachepy.disk.places import root_of_run
 from cachepy.errors import OpaqueGlobalWarning
+from cachepy.functions import MOST_MADE
 from cachepy.model import BELOW, CODE, FILE, ROOT, Dep
 from cachepy.reach.routes import COUNTED, HIDDEN
-from cachepy.session import MOST_MADE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,20 +72,20 @@ class Unseen:
     def _add_behind(self, memo: Memo) -> None:
         """A memo that counts what it gives was used; of another one that is sure if something behind it is missing."""
         for called in sorted(memo.calls):
-            made = self._session.made.get(called)
+            made = self._session.remembered.made.get(called)
             if memo.kind == COUNTED or not self._is_met(called):
                 if made:
                     self._add_calls(called, list(made.items()))
                 elif memo.kind != HIDDEN:
                     self._add_code(called)
         for code in memo.codes:
-            named = self._session.named.get(code)
+            named = self._session.remembered.named.get(code)
             if named and (memo.kind == COUNTED or not self._is_tracked(path for path, _ in named)):
                 self._add_files(list(named.items()))
 
     def _is_met(self, called: str) -> bool:
         """Whether a call of the function is in the trace."""
-        made = self._session.made.get(called, {})
+        made = self._session.remembered.made.get(called, {})
         return called in self._frame.met or any(name in self._frame.calls for _, name, _ in list(made))
 
     def _is_tracked(self, paths: Iterable[str]) -> bool:
@@ -99,7 +99,7 @@ class Unseen:
             if root and root != root_of_run(self._frame.mailbox):
                 self._frame.add(Dep(ROOT, root, None))
             self._frame.add(Dep(kind, name, digest))
-        if called in self._session.overfull:
+        if called in self._session.remembered.overfull:
             self._add_code(called)
             self._session.warn(
                 OpaqueGlobalWarning,
@@ -112,7 +112,7 @@ class Unseen:
 
     def _add_code(self, called: str) -> None:
         """Of a function that lives here, its code."""
-        for call in self._session.live_calls(called)[:1]:
+        for call in self._session.functions.live_calls(called)[:1]:
             digest = self._session.reader.reach(call.target).digest
             self._frame.add(Dep(CODE, call.code_name(self._session), digest))
 
@@ -127,7 +127,7 @@ def meet(session: Session, frame: Frame, dep: Dep) -> None:
     for event in session.events(dep.name)[:1]:
         called = f"{event.module}:{event.qualname}"
         frame.met.add(called)
-        session.note(called, ((BELOW, dep.name, dep.digest),), event.root)
+        session.remembered.note(called, ((BELOW, dep.name, dep.digest),), event.root)
 
 
 def _state(memo: Memo) -> Any:

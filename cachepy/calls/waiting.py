@@ -43,7 +43,7 @@ def attempts(request: Request, flags: Flags, *, blocks: bool = False) -> Iterato
             if blocks and request.session.claims.is_of_this_thread(request.claim_path):
                 return
             if pause >= _LONGEST_PAUSE:
-                request.session.on_wait()
+                request.session.hooks.on_wait()
             if patience.is_due():
                 if patience.has_new_entry() and _is_stored(request, flags):
                     return
@@ -59,7 +59,7 @@ def attempts(request: Request, flags: Flags, *, blocks: bool = False) -> Iterato
             waiters.discard(me)
         request.session.waiting.pop(request, None)
         if pause > _FIRST_PAUSE:
-            request.session.on_waited(request.call.target.identity, perf_counter() - began)
+            request.session.hooks.on_waited(request.call.target.identity, perf_counter() - began)
 
 
 def _is_stored(request: Request, flags: Flags) -> bool:

@@ -407,3 +407,18 @@ def _sweep(path: str, pid: int) -> bool:
         if each.startswith(start) and each.endswith(_TEMPORARY):
             unlink(os.path.join(folder, each))
     return True
+
+
+def is_main_interpreter() -> bool:
+    """Whether this is the interpreter that the process began with."""
+    import _thread
+    from importlib import import_module
+
+    known = getattr(_thread, "_is_main_interpreter", None)
+    if known is not None:
+        return bool(known())
+    try:  # Python 3.11
+        interpreters = import_module("_xxsubinterpreters")
+    except ImportError:
+        return True
+    return bool(interpreters.get_current() == interpreters.get_main())

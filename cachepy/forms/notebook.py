@@ -40,13 +40,7 @@ _CHIPS = {  # also told apart by a sign and a word
 
 def bundle_of(thing: object) -> dict[str, str]:
     """Both forms, for ``_repr_mimebundle_``."""
-    return both(_plain(thing), html_of(thing))
-
-
-def _plain(thing: Any) -> str:
-    if type(thing).__name__ != "PlannedCall":
-        return str(thing)
-    return ": ".join([f"{thing.label}  {thing.state}", *map(str, thing.reasons[:1])])
+    return both(str(thing), html_of(thing))
 
 
 def both(plain: str, html: str) -> dict[str, str]:

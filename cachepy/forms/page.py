@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from cachepy.export import Nodes
 
-    AnyPath = str | os.PathLike[str]
-
 # in the order in which they use each other
 SCRIPTS = (
     "model", "layers", "layout", "narrow", "scene", "cuts", "ruler", "paint", "lines", "view", "panel", "causes",
@@ -32,7 +30,11 @@ SCRIPTS = (
 
 
 def cache_tree_to_html(
-    path: AnyPath | None = None, *, highlight_stale: bool = True, title: str = "cachepy graph", history: bool = False
+    path: str | os.PathLike[str] | None = None,
+    *,
+    highlight_stale: bool = True,
+    title: str = "cachepy graph",
+    history: bool = False,
 ) -> str:
     r"""The graph as one HTML page to explore in a browser; also written to `path`.
 

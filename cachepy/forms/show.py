@@ -21,10 +21,8 @@ if TYPE_CHECKING:
 
     from cachepy.export import Nodes
 
-    AnyPath = str | os.PathLike[str]
 
-
-def cache_tree_to_json(path: AnyPath | None = None, *, history: bool = False) -> str:
+def cache_tree_to_json(path: str | os.PathLike[str] | None = None, *, history: bool = False) -> str:
     """The graph as JSON with a versioned schema, sorted; also written to `path`.
 
     The same graph gives the same text. The schema is ``docs/schema/cachepy-graph-1.json``.
@@ -53,7 +51,9 @@ def cache_tree_to_json(path: AnyPath | None = None, *, history: bool = False) ->
     return written(to_json(nodes_shown(history=history)), path)
 
 
-def cache_tree_to_dot(path: AnyPath | None = None, *, highlight_stale: bool = False, history: bool = False) -> str:
+def cache_tree_to_dot(
+    path: str | os.PathLike[str] | None = None, *, highlight_stale: bool = False, history: bool = False
+) -> str:
     """The graph for Graphviz; also written to `path`.
 
     Parameters
@@ -86,7 +86,9 @@ def cache_tree_to_dot(path: AnyPath | None = None, *, highlight_stale: bool = Fa
     return written(to_dot(nodes_shown(history=history), _states(highlight_stale)), path)
 
 
-def cache_tree_to_mermaid(path: AnyPath | None = None, *, highlight_stale: bool = False, history: bool = False) -> str:
+def cache_tree_to_mermaid(
+    path: str | os.PathLike[str] | None = None, *, highlight_stale: bool = False, history: bool = False
+) -> str:
     """The graph as a Mermaid flowchart, to paste into Markdown; also written to `path`.
 
     Mermaid itself draws no more than 500 edges, unless its ``maxEdges`` is set where it runs.
@@ -116,7 +118,7 @@ def cache_tree_to_mermaid(path: AnyPath | None = None, *, highlight_stale: bool 
     return written(to_mermaid(nodes_shown(history=history), _states(highlight_stale)), path)
 
 
-def cache_tree_to_prov(path: AnyPath | None = None, *, history: bool = False) -> str:
+def cache_tree_to_prov(path: str | os.PathLike[str] | None = None, *, history: bool = False) -> str:
     """The graph as provenance for publishing, PROV-JSON of the W3C; also written to `path`.
 
     Calls are activities, files and results entities, functions plans. The paths of files and the short texts of
@@ -150,9 +152,14 @@ def cache_tree_to_prov(path: AnyPath | None = None, *, history: bool = False) ->
 
 
 def cache_tree_to_rocrate(
-    path: AnyPath | None = None, *, name: str, description: str, license_url: str, author: str | None = None,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    name: str,
+    description: str,
+    license_url: str,
+    author: str | None = None,
     history: bool = False,
-) -> str:  # fmt: skip
+) -> str:
     """The graph as a research object for publishing, RO-Crate by the profile Process Run Crate.
 
     Calls are actions, files data entities, functions software. Files are named by their place, and not copied: put
@@ -249,7 +256,7 @@ def _states(highlight_stale: bool) -> dict[str, str]:
 
 
 def plot_cache_graph(
-    output: AnyPath | None = None,
+    output: str | os.PathLike[str] | None = None,
     highlight_stale: bool = True,
     *,
     level: str = "auto",

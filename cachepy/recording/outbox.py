@@ -50,7 +50,7 @@ class Outbox:
     def _fold(self, dep: Dep) -> None:
         if dep.kind in ROOTS:
             self.session.store(dep.name)
-        elif dep.kind in CALLS and not self.session.knows(dep.name):
+        elif dep.kind in CALLS and not self.session.recorder.knows(dep.name):
             self.session.show(dep.name)
 
     def close(self) -> None:

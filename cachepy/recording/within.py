@@ -129,7 +129,7 @@ def _running(session: Session, stored: str) -> Iterator[str]:
     while todo and len(seen) < _MOST_BELOW:
         call = todo.pop()
         yield call
-        event = session.event_of(call)
+        event = session.recorder.event_of(call)
         for each in event.trace.calls if event is not None else ():
             if each.name not in seen:
                 seen.add(each.name)

@@ -11,7 +11,7 @@ import time
 from cachepy.disk.handling import hard_link, mark
 from cachepy.disk.places import BROKEN
 from cachepy.disk.trust import Trust
-from cachepy.model import Record
+from cachepy.model import Item
 from cachepy.upkeep.examine import stamp_of
 
 TYPE_CHECKING = False
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cachepy.disk.entryfile import Stamp
 
 
-class Moved(Record):
+class Moved(Item):
     """A broken file that `cache_repair` put aside.
 
     Attributes

@@ -7,10 +7,11 @@ examine, maintain, model, store, trial.
 from __future__ import annotations
 
 import os
+from _collections_abc import Callable
 
 from cachepy.disk.places import ENTRY, OLD
 from cachepy.errors import UsageError, UsageValueError
-from cachepy.model import Record
+from cachepy.model import Item, Report
 from cachepy.store import Store
 from cachepy.upkeep.examine import FOREIGN, OTHER, call_of, looks, read_graph, read_memo
 from cachepy.upkeep.stock import root_of
@@ -18,7 +19,6 @@ from cachepy.values import amounts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from cachepy.model import Event
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cachepy.upkeep.trial import Differing, Tried, Unable
 
 
-class Problem(Record):
+class Problem(Item):
     """A file that is not as cachepy wrote it.
 
     Attributes
@@ -58,7 +58,7 @@ class Problem(Record):
         return f"{self.path}{f' ({self.call})' if self.call else ''}: {self.what}"
 
 
-class Checked(Record, defaults=((),)):
+class Checked(Report, defaults=((),)):
     """What `cache_verify` found; ``str()`` tells all of it.
 
     Attributes

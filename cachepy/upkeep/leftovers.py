@@ -114,7 +114,7 @@ def _unneeded_code(store: Store) -> list[str]:
         if entry.is_other:  # what it needs is known to another version of cachepy only
             return []
         needed.update(d.digest for event in entry.events for d in event.trace.deps if d.kind in CODES)
-    current_session()._code_kept.clear()  # written again when a call needs them again
+    current_session().stored_code.forget()
     return [p for p in records if digest_in(p) not in needed and is_ours(p)]
 
 

@@ -18,7 +18,7 @@ from cachepy.disk.owner import read_claim
 from cachepy.disk.payload import Payload
 from cachepy.disk.places import CLAIM, ENTRY, OLD, TEMPORARY, VALID
 from cachepy.errors import CachepyError, EntryError
-from cachepy.model import Event, Record
+from cachepy.model import Event, Report
 from cachepy.recording.compact import shrink
 from cachepy.refusal import refuse
 from cachepy.rows.packed import pack, row_of, times
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from cachepy.upkeep.examine import Look
 
 
-class Repaired(Record):
+class Repaired(Report):
     """What `cache_repair` did, or with ``dry_run`` would do; ``str()`` tells all of it.
 
     Attributes

@@ -15,8 +15,8 @@ from cachepy.disk.claims import Claim, Claims
 from cachepy.disk.files import Files
 from cachepy.disk.payload import pack
 from cachepy.disk.statmemo import ReadMemo
-from cachepy.errors import RerunError, UndigestableError
-from cachepy.model import Record
+from cachepy.errors import RerunError, UndigestableError, Warner
+from cachepy.model import Item, Record
 from cachepy.reach.guard import Era
 from cachepy.refusal import refuse
 from cachepy.session import Session, current_session, use_session
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _COROUTINE = 0x80
 
 
-class Differing(Record):
+class Differing(Item):
     """A call that gave a different result when `cache_verify` ran it again.
 
     Attributes
@@ -69,7 +69,7 @@ class Differing(Record):
         return f"{self.label} gave {self.now}, before {self.before} ({self.call})"
 
 
-class Unable(Record):
+class Unable(Item):
     """Calls of a function that `cache_verify` could not run again.
 
     Attributes
@@ -237,23 +237,28 @@ def _result(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return pool.submit(asyncio.run, fn(*args, **kwargs)).result()
 
 
+class _NoWarner(Warner):
+    """What cannot be stored here need not be."""
+
+    def warn(self, category: type[Warning], message: str, *once: object) -> None: ...
+
+
 class TrialSession(Session):
     """Reads the cache and writes nothing: no entry, no record, no claim, no memo."""
+
+    _warner = _NoWarner
 
     def __init__(self, outer: Session) -> None:
         super().__init__(_NoSink())
         self.files = Files(ReadMemo())
         self.claims = _NoClaims()
-        self._functions = outer._functions  # local functions are found nowhere else
+        self.functions = outer.functions  # local functions are found nowhere else
         for store in outer.stores():
             self.store(store.root).trust = store.trust
 
     def store(self, root: str) -> Store:
         found = self._stores.get(root)
         return found if found is not None else self._stores.setdefault(root, _ReadStore(root))
-
-    def warn(self, category: type[Warning], message: str, *once: object) -> None:
-        """What cannot be stored here need not be."""
 
 
 class _NoSink:

@@ -23,6 +23,7 @@ from distributed import Client, LocalCluster
 from ways import ByMap, assert_graph
 
 from cachepy import cache_tree_nodes, cache_tree_reset, current_session
+from cachepy.hooks import chain
 from cachepy.session import Session, use_session
 from dask_plugin import ClusterGraph, connect, delayed, with_caller
 from dask_plugin.records import TOPIC
@@ -42,10 +43,10 @@ def in_memory():
 
 def test_connect_twice_is_connect_once(client, data, serial):
     _, graph = serial("tutorial")
-    before = len(current_session().refreshers), len(current_session().couriers)
+    before = list(chain(current_session().hooks))
     again = connect(client)
     assert isinstance(again, ClusterGraph)
-    assert (len(current_session().refreshers), len(current_session().couriers)) == before
+    assert list(chain(current_session().hooks)) == before
     ways.tutorial(ByMap(client), data)
     assert_graph(graph)
 
@@ -85,6 +86,19 @@ def test_a_closed_connection_still_says_where_it_was():
     assert repr(connection).startswith("<cluster graph of ")
 
 
+def test_a_connection_that_is_not_open_yet_says_so(cluster, session):
+    async def look():
+        async with Client(cluster.scheduler_address, asynchronous=True) as client:
+            connection = connect(client)
+            before = repr(connection)
+            await connection
+            return before, repr(connection)
+
+    before, after = asyncio.run(look())
+    assert ", not open yet: await it" in before
+    assert "not open" not in after and "closed" not in after
+
+
 def test_two_clients_each_see_all(client, cluster, data, serial):
     _, graph = serial("tutorial")
     with use_session(Session()) as mine, Client(cluster, set_as_default=False) as other, connect(other) as connection:
@@ -122,12 +136,13 @@ def test_client_leaves_and_comes_back(cluster, session, data, serial):
 
 def test_close_stops_the_updates(cluster, session, data, serial):
     _, graph = serial("tutorial")
-    refreshers, couriers = list(session.refreshers), list(session.couriers)
+    hooks = session.hooks
     with Client(cluster, set_as_default=False) as client:
         connection = connect(client)
         connection.close()
         connection.close()
-        assert (session.refreshers, session.couriers) == (refreshers, couriers)
+        assert session.hooks is hooks
+        assert repr(connection).startswith(f"<cluster graph of {cluster.scheduler_address}, closed: connect(client) listens")
         ways.tutorial(ByMap(client), data)
         assert cache_tree_nodes() == {}
         with connect(client) as again:

@@ -24,7 +24,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from cachepy import cache_file, cache_tree_nodes
 from cachepy.model import Dep, Event, Reason, Trace
-from cachepy.session import Session, current_session
+from cachepy.session import current_session
 from dask_plugin import connect, delayed
 from dask_plugin import dashboard as dashboard_module
 from dask_plugin import now as now_module
@@ -49,7 +49,6 @@ HOSTILE = [
     "\u202eright to left",
     "x" * 5000,
 ]
-needs_hooks = pytest.mark.skipif(not hasattr(Session(), "on_failure"), reason="the session does not tell of failures yet")
 
 
 @pytest.fixture
@@ -209,7 +208,6 @@ def test_calls_that_a_caller_sent_to_workers_are_no_hits(client, data):
     assert sum(row["hits"] for row in shown.values()) == 0
 
 
-@needs_hooks
 def test_failures_are_counted(local, tmp_path):
     @cache_file(tmp_path / "cache")
     def bad(n):
@@ -233,7 +231,6 @@ def test_failures_are_counted(local, tmp_path):
     assert ("cachepy_last_run_timestamp_seconds", "bad") not in ours
 
 
-@needs_hooks
 def test_waits_are_counted(local, tmp_path):
     begun, gate = str(tmp_path / "begun"), str(tmp_path / "gate")
 
@@ -657,7 +654,6 @@ def test_many_that_run_are_counted():
     assert len(shown["running"]) == 30 and shown["more_running"] == 70
 
 
-@needs_hooks
 def test_failures_say_what_they_said(local, tmp_path):
     @cache_file(tmp_path / "cache")
     def bad(n):

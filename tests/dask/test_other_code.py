@@ -26,7 +26,7 @@ from other_code_module import by_environment, frames
 from cachepy import cache_tree_nodes
 from cachepy.session import Session, use_session
 from dask_plugin import OtherCodeWarning, connect, delayed, with_caller
-from dask_plugin.differences import MINOR, Differences
+from dask_plugin.differences import _MOST_SENT, MINOR, Differences
 
 pytestmark = pytest.mark.dask
 
@@ -455,6 +455,15 @@ def test_code_of_another_client_is_not_ours():
         warnings.simplefilter("always")
         Differences(session).arrived(("other", "__main__:load", "0" * 32, True), "tcp://there")
     assert caught == []
+
+
+def test_what_was_sent_is_remembered_within_bounds():
+    sent = Differences(Session())
+    for number in range(_MOST_SENT + 5):
+        sent.departed(f"m:f{number}", "1")
+    assert len(sent._sent) <= _MOST_SENT
+    assert sent._is_ours(f"m:f{_MOST_SENT + 4}", "1")
+    assert not sent._is_ours("m:other", "1")
 
 
 def test_a_filter_that_makes_errors_stops_no_messages(capfd):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, assert_type
 
 from distributed import Client
@@ -31,7 +32,10 @@ def tasks() -> None:
 
 
 def callers() -> None:
-    assert_type(with_caller(load), with_caller)
-    parent: cachepy.with_caller = with_caller(load)
+    assert_type(with_caller(load)("a"), list[int])
+    with_caller(load)(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    parent: cachepy.with_caller[[str], list[int]] = with_caller(load)
+    with ThreadPoolExecutor() as pool:
+        assert_type(pool.submit(cachepy.with_caller(load), "a"), Future[list[int]])
     cachepy.with_caller("load")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert parent

@@ -46,6 +46,9 @@ cache_file("cache", trusted_owners="*")  # type: ignore[call-overload]  # pyrigh
 cache_file("cache", signing_key=1)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
 cache_file("cache", umask=["007"])  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
 
+everything(versoin="3")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+everything(env_vars="HOME")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+
 
 @everything(version="3")
 def one(x: int) -> str:

@@ -8,14 +8,14 @@ import warnings
 import pytest
 
 from cachepy import CheapCallWarning, Session, cache_file, use_session
-from cachepy import hot as hot_module
+from cachepy.calls.slow import Slow
 
 
 @pytest.fixture
 def cheap(monkeypatch, tmp_path):
     """Makes a cached function whose hits cost as many seconds as one says, whatever the clock does."""
     cost = {"s": 1.0}
-    monkeypatch.setattr(hot_module, "cost_of", lambda *_: cost["s"])
+    monkeypatch.setattr(Slow, "cost_of", staticmethod(lambda *_: cost["s"]))
 
     def make(body=lambda x: x, **options):
         def f(x):
@@ -80,4 +80,4 @@ def test_the_real_cost_is_that_of_a_hit(tmp_path):
 
         g(1)
         request = g.__cachepy__.request((1,), {})
-        assert 1e-7 < hot_module.cost_of(request, request.look(), 0) < 1
+        assert 1e-7 < Slow.cost_of(request, request.look(), 0) < 1

@@ -458,7 +458,7 @@ def test_a_tracked_file_that_appears_just_now(world, monkeypatch):
         Path("n.txt").write_text("1")
         return heat(*args)
 
-    monkeypatch.setattr("cachepy.hot.heat", late)
+    monkeypatch.setattr("cachepy.calls.slow.Slow.heat", staticmethod(late))
     m.tracks_nothing(1)
     monkeypatch.undo()
     os.chdir(world.folder)

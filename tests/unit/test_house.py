@@ -26,7 +26,7 @@ STATE = {
     "cachepy/graph.py:_held": "their locks, while the process forks",
     "cachepy/opened.py:bodies": "what runs in this process: threads without a caller belong to no session",
     "cachepy/session.py:_default": "the one default Session",
-    "cachepy/session.py:_makers": "threads in the midst of making a part of some Session: a signal handler must not wait for itself",
+    "cachepy/lazyparts.py:_makers": "threads in the midst of making a part of some Session: a signal handler must not wait for itself",
     "cachepy/values/modules.py:_arrived": "the script whose code this process was sent, as `sys.modules` has its own",
     "cachepy/disk/journal.py:_opened": "the files of all sessions together count against what a process may open",
     "cachepy/disk/journal.py:_process": "the number of this process in the names of its files, made anew after a fork",

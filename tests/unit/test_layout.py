@@ -21,7 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "exits": set(),
     "errors": set(),
     "refusal": set(),
-    "model": {"notebook", "sentences"},
+    "model": {"notebook", "prompt", "sentences"},
     "world": set(),
     "kinds": {"model"},
     "verify": {"kinds", "model"},
@@ -45,26 +45,27 @@ ALLOWED: dict[str, set[str]] = {
         "code", "digest", "files", "flat", "guard", "key", "kinds", "modules", "mounts", "opened", "patterns", "probe",
         "program", "store", "trace",
     },
-    "sink": {"compact", "guard", "lacking", "packed", "probe"},
+    "sink": {"compact", "graph", "guard", "lacking", "lazyparts", "packed", "probe"},
     "parts": set(),
     "methods": set(),
     "preload": set(),
+    "hooks": {"trace"},
+    "lazyparts": set(),
+    "functions": set(),
+    "namer": {"bytecode", "code", "digest", "found", "members"},
     "session": {
-        "kinds", "probe", "code", "compact", "edited", "guard", "later", "model", "modules", "opened", "parts", "patterns", "pieces", "places", "refusal",
-        "sink", "sizes", "source", "store", "trace", "trust",
+        "claims", "code", "edited", "files", "functions", "graph", "hooks", "kinds", "lazyparts", "model", "modules", "mounts", "namer",
+        "opened", "outbox", "parts", "patterns", "places", "refusal", "sink", "sizes", "slow", "source", "statmemo", "store",
+        "stored_code", "trace", "trust", "written",
     },
     "answers": {"tabled"},
     "api": {"answers", "lacking", "programs", "session"},
     "questions": {"kinds", "tabled", "flows", "key", "model", "program", "refusal", "session", "stock"},
     "engine": {
-        "bypass", "closures", "code", "guard", "handling", "key", "kin", "model", "nearest", "options", "request",
+        "bypass", "closures", "code", "guard", "handling", "key", "kin", "model", "namer", "nearest", "options", "request",
         "session", "sizes",
     },
-    "decorator": {"engine", "guard", "methods", "options", "program", "questions", "request", "session"},
-    "later": {
-        "claims", "closures", "extensions", "files", "graph", "hot", "imports", "miss", "mounts", "outbox", "registry",
-        "source", "statmemo", "written",
-    },
+    "decorator": {"engine", "guard", "lazyparts", "methods", "options", "program", "questions", "request", "session"},
     "cli": {"commands", "exits"},
     "__main__": {"cli"},
     # values/
@@ -75,6 +76,7 @@ ALLOWED: dict[str, set[str]] = {
     "label": {"methods"},
     "fresh": set(),
     "sentences": set(),
+    "prompt": set(),
     "found": {"methods", "modules"},
     "rules": {"found", "methods", "modules"},
     "registry": {"found", "hints", "lazy", "methods", "modules", "recipes", "rules"},
@@ -159,6 +161,7 @@ ALLOWED: dict[str, set[str]] = {
     "lacking": {"compact", "entryfile", "handling", "meta", "model", "moved", "packed", "places", "table"},
     "within": {"amounts", "entryfile", "handling", "locks", "meta", "places", "store"},
     "compact": {"kinds", "handling", "journal", "locks", "model", "packed", "places", "store", "table", "tidy"},
+    "stored_code": {"compact", "edited", "pieces", "places", "source"},
     # calls/
     "bypass": {"program", "refusal", "session", "trace"},
     "deadlock": set(),
@@ -171,16 +174,16 @@ ALLOWED: dict[str, set[str]] = {
     "motion": {"deadlock", "owner"},
     "patience": {"motion", "owner"},
     "waiting": {"deadlock", "patience", "trace"},
-    "closures": {"bytecode", "code", "digest", "members", "model", "modules", "found"},
+    "closures": {"code", "digest", "members", "model", "modules", "namer", "found"},
     "inputs": {
-        "kinds", "closures", "code", "flat", "flows", "kept", "model", "nearest", "numbers", "outputs", "paths", "patterns", "probe", "routes",
-        "trace", "verify",
+        "kinds", "closures", "code", "flat", "flows", "kept", "model", "namer", "nearest", "numbers", "outputs", "paths", "patterns", "probe",
+        "routes", "trace", "verify",
     },
     "kin": {"handling", "journal", "mailbox", "opened", "owner", "session"},
-    "unseen": {"kinds", "kin", "model", "places", "routes", "session"},
+    "unseen": {"functions", "kinds", "kin", "model", "places", "routes", "session"},
     "codes": {"code", "digest", "members", "modules", "probe"},
     "again": {"kinds", "code", "kept", "model", "refusal", "session", "wire"},
-    "carry": {"kin", "opened", "options", "places", "refusal", "session", "trace"},
+    "carry": {"kin", "lazyparts", "opened", "options", "places", "refusal", "session", "trace"},
     "request": {"code", "label", "model", "nearest", "places", "probe", "program", "session", "store", "tidy", "trace", "verify"},
     "track": {"bypass", "kin", "session", "trace"},
     "revive": {"kinds", "again", "model", "trace", "verify"},
@@ -188,8 +191,9 @@ ALLOWED: dict[str, set[str]] = {
         "kinds", "again", "bypass", "digest", "entryfile", "flat", "handling", "inputs", "label", "model", "nearest", "opened", "outputs",
         "payload", "program", "session", "trace", "unseen", "within",
     },
+    "slow": {"extensions", "hooks", "hot", "imports", "miss", "registry"},
     "miss": {
-        "bypass", "changes", "claims", "closures", "graph", "key", "loops", "model", "opened", "paths", "refusal", "revive", "run",
+        "bypass", "changes", "claims", "closures", "graph", "key", "loops", "model", "namer", "opened", "paths", "refusal", "revive", "run",
         "session", "source", "trace",
         "waiting", "pickler",
     },
@@ -213,9 +217,9 @@ ALLOWED: dict[str, set[str]] = {
         "renewed", "session", "sources", "verify",
     },
     "causes": {"amounts", "model"},
-    "plan": {"amounts", "model", "progress", "session", "stale", "verify"},
+    "plan": {"amounts", "model", "progress", "prompt", "session", "stale", "verify"},
     "refresh": {
-        "again", "code", "jobs", "model", "numbers", "plan", "probe", "program", "progress", "refusal", "session", "stale",
+        "again", "code", "jobs", "model", "numbers", "plan", "probe", "program", "progress", "prompt", "refusal", "session", "stale",
         "verify",
     },
     # upkeep/
@@ -271,7 +275,7 @@ ALLOWED: dict[str, set[str]] = {
 
 # imports inside a function that close a loop on purpose: (importer, imported)
 LATE = {
-    ("session", "later"),  # loaded when something is asked for that hits do not need
+    ("session", "slow"),  # made when a call is no hit
     ("answers", "tabled"),  # reached only when somebody looks at an answer
     ("questions", "tabled"),  # likewise, at a cached function
     ("model", "notebook"),  # reached only when a notebook shows a record
@@ -280,7 +284,7 @@ LATE = {
 
 # the parts of cachepy that dask_plugin may use
 PUBLIC_TO_DASK = {
-    "__init__", "api", "carry", "codes", "engine", "errors", "graph", "guard", "jobs", "kinds", "methods", "model", "program", "session", "sink",
+    "__init__", "api", "carry", "codes", "engine", "errors", "graph", "guard", "hooks", "jobs", "kinds", "methods", "model", "program", "session", "sink",
     "trace", "wire",
 }
 
@@ -434,6 +438,76 @@ def test_heavy_libraries_are_imported_where_they_are_used(name):
 def test_dask_plugin_uses_only_public_parts(name):
     found = imports(DASK_PLUGIN[name].read_text(encoding="utf-8"), "dask_plugin")
     assert not parts_of_cachepy(found) - PUBLIC_TO_DASK
+
+
+CHANGING = {"add", "append", "clear", "discard", "extend", "insert", "pop", "popitem", "remove", "setdefault", "update"}
+
+
+def is_session(node: ast.expr, names: set[str]) -> bool:
+    """Whether an expression is a session, as far as its text tells."""
+    match node:
+        case ast.Name(id=name):
+            return name in names
+        case ast.Attribute(attr="session"):
+            return True
+        case ast.Call(func=ast.Name(id="current_session" | "Session")):
+            return True
+    return False
+
+
+def is_of_session(node: ast.AST, names: set[str]) -> bool:
+    """Whether it is an attribute of a session, or an item of one."""
+    while isinstance(node, ast.Subscript):
+        node = node.value
+    return isinstance(node, ast.Attribute) and is_session(node.value, names)
+
+
+def changes_of_sessions(source: str) -> list[str]:
+    """What a module assigns, deletes or changes of what hangs on a session."""
+    tree = ast.parse(source)
+    named = {"session"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and is_session(node.value, named):
+            named |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    found: list[str] = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(ctx=ast.Store() | ast.Del()) | ast.Subscript(ctx=ast.Store() | ast.Del()):
+                found += [ast.unparse(node)] if is_of_session(node, named) else []
+            case ast.Call(func=ast.Name(id="setattr" | "delattr" | "vars"), args=[first, *_]):
+                found += [ast.unparse(node)] if is_session(first, named) else []
+            case ast.Call(func=ast.Attribute(value=inside, attr=method)) if method in CHANGING:
+                found += [ast.unparse(node)] if is_of_session(inside, named) else []
+    return found
+
+
+@pytest.mark.parametrize("name", DASK_PLUGIN)
+def test_dask_plugin_changes_nothing_of_a_session(name):
+    """It plugs in hooks (`Session.plug`), and takes them off again."""
+    assert changes_of_sessions(DASK_PLUGIN[name].read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "session.sink = sink",
+        "self.session.sink, self.era = sink, 1",
+        "graph.session.couriers[:] = []",
+        "current_session().on_wait = wait",
+        "graph.session.refreshers.append(refresh)",
+        "mine = current_session()\nmine.sent |= sent",
+        "del session.owners[call]",
+        "setattr(session, 'sink', sink)",
+        "vars(session)['sink'] = sink",
+    ],
+)
+def test_a_change_of_a_session_is_seen(line):
+    assert changes_of_sessions(line)
+
+
+def test_what_is_no_change_of_a_session_is_none():
+    source = "self.session = session\nsession.plug(hooks)\nsession.graph.apply(event)\nself.sink = session.sink\nrow.append(session)"
+    assert changes_of_sessions(source) == []
 
 
 def imported_by(statement: str) -> set[str]:

@@ -122,7 +122,7 @@ def test_a_long_plan_is_cut():
 
 
 def test_a_planned_call_is_one_line_of_text():
-    assert shown(planned("a.csv", "stale"))[1] == "f(a.csv)  stale: file a.csv changed"
+    assert shown(planned("a.csv", "stale"))[1] == "f(a.csv) is stale: file a.csv changed"
 
 
 def test_a_verdict_shows_changed_lines_of_code():

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import ast
 import doctest
+import functools
+import importlib
 import inspect
 import pydoc
+import re
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any, get_type_hints
 
 import pytest
 from numpydoc.docscrape import ClassDoc
@@ -18,6 +23,9 @@ from numpydoc.validate import ERROR_MSGS, validate
 import cachepy
 import dask_plugin
 from cachepy import cache_file
+from cachepy.methods import QUESTIONS
+from cachepy.model import Record
+from cachepy.questions import Questions
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [f"{module.__name__}.{name}" for module in (cachepy, dask_plugin) for name in module.__all__]
@@ -125,11 +133,92 @@ def test_a_parameter_is_annotated_alike_everywhere():
     for name in NAMES:
         for parameter in parameters(name):
             text = str(parameter.annotation).strip("'").removesuffix(" | None")
-            text = text.replace("AnyPath", "str | os.PathLike[str]")
-            if text != "Any":
-                kinds.setdefault(parameter.name, set()).add(text)
+            kinds.setdefault(parameter.name, set()).add(text)
     several = {name: kinds for name, kinds in kinds.items() if len(kinds) > 1}
-    assert several == {"root": {"Roots", "str"}}  # a picture has one, a plan may have several
+    path = "str | os.PathLike[str]"
+    assert several == {
+        "root": {"str | Iterable[str]", "str"},  # a picture has one, a plan may have several
+        "cache_dir": {path, f"{path} | Callable[..., object]"},  # `@cache_file` without parentheses gets the function
+        "client": {"Client", "object"},  # cachepy knows no client by its type, `connect` does
+    }
+
+
+# what takes any value, and why
+TAKES_ANY = {
+    "cachepy.cache_file(unknown)": "an option that does not exist is told by its name",
+    "cachepy.cache_tree_refresh(client)": "cachepy does not know the clients of its plugins: they say which are theirs",
+    "dask_plugin.delayed(obj)": "what dask.delayed takes",
+    "cachepy.cache_file.key(args)": "what the function takes, and so are the next ones: type checkers see its own",
+    "cachepy.cache_file.key(kwargs)": "likewise",
+    **{f"cachepy.cache_file.{q}({n})": "likewise" for q in ("is_cached", "explain", "clear") for n in ("args", "kwargs")},
+}
+
+
+def typed() -> dict[str, Any]:
+    """What users call: the public functions and classes, the methods that the docs show, and the questions."""
+    shown = {name: found(name) for name in NAMES if not is_problem(name)}
+    shown |= {f"dask_plugin.ClusterGraph.{n}": getattr(dask_plugin.ClusterGraph, n) for n in ("nodes", "sync", "close")}
+    shown["cachepy.with_caller.__call__"] = cachepy.with_caller.__call__
+    return shown | {f"cachepy.cache_file.{name}": getattr(Questions, name) for name in QUESTIONS}
+
+
+def names_for_checkers(module: ModuleType) -> dict[str, Any]:
+    """What a module has for type checkers only; of what exists for them alone a class of that name."""
+    tree = ast.parse(inspect.getsource(module))
+    blocks = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    seen: dict[str, Any] = {}
+    for node in (each for block in blocks for each in block.body):
+        if isinstance(node, ast.ImportFrom):
+            home = importlib.import_module(node.module)
+            seen |= {a.name: getattr(home, a.name, None) or type(a.name, (), {}) for a in node.names}
+        elif isinstance(node, ast.Assign):
+            exec(compile(ast.Module([node], []), module.__name__, "exec"), vars(module) | seen, seen)
+        elif isinstance(node, ast.ClassDef):
+            seen[node.name] = type(node.name, (), {})
+    return seen
+
+
+@pytest.mark.parametrize("name", typed())
+def test_every_parameter_has_a_type_that_says_what_it_takes(name):
+    """What `help`, editors and `typing.get_type_hints` show."""
+    thing = typed()[name]
+    given = [p for p in inspect.signature(thing).parameters.values() if p.name != "self"]
+    where = thing.__init__ if inspect.isclass(thing) and not issubclass(thing, Record) else thing
+    hints = get_type_hints(where, localns=names_for_checkers(sys.modules[thing.__module__]))
+    for parameter in given:
+        assert "Any" not in re.findall(r"\w+", str(parameter.annotation)), parameter
+        is_any = hints[parameter.name] is object
+        assert is_any == (f"{name}({parameter.name})" in TAKES_ANY), parameter
+
+
+def test_what_takes_any_value_exists():
+    assert {place.partition("(")[0] for place in TAKES_ANY} <= set(typed())
+
+
+def groups() -> dict[str, list[str]]:
+    """The names of `cachepy.__all__` under their headings."""
+    text = (ROOT / "cachepy" / "__init__.py").read_text(encoding="utf-8")
+    body = re.search(r"^__all__ = \[.*?\n(.*?)^\]", text, re.MULTILINE | re.DOTALL)[1]
+    found = re.split(r"^    # (.+)\n", body, flags=re.MULTILINE)
+    assert found[0] == ""
+    return {title: re.findall(r'"(\w+)"', names) for title, names in zip(found[1::2], found[2::2], strict=True)}
+
+
+def test_public_names_stand_in_six_groups_in_the_words_and_the_order_of_the_docs():
+    grouped = groups()
+    assert list(grouped) == ["Cache", "Graph", "Staleness", "Export and views", "Maintain", "Results and warnings"]
+    assert [name for names in grouped.values() for name in names] == cachepy.__all__
+    api = ROOT / "docs" / "reference" / "api"
+    index = (api / "index.md").read_text(encoding="utf-8")
+    pages = re.findall(r"^- \[(.+?)\]\((\w+\.md)\): (.*)$", index, re.MULTILINE)
+    shown = {title: re.findall(r"\]\[cachepy\.(\w+)\]", names) for title, _, names in pages[:-1]}
+    assert (shown, list(shown)) == (grouped, list(grouped))
+    for title, page, _ in pages[:-1]:
+        text = (api / page).read_text(encoding="utf-8")
+        assert text.startswith(f"# {title}\n")
+        assert re.findall(r"^::: cachepy\.(\w+)$", text, re.MULTILINE) == grouped[title]
+    menu = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert re.findall(r"- (.+): reference/api/(\w+\.md)", menu) == [(title, page) for title, page, _ in pages]
 
 
 def test_names_and_homes_agree():
@@ -168,6 +257,16 @@ def test_help_of_the_decorator_answers_what_users_ask():
     assert [p.name for p in parameters("cachepy.cache_file")] == [*OPTIONS, "unknown"]
 
 
+def test_a_decorator_can_be_changed_by_all_options_and_their_types_are_the_same():
+    """What `@cached(version="2")` takes, for type checkers, is what `cache_file` takes."""
+    tree = ast.parse((ROOT / "cachepy" / "decorator.py").read_text(encoding="utf-8"))
+    [given] = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and node.name == "Given"]
+    fields = {ast.unparse(n.target): ast.unparse(n.annotation) for n in given.body if isinstance(n, ast.AnnAssign)}
+    options = [f.args for f in tree.body if isinstance(f, ast.FunctionDef) and f.name == "cache_file"][1]
+    assert fields == {arg.arg: ast.unparse(arg.annotation) for arg in [*options.args, *options.kwonlyargs]}
+    assert list(fields) == [p.name for p in parameters("cachepy.cache_file")][:-1]
+
+
 def test_defaults_in_the_signature_are_those_of_the_options():
     from cachepy.calls.options import Options
 
@@ -184,6 +283,23 @@ def test_help_of_a_decorated_function_is_its_own(tmp_path):
     text = pydoc.render_doc(scaled, renderer=pydoc.plaintext)
     assert "scaled(values: 'list[float]', by: 'float' = 2.0) -> 'list[float]'" in text
     assert "Multiply each value." in text
+
+
+def test_a_cached_function_is_a_function_to_everybody_who_looks(tmp_path):
+    """Its `repr` is that of functions: no class of ours could be one for pickle, Dask, `inspect`, pytest and methods."""
+
+    def scaled(values: list[float], by: float = 2.0) -> list[float]:
+        return [by * value for value in values]
+
+    cached = cache_file(tmp_path)(scaled)
+    assert type(cached) is FunctionType and inspect.isfunction(cached)
+    assert str(cached) == repr(cached) == f"<function {scaled.__qualname__} at {id(cached):#x}>"
+    assert inspect.signature(cached) == inspect.signature(scaled)
+    assert get_type_hints(cached) == get_type_hints(scaled)
+    assert inspect.getsource(cached) == inspect.getsource(scaled)
+    around = functools.wraps(cached)(lambda *values: cached(*values))
+    assert (around.__name__, inspect.unwrap(around), around.key([1.0])) == ("scaled", scaled, cached.key([1.0]))
+    assert repr(cached.key) == f"<bound method Questions.key of cached function {__name__}:{scaled.__qualname__}>"
 
 
 @pytest.mark.parametrize("question", ["explain", "is_cached", "key", "clear"])

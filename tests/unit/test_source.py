@@ -457,13 +457,13 @@ def test_record_is_made_once_and_never_breaks_a_call(project, monkeypatch):
     pieces = project.pieces()
     made = []
     monkeypatch.setattr("cachepy.reach.source.code_record", lambda *given: made.append(given) or code_record(*given))
-    session.keep_code(store, "d" * 32, pieces)
-    Session().keep_code(store, "d" * 32, pieces)
+    session.stored_code.keep(store, "d" * 32, pieces)
+    Session().stored_code.keep(store, "d" * 32, pieces)
     assert len(made) == 1
     assert [p for p, _ in loaded(store.codes("d" * 32)[0])] == list(pieces)
     monkeypatch.setattr(source.Sources, "_find", lambda *_: 1 / 0)
     session.sources._texts.clear()
-    session.keep_code(store, "e" * 32, pieces)
+    session.stored_code.keep(store, "e" * 32, pieces)
     assert [text for _, text in loaded(store.codes("e" * 32)[0])] == [""] * len(pieces)
 
 

@@ -1,0 +1,23 @@
+"""What a call that is no hit goes through, whom it tells of that, and what the walk of some code needs.
+
+Loaded at once: a process that loses sight of the files has all of it, or stores nothing.
+"""
+
+from __future__ import annotations
+
+import cachepy.hooks
+import cachepy.reach.extensions
+import cachepy.reach.imports
+import cachepy.values.registry  # noqa: F401 - see above
+from cachepy.calls.miss import Miss, Uncached
+from cachepy.hot import Hots, cost_of, heat
+
+
+class Slow:
+    """The steps behind the fast ones, by their names."""
+
+    Miss = Miss
+    Uncached = Uncached
+    Hots = Hots
+    heat = staticmethod(heat)
+    cost_of = staticmethod(cost_of)
