@@ -8,7 +8,7 @@ from cachepy.code import cached_target
 from cachepy.digest import Digester, digest_bytes, name_of
 from cachepy.errors import UndigestableError
 from cachepy.reach.bytecode import code_bytes
-from cachepy.reach.kinds import is_immutable
+from cachepy.reach.members import is_immutable
 from cachepy.values.found import cells_of
 
 TYPE_CHECKING = False

@@ -55,7 +55,7 @@ ALLOWED: dict[str, set[str]] = {
     "namer": {"bytecode", "code", "digest", "found", "members"},
     "session": {
         "claims", "code", "edited", "files", "functions", "graph", "hooks", "kinds", "lazyparts", "model", "modules", "mounts", "namer",
-        "opened", "outbox", "parts", "patterns", "places", "refusal", "sink", "sizes", "slow", "source", "statmemo", "store",
+        "opened", "outbox", "parts", "patterns", "places", "probe", "refusal", "sink", "sizes", "slow", "source", "statmemo", "store",
         "stored_code", "trace", "trust", "written",
     },
     "answers": {"tabled"},
