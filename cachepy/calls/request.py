@@ -14,6 +14,7 @@ from cachepy.errors import CacheWriteWarning, EntryError, EntryReplacedError, un
 from cachepy.model import BELOW, Event, title_of
 from cachepy.probe import LiveProbe
 from cachepy.program import is_at_top, note
+from cachepy.reach.guard import MISSING
 from cachepy.session import Session
 from cachepy.store import Stored
 from cachepy.trace import caller
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from cachepy.disk.kept import Arguments
     from cachepy.engine import CachedCall, Flags
 
+CHANGED = "cachepy.disk.changed"  # where what stands for a result is from, if the body changed its arguments
 _LOOKED_AT = "0"  # one call of sixteen that fail, by a digit of its key, looks how many signs there are
 _LOOKS = 5  # at an entry that others replace all the time
 
@@ -164,6 +166,9 @@ class Request:
         except (EntryError, OSError) as error:
             self.session.warn_unread(error, f"{self.call.fname} runs again", "value", self.id)
             return None
+        is_plain = type(value).__module__ != CHANGED
+        if not is_plain and (value := self._put_back(value)) is MISSING:
+            return None
         self.hit = Hit(event, value)
         for identity, reach in self.opaque.items():
             self.session.warn_unseen(identity, reach)
@@ -183,9 +188,18 @@ class Request:
         self.session.renew_code((self.reach, *verifier.probe.reaches))
         if self.call.options.verbose:
             self.log("hit", "")
-        elif self.found is None or not self.found.code:  # what came as an argument is no code that a name leads to
+        elif is_plain and not (self.found and self.found.code):  # what came as an argument, no name leads to
             self.call.warm(self, stored, index, verifier)
         return self.hit
+
+    def _put_back(self, changed: Any) -> Any:
+        """The result, after the arguments were changed as the body changed its own; MISSING if they cannot be."""
+        try:
+            return changed.put_back(dict(self.call.binder.named(self.values)))
+        except Exception as error:  # unpickling runs code of any class
+            if type(error).__module__ != CHANGED:
+                self.session.warn_unread(error, f"{self.call.fname} runs again", "value", self.id)
+            return MISSING
 
     def cannot_write(self, error: OSError) -> None:
         self.session.warn(

@@ -13,7 +13,7 @@ from xxhash import xxh3_128
 
 from cachepy.values.arrow import HashSink, arrow_rule
 from cachepy.values.found import digest_bytes, form
-from cachepy.values.rules import attributes_of, note_dropped, once
+from cachepy.values.rules import attributes_of, note_dropped, once, once_read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,9 +117,11 @@ def _array(array: Any, pickler: ValuePickler) -> Any:
     return _numbers(array, pickler)
 
 
-@once
-def _numbers(array: Any, _: ValuePickler) -> Any:
+def _read(array: Any, _: ValuePickler) -> Any:
     return form("array", *_dtype(array.dtype), array.shape, _content(array))
+
+
+_numbers = once_read(_read, lambda array: array.nbytes)
 
 
 def _array_subclass(array: Any, pickler: ValuePickler) -> Any:
@@ -277,12 +279,18 @@ def _polars(cls: type) -> Rule | None:
     import polars as pl
 
     if issubclass(cls, pl.DataFrame):
-        return once(lambda frame, _: form("polars frame", _polars_ipc(frame)))
+        return once_read(lambda frame, _: form("polars frame", _polars_ipc(frame)), _polars_size)
     if issubclass(cls, pl.Series):
-        return once(lambda series, _: form("polars series", series.name, _polars_ipc(series.to_frame())))
+        return once_read(
+            lambda series, _: form("polars series", series.name, _polars_ipc(series.to_frame())), _polars_size
+        )
     if issubclass(cls, pl.LazyFrame):
         return lambda frame, _: form("polars lazy", frame.serialize())
     return None
+
+
+def _polars_size(data: Any) -> int:
+    return int(data.estimated_size())
 
 
 def _polars_ipc(frame: Any) -> str:

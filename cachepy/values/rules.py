@@ -51,6 +51,19 @@ def once(rule: Rule) -> Rule:
     return remembered
 
 
+def once_read(rule: Rule, size: Callable[[Any], int]) -> Rule:
+    """The same for data, of which `Found.again` tells how much need not be read again."""
+    remembered = once(rule)
+
+    def counted(obj: Any, pickler: ValuePickler) -> Any:
+        found = pickler.found
+        if id(obj) in found.known:
+            found.again += size(obj)
+        return remembered(obj, pickler)
+
+    return counted
+
+
 # -- code
 
 
