@@ -120,7 +120,7 @@ ALLOWED: dict[str, set[str]] = {
     # reach/
     "bytecode": set(),
     "guard": set(),
-    "kinds": {"methods"},
+    "kinds": {"methods", "rules"},
     "facts": {"bytecode"},
     "dynamic": {"facts", "kinds", "modules"},
     "extensions": {"kinds", "modules"},
