@@ -264,7 +264,7 @@ class Inputs:
         after = self.session.reader.reach(self.request.call.target)
         if after.digest == before.digest:
             return True
-        changed = sorted({p.name for p in set(before.pieces) ^ set(after.pieces)})
+        changed = sorted({p.name for p in set(before.pieces) ^ set(after.pieces)}) or ["what its code asks of objects"]
         self.session.warn(
             ChangedGlobalWarning,
             f"{', '.join(changed)} changed while {self.request.call.fname} ran, so the result was not stored and every "

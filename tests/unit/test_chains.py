@@ -311,6 +311,39 @@ if __name__ == "__main__":
 """
 
 
+GLOBALS = """
+import json, warnings
+import globals_, made
+
+TEXT = '''import made, globals_
+OBJ, LOOK = made.KINDS[{name!r}]
+OBJ, RAN = OBJ(), []
+
+@globals_.cached
+def f(x):
+    RAN.append(x)
+    LOOK(OBJ)
+'''
+
+if __name__ == "__main__":
+    told = {}
+    for at, name in enumerate(made.KINDS):
+        with open(f"global{at}.py", "w") as file:
+            file.write(TEXT.format(name=name))
+    for at, name in enumerate(made.KINDS):
+        module = __import__(f"global{at}")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for x in (1, 1, 2):
+                module.f(x)
+        told[name] = module.RAN, [str(w.message) for w in caught if w.category.__module__.startswith("cachepy")]
+    print(json.dumps(told))
+"""
+
+
+SHARED = 'from cachepy import cache_file\ncached = cache_file("cache", warn_cheap=False, ignore_globals=["LOOK", "RAN"])\n'
+
+
 @pytest.fixture(scope="module")
 def told(tmp_path_factory):
     """What ran in two programs, for each kind of value, and what was warned of."""
@@ -325,3 +358,12 @@ def test_the_second_program_runs_nothing(told):
     assert {name: row for name, row in first.items() if row != ["abcd", []]} == {}
     assert [{name: row for name, row in each.items() if row != ["", []]} for each in more] == [{}, {}]
     assert len(first) > 24
+
+
+def test_a_global_that_is_looked_at_is_no_change(tmp_path):
+    (tmp_path / "made.py").write_text(MADE)
+    (tmp_path / "globals_.py").write_text(SHARED)
+    (tmp_path / "job.py").write_text(GLOBALS)
+    first, second = [json.loads(python(tmp_path, "job.py", PYTHONHASHSEED=seed).stdout) for seed in "12"]
+    assert {name: row for name, row in first.items() if row != [[1, 2], []]} == {}
+    assert {name: row for name, row in second.items() if row != [[], []]} == {}

@@ -124,7 +124,7 @@ ALLOWED: dict[str, set[str]] = {
     "facts": {"bytecode"},
     "dynamic": {"facts", "kinds", "modules"},
     "extensions": {"kinds", "modules"},
-    "asked": {"digest", "kinds"},
+    "asked": {"digest", "kinds", "rules"},
     "settings": {"modules"},
     "patches": {"guard", "kinds", "methods", "modules", "found", "settings"},
     "scopes": {"extensions", "guard", "kinds", "modules", "patches", "pieces"},
