@@ -14,7 +14,6 @@ from cachepy.errors import CacheWriteWarning, EntryError, EntryReplacedError, un
 from cachepy.model import BELOW, Event, title_of
 from cachepy.probe import LiveProbe
 from cachepy.program import is_at_top, note
-from cachepy.reach.guard import MISSING
 from cachepy.session import Session
 from cachepy.store import Stored
 from cachepy.trace import caller
@@ -23,7 +22,7 @@ from cachepy.verify import Verifier
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from cachepy.code import Reach, Target
@@ -166,9 +165,12 @@ class Request:
         except (EntryError, OSError) as error:
             self.session.warn_unread(error, f"{self.call.fname} runs again", "value", self.id)
             return None
-        is_plain = type(value).__module__ != CHANGED
-        if not is_plain and (value := self._put_back(value)) is MISSING:
-            return None
+        fill = None
+        if type(value).__module__ == CHANGED:
+            found = self._put_back(value)
+            if found is None:
+                return None
+            value, fill = found
         self.hit = Hit(event, value)
         for identity, reach in self.opaque.items():
             self.session.warn_unseen(identity, reach)
@@ -188,18 +190,21 @@ class Request:
         self.session.renew_code((self.reach, *verifier.probe.reaches))
         if self.call.options.verbose:
             self.log("hit", "")
-        elif is_plain and not (self.found and self.found.code):  # what came as an argument, no name leads to
+        elif fill is None and not (self.found and self.found.code):  # what came as an argument, no name leads to
             self.call.warm(self, stored, index, verifier)
+        if fill is not None:
+            fill()
         return self.hit
 
-    def _put_back(self, changed: Any) -> Any:
-        """The result, after the arguments were changed as the body changed its own; MISSING if they cannot be."""
+    def _put_back(self, changed: Any) -> tuple[Any, Callable[[], None]] | None:
+        """The result, and what changes the arguments as the body changed its own; None if that cannot be."""
         try:
-            return changed.put_back(dict(self.call.binder.named(self.values)))
+            found: tuple[Any, Callable[[], None]] = changed.put_back(dict(self.call.binder.named(self.values)))
         except Exception as error:  # unpickling runs code of any class
             if type(error).__module__ != CHANGED:
                 self.session.warn_unread(error, f"{self.call.fname} runs again", "value", self.id)
-            return MISSING
+            return None
+        return found
 
     def cannot_write(self, error: OSError) -> None:
         self.session.warn(

@@ -16,7 +16,7 @@ from cachepy.disk.payload import PROTOCOL, Payload, pack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     Part = tuple[tuple[str, ...], Any]  # the names of the arguments that are one object, and the object
@@ -226,28 +226,34 @@ class Changed:
         buffers = [PickleBuffer(each) for each in self.buffers]
         return Changed, (self.names, self.table, self.data, buffers, self.main)
 
-    def put_back(self, given: Mapping[str, Any]) -> Any:
-        """The result, after the arguments of this call were changed as the body did it; UnfitError if they differ."""
+    def put_back(self, given: Mapping[str, Any]) -> tuple[Any, Callable[[], None]]:
+        """The result, and what changes the arguments of this call as the body did it; UnfitError if they differ.
+
+        To be called last: if anything else fails, the body runs, and must find them as they were.
+        """
         objects = [given.get(names[0]) for names in self.names]
         for obj, names in zip(objects, self.names, strict=True):
             if tuple(name for name, value in given.items() if value is obj) != names:
                 raise UnfitError
-        return self._filled(objects)
+        return self._loaded(objects)
 
     def alone(self) -> Any:
         """The result, for whoever has no arguments."""
-        return self._filled(self._made())
+        result, fill = self._loaded(self._made())
+        fill()
+        return result
 
     def meant(self) -> Any:
         """What the digest of the result is of."""
         objects = self._made()
-        result = self._filled(objects)
+        result, fill = self._loaded(objects)
+        fill()
         return result if self.main < 0 else objects[self.main]
 
     def _made(self) -> list[Any]:
         return [_KINDS[kind].make(*args) for kind, args in loads(self.table)]
 
-    def _filled(self, objects: list[Any]) -> Any:
+    def _loaded(self, objects: list[Any]) -> tuple[Any, Callable[[], None]]:
         kinds = [_KINDS[kind] for kind, _ in loads(self.table)]
         loader = _Loader(BytesIO(self.data), buffers=self.buffers)
         loader.objects = objects
@@ -255,9 +261,12 @@ class Changed:
         rows = list(zip(kinds, objects, states, strict=True))
         if not all(kind.fits(obj, state) for kind, obj, state in rows):
             raise UnfitError
-        for kind, obj, state in rows:
-            kind.put(obj, state)
-        return result
+
+        def fill() -> None:
+            for kind, obj, state in rows:
+                kind.put(obj, state)
+
+        return result, fill
 
 
 class _Loader(Unpickler):

@@ -420,6 +420,22 @@ def test_running_again_gives_the_same(cached, tmp_path):
     assert (checked.reran, checked.differing) == (2, ())
 
 
+def test_a_hit_that_fails_changes_nothing(cached, monkeypatch):
+    """The body runs then, and finds the argument as it was given."""
+
+    @cached(changes=["x"])
+    def f(x):
+        x.append(1)
+
+    f([])
+    session = Session()
+    with use_session(session), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        monkeypatch.setattr(session.sink, "hit", lambda *_: 1 / 0)
+        f(x := [])
+    assert x == [1]
+
+
 def test_async(cached):
     import asyncio
 

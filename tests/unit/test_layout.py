@@ -182,7 +182,7 @@ ALLOWED: dict[str, set[str]] = {
     "codes": {"code", "digest", "kinds", "modules", "probe"},
     "again": {"changed", "code", "kept", "model", "refusal", "session", "wire"},
     "carry": {"kin", "opened", "options", "places", "refusal", "session", "trace"},
-    "request": {"code", "guard", "label", "model", "nearest", "places", "probe", "program", "session", "store", "tidy", "trace", "verify"},
+    "request": {"code", "label", "model", "nearest", "places", "probe", "program", "session", "store", "tidy", "trace", "verify"},
     "track": {"bypass", "kin", "session", "trace"},
     "revive": {"again", "model", "trace", "verify"},
     "run": {
