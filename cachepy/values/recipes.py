@@ -217,8 +217,10 @@ def _grouped(obj: Any, _: ValuePickler) -> Any:
 def _extras(obj: Any, pickler: ValuePickler) -> tuple[Any, ...]:
     """What a subclass or a user hung on a frame: metadata fields, attrs, flags."""
     fields = [(name, getattr(obj, name, None)) for name in type(obj)._metadata if name not in ("_name", "name")]
-    known = lazy_names(type(obj)).union(type(obj)._metadata)
-    by_hand = sorted(item for item in vars(obj).items() if item[0][:1] != "_" and item[0] not in known)
+    by_hand = sorted(item for item in vars(obj).items() if item[0][:1] != "_" and item[0] not in type(obj)._metadata)
+    if by_hand:  # to look through the class takes longer than all the rest
+        lazy = lazy_names(type(obj))
+        by_hand = [item for item in by_hand if item[0] not in lazy]
     note_dropped(obj, (name for name, _ in by_hand), pickler)
     return fields, by_hand, dict(obj.attrs), obj.flags.allows_duplicate_labels
 

@@ -153,7 +153,7 @@ def lru_rule(cached: Any, pickler: ValuePickler) -> Any:
 
 def partial_rule(part: Any, _: ValuePickler) -> Any:
     """Its attributes are None until somebody looks at them, an empty dict from then on."""
-    return form("partial", part.func, part.args, part.keywords, _without(vars(part), lazy_names(type(part))))
+    return form("partial", part.func, part.args, part.keywords, vars(part) or None)
 
 
 def module_rule(module: Any, pickler: ValuePickler) -> Any:
@@ -495,7 +495,8 @@ def _digest_or_type(value: Any, pickler: ValuePickler) -> str:
 
 def set_rule(items: Any, _: ValuePickler) -> Any:
     """An instance of a subclass of set or frozenset: pickle would write it in the order of the hashes."""
-    return form("set", type(items), frozenset(items), _without(items.__reduce_ex__(4)[2], lazy_names(type(items))))
+    state = items.__reduce_ex__(4)[2]
+    return form("set", type(items), frozenset(items), _without(state, lazy_names(type(items))) if state else None)
 
 
 def time_rule(moment: Any, _: ValuePickler) -> Any:
