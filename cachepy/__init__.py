@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         CacheReadWarning,
         CacheWarning,
         CacheWriteWarning,
+        ChangedArgumentWarning,
         ChangedGlobalWarning,
         ChangedInputWarning,
         CheapCallWarning,
@@ -75,9 +76,9 @@ _HOMES = {
     "calls.config": "load_config",
     "calls.track": "track_file",
     "decorator": "cache_file",
-    "errors": "AlteredResultWarning CachepyError CacheReadWarning CacheWarning CacheWriteWarning ChangedGlobalWarning "
-    "ChangedInputWarning CheapCallWarning GraphFileError NeverReusedWarning OpaqueGlobalWarning "
-    "StuckCallWarning UncachedCallWarning UsageError UsageValueError",
+    "errors": "AlteredResultWarning CachepyError CacheReadWarning CacheWarning CacheWriteWarning "
+    "ChangedArgumentWarning ChangedGlobalWarning ChangedInputWarning CheapCallWarning GraphFileError "
+    "NeverReusedWarning OpaqueGlobalWarning StuckCallWarning UncachedCallWarning UsageError UsageValueError",
     "upkeep.maintain": "cache_info cache_list cache_prune cache_stats",
     "model": "Reason Verdict",
     "calls.options": "cache_default_dir",
@@ -155,6 +156,7 @@ __all__ = [  # noqa: RUF022 - in the order and the words of the pages in docs/re
     "UncachedCallWarning",
     "ChangedInputWarning",
     "ChangedGlobalWarning",
+    "ChangedArgumentWarning",
     "OpaqueGlobalWarning",
     "AlteredResultWarning",
     "CheapCallWarning",

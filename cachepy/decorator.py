@@ -153,6 +153,7 @@ def cache_file(
     env_vars: list[str] | tuple[str, ...] = (),
     depends_on_files: list[str | Path] | tuple[str | Path, ...] = (),
     depends_on_vars: list[str] | tuple[str, ...] | dict[str, Any] = (),
+    changes: list[str] | tuple[str, ...] = (),
     file_args: list[str] | tuple[str, ...] | None = None,
     ignore_args: list[str] | tuple[str, ...] = (),
     ignore_globals: list[str] | tuple[str, ...] = (),
@@ -174,6 +175,7 @@ def cache_file(
     env_vars: list[str] | tuple[str, ...] = (),
     depends_on_files: list[str | Path] | tuple[str | Path, ...] = (),
     depends_on_vars: list[str] | tuple[str, ...] | dict[str, object] = (),
+    changes: list[str] | tuple[str, ...] = (),
     file_args: list[str] | tuple[str, ...] | None = None,
     ignore_args: list[str] | tuple[str, ...] = (),
     ignore_globals: list[str] | tuple[str, ...] = (),
@@ -209,6 +211,9 @@ def cache_file(
     depends_on_vars : list of str, or dict, default ()
         Globals whose values count although the code does not name them; of another module as ``"module.name"``.
         A dict says the values themselves: ``{"schema": "v3"}``.
+    changes : list of str, default ()
+        Parameters whose objects the body changes in place, as in ``changes=["self"]``. Their new state is stored
+        beside the result, and put into the caller's objects at a hit.
     file_args : list of str, optional
         The only parameters that are looked at for files; by default all are. If the body writes a file that an
         argument names, list its inputs here, ``[]`` if there are none.
@@ -263,7 +268,7 @@ def cache_file(
     CacheWarning
         When the cache cannot do its part; the value is right all the same. `UncachedCallWarning`,
         `CacheReadWarning`, `CacheWriteWarning`, `ChangedInputWarning`, `ChangedGlobalWarning`,
-        `OpaqueGlobalWarning`, `CheapCallWarning` and `NeverReusedWarning` say which.
+        `ChangedArgumentWarning`, `OpaqueGlobalWarning`, `CheapCallWarning` and `NeverReusedWarning` say which.
 
     See Also
     --------

@@ -289,6 +289,28 @@ class ChangedGlobalWarning(CacheWarning):
     """
 
 
+class ChangedArgumentWarning(CacheWarning):
+    """The body changed an argument in place, so its result was not stored: at a hit the argument would stay as it was.
+
+    Change a copy and return that, or return the argument itself: then a hit changes it too. ``changes=["name"]`` stores
+    its new state beside any result. Given once for a function and an argument.
+
+    Examples
+    --------
+    >>> from cachepy import cache_file
+    >>> @cache_file("cache", changes=["rows"])
+    ... def sort(rows):
+    ...     print("sorting")
+    ...     rows.sort()
+    >>> first, second = [3, 1, 2], [3, 1, 2]
+    >>> sort(first)
+    sorting
+    >>> sort(second)
+    >>> second
+    [1, 2, 3]
+    """
+
+
 class CheapCallWarning(CacheWarning):
     """A function runs faster than its stored result is checked and loaded: caching makes it slower.
 

@@ -82,12 +82,21 @@ class Binder:
         Parameters that are left out; parameters that are looked at for files (None: all).
     """
 
-    def __init__(self, fn: Any, ignore_args: frozenset[str], file_args: frozenset[str] | None) -> None:
+    def __init__(
+        self, fn: Any, ignore_args: frozenset[str], file_args: frozenset[str] | None, changes: Iterable[str] = ()
+    ) -> None:
         self.signature = signature_of(fn)
         self.file_args = file_args
         self.ignore = ignore_args
         _check_names(fn, self.signature, "ignore_args", ignore_args)
         _check_names(fn, self.signature, "file_args", file_args or ())
+        _check_names(fn, self.signature, "changes", changes)
+        ignored = sorted(ignore_args & {*changes})
+        if ignored:
+            raise UsageValueError(
+                f"changes={ignored!r} of {fn.__qualname__} is in ignore_args too: what an argument becomes cannot be "
+                f"stored if what it was does not count. Take it out of one of them"
+            )
         self.names = tuple(n for n in self.signature.names if n not in ignore_args)
         self._gathers = bool({self.signature.rest, self.signature.var_keyword} & {*self.names})
         self._own = "_" * (1 + max(map(len, self.signature.names), default=0))  # begins names that are no parameter's

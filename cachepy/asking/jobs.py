@@ -9,6 +9,7 @@ import sys
 
 from cachepy.calls.again import Again
 from cachepy.code import cached_call
+from cachepy.disk.changed import meant
 from cachepy.errors import RerunError
 from cachepy.model import Event, Record
 from cachepy.session import current_session
@@ -66,7 +67,7 @@ def fed(wrapper: Any, args: Any, kwargs: Any, inputs: dict[str, Place]) -> tuple
         stored = store.look(call)
         if stored is None:
             raise RerunError(f"the result of {call}, which {name} takes, is not stored")
-        _put(bound.arguments, name, store.value(call, stored, 0))
+        _put(bound.arguments, name, meant(store.value(call, stored, 0)))
     return bound.args, bound.kwargs
 
 

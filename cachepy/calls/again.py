@@ -8,6 +8,7 @@ from __future__ import annotations
 from cachepy.code import cached_call, resolve
 from cachepy.core.kinds import CODES
 from cachepy.disk import kept
+from cachepy.disk.changed import meant
 from cachepy.errors import EntryError, RefusedCallError, RerunError
 from cachepy.refusal import import_refusing
 from cachepy.rows import wire
@@ -100,7 +101,7 @@ class Again:
                 stored = store.look(call)
                 for index, event in enumerate(stored.events if stored is not None else ()):
                     if event.trace.result == digest:
-                        return store.value(call, stored, index)  # type: ignore[arg-type]  # it has events
+                        return meant(store.value(call, stored, index))  # type: ignore[arg-type]  # it has events
             except (EntryError, OSError):
                 continue
         raise EntryError("the result of another call that it was given is no longer stored")

@@ -10,6 +10,7 @@ import os
 
 from cachepy.calls.closures import observe_anchors
 from cachepy.calls.flows import SHORT, flowing, numbers_in
+from cachepy.calls.given import Given
 from cachepy.calls.nearest import marks
 from cachepy.calls.outputs import Outputs
 from cachepy.code import UNBOUND, cached_target, identity_of
@@ -39,11 +40,14 @@ class Inputs:
     """What is known of a run before its body; all of it is told to the frame.
 
     args: digests of arguments that may be results of other calls; arg_files: path -> the parameter that names it;
-    kept: what makes the call again; reaches: all code that the trace names; routes: what it comes to;
+    given: those that the body may change; kept: what makes the call again; reaches: all code that the trace names;
+    routes: what it comes to;
     outputs: what earlier runs left behind; renewed: what of its arguments looks made anew.
     """
 
-    __slots__ = ("arg_files", "args", "frame", "kept", "outputs", "reaches", "renewed", "request", "routes", "session")
+    __slots__ = (
+        "arg_files", "args", "frame", "given", "kept", "outputs", "reaches", "renewed", "request", "routes", "session",
+    )  # fmt: skip
 
     def __init__(self, request: Request, frame: Frame, flags: Flags) -> None:
         self.request = request
@@ -51,6 +55,7 @@ class Inputs:
         self.frame = frame
         self.args: dict[str, str] = {}
         self.arg_files: dict[str, str] = {}
+        self.given = Given(request)
         self.kept: bytes | None = None
         self.reaches = [request.reach]
         self.routes = request.reach.routes
@@ -135,9 +140,12 @@ class Inputs:
     def _observe_flows(self, found: Found | None) -> dict[int, str]:
         flows: dict[int, str] = {}
         for name, value in self.request.call.binder.named(self.request.values):
+            whole = self.given.digest(name, value)
             parts = list(flowing(name, value))
             for part, item in parts:
-                digest = self.args[part] = self.session.digester.digest(item, found)
+                is_known = whole is not None and item is value
+                digest = (is_known and whole) or self.session.digester.digest(item, found)
+                self.args[part] = digest
                 if item is not value or len(parts) == 1:  # of a list of results each item is found by itself
                     flows[id(item)] = digest
             if parts:
@@ -252,7 +260,7 @@ class Inputs:
         after = self.session.reader.reach(self.request.call.target)
         if after.digest == before.digest:
             return True
-        changed = sorted({p.name for p in set(before.pieces) ^ set(after.pieces)})
+        changed = sorted({p.name for p in set(before.pieces) ^ set(after.pieces)}) or ["what its code asks of objects"]
         self.session.warn(
             ChangedGlobalWarning,
             f"{', '.join(changed)} changed while {self.request.call.fname} ran, so the result was not stored and every "

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 NAMES = (
     "cache_dir", "version", "env_vars", "depends_on_files", "depends_on_vars",
-    "file_args", "ignore_args", "ignore_globals", "keep_args", "max_bytes", "keep", "trusted_owners", "signing_key",
-    "umask", "verbose", "warn_cheap",
+    "changes", "file_args", "ignore_args", "ignore_globals", "keep_args", "max_bytes", "keep",
+    "trusted_owners", "signing_key", "umask", "verbose", "warn_cheap",
 )  # fmt: skip
 
 
@@ -74,6 +74,7 @@ class Options:
         self.env_vars = _names("env_vars", given.get("env_vars"))
         self.depends_on_files = tuple(_paths("depends_on_files", given.get("depends_on_files")))
         self.depends_on_vars, self.values = _variables(given.get("depends_on_vars"))
+        self.changes = _names("changes", given.get("changes"))
         files = given.get("file_args")
         self.file_args = None if files is None else frozenset(_names("file_args", files))
         self.ignore_args = frozenset(_names("ignore_args", given.get("ignore_args")))
@@ -112,6 +113,7 @@ class Options:
             ("file_args", repr(None if self.file_args is None else sorted(self.file_args))),
             ("ignore_args", repr(sorted(self.ignore_args))),
             ("ignore_globals", repr(sorted(self.ignore_globals))),
+            *([("changes", repr(sorted(self.changes)))] if self.changes else []),
         )
 
     def variables(self) -> tuple[str, ...] | dict[str, Any]:

@@ -22,7 +22,7 @@ from cachepy.verify import Verifier
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from cachepy.code import Reach, Target
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from cachepy.disk.kept import Arguments
     from cachepy.engine import CachedCall, Flags
 
+CHANGED = "cachepy.disk.changed"  # where what stands for a result is from, if the body changed its arguments
 _LOOKED_AT = "0"  # one call of sixteen that fail, by a digit of its key, looks how many signs there are
 _LOOKS = 5  # at an entry that others replace all the time
 
@@ -164,6 +165,12 @@ class Request:
         except (EntryError, OSError) as error:
             self.session.warner.warn_unread(error, f"{self.call.fname} runs again", "value", self.id)
             return None
+        fill = None
+        if type(value).__module__ == CHANGED:
+            found = self._put_back(value)
+            if found is None:
+                return None
+            value, fill = found
         self.hit = Hit(event, value)
         for identity, reach in self.opaque.items():
             self.session.warner.warn_unseen(identity, reach.opaque)
@@ -183,9 +190,21 @@ class Request:
         self.session.stored_code.renew((self.reach, *verifier.probe.reaches))
         if self.call.options.verbose:
             self.log("hit", "")
-        elif self.found is None or not self.found.code:  # what came as an argument is no code that a name leads to
+        elif fill is None and not (self.found and self.found.code):  # what came as an argument, no name leads to
             self.call.warm(self, stored, index, verifier)
+        if fill is not None:
+            fill()
         return self.hit
+
+    def _put_back(self, changed: Any) -> tuple[Any, Callable[[], None]] | None:
+        """The result, and what changes the arguments as the body changed its own; None if that cannot be."""
+        try:
+            found: tuple[Any, Callable[[], None]] = changed.put_back(dict(self.call.binder.named(self.values)))
+        except Exception as error:  # unpickling runs code of any class
+            if type(error).__module__ != CHANGED:
+                self.session.warner.warn_unread(error, f"{self.call.fname} runs again", "value", self.id)
+            return None
+        return found
 
     def cannot_write(self, error: OSError) -> None:
         self.session.warn(

@@ -160,6 +160,8 @@ class Run:
         """Store and record the result; False if it must not or cannot be stored."""
         if not self.flags.save or not self.inputs.hold():
             return False
+        if not self.inputs.given.may_store(self.value, elapsed, self.inputs.kept):
+            return False
         event = self._store(elapsed)
         if event is None:
             return False
@@ -176,7 +178,7 @@ class Run:
         return True
 
     def _store(self, elapsed: float) -> Event | None:
-        request, flat = self.request, flat_stream(self.value)
+        request, flat = self.request, None if self.inputs.given.parts else flat_stream(self.value)
         payload = self._packed() if flat is None else pack_flat(self.value)
         if payload is None:
             return None
@@ -206,7 +208,7 @@ class Run:
         try:
             if self.session.digester.is_too_deep(self.value):
                 raise RecursionError("its parts lie thousands of levels inside each other")
-            return pack(self.value)
+            return self._with_changed() if self.inputs.given.parts else pack(self.value)
         except Exception as error:
             call = self.request.call
             self.session.warn(
@@ -218,6 +220,12 @@ class Run:
             )
             return None
 
+    def _with_changed(self) -> Payload:
+        from cachepy.disk.changed import pack_changed
+
+        given = self.inputs.given
+        return pack_changed(self.value, given.parts, given.told(self.value)[1])
+
     def _keep_code(self) -> None:
         for reach in self.inputs.reaches:
             self.session.stored_code.keep(self.request.store, reach.digest, reach.pieces)
@@ -227,9 +235,9 @@ class Run:
         named = {self.value} if type(self.value) is str else set[str]()
         if flat is not None:
             return xxh3_128_hexdigest(flat), named
-        found = Found()
+        found, told = Found(), self.inputs.given.told(self.value)[0]
         try:
-            digest = self.session.digester.digest(self.value, found)
+            digest = self.session.digester.digest(told, found)
             if found.dropped:
                 self._compare(payload, digest, found.dropped)
             return digest, named.union(found.paths)
@@ -240,6 +248,8 @@ class Run:
         """Say it if a result of a kind that pickle may alter does not come back as it is."""
         call, outcome = self.request.call, "without that"
         try:
+            if self.inputs.given.parts:
+                return
             if self.session.digester.digest(load_value(payload.pickle, payload.buffers)) == digest:
                 return
         except (EntryError, UndigestableError) as error:

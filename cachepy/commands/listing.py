@@ -322,6 +322,7 @@ def _value(cache: Opened, call: str) -> str:
     import reprlib
 
     from cachepy.commands.importing import importing
+    from cachepy.disk.changed import alone
 
     store = cache.session.store(cache.events[call].root)
     stored = store.look(call)
@@ -337,7 +338,7 @@ def _value(cache: Opened, call: str) -> str:
     limits.maxlist = limits.maxtuple = limits.maxdict = limits.maxset = limits.maxarray = 50
     try:
         with importing():
-            return limits.repr(store.value(call, stored, 0))[: 2 * _REPR]
+            return limits.repr(alone(store.value(call, stored, 0)))[: 2 * _REPR]
     except Exception as error:
         text = f"the value of {cache.label(call)} cannot be loaded: {type(error).__name__}: {error}"
         raise click.ClickException(text) from error

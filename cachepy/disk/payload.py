@@ -13,7 +13,7 @@ from cachepy.values.modules import MAIN, canonical, find
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pickle import PickleBuffer
     from typing import Any
 
@@ -40,8 +40,11 @@ def pack_flat(value: object) -> Payload:
     return Payload(dumps(value, PROTOCOL), ())
 
 
-def pack(value: object) -> Payload:
-    """Pickle a value; with cloudpickle if it holds code that has no importable name."""
+def pack(value: object, known: Mapping[int, Any] | None = None) -> Payload:
+    """Pickle a value; with cloudpickle if it holds code that has no importable name.
+
+    known: id of an object -> what is written in its place.
+    """
     buffers: list[memoryview] = []
 
     def keep(buffer: PickleBuffer) -> bool:
@@ -53,17 +56,23 @@ def pack(value: object) -> Payload:
 
     file = BytesIO()
     try:
-        Pickler(file, PROTOCOL, buffer_callback=keep).dump(value)
+        _dump(Pickler(file, PROTOCOL, buffer_callback=keep), value, known)
         data = file.getvalue()
         if b"__main__" in data or b"__mp_main__" in data:
             file = BytesIO()
             buffers.clear()
-            _MainPickler(file, PROTOCOL, buffer_callback=keep).dump(value)
+            _dump(_MainPickler(file, PROTOCOL, buffer_callback=keep), value, known)
     except (PicklingError, AttributeError, TypeError):
         file = BytesIO()
         buffers.clear()
-        _by_value(file, keep).dump(value)
+        _dump(_by_value(file, keep), value, known)
     return Payload(file.getvalue(), buffers)
+
+
+def _dump(pickler: Any, value: object, known: Mapping[int, Any] | None) -> None:
+    if known is not None:
+        pickler.persistent_id = lambda obj: known.get(id(obj))
+    pickler.dump(value)
 
 
 class _MainPickler(Pickler):

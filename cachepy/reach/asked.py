@@ -43,11 +43,14 @@ class Asked:
                     _count(walk, each, tell)
 
     def _orders(self, walk: Walk) -> None:
+        from cachepy.values.rules import lazy_names  # few programs ask
+
         for cls in self.classes:
             walk.lines.append(f"order of {':'.join(name_of(cls))} {list(members_of(cls))}")
         for obj in self.instances:
             walk.guard.names(vars(obj))
-            walk.lines.append(f"order of attributes {list(vars(obj))}")
+            lazy = lazy_names(type(obj))
+            walk.lines.append(f"order of attributes {[name for name in vars(obj) if name not in lazy]}")
 
 
 def _count(walk: Walk, obj: Any, tell: Callable[[Any], str]) -> None:

@@ -62,7 +62,11 @@ def _enum_members(cls: Any, members: dict[str, Any]) -> dict[str, Any]:
         if name != member._name_:
             found[f"alias {name}"] = member._name_
         elif extras := {n: v for n, v in getattr(member, "__dict__", {}).items() if n not in _MADE_BY_ENUM}:
-            found[f"attributes of {name}"] = extras
+            from cachepy.values.rules import lazy_names
+
+            lazy = lazy_names(cls)
+            extras = {n: v for n, v in extras.items() if n not in lazy}
+            found |= {f"attributes of {name}": extras} if extras else {}
     return found
 
 

@@ -11,6 +11,7 @@ import os
 import random
 
 from cachepy.calls.again import Again
+from cachepy.calls.given import declared, told
 from cachepy.disk.claims import Claim, Claims
 from cachepy.disk.files import Files
 from cachepy.disk.payload import pack
@@ -206,7 +207,8 @@ class _Trials:
         args, kwargs = arguments
         token = enter(NOBODY)
         try:
-            value = _result(call.fn, args, kwargs)
+            changed = list(declared(call, call.binder.bind(*args, **kwargs)).values())
+            value = told(_result(call.fn, args, kwargs), changed)[0]
         except (Exception, SystemExit) as error:
             return f"{type(error).__name__}: {error}"
         finally:

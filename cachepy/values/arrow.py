@@ -11,7 +11,7 @@ from __future__ import annotations
 from xxhash import xxh3_128
 
 from cachepy.values.found import digest_bytes, form
-from cachepy.values.rules import once
+from cachepy.values.rules import once_read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,14 +47,18 @@ def arrow_rule(cls: type) -> Rule | None:
     import pyarrow as pa
 
     if issubclass(cls, pa.Table):
-        return once(lambda table, _: form("table", *_table(table)))
+        return once_read(lambda table, _: form("table", *_table(table)), _size)
     if issubclass(cls, pa.RecordBatch):
-        return once(lambda batch, _: form("batch", *_table(batch)))
+        return once_read(lambda batch, _: form("batch", *_table(batch)), _size)
     if issubclass(cls, pa.ChunkedArray):
-        return once(lambda chunks, _: form("arrow", *_column(chunks)))
+        return once_read(lambda chunks, _: form("arrow", *_column(chunks)), _size)
     if issubclass(cls, pa.Array):
-        return once(lambda array, _: form("arrow array", *_column(array)))
+        return once_read(lambda array, _: form("arrow array", *_column(array)), _size)
     return None
+
+
+def _size(data: Any) -> int:
+    return int(data.nbytes)
 
 
 def _table(table: Any) -> Form:

@@ -74,15 +74,16 @@ class Found:
     cached: the cached functions, whose code counts by their own traces.
 
     known: forms by the id of the object, which is kept with it: what is met again is not done again.
-    Valid while the values do not change.  hidden: whether there may be text that the stream shows
+    Valid while the values do not change.  again: bytes of what was met so, since somebody set it to 0.
+    hidden: whether there may be text that the stream shows
     only as a digest.  parted: whether it had to be taken apart.  unseen: the types of parts without a
     digest; None if such a part is an error.
     dropped: what pickle may not bring back, in words.  kinds: the classes of the parts, if it had to be taken apart.
     """
 
     __slots__ = (
-        "_code", "cached", "calls", "dropped", "hidden", "kinds", "known", "memos", "names", "packages", "parted",
-        "paths", "unseen",
+        "_code", "again", "cached", "calls", "dropped", "hidden", "kinds", "known", "memos", "names", "packages",
+        "parted", "paths", "unseen",
     )  # fmt: skip
 
     def __init__(self, *, by_parts: bool = False) -> None:
@@ -94,6 +95,7 @@ class Found:
         self.paths: list[str] = []
         self.names: list[str] = []
         self.known: dict[int, tuple[Any, Any]] = {}
+        self.again = 0
         self.hidden = False
         self.parted = False
         self.kinds: set[type] = set()

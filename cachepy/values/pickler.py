@@ -98,7 +98,7 @@ class Writer:
     def _looped(self, value: object, found: Found) -> bytes:
         """A value that may refer to itself: with a memo, in which object identity shows."""
         try:
-            return _LOOPED + _dump(CanonicalPickler, value, self.digester, found, fast=False)
+            return _LOOPED + _dump(LoopedPickler, value, self.digester, found, fast=False)
         except (UndigestableError, MemoryError):
             raise
         except Exception as error:
@@ -259,6 +259,18 @@ class CanonicalPickler(ValuePickler):
     def _stream(self, item: Any, found: Found) -> bytes:
         writer = self.digester.writer
         return writer.written(writer.folded(item, found), found)
+
+
+class LoopedPickler(CanonicalPickler):
+    """With a memo, but for texts and bytes: which of them are one object is told by nobody who loads them."""
+
+    def persistent_id(self, obj: Any) -> Any:
+        cls = type(obj)
+        if cls is str:
+            return f"str {obj}"  # made anew each time, or the memo would know it
+        if cls is bytes:
+            return b"bytes " + obj
+        return super().persistent_id(obj)
 
 
 class PartsPickler(CanonicalPickler):

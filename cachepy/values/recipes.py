@@ -13,7 +13,7 @@ from xxhash import xxh3_128
 
 from cachepy.values.arrow import HashSink, arrow_rule
 from cachepy.values.found import digest_bytes, form
-from cachepy.values.rules import attributes_of, note_dropped, once
+from cachepy.values.rules import attributes_of, lazy_names, note_dropped, once, once_read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cachepy.values.pickler import ValuePickler
     from cachepy.values.rules import Rule
 
+_X87 = 63  # bits of a number of 10 bytes, which has 2 or 6 more behind it that are arbitrary
 _SLAB = 1 << 18  # bytes of a non-contiguous array that are copied at a time: they stay in the cache of the processor
 
 
@@ -66,7 +67,9 @@ def _numpy(cls: type) -> Rule | None:
 
 def _scalar(value: Any, _: ValuePickler) -> Any:
     parts = (value.real, value.imag) if value.dtype.kind == "c" else (value,)
-    return form("scalar", value.dtype.str, *(b"nan" if part != part else part.tobytes() for part in parts))
+    is_long = value.dtype.char in "gG"
+    rows = (b"nan" if part != part else _content(part) if is_long else part.tobytes() for part in parts)
+    return form("scalar", value.dtype.str, *rows)
 
 
 def _void(value: Any, _: ValuePickler) -> Any:
@@ -117,9 +120,11 @@ def _array(array: Any, pickler: ValuePickler) -> Any:
     return _numbers(array, pickler)
 
 
-@once
-def _numbers(array: Any, _: ValuePickler) -> Any:
+def _read(array: Any, _: ValuePickler) -> Any:
     return form("array", *_dtype(array.dtype), array.shape, _content(array))
+
+
+_numbers = once_read(_read, lambda array: array.nbytes)
 
 
 def _array_subclass(array: Any, pickler: ValuePickler) -> Any:
@@ -148,8 +153,11 @@ def _content(array: Any) -> str:
     import numpy as np
 
     array = np.asarray(array)
-    if _is_padded(array.dtype):  # what lies between the fields is arbitrary
+    if array.dtype.names and _is_padded(array.dtype):  # what lies between the fields is arbitrary
         return digest_bytes("".join(_content(array[name]) for name in array.dtype.names).encode())
+    if array.dtype.char in "gG" and np.finfo(array.dtype).nmant == _X87:
+        parts = np.ascontiguousarray(array).reshape(-1).view(np.uint8).reshape(-1, np.dtype("g").itemsize)
+        return digest_bytes(np.ascontiguousarray(parts[:, :10]))
     if array.flags.c_contiguous:
         flat = array.size and array.ndim
         return digest_bytes(array.reshape(-1).view(np.uint8) if flat else array.tobytes())
@@ -170,6 +178,8 @@ def _is_padded(dtype: Any) -> bool:
     """Whether there are bytes between the fields of a structured type, or in one of them."""
     if dtype.subdtype:
         return _is_padded(dtype.subdtype[0])
+    if not dtype.names:
+        return dtype.char in "gG"
     fields = [dtype.fields[name][0] for name in dtype.names or ()]
     return bool(fields) and (sum(f.itemsize for f in fields) < dtype.itemsize or any(map(_is_padded, fields)))
 
@@ -208,6 +218,9 @@ def _extras(obj: Any, pickler: ValuePickler) -> tuple[Any, ...]:
     """What a subclass or a user hung on a frame: metadata fields, attrs, flags."""
     fields = [(name, getattr(obj, name, None)) for name in type(obj)._metadata if name not in ("_name", "name")]
     by_hand = sorted(item for item in vars(obj).items() if item[0][:1] != "_" and item[0] not in type(obj)._metadata)
+    if by_hand:  # to look through the class takes longer than all the rest
+        lazy = lazy_names(type(obj))
+        by_hand = [item for item in by_hand if item[0] not in lazy]
     note_dropped(obj, (name for name, _ in by_hand), pickler)
     return fields, by_hand, dict(obj.attrs), obj.flags.allows_duplicate_labels
 
@@ -277,12 +290,18 @@ def _polars(cls: type) -> Rule | None:
     import polars as pl
 
     if issubclass(cls, pl.DataFrame):
-        return once(lambda frame, _: form("polars frame", _polars_ipc(frame)))
+        return once_read(lambda frame, _: form("polars frame", _polars_ipc(frame)), _polars_size)
     if issubclass(cls, pl.Series):
-        return once(lambda series, _: form("polars series", series.name, _polars_ipc(series.to_frame())))
+        return once_read(
+            lambda series, _: form("polars series", series.name, _polars_ipc(series.to_frame())), _polars_size
+        )
     if issubclass(cls, pl.LazyFrame):
         return lambda frame, _: form("polars lazy", frame.serialize())
     return None
+
+
+def _polars_size(data: Any) -> int:
+    return int(data.estimated_size())
 
 
 def _polars_ipc(frame: Any) -> str:

@@ -25,6 +25,7 @@ from cachepy.values.rules import (
     has_attributes,
     lazy_names,
     lazy_rule,
+    lazy_state_rule,
     logger_rule,
     lru_rule,
     mapping_proxy_rule,
@@ -173,10 +174,12 @@ def _object_rule(cls: type, kind_of: Callable[[type], str]) -> Rule | None:
     if kind_of(cls) == PACKAGE and _definer(cls, "__call__") is not None and has_attributes(cls):
         return named_callable_rule
     if kind_of(cls) != USER or not has_attributes(cls):
-        return None
+        return lazy_state_rule(lazy) if lazy and kind_of(cls) == PACKAGE and cls not in copyreg.dispatch_table else None
     definers = [_definer(cls, name) for name in ("__reduce_ex__", "__reduce__", "__getstate__")]
     by_package = any(each is not None and kind_of(each) == PACKAGE for each in definers)  # it knows its caches
-    return None if by_package else reduced_rule(lazy)
+    if by_package:
+        return lazy_state_rule(lazy) if lazy else None
+    return reduced_rule(lazy)
 
 
 def _is_plain(cls: type) -> bool:

@@ -51,6 +51,19 @@ def once(rule: Rule) -> Rule:
     return remembered
 
 
+def once_read(rule: Rule, size: Callable[[Any], int]) -> Rule:
+    """The same for data, of which `Found.again` tells how much need not be read again."""
+    remembered = once(rule)
+
+    def counted(obj: Any, pickler: ValuePickler) -> Any:
+        found = pickler.found
+        if id(obj) in found.known:
+            found.again += size(obj)
+        return remembered(obj, pickler)
+
+    return counted
+
+
 # -- code
 
 
@@ -333,10 +346,54 @@ def lazy_rule(lazy: frozenset[str]) -> Rule:
     return rule
 
 
+def lazy_state_rule(lazy: frozenset[str]) -> Rule:
+    """For a class whose library says what pickle takes, but for values of cached properties."""
+
+    def rule(obj: Any, _: ValuePickler) -> Any:
+        taken = obj.__reduce_ex__(4)
+        if isinstance(taken, str):
+            return NotImplemented
+        state, items, rows = (*taken[2:5], None, None, None)[:3]
+        state = _without(state, lazy), _listed(items), _listed(rows)
+        return (*form("lazy", type(obj), *taken[:2]), state)  # as state: it may refer to the object
+
+    return rule
+
+
+def _without(state: Any, lazy: frozenset[str]) -> Any:
+    """A state as pickle takes it without some attributes; None if nothing is left."""
+    if type(state) is tuple and len(state) == 2:  # attributes, slots
+        return tuple(_without(part, lazy) for part in state)
+    if type(state) is not dict:
+        return state
+    if type(state.get("__dict__")) is dict:  # as pydantic does it
+        state = {**state, "__dict__": _without(state["__dict__"], lazy)}
+    return {name: value for name, value in state.items() if name not in lazy} or None
+
+
 def lazy_names(cls: type) -> frozenset[str]:
-    """The names under which `functools.cached_property` keeps what it found."""
+    """The names under which an instance keeps what it found out: `functools.cached_property`, and its own hash."""
     rows = (row for base in cls.__mro__ for row in members_of_class(base).items())
-    return frozenset(n for n, v in rows if any(b.__name__ == "cached_property" for b in type(v).__mro__))
+    found = {n for n, v in rows if any(b.__name__ == "cached_property" for b in type(v).__mro__)}
+    own = next((vars(base)["__hash__"] for base in cls.__mro__ if "__hash__" in vars(base)), None)
+    code = getattr(own, "__code__", None)
+    return frozenset(found if code is None else found | _stored_by(code))
+
+
+def _stored_by(code: Any) -> set[str]:
+    """The attributes that a method sets; of those set by their text only what is named as a hash."""
+    from opcode import EXTENDED_ARG, opmap
+
+    found, more = set(), 0
+    for op, arg in zip(code.co_code[::2], code.co_code[1::2], strict=True):
+        more = more << 8 | arg
+        if op == opmap["STORE_ATTR"]:
+            found.add(code.co_names[more])
+        more = more if op == EXTENDED_ARG else 0
+    if not {"__setattr__", "setattr", "__dict__"}.isdisjoint(code.co_names):
+        texts = (text for text in code.co_consts if type(text) is str and text[:1] == "_")
+        found.update(text for text in texts if "hash" in text.lower())
+    return found
 
 
 def has_attributes(cls: type) -> bool:
@@ -382,9 +439,9 @@ def reduced_rule(lazy: frozenset[str]) -> Rule:
             return (*form("by name", type(obj), taken), _dropped(obj, (), lazy, pickler))
         state, items, rows = (*taken[2:5], None, None, None)[:3]
         dropped = _dropped(obj, taken[1:3], lazy, pickler)
-        if lazy and type(state) is dict:
-            state = {name: value for name, value in state.items() if name not in lazy}
-        elif isinstance(obj, BaseException):
+        if lazy:
+            state = _without(state, lazy)
+        if isinstance(obj, BaseException):
             state = causes_of(obj, state or None)
         state = state, _listed(items), _listed(rows), dropped
         return (*form("reduced", type(obj), *taken[:2]), state)  # as state: it may refer to the object
@@ -438,7 +495,8 @@ def _digest_or_type(value: Any, pickler: ValuePickler) -> str:
 
 def set_rule(items: Any, _: ValuePickler) -> Any:
     """An instance of a subclass of set or frozenset: pickle would write it in the order of the hashes."""
-    return form("set", type(items), frozenset(items), items.__reduce_ex__(4)[2])
+    state = items.__reduce_ex__(4)[2]
+    return form("set", type(items), frozenset(items), _without(state, lazy_names(type(items))) if state else None)
 
 
 def time_rule(moment: Any, _: ValuePickler) -> Any:

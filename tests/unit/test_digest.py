@@ -467,3 +467,52 @@ def test_parts_in_sets_and_in_loops():
     assert parts(loop)[0] == parts(other)[0]
     other.n = 1
     assert parts(loop)[0] != parts(other)[0]
+
+
+class Hashed:
+    def __init__(self, a, kept=None):
+        self.a, self.kept = a, kept
+
+    def __hash__(self):
+        self.kept = hash(self.a)
+        return self.kept
+
+
+class HashedByText(Hashed):
+    """What it sets by its text counts, unless it is named as a hash."""
+
+    def __hash__(self):
+        object.__setattr__(self, "a", self.a)
+        object.__setattr__(self, "_hash", hash(self.a))
+        return self._hash
+
+
+def test_what_a_hash_keeps_is_left_out_and_nothing_else():
+    assert digest(Hashed(1)) == digest(Hashed(1, 5)) != digest(Hashed(2, 5))
+    one, two = HashedByText(1, 5), HashedByText(1, 5)
+    assert hash(two) and digest(one) == digest(two) != digest(HashedByText(2, 5))
+    assert digest(two) != digest(HashedByText(1, 6))
+
+
+@pytest.mark.parametrize("dtype", ["longdouble", "clongdouble", [("a", "longdouble"), ("b", "i1")]])
+def test_bytes_behind_a_long_number_do_not_count(dtype):
+    full, empty = (np.frombuffer(bytes([byte]) * 1632, dtype).copy() for byte in (1, 0))
+    full[...] = empty[...] = np.ones(1, dtype)[0]
+    assert digest(full) == digest(empty) == digest(empty[::-1]) != digest(np.zeros_like(full))
+    assert digest(full[0]) == digest(empty[0]) != digest(np.zeros_like(full)[0])
+    shifted = full.copy()
+    shifted[-1] = np.zeros(1, dtype)[0]
+    assert digest(shifted) != digest(full)
+
+
+def test_texts_of_a_loop_count_by_what_they_say():
+    def loop(*texts):
+        made = list(texts)
+        made.append(made)
+        return made
+
+    one, other = (text.decode() for text in (b"ab", b"ab"))
+    assert digest(loop(one, one)) == digest(loop(one, other)) != digest(loop(one, "ac"))
+    assert digest(loop(b"ab")) != digest(loop("ab")) != digest(loop("str ab"))
+    assert digest(loop("a", "bc")) != digest(loop("ab", "c"))
+    assert digest(loop({"a"}, 1)) != digest(loop("set a", 1))

@@ -42,7 +42,7 @@ NOT_ASKED = {
 }
 # each word of the API, and what it means wherever it stands
 WORDS = {
-    "author", "ax", "cache_dir", "client", "days_old", "depends_on_files", "depends_on_vars", "description",
+    "author", "ax", "cache_dir", "changes", "client", "days_old", "depends_on_files", "depends_on_vars", "description",
     "direction", "dry_run", "env_vars", "file_args", "fn", "forget", "highlight_stale", "history", "ignore_args",
     "ignore_globals", "import_code", "keep", "keep_args", "labels", "least_used", "level", "license_url", "max_bytes",
     "max_entries", "max_nodes", "name", "output", "path", "progress", "rerun", "root", "seed", "session",
