@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         env_vars: list[str] | tuple[str, ...]
         depends_on_files: list[str | Path] | tuple[str | Path, ...]
         depends_on_vars: list[str] | tuple[str, ...] | dict[str, Any]
+        changes: list[str] | tuple[str, ...]
         file_args: list[str] | tuple[str, ...] | None
         ignore_args: list[str] | tuple[str, ...]
         ignore_globals: list[str] | tuple[str, ...]
