@@ -1,6 +1,6 @@
 """Floors of the graph: plain tuples in dicts, and pickles of them on disk. See `floors` and `graph_data.rows`.
 
-A graph here is two dicts: id -> row, and id -> ids of the callers. Imports the standard library only.
+A graph here is two dicts: id -> row, and id -> ids of the callers.
 """
 
 from __future__ import annotations

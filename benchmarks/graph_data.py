@@ -1,7 +1,7 @@
 """A graph of many calls over many files, as events of cachepy and as the rows of the floors.
 
 Four of five calls read a part of one file; each of the others makes four of those. As a program, `python graph_data.py
-KIND FILES NODES PATH` says how much memory the graph takes. Imports cachepy only where events are made.
+KIND FILES NODES PATH` says how much memory the graph takes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How the cost of one call grows with what is there already: entries, nodes of the graph, files.
 
 `make bench` measures the short form; `python benchmarks/growth.py --full` the long one, of 100,000 entries for every
-tool and a graph of 1,000,000 nodes. Each curve is measured in a process of its own. Imports the rows' parts, plots.
+tool and a graph of 1,000,000 nodes. Each curve is measured in a process of its own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Draws what was measured: the table as two scales, and the curves of growth. Imports matplotlib."""
+"""Draws what was measured: the table as two scales, and the curves of growth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table: what was measured against what is asked for; the same as JSON. Imports rows, rich."""
+"""The table: what was measured against what is asked for; the same as JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A row of the table: the work, the contestants that do it, and what is asked for. Imports modules, timing."""
+"""A row of the table: the work, the contestants that do it, and what is asked for."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ Tasks of 1 ms of work on two one-thread workers, in turns, so that what else the
     cachepy  cached, with arguments that are new in each turn: runs, digests, writes an entry
     hit      cached, again with the arguments of the miss before
 
-Processor time is that of all processes: client and scheduler, nannies, workers. Imports rows, tasks_dask, timing.
+Processor time is that of all processes: client and scheduler, nannies, workers.
 """
 
 from __future__ import annotations

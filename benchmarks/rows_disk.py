@@ -1,7 +1,6 @@
 """Rows: misses, large files and directories.
 
-joblib and diskcache have no part where files are large or many, since they do not look at files. Imports floors,
-floors_disk, modules, rows, rows_hits, timing.
+joblib and diskcache have no part where files are large or many, since they do not look at files.
 """
 
 from __future__ import annotations

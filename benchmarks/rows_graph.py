@@ -1,4 +1,4 @@
-"""Rows: the graph of 100,000 nodes over 10,000 files. Imports floors_graph, graph_data, rows, timing."""
+"""Rows: the graph of 100,000 nodes over 10,000 files."""
 
 from __future__ import annotations
 

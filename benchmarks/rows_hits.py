@@ -1,4 +1,4 @@
-"""Rows: hits in a warm process. Imports floors, floors_disk, modules, rows, timing."""
+"""Rows: hits in a warm process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows: imports, fresh processes, many processes at once. Imports floors_disk, modules, rows, rows_disk, timing."""
+"""Rows: imports, fresh processes, many processes at once."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Measures every row of the table and prints it; `make bench` calls this.
 
 Each row is measured in a process of its own, so that rows do not disturb each other. Exits with 0 whatever is
-reached, with 1 if a row could not be measured. Imports the rows, report and timing.
+reached, with 1 if a row could not be measured.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The tasks of the Dask row, in a module of their own so that workers import them by name.
 
-The environment says where the cache is: workers are other processes. Imports cachepy.
+The environment says where the cache is: workers are other processes.
 """
 
 from __future__ import annotations

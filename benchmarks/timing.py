@@ -2,7 +2,7 @@
 
 A contestant is one tool that does one piece of work. All contestants of a row take turns (A B C A B C), so that
 whatever else the machine does falls on all alike. What is measured is processor time: of this process with all its
-threads, or of a child process from its start to its end. Imports the standard library only.
+threads, or of a child process from its start to its end.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``python -m cachepy`` is the command ``cachepy``.  Imports cli."""
+"""``python -m cachepy`` is the command ``cachepy``."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """Answers of ``cache_tree_*`` that show themselves: dicts for programs, tables for people who look at them.
 
-Loaded from a pickle they are what they were, so that a stored one is the same argument as a fresh one.  Imports tabled
-when somebody looks.
+Loaded from a pickle they are what they were, so that a stored one is the same argument as a fresh one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The ``cache_tree_*`` functions: the graph of the current session, for users.
-
-Imports answers, errors, session.
-"""
+"""The ``cache_tree_*`` functions: the graph of the current session, for users."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The program ``cachepy``: `main` runs a command and leaves the process with its exit code.
 
-Imports exits; commands inside `main`, so that even an error there is no 1.
+The commands are imported inside `main`, so that even an error there is no 1.
 """
 
 from __future__ import annotations

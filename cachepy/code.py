@@ -2,8 +2,6 @@
 
 `CodeReader` remembers each digest together with a guard, so that a warm call does not walk code
 again.  A cached function is a boundary: its caller's code counts only which function it is.
-
-Imports walk, digest, guard, methods, modules, model, pieces.
 """
 
 from __future__ import annotations

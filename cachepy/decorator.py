@@ -1,7 +1,4 @@
-"""`cache_file`, the decorator, and what it hangs on a function.
-
-Imports engine, guard, methods, options, questions, request, session.
-"""
+"""`cache_file`, the decorator, and what it hangs on a function."""
 
 from __future__ import annotations
 

@@ -3,8 +3,6 @@
 Few numbers and texts (see `flat`) are written at once.  All others go through the C pickler (see `pickler`), which is
 loaded when there is a value for it: it costs a short program as much as the rest of a hit.  The stream is never loaded
 again: it only has to be canonical.
-
-Imports flat, found, modules, pickler (when needed), registry (when needed).
 """
 
 from __future__ import annotations

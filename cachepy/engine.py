@@ -5,7 +5,7 @@
     -> tell the caller's frame -> record
 
 `CachedCall` is a function with its options.  `hot` knows the hits of this process, `request` looks for others, `miss`
-goes on from there; it is imported when there is something to run.  Imports request, session and what lies below them.
+goes on from there; it is imported when there is something to run.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Every exception and warning of cachepy, and who says each cause once.
 
-Each message names the thing, the cause, and what to do.  Imports nothing of cachepy.
+Each message names the thing, the cause, and what to do.
 """
 
 from __future__ import annotations

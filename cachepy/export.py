@@ -4,7 +4,6 @@ Works on plain nodes, as ``cache_tree_nodes()`` returns them, so that a graph fr
 or a test exports alike.  The same graph gives the same text, whatever the order of its records.
 DOT and Mermaid also colour calls by their states, if they are told them: id -> "stale", "missing" or "unknown"; of a
 group of calls also "partly stale" or "partly unknown".
-Imports nothing of cachepy; networkx only inside `to_networkx`.
 """
 
 from __future__ import annotations

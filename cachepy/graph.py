@@ -2,8 +2,7 @@
 
 `apply` is idempotent and does not mind the order: of two events of one node the one that was seen
 later wins; edges belong to the caller's event; flow edges are found by digests when asked for.  So
-events may come from this process, from a journal, or over a network, in any order.  Imports errors, journal,
-packed, plainfile, table, wire.
+events may come from this process, from a journal, or over a network, in any order.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A verification asks for each dep by its name; most of the way from the name to the answer is always
 the same.  `Hot` keeps the ends of those ways, flat: the code objects by identity, each entry and each
 file by its stat.  It never says more than a verification would: what is not surely as it was (also a
-dep of a rare kind) is left to the long way.  Imports code, files, guard, kinds, modules, probe.
+dep of a rare kind) is left to the long way.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Binding arguments to the signature, and the key that names a call.
 
-Which parameters count, what their values are, and which files they name.  Imports digest, errors, flat, paths.
+Which parameters count, what their values are, and which files they name.
 """
 
 from __future__ import annotations

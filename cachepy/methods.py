@@ -2,7 +2,7 @@
 
 A bound method of Python's own hands every attribute on to its function, which cannot know the object.  So once a class
 is made, what stands in it are descriptors of our own; until then, and everywhere else, cached functions are plain
-functions, and so are ``Job.f`` and static methods.  Imports nothing of cachepy.
+functions, and so are ``Job.f`` and static methods.
 """
 
 from __future__ import annotations

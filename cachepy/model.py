@@ -1,7 +1,7 @@
 """The words of the design as types: Dep, Trace, Event, Reason, Verdict, and their wire form.
 
 Everything here is immutable and made of builtins, so that it can cross a process border in any
-carrier.  Imports nothing of cachepy but sentences, and no dataclasses or typing at run time, because a program that
+carrier.  It loads no dataclasses or typing at run time, because a program that
 merely wants a hit should not pay their import.
 """
 

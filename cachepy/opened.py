@@ -3,8 +3,6 @@
 Python hands the caller to no thread.  A call made in a thread without one was made by a body that runs, if it began
 while that ran and nobody else could begin it: then that body is the caller.  Else each body that may have handed it
 on depends on it, without an edge: better one dep too many than one too few, and never another's edge.
-
-Imports model.
 """
 
 from __future__ import annotations

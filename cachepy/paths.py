@@ -1,7 +1,7 @@
 """Which files the value of an argument may name (design 3.2).
 
 Whatever `open` takes as a path, anywhere in it; a string or bytes that are the value itself; inside containers, strings
-and bytes with a separator.  Imports digest.
+and bytes with a separator.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Draws into a `Figure` of its own or into given axes.  Never imports pyplot and never looks at the user's backend or
 style; the same graph gives the same bytes.  matplotlib is imported inside functions only, since a program that merely
-caches must not pay for it.  Imports scene, captions, picture, themes, errors and (a type of) export.
+caches must not pay for it.
 """
 
 from __future__ import annotations

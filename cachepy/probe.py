@@ -1,7 +1,4 @@
-"""Answers a verification with the world as it is now, each thing looked at once.
-
-Imports session, changes, code, digest, model, pieces, source.
-"""
+"""Answers a verification with the world as it is now, each thing looked at once."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 What a program made before and makes no more is history.  That is decided at its end (see `endings`); here is only what
 a hit needs.  Threads, child processes and forks of a program are part of it.  A process runs one program, however many
-sessions it has, so this is not in a session.  Imports trace; programs and endings when they are needed.
+sessions it has, so this is not in a session.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""What can be asked of a cached function, and what can be one.
-
-Imports flows, key, session, stock, errors.
-"""
+"""What can be asked of a cached function, and what can be one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Where ended calls go in a serial run: into the session's graph, and into the journal of their cache.
-
-Imports errors, packed, probe.
-"""
+"""Where ended calls go in a serial run: into the session's graph, and into the journal of their cache."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """Entries on disk: one file per call with its newest value and all its traces (see `places`).
 
-A reader sees whole files only: each is written beside its place and renamed.  Imports entryfile, errors,
-handling, journal, meta, model, mounts, packed, places, trust, wire.
+A reader sees whole files only: each is written beside its place and renamed.
 """
 
 from __future__ import annotations

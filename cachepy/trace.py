@@ -1,8 +1,7 @@
 """The running call: a context variable, what it observes, and how it crosses to other places.
 
 A `Frame` gathers the deps of one running body.  The caller is a context variable, so threads,
-asyncio tasks and executors each see their own.  Who has none is asked for in `opened`.  Imports model, journal,
-mailbox, opened.
+asyncio tasks and executors each see their own.  Who has none is asked for in `opened`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Whether a stored trace still holds, dep by dep, through all calls below it, and if not, why.
 
 A `Probe` looks at the world as it is now, each file and each function once; `Verifier` compares.
-It does not recurse: a tree of calls may be thousands deep.  Imports model.
+It does not recurse: a tree of calls may be thousands deep.
 """
 
 from __future__ import annotations

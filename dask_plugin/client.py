@@ -1,7 +1,4 @@
-"""`connect`: the client's part, which folds the cluster's records into the graph in memory.
-
-Imports mail, records, runner, scheduler, worker and the public parts of cachepy.
-"""
+"""`connect`: the client's part, which folds the cluster's records into the graph in memory."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """The page `/cachepy` and its data on the scheduler's HTTP server, and our part of `/metrics`.
 
 Plain tornado: bokeh and prometheus_client may be missing.  The scheduler's own `/metrics` answers first, ours follows.
-Imports metrics, now, overview, records and tally.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Asking the scheduler what other workers told a caller, from wherever that caller runs.
 
 A caller in a coroutine ends on the event loop, which cannot wait for its own connections: then a
-thread asks, over a connection of its own.  Imports nothing of cachepy.
+thread asks, over a connection of its own.
 """
 
 from __future__ import annotations

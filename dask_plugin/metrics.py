@@ -1,7 +1,4 @@
-"""The counts by function in Prometheus' text format, which is simple enough to need no library.
-
-Imports tally.
-"""
+"""The counts by function in Prometheus' text format, which is simple enough to need no library."""
 
 from __future__ import annotations
 

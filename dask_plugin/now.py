@@ -1,7 +1,6 @@
 """What goes on at this moment: calls that run, calls that failed, tasks that are done.
 
 Short calls are not told of: a worker sends a message only when a call has run for a second, and when it has ended.
-Imports nothing of cachepy.
 """
 
 from __future__ import annotations

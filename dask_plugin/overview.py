@@ -2,7 +2,7 @@
 
 Nothing is worked out while nobody does.  What is stale is told from the records alone, which say what each run
 used: newer code of its function, or a call below that gives another result now.  Files that changed since are not
-looked at: the scheduler may not see them.  Imports records and tally.
+looked at: the scheduler may not see them.
 """
 
 from __future__ import annotations

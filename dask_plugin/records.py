@@ -10,7 +10,7 @@
                                                                  (see now); whether no other worker is in it
     ("failed", function, message, when, how often)               since the last such record
 
-Imports tally, cachepy.model and cachepy.rows.wire.
+They are read by `rows.wire`, which runs no code.
 """
 
 from __future__ import annotations

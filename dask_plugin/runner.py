@@ -1,7 +1,4 @@
-"""Makes the jobs of `cachepy.cache_tree_refresh` on a Dask cluster, side by side.
-
-Imports wrapper and the public parts of cachepy.
-"""
+"""Makes the jobs of `cachepy.cache_tree_refresh` on a Dask cluster, side by side."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 `Ledger` holds one record a node, numbered, so that a client which missed something can ask for all
 since a number; it outlives clients.  `SchedulerPart` connects it to the streams.  Records are whole
-calls, so a worker that dies leaves nothing half-made.  Imports dashboard, mail, now, records, tally and worker.
+calls, so a worker that dies leaves nothing half-made.
 """
 
 from __future__ import annotations

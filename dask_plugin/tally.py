@@ -5,7 +5,7 @@
     bytes                                       of the entries that runs wrote
     last                                        when a run last ended, in seconds since the epoch
 
-Imports nothing of cachepy.
+All but `last` are sums, so it does not matter in which order they come.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Task threads put records into a queue; the worker's loop empties it into the stream to the scheduler
 when a task changes its state, which is before the message that the task has finished.  What is only
-counted is added up meanwhile.  Imports mail, now, records, tally and the public parts of cachepy.
+counted is added up meanwhile.
 """
 
 from __future__ import annotations

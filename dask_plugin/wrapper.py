@@ -2,7 +2,7 @@
 
 The caller is captured where the task is built, or at the latest where it is pickled, travels inside
 the task, and is set where the task runs.  It is part of the token: two callers of one pure call are
-two tasks, or one of them would lose its edge.  Imports the public parts of cachepy.
+two tasks, or one of them would lose its edge.
 """
 
 from __future__ import annotations

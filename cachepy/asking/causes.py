@@ -1,7 +1,6 @@
 """Many calls that are not fresh, told by their few causes.
 
 The command line and the page say the same, but for paths: `near` gives the name of one where the text is read.
-Imports amounts and model.
 """
 
 from __future__ import annotations

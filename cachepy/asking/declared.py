@@ -1,7 +1,4 @@
-"""What a decorator says of a cached function, read from the source file.
-
-Imports bindings, constants, options, outline.
-"""
+"""What a decorator says of a cached function, read from the source file."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """Which calls of a graph surely hold, told by its rows: nothing is unpacked that many calls have in common.
 
-A call that is not among them may hold all the same, by an older run of itself or of a call below.  Imports
-model, packed.
+A call that is not among them may hold all the same, by an older run of itself or of a call below.
 """
 
 from __future__ import annotations

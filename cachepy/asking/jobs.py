@@ -1,7 +1,4 @@
-"""A stored call as a job that can be sent anywhere and made there; and the runner that makes jobs here.
-
-Imports again, code, errors, model, session.
-"""
+"""A stored call as a job that can be sent anywhere and made there; and the runner that makes jobs here."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """What would run if the roots were called again, in order, with its cause and its recorded time.
 
 Nothing runs.  A call that changed itself may call other things than it did.  What changed itself below it would run if
-it is made again, which is not certain; what is only above something that changed is `unknown`, not guessed.  Imports
-amounts, model, progress, session, stale, verify.
+it is made again, which is not certain; what is only above something that changed is `unknown`, not guessed.
 """
 
 from __future__ import annotations

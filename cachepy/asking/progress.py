@@ -1,4 +1,4 @@
-"""A progress bar on stderr, if stderr is a terminal and it takes more than a second.  Imports nothing of cachepy."""
+"""A progress bar on stderr, if stderr is a terminal and it takes more than a second."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Each round looks at the graph, makes the stale calls whose own inputs are settled, and goes up as long as
 results change.  Where a call is made is a runner's business: here, or wherever a plugin of the session
-knows how to (`Hooks.runner`).  Imports again, errors, jobs, model, plan, probe, session, stale, verify.
+knows how to (`Hooks.runner`).
 """
 
 from __future__ import annotations

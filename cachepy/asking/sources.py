@@ -3,7 +3,6 @@
 The record of a code digest has its pieces and, of each name, the parts of how it is bound (see `written`).  Files
 that are as they were need no look.  Of a changed file the functions are compared as compiled code, and of the names
 that the code reaches each part.  What cannot be told so, such as a value that changed code computes, is `unclear`.
-Imports bindings, changes, modules, moved, outline, parts, pieces, source, written.
 """
 
 from __future__ import annotations

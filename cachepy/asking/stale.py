@@ -1,8 +1,7 @@
 """What would not be a hit now, and why: asks, runs nothing, and imports nothing of the user's unless told to.
 
 A `Survey` looks at every call of the graph once, from the rows of the graph; only where those do not
-hold it opens entries, which may have an older run that does.  Imports answers, api, errors, graph, holding, model,
-packed, probe, session, verify.
+hold it opens entries, which may have an older run that does.
 """
 
 from __future__ import annotations

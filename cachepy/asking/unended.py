@@ -1,7 +1,7 @@
 """Topmost calls that began and did not end, so that a program has to run again: failed, interrupted, killed.
 
 The graph knows only calls that ended.  A call that fails leaves its claim behind under another name; of one whose
-process was killed the claim itself is still there.  Nothing is changed by asking.  Imports claims, owner, places.
+process was killed the claim itself is still there.  Nothing is changed by asking.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Calls at the top that take plain values which other calls gave: nobody can know whether from there.
 
 A number by itself, or a short text, is too common to draw an edge (see `numbers` for those that come together).
-Imports numbers, packed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""A stored call as something that can be called again: its function found by name, its arguments as kept.
-
-Imports code, errors, graph, kept, modules, session, store, wire.
-"""
+"""A stored call as something that can be called again: its function found by name, its arguments as kept."""
 
 from __future__ import annotations
 

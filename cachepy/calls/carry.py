@@ -1,7 +1,4 @@
-"""`with_caller`: carries the running call where Python does not, into thread and process pools.
-
-Imports kin, options, session, trace.
-"""
+"""`with_caller`: carries the running call where Python does not, into thread and process pools."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Options from a file: cachepy.toml, cachepy.yaml, or [tool.cachepy] in pyproject.toml.
-
-Imports errors and options.
-"""
+"""Options from a file: cachepy.toml, cachepy.yaml, or [tool.cachepy] in pyproject.toml."""
 
 from __future__ import annotations
 

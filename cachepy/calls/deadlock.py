@@ -3,7 +3,7 @@
 A body that hands its own call to a bare thread pool and waits for it would wait for ever: the pool's
 thread carries no caller that would tell.  But the stacks tell: the owner stands in ``result()`` of
 the very future that the asking thread computes, or joins it.  So does a body that imports a module
-which the asking thread is importing: there the import system tells.  Imports nothing of cachepy.
+which the asking thread is importing: there the import system tells.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Which arguments may be results of other calls: too common a value says nothing.
-
-Imports label, paths.
-"""
+"""Which arguments may be results of other calls: too common a value says nothing."""
 
 from __future__ import annotations
 

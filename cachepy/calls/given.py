@@ -1,8 +1,7 @@
 """The arguments of a run as they were given, and which of them its body changed.
 
 A hit does not run the body: what that changed would stay as it was.  So an argument is digested again after the body if
-that is cheap against it; of what is too large for that, a sketch is compared.  Imports digest, errors, flat, kept,
-rules; changed and sketch when needed.
+that is cheap against it; of what is too large for that, a sketch is compared.
 """
 
 from __future__ import annotations

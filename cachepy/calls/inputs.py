@@ -1,7 +1,7 @@
 """What a run depends on before its body runs: code, declared values, arguments and the files that they name.
 
 Arguments are digested before the body may change them.  Afterwards `Inputs.hold` says whether all is as it was: a
-result is never stored under deps that changed while it was made.  Imports session, probe and what lies below them.
+result is never stored under deps that changed while it was made.
 """
 
 from __future__ import annotations

@@ -4,8 +4,6 @@ A body whose code may start processes, or has an object that takes work, puts up
 process.  A child (of a pool, or forked by hand) that makes a call without a caller leaves there what it depends on,
 if there is such a box: in those of its parent and of the processes above that.  Each body takes what came since it
 began, without edges: it is not known whose work it was.
-
-Imports handling, journal, mailbox, opened, owner, session.
 """
 
 from __future__ import annotations

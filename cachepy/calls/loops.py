@@ -1,7 +1,6 @@
 """Waiting in whatever event loop runs: asyncio's own, trio's, curio's.
 
-A loop that is not known cannot be waited in: blocking it would stop the very call that is waited for.  Imports nothing
-of cachepy.
+A loop that is not known cannot be waited in: blocking it would stop the very call that is waited for.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How a call that is no hit goes on (design 4): claim, look again, make fresh what is below it, or run.
 
-Also the way without the cache, and what is said about it.  Imports errors, key, revive, run, session, trace, waiting.
+Also the way without the cache, and what is said about it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Whether whoever runs a call goes on: by stacks, by time on the processor, and by what it waits in.
 
-Nothing here is exact, and nothing has to be: it tells how long to go on waiting, never what is right.  Imports
-deadlock, owner.
+Nothing here is exact, and nothing has to be: it tells how long to go on waiting, never what is right.
 """
 
 from __future__ import annotations

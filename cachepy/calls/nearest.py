@@ -1,7 +1,6 @@
 """What is stored of a function, seen from a call that is not: the nearest one and what differs, what is never the same.
 
-Asked only where somebody asks why, or where an argument looks made anew.  Imports errors, flows, fresh, label, model,
-numbers, owner, renewed, session.
+Asked only where somebody asks why, or where an argument looks made anew.
 """
 
 from __future__ import annotations

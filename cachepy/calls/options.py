@@ -1,4 +1,4 @@
-"""The options of the decorator, checked when it is applied.  Imports errors, sizes, trust."""
+"""The options of the decorator, checked when it is applied."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ a trace.  A file counts as left behind if the result names it, or if it was writ
 which is seen by its stat before and after: no clock is trusted.
 
 Who wrote a file that others read is a weaker question: it only tells what to look at, and in which order.  There the
-clock is asked too, of files that the body found by itself.  Imports files, model.
+clock is asked too, of files that the body found by itself.
 """
 
 from __future__ import annotations

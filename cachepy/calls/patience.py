@@ -2,8 +2,7 @@
 
 A body may wait for what its waiter holds: a lock of the program, a lock of a file, a connection.  Without the cache the
 two would not have met.  So a waiter looks now and then whether the owner goes on.  Once it has stood still for as long
-as the call ever took, and some seconds, the waiter runs the call too; both results are right.  Imports motion, owner,
-errors.
+as the call ever took, and some seconds, the waiter runs the call too; both results are right.
 """
 
 from __future__ import annotations

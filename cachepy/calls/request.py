@@ -1,7 +1,4 @@
-"""One call on its way to a stored value: look up, verify, load (design 4).
-
-Imports code, errors, model, probe, session, store, trace, verify.
-"""
+"""One call on its way to a stored value: look up, verify, load (design 4)."""
 
 from __future__ import annotations
 

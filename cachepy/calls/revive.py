@@ -3,8 +3,7 @@
 If they give what they gave, their caller is fresh and need not run.  The calls of a run are looked at
 in recorded order and only while its own deps hold, so nothing is made that the caller would not make
 now.  A call is not made on its own where it might do something else than inside its caller:
-see `_is_safe`.  Iterative: a tree of calls may be thousands deep.  Imports again, errors, model,
-probe, trace, verify.
+see `_is_safe`.  Iterative: a tree of calls may be thousands deep.
 """
 
 from __future__ import annotations

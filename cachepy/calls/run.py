@@ -1,7 +1,7 @@
 """One run of a body: what it depended on, what becomes of its value, and whom it tells (design 4).
 
 What is known before the body is observed by `inputs`.  Afterwards `Run` stores and records the result, or has the
-caller take over the deps if there is nothing to store.  Imports inputs, session and what lies below them.
+caller take over the deps if there is nothing to store.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""`track_file`: names a file that the body of a cached call finds by itself.
-
-Imports kin, session, trace, errors.
-"""
+"""`track_file`: names a file that the body of a cached call finds by itself."""
 
 from __future__ import annotations
 

@@ -4,8 +4,6 @@ Between two cached calls may lie something that remembers: the second caller get
 calls the function below.  Or its calls were made in other processes.  So when a body ends, each cached function that
 its code reaches on such a way counts (see `routes`), by the calls of it that this process has seen, or by its code;
 and so do the files that the code behind a memo has named.  No edge is drawn for them.
-
-Imports kin, model, routes, session.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Whose turn it is to run a call: take the claim, or wait for whoever has it, but never in a circle.
-
-Imports deadlock, patience, trace.
-"""
+"""Whose turn it is to run a call: take the claim, or wait for whoever has it, but never in a circle."""
 
 from __future__ import annotations
 

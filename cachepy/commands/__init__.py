@@ -1,7 +1,6 @@
 """The group of all commands, and what they share: options, exit codes, warnings on stderr.
 
-Also loaded by Dask as ``dask cachepy``, so errors are handled in here and not only in `cli`.  Imports exits, tell and
-the modules of the commands.
+Also loaded by Dask as ``dask cachepy``, so errors are handled in here and not only in `cli`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The commands that ask what is stale, why, and what would run: status, explain, plan.
 
-Nothing runs and nothing is changed.  Imports causes, exits, importing, opening, options, tell,
-words; stale and plan when they are asked.
+Nothing runs and nothing is changed.
 """
 
 from __future__ import annotations

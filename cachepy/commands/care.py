@@ -1,7 +1,4 @@
-"""The commands that say whether a cache directory is whole, and mend it: verify, repair.
-
-Imports consent, exits, importing, opening, options, tell, words; check and repair when they are used.
-"""
+"""The commands that say whether a cache directory is whole, and mend it: verify, repair."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The causes of calls that are not fresh, with files as they are named from here.
-
-Imports causes, words.
-"""
+"""The causes of calls that are not fresh, with files as they are named from here."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """What a shell can complete besides options: names of functions, digits of calls, folders.
 
-Says nothing and raises nothing: what cannot be read completes to nothing.  Imports amounts; opening, tables and words
-when a shell asks.
+Says nothing and raises nothing: what cannot be read completes to nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What changes something shows it first and asks: the options and the question.  Imports tell."""
+"""What changes something shows it first and asks: the options and the question."""
 
 from __future__ import annotations
 

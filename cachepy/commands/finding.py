@@ -1,7 +1,4 @@
-"""Which cache directory a command means: the one that is named, else the nearest one from here upwards, as git does.
-
-Imports handling, options, tell.
-"""
+"""Which cache directory a command means: the one that is named, else the nearest one from here upwards, as git does."""
 
 from __future__ import annotations
 

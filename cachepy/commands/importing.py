@@ -1,7 +1,4 @@
-"""Importing the user's modules from a command: from the current folder first, apart from the data on stdout.
-
-Imports errors.
-"""
+"""Importing the user's modules from a command: from the current folder first, apart from the data on stdout."""
 
 from __future__ import annotations
 

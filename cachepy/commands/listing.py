@@ -1,7 +1,4 @@
-"""The commands that list what is stored: ls, show, stats.
-
-Imports ask, mistakes, model, opening, options, tell, words; graph, maintain and stock when they are used.
-"""
+"""The commands that list what is stored: ls, show, stats."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Wrong usage in one style, with what was meant if that can be guessed.
-
-Imports tell; click, and difflib when there is a mistake.
-"""
+"""Wrong usage in one style, with what was meant if that can be guessed."""
 
 from __future__ import annotations
 

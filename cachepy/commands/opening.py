@@ -1,7 +1,7 @@
 """A cache directory as a command sees it: opened without changing anything, and calls found by what people type.
 
-Each command works in a Session of its own.  Imports files, finding, mistakes, tell, words; graph and session when
-a directory is opened: `cachepy --help` needs neither.
+Each command works in a Session of its own.  Graph and session are loaded when a
+directory is opened: `cachepy --help` needs neither.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""What every command takes: the cache directory, --json and -q; and how a function becomes a command.
-
-Imports tell; click.
-"""
+"""What every command takes: the cache directory, --json and -q; and how a function becomes a command."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The graph as an indented tree of calls, for a terminal or a pipe.
 
-Does not recurse: trees may be thousands of calls deep.  Imports words.
+Does not recurse: trees may be thousands of calls deep.
 """
 
 from __future__ import annotations

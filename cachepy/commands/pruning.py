@@ -1,7 +1,4 @@
-"""The command that deletes what is old.
-
-Imports consent, exits, opening, options, tell, words; maintain when it is used.
-"""
+"""The command that deletes what is old."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The command that tells what ran when: log.
-
-Imports listing, model, opening, options, tell, words; owner, stock and unended when they are used.
-"""
+"""The command that tells what ran when: log."""
 
 from __future__ import annotations
 

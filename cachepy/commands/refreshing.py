@@ -1,7 +1,4 @@
-"""The command that runs what is stale: shows the plan first, asks, runs, and says what it could not do.
-
-Imports ask, consent, exits, importing, opening, options, tell; jobs, plan and refresh when they are used.
-"""
+"""The command that runs what is stale: shows the plan first, asks, runs, and says what it could not do."""
 
 from __future__ import annotations
 

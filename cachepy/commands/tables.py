@@ -1,7 +1,4 @@
-"""Tables on a terminal: one line for each record, no longer than the terminal is wide.
-
-Imports words.
-"""
+"""Tables on a terminal: one line for each record, no longer than the terminal is wide."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """What a command of the command line says: data on stdout, messages on stderr.
 
 On a terminal tables that fit it, and colours by rich; otherwise plain text, nothing of it cut, one record a line,
-columns two or more spaces apart; or one JSON document.  Imports tables, words; click for writing, rich only for a
-terminal.
+columns two or more spaces apart; or one JSON document.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The graph as a tree of calls, of functions, or of files with their calls: what an outline shows.
-
-Imports graph, grouped, opening, words.
-"""
+"""The graph as a tree of calls, of functions, or of files with their calls: what an outline shows."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The commands that show the whole graph: graph (a tree, or a picture), export (for other tools).
-
-Imports ask, opening, outline, options, tell; export, grouped, show and trees when they are used.
-"""
+"""The commands that show the whole graph: graph (a tree, or a picture), export (for other tools)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Times and names as people read them, sizes and ages as they type them: for the command line.
-
-Imports amounts.
-"""
+"""Times and names as people read them, sizes and ages as they type them: for the command line."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 The objects themselves are in neither: where the result or a state refers to one of them, only its number is written,
 and the object of whoever asks is put there.  `Changed` stands in stored pickles under this module's name: moving it
-makes such entries unreadable.  Imports payload.
+makes such entries unreadable.
 """
 
 from __future__ import annotations

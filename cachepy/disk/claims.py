@@ -11,7 +11,6 @@ A claim that could not be removed when it was given back belongs to nobody: this
 not by what lies on the disk, and its heartbeat tries again.
 
 A claim is the start of an entry: magic, length, owner as text.  The rest is written behind it (see `Store.put`).
-Imports handling, keeper, owner.
 """
 
 from __future__ import annotations

@@ -16,7 +16,6 @@ full when this process first sees the file in its present state (inode, time, si
 so by `verify`); more than 64 MB of buffers by their places and lengths only, since reading them
 would undo the mapping.  In full, always: `EntryFile.check`, and every load with the environment
 variable CACHEPY_VERIFY=1.  `EntryFile.check` maps nothing: a disk that fails gives an error and ends no process.
-Imports errors, mapping, plain, trust.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 The size stands in a file beside it.  That is removed where a record could not be added, and is not there before
 somebody has seen that all entries are recorded; so one look at it tells whether that has to be looked at.
-Imports handling, locks.
 """
 
 from __future__ import annotations

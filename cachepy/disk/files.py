@@ -7,7 +7,7 @@ whose page is dirty already leaves no trace in the times.  What lies on a networ
 judged by the clock of its server (see `mounts`).
 A cache directory of ours inside a digested one counts only by what the user keeps
 beside our files; with nothing beside them it counts as if it were not there.  Paths in, hex digests
-out.  Imports handling, mounts, statmemo.
+out.
 """
 
 from __future__ import annotations

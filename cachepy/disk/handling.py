@@ -1,7 +1,4 @@
-"""Small things done to files, safe for names, owners and kinds of files that are not known.
-
-Imports errors, trust.
-"""
+"""Small things done to files, safe for names, owners and kinds of files that are not known."""
 
 from __future__ import annotations
 

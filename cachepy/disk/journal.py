@@ -2,8 +2,7 @@
 
 A record is a mark, its length, a checksum and a payload: a packed event, or a pickle of builtins.  One `write`
 with O_APPEND adds it, under a lock where the file system has locks, so that processes lose nothing of each
-other.  A reader takes every whole record and finds the next mark behind a damaged one.  Imports intake,
-packed, plainfile, shape, wire.
+other.  A reader takes every whole record and finds the next mark behind a damaged one.
 """
 
 from __future__ import annotations

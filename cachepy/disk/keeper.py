@@ -3,8 +3,6 @@
 A waiter on another host knows of an owner only that its claim is touched.  So where other hosts may look, a small
 helper touches the claims that are held for longer than a heartbeat.  It is nobody's child, so that no program waits
 for it, and it ends with its owner: its input is closed, or the owner is not there any more.
-
-Imports nothing of cachepy.
 """
 
 from __future__ import annotations

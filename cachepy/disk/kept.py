@@ -2,7 +2,7 @@
 
 Small arguments are pickled whole.  Of larger ones, those that may be results of other calls are kept
 by their digests only: those calls hold them already.  What is larger still, or cannot be pickled by
-name, is not kept; then its caller has to run.  Imports entryfile, wire.
+name, is not kept; then its caller has to run.
 """
 
 from __future__ import annotations

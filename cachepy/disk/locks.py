@@ -1,4 +1,4 @@
-"""Locks of open files between processes, where the file system has them.  Imports nothing of cachepy."""
+"""Locks of open files between processes, where the file system has them."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ A trace without one of its deps would hold where it must not, and a signed entry
 those that it sends off a secret, in the pickle that goes to them and never on disk; each record is authenticated with
 it, and bears its writer and a number.  A second file, the tally, holds a receipt for each record, written before it:
 a mailbox that was cut lacks records that have receipts.  Only its owner may write into either, and a mailbox is read
-only if it is the very file that the run made.  Imports handling, journal, shape.
+only if it is the very file that the run made.
 """
 
 from __future__ import annotations

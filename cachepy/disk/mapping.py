@@ -4,7 +4,6 @@ A mapping costs nothing until it is used, but it has two prices.  Before Python 
 as somebody holds the result.  And a page that the disk cannot deliver any more (an error, a file that another host
 deleted) ends the process by SIGBUS.  So what does not lie on a local file system is read, and so is what goes beyond a
 share of what the process may hold.  ``CACHEPY_MAP=always`` or ``never`` is for those who know better.
-Imports handling, mounts.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The meta of an entry: its event, and the packed older ones with the names of their files.
 
-What is read is checked before it is used: an entry may come from anybody.  Imports errors, intake, model, packed,
-places, shape, wire.
+What is read is checked before it is used: an entry may come from anybody.
 """
 
 from __future__ import annotations

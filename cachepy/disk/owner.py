@@ -1,7 +1,4 @@
-"""Who holds a claim: host, boot, process and start time; how that is written, read, and known to be dead.
-
-Imports entryfile.
-"""
+"""Who holds a claim: host, boot, process and start time; how that is written, read, and known to be dead."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Patterns (``"data/*.csv"``) and home paths (``"~/x"``) as the set of files that they mean.
 
 A set counts by the names in it, from the first folder that the pattern leaves open, and by the contents.  Cache
-directories of ours are no part of it.  Imports handling, paths.
+directories of ours are no part of it.
 """
 
 from __future__ import annotations

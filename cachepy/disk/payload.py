@@ -1,7 +1,6 @@
 """Values as bytes: a pickle and large buffers beside it; code of scripts by the script's name.
 
 `by_name` stands in stored pickles under this module's name: moving it makes such entries unreadable.
-Imports modules.
 """
 
 from __future__ import annotations

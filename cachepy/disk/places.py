@@ -22,7 +22,7 @@
     programs/<mark>.made                     what child processes of a program made that runs now
     broken/<time>/...                        what `cache_repair` put aside
 
-Imports handling.
+What is not listed here is somebody else's, and stays as it is.
 """
 
 from __future__ import annotations

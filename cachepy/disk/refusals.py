@@ -1,7 +1,4 @@
-"""Entries that are there and would not be loaded: another user's, closed ones, those that are not signed.
-
-Imports entryfile, places, trust, errors.
-"""
+"""Entries that are there and would not be loaded: another user's, closed ones, those that are not signed."""
 
 from __future__ import annotations
 

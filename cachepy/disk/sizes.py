@@ -1,4 +1,4 @@
-"""Sizes that options and the environment name.  Imports errors; amounts when there is one."""
+"""Sizes that options and the environment name."""
 
 from __future__ import annotations
 

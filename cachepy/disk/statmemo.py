@@ -1,7 +1,7 @@
 """What is known of files by their identity and times, in this process and in a file of the cache directory.
 
 The file is rows of 64 bytes that are only appended to.  The first questions are answered by searching it;
-only who asks more gets a table.  Imports plainfile.
+only who asks more gets a table.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Folders of small files that would grow for ever: beyond a number the oldest go, if they are old enough.
 
-A file is cachepy's by its content, never by its name.  Imports entryfile, handling, journal.
+A file is cachepy's by its content, never by its name.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Whose files are read, and who may read ours: owners, signatures, and the mode of what is created.
 
 Values are pickles, and loading a pickle runs code; so before one is loaded, its file has to belong to
-somebody who is trusted, and, if there is a key, to be signed with it.  Imports errors.
+somebody who is trusted, and, if there is a key, to be signed with it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a drawing is made of: fonts, measured text, boxes, badges, lines, arrowheads.
 
 The vocabulary of picture.py in matplotlib's terms.  matplotlib is imported inside functions only, and
-never pyplot.  Imports scene.py and captions.py (for the kinds of boxes), themes.py and layout.py (for points).
+never pyplot.
 """
 
 from __future__ import annotations

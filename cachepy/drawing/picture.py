@@ -1,7 +1,6 @@
 """A scene on matplotlib's axes: boxes, lines with their counts, title and legend.
 
-matplotlib is imported inside functions only, and never pyplot.  Imports scene.py, captions.py, layout.py, bands.py,
-themes.py, room.py and canvas.py.
+matplotlib is imported inside functions only, and never pyplot.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The colours of a drawing, on light and on dark ground.
 
-Text has a contrast of at least 4.5 to its ground, edges and lines of at least 3.  Imports captions.py, for the states.
+Text has a contrast of at least 4.5 to its ground, edges and lines of at least 3.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Each call is a CreateAction: made with a SoftwareApplication (its function), of files and results of other calls,
 giving a result.  The crate refers to files by their ``file://`` URIs and copies none.  Works on plain nodes, as
-``cache_tree_nodes()`` returns them; the same graph gives the same text.  Imports export and provenance.
+``cache_tree_nodes()`` returns them; the same graph gives the same text.
 """
 
 from __future__ import annotations

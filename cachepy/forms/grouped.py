@@ -1,6 +1,6 @@
 """The graph by function and by file: calls put together, each group with how many of its calls are in which state.
 
-Works on plain nodes, as ``cache_tree_nodes()`` returns them.  Imports amounts, export.
+Works on plain nodes, as ``cache_tree_nodes()`` returns them.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 HTML with inline styles only, since notebooks cut away style sheets; it takes its text colour and background from
 the page, so that it is readable in light and dark.  All that comes from the user is escaped.  Works by the names of
-classes, so that the records, which come here for their looks, need not be imported.  Imports amounts, export.
+classes, so that the records, which come here for their looks, need not be imported.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 r"""The data of the page: the graph, its reasons and its causes as small lists in JSON that is safe inside HTML.
 
-``page_parts/model.js`` has the other half of this.  Imports captions, causes and export when a page is made, and model
-for types.
+``page_parts/model.js`` has the other half of this.
 """
 
 from __future__ import annotations

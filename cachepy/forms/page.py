@@ -3,7 +3,6 @@
 `packing` writes the data, this joins the parts in ``page_parts/`` (HTML, CSS, JavaScript); the browser does the rest.
 Nothing of the graph can run there: the data are JSON without ``<``, ``>`` and ``&``, the page builds text nodes only,
 and its Content-Security-Policy allows the one script and the one style sheet of this file, by their digests.
-Imports api, captions, errors, packing and stale.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Each call is an activity, made by a plan (its function), that used files and results of other calls and gave a
 result.  A file with another content is another entity.  Works on plain nodes, as ``cache_tree_nodes()`` returns
-them; the same graph gives the same text.  Imports export, and the version from the package.
+them; the same graph gives the same text.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The graph in other forms: text for other tools, and pictures.
-
-Imports api, errors, stale, and captions, crate, export, notebook, plot and provenance when they are used.
-"""
+"""The graph in other forms: text for other tools, and pictures."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """What answers, and cached functions, show of themselves: tables in a notebook, a few lines at a prompt.
 
-Goes by the names of classes, so that what comes here for its looks need not be imported.  Imports amounts, export,
-grouped, handling, letters, model, notebook.
+Goes by the names of classes, so that what comes here for its looks need not be imported.
 """
 
 from __future__ import annotations

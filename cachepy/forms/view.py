@@ -1,8 +1,7 @@
 """`cache_tree_view`: the graph as an object that shows itself in a notebook, and one call of it.
 
 ``cache_tree_nodes()`` gives plain dicts, for programs; this is the same for eyes: the picture, how many calls are in
-which state, and a table.  A view is of the moment in which it was asked for.  Imports api, captions, errors, model,
-notebook, scene, stale, and show when the picture is shown.
+which state, and a table.  A view is of the moment in which it was asked for.
 """
 
 from __future__ import annotations

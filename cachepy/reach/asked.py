@@ -1,6 +1,6 @@
 """What code asks about code: names, docstrings, source text, lines, the order of attributes.
 
-All this counts only where code that is reached asks for it: else comments may be written.  Imports digest, members.
+All this counts only where code that is reached asks for it: else comments may be written.
 """
 
 from __future__ import annotations

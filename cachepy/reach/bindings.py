@@ -2,7 +2,6 @@
 
 A function has its decorators, defaults and annotations, a class its bases and members, a variable its statement.  The
 bodies of functions are no parts: they are compared as compiled code.
-Imports atimport, constants, digest, found, outline, pieces.
 """
 
 from __future__ import annotations

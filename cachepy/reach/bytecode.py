@@ -7,7 +7,7 @@ that depend on lines undone, minimised and numbered from the entry.  Made from t
 functions arrive by value on workers, with no source.  Equal in every process and patch release of one minor
 version of Python.
 
-Imports nothing of cachepy, and no dis, inspect, re, typing or dataclasses: it runs before a first hit.
+It loads no dis, inspect, re, typing or dataclasses: it runs before a first hit.
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 Changed code comes first, then changed values.  What code newly reaches, or does not reach any more, follows;
 of the values that came and went with a change of code nothing is said: the changed lines show them.
-
-Imports model, pieces, source.
 """
 
 from __future__ import annotations

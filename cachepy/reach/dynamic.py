@@ -1,6 +1,6 @@
 """What code names by a text: modules in ``sys.modules``, files that it runs or loads, data files of a package.
 
-Where the text is not a constant, more counts than is used.  Imports facts, guard, modules.
+Where the text is not a constant, more counts than is used.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""When the files behind some code were last edited, as far as this process has read what stands in them.
-
-Imports found, modules, pieces.
-"""
+"""When the files behind some code were last edited, as far as this process has read what stands in them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Compiled modules of the user's own: there is no code to look at, so the file that was loaded counts.
-
-Imports modules, and members.
-"""
+"""Compiled modules of the user's own: there is no code to look at, so the file that was loaded counts."""
 
 from __future__ import annotations
 

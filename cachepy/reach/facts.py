@@ -1,7 +1,4 @@
-"""What a code object names: globals, closure variables, attributes that follow them, imports, stores.
-
-Imports bytecode.
-"""
+"""What a code object names: globals, closure variables, attributes that follow them, imports, stores."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Objects that cannot change in place are checked by identity, the others by digesting them again.
 The check is one generated expression, so that a warm call does not walk code (ccache's and
-salsa's rule: verifying must be much cheaper than computing).  Imports nothing of cachepy.
+salsa's rule: verifying must be much cheaper than computing).
 """
 
 from __future__ import annotations

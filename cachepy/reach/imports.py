@@ -1,7 +1,4 @@
-"""Modules that are imported inside a body: they are reached like those imported at the top.
-
-Imports facts, guard, modules, patches, scopes.
-"""
+"""Modules that are imported inside a body: they are reached like those imported at the top."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Kinds of objects that a walk over code meets, and which members of a class say what it does.
-
-Imports methods.
-"""
+"""Kinds of objects that a walk over code meets, and which members of a class say what it does."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Annotations as text: they count as code, and may be objects of any kind.
-
-Imports bytecode, digest, hints (late), modules.
-"""
+"""Annotations as text: they count as code, and may be objects of any kind."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 A package counts by its version, so what a program put into it has to be looked for.  What the attributes named by the
 code lead to is looked at, and a few steps further: at the tables in classes, and at what a library's own functions
-name.  Imports found, guard, members, methods, modules, settings.
+name.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Piece: one item of what code is made of, so that a reason can name what changed.
-
-Imports digest, label, model.
-"""
+"""Piece: one item of what code is made of, so that a reason can name what changed."""
 
 from __future__ import annotations
 

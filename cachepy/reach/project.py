@@ -2,7 +2,6 @@
 
 A name is followed through imports to where it is made.  `texts` is all of the text that decides what a name is bound
 to: equal texts, equal bindings, as far as the world outside is as it was.
-Imports outline.
 """
 
 from __future__ import annotations

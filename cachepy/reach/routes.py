@@ -2,7 +2,7 @@
 
 Behind something that remembers (`functools.lru_cache`, a library's memo, an object that does not show its state) only
 the first caller calls them; what a body hands to a thread, a queue or a process, others call for it.  The walk notes
-each step; `Routes` is what follows from them.  Imports facts, members, modules.
+each step; `Routes` is what follows from them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Modules that code reaches: by the attributes that it names, or as a whole if one is handed on.
-
-Imports extensions, guard, members, modules, patches, pieces.
-"""
+"""Modules that code reaches: by the attributes that it names, or as a whole if one is handed on."""
 
 from __future__ import annotations
 

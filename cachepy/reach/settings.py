@@ -1,6 +1,6 @@
 """Settings that the interpreter and libraries keep: those count of which the code names the reader.
 
-Only what is cheap to read, the same in equal runs, and what a user means by it.  Imports modules.
+Only what is cheap to read, the same in equal runs, and what a user means by it.
 """
 
 from __future__ import annotations

@@ -3,8 +3,6 @@
 Source is kept only if it is proven to be that of the code that ran, since its file may have been edited
 since: the file is compiled, and a function of that name in it must have the digest of the piece.  What
 the digest does not cover is left out: decorators, docstrings, what the defaults are.  Annotations come from the piece.
-
-Imports bytecode, digest, edited, pieces, wire; ast, zlib, linecache and warnings when they are used: no hit needs it.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 To parse a module takes milliseconds, a program has hundreds of them, and nearly none changes another.  This looks at
 the lines of the top level only, and says yes whenever it is not sure.
-Imports outline.
 """
 
 from __future__ import annotations

@@ -7,8 +7,6 @@ closures), never by source text, so it is the same on every worker.
 
 It is longer than its neighbours because describing an object and visiting it call each other: one walk, one file.
 
-Imports asked, digest, dynamic, extensions, facts, found, guard, imports, members, methods, modules, notes, patches,
-pieces, routes, scopes, settings.
 `code` drives it.
 """
 

@@ -2,7 +2,7 @@
 
 Of each name that the code reaches: the digests of the parts of how it is bound (see `bindings`).  A file that was
 edited after this process began may not be what runs here: of that only those parts are kept whose values are the ones
-that ran.  Imports bindings, modules, outline, pieces, toplevel.
+that ran.
 """
 
 from __future__ import annotations

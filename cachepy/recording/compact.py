@@ -3,8 +3,7 @@
 A run that was replaced is needed for three things only: when its call was made first, what a later run called no more,
 and a result that some call took. The new file is written while others go on adding to the old one; under the lock it
 gets what they added, and takes its place. Who waits for that lock finds the file replaced, and opens the new one
-(`Journal`). Where files have no locks, nothing is done here.  Imports handling, journal, locks,
-model, packed, places, store, table, tidy.
+(`Journal`). Where files have no locks, nothing is done here.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 Only a program of the user's that has come to its own end tells that: not one that stopped with an error, a signal or
 another exit code than 0, no prompt, and none that is given other work each time without being another program.
-Imports handling, leaving, owners, programs, store.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """What the graph of a cache directory lacks: calls that have an entry, but no record in ``graph.pkl``.
 
 The file was lost or cut, or a record could not be added to it.  The entry has all that the record had; so whoever
-reads the graph takes it from there, and puts it back where that is allowed.  Imports compact, entryfile, handling,
-meta, moved, packed, places, table, errors.
+reads the graph takes it from there, and puts it back where that is allowed.
 """
 
 from __future__ import annotations

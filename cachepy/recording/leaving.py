@@ -1,7 +1,7 @@
 """Whether a script has come to its own end, with exit code 0, told when Python ends.
 
 The frame of its code stands where it was left: at a return, or at what raised. Of what raised, `sys.exit` with a value
-that is known is an end too. Imports nothing of cachepy.
+that is known is an end too.
 """
 
 from __future__ import annotations

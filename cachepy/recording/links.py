@@ -1,7 +1,7 @@
 """Who calls whom, and who takes whose result: what the graph knows beyond the single call.
 
 Made when a query asks, and kept up to date from then on.  Flow edges are found by digests, and by the files that calls
-wrote.  Imports model, packed, writers.
+wrote.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A run notes the digests of all numbers in a list, tuple, dict or array as one text among those of its arguments.  They
 are results if a single function gave all of them, before.  Times would tell the order, but differ on a cluster, so they
-do not count.  Imports packed.
+do not count.
 """
 
 from __future__ import annotations

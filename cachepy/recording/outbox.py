@@ -1,7 +1,4 @@
-"""Work that was sent to other processes from top level, where no call waits for it.
-
-Imports journal, model, shape.
-"""
+"""Work that was sent to other processes from top level, where no call waits for it."""
 
 from __future__ import annotations
 

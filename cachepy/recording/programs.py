@@ -6,7 +6,6 @@
 
 A record is a line: a checksum, and texts with tabs between them. A line that does not check is passed over. It is not
 a journal, since each program reads one at its end, and should not load for that what it did not need before.
-Imports handling, places.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 A run marks its arguments in which something looks so (see `fresh`), with when its process began and how that looks.
 Two programs that marked the same argument, each with what no other had, and had all others equal, are the evidence;
 processes that ran side by side are one program.
-Imports kinds, model, owner, packed.
 """
 
 from __future__ import annotations

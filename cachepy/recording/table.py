@@ -1,7 +1,6 @@
 """The rows of a graph by the ids of their calls, folded from events and files in any order.
 
-A row is an event as bytes (see `packed`): there may be hundreds of thousands.  Imports intake, journal, links,
-model, packed, shape, wire.
+A row is an event as bytes (see `packed`): there may be hundreds of thousands.
 """
 
 from __future__ import annotations

@@ -5,8 +5,7 @@ each, what was used least recently; what was used in the same hour by its record
 cheap goes before small and dear. What a call that runs needs stays: its own entry, and those of the calls below it.
 
 ``size.note`` tells how large the entries are, so that they are not listed each time; it is counted anew now and then.
-``size.dropped`` tells what went, in one line each time.  Imports amounts, entryfile, errors, handling, locks, meta,
-places, store.
+``size.dropped`` tells what went, in one line each time.
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 
 A call that wrote a file has a mark among its deps (see `outputs`); who has the file, or a folder around it, among its
 own deps has read it.  Two marks for one file (by its state before and after, and as a part of the effect) are sure; of
-one alone, an earlier call that left the same content wrote it, and this one found it there.  Imports label, model,
-packed.
+one alone, an earlier call that left the same content wrote it, and this one found it there.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Packed events from a file: checked before anybody relies on them, many at a time.
 
 Whoever wrote the file, a row that comes through here is an event in all its parts; `shape` says what those have
-to be.  Imports kinds, moved, packed, shape.
+to be.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An unpickler that knows no names: no code runs, whatever the data says.  Imports nothing of cachepy."""
+"""An unpickler that knows no names: no code runs, whatever the data says."""
 
 from __future__ import annotations
 

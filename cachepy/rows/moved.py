@@ -2,7 +2,7 @@
 
 A record says where it was made by absolute paths, and so which way leads from the cache directory to each of them.  In
 a copy these ways lead to the files of the copy.  A cache directory that was moved alone leads nowhere: then the old
-paths are right.  Imports model, wire.
+paths are right.
 """
 
 from __future__ import annotations

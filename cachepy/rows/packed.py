@@ -10,7 +10,6 @@ is \x1d, between fields \n, between the items of a field \x1f; an event with one
     times    seen, created and elapsed as doubles, right behind the text
 
 Reading one can do no harm: text is split, nothing more.  `intake` checks those that come from files.
-Imports kinds, model, wire.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Importing that makes Python load `functools` and `collections`, which costs a short program as much as all else that a
 hit needs.  So while nobody else has loaded it, a short pickle is read here if it is of such values; what it shows is
-what `_pickle` would make of it (see ``tests/properties/test_plain.py``).  Imports nothing of cachepy.
+what `_pickle` would make of it (see ``tests/properties/test_plain.py``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""What a record that was read from a file has to be, before anybody relies on its parts.
-
-Imports kinds.
-"""
+"""What a record that was read from a file has to be, before anybody relies on its parts."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 What cannot be trusted to be ours (graph files, headers of entries, mailboxes) is read by `loads`,
 which refuses every global name.  It walks over the opcodes first, since some that are no code do harm too:
 a memo of a billion places, or a key of a dict that is nested so deep that its hash overflows the C stack.
-Imports limited (when needed).
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Puts broken files of a cache directory aside, into ``broken/<time>/``, and takes care never to lose one.
-
-Imports examine, model, trust.
-"""
+"""Puts broken files of a cache directory aside, into ``broken/<time>/``, and takes care never to lose one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """`cache_verify`: whether a cache directory is whole, and whether calls give again what they gave.
 
-Reads only.  With ``rerun`` it has a sample of calls run again by `trial`.  Imports amounts,
-examine, maintain, model, store, trial.
+Reads only.  With ``rerun`` it has a sample of calls run again by `trial`.
 """
 
 from __future__ import annotations

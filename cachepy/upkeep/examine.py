@@ -1,8 +1,7 @@
 """One look at one file of a cache directory: whole, broken, or not ours.
 
 Reads everything against its checksums and loads no value, so no code of anybody runs.  Changes nothing.
-A file that is replaced or removed while it is read is looked at again.  Imports entryfile, files,
-graph, model, source, store, table, wire, errors.
+A file that is replaced or removed while it is read is looked at again.
 """
 
 from __future__ import annotations

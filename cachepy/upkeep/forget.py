@@ -1,7 +1,4 @@
-"""Drops from the graph of a cache directory the calls that have no value there any more.
-
-Imports examine, model, rewrite, session, store, errors.
-"""
+"""Drops from the graph of a cache directory the calls that have no value there any more."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """What belongs to nobody any more: claims of the dead, values without an entry, half-written files, old mailboxes.
 
-Safe beside running calls.  Imports claims, handling, model, owner, packed, places,
-session, stock, store.
+Safe beside running calls.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Looking after a cache directory: what is in it, how large it is, what may go.
 
 Works on the files alone, safe beside running calls.  Only files that cachepy wrote are touched.
-Imports amounts, compact, errors, sizes, within, forget, leftovers, stock, store.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """`cache_repair`: rebuilds the graph from the entries and moves broken files aside.  Deletes nothing.
 
-The graph is replaced by `rewrite`.  A file is put aside only in the state in which it was looked at.  Imports aside,
-check, compact, handling, claims, entryfile, examine, files, model, rewrite, stock, store, errors.
+The graph is replaced by `rewrite`.  A file is put aside only in the state in which it was looked at.
 """
 
 from __future__ import annotations

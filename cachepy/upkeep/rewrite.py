@@ -1,8 +1,7 @@
 """The graph file made anew beside writers, none of whose records is lost.
 
 It is replaced under its lock; who waits for that lock finds that the file was replaced and opens the new one
-(`Journal`), and what was still added to the old one is carried over.  Imports examine, graph, journal, locks,
-model, packed, store, wire, errors.
+(`Journal`), and what was still added to the old one is carried over.
 """
 
 from __future__ import annotations

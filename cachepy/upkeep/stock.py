@@ -1,6 +1,6 @@
 """What lies in a cache directory: each entry as it was when it was looked at, and which files are cachepy's.
 
-A file is cachepy's by its content, never by its name.  Imports entryfile, errors, model, options, store, tidy.
+A file is cachepy's by its content, never by its name.
 """
 
 from __future__ import annotations

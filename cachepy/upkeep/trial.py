@@ -1,7 +1,6 @@
 """Runs stored calls again without storing, to see whether they give the same results.
 
-The bodies run in a `Session` of their own that reads the cache and writes nothing.  Imports again, claims,
-digest, engine, entryfile, files, model, session, store, trace, errors.
+The bodies run in a `Session` of their own that reads the cache and writes nothing.
 """
 
 from __future__ import annotations

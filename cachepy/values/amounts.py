@@ -1,6 +1,6 @@
 """Amounts as people read them: bytes, lengths of time, numbers with their noun.
 
-Plots, pages, plans and the command line all say them so.  Imports nothing of cachepy.
+Plots, pages, plans and the command line all say them so.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Equal columns may differ in memory: in how they are cut into chunks, where a slice begins, what lies
 under a null, and in the bits behind the last one.  None of that may show.  Texts and numbers are
 digested in place where they lie well; kinds that are not known here go as an IPC stream.
-Reached only through a value of pyarrow or pandas.  Imports found, rules.
+Reached only through a value of pyarrow or pandas.
 """
 
 from __future__ import annotations

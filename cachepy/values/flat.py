@@ -2,7 +2,6 @@
 
 `marshal` in version 2 writes them without looking at identity or interning, and sets in order.  It would
 take an array for bytes, so the types are looked at first.  Also tells which streams of pickle may hold a nan.
-Imports nothing of cachepy.
 """
 
 from __future__ import annotations

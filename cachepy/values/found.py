@@ -1,7 +1,4 @@
-"""What digesting a value comes across, the form that a rule returns, and the names of code.
-
-Imports methods, modules.
-"""
+"""What digesting a value comes across, the form that a rule returns, and the names of code."""
 
 from __future__ import annotations
 

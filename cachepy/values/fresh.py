@@ -1,7 +1,7 @@
 """What in a value looks as if it were made anew each time: random, a moment of now, the number of a process.
 
 That alone proves nothing: only what was another one in each program is blamed (see `renewed`).  So it may look too
-closely rather than too little, but at few parts.  Imports nothing of cachepy.
+closely rather than too little, but at few parts.
 """
 
 from __future__ import annotations

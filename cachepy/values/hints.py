@@ -1,6 +1,6 @@
 """Rules for what type hints are made of: type variables, aliases, new types, forward references.
 
-Pickle would write their names only; what they stand for counts.  Loaded only for such values.  Imports found.
+Pickle would write their names only; what they stand for counts.  Loaded only for such values.
 """
 
 from __future__ import annotations

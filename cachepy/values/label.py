@@ -1,7 +1,4 @@
-"""A short text of any value, for people: in labels of calls and in reasons.
-
-Imports methods.
-"""
+"""A short text of any value, for people: in labels of calls and in reasons."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Canonical forms of xarray and pint objects, from what they are made of.
 
 Both have tokens for Dask, which show neither strides of arrays nor where one text ends and the next begins.  Reached
-only through a value of theirs, so that importing them here costs nothing new.  Imports found, rules.
+only through a value of theirs, so that importing them here costs nothing new.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Canonical form of `dask.delayed` objects: by what they would compute, not by the names of their tasks.
 
 Dask gives most tasks a new name in each process.  Reached only through such an object, so that importing Dask here
-costs nothing new.  Imports found.
+costs nothing new.
 """
 
 from __future__ import annotations

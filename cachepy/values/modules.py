@@ -1,7 +1,7 @@
 """Where code comes from: user code, an installed package, or the standard library.
 
 User code counts by its content, a package by its version, the standard library by Python's minor
-version (design 3.5).  Also the canonical name of ``__main__``.  Imports methods, owners.
+version (design 3.5).  Also the canonical name of ``__main__``.
 """
 
 from __future__ import annotations

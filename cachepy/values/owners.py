@@ -1,7 +1,7 @@
 """Whose a file is: the user's, an installed package's or the standard library's; and the package's version.
 
 A folder of packages is one that bears such a name *and* holds a package that says its version, by its metadata or by
-``__version__``: what says none has to count by its content.  Imports nothing of cachepy.
+``__version__``: what says none has to count by its content.
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 Without a memo object identity leaves no mark in the stream.  What pickle would write differently for equal values
 (sets, nan, arrays, frames, functions, classes, paths) is intercepted by `reducer_override`.
-
-Imports errors, flat, found, refused (when needed), sharing.
 """
 
 from __future__ import annotations

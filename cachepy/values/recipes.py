@@ -2,7 +2,7 @@
 
 Reached only through a value whose type comes from one of these libraries, so that importing them
 here costs nothing new.  Buffers are digested in place; only data that is not contiguous is copied,
-a slab at a time.  Imports arrow, found, labelled, rules.
+a slab at a time.
 """
 
 from __future__ import annotations

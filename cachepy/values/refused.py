@@ -2,7 +2,7 @@
 
 Of such an object all parts count that have a digest, and the code of its class; what is left is noted in
 `Found.unseen` by its type.  Only for what code reads by a name: an argument without a digest is no argument of a
-cached call.  Loaded when there is such a value.  Imports found, modules, rules.
+cached call.  Loaded when there is such a value.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Which rule digests the instances of a class: by its name, by what it declares, by what it is derived from.
-
-Imports found, modules and rules; hints, lazy and recipes only where a value of theirs is met.
-"""
+"""Which rule digests the instances of a class: by its name, by what it declares, by what it is derived from."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Rules: one for each kind of object of Python's own that pickle would not write canonically.
 
 A rule returns a `form`, which is written instead of the object, and notes in `Found` what it came
-across.  Imports found, methods, modules; never the libraries whose values it digests (see `recipes`, `hints`).
+across.  It never imports the libraries whose values it digests (see `recipes`, `hints`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Reasons in words: why a call is not fresh.
-
-Imports nothing of cachepy.
-"""
+"""Reasons in words: why a call is not fresh."""
 
 from __future__ import annotations
 

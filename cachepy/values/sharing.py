@@ -4,7 +4,7 @@ The stream writes each part as often as it occurs, so that equal values have equ
 or not their parts are shared.  ``x = [x, x]``, 40 times, would never end.  A value that may be so
 large goes as a copy of its outermost level in which each large part is replaced by its digest, and
 each part is digested once.  Whether a value is large is judged by looking at a few of its parts: by
-their places, never by their identity.  Imports found, rules.
+their places, never by their identity.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A sketch of a value that takes long to digest: most changes of it show there, and making it takes little time.
 
-Of arrays and frames some rows, of containers some items, of objects their attributes.  Imports flat, rules.
+Of arrays and frames some rows, of containers some items, of objects their attributes.
 """
 
 from __future__ import annotations
