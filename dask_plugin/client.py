@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from distributed.client import Client, FutureCancelledError
 
+import cachepy
 from cachepy.errors import UsageError
 from cachepy.graph import Graph
 from cachepy.hooks import Plugin, chain
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("cachepy.dask")
 _PATIENCE = 2  # s for workers to say whether they have the plugin
+_UNREAD = (
+    "sent records that the scheduler cannot read, so its calls are missing from the graph. Most likely it has another "
+    "version of cachepy: install the same one on the scheduler and all workers"
+)
 _NOTHING_YET = 1 << 62  # asks for no record, only for the number reached
 
 
@@ -66,6 +71,7 @@ class ClusterGraph:
         self.session = session
         self.errors = 0
         self.differences = Differences(session)
+        self._ledger = ""  # whose numbers these are: a scheduler that was restarted has another one
         self._seq: int | None = None
         self._asked: dict[str, str] = {}  # calls that this program had made there -> their cache directories
         self._process = os.getpid()
@@ -118,12 +124,18 @@ class ClusterGraph:
         return f"cachepy is on {sum(each is True for each in found.values())} of {len(found)} workers"
 
     async def _open(self) -> ClusterGraph:
+        """Also again, on a scheduler that was restarted meanwhile."""
+        await self._register()
+        reply = self._read(await self._ask("cachepy_since", seq=_NOTHING_YET))
+        if self._seq is None:
+            self._ledger, self._seq = reply["ledger"], reply["seq"]
+        elif reply["ledger"] != self._ledger:
+            await self._catch_up()
+        return self
+
+    async def _register(self) -> None:
         await self.client._register_plugin(SchedulerPart(), SchedulerPart.name, True)
         self.client.subscribe_topic(TOPIC, self._on_records)
-        reply = await self._ask("cachepy_since", seq=_NOTHING_YET)
-        if self._seq is None:
-            self._seq = reply["seq"]
-        return self
 
     def __await__(self) -> Generator[Any, None, ClusterGraph]:
         return self._open().__await__()
@@ -139,6 +151,8 @@ class ClusterGraph:
 
     async def _fold(self, message: dict[str, Any]) -> None:
         first, records = message["first"], message["records"]
+        if self._ledger and message.get("ledger") != self._ledger:
+            self._ledger, self._seq = message.get("ledger", ""), 0
         if self._seq is not None and first > self._seq + 1:
             await self._catch_up()
         self._seq = max(self._seq or 0, first + len(records) - 1)
@@ -154,6 +168,8 @@ class ClusterGraph:
         for record in message["records"]:
             if record[0] == "other":
                 differences.arrived(record, worker)
+        if message.get("is_unread"):
+            differences.warn(f"the worker {worker} {_UNREAD}", worker)
         facts = {fact for event in events for fact in differences.facts_of(event)}
         facts.update(*map(differences.facts_below, hits))
         if facts:
@@ -164,7 +180,7 @@ class ClusterGraph:
         unknown = [call for call in calls if self.session.graph.run_of(call) is None]
         if not unknown:
             return
-        self._apply(await self._ask("cachepy_subtree", calls=unknown))
+        self._apply(await self._ask("cachepy_subtree", calls=unknown) or [])
         for call, root in calls.items():
             if self.session.graph.run_of(call) is None:  # the scheduler is a new one: the disk knows
                 self.session.store(root)
@@ -184,11 +200,29 @@ class ClusterGraph:
 
     async def _catch_up(self) -> None:
         """All that was published since the last message that was folded."""
-        reply = await self._ask("cachepy_since", seq=self._seq or 0)
+        reply = await self._since(self._seq or 0)
         events = self._apply(reply["events"])
         await self._fetch(reply["hits"])
         self._note(events, reply["hits"])
         self._seq = max(self._seq or 0, reply["seq"])
+
+    async def _since(self, seq: int) -> dict[str, Any]:
+        """What the ledger has since a number; all of it, if it is another one than before."""
+        reply = await self._ask("cachepy_since", seq=seq)
+        if not isinstance(reply, dict) or reply.get("ledger") != self._ledger:
+            await self._register()  # a scheduler that was restarted knows neither the plugin nor who listens
+            reply = self._read(await self._ask("cachepy_since", seq=0))
+            self._ledger, self._seq = reply["ledger"], 0
+        return dict(reply)
+
+    def _read(self, reply: Any) -> dict[str, Any]:
+        """A reply of this version of cachepy."""
+        if isinstance(reply, dict) and "ledger" in reply:
+            return dict(reply)
+        raise UsageError(
+            f"the scheduler {self._address} has another version of cachepy than this client "
+            f"({cachepy.__version__}): install the same one on the scheduler, the workers and here"
+        )
 
     async def _ask(self, question: str, **what: Any) -> Any:
         return await getattr(self.client.scheduler, question)(**what)
@@ -223,8 +257,8 @@ class ClusterGraph:
                 logger.exception("a record of the cluster is damaged; one call is missing from the graph")
 
     async def _all(self) -> list[Event]:
-        reply = await self._ask("cachepy_since", seq=0)
-        return list(self._events(reply["events"]))
+        reply = await self._since(0)
+        return [*self._events(reply["events"])]
 
     def nodes(self) -> Any:
         """The graph of the whole cluster, of all clients: id -> node. Awaitable on an asynchronous client."""
@@ -353,6 +387,8 @@ def connect(client: Client) -> ClusterGraph:
     graph = ClusterGraph(client, current_session())
     known = getattr(client._event_handlers.get(TOPIC), "__self__", None)
     if isinstance(known, ClusterGraph) and known.session is graph.session:
+        if not client.asynchronous:
+            client.sync(known._open)
         return known
     program.before_end.append(graph.note_asked)
     graph.session.plug(graph._hooks)

@@ -184,7 +184,7 @@ class Differences:
         _, identity, expected, is_stored = record
         if not self._is_ours(identity, expected):
             return
-        self._warn(other_code(_who({worker}), identity, is_stored=is_stored), "sent", identity, expected)
+        self.warn(other_code(_who({worker}), identity, is_stored=is_stored), "sent", identity, expected)
 
     def departed(self, identity: str, digest: str) -> None:
         """A function is sent off by value: a worker may tell that its code is another there."""
@@ -200,9 +200,9 @@ class Differences:
         return any(reader.reach(each).digest == digest for each in Loaded(self.session).found(identity))
 
     def tell(self, text: str, *once: object) -> None:
-        self._warn(way_out(text), *once)
+        self.warn(way_out(text), *once)
 
-    def _warn(self, text: str, *once: object) -> None:
+    def warn(self, text: str, *once: object) -> None:
         try:
             self.session.warn(OtherCodeWarning, text, *once)
         except OtherCodeWarning:  # made an error by a filter; here it could stop nobody but the messages of the cluster

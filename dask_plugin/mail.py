@@ -26,10 +26,15 @@ def mail_of(run: str, server: Any) -> list[Any]:
             part: Any = scheduler.plugins[PLUGIN]
             return list(part.ledger.mail(run))
     if not _is_here(server.loop):
-        return list(sync(server.loop, server.scheduler.cachepy_mail, run=run))
+        return _rows(sync(server.loop, server.scheduler.cachepy_mail, run=run))
     with ThreadPoolExecutor(1) as thread:
         asked = thread.submit(asyncio.run, _ask(address, server.connection_args, run))
-        return list(asked.result(_PATIENCE))
+        return _rows(asked.result(_PATIENCE))
+
+
+def _rows(reply: Any) -> list[Any]:
+    """A scheduler without cachepy answers something else, or nothing."""
+    return reply if isinstance(reply, list) else list(reply) if isinstance(reply, tuple) else []
 
 
 def _is_here(loop: Any) -> bool:

@@ -8,6 +8,7 @@ calls, so a worker that dies leaves nothing half-made.
 from __future__ import annotations
 
 import logging
+import os
 from collections import OrderedDict, deque
 from collections.abc import Iterable
 from itertools import takewhile
@@ -30,9 +31,13 @@ _CALLERS = 10_000  # callers whose mail is kept; one that never asks was killed
 
 
 class Ledger:
-    """The newest record of each node, in the order of arrival; what was hit; which calls tasks were for."""
+    """The newest record of each node, in the order of arrival; what was hit; which calls tasks were for.
+
+    name: numbers of another ledger, as of a scheduler that was restarted, mean nothing in this one.
+    """
 
     def __init__(self) -> None:
+        self.name = os.urandom(8).hex()
         self.seq = 0
         self.tally = Tally()
         self.now = Now()
@@ -126,6 +131,7 @@ class SchedulerPart(SchedulerPlugin):
 
     def __init__(self) -> None:
         self.ledger = Ledger()
+        self._unread: set[str] = set()  # workers
         self.scheduler: Scheduler | None = None
         self.dashboard: Dashboard | None = None
 
@@ -160,13 +166,25 @@ class SchedulerPart(SchedulerPlugin):
         An error here would close the stream, and cost the worker: what is no record is left out.
         """
         whole = [record for record in records if is_record(record)] if isinstance(records, (list, tuple)) else []
+        if len(whole) < (len(records) if isinstance(records, (list, tuple)) else 1):
+            self._say_unread(worker, python)
         self._publish([record for record in whole if self.ledger.add(record, worker)], worker, python)
+
+    def _say_unread(self, worker: str, python: str) -> None:
+        """To the log and to the clients, once for each worker."""
+        if worker in self._unread or self.scheduler is None:
+            return
+        self._unread.add(worker)
+        logger.warning("records of %s cannot be read: most likely it has another version of cachepy", worker)
+        told = {"ledger": self.ledger.name, "worker": worker, "python": python, "is_unread": True}
+        self.scheduler.log_event(TOPIC, {"first": self.ledger.seq + 1, "records": [], **told})
 
     def _publish(self, fresh: list[Record], worker: str = "", python: str = "") -> None:
         if fresh and self.scheduler is not None:
             first = self.ledger.seq - len(fresh) + 1
+            told = {"ledger": self.ledger.name, "worker": worker, "python": python}
             for batch in batches(fresh):
-                self.scheduler.log_event(TOPIC, {"first": first, "records": batch, "worker": worker, "python": python})
+                self.scheduler.log_event(TOPIC, {"first": first, "records": batch, **told})
                 first += len(batch)
 
     def update_graph(self, scheduler: Scheduler, *, client: str, keys: Iterable[Any], **_: Any) -> None:
@@ -201,7 +219,8 @@ class SchedulerPart(SchedulerPlugin):
 
     async def since(self, seq: int = 0, **_: Any) -> dict[str, Any]:
         """All events newer than a number, and the number they reach."""
-        return {"seq": self.ledger.seq, "events": self.ledger.since(seq), "hits": self.ledger.hits_since(seq)}
+        found = {"events": self.ledger.since(seq), "hits": self.ledger.hits_since(seq)}
+        return {"ledger": self.ledger.name, "seq": self.ledger.seq, **found}
 
     async def subtree(self, calls: list[str], **_: Any) -> list[bytes]:
         return self.ledger.subtree(calls)

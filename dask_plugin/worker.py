@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import local
 from typing import TYPE_CHECKING, Any, cast
 
-from distributed import Worker, get_worker, secede
+from distributed import Status, Worker, get_worker, secede
 from distributed.diagnostics.plugin import WorkerPlugin
 from tornado.ioloop import PeriodicCallback
 
@@ -41,13 +41,19 @@ NAME = "cachepy-worker"
 _OVER = Era(is_over=True)
 _STRAGGLERS = 200  # ms; for records of threads that a task left behind
 _MOST_FAILURES = 1000  # kept between two messages
+_MOST_WAITING = 10_000  # records, for a scheduler that may take them one day
 
 
 class Shipper:
-    """The queue of one worker."""
+    """The queue of one worker.
 
-    def __init__(self, worker: Worker) -> None:
+    is_taken: whether the scheduler is known to take records. One that does not know them would close the stream, and
+    lose the worker; so they wait until the scheduler sends a part of its own, the newest of them.
+    """
+
+    def __init__(self, worker: Worker, *, is_taken: bool) -> None:
         self.worker = worker
+        self.is_taken = is_taken
         self._queue: deque[Record] = deque()
         self._counts: deque[tuple[str, str, dict[str, float]]] = deque()
         self._failures: deque[tuple[str, str, float]] = deque(maxlen=_MOST_FAILURES)
@@ -76,17 +82,36 @@ class Shipper:
         """On the worker's loop: hand everything to the stream."""
         if not self._queue and not self._counts and not self._failures:
             return
+        if not self.is_taken:
+            self._wait()
+            return
         records: list[Record] = []
         while self._queue:
             records.append(self._queue.popleft())
-        while self._counts:
-            module, qualname, amounts = self._counts.popleft()
-            self._tally.add(function_name(module, qualname), amounts)
+        self._add_up()
         records += [("count", function, amounts) for function, amounts in self._tally.take()]
         failures = [self._failures.popleft() for _ in range(len(self._failures))]
         records += [("failed", *failure) for failure in summed(failures)]
         for batch in batches(records):
             self.worker.batched_send({"op": OP, "records": batch, "python": MINOR})
+
+    def _add_up(self) -> None:
+        while self._counts:
+            module, qualname, amounts = self._counts.popleft()
+            self._tally.add(function_name(module, qualname), amounts)
+
+    def _wait(self) -> None:
+        """Nobody takes it yet: what waits has a bound."""
+        self._add_up()
+        while len(self._queue) > _MOST_WAITING:
+            self._queue.popleft()
+
+    def follow(self, other: Shipper) -> None:
+        """Take over what waits in the queue of the part that was here before."""
+        other._add_up()
+        self._queue.extendleft(reversed(other._queue))
+        self._failures.extendleft(reversed(other._failures))
+        self._tally = other._tally
 
 
 class ClusterSink(GraphSink):
@@ -95,6 +120,7 @@ class ClusterSink(GraphSink):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self.shippers: dict[str, Shipper] = {}
+        self.waiting: dict[str, Shipper] = {}  # of parts that are about to be replaced by the scheduler's own
         self._thread = local()  # `folds`: what looks like a hit is none, see `fold_below`
 
     @property
@@ -237,19 +263,26 @@ class WorkerHooks(Plugin):
 
 
 class WorkerPart(WorkerPlugin):
-    """Turns a worker's session into one that ships; undone when the worker closes."""
+    """Turns a worker's session into one that ships; undone when the worker closes.
+
+    is_taken: whether it came from a scheduler that takes what it ships; pickled it is on the way from there.
+    """
 
     name = NAME
     idempotent = True
+    is_taken = False
 
     def __getstate__(self) -> dict[str, Any]:
-        return {}
+        return {"is_taken": True}
 
     def setup(self, worker: Worker) -> None:
         self.worker = worker
         program.is_silent = program.is_silent or program.is_child()
-        self.shipper = Shipper(worker)
+        self.shipper = Shipper(worker, is_taken=self.is_taken)
         self.sink = install(current_session())
+        before = self.sink.waiting.pop(worker.id, None)
+        if before is not None:
+            self.shipper.follow(before)
         self.sink.shippers[worker.id] = self.shipper
         self.ticker = PeriodicCallback(self._tick, _STRAGGLERS)
         worker.periodic_callbacks[NAME] = self.ticker
@@ -267,7 +300,9 @@ class WorkerPart(WorkerPlugin):
         self.shipper.flush()
         self.ticker.stop()
         self.sink.shippers.pop(worker.id, None)
-        if not self.sink.shippers:
+        if not self.shipper.is_taken and worker.status == Status.running:
+            self.sink.waiting[worker.id] = self.shipper
+        elif not self.sink.shippers:
             uninstall(self.sink)
 
     def transition(self, key: Any, start: str, finish: str, **kwargs: Any) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _OUT_OF_BAND = 1 << 15  # bytes; smaller buffers are copied into the pickle
 PROTOCOL = 5
+_DASK, _FUTURE = b"distributed.client", b"\x8c\x06Future\x94"  # as a pickle names a class
 
 
 class Payload:
@@ -65,7 +66,10 @@ def pack(value: object, known: Mapping[int, Any] | None = None) -> Payload:
         file = BytesIO()
         buffers.clear()
         _dump(_by_value(file, keep), value, known)
-    return Payload(file.getvalue(), buffers)
+    data = file.getvalue()
+    if _FUTURE in data and _DASK in data:
+        raise PicklingError("it holds a future of Dask, which no other program can read: compute() it first")
+    return Payload(data, buffers)
 
 
 def _dump(pickler: Any, value: object, known: Mapping[int, Any] | None) -> None:
