@@ -16,6 +16,7 @@ OWN = (
     "recording.lacking", "recording.leaving", "recording.outbox", "recording.programs", "recording.within",
     "rows.limited", "values.amounts", "values.arrow", "values.hints", "values.labelled", "values.lazy",
     "values.pickler", "values.prompt", "values.recipes", "values.refused", "values.registry", "values.sentences",
+    "values.sketch",
 )  # fmt: skip
 OTHERS = (
     "ast", "asyncio", "cloudpickle", "copy", "ctypes", "difflib", "dis", "fcntl", "hashlib", "hmac",

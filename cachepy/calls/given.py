@@ -6,6 +6,7 @@ that is cheap against it; of what is too large for that, a sketch is compared.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from time import thread_time
 
 from cachepy.digest import Found, is_cache
@@ -167,17 +168,18 @@ def _lost(_: str) -> Any:
 
 
 def difference(before: Any, after: Any, digest: Callable[[Any], str], name: str, depth: int = 4) -> str | None:
-    """Where two states of an object differ; None: only in attributes that are called a cache."""
+    """Where two states of an object differ; None: only in attributes that are called a cache, and in defaults."""
     rows = _parts(name, before), _parts(name, after)
-    if type(before) is not type(after) or not all(rows) or not depth:
+    if type(before) is not type(after) or not any(rows) or not depth:
         return name
+    filled = getattr(after, "default_factory", None)  # of a defaultdict, which looking for a key fills
     is_only_cache = False
     for where in sorted({**rows[0], **rows[1]}, key=lambda each: type(rows[1].get(each)) not in LEAVES):
         old, new = (each.get(where, _MISSING) for each in rows)
         is_both = old is not _MISSING and new is not _MISSING
         if is_both and digest(old) == digest(new):
             continue
-        if is_cache(where.rpartition(".")[2]):
+        if is_cache(where.rpartition(".")[2]) or (old is _MISSING and filled and digest(new) == digest(filled())):
             is_only_cache = True
             continue
         inside = difference(old, new, digest, where, depth - 1) if is_both else where
@@ -190,7 +192,7 @@ def difference(before: Any, after: Any, digest: Callable[[Any], str], name: str,
 def _parts(name: str, obj: Any) -> dict[str, Any]:
     from cachepy.disk.changed import kind_of
 
-    if type(obj) is dict:
+    if type(obj) in (dict, defaultdict):
         return {f"{name}[{key!r}]": value for key, value in obj.items()}
     if kind_of(obj) == "instance":
         return {f"{name}.{key}": value for key, value in attributes_of(obj)}

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from processes import opened_below
@@ -321,8 +322,9 @@ def test_what_a_dead_writer_left_goes_with_its_claim(path, tmp_path):
     assert {p.name for p in tmp_path.iterdir()} == {*names[1:], "f-0123.claim"}
 
 
-def open_files():
-    return len(os.listdir("/proc/self/fd"))
+def open_files(path):
+    """In the folder of a claim: threads of other tests open files, too."""
+    return opened_below(Path(path).parent)
 
 
 @pytest.mark.parametrize("call", ["write", "short write", "close"])
@@ -342,14 +344,14 @@ def test_full_disk_leaves_nothing(path, monkeypatch, call):
 
     mine = Claims()
     mine.release(mine.acquire(path))
-    before = open_files()
+    before = open_files(path)
     with monkeypatch.context() as patch:
         patch.setattr(claims, "_OPEN_CLAIMS", 0)  # the file is closed at once
         patch.setattr(claims.os, call.rpartition(" ")[2], full)
         with pytest.raises(OSError, match=r"full|space"):
             mine.acquire(path)
     assert not os.path.exists(path)
-    assert open_files() == before
+    assert open_files(path) == before
     assert mine.acquire(path) is not None
 
 
@@ -400,14 +402,14 @@ def test_a_forked_child_is_another_owner(path):
 
 def test_its_file_stays_open_for_the_entry(path):
     mine = Claims()
-    before = open_files()
+    before = open_files(path)
     claim = mine.acquire(path)
     assert os.path.samestat(os.fstat(claim.fd), os.stat(path))
     assert not os.get_inheritable(claim.fd)
     with open(path, "rb") as file:
         assert file.read() == claim.block
     mine.release(claim)
-    assert open_files() == before
+    assert open_files(path) == before
 
 
 def test_whoever_takes_the_file_closes_it(path):
@@ -422,9 +424,8 @@ def test_whoever_takes_the_file_closes_it(path):
 
 def test_a_chain_of_claims_uses_few_descriptors(tmp_path):
     mine = Claims()
-    before = open_files()
     held = [mine.acquire(str(tmp_path / f"f-{i}.claim")) for i in range(300)]
-    assert all(held) and open_files() <= before + claims._OPEN_CLAIMS
+    assert all(held) and opened_below(tmp_path) <= claims._OPEN_CLAIMS
     assert sum(claim.fd is not None for claim in held) == claims._OPEN_CLAIMS
     for claim in reversed(held):
         mine.release(claim)

@@ -9,6 +9,7 @@ import time
 import warnings
 from collections import Counter, OrderedDict, defaultdict, deque
 from concurrent.futures import ThreadPoolExecutor
+from operator import methodcaller
 
 import numpy as np
 import pandas as pd
@@ -247,6 +248,25 @@ def test_what_is_called_a_cache_may_be_filled(change, cached):
         change(x)
 
     assert again(lambda: f(Remembers())) == ([], [])
+
+
+CLEAR = methodcaller("clear")
+
+
+@pytest.mark.parametrize(
+    ("change", "is_told"), [(lambda x: x["a"], False), (lambda x: x["a"].append(1), True), (CLEAR, True)]
+)
+@pytest.mark.parametrize("known", [{}, {"c": [1]}], ids=["empty", "not empty"])
+def test_a_default_that_is_looked_up_is_no_change(known, change, is_told, cached):
+    @cached
+    def f(x):
+        RAN.append("f")
+        change(x)
+        return len(x["a"])
+
+    is_told = is_told and (bool(known) or change is not CLEAR)
+    ran, said = again(lambda: f(defaultdict(list, known)))
+    assert (len(ran), len(said)) == ((1, 2) if is_told else (0, 0))
 
 
 @pytest.mark.parametrize("is_large", [False, True])
