@@ -169,11 +169,14 @@ class ClusterGraph:
             if record[0] == "other":
                 differences.arrived(record, worker)
         if message.get("is_unread"):
-            differences.warn(f"the worker {worker} {_UNREAD}", worker)
+            self._say_unread(worker)
         facts = {fact for event in events for fact in differences.facts_of(event)}
         facts.update(*map(differences.facts_below, hits))
         if facts:
             await differences.compare(facts, worker, message.get("python") or MINOR)
+
+    def _say_unread(self, worker: str) -> None:
+        self.differences.warn(f"the worker {worker} {_UNREAD}", worker)
 
     async def _fetch(self, calls: dict[str, str]) -> None:
         """The subtrees of hits that this graph does not show, after a reset or for a new client."""
@@ -213,11 +216,13 @@ class ClusterGraph:
             await self._register()  # a scheduler that was restarted knows neither the plugin nor who listens
             reply = self._read(await self._ask("cachepy_since", seq=0))
             self._ledger, self._seq = reply["ledger"], 0
-        return dict(reply)
+        return self._read(reply)
 
     def _read(self, reply: Any) -> dict[str, Any]:
-        """A reply of this version of cachepy."""
+        """A reply of this version of cachepy; who listens since a moment ago hears of unread records here."""
         if isinstance(reply, dict) and "ledger" in reply:
+            for worker in reply["unread"]:
+                self._say_unread(worker)
             return dict(reply)
         raise UsageError(
             f"the scheduler {self._address} has another version of cachepy than this client "

@@ -220,7 +220,7 @@ class SchedulerPart(SchedulerPlugin):
     async def since(self, seq: int = 0, **_: Any) -> dict[str, Any]:
         """All events newer than a number, and the number they reach."""
         found = {"events": self.ledger.since(seq), "hits": self.ledger.hits_since(seq)}
-        return {"ledger": self.ledger.name, "seq": self.ledger.seq, **found}
+        return {"ledger": self.ledger.name, "seq": self.ledger.seq, "unread": sorted(self._unread), **found}
 
     async def subtree(self, calls: list[str], **_: Any) -> list[bytes]:
         return self.ledger.subtree(calls)

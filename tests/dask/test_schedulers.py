@@ -127,7 +127,7 @@ def test_another_version_of_cachepy_on_a_worker_is_said_once(square, caplog):
             for number in range(3):
                 worker.batched_send({"op": OP, "records": [("event", "of another form")], "python": "3.11"})
                 await client.submit(square, number)
-                await asyncio.sleep(0.1)
+                await graph.sync()  # who began to listen a moment ago asks
         texts = [str(each.message) for each in said if each.category is OtherCodeWarning]
         assert len(texts) == 1
         assert texts[0].startswith(f"the worker {worker.address} sent records that the scheduler cannot read")

@@ -216,7 +216,7 @@ def test_programs_have_a_bound(monkeypatch):
     folder = Programs(the_store())
     folder.drop(["f:1"])
     for number in range(30):
-        folder.keep(f"program-{number:02}", ("x",), {"": {"f:1"}})
+        folder.keep(f"program-{number:02}", ("x",), {"": {"f:1"}}, {})
         if number < 25:
             os.utime(folder.folder + f"program-{number:02}", (number + 1, number + 1))
     assert len(folder.names()) == 10
