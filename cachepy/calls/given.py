@@ -99,8 +99,9 @@ class Given:
             if name in declared:
                 continue
             left -= cost
-            look, then = (self._digest_now, before) if left >= 0 else (self._sketch, sketched)
-            now = look(value)
+            is_cheap = left >= 0 or cost < _SMALL  # of a small one there is no sketch
+            look, then = (self._digest_now, before) if is_cheap else (self._sketch, sketched)
+            now = None if then is None else look(value)
             if now != then and now == look(value):  # else it is never the same twice, which is told otherwise
                 found.append((name, value))
         return found

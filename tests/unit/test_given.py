@@ -288,6 +288,20 @@ def test_large_ones_are_sketched(is_large, depth, cached):
         f(x)
 
 
+def test_many_small_ones_are_each_digested_again(cached, monkeypatch):
+    """Together they may cost more than all is to cost; of none there is a sketch."""
+    monkeypatch.setattr("cachepy.calls.given._SHARE", 0)
+    monkeypatch.setattr("cachepy.calls.given._SMALL", 0.5)
+    monkeypatch.setattr("cachepy.calls.given.thread_time", iter([0.0, 0.4] * 6).__next__)
+
+    @cached
+    def f(x, y, z):
+        RAN.append("f")
+        return len(x) + len(y) + len(z)
+
+    assert again(lambda: f([1], [2], [3])) == ([], [])
+
+
 def test_sketches_tell_of_changes_in_place():
     digest = Session().digester.digest
     for value, change in (
