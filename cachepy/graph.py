@@ -21,10 +21,7 @@ from cachepy.recording.table import FORMAT, HEADER, Reading, Table
 from cachepy.recording.writers import marks_in
 from cachepy.rows import wire
 from cachepy.rows.packed import (
-    PART,
-    TEXT,
     Quiet,
-    fields_in,
     part_of,
     payload_of,
     run_in,
@@ -231,9 +228,8 @@ class Graph:
 
     def roots(self) -> set[str]:
         """The cache directories of its calls."""
-        rows = self.rows().values()
-        shared = {row.split(PART, 2)[2][TEXT] for row in rows if isinstance(row, bytes)}
-        return {fields_in(each)[3] for each in shared}.union(row.root for row in rows if not isinstance(row, bytes))
+        with self._lock:
+            return self._table.roots()
 
     def history(
         self, given: Mapping[str, str], dropped: Collection[str] = (), made: Callable[[], set[str]] = set

@@ -250,7 +250,7 @@ class Survey:
         self.history: set[str] = set() if history else self.past
         self._add_inputs()
         self._add_unclear()
-        if may_be_renewed(holds.parts) or not all(isinstance(row, bytes) for row in self._rows.values()):
+        if holds.has_events or may_be_renewed(holds.parts):
             self._add_renewed()
 
     def _findings(self, broken: list[Event]) -> set[str]:

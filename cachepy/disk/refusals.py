@@ -70,10 +70,9 @@ class Refusals:
 
     def _look_at_formats(self) -> None:
         """Take out entries of another version of cachepy; a sample tells whether there are any."""
-        entries = [name for name in self._names if name[-6:] == ENTRY]
-        sample = entries[:: len(entries) // _OPENED + 1]
-        if any(self._format_of(name) for name in sample):
-            for name in entries:
+        sample = islice(self._names, 0, None, len(self._names) // _OPENED + 1)
+        if any(self._format_of(name) for name in sample if name[-6:] == ENTRY):
+            for name in [name for name in self._names if name[-6:] == ENTRY]:
                 form = self._format_of(name)
                 if form:
                     self.why[name] = "format", f"{form}; this cachepy reads {MAGIC[-1]}"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from cachepy.core.kinds import MADE_ANEW
 from cachepy.disk.owner import is_running
 from cachepy.model import Record
-from cachepy.rows.packed import has_any, signs_of, unpack
+from cachepy.rows.packed import has_any, origin_in, signs_of, unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +40,10 @@ def may_be_renewed(parts: Iterable[bytes]) -> bool:
 def renewed(rows: Iterable[Row]) -> list[Renewed]:
     """Those that the last of the programs made."""
     rows = list(rows)
-    marked = [unpack(row) for row in rows if not isinstance(row, bytes) or has_any(row, _SIGNS)]
+    signed = [row for row in rows if not isinstance(row, bytes) or has_any(row, _SIGNS)]
+    if len({*map(origin_in, signed)}) < ENOUGH:  # one program alone proves nothing
+        return []
+    marked = [unpack(row) for row in signed]
     groups: dict[object, list[Event]] = {}
     for event in marked:
         if marks_of(event):
@@ -93,11 +96,13 @@ def programs_of(group: Iterable[Event]) -> list[list[Event]]:
     """The calls of each program: of processes that ran at one time."""
     programs: list[list[Event]] = []
     latest, inf = 0.0, float("inf")
+    group = [*group]
+    running = {origin: is_running(origin) for origin in {event.origin for event in group}}
     for event in sorted(group, key=lambda e: (min(marks_of(e).values()), e.created)):
         if not programs or min(marks_of(event).values()) > latest:
             programs.append([])
         programs[-1].append(event)
-        latest = max(latest, inf if is_running(event.origin) else event.created)
+        latest = max(latest, inf if running[event.origin] else event.created)
     return programs
 
 

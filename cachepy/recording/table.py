@@ -12,7 +12,20 @@ from cachepy.recording.links import Links
 from cachepy.rows import wire
 from cachepy.rows.intake import Intake
 from cachepy.rows.moved import moved_event
-from cachepy.rows.packed import PACKED, Quiet, calls_in, files_in, pack, part_of, rank, result_in, row_of, times
+from cachepy.rows.packed import (
+    PACKED,
+    Quiet,
+    calls_in,
+    fields_in,
+    files_in,
+    pack,
+    part_of,
+    rank,
+    result_in,
+    row_of,
+    shared_in,
+    times,
+)
 from cachepy.rows.shape import is_event
 
 TYPE_CHECKING = False
@@ -45,7 +58,9 @@ class Table:
         self.left: dict[str, float] = {}
         self._files: dict[bytes, Files] = {}  # in the second parts of rows
         self._parts: dict[bytes, None] = {}  # those whose files nobody asked for yet
-        self._new: list[str] = []  # calls whose second part is not yet among them
+        self._shared: set[bytes] = set()  # the last parts of rows
+        self._roots: set[str] = set()  # of rows without parts
+        self._new: list[str] = []  # calls whose parts are not yet among them
         self.format = FORMAT  # of what was merged last
         self._replaced = 0
         self._links: Links | None = None
@@ -82,6 +97,7 @@ class Table:
             for ids, rows in reading:
                 self._take(ids, rows)
         self._new += reading.pickled
+        self._shared |= reading.shared
         self.format = reading.format
         self.files()  # now, while what was read is at hand
         return reading.taken, bool(reading.damaged)
@@ -126,15 +142,24 @@ class Table:
         """The files in the second part of rows, by that part; perhaps also of rows that were replaced since."""
         if self._replaced > len(self.rows) // 2:
             self._files.clear()
+            self._shared.clear()
             self._new, self._replaced = list(self.rows), 0
         with Quiet():
-            self._parts.update(dict.fromkeys([part_of(self.rows[call]) for call in self._new]))
+            new = [self.rows[call] for call in self._new]
+            self._parts.update(dict.fromkeys(map(part_of, new)))
+            self._shared.update(shared_in(row) for row in new if isinstance(row, bytes))
+            self._roots.update(row.root for row in new if isinstance(row, Event))
             self._new.clear()
             for part in self._parts:
                 if part not in self._files:
                     self._files[part] = files_in(part)
             self._parts.clear()
         return self._files
+
+    def roots(self) -> set[str]:
+        """The cache directories of the calls; perhaps also of rows that were replaced since."""
+        self.files()
+        return self._roots.union(fields_in(each)[3] for each in self._shared)
 
 
 class Reading:
@@ -153,6 +178,11 @@ class Reading:
         self._data = data
         self._root = root
         self._intake = Intake({} if parts is None else parts, root)
+
+    @property
+    def shared(self) -> set[bytes]:
+        """The last parts of the rows that were packed, as they are now."""
+        return self._intake.shared
 
     def __iter__(self) -> Iterator[tuple[Sequence[str], Sequence[Row]]]:
         batch: list[bytes] = []

@@ -55,6 +55,11 @@ class Intake:
         self._moved: dict[bytes, tuple[bytes, str]] = {}  # last parts with another root, as they are now; that root
         self._placed_parts: dict[tuple[bytes, str], bytes] = {}
 
+    @property
+    def shared(self) -> set[bytes]:
+        """The last parts that were seen, with the root as it is now."""
+        return {self._moved[each][0] if each in self._moved else each for each in self._starts}
+
     def rows(self, payloads: Sequence[bytes]) -> tuple[list[str], Sequence[bytes]]:
         """Ids and rows of the payloads that check."""
         try:

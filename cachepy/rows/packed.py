@@ -137,6 +137,16 @@ def run_in(row: Row) -> str:
     return decoded(row[1 : row.index(b"\n")]) if isinstance(row, bytes) else row.run
 
 
+def shared_in(row: bytes) -> bytes:
+    """What it shares with other calls of its function."""
+    return row.split(PART, 2)[2][TEXT]
+
+
+def origin_in(row: Row) -> str:
+    """The process that recorded it."""
+    return fields_in(shared_in(row))[4] if isinstance(row, bytes) else row.origin
+
+
 def result_in(row: Row) -> str:
     """The digest of the result."""
     return decoded(row.split(b"\n", 3)[2]) if isinstance(row, bytes) else row.trace.result
