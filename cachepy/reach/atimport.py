@@ -10,6 +10,8 @@ from __future__ import annotations
 import ast
 from copy import copy
 
+from cachepy.reach.outline import DEFS
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -17,8 +19,7 @@ if TYPE_CHECKING:
 
     Def = ast.FunctionDef | ast.AsyncFunctionDef
 
-_DEFS = (ast.FunctionDef, ast.AsyncFunctionDef)
-_BODIES = (*_DEFS, ast.Lambda)
+_BODIES = (*DEFS, ast.Lambda)
 _KEEPERS = frozenset({  # of libraries: they keep the function that they are given, and call it later
     "property", "setter", "getter", "deleter", "staticmethod", "classmethod", "cached_property", "abstractmethod",
     "wraps", "lru_cache", "cache", "partial", "partialmethod", "singledispatch", "contextmanager", "overload",
@@ -97,18 +98,20 @@ class _Calls:
         classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
         self.running: set[ast.AST] = set()
         self.is_by_text = False
-        self.classes = {node.name for node in classes}
+        self.classes: dict[str, list[ast.ClassDef]] = {}
         self.functions: dict[str, list[Def]] = {}
         self.values: dict[str, list[ast.expr]] = {}
         self._kept: dict[str, list[str | ast.Lambda]] = {}
         self._free: set[str] = set()  # keepers that somebody uses
         self._todo: list[tuple[list[ast.stmt], str]] = [(tree.body, "") for tree in trees]
         for node in nodes:
-            if isinstance(node, _DEFS):
+            if isinstance(node, DEFS):
                 self.functions.setdefault(node.name, []).append(node)
             elif isinstance(node, ast.Assign):
                 for name in _names_in(node.targets):
                     self.values.setdefault(name, []).append(node.value)
+        for each in classes:
+            self.classes.setdefault(each.name, []).append(each)
         for each in classes:
             self._class(each)
         while self._todo and not self.is_by_text:
@@ -119,10 +122,23 @@ class _Calls:
 
     def _class(self, node: ast.ClassDef) -> None:
         """Its special methods run whoever calls them, and all methods if a library may call them."""
-        is_quiet = not node.keywords and all(_last(base) in _QUIET_BASES | self.classes for base in node.bases)
+        is_quiet = self._is_quiet(node, set())
         for each in node.body:
-            if isinstance(each, _DEFS) and (not is_quiet or (each.name[:2] == "__" == each.name[-2:])):
+            if isinstance(each, DEFS) and (not is_quiet or (each.name[:2] == "__" == each.name[-2:])):
                 self._run(each, "")
+
+    def _is_quiet(self, node: ast.ClassDef, seen: set[str]) -> bool:
+        """Whether no library calls its methods by name: neither a metaclass nor a base of it, or of its bases, does."""
+        if node.keywords:
+            return False
+        for name in map(_last, node.bases):
+            if name in self.classes and name not in seen:
+                seen.add(name)
+                if not all(self._is_quiet(base, seen) for base in self.classes[name]):
+                    return False
+            elif name not in self.classes and name not in _QUIET_BASES:
+                return False
+        return True
 
     def _run(self, node: Def | ast.Lambda, keeper: str) -> None:
         if node not in self.running:

@@ -15,6 +15,7 @@ from cachepy.errors import UndigestableError
 from cachepy.reach.atimport import run_at_import
 from cachepy.reach.constants import Evaluation, NotConstant
 from cachepy.reach.outline import (
+    DEFS,
     LAMBDA,
     arguments,
     chain_of,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from cachepy.reach.outline import Def, Outline, Unit
     from cachepy.reach.project import Project
 
-_DEFS = (ast.FunctionDef, ast.AsyncFunctionDef)
 CHANGES = "changes"
 GIVEN = "given"
 # what gives another value where the world is another one, though the code is the same: names, and attributes
@@ -118,7 +118,7 @@ class Bindings:
         units = outline.bound.get(name, [])
         found: dict[str, Part] = {}
         node = outline.definition(name)
-        if isinstance(node, _DEFS):
+        if isinstance(node, DEFS):
             found |= self._function(outline.module, node, node.name)
             found |= self._given(node, name, self.project.given((outline.module, name)))
         elif isinstance(node, ast.ClassDef):
@@ -203,7 +203,7 @@ class Bindings:
         found = {f"class {qualname}": self._part(module, "", None, [*nodes, (shape, ())])}
         order: list[str] = []
         for each in node.body:
-            if isinstance(each, _DEFS):
+            if isinstance(each, DEFS):
                 found |= self._function(module, each, f"{qualname}.{each.name}")
                 order.append(each.name)
             elif isinstance(each, ast.ClassDef):
@@ -246,7 +246,7 @@ class Bindings:
                 seen.add((where, rest[0]))
                 for unit in outline.bound.get(rest[0], []):
                     value = _assigned(unit.node, rest[0])
-                    is_class = isinstance(unit.node, (*_DEFS, ast.ClassDef))
+                    is_class = isinstance(unit.node, (*DEFS, ast.ClassDef))
                     texts.append((f"{where}.{rest[0]} = {'' if is_class else unit.full}", ()))
                     todo += [(where, value)] if value is not None else []
         return self._part(module, "", node, texts)
@@ -364,7 +364,7 @@ class Bindings:
             return bound_piece(label, where) if len(rest) == 1 else None
         outline = self.project.outline(where)
         node = outline.definition(rest[0]) if outline is not None and len(rest) == 1 else None
-        if isinstance(node, _DEFS):
+        if isinstance(node, DEFS):
             return bound_piece(label, f"cached {where}:{rest[0]}" if node.decorator_list else f"{where}:{rest[0]}")
         if node is None and outline is not None and len(rest) == 1:
             units = outline.bound.get(rest[0], [])

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 WHOLE = "*"  # stands for all that is in a module
 LAMBDA = "<lambda>"
 INIT = ".__init__"  # after the name of a package that goes to the program in it
-_DEFS = (ast.FunctionDef, ast.AsyncFunctionDef)
+DEFS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 CHANGERS = frozenset({
     "append", "extend", "insert", "add", "update", "setdefault", "pop", "popitem", "remove", "discard", "clear", "sort",
@@ -255,7 +255,7 @@ def given_in(node: ast.AST) -> Iterator[tuple[Chain, ast.Call]]:
 def functions_in(body: Iterable[ast.AST]) -> Iterator[Def]:
     """The functions that some statements define, not those inside of them, nor in classes."""
     for node in body:
-        if isinstance(node, _DEFS):
+        if isinstance(node, DEFS):
             yield node
         elif not isinstance(node, ast.ClassDef):
             yield from functions_in(ast.iter_child_nodes(node))
@@ -314,8 +314,8 @@ def _bare(node: Any, with_bodies: bool) -> Any:
         return node
     bare = copy(node)
     for name, statements in blocks.items():
-        is_hidden = isinstance(node, _DEFS) and not with_bodies
-        kept = _undocumented(statements) if isinstance(node, (*_DEFS, ast.ClassDef)) else statements
+        is_hidden = isinstance(node, DEFS) and not with_bodies
+        kept = _undocumented(statements) if isinstance(node, (*DEFS, ast.ClassDef)) else statements
         setattr(bare, name, [ast.Pass()] if is_hidden else [_bare(each, with_bodies) for each in kept])
     return bare
 
@@ -391,7 +391,7 @@ class Outline:
         """The statement that binds a name, if that is one function or class and nothing else does."""
         units = self.bound.get(name, [])
         node = units[0].node if len(units) == 1 else None
-        return node if isinstance(node, (*_DEFS, ast.ClassDef)) and node.name == name else None
+        return node if isinstance(node, (*DEFS, ast.ClassDef)) and node.name == name else None
 
 
 def _flat(body: list[ast.stmt]) -> list[ast.stmt]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 
 from cachepy.reach.outline import (
+    DEFS,
     INIT,
     LAMBDA,
     WHOLE,
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     Place = tuple[str, str]
 
 _ENVIRONS = ("os", "?", "environ"), ("os.environ", "?"), ("os", "environ")
-_DEFS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 class Project:
@@ -183,7 +183,7 @@ class Project:
             for module in self.modules:
                 outline = self.outline(module)
                 for unit in outline.units if outline is not None else ():
-                    for chain, call in () if isinstance(unit.node, (*_DEFS, ast.ClassDef)) else given_in(unit.node):
+                    for chain, call in () if isinstance(unit.node, (*DEFS, ast.ClassDef)) else given_in(unit.node):
                         at = (module, LAMBDA) if chain == (LAMBDA,) else self._place(module, chain)
                         self._given.setdefault(at, []).append((call, module))
         return self._given.get(place, [])
@@ -217,9 +217,9 @@ class Project:
         outline = self.outline(module)
         node = outline.definition(chain[0]) if outline is not None and chain else None
         if isinstance(node, ast.ClassDef):
-            methods = [each for each in node.body if isinstance(each, _DEFS)]
+            methods = [each for each in node.body if isinstance(each, DEFS)]
             return [each for each in methods if not chain[1:] or each.name == chain[1]]
-        return [node] if isinstance(node, _DEFS) else []
+        return [node] if isinstance(node, DEFS) else []
 
     def _effect(self, module: str, node: Def) -> tuple[set[Place], set[str]]:
         """What a function alters: places, and of its parameters which."""

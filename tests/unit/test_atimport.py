@@ -34,6 +34,11 @@ RUNS = {
     "a method by its name as a text": "class M:\n    def load(self):\n        return open('a')\nm = M()\ng = getattr(m, 'load')()",
     "a method that a library calls": "class P(HTMLParser):\n    def handle_data(self, data):\n        open(data)\np = P()\np.feed('x')",
     "a method that a metaclass calls": "class P(metaclass=Meta):\n    def load(self):\n        open('a')",
+    "a method that a library calls, of a class of a class": "class B(HTMLParser):\n    pass\nclass P(B):\n"
+    "    def handle_data(self, data):\n        open(data)\np = P()\np.feed('x')",
+    "a method that a metaclass of a base calls": "class B(metaclass=Meta):\n    pass\nclass P(B):\n    def load(self):\n        open('a')",
+    "a method of one of two classes of a name": "class B:\n    pass\nclass B(HTMLParser):\n    pass\nclass P(B):\n"
+    "    def handle_data(self, data):\n        open(data)\np = P()\np.feed('x')",
     "a method of a class of a class": "class B:\n    def go(self):\n        return self.load()\nclass P(B):\n    def load(self):\n"
     "        return open('a')\ng = P().go()",
     "in a class body": "class C:\n    def read(p):\n        return open(p)\n    x = read('a')",

@@ -137,7 +137,7 @@ ALLOWED: dict[str, set[str]] = {
     "pieces": {"digest", "label", "model"},
     "source": {"bytecode", "digest", "edited", "pieces", "wire"},
     "edited": {"kinds", "found", "modules"},
-    "atimport": set(),
+    "atimport": {"outline"},
     "constants": set(),
     "outline": set(),
     "project": {"outline"},
