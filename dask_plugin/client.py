@@ -211,8 +211,9 @@ class ClusterGraph:
 
     async def _since(self, seq: int) -> dict[str, Any]:
         """What the ledger has since a number; all of it, if it is another one than before."""
+        ledger = self._ledger  # while we wait, a message of another one may come
         reply = await self._ask("cachepy_since", seq=seq)
-        if not isinstance(reply, dict) or reply.get("ledger") != self._ledger:
+        if not isinstance(reply, dict) or reply.get("ledger") != ledger:
             await self._register()  # a scheduler that was restarted knows neither the plugin nor who listens
             reply = self._read(await self._ask("cachepy_since", seq=0))
             self._ledger, self._seq = reply["ledger"], 0
@@ -263,7 +264,7 @@ class ClusterGraph:
 
     async def _all(self) -> list[Event]:
         reply = await self._since(0)
-        return [*self._events(reply["events"])]
+        return list(self._events(reply["events"]))
 
     def nodes(self) -> Any:
         """The graph of the whole cluster, of all clients: id -> node. Awaitable on an asynchronous client."""

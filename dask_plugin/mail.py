@@ -34,7 +34,7 @@ def mail_of(run: str, server: Any) -> list[Any]:
 
 def _rows(reply: Any) -> list[Any]:
     """A scheduler without cachepy answers something else, or nothing."""
-    return reply if isinstance(reply, list) else list(reply) if isinstance(reply, tuple) else []
+    return list(reply) if isinstance(reply, (list, tuple)) else []
 
 
 def _is_here(loop: Any) -> bool:

@@ -66,7 +66,7 @@ def sentence(reason: Reason) -> str:
 def _place(where: str) -> str:
     """A file and a line; the files of a notebook's cells have names that mean nothing to people.
 
-    >>> _place("lib.py:3"), _place("/tmp/ipykernel_7/1234567.py:3"), _place("<ipython-input-2-abc>:3")
+    >>> _place("lib.py:3"), _place("~/ipykernel_7/1234567.py:3"), _place("<ipython-input-2-abc>:3")
     ('lib.py:3', 'line 3 of its cell', 'line 3 of its cell')
     """
     file, _, line = where.rpartition(":")
