@@ -81,9 +81,9 @@ def record(events):
     """All events into a new session; it is the one that is asked later."""
     from cachepy import current_session
 
-    sink = current_session().sink
+    recorder = current_session().recorder
     for event in events:
-        sink.record(event)
+        recorder.record(event)
 
 
 def main(kind, folder, files, nodes, path):

@@ -7,10 +7,14 @@ Names are loaded when they are first used: importing cachepy costs next to nothi
 
 from __future__ import annotations
 
+from cachepy.core import showing
+
 __version__ = "0.1.0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cachepy.api import (
         cache_tree_changed_files,
         cache_tree_files,
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from cachepy.calls.config import load_config
     from cachepy.calls.options import cache_default_dir
     from cachepy.calls.track import track_file
+    from cachepy.core.reasons import Reason, Verdict
     from cachepy.decorator import cache_file
     from cachepy.errors import (
         AlteredResultWarning,
@@ -59,7 +64,6 @@ if TYPE_CHECKING:
         plot_cache_graph,
     )
     from cachepy.forms.view import GraphView, NodeView, cache_tree_view
-    from cachepy.model import Reason, Verdict
     from cachepy.session import Session, current_session, use_session
     from cachepy.upkeep.aside import Moved
     from cachepy.upkeep.check import Checked, Problem, cache_verify
@@ -80,7 +84,7 @@ _HOMES = {
     "ChangedArgumentWarning ChangedGlobalWarning ChangedInputWarning CheapCallWarning GraphFileError "
     "NeverReusedWarning OpaqueGlobalWarning StuckCallWarning UncachedCallWarning UsageError UsageValueError",
     "upkeep.maintain": "cache_info cache_list cache_prune cache_stats",
-    "model": "Reason Verdict",
+    "core.reasons": "Reason Verdict",
     "calls.options": "cache_default_dir",
     "forms.page": "cache_tree_to_html",
     "asking.plan": "Plan PlannedCall cache_tree_plan",
@@ -167,6 +171,24 @@ __all__ = [  # noqa: RUF022 - in the order and the words of the pages in docs/re
     "UsageValueError",
     "GraphFileError",
 ]
+
+
+def _view(home: str, name: str) -> Callable[[object], object]:
+    """A view of something, loaded when somebody looks."""
+
+    def view(what: object) -> object:
+        return getattr(__import__(f"cachepy.{home}", fromlist=[name]), name)(what)
+
+    return view
+
+
+showing.version = __version__
+showing.show_by(
+    record=_view("forms.notebook", "bundle_of"),
+    answer=_view("forms.tabled", "text_of"),
+    answer_html=_view("forms.tabled", "html_of"),
+    function=_view("forms.tabled", "function_bundle"),
+)
 
 
 def __getattr__(name: str) -> object:

@@ -5,6 +5,8 @@ Loaded from a pickle they are what they were, so that a stored one is the same a
 
 from __future__ import annotations
 
+from cachepy.core.showing import shown
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -20,14 +22,12 @@ class Answer(_Base):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        from cachepy.forms.tabled import text_of
-
-        return text_of(self)
+        text: str = shown("answer", self)
+        return text
 
     def _repr_html_(self) -> str:
-        from cachepy.forms.tabled import html_of
-
-        return html_of(self)
+        html: str = shown("answer_html", self)
+        return html
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         return {"text/plain": repr(self), "text/html": self._repr_html_()}

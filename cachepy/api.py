@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 
 from cachepy.answers import Calls, ChangedCalls, Files, Summary
+from cachepy.calls.state import current_session
 from cachepy.errors import CacheReadWarning, UsageError, UsageValueError
-from cachepy.session import current_session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
     from typing import Any
 
+    from cachepy.calls.state import State
     from cachepy.graph import Graph
     from cachepy.recording.programs import History
-    from cachepy.session import Session
 
     Node = dict[str, Any]
 
@@ -60,14 +60,14 @@ def cache_tree_nodes() -> dict[str, Node]:
     return Calls(graph_now().nodes())
 
 
-def graph_now(session: Session | None = None) -> Graph:
+def graph_now(session: State | None = None) -> Graph:
     """The graph in memory, with what ran in other processes of a pool meanwhile."""
     session = session or current_session()
     session.refresh()
     return session.graph
 
 
-def history_of(session: Session) -> History:
+def history_of(session: State) -> History:
     """What is history by the programs that made the calls of its graph."""
     from cachepy.recording.programs import History
 
@@ -227,7 +227,7 @@ def cache_tree_sync(cache_dir: str | os.PathLike[str]) -> None:
         session.warn(CacheReadWarning, text, object())
 
 
-def _merge(session: Session, path: str) -> tuple[str, int, bool]:
+def _merge(session: State, path: str) -> tuple[str, int, bool]:
     """Fold in a saved graph, or all that a cache directory has."""
     if not os.path.isdir(path):
         return path, *session.graph.merge(path)

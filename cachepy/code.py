@@ -9,12 +9,12 @@ from __future__ import annotations
 import sys
 from _thread import get_ident
 
+from cachepy.core.revision import MISSING
 from cachepy.digest import Digester, digest_bytes, name_of
 from cachepy.methods import Method
 from cachepy.model import Record
 from cachepy.reach.bytecode import code_bytes
 from cachepy.reach.facts import CodeFacts, scan
-from cachepy.reach.guard import MISSING
 from cachepy.reach.pieces import Piece
 from cachepy.reach.walk import Walk
 from cachepy.values.modules import MAIN, PYTHON, Origins, find, module_name

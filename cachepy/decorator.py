@@ -8,20 +8,20 @@ from _collections_abc import Callable
 
 from cachepy.calls.options import Options
 from cachepy.calls.request import Hit
+from cachepy.calls.state import current_session
+from cachepy.core.revision import MISSING
 from cachepy.engine import CachedCall
 from cachepy.lazyparts import is_making
 from cachepy.methods import HUNG_ON, Bound, join_class
 from cachepy.program import program
 from cachepy.questions import Questions, check_function
-from cachepy.reach.guard import MISSING
-from cachepy.session import current_session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, Concatenate, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, overload
 
-    from cachepy.model import Verdict
+    from cachepy.core.reasons import Verdict
 
     P = ParamSpec("P")
     Q = ParamSpec("Q")

@@ -14,18 +14,18 @@ from sys import is_finalizing, modules
 
 from xxhash import xxh3_64_hexdigest
 
-from cachepy import session as sessions
+from cachepy.calls import state as states
 from cachepy.calls.bypass import Bypass, bypass
 from cachepy.calls.options import Options
 from cachepy.calls.request import Hit, Request
+from cachepy.calls.state import State, current_session
 from cachepy.code import Target, is_stable
+from cachepy.core.reasons import Reason, Verdict
+from cachepy.core.revision import MISSING
 from cachepy.disk.handling import safe_name
 from cachepy.disk.sizes import KEEP
 from cachepy.errors import CheapCallWarning, UndigestableError
 from cachepy.key import Binder, make_key
-from cachepy.model import Reason, Verdict
-from cachepy.reach.guard import MISSING
-from cachepy.session import Session, current_session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,9 +71,9 @@ class CachedCall:
         self._once: set[str] = set()
         self._cells = fn.__closure__
         self._steady: tuple[Namer, Cells, bytes] | None = None
-        self._session: Session | None = None
+        self._session: State | None = None
         self._era: object = None
-        self._store: tuple[Session, Store] | None = None
+        self._store: tuple[State, Store] | None = None
         self.safe_name = safe_name(self.fname)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -103,7 +103,7 @@ class CachedCall:
         return Request(self, session, (args, kwargs), *self.identify(session, args, kwargs))
 
     def identify(
-        self, session: Session, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, session: State, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], str, Found | None]:
         """The bound values, the key, and what was found in them; errors as of `request`."""
         if session.era is not self._era:
@@ -115,7 +115,7 @@ class CachedCall:
         prefix = self.prefix if self._cells is None else self.prefix + self.closure(session)
         return values, *make_key(prefix, values, session.digester)
 
-    def _begin(self, session: Session) -> None:
+    def _begin(self, session: State) -> None:
         """The first call in a session, or after it learnt whom to trust."""
         if "multiprocessing.process" in modules:  # it may be a child
             from cachepy.calls.kin import find_parent
@@ -140,13 +140,13 @@ class CachedCall:
         self.hots, self.find = None, no_hot
         self._once.clear()
 
-    def store(self, session: Session) -> Store:
+    def store(self, session: State) -> Store:
         """The cache directory of its entries."""
         if self._store is None or self._store[0] is not session:
             self._store = session, session.store(self.options.root())
         return self._store[1]
 
-    def closure(self, session: Session) -> bytes:
+    def closure(self, session: State) -> bytes:
         """What its closure holds is part of which call it is: ``make(1)`` and ``make(2)`` are two functions."""
         namer = session.namer
         if self._steady is not None and self._steady[0] is namer:
@@ -162,7 +162,7 @@ class CachedCall:
         self._steady = None if cells is None else (namer, cells, text)
         return text
 
-    def code_name(self, session: Session) -> str:
+    def code_name(self, session: State) -> str:
         """The name of its code in traces: of local functions with what they hold, for many may share one name."""
         identity = self.target.identity
         if self._cells is None:
@@ -204,16 +204,18 @@ class CachedCall:
         hit = request.fast_hit(flags)
         if hit is not None:
             return hit
-        return session.slow.Miss(request, flags)
+        missed: Miss = session.slow.Miss(request, flags)
+        return missed
 
     def uncached(self, error: Exception | None = None) -> Uncached | Bypass:
         """The way without the cache."""
         try:
-            return current_session().slow.Uncached(self, error)
+            uncached: Uncached = current_session().slow.Uncached(self, error)
+            return uncached
         except Exception as failure:
             return bypass(self.fn, self.fname, failure)
 
-    def hot_hit(self, session: Session, key: str) -> Hit | None:
+    def hot_hit(self, session: State, key: str) -> Hit | None:
         """A hit of what was one before in this process, if nothing at all has changed."""
         hot = None if self.hots is None else self.hots.get(key)
         value = MISSING if hot is None else hot.serve(session)
@@ -249,7 +251,7 @@ class CachedCall:
     def quick(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The value of a hot call with short arguments, else `MISSING`: the shortest of all ways."""
         try:
-            session = sessions._default  # what `current_session` gives, without a call
+            session = states._default  # what `current_session` gives, without a call
             if session is None or session.era is not self._era:
                 return MISSING
             if kwargs and not _FLAGS.isdisjoint(kwargs):

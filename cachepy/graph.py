@@ -13,10 +13,10 @@ from _weakref import ref
 from collections.abc import Mapping
 
 from cachepy.core.kinds import FILES, absolute
+from cachepy.core.revision import Era
 from cachepy.disk import journal
 from cachepy.disk.handling import read_plain
 from cachepy.errors import GraphFileError, OtherFormatError
-from cachepy.reach.guard import Era
 from cachepy.recording.table import FORMAT, HEADER, Reading, Table
 from cachepy.recording.writers import marks_in
 from cachepy.rows import wire

@@ -16,18 +16,20 @@ from os import F_OK, access, stat
 from time import perf_counter, time, time_ns
 from weakref import ref
 
+from cachepy.calls.telling import tell
 from cachepy.code import cached_target
+from cachepy.core.current import caller, here
 from cachepy.core.kinds import KINDS
+from cachepy.core.opened import bodies
+from cachepy.core.revision import MISSING, Era
 from cachepy.digest import env_digest
 from cachepy.disk.files import YOUNG, identity_of
+from cachepy.disk.handling import exists
 from cachepy.disk.mounts import touch
 from cachepy.key import LONG
-from cachepy.opened import bodies
-from cachepy.probe import exists
 from cachepy.program import is_at_top, note, program
-from cachepy.reach.guard import MISSING, Era, Guard
+from cachepy.reach.guard import Guard
 from cachepy.store import USED
-from cachepy.trace import caller, here
 from cachepy.values.flat import LEAVES, MARSHAL, TEXTS
 from cachepy.values.modules import MAIN, canonical
 
@@ -38,11 +40,11 @@ if TYPE_CHECKING:
     from weakref import ReferenceType
 
     from cachepy.calls.request import Request
+    from cachepy.calls.state import State
     from cachepy.disk.entryfile import Stamp
     from cachepy.disk.files import Identity
     from cachepy.engine import CachedCall
     from cachepy.model import Dep, Event
-    from cachepy.session import Session
     from cachepy.store import Stored
     from cachepy.verify import Verifier
 
@@ -87,7 +89,7 @@ class Hot:
     def __len__(self) -> int:
         return 1 + len(self.entries) + len(self.files) + len(self.absent) + len(self.far)
 
-    def serve(self, session: Session) -> Any:
+    def serve(self, session: State) -> Any:
         """The value if everything is as it was, and whoever has to know is told; else `MISSING`."""
         try:
             if self.far:
@@ -107,18 +109,18 @@ class Hot:
             return MISSING
         frame = caller(self.called) if here() is not None or bodies else None
         if frame is not None:
-            session.tell(frame, self.event)
+            tell(session, frame, self.event)
         if self.noted is not program.turn and is_at_top(frame):
             self.noted = note(session, self.id, self.event.root)
         if self.shown.is_over:
-            session.sink.hit(self.event, self.chosen, self.several)
-            self.shown = session.sink.era
+            session.recorder.hit(self.event, self.chosen, self.several)
+            self.shown = session.recorder.era
         self.home.is_used = True
         if self.used is not None and time() - self.used > USED:
             self.mark(session)
         return value
 
-    def mark(self, session: Session) -> None:
+    def mark(self, session: State) -> None:
         """Mark what it rests on as used, for those who make room."""
         self.used = time()
         session.store(self.event.root).mark_used((self.path, *(path for path, _ in self.entries)))
@@ -138,7 +140,7 @@ class Hot:
                 return False
         return not self.environ or all(os.environ.get(name) == value for name, value in self.environ)
 
-    def _load(self, session: Session) -> Any:
+    def _load(self, session: State) -> Any:
         return session.store(self.event.root).value(self.id, self.stored, self.index)
 
 
@@ -279,11 +281,11 @@ def heat(request: Request, stored: Stored, index: int, verifier: Verifier) -> Ho
         return None
     hot.more = bool(hot.entries or hot.files or hot.checks or hot.environ)
     hot.far = _far(hot, session)
-    hot.used = time() if session.is_limited else None
+    hot.used = time() if session.stores.is_limited else None
     return hot
 
 
-def _far(hot: Hot, session: Session) -> list[str]:
+def _far(hot: Hot, session: State) -> list[str]:
     """What lies on network mounts of all that is looked at, folders first."""
     found: dict[str, None] = {}
     for path in (hot.path, *(path for path, _ in hot.entries)):
@@ -314,9 +316,9 @@ def _seconds(request: Request, stored: Stored, index: int) -> float:
     return perf_counter() - began
 
 
-def _add_entry(hot: Hot, session: Session, event: Event) -> bool:
+def _add_entry(hot: Hot, session: State, event: Event) -> bool:
     """The entry of a call below has to stay as it is."""
-    for store in session.stores():
+    for store in session.stores:
         stored = store.look(event.id)
         if stored is None:
             continue
@@ -332,7 +334,7 @@ class Looks:
     Each answer says whether that is quick, as good as the long way, and as it was.
     """
 
-    def __init__(self, hot: Hot, session: Session, own: str) -> None:
+    def __init__(self, hot: Hot, session: State, own: str) -> None:
         self._hot = hot
         self._session = session
         self._own = own  # the function that is called: its guard stands by itself
@@ -395,7 +397,7 @@ class Watch:
 
     __slots__ = ("check", "digest")
 
-    def __init__(self, session: Session, identity: str) -> None:
+    def __init__(self, session: State, identity: str) -> None:
         self.digest: str | None = None
         self.check: Callable[[], bool] = _never
         module, _, name = identity.partition(":")

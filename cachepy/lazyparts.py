@@ -16,6 +16,15 @@ if TYPE_CHECKING:
 
     part = cached_property
 
+else:
+
+    class Generic:
+        """Tells type checkers only: `typing` costs more than a start."""
+
+        def __class_getitem__(cls, _: object) -> type:
+            return cls
+
+
 making = RLock()
 _makers: list[int] = []  # threads in the midst of making a part; one may be there twice
 

@@ -11,6 +11,8 @@ from _operator import attrgetter
 
 from xxhash import xxh3_128_hexdigest
 
+from cachepy.core.showing import shown
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -94,9 +96,8 @@ class Record:
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         """What a notebook shows."""
-        from cachepy.forms.notebook import bundle_of
-
-        return bundle_of(self)
+        bundle: dict[str, str] = shown("record", self)
+        return bundle
 
     def _repr_html_(self) -> str:
         return self._repr_mimebundle_()["text/html"]
@@ -127,7 +128,7 @@ class Report(Record):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        from cachepy.values.prompt import lines_of  # most programs show none
+        from cachepy.core.prompt import lines_of  # most programs show none
 
         head, *lines = str(self).splitlines()
         return lines_of(head, lines)
@@ -139,7 +140,7 @@ class Item(Record):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        from cachepy.values.prompt import fitting  # likewise
+        from cachepy.core.prompt import fitting  # likewise
 
         return fitting(f"<{type(self).__name__}: {self}>")
 
@@ -289,92 +290,3 @@ def _last_part(label: str) -> str:
     last = text.rpartition("/")[2]
     is_path = last and " " not in label and ("." in last or text[0] == "/")
     return f"{quote}{last}{quote}" if is_path else label
-
-
-class Reason(Item, defaults=("", "", "", "")):
-    """Why a call is not fresh; ``str()`` gives a sentence.
-
-    Attributes
-    ----------
-    cue : str
-        What kind of cause: ``"file"``, ``"file gone"``, ``"code"``, ``"global"``, ``"env"``, ``"package"``,
-        ``"declared"``, ``"value"`` (it is not on disk), ``"result"`` (of a call below), ``"first"`` (never run),
-        ``"argument"`` (that differs from the nearest stored call), ``"renewed"`` (never the same twice), ...
-    name : str
-        What it is about: a path, a function, a variable, a package, a call.
-    old, new : str or None
-        Its digest, or of small things its value, then and now.
-    call : str, default ""
-        The call that has the cause, if it is another one; of an argument that differs, the nearest call that is stored.
-    link : {"", "below", "input"}, default ""
-        How that call is reached: as a call below, or as one whose result is an argument.
-    where : str, default ""
-        Of code: ``"file:line"`` of the function as it is now.
-    diff : str, default ""
-        Of code: the changed lines of its normalised source, ``-`` old, ``+`` new; empty if the old is not known.
-
-    Examples
-    --------
-    >>> from cachepy import Reason
-    >>> reason = Reason("global", "flow:LIMIT", "100", "500")
-    >>> str(reason)
-    'global flow:LIMIT changed from 100 to 500'
-    >>> reason.as_dict()["cue"]
-    'global'
-    """
-
-    __slots__ = ("cue", "name", "old", "new", "call", "link", "where", "diff")
-    cue: str
-    name: str
-    old: str | None
-    new: str | None
-    if TYPE_CHECKING:
-        call: str = ""
-        link: str = ""
-        where: str = ""
-        diff: str = ""
-    else:
-        call: str
-        link: str
-        where: str
-        diff: str
-
-    def __str__(self) -> str:
-        from cachepy.values.sentences import sentence  # most programs never ask why
-
-        return sentence(self)
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON: every field, and the sentence as ``text``."""
-        return {**dict(zip(self._fields, self.astuple(), strict=True)), "text": str(self)}
-
-
-class Verdict(Report):
-    """Whether a call can be reused, as ``f.explain(*args)`` answers; ``str()`` gives a sentence.
-
-    Attributes
-    ----------
-    state : {"fresh", "stale", "missing"}
-        "missing" says that nothing is stored for these arguments.
-    reasons : tuple of Reason
-        Why it is not fresh, root causes first.
-
-    Examples
-    --------
-    >>> from cachepy import cache_file
-    >>> @cache_file("cache")
-    ... def square(x):
-    ...     return x * x
-    >>> verdict = square.explain(3)
-    >>> verdict.state, verdict.reasons[0].cue
-    ('missing', 'first')
-    >>> print(verdict)
-    missing: no result of square(3) is stored for these arguments
-    """
-
-    __slots__ = ("state", "reasons")
-    state: str
-    reasons: tuple[Reason, ...]
-
-    def __str__(self) -> str:
-        return ": ".join([self.state, *(["; ".join(map(str, self.reasons))] if self.reasons else [])])

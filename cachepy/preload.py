@@ -12,10 +12,10 @@ from importlib import import_module
 OWN = (
     "api", "calls.carry", "calls.config", "calls.miss", "calls.track", "decorator", "disk.extent", "disk.mailbox",
     "disk.mounts", "disk.patterns", "disk.tidy", "hot", "calls.slow", "probe", "reach.changes", "reach.extensions",
-    "reach.imports", "reach.scopes", "reach.source", "reach.written", "recording.compact", "recording.endings",
+    "reach.imports", "reach.scopes", "reach.source", "reach.written", "recording.compact", "calls.endings",
     "recording.lacking", "recording.leaving", "recording.outbox", "recording.programs", "recording.within",
     "rows.limited", "values.amounts", "values.arrow", "values.hints", "values.labelled", "values.lazy",
-    "values.pickler", "values.prompt", "values.recipes", "values.refused", "values.registry", "values.sentences",
+    "values.pickler", "core.prompt", "values.recipes", "values.refused", "values.registry", "core.reasons",
     "values.sketch",
 )  # fmt: skip
 OTHERS = (

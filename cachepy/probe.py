@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from cachepy.code import Target, cached_target, resolve
+from cachepy.core.reasons import Reason
 from cachepy.digest import env_digest
 from cachepy.errors import RefusedCallError
-from cachepy.model import Reason
 from cachepy.values.modules import find
 
 ModuleType = type(os)
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
+    from cachepy.calls.state import State
     from cachepy.code import Reach
+    from cachepy.disk.files import Files
     from cachepy.model import Dep, Event
     from cachepy.reach.pieces import Piece
-    from cachepy.session import Session
 
 
 class LiveProbe:
@@ -34,7 +35,7 @@ class LiveProbe:
 
     def __init__(
         self,
-        session: Session,
+        session: State,
         own: tuple[str, str] | None = None,
         known: dict[str, Any] | None = None,
         border: Iterable[Target] = (),
@@ -66,7 +67,7 @@ class LiveProbe:
 
     def pattern(self, text: str) -> str | None:
         if text not in self._patterns:
-            self._patterns[text] = self.session.pattern(text)
+            self._patterns[text] = pattern(text, self.session.files)
         return self._patterns[text]
 
     def env(self, name: str) -> str | None:
@@ -144,7 +145,7 @@ class LiveProbe:
     def events(self, call: str, roots: Sequence[str]) -> Iterable[Event]:
         for root in roots:
             self.session.store(root)
-        events = self.session.events(call)
+        events = self.session.stores.events(call)
         if len(events) > 1:
             self.several.add(call)
         return events
@@ -178,22 +179,21 @@ class LiveProbe:
         """What its code digest was made of, each piece with its source; nothing if that is not known."""
         from cachepy.reach.source import has_code, loaded
 
-        kept = [loaded(data) for store in self.session.stores() for data in store.codes(dep.digest or "")]
+        kept = [loaded(data) for store in self.session.stores for data in store.codes(dep.digest or "")]
         name = dep.name.partition("@")[0]
         return next((rows for rows in kept if has_code(rows, name)), None) or next(filter(None, kept), [])
+
+
+def pattern(text: str, files: Files) -> str | None:
+    """The digest of all files that a pattern or a home path means; None if it means none."""
+    from cachepy.disk.patterns import digest_of  # most programs have none
+
+    return digest_of(text, files)
 
 
 def _named_by(target: Target) -> Target | None:
     """The cached function that the name of one leads to."""
     return None if "<" in target.qualname else cached_target(resolve(target.module, target.qualname))
-
-
-def exists(path: str) -> bool:
-    """Whether a path leads to something; several times quicker than `os.path.exists` if it does not."""
-    try:
-        return os.access(path, os.F_OK)
-    except ValueError:  # a null character
-        return False
 
 
 def _unwrapped(obj: Any, identity: str) -> Any:
@@ -207,7 +207,7 @@ def _unwrapped(obj: Any, identity: str) -> Any:
     return obj if isinstance(obj, (type, ModuleType)) or hasattr(obj, "__code__") else None
 
 
-def _import(session: Session, module: str, qualname: str) -> Any:
+def _import(session: State, module: str, qualname: str) -> Any:
     """Import the module of a function below a call, as running the call would; but nothing that it calls runs."""
     from cachepy.refusal import import_refusing
 

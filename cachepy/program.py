@@ -12,16 +12,17 @@ import sys
 import time
 from _thread import get_ident
 
-from cachepy.trace import NOBODY, here, working_dir
+from cachepy.core.current import NOBODY, here
+from cachepy.core.frame import working_dir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Protocol
 
-    from cachepy.session import Session
+    from cachepy.calls.state import State
+    from cachepy.core.frame import Caller
     from cachepy.store import Store
-    from cachepy.trace import Caller
 
     class Options(Protocol):
         """Of a cached function."""
@@ -74,6 +75,8 @@ class Program:
         self.is_silent = False  # a worker of a cluster: the client knows whose program asked
         self.options: dict[str | None, Options] = {}
         self.before_end: list[Callable[[], None]] = []
+        self.at_end: Callable[[], None] = _nothing  # see `endings`, which stands above
+        self.watch_cells: Callable[[], None] = _nothing
         self._is_watched = False
 
     def has(self, root: str | None, options: Options) -> None:
@@ -88,11 +91,9 @@ class Program:
             self._is_watched = True
             import atexit
 
-            atexit.register(_end)
+            atexit.register(self.at_end)
             if "IPython" in sys.modules:
-                from cachepy.recording.endings import watch_cells
-
-                watch_cells(self)
+                self.watch_cells()
 
     def enter(self, store: Store) -> Place:
         """The first call of a cache directory."""
@@ -146,7 +147,7 @@ def is_at_top(frame: Caller | None) -> bool:
     return frame is None or not frame.mailbox or frame.run[:7] == "outbox-"
 
 
-def note(session: Session, call: str, root: str) -> object:
+def note(session: State, call: str, root: str) -> object:
     """The program makes a call that has no caller; the turn in which that is known, None if it is not the program's.
 
     What is made again for a question, or by whoever refreshes, is not.
@@ -190,16 +191,8 @@ def _main_frame(top: Any) -> Any:
     return found
 
 
-def _end() -> None:
-    """The process ends; what cannot be written then is not concluded."""
-    try:
-        from cachepy.recording.endings import end
-
-        end(program)
-    except Exception:
-        return
-    finally:
-        program.frame = None
+def _nothing() -> None:
+    """What there is to do before anybody said more."""
 
 
 program = Program()

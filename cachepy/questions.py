@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from cachepy.calls.state import current_session
 from cachepy.core.kinds import CODES
+from cachepy.core.showing import shown
 from cachepy.errors import UndigestableError, UsageError
 from cachepy.key import culprit
 from cachepy.program import note
 from cachepy.refusal import refuse
-from cachepy.session import current_session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from cachepy.calls.request import Request
+    from cachepy.core.reasons import Verdict
     from cachepy.engine import CachedCall
-    from cachepy.model import Event, Verdict
+    from cachepy.model import Event
 
 _GENERATOR, _ASYNC_GENERATOR = 0x20, 0x200
 
@@ -166,9 +168,8 @@ class Questions:
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         """What a notebook shows of the function."""
-        from cachepy.forms.tabled import function_bundle
-
-        return function_bundle(self._call)
+        bundle: dict[str, str] = shown("function", self._call)
+        return bundle
 
     def __repr__(self) -> str:
         return f"cached function {self._call.target.identity}"

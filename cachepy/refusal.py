@@ -16,10 +16,15 @@ from cachepy.errors import RefusedCallError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType, TracebackType
-
-    from cachepy.session import Session
+    from typing import Protocol
 
     Note = tuple[str, str, str]  # the script whose top level made a call, the name that it ran under, what it called
+
+    class Session(Protocol):
+        """Notes by the thread that refuses; modules that were refused, with why."""
+
+        refusing: dict[int, list[Note]]
+        refused: dict[str, str]
 
 ASKED = "_CACHEPY_ASKED"  # the folder of a question, in the environment of processes that are started for it
 EVERY_THREAD = 0

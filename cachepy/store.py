@@ -450,6 +450,10 @@ class Store(Places):
         except OSError:
             return None
 
+    def forget_parsed(self) -> None:
+        """What was read is read again."""
+        self._parsed.clear()
+
     def codes(self, digest: str) -> list[bytes]:
         """What is kept of a code digest, the newest first: code of other names may have the same digest."""
         try:

@@ -7,7 +7,8 @@ It does not recurse: a tree of calls may be thousands deep.
 from __future__ import annotations
 
 from cachepy.core.kinds import CODES, KINDS, ROOTS
-from cachepy.model import Dep, Event, Reason, Trace
+from cachepy.core.reasons import Reason
+from cachepy.model import Dep, Event, Trace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

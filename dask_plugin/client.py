@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Self
 from distributed.client import Client, FutureCancelledError
 
 import cachepy
+from cachepy.calls.state import State, current_session
+from cachepy.core.hooks import Plugin, chain
 from cachepy.errors import UsageError
 from cachepy.graph import Graph
-from cachepy.hooks import Plugin, chain
 from cachepy.model import Dep
 from cachepy.program import note, program
-from cachepy.session import Session, current_session
 from dask_plugin.differences import MINOR, Differences
 from dask_plugin.mail import mail_of
 from dask_plugin.records import TOPIC, event_of
@@ -25,9 +25,9 @@ from dask_plugin.worker import WorkerPart
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
-    from cachepy.asking.jobs import Runner
+    from cachepy.core.frame import Frame
+    from cachepy.core.ports import Runner
     from cachepy.model import Event
-    from cachepy.trace import Frame
 
 logger = logging.getLogger("cachepy.dask")
 _PATIENCE = 2  # s for workers to say whether they have the plugin
@@ -49,7 +49,7 @@ class ClusterGraph:
     ----------
     client : distributed.Client
         The client.
-    session : Session
+    session : State
         Whose graph is kept.
     errors : int
         How many messages could not be read; the log has them. ``sync()`` repeats what they told.
@@ -66,7 +66,7 @@ class ClusterGraph:
     (0, 0)
     """
 
-    def __init__(self, client: Client, session: Session) -> None:
+    def __init__(self, client: Client, session: State) -> None:
         self.client = client
         self.session = session
         self.errors = 0
@@ -187,7 +187,7 @@ class ClusterGraph:
         for call, root in calls.items():
             if self.session.graph.run_of(call) is None:  # the scheduler is a new one: the disk knows
                 self.session.store(root)
-                self.session.show(call)
+                self.session.nodes.show(call)
 
     def _note(self, events: Iterable[Event], hits: dict[str, str]) -> None:
         """The program makes these calls, or other calls do: that shows when all have come."""

@@ -21,8 +21,8 @@ from cachepy.model import CODE, Dep
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from cachepy.calls.state import State
     from cachepy.model import Event
-    from cachepy.session import Session
 
 logger = logging.getLogger("cachepy.dask")
 
@@ -89,7 +89,7 @@ class Here(Loaded):
 class Differences:
     """What one client knows of the code of its cluster."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: State) -> None:
         self.session = session
         self._below: dict[tuple[str, str], frozenset[Fact]] = {}
         self._sets: dict[frozenset[Fact], frozenset[Fact]] = {}

@@ -20,13 +20,14 @@ from distributed import Status, Worker, get_worker, secede
 from distributed.diagnostics.plugin import WorkerPlugin
 from tornado.ioloop import PeriodicCallback
 
-from cachepy.hooks import Plugin, chain
+from cachepy.calls.state import State, current_session
+from cachepy.core.current import NOBODY, caller, enter
+from cachepy.core.frame import Frame
+from cachepy.core.hooks import Plugin, chain
+from cachepy.core.revision import Era
 from cachepy.model import Dep, Event
 from cachepy.program import program
-from cachepy.reach.guard import Era
-from cachepy.session import Session, current_session
-from cachepy.sink import GraphSink
-from cachepy.trace import NOBODY, Frame, caller, enter
+from cachepy.recording.recorder import GraphRecorder
 from dask_plugin.differences import MINOR, OtherCodeWarning, other_code
 from dask_plugin.mail import mail_of
 from dask_plugin.now import LongCalls, error_text, summed
@@ -34,8 +35,8 @@ from dask_plugin.records import OP, Record, batches, event_record, hit_record, o
 from dask_plugin.tally import Tally, function_name
 
 if TYPE_CHECKING:
+    from cachepy.core.frame import Caller
     from cachepy.engine import CachedCall
-    from cachepy.trace import Caller
 
 NAME = "cachepy-worker"
 _OVER = Era(is_over=True)
@@ -114,10 +115,12 @@ class Shipper:
         self._tally = other._tally
 
 
-class ClusterSink(GraphSink):
+class ClusterRecorder(GraphRecorder):
     """Records as in a serial run, and ships; one for all workers of a process."""
 
-    def __init__(self, session: Session) -> None:
+    session: State
+
+    def __init__(self, session: State) -> None:
         super().__init__(session)
         self.shippers: dict[str, Shipper] = {}
         self.waiting: dict[str, Shipper] = {}  # of parts that are about to be replaced by the scheduler's own
@@ -210,10 +213,10 @@ class ClusterFrame:
 
     __slots__ = ("_sink", "mailbox", "run")
 
-    def __init__(self, run: str, mailbox: str, sink: ClusterSink) -> None:
+    def __init__(self, run: str, mailbox: str, recorder: ClusterRecorder) -> None:
         self.run = run
         self.mailbox = mailbox
-        self._sink = sink
+        self._sink = recorder
 
     def add(self, dep: Dep) -> None:
         self._sink.ship(told_record(self.run, dep))
@@ -225,8 +228,8 @@ class ClusterFrame:
 class WorkerHooks(Plugin):
     """What the session of a worker does for the cluster; one for all workers of a process."""
 
-    def __init__(self, sink: ClusterSink) -> None:
-        self.sink: ClusterSink = sink
+    def __init__(self, recorder: ClusterRecorder) -> None:
+        self.recorder: ClusterRecorder = recorder
 
     def on_wait(self) -> None:
         """A task that waits for another one's call must not keep its slot from it."""
@@ -236,15 +239,15 @@ class WorkerHooks(Plugin):
 
     def on_waited(self, function: str, seconds: float) -> None:
         super().on_waited(function, seconds)
-        self.sink.waited(function, seconds)
+        self.recorder.waited(function, seconds)
 
     def on_failure(self, function: str, error: BaseException) -> None:
         super().on_failure(function, error)
-        self.sink.raised(function, error)
+        self.recorder.raised(function, error)
 
     def on_arrival(self, call: CachedCall, digest: str) -> None:
         super().on_arrival(call, digest)
-        self.sink.arrived(call, digest)
+        self.recorder.arrived(call, digest)
 
     def deps_from_elsewhere(self, frame: Frame) -> Iterable[Dep]:
         """What other workers told a caller that ran here; they left it before their results."""
@@ -256,7 +259,7 @@ class WorkerHooks(Plugin):
         yield from (Dep(*row) for row in mail_of(frame.run, worker))
 
     def remote_frame(self, run: str, mailbox: str) -> Caller | None:
-        return None if run.startswith("outbox-") else ClusterFrame(run, mailbox, self.sink)
+        return None if run.startswith("outbox-") else ClusterFrame(run, mailbox, self.recorder)
 
     def is_heard(self) -> bool:
         return True
@@ -279,31 +282,31 @@ class WorkerPart(WorkerPlugin):
         self.worker = worker
         program.is_silent = program.is_silent or program.is_child()
         self.shipper = Shipper(worker, is_taken=self.is_taken)
-        self.sink = install(current_session())
-        before = self.sink.waiting.pop(worker.id, None)
+        self.recorder = install(current_session())
+        before = self.recorder.waiting.pop(worker.id, None)
         if before is not None:
             self.shipper.follow(before)
-        self.sink.shippers[worker.id] = self.shipper
+        self.recorder.shippers[worker.id] = self.shipper
         self.ticker = PeriodicCallback(self._tick, _STRAGGLERS)
         worker.periodic_callbacks[NAME] = self.ticker
         self.ticker.start()
 
     def _tick(self) -> None:
         """Of several workers in one process, which share its calls, one tells what runs."""
-        shippers = self.sink.shippers
+        shippers = self.recorder.shippers
         if next(iter(shippers.values()), None) is self.shipper:
-            running = [(call, frame.run) for call, frame in list(self.sink.session.owners.items())]
+            running = [(call, frame.run) for call, frame in list(self.recorder.session.owners.items())]
             self.shipper.tell_running(running, is_alone=len(shippers) == 1)
         self.shipper.flush()
 
     def teardown(self, worker: Worker) -> None:
         self.shipper.flush()
         self.ticker.stop()
-        self.sink.shippers.pop(worker.id, None)
+        self.recorder.shippers.pop(worker.id, None)
         if not self.shipper.is_taken and worker.status == Status.running:
-            self.sink.waiting[worker.id] = self.shipper
-        elif not self.sink.shippers:
-            uninstall(self.sink)
+            self.recorder.waiting[worker.id] = self.shipper
+        elif not self.recorder.shippers:
+            uninstall(self.recorder)
 
     def transition(self, key: Any, start: str, finish: str, **kwargs: Any) -> None:
         """Before the state's messages leave; a task that begins does not inherit another one's caller.
@@ -315,18 +318,18 @@ class WorkerPart(WorkerPlugin):
             enter(NOBODY)
 
 
-def install(session: Session) -> ClusterSink:
+def install(session: State) -> ClusterRecorder:
     """Make a session ship what it records."""
-    if not isinstance(session.sink, ClusterSink):
-        session.plug(WorkerHooks(ClusterSink(session)))
-    return cast("ClusterSink", session.sink)
+    if not isinstance(session.recorder, ClusterRecorder):
+        session.plug(WorkerHooks(ClusterRecorder(session)))
+    return cast("ClusterRecorder", session.recorder)
 
 
-def uninstall(sink: ClusterSink) -> None:
+def uninstall(recorder: ClusterRecorder) -> None:
     """Back to a session that keeps to itself."""
-    for each in list(chain(sink.session.hooks)):
-        if isinstance(each, WorkerHooks) and each.sink is sink:
-            sink.session.unplug(each)
+    for each in list(chain(recorder.session.hooks)):
+        if isinstance(each, WorkerHooks) and each.recorder is recorder:
+            recorder.session.unplug(each)
 
 
 def tell_other_code(identity: str, expected: str, *, listens: bool, is_stored: bool) -> None:
@@ -334,8 +337,8 @@ def tell_other_code(identity: str, expected: str, *, listens: bool, is_stored: b
     session = current_session()
     if not session.is_first(OtherCodeWarning, identity, expected):
         return
-    if listens and isinstance(session.sink, ClusterSink):
-        session.sink.ship(other_record(identity, expected, is_stored=is_stored))
+    if listens and isinstance(session.recorder, ClusterRecorder):
+        session.recorder.ship(other_record(identity, expected, is_stored=is_stored))
         return
     from distributed import warn
 
@@ -344,9 +347,9 @@ def tell_other_code(identity: str, expected: str, *, listens: bool, is_stored: b
 
 def _leave_cluster() -> None:
     """In a forked child: nobody empties the worker's queue there, so it tells as in a serial run."""
-    sink = current_session().sink
-    if isinstance(sink, ClusterSink):
-        uninstall(sink)
+    recorder = current_session().recorder
+    if isinstance(recorder, ClusterRecorder):
+        uninstall(recorder)
 
 
 if hasattr(os, "register_at_fork"):

@@ -18,10 +18,10 @@ from dask.delayed import delayed as _delayed
 
 from cachepy.calls.carry import with_caller as _with_caller
 from cachepy.calls.codes import reach_of, whole_digest
+from cachepy.calls.state import current_session
+from cachepy.core.current import enter, here, leave
 from cachepy.engine import CachedCall
 from cachepy.methods import Bound
-from cachepy.session import current_session
-from cachepy.trace import enter, here, leave
 from dask_plugin.worker import tell_other_code
 
 _COROUTINE = 0x80

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from cachepy.model import Reason
+from cachepy.core.reasons import Reason
 from cachepy.values import amounts
 
 TYPE_CHECKING = False

@@ -13,8 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from cachepy.calls.state import State
     from cachepy.rows.packed import Row
-    from cachepy.session import Session
 
     Ran = tuple[str, str]  # the digest of code, and the working directory where it ran
     Code = dict[str, dict[str, Ran]]  # module -> identity -> one run of it
@@ -52,7 +52,7 @@ def roots_in(rows: Iterable[Row]) -> list[str]:
     return sorted({fields_in(each)[3] if isinstance(each, bytes) else each for each in shared})
 
 
-def folders_of(session: Session, code: Code) -> dict[str, tuple[str, ...]]:
+def folders_of(session: State, code: Code) -> dict[str, tuple[str, ...]]:
     """Where the modules of some code were found, its own first, then those of what it reaches.
 
     By the files that stand in the records of code digests: there may be none, of code that came from no file.
@@ -70,9 +70,9 @@ def folders_of(session: Session, code: Code) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _places(session: Session, identity: str, digest: str, cwd: str) -> Iterator[tuple[str, str]]:
+def _places(session: State, identity: str, digest: str, cwd: str) -> Iterator[tuple[str, str]]:
     """Each module that a code digest was made of, and the folder from which it is imported."""
-    for store in session.stores():
+    for store in session.stores:
         kept = best_first(store.codes(digest), identity.partition("@")[0])
         rows, data = kept[0] if kept else ([], b"")
         old = loaded_files(data).get("root", store.root)

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from cachepy.asking.child import Group
     from cachepy.asking.folders import Code
+    from cachepy.calls.state import State
     from cachepy.rows.packed import Row
-    from cachepy.session import Session
 
     Codes = list[tuple[str, tuple[Piece, ...]]]
 
@@ -46,7 +46,7 @@ class Imported(Record):
 
 
 def ask(
-    session: Session,
+    session: State,
     wanted: Mapping[str, Iterable[str]],
     folders: Mapping[str, Sequence[str]] | Sequence[str] = (),
     roots: Iterable[str] = (),
@@ -140,7 +140,7 @@ class Imports:
     is_asked: whether an identity is one that is asked about; others are asked for when they are needed.
     """
 
-    def __init__(self, session: Session, rows: Iterable[Row], is_asked: Callable[[str], bool]) -> None:
+    def __init__(self, session: State, rows: Iterable[Row], is_asked: Callable[[str], bool]) -> None:
         self.session = session
         self._rows = rows
         self._is_asked = is_asked

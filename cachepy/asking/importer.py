@@ -11,11 +11,11 @@ import os
 import sys
 from contextlib import suppress
 
+from cachepy.calls.state import current_session
 from cachepy.code import Target
 from cachepy.probe import LiveProbe
 from cachepy.refusal import notes_in, sentence
 from cachepy.rows import wire
-from cachepy.session import current_session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,27 +5,18 @@ from __future__ import annotations
 import sys
 
 from cachepy.calls.again import Again
+from cachepy.calls.state import current_session
 from cachepy.code import cached_call
+from cachepy.core.current import NOBODY, enter, leave
 from cachepy.disk.changed import meant
 from cachepy.errors import RerunError
 from cachepy.model import Event, Record
-from cachepy.session import current_session
-from cachepy.trace import NOBODY, enter, leave
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Protocol
+    from typing import Any
 
     Place = tuple[str, str]  # cache directory, id of a call
-
-    class Runner(Protocol):
-        """Makes jobs somewhere; may have several under way."""
-
-        def start(self, job: Job) -> None: ...
-
-        def wait(self) -> tuple[str, str | BaseException]:
-            """The id of a job that has ended, and the id of the call that it made, or what that raised."""
-            ...
 
 
 class Job(Record):

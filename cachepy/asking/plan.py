@@ -9,11 +9,12 @@ from __future__ import annotations
 from _collections_abc import Iterable
 
 from cachepy.asking.stale import survey
+from cachepy.calls.state import current_session
+from cachepy.core.prompt import lines_of
+from cachepy.core.reasons import Reason
 from cachepy.errors import UsageError, UsageValueError
-from cachepy.model import Event, Item, Reason, Report
-from cachepy.session import current_session
+from cachepy.model import Event, Item, Report
 from cachepy.values import amounts
-from cachepy.values.prompt import lines_of
 from cachepy.verify import roots_of as trace_roots
 
 TYPE_CHECKING = False
@@ -258,7 +259,7 @@ def cache_tree_plan(
     >>> print(cache_tree_plan())  # doctest: +ELLIPSIS
     1 of 1 call would run, about ...; 0 are reused, 0 ms saved
     """
-    from cachepy.asking.progress import watched
+    from cachepy.core.progress import watched
 
     shown = history or root is not None
     each = watched("looking at calls")

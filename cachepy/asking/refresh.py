@@ -14,23 +14,24 @@ from cachepy.asking.jobs import HereRunner, Job
 from cachepy.asking.plan import UNKNOWN, roots_of
 from cachepy.asking.stale import Survey, imports_of
 from cachepy.calls.again import Again
+from cachepy.calls.state import State, current_session
 from cachepy.code import resolve
+from cachepy.core.prompt import lines_of
 from cachepy.errors import RerunError, UsageError
 from cachepy.model import Event, Report
 from cachepy.probe import LiveProbe
 from cachepy.program import program
 from cachepy.recording.numbers import digests_of
 from cachepy.refusal import refuse
-from cachepy.session import Session, current_session
-from cachepy.values.prompt import lines_of
 from cachepy.verify import Verifier
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cachepy.asking.jobs import Place, Runner
+    from cachepy.asking.jobs import Place
     from cachepy.asking.plan import Roots
+    from cachepy.core.ports import Runner
 
 _TIMES = 2  # that one call is made: once more if what it goes by was made again meanwhile
 _ROUNDS = 100  # after each, calls that changed themselves have shown what they call now
@@ -81,7 +82,7 @@ class Refresh:
     """One refresh: rounds of looking and running, until nothing is stale that can be helped."""
 
     def __init__(
-        self, session: Session, runner: Runner, root: Roots, tell: Callable[[int, int], None], *, history: bool
+        self, session: State, runner: Runner, root: Roots, tell: Callable[[int, int], None], *, history: bool
     ) -> None:
         self.session = session
         self.history = history
@@ -281,7 +282,7 @@ class Round:
 
     def _is_fresh(self, call: str) -> bool:
         verifier = Verifier(LiveProbe(self.session))
-        return any(verifier.holds(event.trace) for event in self.session.events(call))
+        return any(verifier.holds(event.trace) for event in self.session.stores.events(call))
 
     def _ended(self, call: str, outcome: str | BaseException) -> None:
         self.session.refresh()
@@ -372,7 +373,7 @@ def cache_tree_refresh(
     >>> load.is_cached(Path("a.txt"))
     True
     """
-    from cachepy.asking.progress import Bar
+    from cachepy.core.progress import Bar
 
     session = current_session()
     refuse(session, "cache_tree_refresh")
@@ -380,7 +381,7 @@ def cache_tree_refresh(
         return Refresh(session, runner_of(session, client), root, bar.tell, history=history).run()
 
 
-def runner_of(session: Session, client: object) -> Runner:
+def runner_of(session: State, client: object) -> Runner:
     """What makes calls on a client; without one, here."""
     if client is None:
         return HereRunner()

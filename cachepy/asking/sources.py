@@ -11,8 +11,9 @@ import ast
 import os
 
 from cachepy.core.kinds import KINDS, PATHS
+from cachepy.core.reasons import Reason
 from cachepy.digest import digest_bytes
-from cachepy.model import Reason, Record
+from cachepy.model import Record
 from cachepy.parts import OURS
 from cachepy.probe import LiveProbe
 from cachepy.reach.bindings import CHANGES, GIVEN, Bindings, Part, is_fresh_each_time
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from types import CodeType
     from typing import Any
 
-    from cachepy.session import Session
+    from cachepy.calls.state import State
 
 SAME, CHANGED, UNCLEAR = "same", "changed", "unclear"
 _PLACES = "__file__", "__path__", "abspath", "realpath", "absolute", "resolve", "relpath"
@@ -60,7 +61,7 @@ def unclear(what: str, why: str) -> Seen:
 class SourceLook:
     """Looks at code by its source files, each file once."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: State) -> None:
         self.session = session
         self.world = LiveProbe(session)
         self._seen: dict[tuple[str, str], Seen] = {}
@@ -75,7 +76,7 @@ class SourceLook:
 
     def _look(self, identity: str, digest: str) -> Seen:
         name = identity.partition("@")[0]
-        for store in self.session.stores():
+        for store in self.session.stores:
             for rows, data in best_first(store.codes(digest), name):
                 if not (has_code(rows, name) or _is_of(rows, name)):
                     break  # other code has the same digest

@@ -10,16 +10,17 @@ from cachepy.answers import StaleCalls
 from cachepy.api import graph_now, history_of
 from cachepy.asking.holding import Holding
 from cachepy.asking.sources import CHANGED, SAME, UNCLEAR, SourceLook
+from cachepy.calls.state import State, current_session
 from cachepy.core.kinds import CHEAP, CODES, FILES, KINDS, PATHS
+from cachepy.core.reasons import Reason
 from cachepy.disk.refusals import Refusals
 from cachepy.errors import EntryError
 from cachepy.graph import file_path, unpacked
-from cachepy.model import Dep, Event, Reason, Record, Trace
+from cachepy.model import Dep, Event, Record, Trace
 from cachepy.probe import LiveProbe
 from cachepy.recording.renewed import may_be_renewed, renewed
 from cachepy.refusal import WAY_OUT
 from cachepy.rows.packed import PART, Quiet, args_in, deps_in, unpack
-from cachepy.session import Session, current_session
 from cachepy.values.modules import MAIN
 from cachepy.verify import Verifier
 
@@ -54,7 +55,7 @@ class AskingProbe(LiveProbe):
     """
 
     def __init__(
-        self, session: Session, rows: dict[str, Row], imports: Imports | None = None, *, look_at_code: bool = True
+        self, session: State, rows: dict[str, Row], imports: Imports | None = None, *, look_at_code: bool = True
     ) -> None:
         super().__init__(session)
         self.imports = imports
@@ -210,7 +211,7 @@ class Survey:
 
     Parameters
     ----------
-    session : Session
+    session : State
         Whose graph it is.
     imports : Imports, optional
         Asks by importing modules what their source files do not tell.
@@ -224,7 +225,7 @@ class Survey:
 
     def __init__(
         self,
-        session: Session,
+        session: State,
         *,
         imports: Imports | None = None,
         each: Callable[[list[str]], Iterable[str]] = iter,
@@ -492,7 +493,7 @@ def cache_tree_stale(*, import_code: bool = False, history: bool = False) -> dic
     ...     print(call["node"]["fname"], call["state"], *call["reasons"])  # doctest: +ELLIPSIS
     load stale file ...a.txt changed
     """
-    from cachepy.asking.progress import watched
+    from cachepy.core.progress import watched
 
     session = current_session()
     each = watched("looking at calls")
@@ -504,7 +505,7 @@ def cache_tree_stale(*, import_code: bool = False, history: bool = False) -> dic
 
 
 def survey(
-    session: Session,
+    session: State,
     *,
     import_code: bool = False,
     calls: Iterable[str] | None = None,
@@ -526,7 +527,7 @@ def survey(
 
 
 def imports_of(
-    session: Session, calls: Iterable[str] | None = None, is_asked: Callable[[str], bool] | None = None
+    session: State, calls: Iterable[str] | None = None, is_asked: Callable[[str], bool] | None = None
 ) -> Imports:
     """What can be asked about the code of calls by importing it; of all that is not loaded here by default."""
     from cachepy.asking.imported import Imports

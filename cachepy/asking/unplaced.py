@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from cachepy.calls.state import State
     from cachepy.graph import Graph
     from cachepy.rows.packed import Row
-    from cachepy.session import Session
 
 _MOST = 20_000  # different texts of arguments that are looked at
 _LEAST, _SHORTEST = 4, 3  # a smaller number, or a shorter text, is nobody's
 
 
-def takers_of_plain(session: Session) -> set[str]:
+def takers_of_plain(session: State) -> set[str]:
     """The ids of these calls."""
     graph: Graph = session.graph
     known: dict[str, tuple[str, ...]] = {}

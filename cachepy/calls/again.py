@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cachepy.calls.state import State
 from cachepy.code import cached_call, resolve
 from cachepy.core.kinds import CODES
 from cachepy.disk import kept
@@ -9,7 +10,6 @@ from cachepy.disk.changed import meant
 from cachepy.errors import EntryError, RefusedCallError, RerunError
 from cachepy.refusal import import_refusing
 from cachepy.rows import wire
-from cachepy.session import Session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Again:
     ((4,), {})
     """
 
-    def __init__(self, session: Session, event: Event, sources: Sources | None = None) -> None:
+    def __init__(self, session: State, event: Event, sources: Sources | None = None) -> None:
         self.session = session
         self.event = event
         self._sources = sources or {}
@@ -139,7 +139,7 @@ def _code_names(event: Event) -> set[str]:
     return {dep.name for dep in event.trace.deps if dep.kind in CODES}
 
 
-def _import(session: Session, event: Event) -> None:
+def _import(session: State, event: Event) -> None:
     """Import its module; what that would run when it is imported does not run as a side effect."""
     if resolve(event.module, "*") is not None:
         return

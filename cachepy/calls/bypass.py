@@ -8,6 +8,9 @@ from __future__ import annotations
 import os
 import sys
 
+from cachepy.calls.state import current_session
+from cachepy.core.current import caller
+from cachepy.core.frame import leave_in_doubt
 from cachepy.errors import (
     FolderGoneError,
     PartError,
@@ -19,15 +22,13 @@ from cachepy.errors import (
 )
 from cachepy.program import program
 from cachepy.refusal import refuse
-from cachepy.session import current_session
-from cachepy.trace import caller, leave_in_doubt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self
 
-    from cachepy.trace import Caller
+    from cachepy.core.frame import Caller
 
 # for the program: warnings are errors if it says so, and what runs out is its own
 _MEANT = (UsageError, UsageValueError, UntoldError, Warning, RecursionError, MemoryError)

@@ -8,31 +8,29 @@ from functools import partial
 
 from cachepy.calls.kin import find_parent
 from cachepy.calls.options import cache_default_dir
+from cachepy.calls.state import current_session
+from cachepy.core.current import caller, enter, here, leave
+from cachepy.core.frame import Frame, leave_in_doubt
+from cachepy.core.opened import Crowd
 from cachepy.disk.places import root_of_run
+from cachepy.disk.posting import RemoteFrame, as_os_error, post
 from cachepy.errors import CacheWriteWarning, FolderGoneError, UsageError, unwritable
 from cachepy.lazyparts import is_made
-from cachepy.opened import Crowd
 from cachepy.refusal import refuse
-from cachepy.session import current_session
-from cachepy.trace import Frame, RemoteFrame, as_os_error, caller, enter, here, leave, leave_in_doubt, post
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Generic, ParamSpec, TypeVar
 
-    from cachepy.session import Session
-    from cachepy.trace import Caller
+    from cachepy.calls.state import State
+    from cachepy.core.frame import Caller
 
     P = ParamSpec("P")
     R = TypeVar("R")
 else:
+    from cachepy.lazyparts import Generic
+
     P = R = None
-
-    class Generic:
-        """Tells type checkers only: `typing` costs more than a start."""
-
-        def __class_getitem__(cls, _: object) -> type:
-            return cls
 
 
 class with_caller(Generic[P, R]):  # noqa: N801 - used as a function: pool.submit(with_caller(f), x)
@@ -136,7 +134,7 @@ def _one_of(crowd: Crowd) -> Caller:
     return chosen
 
 
-def _ticket_of_none(session: Session, fn: Any) -> tuple[str, str]:
+def _ticket_of_none(session: State, fn: Any) -> tuple[str, str]:
     """What is made elsewhere for nobody is told to the outbox, so that the graph has it."""
     try:
         run, mailbox = session.outbox.run, session.outbox.mailbox(_root_of(fn))
@@ -145,13 +143,13 @@ def _ticket_of_none(session: Session, fn: Any) -> tuple[str, str]:
     return run, mailbox if _error_of(_make_room, session, mailbox) is None else ""
 
 
-def _make_room(session: Session, mailbox: str) -> None:
+def _make_room(session: State, mailbox: str) -> None:
     """Make the folder of a mailbox as private, or as shared, as its cache directory is."""
     folder = os.path.dirname(mailbox)
     session.store(os.path.dirname(folder)).trust.make_folder(folder)
 
 
-def _post(session: Session, frame: Frame) -> None:
+def _post(session: State, frame: Frame) -> None:
     """Before the frame is sent off: a run that cannot be told what others do for it is not stored."""
     _make_room(session, frame.mailbox)
     post(frame)
@@ -186,12 +184,12 @@ def _restore(kind: type[with_caller[..., Any]], fn: Any, run: str, mailbox: str,
     return made
 
 
-def _here(session: Session, run: str) -> Frame | None:
+def _here(session: State, run: str) -> Frame | None:
     """The frame itself where it runs; a forked child has a copy, to which nothing may be told."""
     frame = session.shared.get(run)
     return frame if frame is not None and frame.pid == os.getpid() else None
 
 
-def _warn(session: Session, mailbox: str, error: OSError) -> None:
+def _warn(session: State, mailbox: str, error: OSError) -> None:
     root = root_of_run(mailbox)
     session.warn(CacheWriteWarning, unwritable(root, error), "write", root, error.errno)

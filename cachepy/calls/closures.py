@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from types import CellType, CodeType
     from typing import Any
 
+    from cachepy.calls.state import State
     from cachepy.code import Reach
+    from cachepy.core.frame import Frame
     from cachepy.engine import CachedCall
     from cachepy.namer import Namer
-    from cachepy.session import Session
-    from cachepy.trace import Frame
 
     Cells = list[tuple[CellType, Any]]
 
@@ -66,7 +66,7 @@ def steady_cells(fn: Any) -> Cells | None:
     return cells
 
 
-def anchors(session: Session, fn: Any) -> Iterator[tuple[Dep, Any]]:
+def anchors(session: State, fn: Any) -> Iterator[tuple[Dep, Any]]:
     """The code that speaks for a local function where it is not live, each with what it was found as.
 
     The function around it covers its own code; what its closure and its defaults hold may come from elsewhere, and has
@@ -86,7 +86,7 @@ def anchors(session: Session, fn: Any) -> Iterator[tuple[Dep, Any]]:
         yield Dep(ANCHOR, name, None if reach is None else reach.digest), reach
 
 
-def observe_anchors(session: Session, call: CachedCall, frame: Frame) -> list[Reach]:
+def observe_anchors(session: State, call: CachedCall, frame: Frame) -> list[Reach]:
     """Tell a frame what speaks for its local function, and all code that is named thereby."""
     found = []
     for dep, reach in anchors(session, call.fn):
@@ -96,7 +96,7 @@ def observe_anchors(session: Session, call: CachedCall, frame: Frame) -> list[Re
     return found
 
 
-def _code_behind(session: Session, fn: Any) -> Iterator[Any]:
+def _code_behind(session: State, fn: Any) -> Iterator[Any]:
     """The function and all user code that it holds, however deep; what has no digest, and packages, as deps."""
     todo, seen = [fn], {id(fn): fn}
     while todo:

@@ -16,11 +16,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from cachepy.calls.state import State
     from cachepy.code import Reach
-    from cachepy.session import Session
 
 
-def reach_of(session: Session, obj: Any) -> Reach:
+def reach_of(session: State, obj: Any) -> Reach:
     """The code of any callable, up to the border."""
     target = cached_target(obj)
     if target is not None or isinstance(obj, (type, FUNCTION)):
@@ -28,7 +28,7 @@ def reach_of(session: Session, obj: Any) -> Reach:
     return session.reader.of_value(obj)
 
 
-def whole_digest(session: Session, obj: Any) -> str:
+def whole_digest(session: State, obj: Any) -> str:
     """The digest of a callable's code and of that of all cached functions below it, however deep.
 
     The same in every process that has the same code.

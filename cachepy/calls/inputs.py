@@ -14,16 +14,16 @@ from cachepy.calls.given import Given
 from cachepy.calls.nearest import marks
 from cachepy.calls.outputs import Outputs
 from cachepy.code import UNBOUND, cached_target, identity_of
+from cachepy.core.frame import LOST, UNTOLD
 from cachepy.core.kinds import KINDS, ROOTS, SINGLE
 from cachepy.disk.kept import keep
 from cachepy.errors import ChangedGlobalWarning, ChangedInputWarning, OpaqueGlobalWarning
 from cachepy.model import CODE, ENV, FILE, NAME, PACKAGE, PATTERN, Dep
 from cachepy.namer import LOCAL
 from cachepy.paths import MAGIC, could_be, path_in, text_of
-from cachepy.probe import LiveProbe
+from cachepy.probe import LiveProbe, pattern
 from cachepy.reach.routes import Routes
 from cachepy.recording.numbers import NUMBERS_OF, joined
-from cachepy.trace import LOST, UNTOLD
 from cachepy.values.flat import NUMBERS, TEXTS
 
 TYPE_CHECKING = False
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachepy.calls.request import Request
+    from cachepy.core.frame import Frame
     from cachepy.digest import Found
     from cachepy.engine import Flags
-    from cachepy.trace import Frame
 
 
 class Inputs:
@@ -99,7 +99,7 @@ class Inputs:
         from cachepy.disk import patterns
 
         if patterns.may_mean_files(path, is_path=True) and not os.path.lexists(path):
-            self.frame.add(Dep(PATTERN, path, self.session.pattern(path)))
+            self.frame.add(Dep(PATTERN, path, pattern(path, self.session.files)))
         else:
             self.frame.add(Dep(FILE, path, self.session.files.digest(path)))
 

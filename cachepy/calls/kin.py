@@ -15,19 +15,19 @@ from errno import ESTALE
 
 from xxhash import xxh3_64_hexdigest
 
+from cachepy.calls.state import current_session
+from cachepy.core.opened import Body, bodies, enter_body
 from cachepy.disk.handling import unlink
 from cachepy.disk.owner import host_id
-from cachepy.opened import Body, bodies, enter_body
-from cachepy.session import current_session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
+    from cachepy.calls.state import State
+    from cachepy.core.frame import Frame
     from cachepy.model import Dep
-    from cachepy.session import Session
-    from cachepy.trace import Frame
 
 _OPEN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _MOST_ABOVE = 16  # processes
@@ -56,7 +56,7 @@ class Parent:
     def __init__(self, pids: tuple[int, ...]) -> None:
         self.pids = pids
         self._here = os.getpid()
-        self._session: Session | None = None
+        self._session: State | None = None
         self._count = -1
         self._boxes: list[str] = []
 
@@ -71,10 +71,10 @@ class Parent:
     def _known(self) -> list[str]:
         """Where boxes may be: in the cache directories of all cached functions."""
         session = current_session()
-        count = len(session.functions) + len(session.stores())
+        count = len(session.functions) + len(session.stores)
         if session is not self._session or count != self._count:
             self._session, self._count = session, count
-            roots = {store.root for store in session.stores()}
+            roots = {store.root for store in session.stores}
             roots |= {call.options.root() for call in session.functions.all_calls()}
             folders = sorted(_folders.union([os.path.join(root, "runs") for root in roots]))
             self._boxes = [box_of(folder, pid) for folder in folders for pid in self.pids]
@@ -163,7 +163,7 @@ class Letters:
 
     __slots__ = ("_error", "_fd", "_frame", "_path", "_start")
 
-    def __init__(self, session: Session, frame: Frame) -> None:
+    def __init__(self, session: State, frame: Frame) -> None:
         self._frame = frame
         self._fd = -1
         self._error: OSError | None = None
@@ -179,7 +179,7 @@ class Letters:
         if os is not None and self._fd >= 0:
             os.close(self._fd)
 
-    def _put_up(self, session: Session, folder: str) -> None:
+    def _put_up(self, session: State, folder: str) -> None:
         try:
             if not os.path.isdir(folder):
                 session.store(os.path.dirname(folder)).trust.make_folder(folder)

@@ -19,15 +19,16 @@ from cachepy.calls.bypass import Bypass, bypass, give_way
 from cachepy.calls.closures import observe_anchors
 from cachepy.calls.revive import Revival
 from cachepy.calls.run import Run, finish, observe
+from cachepy.calls.state import current_session
 from cachepy.calls.waiting import attempts, take
+from cachepy.core.current import back_to, caller, enter, here, leave
+from cachepy.core.frame import Frame, working_dir
+from cachepy.core.opened import leave_body
 from cachepy.errors import UncachedCallWarning, UndigestableError
 from cachepy.key import culprit
 from cachepy.model import CODE, Dep
 from cachepy.namer import LOCAL
-from cachepy.opened import leave_body
 from cachepy.refusal import refuse
-from cachepy.session import current_session
-from cachepy.trace import Frame, back_to, caller, enter, here, leave, working_dir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from cachepy.calls.request import Request
+    from cachepy.core.frame import Caller
     from cachepy.engine import CachedCall, Flags
-    from cachepy.trace import Caller
 
 
 class Miss:

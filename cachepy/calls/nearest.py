@@ -9,10 +9,11 @@ import os
 import time
 
 from cachepy.calls.flows import flowing
+from cachepy.core.reasons import Reason
 from cachepy.digest import digest_bytes
 from cachepy.disk.places import ENTRY, call_named
 from cachepy.errors import EntryError, NeverReusedWarning
-from cachepy.model import RENEWED, Dep, Reason
+from cachepy.model import RENEWED, Dep
 from cachepy.recording.numbers import NUMBERS_OF
 from cachepy.recording.renewed import ENOUGH, arguments_of, is_evident, likeness, marks_of, programs_of
 from cachepy.values.fresh import fresh_in

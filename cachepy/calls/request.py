@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import sys
 
+from cachepy.calls.state import State
+from cachepy.calls.telling import tell
 from cachepy.code import cached_target, identity_of
+from cachepy.core.current import caller
 from cachepy.disk.places import CLAIM, ENTRY, UNENDED
 from cachepy.errors import CacheWriteWarning, EntryError, EntryReplacedError, unwritable
 from cachepy.model import BELOW, Event, title_of
 from cachepy.probe import LiveProbe
 from cachepy.program import is_at_top, note
-from cachepy.session import Session
 from cachepy.store import Stored
-from cachepy.trace import caller
 from cachepy.values.label import label_of
 from cachepy.verify import Verifier
 
@@ -54,7 +55,7 @@ class Request:
     def __init__(
         self,
         call: CachedCall,
-        session: Session,
+        session: State,
         arguments: Arguments,
         values: tuple[Any, ...],
         key: str,
@@ -173,16 +174,16 @@ class Request:
             self.session.warner.warn_unseen(identity, reach.opaque)
         called = self.call.target.identity
         self.session.remembered.note(called, ((BELOW, event.id, event.trace.effect),), event.root)
-        if self.session.is_limited:
+        if self.session.stores.is_limited:
             below = (self.session.store(each.root).path_of(each.id) for each in verifier.chosen.values())
             own = os.path.join(os.path.dirname(self.path), stored.files[index])
             self.store.mark_used((own, self.path, *below))
         frame = caller(called)
         if frame is not None:
-            self.session.tell(frame, event)
+            tell(self.session, frame, event)
         if is_at_top(frame):
             note(self.session, self.id, self.store.root)
-        self.session.sink.hit(event, verifier.chosen, verifier.several)
+        self.session.recorder.hit(event, verifier.chosen, verifier.several)
         self.session.flush_memo(self.store.memo_file)
         self.session.stored_code.renew((self.reach, *verifier.probe.reaches))
         if self.call.options.verbose:

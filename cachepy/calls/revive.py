@@ -11,10 +11,11 @@ from __future__ import annotations
 import os
 
 from cachepy.calls.again import Again
+from cachepy.core.current import caller, enter, leave
+from cachepy.core.frame import Frame, working_dir
 from cachepy.core.kinds import KINDS, PATHS
 from cachepy.errors import RerunError
 from cachepy.model import Dep, Event
-from cachepy.trace import Frame, caller, enter, leave, working_dir
 from cachepy.verify import Verifier, roots_of
 
 TYPE_CHECKING = False

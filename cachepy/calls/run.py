@@ -16,18 +16,20 @@ from cachepy.calls.again import how
 from cachepy.calls.bypass import give_way
 from cachepy.calls.inputs import Inputs
 from cachepy.calls.nearest import warn_renewed
+from cachepy.calls.state import current_session
+from cachepy.calls.telling import tell
 from cachepy.calls.unseen import Unseen, meet
+from cachepy.core.current import caller, enter, leave
+from cachepy.core.frame import Frame, leave_in_doubt, working_dir
 from cachepy.core.kinds import EDGES
+from cachepy.core.opened import Body, Crowd, enter_body, leave_body
 from cachepy.digest import Found
 from cachepy.disk.entryfile import load_value
 from cachepy.disk.handling import unlink
 from cachepy.disk.payload import pack, pack_flat
 from cachepy.errors import AlteredResultWarning, CacheWriteWarning, EntryError, OtherFormatError, UndigestableError
 from cachepy.model import BELOW, Event, Trace
-from cachepy.opened import Body, Crowd, enter_body, leave_body
 from cachepy.program import is_at_top, note, program
-from cachepy.session import current_session
-from cachepy.trace import Frame, caller, enter, leave, leave_in_doubt, working_dir
 from cachepy.values.flat import flat_stream
 from cachepy.values.label import label_of
 
@@ -36,10 +38,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachepy.calls.request import Request
+    from cachepy.calls.state import State
     from cachepy.disk.payload import Payload
     from cachepy.engine import CachedCall, Flags
     from cachepy.reach.routes import Routes
-    from cachepy.session import Session
 
 _OVERHEAD = 1024  # bytes of an entry, about, beside its value
 _NO_ROOM = (ENOSPC, EDQUOT, EFBIG, EMFILE, ENFILE, ENOMEM)  # what there may be again when the program runs next
@@ -59,7 +61,7 @@ def finish(frame: Frame, unseen: Unseen | None) -> None:
     frame.closed = True
 
 
-def observe(session: Session, call: CachedCall, frame: Frame, routes: Routes) -> Unseen | None:
+def observe(session: State, call: CachedCall, frame: Frame, routes: Routes) -> Unseen | None:
     """A body begins: from now on calls without a caller may be its own."""
     called = call.target.identity
     enter_body(Body(frame, called, routes.calls, hands_on=routes.hands_on, is_async=call.is_async))
@@ -137,7 +139,7 @@ class Run:
         """Record what has been stored; twice does no harm."""
         stored = self.request.look() if self.event is not None else None
         if stored is not None and stored.events[0].run == self.frame.run:
-            self.session.sink.record(stored.events[0])
+            self.session.recorder.record(stored.events[0])
 
     def _hand_over(self) -> None:
         """The caller's trace names this code from now on: its reasons need to know what it was made of."""
@@ -169,12 +171,12 @@ class Run:
         left = ((BELOW, event.id, event.trace.effect),)
         self.session.remembered.note(self.request.call.target.identity, left, event.root)
         if self.parent is not None:
-            self.session.tell(self.parent, event)
-        self.session.sink.record(event)
+            tell(self.session, self.parent, event)
+        self.session.recorder.record(event)
         if self.inputs.renewed and self.parent is None:
             warn_renewed(self.request, event)
         if self.frame.shared:
-            self.session.sink.fold_below(event, anew=True)
+            self.session.recorder.fold_below(event, anew=True)
         return True
 
     def _store(self, elapsed: float) -> Event | None:

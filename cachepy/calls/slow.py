@@ -5,7 +5,7 @@ Loaded at once: a process that loses sight of the files has all of it, or stores
 
 from __future__ import annotations
 
-import cachepy.hooks
+import cachepy.core.hooks
 import cachepy.reach.extensions
 import cachepy.reach.imports
 import cachepy.values.registry  # noqa: F401 - see above

@@ -7,9 +7,10 @@ import sys
 
 from cachepy.calls.bypass import give_way
 from cachepy.calls.kin import find_parent
+from cachepy.calls.state import current_session
+from cachepy.core.current import caller, observe_file
+from cachepy.core.frame import working_dir
 from cachepy.errors import UsageError
-from cachepy.session import current_session
-from cachepy.trace import caller, observe_file, working_dir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

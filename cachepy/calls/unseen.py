@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
+    from cachepy.calls.state import State
+    from cachepy.core.frame import Frame
     from cachepy.reach.routes import Memo, Routes
-    from cachepy.session import Session
-    from cachepy.trace import Frame
 
 
 class Unseen:
@@ -36,7 +36,7 @@ class Unseen:
 
     __slots__ = ("_before", "_fname", "_frame", "_letters", "_routes", "_session")
 
-    def __init__(self, session: Session, frame: Frame, routes: Routes, fname: str) -> None:
+    def __init__(self, session: State, frame: Frame, routes: Routes, fname: str) -> None:
         self._session = session
         self._frame = frame
         self._routes = routes
@@ -120,9 +120,9 @@ class Unseen:
             self._frame.add(Dep(FILE, path if is_there else os.path.join(cwd, path), digest))
 
 
-def meet(session: Session, frame: Frame, dep: Dep) -> None:
+def meet(session: State, frame: Frame, dep: Dep) -> None:
     """Note which function another process called."""
-    for event in session.events(dep.name)[:1]:
+    for event in session.stores.events(dep.name)[:1]:
         called = f"{event.module}:{event.qualname}"
         frame.met.add(called)
         session.remembered.note(called, ((BELOW, dep.name, dep.digest),), event.root)

@@ -7,7 +7,8 @@ from time import perf_counter
 
 from cachepy.calls.deadlock import waits_for_me
 from cachepy.calls.patience import Patience, waiters
-from cachepy.trace import Frame, caller
+from cachepy.core.current import caller
+from cachepy.core.frame import Frame
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

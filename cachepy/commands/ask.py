@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cachepy.asking.imported import Imported
     from cachepy.asking.plan import Plan, PlannedCall
     from cachepy.asking.stale import Finding, Survey
-    from cachepy.model import Reason
+    from cachepy.core.reasons import Reason
 
 NOT_FRESH = "stale", "missing", "unknown"
 PAST = "history: its program no longer makes it"
@@ -89,7 +89,7 @@ def code_of(cache: Opened, states: Iterable[str] = (), is_stale: bool = False) -
 
 
 def _watched(calls: list[str]) -> Iterable[str]:
-    from cachepy.asking.progress import watched
+    from cachepy.core.progress import watched
 
     return watched("looking at calls")(calls)
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from cachepy.asking.causes import Cause
-    from cachepy.model import Reason
+    from cachepy.core.reasons import Reason
 
 __all__ = ["causes", "folded", "sentence", "telling"]
 

@@ -277,7 +277,7 @@ def _facts(cache: Opened, call: str) -> dict[str, Any]:
     event = cache.events[call]
     node = cache.session.graph.node(call) or {}
     path = cache.session.store(event.root).path_of(call)
-    stored = next((e for e in cache.session.events(call)), None)
+    stored = next((e for e in cache.session.stores.events(call)), None)
     return {
         "cache_dir": cache.root,
         "id": call,
@@ -291,7 +291,7 @@ def _facts(cache: Opened, call: str) -> dict[str, Any]:
         "origin": event.origin,
         "path": path if stored else None,
         "size": _stored_size(path) if stored else None,
-        "runs": len(cache.session.events(call)),
+        "runs": len(cache.session.stores.events(call)),
         "result": event.trace.result,
         "files": _files(cache, node),
         "parents": node.get("parents", []),

@@ -1,6 +1,6 @@
 """A cache directory as a command sees it: opened without changing anything, and calls found by what people type.
 
-Each command works in a Session of its own.  Graph and session are loaded when a
+Each command works in a State of its own.  Graph and session are loaded when a
 directory is opened: `cachepy --help` needs neither.
 """
 
@@ -22,8 +22,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from cachepy.calls.state import State
     from cachepy.model import Event
-    from cachepy.session import Session
 
 _SHOWN = 8  # calls that a message about an ambiguous name lists
 _DIGITS = 4  # of a digest, at least
@@ -32,7 +32,7 @@ _DIGITS = 4  # of a digest, at least
 class Opened:
     """A cache directory and the session that looks at it."""
 
-    def __init__(self, root: str, session: Session) -> None:
+    def __init__(self, root: str, session: State) -> None:
         self.root = root
         self.session = session
         self.unimported: dict[str, str] = {}  # module -> why it could not be imported
@@ -115,9 +115,10 @@ class Opened:
 
 
 @contextmanager
-def session_at(root: str, *, writes: bool = False) -> Iterator[Session]:
+def session_at(root: str, *, writes: bool = False) -> Iterator[State]:
     """A session of its own for one directory, which writes nothing unless it is told that calls will run."""
-    from cachepy.session import Session, use_session
+    from cachepy.calls.state import use_session
+    from cachepy.session import Session
 
     session = Session()
     if not writes:
@@ -142,7 +143,7 @@ def opened(cache_dir: str | None, say: Callable[[str], None], *, writes: bool = 
         yield cache
 
 
-def _read(session: Session, root: str, say: Callable[[str], None]) -> None:
+def _read(session: State, root: str, say: Callable[[str], None]) -> None:
     """Into the graph: what its file records, and what the entries record besides: it may be gone, cut, or damaged."""
     from cachepy.recording.lacking import read_graph
 

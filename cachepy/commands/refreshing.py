@@ -23,9 +23,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from cachepy.asking.jobs import Job, Runner
+    from cachepy.asking.jobs import Job
     from cachepy.asking.plan import Plan
     from cachepy.asking.refresh import Refreshed
+    from cachepy.core.ports import Runner
 
 
 @command(
@@ -85,9 +86,9 @@ def _run(
 ) -> tuple[Refreshed, dict[str, str]]:  # fmt: skip
     """Run them; what that did, and the states of those that are not fresh then."""
     from cachepy.asking.plan import plan_of
-    from cachepy.asking.progress import Bar
     from cachepy.asking.refresh import Refresh
     from cachepy.asking.stale import survey
+    from cachepy.core.progress import Bar
 
     began, before = time.monotonic(), os.getcwd()
     folder = _folder_of(cache, [c.id for c in plan.possible], before)

@@ -9,22 +9,8 @@ from __future__ import annotations
 
 import os
 
-from cachepy.model import (
-    ANCHOR,
-    BELOW,
-    CALL,
-    CODE,
-    ENV,
-    FILE,
-    NAME,
-    OUTPUT,
-    PACKAGE,
-    PATTERN,
-    RENEWED,
-    ROOT,
-    WRITTEN,
-    Reason,
-)
+from cachepy.core.reasons import Reason
+from cachepy.model import ANCHOR, BELOW, CALL, CODE, ENV, FILE, NAME, OUTPUT, PACKAGE, PATTERN, RENEWED, ROOT, WRITTEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cachepy.model import Dep, Reason
+    from cachepy.core.reasons import Reason
+    from cachepy.model import Dep
 
 
 class World(Protocol):

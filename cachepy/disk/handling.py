@@ -211,3 +211,11 @@ def put_number(path: str, number: int, made: Callable[[int], None]) -> None:
         pass
     finally:
         os.close(fd)
+
+
+def exists(path: str) -> bool:
+    """Whether a path leads to something; several times quicker than `os.path.exists` if it does not."""
+    try:
+        return os.access(path, os.F_OK)
+    except ValueError:  # a null character
+        return False

@@ -19,7 +19,7 @@ from cachepy.export import Nodes, file_edges
 from cachepy.values import amounts
 
 if TYPE_CHECKING:
-    from cachepy.model import Reason
+    from cachepy.core.reasons import Reason
 
 LABELS = ("short", "full", "name")
 EXTRAS = ("time", "size")

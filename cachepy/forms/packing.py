@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachepy.asking.causes import Cause
+    from cachepy.core.reasons import Reason
     from cachepy.export import Nodes
-    from cachepy.model import Reason
 
 TABLES = ("functions", "files", "folders", "reasons", "whys")  # whys: a call's reasons in few words, as in plots
 STATES = {"fresh": 0, "stale": 1, "missing": 2, "unknown": 3}

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from xxhash import xxh3_128_hexdigest
 
+from cachepy.core import showing
 from cachepy.export import Nodes, call_edges, clean_text, flow_edges
 
 Record = dict[str, Any]
@@ -83,9 +84,7 @@ def _text(graph: Record) -> str:
 
 def cachepy_version() -> str:
     """Which cachepy wrote this."""
-    from cachepy import __version__
-
-    return __version__
+    return showing.version
 
 
 # ---------------------------------------------------------------- the document

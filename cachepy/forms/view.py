@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
-    from cachepy.model import Reason
+    from cachepy.core.reasons import Reason
 
     Node = dict[str, Any]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from cachepy.model import Reason
+from cachepy.core.reasons import Reason
 from cachepy.reach.pieces import Piece
 from cachepy.reach.source import Sources
 

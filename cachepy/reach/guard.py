@@ -7,31 +7,12 @@ salsa's rule: verifying must be much cheaper than computing).
 
 from __future__ import annotations
 
+from cachepy.core.revision import MISSING
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
-
-
-class _Missing:
-    """Stands for nothing; the same object in every process that it is sent to, as functions refer to it."""
-
-    __slots__ = ()
-
-    def __reduce__(self) -> str:
-        return "MISSING"
-
-
-MISSING = _Missing()
-
-
-class Era:
-    """Lasts until something changes: who remembers what was true in it looks whether it is over."""
-
-    __slots__ = ("is_over",)
-
-    def __init__(self, *, is_over: bool = False) -> None:
-        self.is_over = is_over
 
 
 class Guard:

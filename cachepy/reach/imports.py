@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from cachepy.reach.guard import MISSING
+from cachepy.core.revision import MISSING
 from cachepy.reach.patches import follow
 from cachepy.reach.scopes import use_scope
 from cachepy.values.modules import PACKAGE, USER, absolute_name, file_of

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import sys
 
+from cachepy.core.revision import MISSING
 from cachepy.methods import METHOD, Bound
-from cachepy.reach.guard import MISSING
 from cachepy.reach.members import FUNCTION, MODULE, is_immutable
 from cachepy.reach.settings import follow_path
 from cachepy.values.found import cells_of, members_of_class

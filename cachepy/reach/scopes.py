@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from cachepy.core.revision import MISSING
 from cachepy.reach.extensions import extension
-from cachepy.reach.guard import MISSING
 from cachepy.reach.members import FUNCTION, MODULE
 from cachepy.reach.patches import follow, is_namespace
 from cachepy.reach.pieces import bound_piece

@@ -21,13 +21,14 @@ from _contextvars import ContextVar
 from _functools import _lru_cache_wrapper, partial  # type: ignore[import-not-found]  # likewise
 from _weakref import CallableProxyType, ProxyType, ref
 
+from cachepy.core.revision import MISSING
 from cachepy.digest import Digester, Found, is_cache, name_of
 from cachepy.errors import UndigestableError
 from cachepy.methods import HUNG_ON, METHOD, Bound
 from cachepy.reach.asked import Asked
 from cachepy.reach.dynamic import SCOPES, Loose, visit_dynamic
 from cachepy.reach.facts import CodeFacts
-from cachepy.reach.guard import MISSING, Guard
+from cachepy.reach.guard import Guard
 from cachepy.reach.members import (
     FRAME_LIBRARIES,
     FUNCTION,

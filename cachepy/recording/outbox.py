@@ -11,14 +11,16 @@ from cachepy.rows.shape import is_dep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cachepy.session import Session
+    from cachepy.disk.stores import Stores
+    from cachepy.recording.recorder import LazyGraph
 
 
 class Outbox:
     """What ran there is told through mailboxes; `drain` brings it into the graph when somebody looks."""
 
-    def __init__(self, session: Session) -> None:
-        self.session = session
+    def __init__(self, stores: Stores, nodes: LazyGraph) -> None:
+        self._stores = stores
+        self._nodes = nodes
         self._id = os.urandom(8).hex()
         self._read: dict[str, int] = {}
 
@@ -29,7 +31,7 @@ class Outbox:
 
     def mailbox(self, root: str) -> str:
         path = os.path.join(root, "runs", self.run)
-        self.session.store(root)  # what ran there is looked for here
+        self._stores.at(root)  # what ran there is looked for here
         self._read.setdefault(path, 0)
         return path
 
@@ -46,9 +48,9 @@ class Outbox:
 
     def _fold(self, dep: Dep) -> None:
         if dep.kind in ROOTS:
-            self.session.store(dep.name)
-        elif dep.kind in CALLS and not self.session.recorder.knows(dep.name):
-            self.session.show(dep.name)
+            self._stores.at(dep.name)
+        elif dep.kind in CALLS and not self._nodes.knows(dep.name):
+            self._nodes.show(dep.name)
 
     def close(self) -> None:
         self.drain()

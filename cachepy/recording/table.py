@@ -5,9 +5,9 @@ A row is an event as bytes (see `packed`): there may be hundreds of thousands.
 
 from __future__ import annotations
 
+from cachepy.core.revision import Era
 from cachepy.disk.journal import payloads
 from cachepy.model import Event
-from cachepy.reach.guard import Era
 from cachepy.recording.links import Links
 from cachepy.rows import wire
 from cachepy.rows.intake import Intake

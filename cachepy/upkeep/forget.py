@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
+from cachepy.calls.state import current_session
 from cachepy.errors import CacheReadWarning
-from cachepy.session import current_session
 from cachepy.upkeep.examine import read_graph, stamp_of
 from cachepy.upkeep.rewrite import in_order, latest, rewrite
 

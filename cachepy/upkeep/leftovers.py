@@ -10,6 +10,7 @@ import re
 import shutil
 import time
 
+from cachepy.calls.state import current_session
 from cachepy.core.kinds import CODES
 from cachepy.disk import claims
 from cachepy.disk.handling import has_tag, listed, unlink
@@ -17,7 +18,6 @@ from cachepy.disk.owner import process_start
 from cachepy.disk.places import BROKEN, CLAIM, ENTRY, MADE, OLD, TEMPORARY, UNENDED, VALID, digest_in, stem_of
 from cachepy.recording.programs import Programs
 from cachepy.rows.packed import pack
-from cachepy.session import current_session
 from cachepy.store import Store
 from cachepy.upkeep.stock import Stock, age_of, is_ours, stock
 

@@ -9,6 +9,7 @@ import os
 import time
 import warnings
 
+from cachepy.calls.state import current_session
 from cachepy.disk.places import CLAIM, ENTRY, VALID
 from cachepy.disk.sizes import octets_of
 from cachepy.errors import CacheWriteWarning, UsageError, UsageValueError, user_level
@@ -16,7 +17,6 @@ from cachepy.recording.compact import shrink
 from cachepy.recording.programs import Programs
 from cachepy.recording.within import dropped
 from cachepy.refusal import refuse
-from cachepy.session import current_session
 from cachepy.store import Store
 from cachepy.upkeep.forget import forget as drop_gone
 from cachepy.upkeep.forget import to_forget

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 from itertools import chain
 
-from cachepy.asking.progress import Bar
+from cachepy.calls.state import current_session
+from cachepy.core.progress import Bar
 from cachepy.disk import claims
 from cachepy.disk.entryfile import EntryFile, assemble
 from cachepy.disk.handling import has_tag, read_plain
@@ -21,7 +22,6 @@ from cachepy.model import Event, Report
 from cachepy.recording.compact import shrink
 from cachepy.refusal import refuse
 from cachepy.rows.packed import pack, row_of, times
-from cachepy.session import current_session
 from cachepy.store import Store
 from cachepy.upkeep.aside import Aside, Moved
 from cachepy.upkeep.check import Problem

@@ -9,8 +9,8 @@ import os
 import time
 from errno import ENOENT
 
-from cachepy.asking.progress import Bar
 from cachepy.calls.options import Options, cache_default_dir
+from cachepy.core.progress import Bar
 from cachepy.disk.entryfile import EntryFile
 from cachepy.disk.meta import rows_of
 from cachepy.disk.places import ENTRY

@@ -11,17 +11,18 @@ import random
 
 from cachepy.calls.again import Again
 from cachepy.calls.given import declared, told
+from cachepy.calls.state import State, current_session, use_session
+from cachepy.core.current import NOBODY, enter, leave
+from cachepy.core.revision import Era
 from cachepy.disk.claims import Claim, Claims
 from cachepy.disk.files import Files
 from cachepy.disk.payload import pack
 from cachepy.disk.statmemo import ReadMemo
 from cachepy.errors import RerunError, UndigestableError, Warner
 from cachepy.model import Item, Record
-from cachepy.reach.guard import Era
 from cachepy.refusal import refuse
-from cachepy.session import Session, current_session, use_session
+from cachepy.session import Session
 from cachepy.store import Store
-from cachepy.trace import NOBODY, enter, leave
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -249,20 +250,17 @@ class TrialSession(Session):
 
     _warner = _NoWarner
 
-    def __init__(self, outer: Session) -> None:
-        super().__init__(_NoSink())
+    def __init__(self, outer: State) -> None:
+        super().__init__(_NoRecorder())
         self.files = Files(ReadMemo())
         self.claims = _NoClaims()
         self.functions = outer.functions  # local functions are found nowhere else
-        for store in outer.stores():
+        self.stores.kind = _ReadStore
+        for store in outer.stores:
             self.store(store.root).trust = store.trust
 
-    def store(self, root: str) -> Store:
-        found = self._stores.get(root)
-        return found if found is not None else self._stores.setdefault(root, _ReadStore(root))
 
-
-class _NoSink:
+class _NoRecorder:
     era = Era()
 
     def record(self, event: Event) -> None: ...

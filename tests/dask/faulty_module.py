@@ -255,7 +255,7 @@ def many_children(tag, count):
     one = next(e for e in session.graph.events() if e.fname == "leaf" and e.label["tag"].strip("'") == tag)
     calls = tuple(Dep(CALL, f"child:{i:032x}", f"{i:032x}") for i in range(count))
     event = one.replace(id=f"many:{tag}", fname="many", run=f"run {tag}", trace=Trace((), calls, "0" * 32))
-    session.sink.apply(event)
+    session.recorder.apply(event)
     return event.id
 
 

@@ -13,7 +13,7 @@ import pytest
 from distributed import Client
 
 from cachepy import UsageError, cache_tree_refresh, current_session
-from cachepy.hooks import chain
+from cachepy.core.hooks import chain
 from dask_plugin import connect
 
 PROGRAM = """

@@ -23,7 +23,7 @@ from distributed import Client, LocalCluster
 from ways import ByMap, assert_graph
 
 from cachepy import cache_tree_nodes, cache_tree_reset, current_session
-from cachepy.hooks import chain
+from cachepy.core.hooks import chain
 from cachepy.session import Session, use_session
 from dask_plugin import ClusterGraph, connect, delayed, with_caller
 from dask_plugin.records import TOPIC

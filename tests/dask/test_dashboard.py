@@ -23,7 +23,8 @@ from distributed import Client, LocalCluster
 from prometheus_client.parser import text_string_to_metric_families
 
 from cachepy import cache_file, cache_tree_nodes
-from cachepy.model import Dep, Event, Reason, Trace
+from cachepy.core.reasons import Reason
+from cachepy.model import Dep, Event, Trace
 from cachepy.session import current_session
 from dask_plugin import connect, delayed
 from dask_plugin import dashboard as dashboard_module

@@ -50,7 +50,7 @@ def test_5000_nested_calls_within_pythons_own_limit(child: Child) -> None:
                 raise AssertionError("no RecursionError")
             assert left() == [] and heard == [] and current_session().owners == {}, (left(), heard)
             assert current_session().waiting == {} and cache_tree_nodes() == {}
-        from cachepy.trace import caller
+        from cachepy.core.current import caller
         assert caller() is None
         assert chain(50) == 51
         ran.clear()

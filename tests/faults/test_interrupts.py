@@ -18,7 +18,7 @@ def child(tmp_path: Path) -> Child:
 
 # Real signals at random moments, in all that a call does: each time the state must be as if it never began.
 SHOTS = """
-from cachepy.trace import caller
+from cachepy.core.current import caller
 import random
 
 
@@ -203,7 +203,7 @@ def test_what_ends_a_nested_call_leaves_nothing(child: Child, error: str) -> Non
 
 
 CANCEL = """
-        from cachepy.trace import caller
+        from cachepy.core.current import caller
 
         @cache_file(ROOT)
         def child(path):

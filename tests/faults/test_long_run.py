@@ -11,7 +11,7 @@ import pytest
 
 PROGRAM = Path(__file__).with_name("long_run.py")
 # a short run comes to them
-BOUNDS = ["cachepy.code._REMEMBER=50", "cachepy.functions._CODES=50", "cachepy.recording.stored_code._CODES=50"]
+BOUNDS = ["cachepy.code._REMEMBER=50", "cachepy.functions._CODES=50", "cachepy.calls.stored_code._CODES=50"]
 GRAPH = [f"cachepy.recording.compact.{bound}" for bound in ("GRAPH_FLOOR=100000", "TIMES=2", "_WORTH=1")]
 GRAPH.append("cachepy.store.GRAPH_FLOOR=100000")  # the file is made anew early and often, which takes its size once
 HOT = ["cachepy.hot._MOST=200", "cachepy.store._PARSED=200", "cachepy.engine._MANY=200"]

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cachepy import CacheWriteWarning, ChangedInputWarning, Session, cache_file, use_session, with_caller
+from cachepy.core.current import caller
+from cachepy.core.frame import Frame
 from cachepy.disk.journal import MARK, scan
 from cachepy.disk.journal import frame as record
+from cachepy.disk.posting import RemoteFrame, post, read_mailbox
 from cachepy.model import Dep
-from cachepy.trace import Frame, RemoteFrame, caller, post, read_mailbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -225,7 +227,7 @@ def test_a_mailbox_that_nobody_altered(tmp_path: Path, key: str | None) -> None:
 
             assert top(1) == 1
             assert top.is_cached(1)
-            (event,) = session.events(f"{top.__name__}:{top.key(1)}")
+            (event,) = session.stores.events(f"{top.__name__}:{top.key(1)}")
             assert {d.name for d in event.trace.deps if d.kind == "file"} == {
                 "a", "b", "before the fork", "in the child", "after it",
             }  # fmt: skip

@@ -181,8 +181,9 @@ def test_no_file_of_plain_data_runs_code(cache, mark, monkeypatch):
 
 
 def test_a_mailbox_runs_no_code_and_is_judged(tmp_path, mark):
+    from cachepy.core.frame import Frame
+    from cachepy.disk.posting import RemoteFrame, read_mailbox
     from cachepy.model import Dep
-    from cachepy.trace import Frame, RemoteFrame, read_mailbox
 
     box = tmp_path / "runs" / "x"
     RemoteFrame("x", str(box)).add(Dep("file", "a", "1"))

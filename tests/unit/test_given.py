@@ -465,7 +465,7 @@ def test_a_hit_that_fails_changes_nothing(cached, monkeypatch):
     session = Session()
     with use_session(session), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        monkeypatch.setattr(session.sink, "hit", lambda *_: 1 / 0)
+        monkeypatch.setattr(session.recorder, "hit", lambda *_: 1 / 0)
         f(x := [])
     assert x == [1]
 

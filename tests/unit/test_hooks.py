@@ -8,10 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from cachepy import Session, UsageError, cache_file, cache_tree_nodes, cache_tree_refresh, use_session
-from cachepy.hooks import Hooks, Plugin, ProcessPools, chain
+from cachepy.calls.pools import ProcessPools
+from cachepy.core.frame import Frame
+from cachepy.core.hooks import Hooks, Plugin, chain
+from cachepy.disk.posting import RemoteFrame
 from cachepy.model import Dep
-from cachepy.sink import GraphSink, QuietSink
-from cachepy.trace import Frame, RemoteFrame
+from cachepy.recording.recorder import GraphRecorder, QuietRecorder
 
 METHODS = {name: method for name, method in vars(Hooks).items() if inspect.isfunction(method)}
 GIVEN = {
@@ -81,23 +83,23 @@ def test_who_came_later_may_go_later(session, order):
 
 
 def test_a_sink_goes_with_its_hooks(session):
-    own, one, other, plain = session.sink, Plugin(), Plugin(), Plugin()
-    one.sink, other.sink = GraphSink(session), GraphSink(session)
+    own, one, other, plain = session.recorder, Plugin(), Plugin(), Plugin()
+    one.recorder, other.recorder = GraphRecorder(session), GraphRecorder(session)
     seen = []
     for step, hooks in ((session.plug, one), (session.plug, plain), (session.plug, other), (session.unplug, one), (session.unplug, other)):
         era = session.era
         step(hooks)
-        seen.append((session.sink, session.era is not era))
-    assert seen == [(one.sink, True), (one.sink, False), (other.sink, True), (other.sink, False), (own, True)]
+        seen.append((session.recorder, session.era is not era))
+    assert seen == [(one.recorder, True), (one.recorder, False), (other.recorder, True), (other.recorder, False), (own, True)]
 
 
 def test_a_session_that_was_given_a_sink_gets_it_back():
-    sink = QuietSink(Session())
-    mine, plugin = Session(sink), Plugin()
-    plugin.sink = GraphSink(mine)
+    recorder = QuietRecorder(Session())
+    mine, plugin = Session(recorder), Plugin()
+    plugin.recorder = GraphRecorder(mine)
     mine.plug(plugin)
     mine.unplug(plugin)
-    assert mine.sink is sink
+    assert mine.recorder is recorder
 
 
 def test_many_threads_plug_in_and_off(session):

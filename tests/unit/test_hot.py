@@ -21,11 +21,12 @@ import pytest
 
 import cachepy
 from cachepy import hot
+from cachepy.core.current import enter, leave
+from cachepy.core.frame import Frame
 from cachepy.digest import Digester
 from cachepy.disk import files
 from cachepy.engine import CachedCall
 from cachepy.session import Session, use_session
-from cachepy.trace import Frame, enter, leave
 from cachepy.verify import Verifier
 
 PRELUDE = """

@@ -14,10 +14,11 @@ import cachepy
 from cachepy import exits, model
 from cachepy.cli import main
 from cachepy.core.kinds import CALLS, FILES, KINDS, PATHS, Kind
+from cachepy.core.reasons import Reason
 from cachepy.digest import digest_bytes
 from cachepy.disk import files
 from cachepy.errors import ChangedInputWarning
-from cachepy.model import Dep, Reason
+from cachepy.model import Dep
 from cachepy.session import Session, current_session, use_session
 from cachepy.verify import Verifier
 
@@ -126,7 +127,7 @@ def test_every_word_has_its_kind():
 PROGRAM = """
 from cachepy import cache_file
 from cachepy.model import Dep
-from cachepy.trace import caller
+from cachepy.core.current import caller
 
 RAN = []
 

@@ -493,8 +493,8 @@ def test_dask_plugin_changes_nothing_of_a_session(name):
 @pytest.mark.parametrize(
     "line",
     [
-        "session.sink = sink",
-        "self.session.sink, self.era = sink, 1",
+        "session.recorder = sink",
+        "self.session.recorder, self.era = sink, 1",
         "graph.session.couriers[:] = []",
         "current_session().on_wait = wait",
         "graph.session.refreshers.append(refresh)",
@@ -509,7 +509,7 @@ def test_a_change_of_a_session_is_seen(line):
 
 
 def test_what_is_no_change_of_a_session_is_none():
-    source = "self.session = session\nsession.plug(hooks)\nsession.graph.apply(event)\nself.sink = session.sink\nrow.append(session)"
+    source = "self.session = session\nsession.plug(hooks)\nsession.graph.apply(event)\nself.sink = session.recorder\nrow.append(session)"
     assert changes_of_sessions(source) == []
 
 

@@ -15,9 +15,10 @@ from export_cases import NASTY
 import cachepy
 from cachepy.asking.plan import RESULTS, UNSEEN, Plan, PlannedCall
 from cachepy.asking.refresh import Refreshed
+from cachepy.core.reasons import Reason, Verdict
 from cachepy.forms import notebook
 from cachepy.forms.view import GraphView, NodeView, cache_tree_view
-from cachepy.model import Dep, Reason, Verdict
+from cachepy.model import Dep
 from cachepy.upkeep.check import Checked, Problem
 
 TAGS = {"div", "span", "strong", "code", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "img"}

@@ -6,9 +6,9 @@ import random
 
 import pytest
 
+from cachepy.core.reasons import Reason
 from cachepy.drawing.captions import changes, why
 from cachepy.drawing.letters import cells, clean, fitted, headed, natural, packed, shorten, wrap
-from cachepy.model import Reason
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,9 @@ from cachepy import (
     use_session,
     with_caller,
 )
+from cachepy.core.prompt import LINES, WIDE, fitting, lines_of
 from cachepy.lazyparts import is_made
 from cachepy.model import Dep, Item, Record, Report
-from cachepy.values.prompt import LINES, WIDE, fitting, lines_of
 
 GONE = Reason("file gone", "a.csv", "1", None)
 PLANNED = PlannedCall("load:1", "load(a.csv)", "load", "stale", (GONE,), 1.0, 1.0, "")
@@ -96,7 +96,7 @@ def test_a_session_says_what_it_holds(tmp_path):
         cache_file(tmp_path)(lambda x: x)(1)
         text = f"<Session: 1 call in memory; cache directories: {tmp_path}>"
         assert repr(mine) == text
-        assert not is_made(mine.recorder, "graph"), "to look makes nothing"
+        assert not is_made(mine.nodes, "graph"), "to look makes nothing"
         assert len(cache_tree_nodes()) == 1
         assert repr(mine) == text
     assert repr(use_session(mine)) == f"use_session({text})"

@@ -24,10 +24,10 @@ from cachepy import (
     load_config,
     use_session,
 )
+from cachepy.core.current import NOBODY, enter, leave
 from cachepy.errors import CacheWriteWarning, UsageError, UsageValueError
 from cachepy.recording import within
 from cachepy.store import USED, Store
-from cachepy.trace import NOBODY, enter, leave
 
 KB = 1000
 HOUR = 3600.0

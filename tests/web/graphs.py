@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from cachepy.model import Reason
+from cachepy.core.reasons import Reason
 
 Nodes = dict[str, dict[str, Any]]
 

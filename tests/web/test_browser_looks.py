@@ -176,7 +176,7 @@ PROBES = [
 
 
 def test_hostile_names_are_text_and_nothing_runs(browser):
-    from cachepy.model import Reason
+    from cachepy.core.reasons import Reason
 
     nodes, stale = {}, {}
     for i, bad in enumerate(PROBES):

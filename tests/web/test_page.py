@@ -14,10 +14,10 @@ import pytest
 from graphs import add, many, pipeline
 
 from cachepy import cache_file
+from cachepy.core.reasons import Reason
 from cachepy.errors import UsageError
 from cachepy.forms.packing import AFTER, MOST_CAUSES, MOST_REASONS, as_json, ranks, runs, shown
 from cachepy.forms.page import cache_tree_to_html, page
-from cachepy.model import Reason
 from cachepy.session import Session, use_session
 
 HOSTILE = [

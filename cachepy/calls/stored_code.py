@@ -9,12 +9,32 @@ from cachepy.reach.pieces import names_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Protocol
 
     from cachepy.code import Reach
+    from cachepy.disk.files import Files
+    from cachepy.disk.stores import Stores
     from cachepy.reach.edited import Edits
     from cachepy.reach.pieces import Piece
-    from cachepy.session import Session
+    from cachepy.reach.source import Sources
+    from cachepy.reach.written import Written
     from cachepy.store import Store
+
+    class Session(Protocol):
+        """What is asked of a session."""
+
+        is_asked: bool
+        stores: Stores
+
+        @property
+        def files(self) -> Files: ...
+
+        @property
+        def sources(self) -> Sources: ...
+
+        @property
+        def written(self) -> Written: ...
+
 
 _CODES = 10_000  # pieces of code of which something is remembered
 _LOOKED_AT = ("00", "40", "80", "c0")  # when one of 64 descriptions of code is kept, by its name, unneeded ones go
@@ -56,7 +76,7 @@ class StoredCode:
                 self._held.clear()
             self._held.add(name)
             newest = self._edits.newest(reach.pieces)
-            for store in self._session.stores() if newest else ():
+            for store in self._session.stores if newest else ():
                 if not self._has(store, name, newest) and store.codes(reach.digest):
                     self._put(store, name, reach.pieces)
 

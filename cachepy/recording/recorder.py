@@ -4,27 +4,43 @@ from __future__ import annotations
 
 import time
 
+from cachepy.core.revision import Era
+from cachepy.disk.handling import exists
 from cachepy.errors import CacheWriteWarning
 from cachepy.lazyparts import part
-from cachepy.probe import exists
-from cachepy.reach.guard import Era
 from cachepy.rows.packed import pack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Protocol
+
+    from cachepy.disk.claims import Claims
+    from cachepy.disk.stores import Stores
     from cachepy.graph import Graph
     from cachepy.model import Event
-    from cachepy.session import Session
     from cachepy.store import Store
+
+    class Session(Protocol):
+        """What is asked of a session."""
+
+        stores: Stores
+        nodes: LazyGraph
+        inherited: set[str]
+        warn: Callable[..., None]
+
+        @property
+        def claims(self) -> Claims: ...
 
 _EARLY = 256  # calls that are kept as they are; a graph takes less memory for each
 _MOST_SETTLED = 50_000  # calls
 
 
-class Recorder:
+class LazyGraph:
     """Folds ended calls into the graph, which is not made before somebody asks for it: most programs never do."""
 
-    def __init__(self) -> None:
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
         self._graph: Graph | None = None
         self._early: dict[str, Event] = {}  # as long as nobody asked for the graph
         self._early_era = Era()
@@ -55,6 +71,12 @@ class Recorder:
                 return
         self.graph.apply(event)
 
+    def show(self, call: str) -> None:
+        """Fold in what is stored of a call, and of all below it."""
+        for event in self._stores.events(call)[:1]:
+            for each in self._stores.subtree(event):
+                self.fold(each)
+
     def knows(self, call: str) -> bool:
         """Whether the graph has a node of a call."""
         return call in (self._early if self._graph is None else self._graph)
@@ -76,7 +98,7 @@ class Recorder:
         return self._early_era if self._graph is None else self._graph.era
 
 
-class GraphSink:
+class GraphRecorder:
     """Folds ended calls into the session's graph and appends them to the journal of their cache."""
 
     def __init__(self, session: Session) -> None:
@@ -86,7 +108,7 @@ class GraphSink:
     @property
     def era(self) -> Era:
         """In which no node goes from the graph, or shows another run."""
-        return self.session.recorder.era
+        return self.session.nodes.era
 
     def record(self, event: Event) -> None:
         """A call has run and is stored."""
@@ -97,10 +119,10 @@ class GraphSink:
     def fold_below(self, event: Event, *, anew: bool) -> None:
         """Bring in calls below that ran in other processes; `anew`: also those that the graph knows already."""
         for call in event.trace.calls:
-            if anew or not self.session.recorder.knows(call.name):
-                found = [e for e in self.session.events(call.name) if e.trace.effect == call.digest]
+            if anew or not self.session.nodes.knows(call.name):
+                found = [e for e in self.session.stores.events(call.name) if e.trace.effect == call.digest]
                 for each in found[:1]:
-                    if self.session.recorder.run_of(each.id) != each.run:
+                    if self.session.nodes.run_of(each.id) != each.run:
                         self.hit(each, {}, set())
 
     def hit(self, event: Event, chosen: dict[str, Event], several: set[str]) -> None:
@@ -116,22 +138,22 @@ class GraphSink:
             return
         unsettled = unsettled or []
         self._make_up_for(event)
-        for each in self.session.subtree(event, chosen):
+        for each in self.session.stores.subtree(event, chosen):
             self.apply(self._settle(each) if each.id in unsettled else each)
 
     def _shows(self, event: Event) -> bool:
         """Whether the graph has this run, and the calls below it."""
-        run_of = self.session.recorder.run_of
+        run_of = self.session.nodes.run_of
         if run_of(event.id) != event.run:
             return False
         for call in event.trace.calls:  # noqa: SIM110 - on the path of each hit: a generator costs more than the loop
-            if not self.session.recorder.knows(call.name):
+            if not self.session.nodes.knows(call.name):
                 return False
         return True
 
     def _make_up_for(self, event: Event) -> None:
         """Write the record of a run whose process died before it did: then its claim is there, or we removed it."""
-        store, inherited = self.session.store(event.root), self.session.inherited
+        store, inherited = self.session.stores.at(event.root), self.session.inherited
         self._see_to(store)
         path = store.claim_path(event.id)
         if path in inherited or (exists(path) and not self.session.claims.is_held(path)):
@@ -140,11 +162,11 @@ class GraphSink:
 
     def _settle(self, event: Event) -> Event:
         """The event as seen last; says in the journal that it holds again if another run did since."""
-        store = self.session.store(event.root)
+        store = self.session.stores.at(event.root)
         if len(self._settled) >= _MOST_SETTLED:  # asked again
             self._settled.clear()
         self._settled[event.id] = event.run
-        newest = next(iter(self.session.events(event.id)), event)
+        newest = next(iter(self.session.stores.events(event.id)), event)
         run, seen = max((newest.seen, newest.run), store.valid(event.id) or (0.0, ""))[::-1]
         if run == event.run:
             return event.replace(seen=seen)
@@ -155,7 +177,7 @@ class GraphSink:
 
     def apply(self, event: Event) -> None:
         """Every event that is new to this process comes through here."""
-        self.session.recorder.fold(event)
+        self.session.nodes.fold(event)
 
     def _see_to(self, store: Store) -> None:
         """The first time that this process meets a directory: records that its graph has lost come from the entries."""
@@ -168,7 +190,7 @@ class GraphSink:
                 pass
 
     def _append(self, event: Event) -> None:
-        store = self.session.store(event.root)
+        store = self.session.stores.at(event.root)
         self._see_to(store)
         try:
             store.journal.append_packed(pack(event))
@@ -186,11 +208,11 @@ class GraphSink:
             )
 
 
-class QuietSink(GraphSink):
+class QuietRecorder(GraphRecorder):
     """Folds what were hits into the session's graph, and writes nothing: in a process that only answers a question."""
 
     def hit(self, event: Event, chosen: dict[str, Event], several: set[str]) -> None:
-        for each in self.session.subtree(event, chosen):
+        for each in self.session.stores.subtree(event, chosen):
             self.apply(each)
 
     def _append(self, event: Event) -> None:

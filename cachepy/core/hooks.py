@@ -1,28 +1,26 @@
 """What a session tells, and asks, those who carry calls to other processes: pools of processes, a Dask cluster.
 
-`Hooks` is the port, with methods that do nothing. `ProcessPools` is what every session begins with. A cluster plugs in
+`Hooks` is the port, with methods that do nothing. `calls.pools` is what every session begins with. A cluster plugs in
 a `Plugin` by `Session.plug`: it stands before the hooks that were there, hands on to them what is not its own, and
 `Session.unplug` puts back the one that was there.
 """
 
 from __future__ import annotations
 
-from cachepy.trace import RemoteFrame, read_mailbox
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
-    from cachepy.asking.jobs import Runner
+    from cachepy.core.frame import Caller, Frame
+    from cachepy.core.ports import Recorder, Runner
     from cachepy.engine import CachedCall
     from cachepy.model import Dep
-    from cachepy.trace import Caller, Frame, Sink
 
 
 class Hooks:
     """The base: override what there is to do."""
 
-    sink: Sink | None = None  # where ended calls go while this is plugged in; None: where they went before
+    recorder: Recorder | None = None  # where ended calls go while this is plugged in; None: where they went before
 
     def on_wait(self) -> None:
         """A call waits for another one's body: in the thread that waits, again and again; make room for that body."""
@@ -57,19 +55,6 @@ class Hooks:
     def is_heard(self) -> bool:
         """Whether somebody is told what workers record of work that is sent off here."""
         return False
-
-
-class ProcessPools(Hooks):
-    """Pools of processes on this machine: they leave what they did in mailboxes on disk."""
-
-    def __init__(self, drain: Callable[[], None]) -> None:
-        self.refresh = drain  # type: ignore[method-assign]  # the session's, which knows whether there is a mailbox
-
-    def deps_from_elsewhere(self, frame: Frame) -> Iterable[Dep]:
-        return read_mailbox(frame)
-
-    def remote_frame(self, run: str, mailbox: str) -> Caller | None:
-        return RemoteFrame(run, mailbox)
 
 
 class Plugin(Hooks):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from threading import Thread
     from typing import Any, Protocol
 
-    from cachepy.trace import Caller, Frame
+    from cachepy.core.frame import Caller, Frame
 
     class Letters(Protocol):
         """What child processes tell (see `kin`)."""

@@ -1,10 +1,12 @@
-"""Reasons in words: why a call is not fresh."""
+"""Why a call is not fresh: `Reason`, its sentence, and `Verdict`, the answer of ``f.explain``."""
 
 from __future__ import annotations
 
+from cachepy.model import Item, Report
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cachepy.model import Reason
+    from typing import Any
 
 CUES = {
     "file": "file {name} changed",
@@ -78,3 +80,90 @@ def _difference(reason: Reason) -> str:
     """How an argument differs from that of another call, as far as short texts tell."""
     old, new = reason.old or "not given", reason.new or "not given"
     return "different from that in" if old == new else f"{new}, and {old} in"
+
+
+class Reason(Item, defaults=("", "", "", "")):
+    """Why a call is not fresh; ``str()`` gives a sentence.
+
+    Attributes
+    ----------
+    cue : str
+        What kind of cause: ``"file"``, ``"file gone"``, ``"code"``, ``"global"``, ``"env"``, ``"package"``,
+        ``"declared"``, ``"value"`` (it is not on disk), ``"result"`` (of a call below), ``"first"`` (never run),
+        ``"argument"`` (that differs from the nearest stored call), ``"renewed"`` (never the same twice), ...
+    name : str
+        What it is about: a path, a function, a variable, a package, a call.
+    old, new : str or None
+        Its digest, or of small things its value, then and now.
+    call : str, default ""
+        The call that has the cause, if it is another one; of an argument that differs, the nearest call that is stored.
+    link : {"", "below", "input"}, default ""
+        How that call is reached: as a call below, or as one whose result is an argument.
+    where : str, default ""
+        Of code: ``"file:line"`` of the function as it is now.
+    diff : str, default ""
+        Of code: the changed lines of its normalised source, ``-`` old, ``+`` new; empty if the old is not known.
+
+    Examples
+    --------
+    >>> from cachepy import Reason
+    >>> reason = Reason("global", "flow:LIMIT", "100", "500")
+    >>> str(reason)
+    'global flow:LIMIT changed from 100 to 500'
+    >>> reason.as_dict()["cue"]
+    'global'
+    """
+
+    __slots__ = ("cue", "name", "old", "new", "call", "link", "where", "diff")
+    cue: str
+    name: str
+    old: str | None
+    new: str | None
+    if TYPE_CHECKING:
+        call: str = ""
+        link: str = ""
+        where: str = ""
+        diff: str = ""
+    else:
+        call: str
+        link: str
+        where: str
+        diff: str
+
+    def __str__(self) -> str:
+        return sentence(self)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: every field, and the sentence as ``text``."""
+        return {**dict(zip(self._fields, self.astuple(), strict=True)), "text": str(self)}
+
+
+class Verdict(Report):
+    """Whether a call can be reused, as ``f.explain(*args)`` answers; ``str()`` gives a sentence.
+
+    Attributes
+    ----------
+    state : {"fresh", "stale", "missing"}
+        "missing" says that nothing is stored for these arguments.
+    reasons : tuple of Reason
+        Why it is not fresh, root causes first.
+
+    Examples
+    --------
+    >>> from cachepy import cache_file
+    >>> @cache_file("cache")
+    ... def square(x):
+    ...     return x * x
+    >>> verdict = square.explain(3)
+    >>> verdict.state, verdict.reasons[0].cue
+    ('missing', 'first')
+    >>> print(verdict)
+    missing: no result of square(3) is stored for these arguments
+    """
+
+    __slots__ = ("state", "reasons")
+    state: str
+    reasons: tuple[Reason, ...]
+
+    def __str__(self) -> str:
+        return ": ".join([self.state, *(["; ".join(map(str, self.reasons))] if self.reasons else [])])

@@ -1,0 +1,251 @@
+"""The state of one cache user, as the steps of a call see it: a bag of parts, which `session` makes.
+
+There is one default, made at the first call; tests replace it with `use_session`.
+"""
+
+from __future__ import annotations
+
+from cachepy.errors import UsageError
+from cachepy.lazyparts import is_made, making
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Any, Generic, TypeVar
+
+    from cachepy.calls.stored_code import StoredCode
+    from cachepy.code import CodeReader
+    from cachepy.core.frame import Frame
+    from cachepy.core.hooks import Hooks, Plugin
+    from cachepy.core.ports import Recorder, Watched
+    from cachepy.digest import Digester
+    from cachepy.disk.claims import Claims
+    from cachepy.disk.files import Files
+    from cachepy.disk.mounts import Mounts
+    from cachepy.disk.stores import Stores
+    from cachepy.disk.trust import Trust
+    from cachepy.errors import Warner
+    from cachepy.functions import Functions, Remembered
+    from cachepy.graph import Graph
+    from cachepy.namer import Namer
+    from cachepy.reach.edited import Edits
+    from cachepy.reach.source import Sources
+    from cachepy.reach.written import Written
+    from cachepy.recording.outbox import Outbox
+    from cachepy.recording.recorder import LazyGraph
+    from cachepy.refusal import Note
+    from cachepy.store import Store
+    from cachepy.values.modules import Origins
+
+
+    S = TypeVar("S", bound="State")
+else:
+    from cachepy.lazyparts import Generic
+
+    S = None
+
+
+class State:
+    """What hangs together for one user of caches; made by `Session`."""
+
+    if TYPE_CHECKING:
+        origins: Origins
+        reader: CodeReader
+        digester: Digester
+        stores: Stores
+        nodes: LazyGraph
+        recorder: Recorder
+        functions: Functions
+        remembered: Remembered
+        warner: Warner
+        warn: Callable[..., None]
+        is_first: Callable[..., bool]
+        edits: Edits
+        stored_code: StoredCode
+        inherited: set[str]  # claims of the dead that were removed here
+        is_asked: bool  # whether the process was started for a question
+        refusing: dict[int, list[Note]]
+        refused: dict[str, str]  # modules whose import made a call that would have run
+        import_code: bool
+        owners: dict[str, Frame]
+        waiting: dict[object, tuple[set[str], str]]
+        shared: dict[str, Frame]
+        watches: dict[str, Watched]
+        era: object  # what was found out in an earlier era counts no more (see `hot`)
+        _memo_file: str | None
+        _own_recorder: Recorder
+
+        @property
+        def slow(self) -> Any: ...  # `Slow`, which stands above
+
+        @property
+        def hooks(self) -> Hooks: ...
+
+        @property
+        def files(self) -> Files: ...
+
+        @property
+        def mounts(self) -> Mounts: ...
+
+        @property
+        def claims(self) -> Claims: ...
+
+        @property
+        def outbox(self) -> Outbox: ...
+
+        @property
+        def namer(self) -> Namer: ...
+
+        @property
+        def sources(self) -> Sources: ...
+
+        @property
+        def written(self) -> Written: ...
+
+    @property
+    def graph(self) -> Graph:
+        """The graph of ended calls."""
+        return self.nodes.graph
+
+    @property
+    def trust(self) -> Trust:
+        """Whose files are read."""
+        return self.stores.trust
+
+    def store(self, root: str) -> Store:
+        """The cache directory at an absolute path."""
+        return self.stores.at(root)
+
+    # -- those who carry calls elsewhere
+
+    def plug(self, hooks: Plugin) -> None:
+        """Put hooks before those that are there."""
+        with making:
+            hooks.below = self.hooks
+            self._use(hooks)
+
+    def unplug(self, hooks: Plugin) -> None:
+        """Put back the hooks that were there; what is not plugged in stays out."""
+        from cachepy.core.hooks import without
+
+        with making:
+            self._use(without(self.hooks, hooks))
+
+    def _use(self, hooks: Hooks) -> None:
+        from cachepy.core.hooks import chain
+
+        vars(self)["hooks"] = hooks  # in the place of those that were made
+        recorder = next((each.recorder for each in chain(hooks) if each.recorder is not None), self._own_recorder)
+        if recorder is not self.recorder:
+            self.recorder, self.era = recorder, object()
+
+    # -- what a decorator says of a cache directory
+
+    def trust_more(self, root: str, owners: tuple[Any, ...], key: bytes | None, umask: int | None) -> None:
+        """Add whom it trusts."""
+        self.stores.trust_more(root, owners, key, umask)
+        self.era = object()
+        if is_made(self, "files"):
+            self.files.memo.on_disk = not self.stores.signs
+
+    def limit(self, root: str, fname: str, most: int | None, keep: int) -> None:
+        """How much is kept."""
+        self.stores.limit(root, fname, most, keep)
+        if most is not None:
+            self.era = object()
+
+    # -- digests of files
+
+    def use_memo(self, path: str) -> None:
+        """Digests of files that are asked for now are looked up there."""
+        self._memo_file = path
+        if is_made(self, "files"):
+            self.files.memo_file = path
+
+    def flush_memo(self, path: str) -> None:
+        """Keep what was learnt about files."""
+        if is_made(self, "files"):
+            self.files.memo.flush(path)
+
+    # -- the graph
+
+    def refresh(self) -> None:
+        """Bring the graph up to date with what ran in other processes, before somebody reads it."""
+        self.hooks.refresh()
+
+    def close(self) -> None:
+        """Close what is open; the session may be used again."""
+        if is_made(self, "outbox"):
+            self.outbox.close()
+        self.stores.close()
+        for store in self.stores:
+            self.flush_memo(store.memo_file)
+
+
+_make: Callable[[], State] = State  # see `made_by`
+_default: State | None = None
+
+
+def made_by(make: Callable[[], State]) -> None:
+    """From now on the default session is made by this."""
+    global _make
+    _make = make
+
+
+def current_session() -> State:
+    """The session that cached functions use now.
+
+    Returns
+    -------
+    Session
+        The one of `use_session`, else the one of the program, made at the first call.
+
+    Examples
+    --------
+    >>> from cachepy import Session, current_session
+    >>> isinstance(current_session(), Session)
+    True
+    """
+    global _default
+    if _default is None:
+        with making:
+            if _default is None:
+                _default = _make()
+    return _default
+
+
+class use_session(Generic[S]):  # noqa: N801 - reads as a verb: with use_session(s)
+    """Make a session the default inside a ``with`` block, for all threads.
+
+    Parameters
+    ----------
+    session : Session
+        The one to use; ``as`` gives it. At the end of the block the one before is used again.
+
+    Examples
+    --------
+    >>> from cachepy import Session, current_session, use_session
+    >>> with use_session(Session()) as mine:
+    ...     current_session() is mine
+    True
+    """
+
+    def __init__(self, session: S) -> None:
+        if not isinstance(session, State):
+            raise UsageError(f"use_session takes a Session, not {session!r}; write use_session(Session())")
+        self.session = session
+        self._before: State | None = None
+
+    def __repr__(self) -> str:
+        return f"use_session({self.session!r})"
+
+    def __enter__(self) -> S:
+        global _default
+        self._before, _default = _default, self.session
+        return self.session
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        global _default
+        _default = self._before
+        self.session.close()
