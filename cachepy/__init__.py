@@ -7,7 +7,7 @@ Names are loaded when they are first used: importing cachepy costs next to nothi
 
 from __future__ import annotations
 
-from cachepy.core import showing
+from cachepy.core import above
 
 __version__ = "0.1.0"
 
@@ -173,21 +173,25 @@ __all__ = [  # noqa: RUF022 - in the order and the words of the pages in docs/re
 ]
 
 
-def _view(home: str, name: str) -> Callable[[object], object]:
-    """A view of something, loaded when somebody looks."""
+def _later(home: str, name: str) -> Callable[..., object]:
+    """What stands in a module that is loaded when somebody asks."""
 
-    def view(what: object) -> object:
-        return getattr(__import__(f"cachepy.{home}", fromlist=[name]), name)(what)
+    def get(*args: object) -> object:
+        found: Callable[..., object] = getattr(__import__(f"cachepy.{home}", fromlist=[name]), name)
+        return found(*args)
 
-    return view
+    return get
 
 
-showing.version = __version__
-showing.show_by(
-    record=_view("forms.notebook", "bundle_of"),
-    answer=_view("forms.tabled", "text_of"),
-    answer_html=_view("forms.tabled", "html_of"),
-    function=_view("forms.tabled", "function_bundle"),
+above.version = __version__
+above.give(
+    session=_later("session", "Session"),
+    end=_later("calls.endings", "end"),
+    cells=_later("calls.endings", "watch_cells"),
+    record=_later("forms.notebook", "bundle_of"),
+    answer=_later("forms.tabled", "text_of"),
+    answer_html=_later("forms.tabled", "html_of"),
+    function=_later("forms.tabled", "function_bundle"),
 )
 
 

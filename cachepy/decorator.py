@@ -7,8 +7,8 @@ import sys
 from _collections_abc import Callable
 
 from cachepy.calls.options import Options
-from cachepy.calls.request import Hit
 from cachepy.calls.state import current_session
+from cachepy.core.call import Hit
 from cachepy.core.revision import MISSING
 from cachepy.engine import CachedCall
 from cachepy.lazyparts import is_making

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachepy.values.pickler import Writer
-    from cachepy.values.rules import Rule
+    from cachepy.values.writing import Rule
 
 __all__ = ["Digester", "Found", "digest_bytes", "env_digest", "flat_stream", "form", "is_cache", "name_of"]
 

@@ -39,14 +39,14 @@ if TYPE_CHECKING:
     from typing import Any
     from weakref import ReferenceType
 
+    from cachepy.calls.function import Function
     from cachepy.calls.request import Request
     from cachepy.calls.state import State
+    from cachepy.core.verify import Verifier
     from cachepy.disk.entryfile import Stamp
     from cachepy.disk.files import Identity
-    from cachepy.engine import CachedCall
     from cachepy.model import Dep, Event
     from cachepy.store import Stored
-    from cachepy.verify import Verifier
 
 _NEVER = Era(is_over=True)
 _TRIALS = 5  # of which the quickest tells what a hit costs
@@ -159,7 +159,7 @@ class Hots(Home):
     Arguments that are numbers, texts and paths are the same exactly if their types and their bytes are.
     """
 
-    def __init__(self, call: CachedCall) -> None:
+    def __init__(self, call: Function) -> None:
         self.mark = ref(self, _room.drop)
         hash(self.mark)  # a reference without a hash can be found nowhere once its object is gone
         self._known: dict[str, Hot] = {}

@@ -10,13 +10,13 @@ from contextlib import suppress
 from importlib import import_module
 
 OWN = (
-    "api", "calls.carry", "calls.config", "calls.miss", "calls.track", "decorator", "disk.extent", "disk.mailbox",
-    "disk.mounts", "disk.patterns", "disk.tidy", "hot", "calls.slow", "probe", "reach.changes", "reach.extensions",
-    "reach.imports", "reach.scopes", "reach.source", "reach.written", "recording.compact", "calls.endings",
-    "recording.lacking", "recording.leaving", "recording.outbox", "recording.programs", "recording.within",
-    "rows.limited", "values.amounts", "values.arrow", "values.hints", "values.labelled", "values.lazy",
-    "values.pickler", "core.prompt", "values.recipes", "values.refused", "values.registry", "core.reasons",
-    "values.sketch",
+    "api", "calls.carry", "calls.config", "calls.miss", "calls.pools", "calls.track", "decorator", "disk.extent",
+    "disk.mailbox", "disk.posting", "disk.mounts", "disk.patterns", "disk.tidy", "hot", "calls.slow", "probe",
+    "reach.changes", "reach.extensions", "reach.imports", "reach.scopes", "reach.source", "reach.written",
+    "recording.compact", "calls.endings", "recording.lacking", "recording.leaving", "recording.outbox",
+    "recording.programs", "recording.within", "rows.limited", "values.amounts", "values.arrow", "values.hints",
+    "values.labelled", "values.lazy", "values.pickler", "core.prompt", "values.recipes", "values.refused",
+    "values.registry", "core.reasons", "values.sketch",
 )  # fmt: skip
 OTHERS = (
     "ast", "asyncio", "cloudpickle", "copy", "ctypes", "difflib", "dis", "fcntl", "hashlib", "hmac",

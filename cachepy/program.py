@@ -12,6 +12,7 @@ import sys
 import time
 from _thread import get_ident
 
+from cachepy.core import above
 from cachepy.core.current import NOBODY, here
 from cachepy.core.frame import working_dir
 
@@ -75,8 +76,6 @@ class Program:
         self.is_silent = False  # a worker of a cluster: the client knows whose program asked
         self.options: dict[str | None, Options] = {}
         self.before_end: list[Callable[[], None]] = []
-        self.at_end: Callable[[], None] = _nothing  # see `endings`, which stands above
-        self.watch_cells: Callable[[], None] = _nothing
         self._is_watched = False
 
     def has(self, root: str | None, options: Options) -> None:
@@ -91,9 +90,9 @@ class Program:
             self._is_watched = True
             import atexit
 
-            atexit.register(self.at_end)
+            atexit.register(_end)
             if "IPython" in sys.modules:
-                self.watch_cells()
+                above.get("cells", self)
 
     def enter(self, store: Store) -> Place:
         """The first call of a cache directory."""
@@ -191,8 +190,14 @@ def _main_frame(top: Any) -> Any:
     return found
 
 
-def _nothing() -> None:
-    """What there is to do before anybody said more."""
+def _end() -> None:
+    """The process ends; what cannot be written then is not concluded."""
+    try:
+        above.get("end", program)
+    except Exception:
+        return
+    finally:
+        program.frame = None
 
 
 program = Program()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cachepy.calls.state import current_session
+from cachepy.core import above
 from cachepy.core.kinds import CODES
-from cachepy.core.showing import shown
 from cachepy.errors import UndigestableError, UsageError
 from cachepy.key import culprit
 from cachepy.program import note
@@ -168,7 +168,7 @@ class Questions:
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         """What a notebook shows of the function."""
-        bundle: dict[str, str] = shown("function", self._call)
+        bundle: dict[str, str] = above.get("function", self._call)
         return bundle
 
     def __repr__(self) -> str:
@@ -180,7 +180,7 @@ class Questions:
 
 def _calls_of(call: CachedCall) -> list[Event]:
     """All stored calls of one function."""
-    from cachepy.upkeep.stock import scan
+    from cachepy.disk.stock import scan
 
     session = current_session()
     identity, code = (call.target.module, call.target.qualname), call.code_name(session)

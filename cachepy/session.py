@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from cachepy import parts
-from cachepy.calls.state import State, made_by, use_session
+from cachepy.calls.state import State, use_session
 from cachepy.calls.stored_code import StoredCode
 from cachepy.code import CodeReader
 from cachepy.disk.sizes import size_of_environment
@@ -17,7 +17,6 @@ from cachepy.disk.trust import Trust
 from cachepy.errors import SubinterpreterError, Warner
 from cachepy.functions import Functions, Remembered
 from cachepy.lazyparts import is_made, keep_forks_out, part
-from cachepy.program import program
 from cachepy.reach.edited import Edits
 from cachepy.recording.recorder import GraphRecorder, LazyGraph, QuietRecorder
 from cachepy.refusal import ASKED, EVERY_THREAD
@@ -179,25 +178,5 @@ class Session(State):
         return self.mounts.is_far(path)
 
 
-def _end() -> None:
-    """The process ends; what cannot be written then is not concluded."""
-    try:
-        from cachepy.calls.endings import end
-
-        end(program)
-    except Exception:
-        return
-    finally:
-        program.frame = None
-
-
-def _watch_cells() -> None:
-    from cachepy.calls.endings import watch_cells
-
-    watch_cells(program)
-
-
-made_by(Session)
-program.at_end, program.watch_cells = _end, _watch_cells
 parts.watch()
 keep_forks_out()

@@ -36,7 +36,7 @@ from dask_plugin.tally import Tally, function_name
 
 if TYPE_CHECKING:
     from cachepy.core.frame import Caller
-    from cachepy.engine import CachedCall
+    from cachepy.core.ports import Function
 
 NAME = "cachepy-worker"
 _OVER = Era(is_over=True)
@@ -245,7 +245,7 @@ class WorkerHooks(Plugin):
         super().on_failure(function, error)
         self.recorder.raised(function, error)
 
-    def on_arrival(self, call: CachedCall, digest: str) -> None:
+    def on_arrival(self, call: Function, digest: str) -> None:
         super().on_arrival(call, digest)
         self.recorder.arrived(call, digest)
 

@@ -12,10 +12,10 @@ from cachepy.asking.stale import survey
 from cachepy.calls.state import current_session
 from cachepy.core.prompt import lines_of
 from cachepy.core.reasons import Reason
+from cachepy.core.verify import roots_of as trace_roots
 from cachepy.errors import UsageError, UsageValueError
 from cachepy.model import Event, Item, Report
 from cachepy.values import amounts
-from cachepy.verify import roots_of as trace_roots
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,13 +17,13 @@ from cachepy.calls.again import Again
 from cachepy.calls.state import State, current_session
 from cachepy.code import resolve
 from cachepy.core.prompt import lines_of
+from cachepy.core.verify import Verifier
 from cachepy.errors import RerunError, UsageError
 from cachepy.model import Event, Report
 from cachepy.probe import LiveProbe
 from cachepy.program import program
 from cachepy.recording.numbers import digests_of
 from cachepy.refusal import refuse
-from cachepy.verify import Verifier
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

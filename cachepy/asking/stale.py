@@ -13,6 +13,7 @@ from cachepy.asking.sources import CHANGED, SAME, UNCLEAR, SourceLook
 from cachepy.calls.state import State, current_session
 from cachepy.core.kinds import CHEAP, CODES, FILES, KINDS, PATHS
 from cachepy.core.reasons import Reason
+from cachepy.core.verify import Verifier
 from cachepy.disk.refusals import Refusals
 from cachepy.errors import EntryError
 from cachepy.graph import file_path, unpacked
@@ -22,7 +23,6 @@ from cachepy.recording.renewed import may_be_renewed, renewed
 from cachepy.refusal import WAY_OUT
 from cachepy.rows.packed import PART, Quiet, args_in, deps_in, unpack
 from cachepy.values.modules import MAIN
-from cachepy.verify import Verifier
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from cachepy.calls.function import Function
     from cachepy.disk.kept import Arguments
-    from cachepy.engine import CachedCall
 
     Sources = dict[str, tuple[str, str] | None]
     from cachepy.model import Event
@@ -103,7 +103,7 @@ class Again:
                 continue
         raise EntryError("the result of another call that it was given is no longer stored")
 
-    def call(self, *, import_code: bool = True) -> CachedCall:
+    def call(self, *, import_code: bool = True) -> Function:
         """The cached function; RerunError if its name means nothing, or another one, in this process."""
         event = self.event
         if import_code:
@@ -119,7 +119,7 @@ class Again:
             f"if it was renamed or is local to another function, call it as your program does"
         )
 
-    def ready(self, *, import_code: bool = True, call: CachedCall | None = None) -> tuple[CachedCall, Arguments]:
+    def ready(self, *, import_code: bool = True, call: Function | None = None) -> tuple[Function, Arguments]:
         """The function (the given one, else by its name) and its arguments, checked to be this very call."""
         call, arguments = call or self.call(import_code=import_code), self.arguments()
         try:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cachepy.calls.state import State
     from cachepy.code import Reach
     from cachepy.core.frame import Frame
-    from cachepy.engine import CachedCall
+    from cachepy.core.ports import Function
     from cachepy.namer import Namer
 
     Cells = list[tuple[CellType, Any]]
@@ -86,7 +86,7 @@ def anchors(session: State, fn: Any) -> Iterator[tuple[Dep, Any]]:
         yield Dep(ANCHOR, name, None if reach is None else reach.digest), reach
 
 
-def observe_anchors(session: State, call: CachedCall, frame: Frame) -> list[Reach]:
+def observe_anchors(session: State, call: Function, frame: Frame) -> list[Reach]:
     """Tell a frame what speaks for its local function, and all code that is named thereby."""
     found = []
     for dep, reach in anchors(session, call.fn):

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
+    from cachepy.calls.function import Function
     from cachepy.calls.request import Request
     from cachepy.disk.changed import Part
-    from cachepy.engine import CachedCall
 
 _SHARE = 0.02  # of the time of the body
 _SMALL = 0.001  # s that are spent in any case
@@ -40,7 +40,7 @@ class Given:
         self._request = request
         self._rows: list[tuple[float, str, Any, str, Any]] = []  # s to digest it again, name, value, digest, sketch
         self.parts: Sequence[Part] = ()  # whose states are stored with the result
-        if request.call.options.changes:
+        if request.function.options.changes:
             self._check()
 
     def digest(self, name: str, value: Any) -> str | None:
@@ -113,12 +113,12 @@ class Given:
             return None
 
     def _declared(self) -> dict[str, Any]:
-        return declared(self._request.call, self._request.values)
+        return declared(self._request.function, self._request.values)
 
     def _check(self) -> None:
         for name, value in self._declared().items():
             if not self._can_put(value):
-                call = self._request.call
+                call = self._request.function
                 raise UsageError(
                     f"{call.fname} says changes={list(call.options.changes)!r}, but its argument {name!r} is of type "
                     f"{type(value).__name__}, which cannot be changed in place at a hit. Return the new value, and "
@@ -131,13 +131,13 @@ class Given:
         return kind_of(value) is not None
 
     def _names(self, value: Any) -> tuple[str, ...]:
-        return tuple(name for name, each in self._request.call.binder.named(self._request.values) if each is value)
+        return tuple(name for name, each in self._request.function.binder.named(self._request.values) if each is value)
 
     def _where(self, name: str, value: Any, kept: bytes | None) -> str | None:
         """Which part of an argument is another, as far as that can be told; None: only what is called a cache."""
         if kept is None:
             return name
-        binder, digest = self._request.call.binder, self._request.session.digester.digest
+        binder, digest = self._request.function.binder, self._request.session.digester.digest
         try:
             args, kwargs = load(kept, _lost)
             return difference(dict(binder.named(binder.bind(*args, **kwargs)))[name], value, digest, name)
@@ -145,7 +145,7 @@ class Given:
             return name
 
     def _warn(self, name: str, value: Any, where: str, *, is_result: bool) -> None:
-        call, first = self._request.call, name.partition("[")[0]
+        call, first = self._request.function, name.partition("[")[0]
         part = "" if where == name else f" (at {where})"
         if hasattr(type(value), "__next__"):
             way = "Pass a list, or what it is made from"
@@ -200,7 +200,7 @@ def _parts(name: str, obj: Any) -> dict[str, Any]:
     return {}
 
 
-def declared(call: CachedCall, values: tuple[Any, ...]) -> dict[str, Any]:
+def declared(call: Function, values: tuple[Any, ...]) -> dict[str, Any]:
     """The arguments that a body is said to change, but for those that nothing can change."""
     names = {*call.options.changes}
     if not names:

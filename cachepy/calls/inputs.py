@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachepy.calls.request import Request
+    from cachepy.core.call import Flags
     from cachepy.core.frame import Frame
     from cachepy.digest import Found
-    from cachepy.engine import Flags
 
 
 class Inputs:
@@ -68,13 +68,13 @@ class Inputs:
     def _known_paths(self) -> set[str]:
         """What is known before the body to be, or perhaps to be, the path of a file."""
         known = {name for kind, name in self.frame.deps if kind in SINGLE}
-        if self.request.call.binder.file_args is not None:  # the others may name what it writes
-            texts = map(path_in, [value for _, value in self.request.call.binder.named(self.request.values)])
+        if self.request.function.binder.file_args is not None:  # the others may name what it writes
+            texts = map(path_in, [value for _, value in self.request.function.binder.named(self.request.values)])
             known.update(filter(None, texts))
         return known
 
     def _observe(self) -> None:
-        call, reach = self.request.call, self.request.reach
+        call, reach = self.request.function, self.request.reach
         add = self.frame.add
         self.frame.deps[CODE, self.request.own_name] = reach.digest
         if LOCAL in call.target.qualname:
@@ -114,8 +114,8 @@ class Inputs:
         found = request.found
         is_short = found is None and self._are_short(request.values)
         flows = {} if is_short else self._observe_flows(found)
-        if request.call.options.keep_args:
-            self.kept = keep(*request.arguments, flows, is_flat=is_short and not request.call.options.ignore_args)
+        if request.function.options.keep_args:
+            self.kept = keep(*request.arguments, flows, is_flat=is_short and not request.function.options.ignore_args)
         self._observe_files(is_short)
         if found is None:
             return
@@ -139,7 +139,7 @@ class Inputs:
 
     def _observe_flows(self, found: Found | None) -> dict[int, str]:
         flows: dict[int, str] = {}
-        for name, value in self.request.call.binder.named(self.request.values):
+        for name, value in self.request.function.binder.named(self.request.values):
             whole = self.given.digest(name, value)
             parts = list(flowing(name, value))
             for part, item in parts:
@@ -165,7 +165,7 @@ class Inputs:
 
     def _observe_files(self, is_short: bool) -> None:
         request = self.request
-        binder, fresh = request.call.binder, set[str]()
+        binder, fresh = request.function.binder, set[str]()
         if is_short and binder.file_args is None:
             self._observe_texts()
             return
@@ -195,9 +195,9 @@ class Inputs:
         except patterns.TooManyError:
             self.session.warn(
                 OpaqueGlobalWarning,
-                f"{self.request.call.fname} is given {pattern!r}, which matches too many files to check: "
+                f"{self.request.function.fname} is given {pattern!r}, which matches too many files to check: "
                 f"changes of them go unseen. Narrow it, or leave {name!r} out of file_args=[...] if it names no files",
-                self.request.call.target.identity,
+                self.request.function.target.identity,
                 pattern,
             )
             found, digest = [], patterns.TOO_MANY
@@ -209,7 +209,7 @@ class Inputs:
     def _observe_texts(self) -> None:
         """What short arguments may name."""
         fresh = set[str]()
-        for name, value in self.request.call.binder.named(self.request.values):
+        for name, value in self.request.function.binder.named(self.request.values):
             text = text_of(value) if type(value) is bytes else value
             if type(text) is str and could_be(text) and text not in self.arg_files:
                 self._observe_path(text, name, fresh, is_sure=False, is_path=False)
@@ -234,7 +234,7 @@ class Inputs:
         return not changed
 
     def _warn_changed(self, name: str) -> None:
-        fname = self.request.call.fname
+        fname = self.request.function.fname
         if name in self.arg_files:
             given = self.arg_files[name]
             text = (
@@ -250,22 +250,22 @@ class Inputs:
             )
         else:
             text = f"{name} changed while {fname} ran, so the result was not stored; it will run again"
-        self.session.warn(ChangedInputWarning, text, self.request.call.target.identity, name)
+        self.session.warn(ChangedInputWarning, text, self.request.function.target.identity, name)
 
     def _globals_hold(self) -> bool:
         """Whether the code and the globals it reads are as they were."""
         before = self.request.reach
         if before.guard():
             return True
-        after = self.session.reader.reach(self.request.call.target)
+        after = self.session.reader.reach(self.request.function.target)
         if after.digest == before.digest:
             return True
         changed = sorted({p.name for p in set(before.pieces) ^ set(after.pieces)}) or ["what its code asks of objects"]
         self.session.warn(
             ChangedGlobalWarning,
-            f"{', '.join(changed)} changed while {self.request.call.fname} ran, so the result was not stored and every "
-            f"such call runs again. If the value does not matter to the result, name it in ignore_globals=[...]",
-            self.request.call.target.identity,
+            f"{', '.join(changed)} changed while {self.request.function.fname} ran, so the result was not stored and "
+            f"every such call runs again. If the value does not matter to the result, name it in ignore_globals=[...]",
+            self.request.function.target.identity,
             *changed,
         )
         return False

@@ -6,7 +6,6 @@ Also the way without the cache, and what is said about it.
 from __future__ import annotations
 
 import os
-import time
 
 import cachepy.disk.claims
 import cachepy.graph
@@ -14,14 +13,13 @@ import cachepy.paths
 import cachepy.reach.changes
 import cachepy.reach.source
 import cachepy.values.pickler  # noqa: F401 - what a miss may need is loaded here, in one go that no fork can interrupt
-from cachepy.calls import loops
 from cachepy.calls.bypass import Bypass, bypass, give_way
 from cachepy.calls.closures import observe_anchors
 from cachepy.calls.revive import Revival
-from cachepy.calls.run import Run, finish, observe
+from cachepy.calls.run import finish, observe
 from cachepy.calls.state import current_session
 from cachepy.calls.waiting import attempts, take
-from cachepy.core.current import back_to, caller, enter, here, leave
+from cachepy.core.current import caller, enter, leave
 from cachepy.core.frame import Frame, working_dir
 from cachepy.core.opened import leave_body
 from cachepy.errors import UncachedCallWarning, UndigestableError
@@ -32,104 +30,27 @@ from cachepy.refusal import refuse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any, Self
 
+    from cachepy.calls.function import Function
     from cachepy.calls.request import Request
-    from cachepy.core.frame import Caller
-    from cachepy.engine import CachedCall, Flags
+    from cachepy.core.call import Flags
 
 
-class Miss:
-    """A call for which nothing that is stored holds, as far as was seen without a claim."""
-
-    __slots__ = ("flags", "request")
-
-    def __init__(self, request: Request, flags: Flags) -> None:
-        self.request = request
-        self.flags = flags
-
-    def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The value, by whoever is first to run the body."""
-        request, flags = self.request, self.flags
-        refuse(request.session, request.call.target.qualname)
-        before = here()
-        run: Run | Bypass | None = None
-        try:
-            try:
-                if not take(request, flags):
-                    for pause in attempts(request, flags, blocks=True):
-                        time.sleep(pause)
-                if request.hit is not None or (request.stored is not None and _revives(request, flags)):
-                    return request.hit.value  # type: ignore[union-attr]  # a request that is not taken has a hit
-                run = Run(request, flags)
-            except Exception as error:
-                run = self._past(error, before)
-            with run:
-                run.value = request.call.fn(*args, **kwargs)
-            return run.value
-        finally:  # an interrupt may come between any two steps
-            back_to(before)
-            if isinstance(run, Run):
-                leave_body(run.frame)
-            request.release()
-
-    async def run_async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The same for ``async def``: waits without blocking the loop."""
-        request, flags = self.request, self.flags
-        refuse(request.session, request.call.target.qualname)
-        before = here()
-        run: Run | Bypass | None = None
-        try:
-            try:
-                if not take(request, flags):
-                    await self._wait()
-                if request.hit is not None or await self._revives_aside():
-                    return request.hit.value  # type: ignore[union-attr]  # a request that is not taken has a hit
-                run = Run(request, flags)
-            except Exception as error:
-                run = self._past(error, before)
-            with run:
-                run.value = await request.call.fn(*args, **kwargs)
-            return run.value
-        finally:
-            back_to(before)
-            if isinstance(run, Run):
-                leave_body(run.frame)
-            request.release()
-
-    async def _wait(self) -> None:
-        for pause in attempts(self.request, self.flags):
-            if not await loops.sleep(pause):
-                return
-
-    async def _revives_aside(self) -> bool:
-        """Make stale calls below again, in a thread; whether there is a hit then."""
-        if not _may_revive(self.request, self.flags):
-            return False
-        return await loops.in_thread(_revives, self.request, self.flags)
-
-    def _past(self, error: Exception, before: Caller | None) -> Bypass:
-        """The way past the cache; the body may make this call again, so it holds no claim."""
-        back_to(before)
-        self.request.release()
-        return bypass(self.request.call.fn, self.request.call.fname, error)
+def turn(request: Request, flags: Flags, *, blocks: bool) -> Iterator[float]:
+    """Take the claim; while another one has it, the pauses between two looks."""
+    if not take(request, flags):
+        yield from attempts(request, flags, blocks=blocks)
 
 
-def _may_revive(request: Request, flags: Flags) -> bool:
-    """Whether there is a stored run that calls below may make fresh; only who holds the claim tries."""
-    return request.claim is not None and flags.may_hit and request.stored is not None
-
-
-def _revives(request: Request, flags: Flags) -> bool:
+def cuts_off(request: Request) -> bool:
     """Make stale calls below again; whether there is a hit then."""
-    if not _may_revive(request, flags):
-        return False
     revival = Revival(request)
     if not revival.succeeds():
         request.hopeless = revival.frame.hopeless
         return False
-    return request.find_hit() is not None
+    return request.find() is not None
 
 
 class Uncached:
@@ -137,7 +58,7 @@ class Uncached:
 
     __slots__ = ("call", "error")
 
-    def __init__(self, call: CachedCall, error: Exception | None) -> None:
+    def __init__(self, call: Function, error: Exception | None) -> None:
         self.call = call
         self.error = error
 
@@ -200,7 +121,7 @@ class Uncached:
 class _Transparent:
     """A body that runs without the cache: its caller takes over all that it depends on."""
 
-    def __init__(self, call: CachedCall, after: Callable[[], None]) -> None:
+    def __init__(self, call: Function, after: Callable[[], None]) -> None:
         self.called = call.target.identity
         parent = caller(self.called)
         self.fname, self.after = call.fname, after

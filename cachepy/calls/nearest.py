@@ -35,7 +35,7 @@ _IMPORTED = time.time()
 
 def differences(request: Request) -> tuple[Reason, ...]:
     """What tells a call that is not stored from the nearest that is."""
-    labels = {name: label_of(value) for name, value in request.call.binder.named(request.values)}
+    labels = {name: label_of(value) for name, value in request.function.binder.named(request.values)}
     args = _digests(request)
     nearest = min(_stored(request), key=lambda e: len(_differing(e, labels, args)), default=None)
     if nearest is None:
@@ -53,13 +53,13 @@ def _differing(event: Event, labels: dict[str, str], args: dict[str, str]) -> li
 
 def _digests(request: Request) -> dict[str, str]:
     digest = request.session.digester.digest
-    named = request.call.binder.named(request.values)
+    named = request.function.binder.named(request.values)
     return {part: digest(item, request.found) for name, value in named for part, item in flowing(name, value)}
 
 
 def _stored(request: Request) -> Iterator[Event]:
     """The latest calls of a function that are stored, as far as can be seen in short time."""
-    target, paths = request.call.target, list(_paths(request))
+    target, paths = request.function.target, list(_paths(request))
     for path in sorted(paths, key=_changed, reverse=True)[:_READ]:
         try:
             stored = request.store.look(call_named(path.removesuffix(ENTRY)), path)
@@ -71,7 +71,7 @@ def _stored(request: Request) -> Iterator[Event]:
 
 
 def _paths(request: Request) -> Iterator[str]:
-    left, start = _LISTED, f"{request.call.safe_name}-"
+    left, start = _LISTED, f"{request.function.safe_name}-"
     try:
         folders = os.listdir(request.store.entries)
         for folder in folders:
@@ -95,7 +95,7 @@ def _changed(path: str) -> float:
 
 def marks(request: Request) -> list[Dep]:
     """What of the arguments of a run looks made anew, when this process began, and a digest of how it looks."""
-    parts = [fresh_in(name, value) for name, value in request.call.binder.named(request.values)]
+    parts = [fresh_in(name, value) for name, value in request.function.binder.named(request.values)]
     return [Dep(RENEWED, part, f"{_began(request):.2f} {_short(text)}") for part, text in parts if part]
 
 
@@ -115,7 +115,7 @@ def _began(request: Request) -> float:
 
 def warn_renewed(request: Request, event: Event) -> None:
     """Say it once if earlier programs made the same call, each with another key; the first question in a process."""
-    if not request.session.is_first(NeverReusedWarning, request.call.target.identity, "looked"):
+    if not request.session.is_first(NeverReusedWarning, request.function.target.identity, "looked"):
         return
     without = arguments_of(marks_of(event))
     like = likeness(event, without)
@@ -130,5 +130,22 @@ def warn_renewed(request: Request, event: Event) -> None:
         f"result is ever reused. If it does not matter, leave it out with "
         f"ignore_args=[{', '.join(map(repr, sorted(without)))}], or with __cachepy_digest__ of its class. "
         f"Otherwise pass the same value each time",
-        request.call.target.identity,
+        request.function.target.identity,
     )
+
+
+def cause(request: Request) -> str:
+    """Why a call runs, for the log."""
+    if not request.function.options.verbose:
+        return ""
+    stored = request.look()
+    if stored is None:
+        return f": not run before{_told_once(request)}"
+    return ": " + "; ".join(map(str, request.verifier().why_not(stored.events)))
+
+
+def _told_once(request: Request) -> str:
+    """What differs from the nearest call that is stored; not told of each of many."""
+    if not request.session.is_first("nearest", request.function.target.identity):
+        return ""
+    return "".join(f"; {reason}" for reason in differences(request))

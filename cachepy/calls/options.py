@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from _collections_abc import Mapping
+from errno import ENOENT
 
 from cachepy.disk.sizes import KEEP, size_of
 from cachepy.disk.trust import key_of, number_of, umask_of
@@ -214,3 +215,15 @@ def _paths(option: str, value: Any) -> list[str]:
     if value is None:
         return []
     return [path_text(option, v) for v in _items(option, value, "paths")]
+
+
+def root_of(cache_dir: str | os.PathLike[str] | None) -> str:
+    """The absolute path of a cache directory; UsageError if it is none, FileNotFoundError if nothing is there."""
+    if cache_dir is not None:
+        Options(cache_dir=cache_dir)  # complains
+    root = cache_default_dir() if cache_dir is None else os.path.abspath(os.fspath(cache_dir))
+    if os.path.exists(root) and not os.path.isdir(root):
+        raise UsageError(f"{root} is a file, not a cache directory")
+    if not os.path.exists(root):
+        raise FileNotFoundError(ENOENT, "there is no cache directory", root)
+    return root

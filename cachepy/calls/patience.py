@@ -102,9 +102,9 @@ class Patience:
         text = (
             f"{request.title} runs here, too: {self._who()} runs it, and has not moved for "
             f"{time.monotonic() - self._moved:.0f} s. It may wait for a lock, a file or a connection that the code "
-            f"here holds: let go of it before you call {request.call.fname}"
+            f"here holds: let go of it before you call {request.function.fname}"
         )
-        request.session.warn(StuckCallWarning, text, request.call.target.identity)
+        request.session.warn(StuckCallWarning, text, request.function.target.identity)
         try:
             request.session.claims.take_over(request.claim_path, self._owner)
         except OSError:

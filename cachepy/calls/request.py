@@ -1,79 +1,76 @@
-"""One call on its way to a stored value: look up, verify, load (design 4)."""
+"""One call of a Python function, on its way to a stored value (see `core.call`)."""
 
 from __future__ import annotations
 
 import os
 import sys
 
+from cachepy.calls import loops
+from cachepy.calls.bypass import Bypass, bypass
 from cachepy.calls.state import State
 from cachepy.calls.telling import tell
 from cachepy.code import cached_target, identity_of
+from cachepy.core.call import Call
 from cachepy.core.current import caller
+from cachepy.core.verify import Verifier
 from cachepy.disk.places import CLAIM, ENTRY, UNENDED
 from cachepy.errors import CacheWriteWarning, EntryError, EntryReplacedError, unwritable
-from cachepy.model import BELOW, Event, title_of
+from cachepy.model import BELOW, title_of
 from cachepy.probe import LiveProbe
 from cachepy.program import is_at_top, note
+from cachepy.refusal import refuse
 from cachepy.store import Stored
 from cachepy.values.label import label_of
-from cachepy.verify import Verifier
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
+    from cachepy.calls.function import Function
     from cachepy.code import Reach, Target
+    from cachepy.core.call import Execution, Flags, Hit
+    from cachepy.core.frame import Caller
+    from cachepy.core.ports import Recorder
     from cachepy.digest import Found
     from cachepy.disk.claims import Claim
     from cachepy.disk.kept import Arguments
-    from cachepy.engine import CachedCall, Flags
+    from cachepy.model import Event
 
 CHANGED = "cachepy.disk.changed"  # where what stands for a result is from, if the body changed its arguments
 _LOOKED_AT = "0"  # one call of sixteen that fail, by a digit of its key, looks how many signs there are
-_LOOKS = 5  # at an entry that others replace all the time
 
 
-class Hit:
-    """A stored value that was verified and loaded."""
-
-    __slots__ = ("event", "value")
-
-    def __init__(self, event: Event, value: Any) -> None:
-        self.event = event
-        self.value = value
-
-
-class Request:
+class Request(Call):
     """One call: its key, and the way to its value."""
 
     __slots__ = (
-        "arguments", "call", "claim", "claim_path", "found", "hash", "hit", "hopeless", "id", "opaque", "own_name",
-        "path", "reach", "session", "store", "stored", "values",
+        "arguments", "claim_path", "found", "function", "hash", "hopeless", "opaque", "own_name", "path", "reach",
+        "session", "store", "values",
     )  # fmt: skip
 
     def __init__(
         self,
-        call: CachedCall,
+        function: Function,
         session: State,
         arguments: Arguments,
         values: tuple[Any, ...],
         key: str,
         found: Found | None,
     ) -> None:
-        self.call = call
+        self.function = function
         self.arguments = arguments
         self.found = found
         self.session = session
         self.values = values
         self.hash = key
-        self.id = f"{call.fname}:{key}"
-        self.store = store = call.store(session)
-        stem = f"{store.entries}{key[:2]}{os.sep}{call.safe_name}-{key}"
+        self.id = f"{function.fname}:{key}"
+        self.store = store = function.store(session)
+        stem = f"{store.entries}{key[:2]}{os.sep}{function.safe_name}-{key}"
         self.path, self.claim_path = stem + ENTRY, stem + CLAIM
-        self.reach: Reach = session.reader.reach(call.target)
-        self.own_name = call.code_name(session)
-        self.opaque = {call.target.identity: self.reach} if self.reach.opaque else {}
+        self.reach: Reach = session.reader.reach(function.target)
+        self.own_name = function.code_name(session)
+        self.opaque = {function.target.identity: self.reach} if self.reach.opaque else {}
         self.hit: Hit | None = None
         self.claim: Claim | None = None
         self.hopeless: set[str] = set()
@@ -81,7 +78,7 @@ class Request:
 
     @property
     def title(self) -> str:
-        return title_of(self.call.fname, [label_of(value) for _, value in self.call.binder.named(self.values)])
+        return title_of(self.function.fname, [label_of(value) for _, value in self.function.binder.named(self.values)])
 
     def verifier(self) -> Verifier:
         self.session.use_memo(self.store.memo_file)
@@ -113,12 +110,11 @@ class Request:
         except EntryReplacedError:
             return None
         except (EntryError, OSError) as error:
-            self.session.warner.warn_unread(error, f"{self.call.fname} runs again", "entry", self.id)
+            self.session.warner.warn_unread(error, f"{self.function.fname} runs again", "entry", self.id)
             return None
 
-    def fast_hit(self, flags: Flags) -> Hit | None:
-        """Look up and verify, without a claim."""
-        return self.find_hit() if flags.may_hit and self.store.may_have(self.id, self.path) else None
+    def may_be_stored(self) -> bool:
+        return self.store.may_have(self.id, self.path)
 
     def release(self, *, is_unended: bool = False) -> None:
         """Give the claim back, whatever ended the call; of one that will have to run again its file stays as a sign."""
@@ -134,73 +130,80 @@ class Request:
 
         tidy(os.path.dirname(self.path), MOST_SIGNS, ending=UNENDED)
 
-    def find_hit(self) -> Hit | None:
-        for _ in range(_LOOKS):
-            try:
-                return self._hit_once()
-            except EntryReplacedError:  # another process stored a newer run meanwhile
-                continue
-        return None
-
-    def _hit_once(self) -> Hit | None:
-        stored = self.stored = self.look()
-        if stored is None:
-            return None
-        verifier = self.verifier()
-        for index, event in enumerate(stored.events):
-            if verifier.holds(event.trace):
-                if len(stored.events) > 1:
-                    verifier.several.add(self.id)
-                return self._load(stored, index, verifier)
-        return None
-
-    def _load(self, stored: Stored, index: int, verifier: Verifier) -> Hit | None:
-        event = stored.events[index]
+    def load(self, stored: Stored, index: int) -> tuple[Any, Callable[[], None] | None] | None:
         try:
             value = self.store.value(self.id, stored, index)
         except (EntryReplacedError, FileNotFoundError) as error:
             raise EntryReplacedError(str(error)) from None
         except (EntryError, OSError) as error:
-            self.session.warner.warn_unread(error, f"{self.call.fname} runs again", "value", self.id)
+            self.session.warner.warn_unread(error, f"{self.function.fname} runs again", "value", self.id)
             return None
-        fill = None
-        if type(value).__module__ == CHANGED:
-            found = self._put_back(value)
-            if found is None:
-                return None
-            value, fill = found
-        self.hit = Hit(event, value)
-        for identity, reach in self.opaque.items():
-            self.session.warner.warn_unseen(identity, reach.opaque)
-        called = self.call.target.identity
+        return (value, None) if type(value).__module__ != CHANGED else self._put_back(value)
+
+    def caller(self) -> Caller | None:
+        return caller(self.function.target.identity)
+
+    def tell(self, event: Event, frame: Caller | None) -> None:
+        called = self.function.target.identity
         self.session.remembered.note(called, ((BELOW, event.id, event.trace.effect),), event.root)
-        if self.session.stores.is_limited:
-            below = (self.session.store(each.root).path_of(each.id) for each in verifier.chosen.values())
-            own = os.path.join(os.path.dirname(self.path), stored.files[index])
-            self.store.mark_used((own, self.path, *below))
-        frame = caller(called)
         if frame is not None:
             tell(self.session, frame, event)
+
+    def recorder(self) -> Recorder:
+        return self.session.recorder
+
+    def served(self, stored: Stored, index: int, verifier: Verifier, frame: Caller | None, *, is_filled: bool) -> None:
+        session = self.session
+        for identity, reach in self.opaque.items():
+            session.warner.warn_unseen(identity, reach.opaque)
         if is_at_top(frame):
-            note(self.session, self.id, self.store.root)
-        self.session.recorder.hit(event, verifier.chosen, verifier.several)
-        self.session.flush_memo(self.store.memo_file)
-        self.session.stored_code.renew((self.reach, *verifier.probe.reaches))
-        if self.call.options.verbose:
+            note(session, self.id, self.store.root)
+        if session.stores.is_limited:
+            below = (session.store(each.root).path_of(each.id) for each in verifier.chosen.values())
+            own = os.path.join(os.path.dirname(self.path), stored.files[index])
+            self.store.mark_used((own, self.path, *below))
+        session.flush_memo(self.store.memo_file)
+        session.stored_code.renew((self.reach, *verifier.probe.reaches))
+        if self.function.options.verbose:
             self.log("hit", "")
-        elif fill is None and not (self.found and self.found.code):  # what came as an argument, no name leads to
-            self.call.warm(self, stored, index, verifier)
-        if fill is not None:
-            fill()
-        return self.hit
+        elif not is_filled and not (self.found and self.found.code):  # what came as an argument, no name leads to
+            self.function.remember(self, stored, index, verifier)
+
+    def refuse(self) -> None:
+        refuse(self.session, self.function.target.qualname)
+
+    def turn(self, flags: Flags, *, blocks: bool) -> Iterator[float]:
+        return self.session.slow.turn(self, flags, blocks=blocks)  # type: ignore[no-any-return]  # loaded when needed
+
+    def cutoff(self, flags: Flags) -> bool:
+        return self._may_cut_off(flags) and bool(self.session.slow.cuts_off(self))
+
+    async def cutoff_async(self, flags: Flags) -> bool:
+        return self._may_cut_off(flags) and await loops.in_thread(self.session.slow.cuts_off, self)
+
+    def _may_cut_off(self, flags: Flags) -> bool:
+        """Whether there is a stored run that calls below may make fresh; only who holds the claim tries."""
+        return self.stored is not None and self.claim is not None and flags.may_hit
+
+    async def pause_async(self, seconds: float) -> bool:
+        return await loops.sleep(seconds)
+
+    def execution(self, flags: Flags) -> Execution:
+        return self.session.slow.Run(self, flags)  # type: ignore[no-any-return]  # likewise
+
+    def body(self) -> Any:
+        return self.function.fn
+
+    def past(self, error: Exception) -> Bypass:
+        return bypass(self.function.fn, self.function.fname, error)
 
     def _put_back(self, changed: Any) -> tuple[Any, Callable[[], None]] | None:
         """The result, and what changes the arguments as the body changed its own; None if that cannot be."""
         try:
-            found: tuple[Any, Callable[[], None]] = changed.put_back(dict(self.call.binder.named(self.values)))
+            found: tuple[Any, Callable[[], None]] = changed.put_back(dict(self.function.binder.named(self.values)))
         except Exception as error:  # unpickling runs code of any class
             if type(error).__module__ != CHANGED:
-                self.session.warner.warn_unread(error, f"{self.call.fname} runs again", "value", self.id)
+                self.session.warner.warn_unread(error, f"{self.function.fname} runs again", "value", self.id)
             return None
         return found
 
@@ -215,31 +218,14 @@ class Request:
 
     def log(self, outcome: str, cause: str) -> None:
         """One line for each decision, if the function is verbose; where nobody set logging up, on stderr."""
-        if not self.call.options.verbose:
+        if not self.function.options.verbose:
             return
         import logging
 
-        labels = ", ".join(f"{n}={label_of(v)}" for n, v in self.call.binder.named(self.values))
-        line = f"{outcome} {self.call.fname}({labels}){cause}"
+        labels = ", ".join(f"{n}={label_of(v)}" for n, v in self.function.binder.named(self.values))
+        line = f"{outcome} {self.function.fname}({labels}){cause}"
         logger = logging.getLogger("cachepy")
         if logger.hasHandlers():
             logger.info("%s", line, extra={"cachepy_outcome": outcome, "cachepy_id": self.id})
         else:
             print(line, file=sys.stderr)  # noqa: T201 - who asks for it means to see it
-
-    def _nearest(self) -> str:
-        """What differs from the nearest call that is stored; not told of each of many."""
-        if not self.session.is_first("nearest", self.call.target.identity):
-            return ""
-        from cachepy.calls.nearest import differences
-
-        return "".join(f"; {reason}" for reason in differences(self))
-
-    def cause(self) -> str:
-        """Why this call runs, for the log."""
-        if not self.call.options.verbose:
-            return ""
-        stored = self.look()
-        if stored is None:
-            return f": not run before{self._nearest()}"
-        return ": " + "; ".join(map(str, self.verifier().why_not(stored.events)))

@@ -14,9 +14,9 @@ from cachepy.calls.again import Again
 from cachepy.core.current import caller, enter, leave
 from cachepy.core.frame import Frame, working_dir
 from cachepy.core.kinds import KINDS, PATHS
+from cachepy.core.verify import Verifier, roots_of
 from cachepy.errors import RerunError
 from cachepy.model import Dep, Event
-from cachepy.verify import Verifier, roots_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

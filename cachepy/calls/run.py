@@ -15,20 +15,19 @@ from xxhash import xxh3_128_hexdigest
 from cachepy.calls.again import how
 from cachepy.calls.bypass import give_way
 from cachepy.calls.inputs import Inputs
-from cachepy.calls.nearest import warn_renewed
+from cachepy.calls.nearest import cause, warn_renewed
 from cachepy.calls.state import current_session
-from cachepy.calls.telling import tell
 from cachepy.calls.unseen import Unseen, meet
-from cachepy.core.current import caller, enter, leave
+from cachepy.core.call import Execution
 from cachepy.core.frame import Frame, leave_in_doubt, working_dir
 from cachepy.core.kinds import EDGES
-from cachepy.core.opened import Body, Crowd, enter_body, leave_body
+from cachepy.core.opened import Body, enter_body, leave_body
 from cachepy.digest import Found
 from cachepy.disk.entryfile import load_value
 from cachepy.disk.handling import unlink
 from cachepy.disk.payload import pack, pack_flat
 from cachepy.errors import AlteredResultWarning, CacheWriteWarning, EntryError, OtherFormatError, UndigestableError
-from cachepy.model import BELOW, Event, Trace
+from cachepy.model import Event, Trace
 from cachepy.program import is_at_top, note, program
 from cachepy.values.flat import flat_stream
 from cachepy.values.label import label_of
@@ -37,10 +36,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from cachepy.calls.function import Function
     from cachepy.calls.request import Request
     from cachepy.calls.state import State
+    from cachepy.core.call import Flags
     from cachepy.disk.payload import Payload
-    from cachepy.engine import CachedCall, Flags
     from cachepy.reach.routes import Routes
 
 _OVERHEAD = 1024  # bytes of an entry, about, beside its value
@@ -61,89 +61,67 @@ def finish(frame: Frame, unseen: Unseen | None) -> None:
     frame.closed = True
 
 
-def observe(session: State, call: CachedCall, frame: Frame, routes: Routes) -> Unseen | None:
+def observe(session: State, call: Function, frame: Frame, routes: Routes) -> Unseen | None:
     """A body begins: from now on calls without a caller may be its own."""
     called = call.target.identity
     enter_body(Body(frame, called, routes.calls, hands_on=routes.hands_on, is_async=call.is_async))
     return Unseen(session, frame, routes, call.fname) if routes.memos or routes.elsewhere or routes.takes_work else None
 
 
-class Run:
-    """One run of a body: what it depends on, and what becomes of its value.
+class Run(Execution):
+    """One run of a Python function: what it depends on, and what becomes of its value."""
 
-    Used as ``with run: run.value = body()``: an exception of the body passes through untouched.
-    """
-
-    __slots__ = (
-        "began", "event", "flags", "frame", "inputs", "parent", "request", "session", "token", "unseen", "value",
-    )  # fmt: skip
+    __slots__ = ("event", "inputs", "session", "unseen")
+    call: Request
 
     def __init__(self, request: Request, flags: Flags) -> None:
-        self.request = request
+        self.call = request
         self.session = request.session
         self.flags = flags
         self.value: Any = None
         self.event: Event | None = None
-        self.parent = caller(request.call.target.identity)
+        self.parent = request.caller()
         run = os.urandom(16).hex()
         self.frame = Frame(request.id, run, self.parent, request.store.runs + run, working_dir())
         self.frame.hopeless = request.hopeless
         if is_at_top(self.parent):
             note(request.session, request.id, request.store.root)
         try:
-            if request.call.options.verbose:
-                request.log("run", request.cause())
+            if request.function.options.verbose:
+                request.log("run", cause(request))
             self.session.owners[request.id] = self.frame
             self.inputs = Inputs(request, self.frame, flags)
-            self.unseen = observe(self.session, request.call, self.frame, self.inputs.routes)
+            self.unseen = observe(self.session, request.function, self.frame, self.inputs.routes)
         except BaseException:
-            self._release()
+            leave_body(self.frame)
+            self.release(is_unended=False)
             raise
 
-    def __enter__(self) -> None:
-        self.began = time.perf_counter()
-        self.token = enter(self.frame)
+    def close(self, error: object) -> None:
+        finish(self.frame, self.unseen)
+        if isinstance(error, BaseException):
+            self.session.hooks.on_failure(self.call.function.target.identity, error)
+            program.has_failed = program.has_failed or is_at_top(self.parent)
+            if isinstance(self.parent, Frame):
+                self.parent.hopeless |= {self.call.id, *self.frame.hopeless}
 
-    def __exit__(self, kind: object, error: object, tb: object) -> None:
-        elapsed = time.perf_counter() - self.began
-        leave(self.token)
-        is_unended = self.flags.save and (self.parent is None or type(self.parent) is Crowd)
-        try:
-            finish(self.frame, self.unseen)
-            if isinstance(error, BaseException):
-                self.session.hooks.on_failure(self.request.call.target.identity, error)
-                program.has_failed = program.has_failed or is_at_top(self.parent)
-            if kind is not None and isinstance(self.parent, Frame):
-                self.parent.hopeless |= {self.request.id, *self.frame.hopeless}
-            if kind is not None or not self._keep(elapsed):
-                self._hand_over()
-            else:
-                is_unended = False
-        except Exception as failure:
-            self._fall_short(failure)
-        except BaseException:  # an interrupt, maybe between the entry and its record
-            self._make_up()
-            raise
-        finally:
-            self._release(is_unended=is_unended and self.request.stored is None)
+    def holds(self) -> bool:
+        return self.inputs.hold()
 
-    def _fall_short(self, failure: Exception) -> None:
-        """The value is there; the cache could not do the rest."""
-        give_way(f"the result of {self.request.call.fname} was not stored", failure, self.parent)
-        try:
-            self._make_up()
-        except Exception:  # the next hit will
-            return
+    def may_store(self, elapsed: float) -> bool:
+        return self.inputs.given.may_store(self.value, elapsed, self.inputs.kept)
 
-    def _make_up(self) -> None:
-        """Record what has been stored; twice does no harm."""
-        stored = self.request.look() if self.event is not None else None
+    def give_way(self, failure: Exception) -> None:
+        give_way(f"the result of {self.call.function.fname} was not stored", failure, self.parent)
+
+    def make_up(self) -> None:
+        stored = self.call.look() if self.event is not None else None
         if stored is not None and stored.events[0].run == self.frame.run:
             self.session.recorder.record(stored.events[0])
 
-    def _hand_over(self) -> None:
+    def hand_over(self) -> None:
         """The caller's trace names this code from now on: its reasons need to know what it was made of."""
-        called, left = self.request.call.target.identity, [dep.astuple() for dep in self.frame.absorbed()]
+        called, left = self.call.function.target.identity, [dep.astuple() for dep in self.frame.absorbed()]
         self.session.remembered.note(called, left)
         if self.parent is not None:
             try:
@@ -152,35 +130,19 @@ class Run:
                 pass
             self.frame.hand_over()
 
-    def _release(self, *, is_unended: bool = False) -> None:
-        leave_body(self.frame)
-        if self.session.owners.get(self.request.id) is self.frame:
-            del self.session.owners[self.request.id]
-        self.request.release(is_unended=is_unended)
+    def release(self, *, is_unended: bool) -> None:
+        if self.session.owners.get(self.call.id) is self.frame:
+            del self.session.owners[self.call.id]
+        self.call.release(is_unended=is_unended)
 
-    def _keep(self, elapsed: float) -> bool:
-        """Store and record the result; False if it must not or cannot be stored."""
-        if not self.flags.save or not self.inputs.hold():
-            return False
-        if not self.inputs.given.may_store(self.value, elapsed, self.inputs.kept):
-            return False
-        event = self._store(elapsed)
-        if event is None:
-            return False
-        unlink(self.request.store.unended_path(event.id))  # the sign that it failed before
-        left = ((BELOW, event.id, event.trace.effect),)
-        self.session.remembered.note(self.request.call.target.identity, left, event.root)
-        if self.parent is not None:
-            tell(self.session, self.parent, event)
-        self.session.recorder.record(event)
+    def stored(self, event: Event) -> None:
         if self.inputs.renewed and self.parent is None:
-            warn_renewed(self.request, event)
+            warn_renewed(self.call, event)
         if self.frame.shared:
             self.session.recorder.fold_below(event, anew=True)
-        return True
 
-    def _store(self, elapsed: float) -> Event | None:
-        request, flat = self.request, None if self.inputs.given.parts else flat_stream(self.value)
+    def store(self, elapsed: float) -> Event | None:
+        request, flat = self.call, None if self.inputs.given.parts else flat_stream(self.value)
         payload = self._packed() if flat is None else pack_flat(self.value)
         if payload is None:
             return None
@@ -195,7 +157,7 @@ class Run:
                 leave_in_doubt(self.parent)
             return None
         except OtherFormatError as error:  # not overwritten: who wrote it can read it
-            self.session.warner.warn_unread(error, f"the result of {request.call.fname} is not stored")
+            self.session.warner.warn_unread(error, f"the result of {request.function.fname} is not stored")
             return None
         self.session.files.memo.flush(request.store.memo_file)
         if request.store.most is not None:
@@ -204,6 +166,7 @@ class Run:
                 from cachepy.recording.within import hold_below
 
                 hold_below(request.store, self.session, request.id)
+        unlink(request.store.unended_path(request.id))  # the sign that it failed before
         return stored
 
     def _packed(self) -> Payload | None:
@@ -212,7 +175,7 @@ class Run:
                 raise RecursionError("its parts lie thousands of levels inside each other")
             return self._with_changed() if self.inputs.given.parts else pack(self.value)
         except Exception as error:
-            call = self.request.call
+            call = self.call.function
             self.session.warn(
                 CacheWriteWarning,
                 f"the result of {call.fname} cannot be pickled ({type(error).__name__}: {error}), so it was not "
@@ -230,7 +193,7 @@ class Run:
 
     def _keep_code(self) -> None:
         for reach in self.inputs.reaches:
-            self.session.stored_code.keep(self.request.store, reach.digest, reach.pieces)
+            self.session.stored_code.keep(self.call.store, reach.digest, reach.pieces)
 
     def _result(self, payload: Payload, flat: bytes | None) -> tuple[str, set[str]]:
         """The digest of the result, and the paths that it names."""
@@ -248,7 +211,7 @@ class Run:
 
     def _compare(self, payload: Payload, digest: str, dropped: list[str]) -> None:
         """Say it if a result of a kind that pickle may alter does not come back as it is."""
-        call, outcome = self.request.call, "without that"
+        call, outcome = self.call.function, "without that"
         try:
             if self.inputs.given.parts:
                 return
@@ -264,20 +227,20 @@ class Run:
         )
 
     def _event(self, elapsed: float, result: str, named: set[str]) -> Event:
-        request, call, now = self.request, self.request.call, time.time()
+        request, call, now = self.call, self.call.function, time.time()
         deps, calls = self.frame.own_deps(), tuple(self.frame.calls.values())
         deps = (*deps, *self.inputs.outputs.marks(deps, calls, result, named), *self.inputs.renewed)
         return Event(
-            id=self.request.id,
+            id=self.call.id,
             fname=call.fname,
             module=call.target.module,
             qualname=call.target.qualname,
-            hash=self.request.hash,
+            hash=self.call.hash,
             run=self.frame.run,
             trace=Trace(deps, calls, result),
             args=self.inputs.args,
-            label={n: label_of(v) for n, v in call.binder.named(self.request.values)},
-            root=self.request.store.root,
+            label={n: label_of(v) for n, v in call.binder.named(self.call.values)},
+            root=self.call.store.root,
             outfile=f"entries/{request.hash[:2]}/{call.safe_name}-{request.hash}.entry",
             cwd=self.frame.cwd,
             created=now,

@@ -9,14 +9,17 @@ import cachepy.core.hooks
 import cachepy.reach.extensions
 import cachepy.reach.imports
 import cachepy.values.registry  # noqa: F401 - see above
-from cachepy.calls.miss import Miss, Uncached
+from cachepy.calls.miss import Uncached, cuts_off, turn
+from cachepy.calls.run import Run
 from cachepy.hot import Hots, cost_of, heat
 
 
 class Slow:
     """The steps behind the fast ones, by their names."""
 
-    Miss = Miss
+    turn = staticmethod(turn)
+    cuts_off = staticmethod(cuts_off)
+    Run = Run
     Uncached = Uncached
     Hots = Hots
     heat = staticmethod(heat)

@@ -5,6 +5,7 @@ There is one default, made at the first call; tests replace it with `use_session
 
 from __future__ import annotations
 
+from cachepy.core import above
 from cachepy.errors import UsageError
 from cachepy.lazyparts import is_made, making
 
@@ -183,14 +184,7 @@ class State:
             self.flush_memo(store.memo_file)
 
 
-_make: Callable[[], State] = State  # see `made_by`
 _default: State | None = None
-
-
-def made_by(make: Callable[[], State]) -> None:
-    """From now on the default session is made by this."""
-    global _make
-    _make = make
 
 
 def current_session() -> State:
@@ -211,7 +205,7 @@ def current_session() -> State:
     if _default is None:
         with making:
             if _default is None:
-                _default = _make()
+                _default = above.get("session")
     return _default
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cachepy.calls.request import Request
-    from cachepy.engine import Flags
+    from cachepy.core.call import Flags
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.05  # s between two looks at somebody else's claim
 _LATER_PAUSE = 0.2  # s likewise, when it takes long
@@ -57,12 +57,12 @@ def attempts(request: Request, flags: Flags, *, blocks: bool = False) -> Iterato
             waiters.discard(me)
         request.session.waiting.pop(request, None)
         if pause > _FIRST_PAUSE:
-            request.session.hooks.on_waited(request.call.target.identity, perf_counter() - began)
+            request.session.hooks.on_waited(request.function.target.identity, perf_counter() - began)
 
 
 def _is_stored(request: Request, flags: Flags) -> bool:
     """Whether there is a hit though the claim is held: its owner may not come to give it back."""
-    return flags.may_hit and request.find_hit() is not None
+    return flags.may_hit and request.find() is not None
 
 
 def take(request: Request, flags: Flags) -> bool:
@@ -81,7 +81,7 @@ def take(request: Request, flags: Flags) -> bool:
         return True
     if request.claim is None:
         return False
-    if flags.may_hit and request.store.may_have(request.id, request.path) and request.find_hit() is not None:
+    if flags.may_hit and request.store.may_have(request.id, request.path) and request.find() is not None:
         request.release()
     return True
 

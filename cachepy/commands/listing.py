@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
+    from cachepy.disk.stock import Stock
     from cachepy.model import Dep
-    from cachepy.upkeep.stock import Stock
 
 _SORTS: dict[str, tuple[Callable[[_Line], Any], bool]] = {  # key, largest first
     "age": (lambda e: e.written, True),
@@ -61,7 +61,7 @@ def ls(tell: Tell, cache_dir: str | None, *, pattern: str, output: str | None, s
     that wrote the file of that name. Columns: id, size with all older runs, age, number of stored runs, call. In a pipe
     the id is whole, the size is in bytes, and the time when it was stored stands in place of the age.
     """
-    from cachepy.upkeep.stock import stock
+    from cachepy.disk.stock import stock
 
     root = place(cache_dir, tell.say)
     known: list[str] = []

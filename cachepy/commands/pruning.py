@@ -22,8 +22,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cachepy.disk.stock import Stock
     from cachepy.upkeep.maintain import Limits, Pruned
-    from cachepy.upkeep.stock import Stock
 
 _DAYS = 30.0
 _DAY = 86400.0  # s

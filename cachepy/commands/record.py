@@ -80,7 +80,7 @@ def _say_none(tell: Tell, known: list[Run], pattern: str, since: float | None) -
 def _runs(cache: Opened) -> Iterator[Run]:
     """Every run that is known of: those that are stored, the newest of other calls, and what left no result."""
     from cachepy.asking.unended import unended
-    from cachepy.upkeep.stock import size_of, stock
+    from cachepy.disk.stock import size_of, stock
 
     stored: set[str] = set()
     for entry in stock(cache.root):

@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cachepy.core.frame import Caller, Frame
-    from cachepy.core.ports import Recorder, Runner
-    from cachepy.engine import CachedCall
+    from cachepy.core.ports import Function, Recorder, Runner
     from cachepy.model import Dep
 
 
@@ -31,7 +30,7 @@ class Hooks:
     def on_failure(self, function: str, error: BaseException) -> None:
         """A body has ended with an error, which is on its way to the user."""
 
-    def on_arrival(self, call: CachedCall, digest: str) -> None:
+    def on_arrival(self, call: Function, digest: str) -> None:
         """A function that came by value is called for the first time; digest: of its code where it came from."""
 
     def on_departure(self, identity: str, digest: str) -> None:
@@ -71,7 +70,7 @@ class Plugin(Hooks):
     def on_failure(self, function: str, error: BaseException) -> None:
         self.below.on_failure(function, error)
 
-    def on_arrival(self, call: CachedCall, digest: str) -> None:
+    def on_arrival(self, call: Function, digest: str) -> None:
         self.below.on_arrival(call, digest)
 
     def on_departure(self, identity: str, digest: str) -> None:

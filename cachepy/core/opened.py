@@ -233,5 +233,5 @@ def _stack(at: Any) -> Iterable[Any]:
 
 def _runs(at: Any) -> Any:
     """The frame of the body that is run by a function on a stack, if that is what the function does."""
-    is_ours = at.f_code.co_name == "run" and at.f_globals.get("__name__") == "cachepy.calls.miss"
+    is_ours = at.f_code.co_name == "run" and at.f_globals.get("__name__") == "cachepy.core.call"
     return getattr(at.f_locals.get("run"), "frame", None) if is_ours else None

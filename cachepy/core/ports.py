@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from cachepy.model import Event
 
 
+class Function(Protocol):
+    """A cached function, as those see it who carry its calls elsewhere."""
+
+    fn: Any
+    fname: str
+    target: Any  # its identity, and what it reaches
+
+
 class Recorder(Protocol):
     """Takes each ended call: into the graph in a serial run, onto the wire on a worker."""
 

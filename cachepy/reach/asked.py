@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from cachepy.reach.walk import Walk
+    from cachepy.reach.walking import Walk
 
 _NAMES = frozenset({"__name__", "__qualname__"})
 _DOCS = frozenset({"__doc__", "getdoc"})

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachepy.reach.facts import CodeFacts
-    from cachepy.reach.walk import Walk
+    from cachepy.reach.walking import Walk
 
 SCOPES = frozenset({"globals", "eval", "exec", "vars"})
 _SCOPE_ATTRIBUTES = frozenset({"f_globals", "__globals__", "globals", "eval", "exec", "getmodule"})

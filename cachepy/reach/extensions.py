@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from cachepy.reach.walk import Walk
+    from cachepy.reach.walking import Walk
 
 _COMPILED = (".so", ".pyd", ".dll", ".dylib")
 

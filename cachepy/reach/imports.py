@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachepy.reach.facts import CodeFacts, Import
-    from cachepy.reach.walk import Walk
+    from cachepy.reach.walking import Walk
 
 
 def visit_imports(walk: Walk, fn: Any, facts: CodeFacts) -> None:

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from cachepy.reach.walk import Walk
+    from cachepy.reach.walking import Walk
 
 UNEVALUATED = "annotate"  # stands for the names, where all that is known is the code that makes the annotations
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from cachepy.reach.walk import Chains, Walk
+    from cachepy.reach.walking import Chains, Walk
 
 _STEPS = 2  # from one function of a library to the next
 _MOST = 400  # functions and classes of libraries in one walk

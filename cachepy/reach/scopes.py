@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from cachepy.reach.walk import Chains, Walk
+    from cachepy.reach.walking import Chains, Walk
 
 ANY: Chains = ((),)
 _OF_THE_PROCESS = frozenset({

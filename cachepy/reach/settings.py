@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from cachepy.reach.walk import Walk
+    from cachepy.reach.walking import Walk
 
 _CALLED = {
     "sys": ("getrecursionlimit", "getswitchinterval", "get_int_max_str_digits"),

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-    Chains = Iterable[tuple[str, ...]]
+    from cachepy.reach.walking import Chains
 
 ANY: Chains = ((),)
 CELL_EMPTY = "empty"

@@ -24,11 +24,19 @@ from cachepy.values import amounts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from typing import Any
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any, Protocol
 
-    from cachepy.calls.state import State
+    from cachepy.core.frame import Frame
+    from cachepy.recording.recorder import LazyGraph
     from cachepy.store import Store
+
+    class Session(Protocol):
+        """What is asked of a session."""
+
+        owners: dict[str, Frame]
+        nodes: LazyGraph
+        warn: Callable[..., None]
 
 _PARTS = 4096  # into which a size is divided; when one is stored, the note is told
 _LEAST = 1 << 16  # bytes; not for less
@@ -54,7 +62,7 @@ class Item:
         self.is_old = path.endswith(OLD)
 
 
-def hold_below(store: Store, session: State, stored: str) -> None:
+def hold_below(store: Store, session: Session, stored: str) -> None:
     """Something was stored: make room if there is none left; best effort, never for longer than somebody else does it.
 
     stored: the call.
@@ -82,7 +90,7 @@ def hold_below(store: Store, session: State, stored: str) -> None:
 class _Look:
     """One look at a directory, with its note locked."""
 
-    def __init__(self, store: Store, session: State, stored: str) -> None:
+    def __init__(self, store: Store, session: Session, stored: str) -> None:
         self.store, self.session, self.most = store, session, store.most or 0
         self.stored = stored
         self.needed = set(_running(session, stored))
@@ -120,7 +128,7 @@ def _noted(fd: int) -> tuple[int, int]:
     return (int(size), int(times)) if size.isdigit() and times.isdigit() and len(times) == DIGITS else (0, 0)
 
 
-def _running(session: State, stored: str) -> Iterator[str]:
+def _running(session: Session, stored: str) -> Iterator[str]:
     """The calls that run in this process, and those below them; of the one that was just stored only these."""
     todo = [call for frame in list(session.owners.values()) for call in (frame.id, *list(frame.calls))]
     seen = {*todo, stored}
@@ -204,7 +212,7 @@ def _change(path: str) -> None:
 # ---------------------------------------------------------------- what went
 
 
-def _tell(store: Store, session: State, gone: list[Item], most: int) -> None:
+def _tell(store: Store, session: Session, gone: list[Item], most: int) -> None:
     """Keep a line of it; say once what was still in use."""
     now, older = time.time(), sum(item.is_old for item in gone)
     size, last = sum(item.size for item in gone), max(item.used for item in gone)

@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 from _collections_abc import Callable
 
+from cachepy.calls.options import root_of
 from cachepy.disk.places import ENTRY, OLD
 from cachepy.errors import UsageError, UsageValueError
 from cachepy.model import Item, Report
 from cachepy.store import Store
 from cachepy.upkeep.examine import FOREIGN, OTHER, call_of, looks, read_graph, read_memo
-from cachepy.upkeep.stock import root_of
 from cachepy.values import amounts
 
 TYPE_CHECKING = False

@@ -16,10 +16,10 @@ from cachepy.disk import claims
 from cachepy.disk.handling import has_tag, listed, unlink
 from cachepy.disk.owner import process_start
 from cachepy.disk.places import BROKEN, CLAIM, ENTRY, MADE, OLD, TEMPORARY, UNENDED, VALID, digest_in, stem_of
+from cachepy.disk.stock import Stock, age_of, is_ours, stock
 from cachepy.recording.programs import Programs
 from cachepy.rows.packed import pack
 from cachepy.store import Store
-from cachepy.upkeep.stock import Stock, age_of, is_ours, stock
 
 _DAY = 86400.0  # s
 

@@ -9,9 +9,11 @@ import os
 import time
 import warnings
 
+from cachepy.calls.options import root_of
 from cachepy.calls.state import current_session
 from cachepy.disk.places import CLAIM, ENTRY, VALID
 from cachepy.disk.sizes import octets_of
+from cachepy.disk.stock import Stock, is_ours, size_of, state_of, stock
 from cachepy.errors import CacheWriteWarning, UsageError, UsageValueError, user_level
 from cachepy.recording.compact import shrink
 from cachepy.recording.programs import Programs
@@ -21,7 +23,6 @@ from cachepy.store import Store
 from cachepy.upkeep.forget import forget as drop_gone
 from cachepy.upkeep.forget import to_forget
 from cachepy.upkeep.leftovers import remove_broken, remove_claims, remove_leftovers, remove_programs, remove_signs
-from cachepy.upkeep.stock import Stock, is_ours, root_of, size_of, state_of, stock
 from cachepy.values import amounts
 
 TYPE_CHECKING = False

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from itertools import chain
 
+from cachepy.calls.options import root_of
 from cachepy.calls.state import current_session
 from cachepy.core.progress import Bar
 from cachepy.disk import claims
@@ -39,7 +40,6 @@ from cachepy.upkeep.examine import (
 )
 from cachepy.upkeep.leftovers import is_abandoned, is_orphan
 from cachepy.upkeep.rewrite import in_order, latest, rewrite
-from cachepy.upkeep.stock import root_of
 from cachepy.values import amounts
 
 TYPE_CHECKING = False

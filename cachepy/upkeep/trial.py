@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
+    from cachepy.calls.function import Function
     from cachepy.disk.kept import Arguments
-    from cachepy.engine import CachedCall
     from cachepy.model import Event
 
 _COROUTINE = 0x80
@@ -189,7 +189,7 @@ class _Trials:
     def count_unable(self, function: str, why: str, calls: int = 1) -> None:
         self._unable[function, why] = self._unable.get((function, why), 0) + calls
 
-    def _compare(self, call: CachedCall, arguments: Arguments, events: tuple[Event, ...]) -> None:
+    def _compare(self, call: Function, arguments: Arguments, events: tuple[Event, ...]) -> None:
         """Only a run whose trace still holds has to come out as it did."""
         request = call.request(*arguments)
         verifier = request.verifier()
@@ -202,7 +202,7 @@ class _Trials:
         if now != event.trace.result:
             self._differing.append(Differing(event.id, event.title, event.trace.result, now))
 
-    def _outcome(self, call: CachedCall, arguments: Arguments) -> str:
+    def _outcome(self, call: Function, arguments: Arguments) -> str:
         """The digest of what the body returns, or the text of what it raises."""
         args, kwargs = arguments
         token = enter(NOBODY)

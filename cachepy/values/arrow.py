@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from cachepy.values.rules import Rule
+    from cachepy.values.writing import Rule
 
     Form = tuple[Any, ...]
 

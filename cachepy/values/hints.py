@@ -11,8 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from cachepy.values.pickler import ValuePickler
-    from cachepy.values.rules import Rule
+    from cachepy.values.writing import Rule, ValuePickler
 
 _NAMED = frozenset({"NewType", "ParamSpec", "TypeAliasType", "TypeVar", "TypeVarTuple"})
 _TYPE_PARTS = (

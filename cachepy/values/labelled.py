@@ -13,8 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from cachepy.values.pickler import ValuePickler
-    from cachepy.values.rules import Rule
+    from cachepy.values.writing import Rule, ValuePickler
 
 _SETTINGS = (
     "autoconvert_offset_to_baseunit", "autoconvert_to_preferred", "case_sensitive", "default_system", "force_ndarray",

@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from cachepy.values.pickler import ValuePickler
+    from cachepy.values.writing import ValuePickler
 
 
 def delayed_rule(value: Any, _: ValuePickler) -> Any:

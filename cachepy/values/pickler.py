@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from cachepy.digest import Digester
+    from cachepy.values.writing import Digester
 
 _PROTOCOL = 3  # spells sets by name, so that one set anywhere is noticed, and has no framing
 _DEEPEST = 5000  # levels; with more, pickling may need more than a thread's stack of 8 MB
@@ -256,7 +256,8 @@ class CanonicalPickler(ValuePickler):
 
     def _stream(self, item: Any, found: Found) -> bytes:
         writer = self.digester.writer
-        return writer.written(writer.folded(item, found), found)
+        data: bytes = writer.written(writer.folded(item, found), found)
+        return data
 
 
 class LoopedPickler(CanonicalPickler):

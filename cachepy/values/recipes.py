@@ -19,8 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from cachepy.values.pickler import ValuePickler
-    from cachepy.values.rules import Rule
+    from cachepy.values.writing import Rule, ValuePickler
 
 _X87 = 63  # bits of a number of 10 bytes, which has 2 or 6 more behind it that are arbitrary
 _SLAB = 1 << 18  # bytes of a non-contiguous array that are copied at a time: they stay in the cache of the processor

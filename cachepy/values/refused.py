@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from cachepy.values.pickler import ValuePickler
+    from cachepy.values.writing import ValuePickler
 
 UNSET = "<unset>"
 # what objects of these modules keep says which process, thread or handle it is; whose names no result depends on

@@ -53,8 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from cachepy.values.pickler import ValuePickler
-    from cachepy.values.rules import Rule
+    from cachepy.values.writing import Rule, ValuePickler
 
 _MODULE = type(copyreg)
 _LIBRARIES = {"numpy", "pandas", "pyarrow", "polars", "scipy", "xarray", "pint"}

@@ -28,9 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-    from cachepy.values.pickler import ValuePickler
-
-    Rule = Callable[[Any, ValuePickler], Any]
+    from cachepy.values.writing import Rule, ValuePickler
 
 _FUNCTION = type(lambda: None)
 _MODULE = type(copyreg)

@@ -23,11 +23,11 @@ import cachepy
 from cachepy import hot
 from cachepy.core.current import enter, leave
 from cachepy.core.frame import Frame
+from cachepy.core.verify import Verifier
 from cachepy.digest import Digester
 from cachepy.disk import files
 from cachepy.engine import CachedCall
 from cachepy.session import Session, use_session
-from cachepy.verify import Verifier
 
 PRELUDE = """
 import os

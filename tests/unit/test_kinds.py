@@ -15,12 +15,12 @@ from cachepy import exits, model
 from cachepy.cli import main
 from cachepy.core.kinds import CALLS, FILES, KINDS, PATHS, Kind
 from cachepy.core.reasons import Reason
+from cachepy.core.verify import Verifier
 from cachepy.digest import digest_bytes
 from cachepy.disk import files
 from cachepy.errors import ChangedInputWarning
 from cachepy.model import Dep
 from cachepy.session import Session, current_session, use_session
-from cachepy.verify import Verifier
 
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = {name: word for name, word in vars(model).items() if name.isupper() and type(word) is str}

@@ -13,283 +13,23 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# module -> what it may import of cachepy; every module may import errors
-ALLOWED: dict[str, set[str]] = {
-    # on the top level: the design's nouns, and what stands beside them
-    "__init__": set(),
-    "export": set(),
-    "exits": set(),
-    "errors": set(),
-    "refusal": set(),
-    "model": {"notebook", "prompt", "sentences"},
-    "world": set(),
-    "kinds": {"model"},
-    "verify": {"kinds", "model"},
-    "digest": {"flat", "found", "modules", "pickler", "registry"},
-    "plot": {"captions", "export", "picture", "scene", "themes"},
-    "paths": {"digest"},
-    "key": {"digest", "flat", "paths"},
-    "opened": {"kinds", "model"},
-    "program": {"endings", "programs", "trace"},
-    "trace": {"kinds", "journal", "mailbox", "model", "opened", "tidy"},
-    "store": {
-        "entryfile", "extent", "handling", "journal", "meta", "model", "mounts", "moved", "packed", "places", "sizes",
-        "trust", "wire",
-    },
-    "code": {
-        "bytecode", "digest", "extensions", "facts", "guard", "imports", "methods", "model", "modules", "pieces", "walk",
-    },
-    "graph": {"kinds", "guard", "handling", "journal", "packed", "table", "wire", "writers"},
-    "probe": {"changes", "code", "digest", "model", "modules", "refusal", "source"},
-    "hot": {
-        "code", "digest", "files", "flat", "guard", "key", "kinds", "modules", "mounts", "opened", "patterns", "probe",
-        "program", "store", "trace",
-    },
-    "sink": {"compact", "graph", "guard", "lacking", "lazyparts", "packed", "probe"},
-    "parts": set(),
-    "methods": set(),
-    "preload": set(),
-    "hooks": {"trace"},
-    "lazyparts": set(),
-    "functions": set(),
-    "namer": {"bytecode", "code", "digest", "found", "members"},
-    "session": {
-        "claims", "code", "edited", "files", "functions", "graph", "hooks", "kinds", "lazyparts", "model", "modules", "mounts", "namer",
-        "opened", "outbox", "parts", "patterns", "places", "probe", "refusal", "sink", "sizes", "slow", "source", "statmemo", "store",
-        "stored_code", "trace", "trust", "written",
-    },
-    "answers": {"tabled"},
-    "api": {"answers", "lacking", "programs", "session"},
-    "questions": {"kinds", "tabled", "flows", "key", "model", "program", "refusal", "session", "stock"},
-    "engine": {
-        "bypass", "closures", "code", "guard", "handling", "key", "kin", "model", "namer", "nearest", "options", "request",
-        "session", "sizes",
-    },
-    "decorator": {"engine", "guard", "lazyparts", "methods", "options", "program", "questions", "request", "session"},
-    "cli": {"commands", "exits"},
-    "__main__": {"cli"},
-    # values/
-    "amounts": set(),
-    "owners": set(),
-    "modules": {"methods", "owners"},
-    "flat": set(),
-    "label": {"methods"},
-    "fresh": set(),
-    "sentences": set(),
-    "prompt": set(),
-    "found": {"methods", "modules"},
-    "rules": {"found", "methods", "modules"},
-    "registry": {"found", "hints", "lazy", "methods", "modules", "recipes", "rules"},
-    "arrow": {"found", "rules"},
-    "hints": {"found"},
-    "sharing": {"found", "rules"},
-    "sketch": {"flat", "rules"},
-    "pickler": {"flat", "found", "refused", "sharing"},
-    "recipes": {"arrow", "found", "labelled", "rules"},
-    "labelled": {"found", "rules"},
-    "lazy": {"found"},
-    "refused": {"found", "modules", "rules"},
-    # rows/
-    "wire": {"limited"},
-    "limited": set(),
-    "plain": set(),
-    "shape": {"kinds"},
-    "packed": {"kinds", "model", "wire"},
-    "intake": {"kinds", "model", "moved", "packed", "shape"},
-    "moved": {"model", "wire"},
-    # disk/
-    "trust": set(),
-    "sizes": {"amounts"},
-    "tidy": {"entryfile", "handling", "journal"},
-    "entryfile": {"handling", "mapping", "plain", "trust"},
-    "locks": set(),
-    "mapping": {"handling", "mounts"},
-    "handling": {"trust"},
-    "payload": {"modules"},
-    "owner": {"entryfile"},
-    "extent": {"handling", "locks"},
-    "refusals": {"entryfile", "handling", "places", "trust"},
-    "places": {"handling"},
-    "mounts": set(),
-    "statmemo": {"handling"},
-    "changed": {"payload"},
-    "kept": {"modules", "payload", "wire"},
-    "keeper": set(),
-    "claims": {"handling", "keeper", "owner"},
-    "files": {"handling", "mounts", "statmemo"},
-    "patterns": {"handling", "paths"},
-    "journal": {"handling", "intake", "packed", "shape", "wire"},
-    "mailbox": {"handling", "journal", "shape"},
-    "meta": {"intake", "model", "packed", "places", "shape", "wire"},
-    # reach/
-    "bytecode": set(),
-    "guard": set(),
-    "members": {"methods", "rules"},
-    "facts": {"bytecode"},
-    "dynamic": {"facts", "members", "modules"},
-    "extensions": {"members", "modules"},
-    "asked": {"digest", "members", "rules"},
-    "settings": {"modules"},
-    "patches": {"guard", "members", "methods", "modules", "found", "settings"},
-    "scopes": {"extensions", "guard", "members", "modules", "patches", "pieces"},
-    "imports": {"facts", "guard", "modules", "patches", "scopes"},
-    "notes": {"bytecode", "digest", "hints", "modules"},
-    "pieces": {"digest", "label", "model"},
-    "source": {"bytecode", "digest", "edited", "pieces", "wire"},
-    "edited": {"kinds", "found", "modules"},
-    "atimport": {"outline"},
-    "constants": set(),
-    "outline": set(),
-    "project": {"outline"},
-    "bindings": {"atimport", "constants", "digest", "found", "outline", "pieces", "project"},
-    "toplevel": {"outline"},
-    "written": {"bindings", "constants", "digest", "kinds", "modules", "outline", "owners", "project", "toplevel"},
-    "routes": {"facts", "members", "modules"},
-    "walk": {
-        "asked", "digest", "dynamic", "extensions", "facts", "guard", "imports", "members", "methods", "modules", "notes",
-        "patches", "pieces", "refused", "routes", "found", "scopes", "settings",
-    },
-    "changes": {"model", "pieces", "source"},
-    # recording/
-    "links": {"kinds", "model", "numbers", "packed", "writers"},
-    "writers": {"kinds", "label", "model", "packed"},
-    "renewed": {"kinds", "model", "owner", "packed"},
-    "numbers": {"packed"},
-    "programs": {"handling", "places", "tidy"},
-    "leaving": set(),
-    "endings": {"handling", "leaving", "owners", "programs", "store"},
-    "outbox": {"kinds", "journal", "model", "shape"},
-    "table": {"guard", "intake", "journal", "links", "model", "moved", "packed", "shape", "wire"},
-    "lacking": {"compact", "entryfile", "handling", "meta", "model", "moved", "packed", "places", "table"},
-    "within": {"amounts", "entryfile", "handling", "locks", "meta", "places", "store"},
-    "compact": {"kinds", "handling", "journal", "locks", "model", "packed", "places", "store", "table", "tidy"},
-    "stored_code": {"compact", "edited", "pieces", "places", "source"},
-    # calls/
-    "bypass": {"program", "refusal", "session", "trace"},
-    "deadlock": set(),
-    "loops": set(),
-    "options": {"sizes", "trust"},
-    "config": {"options"},
-    "outputs": {"kinds", "files", "model"},
-    "flows": {"label", "paths"},
-    "given": {"changed", "digest", "flat", "kept", "rules", "sketch"},
-    "nearest": {"digest", "flows", "fresh", "label", "model", "numbers", "places", "renewed"},
-    "motion": {"deadlock", "owner"},
-    "patience": {"motion", "owner"},
-    "waiting": {"deadlock", "patience", "trace"},
-    "closures": {"code", "digest", "members", "model", "modules", "namer", "found"},
-    "inputs": {
-        "kinds", "closures", "code", "flat", "flows", "given", "kept", "model", "namer", "nearest", "numbers", "outputs", "paths", "patterns", "probe",
-        "routes", "trace", "verify",
-    },
-    "kin": {"handling", "journal", "mailbox", "opened", "owner", "session"},
-    "unseen": {"functions", "kinds", "kin", "model", "places", "routes", "session"},
-    "codes": {"code", "digest", "members", "modules", "probe"},
-    "again": {"changed", "kinds", "code", "kept", "model", "refusal", "session", "wire"},
-    "carry": {"kin", "lazyparts", "opened", "options", "places", "refusal", "session", "trace"},
-    "request": {"code", "label", "model", "nearest", "places", "probe", "program", "session", "store", "tidy", "trace", "verify"},
-    "track": {"bypass", "kin", "session", "trace"},
-    "revive": {"kinds", "again", "model", "trace", "verify"},
-    "run": {
-        "kinds", "again", "bypass", "changed", "digest", "entryfile", "flat", "handling", "inputs", "label", "model", "nearest", "opened", "outputs",
-        "payload", "program", "session", "trace", "unseen", "within",
-    },
-    "slow": {"extensions", "hooks", "hot", "imports", "miss", "registry"},
-    "miss": {
-        "bypass", "changes", "claims", "closures", "graph", "key", "loops", "model", "namer", "opened", "paths", "refusal", "revive", "run",
-        "session", "source", "trace",
-        "waiting", "pickler",
-    },
-    # asking/
-    "progress": set(),
-    "holding": {"kinds", "model", "packed"},
-    "unended": {"claims", "owner", "places"},
-    "unplaced": {"numbers", "packed"},
-    "jobs": {"again", "changed", "code", "model", "session", "trace"},
-    "folders": {"kinds", "model", "moved", "packed", "source"},
-    "importer": {"code", "probe", "refusal", "session", "wire"},
-    "child": {"importer", "refusal", "wire"},
-    "imported": {"child", "folders", "importer", "model", "pieces", "refusal"},
-    "declared": {"constants", "options", "outline"},
-    "sources": {
-        "kinds", "probe", "bindings", "changes", "declared", "digest", "facts", "model", "modules", "moved", "outline", "owners", "parts", "pieces",
-        "project", "source", "written",
-    },
-    "stale": {
-        "kinds", "answers", "api", "graph", "holding", "imported", "model", "modules", "packed", "probe", "progress", "refusal", "refusals",
-        "renewed", "session", "sources", "verify",
-    },
-    "causes": {"amounts", "model"},
-    "plan": {"amounts", "model", "progress", "prompt", "session", "stale", "verify"},
-    "refresh": {
-        "again", "code", "jobs", "model", "numbers", "plan", "probe", "program", "progress", "prompt", "refusal", "session", "stale",
-        "verify",
-    },
-    # upkeep/
-    "stock": {"entryfile", "meta", "moved", "options", "packed", "places", "progress", "store", "tidy"},
-    "examine": {
-        "entryfile", "files", "graph", "handling", "locks", "meta", "model", "moved", "places", "programs", "source",
-        "statmemo", "store", "table", "wire",
-    },
-    "aside": {"examine", "handling", "model", "places", "trust"},
-    "rewrite": {"examine", "graph", "journal", "locks", "packed", "wire"},
-    "forget": {"examine", "rewrite", "session"},
-    "leftovers": {"kinds", "programs", "claims", "handling", "model", "owner", "packed", "places", "session", "stock", "store"},
-    "trial": {"again", "claims", "files", "given", "guard", "model", "payload", "refusal", "session", "statmemo", "store", "trace"},
-    "maintain": {
-        "programs", "amounts", "compact", "sizes", "within", "forget", "leftovers", "places", "refusal", "session",
-        "stock", "store",
-    },
-    "check": {"amounts", "examine", "model", "places", "stock", "store", "trial"},
-    "repair": {
-        "amounts", "aside", "check", "claims", "compact", "entryfile", "examine", "handling", "leftovers", "meta", "model",
-        "owner", "packed", "payload", "places", "progress", "refusal", "rewrite", "session", "stock", "store",
-    },
-    # drawing/
-    "bands": set(),
-    "layers": set(),
-    "letters": set(),
-    "origins": {"export", "letters"},
-    "captions": {"amounts", "export", "letters", "origins"},
-    "layout": {"bands", "layers"},
-    "scene": {"captions", "export", "letters"},
-    "themes": {"captions"},
-    "room": {"layout"},
-    "canvas": {"captions", "layout", "scene", "themes"},
-    "picture": {"bands", "canvas", "captions", "layout", "room", "scene", "themes"},
-    # forms/
-    "notebook": {"amounts", "export"},
-    "grouped": {"amounts", "export"},
-    "tabled": {"amounts", "export", "grouped", "handling", "letters", "model", "notebook"},
-    "provenance": {"__init__", "export"},
-    "crate": {"export", "provenance"},
-    "page": {"amounts", "api", "captions", "packing", "stale"},
-    "packing": {"captions", "causes", "export", "letters", "model"},
-    "show": {"api", "captions", "crate", "export", "notebook", "plot", "provenance", "stale"},
-    "view": {"amounts", "api", "captions", "model", "notebook", "scene", "show", "stale"},
-    # commands/
-    "commands": {
-        "kinds", "__init__", "amounts", "api", "causes", "changed", "check", "crate", "exits", "export", "files", "graph", "grouped",
-        "handling", "imported", "jobs", "lacking", "maintain", "model", "options", "owner", "page", "plan",
-        "progress", "provenance", "refresh", "repair", "session", "show", "stale", "statmemo", "stock", "unended",
-        "unplaced",
-    },
+LAYERS = "errors < core, values < store < code, graph < calls < session < decorator < staleness, maintain < views < __init__ < cli"
+ROOMS = {  # of today's folders, and of modules that stand by themselves
+    "core": "core", "values": "values", "disk": "store", "rows": "store", "reach": "code", "recording": "graph", "calls": "calls",
+    "asking": "staleness", "upkeep": "maintain", "drawing": "views", "forms": "views", "commands": "cli",
+    "errors": "errors", "model": "core", "lazyparts": "core", "digest": "values", "paths": "values", "key": "values", "methods": "values",
+    "store": "store", "code": "code", "namer": "code", "graph": "graph", "hot": "calls", "probe": "calls", "functions": "calls",
+    "parts": "calls", "refusal": "calls", "program": "calls", "session": "session", "preload": "session", "decorator": "decorator",
+    "engine": "decorator", "questions": "decorator", "answers": "decorator", "api": "staleness", "plot": "views", "export": "views",
+    "__init__": "__init__", "cli": "cli", "exits": "cli", "__main__": "cli",
 }  # fmt: skip
-
-# imports inside a function that close a loop on purpose: (importer, imported)
-LATE = {
-    ("session", "slow"),  # made when a call is no hit
-    ("answers", "tabled"),  # reached only when somebody looks at an answer
-    ("questions", "tabled"),  # likewise, at a cached function
-    ("model", "notebook"),  # reached only when a notebook shows a record
-    ("provenance", "__init__"),  # for the version
-}
+LEVEL = {room: level for level, rooms in enumerate(LAYERS.split(" < ")) for room in rooms.split(", ")}
 
 # the parts of cachepy that dask_plugin may use
 PUBLIC_TO_DASK = {
-    "__init__", "api", "carry", "codes", "engine", "errors", "graph", "guard", "hooks", "jobs", "kinds", "methods", "model", "program", "session", "sink",
-    "trace", "wire",
-}
+    "__init__", "api", "carry", "codes", "current", "engine", "errors", "frame", "graph", "guard", "hooks", "jobs", "kinds", "methods",
+    "model", "ports", "posting", "program", "reasons", "recorder", "revision", "session", "state", "wire",
+}  # fmt: skip
 
 HEAVY = {"dask", "distributed", "matplotlib", "networkx", "numpy", "pandas", "pyarrow", "polars"}
 NOT_AT_IMPORT = HEAVY | {"dask_plugin", "inspect", "dataclasses", "rich", "click", "yaml", "cloudpickle"}
@@ -339,9 +79,9 @@ def part_of(name: str) -> str:
     return "commands" if name.startswith("commands.") else name.rpartition(".")[2]
 
 
-def folder_of(name: str) -> str:
-    """The folder of a module; one on the top level stands for itself."""
-    return name.partition(".")[0]
+def room_of(name: str) -> str:
+    """The room that a module is in."""
+    return ROOMS[name.partition(".")[0]]
 
 
 def module_of(dotted: str) -> str:
@@ -359,45 +99,27 @@ def parts_of_cachepy(names: set[Import]) -> set[str]:
     return {part_of(name) for name in modules_meant(names)}
 
 
-def without_late(graph: dict[str, set[str]]) -> dict[str, set[str]]:
-    return {name: {other for other in others if (name, other) not in LATE} for name, others in graph.items()}
-
-
 CACHEPY = modules("cachepy")
 DASK_PLUGIN = modules("dask_plugin")
 
 
+def used_by(name: str) -> set[str]:
+    """The modules that one imports, wherever it does so, and for types too."""
+    found = modules_meant(imports(CACHEPY[name].read_text(encoding="utf-8"), "cachepy", typing_too=True))
+    return found - {name}
+
+
 @pytest.mark.parametrize("name", CACHEPY)
-def test_cachepy_imports_as_listed(name):
-    part = part_of(name)
-    assert part in ALLOWED, f"cachepy/{name}.py is new: say in ALLOWED what it may import"
-    used = parts_of_cachepy(imports(CACHEPY[name].read_text(encoding="utf-8"), "cachepy"))
-    extra = used - ALLOWED[part] - {"errors", part}
-    assert not extra, f"cachepy/{name}.py must not import {sorted(extra)}"
+def test_a_room_imports_itself_and_what_stands_to_its_left(name):
+    mine = room_of(name)
+    assert all(room == mine or LEVEL[room] < LEVEL[mine] for room in map(room_of, used_by(name)))
 
 
-def test_imports_run_one_way():
-    used: dict[str, set[str]] = {}
-    for name, path in CACHEPY.items():
-        part = part_of(name)
-        found = parts_of_cachepy(imports(path.read_text(encoding="utf-8"), "cachepy"))
-        used.setdefault(part, set()).update(found - {part})
+def test_no_modules_import_each_other():
     try:
-        TopologicalSorter(without_late(used)).prepare()
+        TopologicalSorter({name: used_by(name) for name in CACHEPY if room_of(name) != "cli"}).prepare()
     except CycleError as error:
         pytest.fail(f"modules import each other: {' -> '.join(error.args[1])}")
-
-
-def test_imports_between_folders_run_one_way():
-    used: dict[str, set[str]] = {}
-    for name, path in CACHEPY.items():
-        meant = modules_meant(imports(path.read_text(encoding="utf-8"), "cachepy"))
-        found = {folder_of(other) for other in meant if (part_of(name), part_of(other)) not in LATE}
-        used.setdefault(folder_of(name), set()).update(found - {folder_of(name)})
-    try:
-        TopologicalSorter(used).prepare()
-    except CycleError as error:
-        pytest.fail(f"folders import each other: {' -> '.join(error.args[1])}")
 
 
 def test_the_map_names_every_module():
@@ -417,10 +139,6 @@ def test_a_folder_says_what_it_holds(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     assert ast.get_docstring(tree)
     assert path.parent.name == "commands" or len(tree.body) == 1, "importing one module must not load its neighbours"
-
-
-def test_the_rules_themselves_run_one_way():
-    TopologicalSorter(without_late(ALLOWED)).prepare()
 
 
 @pytest.mark.parametrize("name", CACHEPY)
@@ -543,7 +261,7 @@ def test_a_first_hit_is_light(tmp_path):
     statement = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import program"
     imported_by(statement)
     loaded = imported_by(statement) - imported_by("pass")
-    assert "cachepy.verify" in loaded and "cachepy.calls.miss" not in loaded
+    assert "cachepy.core.verify" in loaded and "cachepy.calls.miss" not in loaded
     assert not sorted(name for name in loaded if name.split(".")[0] in {*NOT_AT_IMPORT, *NOT_AT_A_HIT})
 
 

@@ -13,16 +13,15 @@ from cachepy.model import Dep, Event, Trace
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from typing import Protocol
+    from typing import Any, Protocol
 
-    from cachepy.code import Reach
     from cachepy.core.world import World
 
     class Probe(World, Protocol):
         """What a verification may ask; every answer is for the whole verification."""
 
         several: set[str]  # calls that have more than one run stored
-        reaches: list[Reach]  # of the code that was looked at
+        reaches: list[Any]  # of the code that was looked at
 
         def events(self, call: str, roots: Sequence[str]) -> Iterable[Event]: ...
 

@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import os
 import time
-from errno import ENOENT
 
-from cachepy.calls.options import Options, cache_default_dir
 from cachepy.core.progress import Bar
 from cachepy.disk.entryfile import EntryFile
 from cachepy.disk.meta import rows_of
 from cachepy.disk.places import ENTRY
 from cachepy.disk.tidy import is_ours
-from cachepy.errors import EntryError, OtherFormatError, UsageError
+from cachepy.errors import EntryError, OtherFormatError
 from cachepy.rows.moved import moved_event
 from cachepy.rows.packed import row_of, unpack
 from cachepy.store import Store
 
-__all__ = ["Stock", "age_of", "is_ours", "root_of", "scan", "size_of", "state_of", "stock"]
+__all__ = ["Stock", "age_of", "is_ours", "scan", "size_of", "state_of", "stock"]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,18 +94,6 @@ def stock(root: str) -> Iterator[Stock]:
 def scan(root: str) -> Iterator[tuple[str, Event | None]]:
     """Each entry's path with its newest event; None for one that is damaged."""
     return ((each.path, next(iter(each.events), None)) for each in stock(root))
-
-
-def root_of(cache_dir: str | os.PathLike[str] | None) -> str:
-    """The absolute path of a cache directory; UsageError if it is none, FileNotFoundError if nothing is there."""
-    if cache_dir is not None:
-        Options(cache_dir=cache_dir)  # complains
-    root = cache_default_dir() if cache_dir is None else os.path.abspath(os.fspath(cache_dir))
-    if os.path.exists(root) and not os.path.isdir(root):
-        raise UsageError(f"{root} is a file, not a cache directory")
-    if not os.path.exists(root):
-        raise FileNotFoundError(ENOENT, "there is no cache directory", root)
-    return root
 
 
 def state_of(path: str) -> Stamp:
