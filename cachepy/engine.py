@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachepy.calls.miss import Uncached
+    from cachepy.core.ports import Stored
     from cachepy.core.verify import Verifier
     from cachepy.digest import Found
-    from cachepy.store import Stored
 
     Key = tuple[State, tuple[Any, ...], str, Found | None]  # with the bound values, and what was found in them
 

@@ -42,11 +42,11 @@ if TYPE_CHECKING:
     from cachepy.calls.function import Function
     from cachepy.calls.request import Request
     from cachepy.calls.state import State
+    from cachepy.core.ports import Store, Stored
     from cachepy.core.verify import Verifier
     from cachepy.disk.entryfile import Stamp
     from cachepy.disk.files import Identity
     from cachepy.model import Dep, Event
-    from cachepy.store import Stored
 
 _NEVER = Era(is_over=True)
 _TRIALS = 5  # of which the quickest tells what a hit costs
@@ -141,7 +141,8 @@ class Hot:
         return not self.environ or all(os.environ.get(name) == value for name, value in self.environ)
 
     def _load(self, session: State) -> Any:
-        return session.store(self.event.root).value(self.id, self.stored, self.index)
+        store: Store = session.store(self.event.root)
+        return store.value(self.id, self.stored, self.index)
 
 
 class Home:

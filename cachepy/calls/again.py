@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from cachepy.disk.kept import Arguments
 
     Sources = dict[str, tuple[str, str] | None]
+    from cachepy.core.ports import Store, Stored
     from cachepy.model import Event
-    from cachepy.store import Stored
 
 
 def how(shared: bool, arguments: bytes | None) -> bytes:
@@ -59,7 +59,7 @@ class Again:
 
     def _how(self) -> tuple[bool, bytes | None]:
         try:
-            store = self.session.store(self.event.root)
+            store: Store = self.session.store(self.event.root)
             stored, index = self._stored(self.event)
             shared, data = wire.loads(store.how(self.event.id, stored, index))
         except (EntryError, OSError, TypeError, ValueError):
@@ -68,10 +68,11 @@ class Again:
 
     def _stored(self, event: Event) -> tuple[Stored, int]:
         """Where a run is stored; EntryError if it is not."""
-        stored = self.session.store(event.root).look(event.id)
-        for index, each in enumerate(stored.events if stored is not None else ()):
-            if each.run == event.run:
-                return stored, index  # type: ignore[return-value]  # it has events, so it is one
+        store: Store = self.session.store(event.root)
+        stored: Stored | None = store.look(event.id)
+        runs = [each.run for each in stored.events] if stored is not None else []
+        if stored is not None and event.run in runs:
+            return stored, runs.index(event.run)
         raise EntryError(f"this run of {event.title} is no longer stored")
 
     def arguments(self) -> Arguments:
@@ -93,12 +94,12 @@ class Again:
             return None
         known = [(e.root, e.id) for e in self.session.graph.with_result(digest)]
         for root, call in filter(None, [self._sources.get(digest), *known]):
-            store = self.session.store(root)
+            store: Store = self.session.store(root)
             try:
                 stored = store.look(call)
                 for index, event in enumerate(stored.events if stored is not None else ()):
                     if event.trace.result == digest:
-                        return meant(store.value(call, stored, index))  # type: ignore[arg-type]  # it has events
+                        return meant(store.value(call, stored, index))
             except (EntryError, OSError):
                 continue
         raise EntryError("the result of another call that it was given is no longer stored")

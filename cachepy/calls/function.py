@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from cachepy.core.ports import Store
     from cachepy.digest import Found
     from cachepy.namer import Namer
-    from cachepy.store import Store
 
 _COROUTINE = 0x80
 

@@ -19,7 +19,6 @@ from cachepy.model import BELOW, title_of
 from cachepy.probe import LiveProbe
 from cachepy.program import is_at_top, note
 from cachepy.refusal import refuse
-from cachepy.store import Stored
 from cachepy.values.label import label_of
 
 TYPE_CHECKING = False
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from cachepy.code import Reach, Target
     from cachepy.core.call import Execution, Flags, Hit
     from cachepy.core.frame import Caller
-    from cachepy.core.ports import Recorder
+    from cachepy.core.ports import Recorder, Stored
     from cachepy.digest import Found
     from cachepy.disk.claims import Claim
     from cachepy.disk.kept import Arguments
@@ -106,7 +105,8 @@ class Request(Call):
 
     def look(self) -> Stored | None:
         try:
-            return self.store.look(self.id, self.path)
+            stored: Stored | None = self.store.look(self.id, self.path)
+            return stored
         except EntryReplacedError:
             return None
         except (EntryError, OSError) as error:

@@ -165,7 +165,7 @@ class Run(Execution):
             if request.store.added >= request.store.step:
                 from cachepy.recording.within import hold_below
 
-                hold_below(request.store, self.session, request.id)
+                hold_below(self.session.store(request.store.root), self.session, request.id)
         unlink(request.store.unended_path(request.id))  # the sign that it failed before
         return stored
 
@@ -193,7 +193,7 @@ class Run(Execution):
 
     def _keep_code(self) -> None:
         for reach in self.inputs.reaches:
-            self.session.stored_code.keep(self.call.store, reach.digest, reach.pieces)
+            self.session.stored_code.keep(self.session.store(self.call.store.root), reach.digest, reach.pieces)
 
     def _result(self, payload: Payload, flat: bytes | None) -> tuple[str, set[str]]:
         """The digest of the result, and the paths that it names."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
     from cachepy.core.revision import Era
@@ -31,6 +31,86 @@ class Recorder(Protocol):
     def hit(self, event: Event, chosen: dict[str, Event], several: set[str]) -> None: ...
 
     def fold_below(self, event: Event, *, anew: bool) -> None: ...
+
+
+class Stored(Protocol):
+    """What one cache has of a call: its runs, newest first."""
+
+    events: list[Event]
+    files: list[str]  # the name of the value of each
+    stamp: tuple[int, ...]  # as long as it is the same, so is what is stored
+    hot: dict[int, bytes]  # values that are at hand, pickled
+
+
+class Store(Protocol):
+    """One cache: the stored runs of calls, each with its value.
+
+    Whoever looks gets an `EntryError` of what is damaged, an `OSError` of what cannot be read or written.
+    """
+
+    root: str
+    entries: str  # how the names of entries begin
+    runs: str  # likewise of mailboxes
+    memo_file: str  # where digests of files are kept
+    most: int | None  # bytes that it may have
+    added: int  # bytes, since that was looked at
+    step: int  # bytes, from which on it is
+    is_ready: bool  # whether `prepare` has nothing to do
+
+    def look(self, call: str, path: str = "") -> Any:
+        """What is stored of a call, as `Stored`; None if nothing is."""
+
+    def value(self, call: str, stored: Any, index: int) -> Any:
+        """The value of one of the runs; each time another object."""
+
+    def how(self, call: str, stored: Any, index: int) -> bytes:
+        """How it was called, as given to `put`."""
+
+    def may_have(self, call: str, path: str) -> bool:
+        """Whether something may be stored: of a missing call this tells sooner than a look."""
+
+    def put(self, event: Event, payload: Any, call: bytes = b"", claim: Any = None, path: str = "") -> Event:
+        """Store a value with its event as the newest run of its call; the event as it is stored."""
+
+    def prepare(self, call: str) -> None:
+        """Make what a claim and an entry need."""
+
+    def forget(self, call: str) -> None:
+        """Remove all that is stored of a call."""
+
+    def path_of(self, call: str) -> str:
+        """By what name the fast path looks whether anything changed; for claims, too."""
+
+    def unended_path(self, call: str) -> str:
+        """The sign of a body that did not come to its end."""
+
+    def last_valid(self, events: Sequence[Event]) -> Event:
+        """Of some runs of a call the one that was last seen to hold."""
+
+    def mark_used(self, paths: Iterable[str]) -> None:
+        """These were used now, for those who make room."""
+
+    def codes(self, digest: str) -> list[bytes]:
+        """What is kept of a code digest."""
+
+    def close(self) -> None:
+        """Close what is open."""
+
+
+class Claims(Protocol):
+    """Who runs which call: claims save work, and never correctness."""
+
+    def acquire(self, path: str, prepare: Callable[[], None] | None = None) -> Any:
+        """Take the claim; None while another one has it."""
+
+    def release(self, claim: Any, aside: str = "") -> None:
+        """Give it back; aside: the name of a sign that it leaves."""
+
+    def is_held(self, path: str) -> bool:
+        """Whether somebody has it."""
+
+    def is_of_this_thread(self, path: str) -> bool:
+        """Whether this thread has it: it would wait for itself."""
 
 
 class Watched(Protocol):
