@@ -7,7 +7,7 @@ Names are loaded when they are first used: importing cachepy costs next to nothi
 
 from __future__ import annotations
 
-from cachepy.core import above
+from cachepy import lazyparts
 
 __version__ = "0.1.0"
 
@@ -183,8 +183,8 @@ def _later(home: str, name: str) -> Callable[..., object]:
     return get
 
 
-above.version = __version__
-above.give(
+lazyparts.give(
+    version=lambda: __version__,
     session=_later("session", "Session"),
     end=_later("calls.endings", "end"),
     cells=_later("calls.endings", "watch_cells"),

@@ -5,7 +5,7 @@ Loaded from a pickle they are what they were, so that a stored one is the same a
 
 from __future__ import annotations
 
-from cachepy.core import above
+from cachepy import lazyparts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ class Answer(_Base):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        text: str = above.get("answer", self)
+        text: str = lazyparts.get("answer", self)
         return text
 
     def _repr_html_(self) -> str:
-        html: str = above.get("answer_html", self)
+        html: str = lazyparts.get("answer_html", self)
         return html
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:

@@ -16,7 +16,7 @@ from os import F_OK, access, stat
 from time import perf_counter, time, time_ns
 from weakref import ref
 
-from cachepy.calls.telling import tell
+from cachepy.calls.request import tell
 from cachepy.code import cached_target
 from cachepy.core.current import caller, here
 from cachepy.core.kinds import KINDS

@@ -1,4 +1,7 @@
-"""Parts of an object that are made, and imported, when somebody asks for them: most programs find all their results.
+"""Parts that are made, and imported, when somebody asks for them: most programs find all their results.
+
+Also what lower rooms get from those above them, which they may not import: views, the session, a program's end.
+``cachepy/__init__`` gives it, by names.
 
 One lock for all: two threads get the same part.
 """
@@ -70,3 +73,16 @@ def keep_forks_out() -> None:
     """A fork waits until no thread is in the midst of an import: its child would wait for that thread for ever."""
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=making.acquire, after_in_parent=making.release, after_in_child=making.release)
+
+
+_given: dict[str, Callable[..., Any]] = {}
+
+
+def give(**makers: Callable[..., Any]) -> None:
+    """From now on these are there for those below."""
+    _given.update(makers)
+
+
+def get(name: str, *args: object) -> Any:
+    """What one of them makes."""
+    return _given[name](*args)

@@ -11,7 +11,7 @@ from _operator import attrgetter
 
 from xxhash import xxh3_128_hexdigest
 
-from cachepy.core import above
+from cachepy import lazyparts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Record:
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         """What a notebook shows."""
-        bundle: dict[str, str] = above.get("record", self)
+        bundle: dict[str, str] = lazyparts.get("record", self)
         return bundle
 
     def _repr_html_(self) -> str:

@@ -12,7 +12,7 @@ import sys
 import time
 from _thread import get_ident
 
-from cachepy.core import above
+from cachepy import lazyparts
 from cachepy.core.current import NOBODY, here
 from cachepy.core.frame import working_dir
 
@@ -92,7 +92,7 @@ class Program:
 
             atexit.register(_end)
             if "IPython" in sys.modules:
-                above.get("cells", self)
+                lazyparts.get("cells", self)
 
     def enter(self, store: Store) -> Place:
         """The first call of a cache directory."""
@@ -193,7 +193,7 @@ def _main_frame(top: Any) -> Any:
 def _end() -> None:
     """The process ends; what cannot be written then is not concluded."""
     try:
-        above.get("end", program)
+        lazyparts.get("end", program)
     except Exception:
         return
     finally:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from cachepy import lazyparts
 from cachepy.calls.state import current_session
-from cachepy.core import above
 from cachepy.core.kinds import CODES
 from cachepy.errors import UndigestableError, UsageError
 from cachepy.key import culprit
@@ -168,7 +168,7 @@ class Questions:
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         """What a notebook shows of the function."""
-        bundle: dict[str, str] = above.get("function", self._call)
+        bundle: dict[str, str] = lazyparts.get("function", self._call)
         return bundle
 
     def __repr__(self) -> str:

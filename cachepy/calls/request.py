@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import sys
 
-from cachepy.calls import loops
 from cachepy.calls.bypass import Bypass, bypass
 from cachepy.calls.state import State
-from cachepy.calls.telling import tell
 from cachepy.code import cached_target, identity_of
 from cachepy.core.call import Call
 from cachepy.core.current import caller
+from cachepy.core.frame import Frame, working_dir
+from cachepy.core.kinds import KINDS
+from cachepy.core.opened import Crowd
 from cachepy.core.verify import Verifier
-from cachepy.disk.places import CLAIM, ENTRY, UNENDED
+from cachepy.disk.places import CLAIM, ENTRY, UNENDED, root_of_run
 from cachepy.errors import CacheWriteWarning, EntryError, EntryReplacedError, unwritable
-from cachepy.model import BELOW, title_of
+from cachepy.model import BELOW, CALL, ROOT, Dep, title_of
 from cachepy.probe import LiveProbe
 from cachepy.program import is_at_top, note
 from cachepy.refusal import refuse
@@ -179,14 +180,15 @@ class Request(Call):
         return self._may_cut_off(flags) and bool(self.session.slow.cuts_off(self))
 
     async def cutoff_async(self, flags: Flags) -> bool:
-        return self._may_cut_off(flags) and await loops.in_thread(self.session.slow.cuts_off, self)
+        slow = self.session.slow
+        return self._may_cut_off(flags) and bool(await slow.in_thread(slow.cuts_off, self))
 
     def _may_cut_off(self, flags: Flags) -> bool:
         """Whether there is a stored run that calls below may make fresh; only who holds the claim tries."""
         return self.stored is not None and self.claim is not None and flags.may_hit
 
     async def pause_async(self, seconds: float) -> bool:
-        return await loops.sleep(seconds)
+        return bool(await self.session.slow.sleep(seconds))
 
     def execution(self, flags: Flags) -> Execution:
         return self.session.slow.Run(self, flags)  # type: ignore[no-any-return]  # likewise
@@ -229,3 +231,31 @@ class Request(Call):
             logger.info("%s", line, extra={"cachepy_outcome": outcome, "cachepy_id": self.id})
         else:
             print(line, file=sys.stderr)  # noqa: T201 - who asks for it means to see it
+
+
+def tell(session: State, caller: Caller, event: Event) -> None:
+    """Whoever may have made the call is told; only who surely did gets an edge."""
+    if type(caller) is not Crowd:
+        _tell(session, caller, event, CALL)
+        return
+    for frame in caller.frames:
+        _tell(session, frame, event, BELOW)
+
+
+def _tell(session: State, frame: Caller, event: Event, kind: str) -> None:
+    if isinstance(frame, Frame) and frame.cwd != working_dir():
+        _add_files_of_elsewhere(session, frame, event.id)
+    if root_of_run(frame.mailbox) != event.root:
+        frame.add(Dep(ROOT, event.root, None))
+    frame.add(Dep(kind, event.id, event.trace.effect))
+
+
+def _add_files_of_elsewhere(session: State, frame: Frame, call: str) -> None:
+    """The caller changed the working directory before it called: below, relative names mean other files."""
+    world = LiveProbe(session)
+    for event in session.stores.events(call)[:1]:
+        for each in session.stores.subtree(event):
+            for dep in each.trace.deps:
+                kind, path = KINDS[dep.kind].elsewhere(dep.name) or ("", "")
+                if kind:
+                    frame.add(Dep(kind, path, KINDS[kind].now(path, world)))

@@ -9,6 +9,7 @@ import cachepy.core.hooks
 import cachepy.reach.extensions
 import cachepy.reach.imports
 import cachepy.values.registry  # noqa: F401 - see above
+from cachepy.calls.loops import in_thread, sleep
 from cachepy.calls.miss import Uncached, cuts_off, turn
 from cachepy.calls.run import Run
 from cachepy.hot import Hots, cost_of, heat
@@ -18,6 +19,8 @@ class Slow:
     """The steps behind the fast ones, by their names."""
 
     turn = staticmethod(turn)
+    sleep = staticmethod(sleep)
+    in_thread = staticmethod(in_thread)
     cuts_off = staticmethod(cuts_off)
     Run = Run
     Uncached = Uncached

@@ -5,7 +5,7 @@ There is one default, made at the first call; tests replace it with `use_session
 
 from __future__ import annotations
 
-from cachepy.core import above
+from cachepy import lazyparts
 from cachepy.errors import UsageError
 from cachepy.lazyparts import is_made, making
 
@@ -205,7 +205,7 @@ def current_session() -> State:
     if _default is None:
         with making:
             if _default is None:
-                _default = above.get("session")
+                _default = lazyparts.get("session")
     return _default
 
 

@@ -4,8 +4,8 @@
                                  -> claim -> find again -> cutoff -> run the body -> store -> tell -> record
 
 `Path` is a function, `Call` one call of it on its way to a stored value, `Miss` what goes on where none holds, and
-`Execution` one run of the body.  What is left open here is said by those who know the kind of function (see `calls`):
-the methods that only raise.  What is asked of the rest of the house stands in `ports`.
+`Execution` one run of the body.  What is left open here is said by those who know the kind of function (see `calls`).
+What is asked of the rest of the house stands in `ports`.
 
 Three orders matter.  A value is digested and stored before its record, so that no record speaks of what is not there.
 A caller hears of a call after that is stored, and before the record.  The claim is given back last, whatever happens.
@@ -110,33 +110,34 @@ class Path:
         hit = call.find() if flags.may_hit and call.may_be_stored() else None
         return hit if hit is not None else self.missed(call, flags)
 
-    def flags_of(self, kwargs: dict[str, Any]) -> Flags:
-        """The options of the call, which are no arguments of the function."""
-        raise NotImplementedError
+    if TYPE_CHECKING:  # what is left open
+        def flags_of(self, kwargs: dict[str, Any]) -> Flags:
+            """The options of the call, which are no arguments of the function."""
+            raise NotImplementedError
 
-    def key_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Which call it is; TypeError if the arguments do not fit, UndigestableError if they have no key."""
-        raise NotImplementedError
+        def key_of(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            """Which call it is; TypeError if the arguments do not fit, UndigestableError if they have no key."""
+            raise NotImplementedError
 
-    def shallow_hit(self, key: Any) -> Hit | None:
-        """A hit of what was one before in this process, if nothing at all has changed: the fast path."""
-        raise NotImplementedError
+        def shallow_hit(self, key: Any) -> Hit | None:
+            """A hit of what was one before in this process, if nothing at all has changed: the fast path."""
+            raise NotImplementedError
 
-    def call_of(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
-        """The call on its way."""
-        raise NotImplementedError
+        def call_of(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+            """The call on its way."""
+            raise NotImplementedError
 
-    def missed(self, call: Call, flags: Flags) -> Way:
-        """Nothing that is stored holds: a `Miss`."""
-        raise NotImplementedError
+        def missed(self, call: Call, flags: Flags) -> Way:
+            """Nothing that is stored holds: a `Miss`."""
+            raise NotImplementedError
 
-    def uncached(self, error: Exception) -> Way:
-        """The way without the cache."""
-        raise NotImplementedError
+        def uncached(self, error: Exception) -> Way:
+            """The way without the cache."""
+            raise NotImplementedError
 
-    def past(self, error: Exception) -> Way:
-        """The way past a cache that does not work."""
-        raise NotImplementedError
+        def past(self, error: Exception) -> Way:
+            """The way past a cache that does not work."""
+            raise NotImplementedError
 
 
 # ---------------------------------------------------------------- one call, on its way to a stored value
@@ -190,75 +191,76 @@ class Call:
             fill()
         return hit
 
-    def may_be_stored(self) -> bool:
-        """Whether there may be a stored run: of a missing one this tells sooner than a look."""
-        raise NotImplementedError
+    if TYPE_CHECKING:  # what is left open
+        def may_be_stored(self) -> bool:
+            """Whether there may be a stored run: of a missing one this tells sooner than a look."""
+            raise NotImplementedError
 
-    def look(self) -> Any:
-        """What is stored; None also of what cannot be read."""
-        raise NotImplementedError
+        def look(self) -> Any:
+            """What is stored; None also of what cannot be read."""
+            raise NotImplementedError
 
-    def verifier(self) -> Verifier:
-        """Looks at the world as this call sees it."""
-        raise NotImplementedError
+        def verifier(self) -> Verifier:
+            """Looks at the world as this call sees it."""
+            raise NotImplementedError
 
-    def load(self, stored: Any, index: int) -> tuple[Any, Callable[[], None] | None] | None:
-        """The value, and what changes the arguments as the body did; None if it cannot be loaded."""
-        raise NotImplementedError
+        def load(self, stored: Any, index: int) -> tuple[Any, Callable[[], None] | None] | None:
+            """The value, and what changes the arguments as the body did; None if it cannot be loaded."""
+            raise NotImplementedError
 
-    def caller(self) -> Caller | None:
-        """Who makes the call."""
-        raise NotImplementedError
+        def caller(self) -> Caller | None:
+            """Who makes the call."""
+            raise NotImplementedError
 
-    def tell(self, event: Event, frame: Caller | None) -> None:
-        """The caller, if there is one, depends on this call."""
-        raise NotImplementedError
+        def tell(self, event: Event, frame: Caller | None) -> None:
+            """The caller, if there is one, depends on this call."""
+            raise NotImplementedError
 
-    def recorder(self) -> Recorder:
-        """Who takes ended calls."""
-        raise NotImplementedError
+        def recorder(self) -> Recorder:
+            """Who takes ended calls."""
+            raise NotImplementedError
 
-    def served(self, stored: Any, index: int, verifier: Verifier, frame: Caller | None, *, is_filled: bool) -> None:
-        """What there is to do after a hit: see `shallow_hit`."""
-        raise NotImplementedError
+        def served(self, stored: Any, index: int, verifier: Verifier, frame: Caller | None, *, is_filled: bool) -> None:
+            """What there is to do after a hit: see `shallow_hit`."""
+            raise NotImplementedError
 
-    # -- the steps of a call that is no hit
+        # -- the steps of a call that is no hit
 
-    def refuse(self) -> None:
-        """Raise if it must not run here."""
-        raise NotImplementedError
+        def refuse(self) -> None:
+            """Raise if it must not run here."""
+            raise NotImplementedError
 
-    def turn(self, flags: Flags, *, blocks: bool) -> Iterator[float]:
-        """Take the claim, or find what another one ran meanwhile; the pauses until then, in seconds."""
-        raise NotImplementedError
+        def turn(self, flags: Flags, *, blocks: bool) -> Iterator[float]:
+            """Take the claim, or find what another one ran meanwhile; the pauses until then, in seconds."""
+            raise NotImplementedError
 
-    def cutoff(self, flags: Flags) -> bool:
-        """Make stale calls below again; whether there is a hit then."""
-        raise NotImplementedError
+        def cutoff(self, flags: Flags) -> bool:
+            """Make stale calls below again; whether there is a hit then."""
+            raise NotImplementedError
 
-    def cutoff_async(self, flags: Flags) -> Awaitable[bool]:
-        """The same without blocking the loop."""
-        raise NotImplementedError
+        def cutoff_async(self, flags: Flags) -> Awaitable[bool]:
+            """The same without blocking the loop."""
+            raise NotImplementedError
 
-    def pause_async(self, seconds: float) -> Awaitable[bool]:
-        """Wait without blocking the loop; whether it goes on."""
-        raise NotImplementedError
+        def pause_async(self, seconds: float) -> Awaitable[bool]:
+            """Wait without blocking the loop; whether it goes on."""
+            raise NotImplementedError
 
-    def execution(self, flags: Flags) -> Execution:
-        """The body is about to run."""
-        raise NotImplementedError
+        def execution(self, flags: Flags) -> Execution:
+            """The body is about to run."""
+            raise NotImplementedError
 
-    def body(self) -> Any:
-        """What runs, with the arguments as they came."""
-        raise NotImplementedError
+        def body(self) -> Any:
+            """What runs, with the arguments as they came."""
+            raise NotImplementedError
 
-    def past(self, error: Exception) -> Body:
-        """The way past a cache that does not work."""
-        raise NotImplementedError
+        def past(self, error: Exception) -> Body:
+            """The way past a cache that does not work."""
+            raise NotImplementedError
 
-    def release(self, *, is_unended: bool = False) -> None:
-        """Give the claim back; is_unended: the body did not come to its end, and a sign of that stays."""
-        raise NotImplementedError
+        def release(self, *, is_unended: bool = False) -> None:
+            """Give the claim back; is_unended: the body did not come to its end, and a sign of that stays."""
+            raise NotImplementedError
 
 
 class Miss:
@@ -387,38 +389,39 @@ class Execution:
         except Exception:  # the next hit will
             return
 
-    def close(self, error: object) -> None:
-        """The body has ended: nothing is added to the frame any more, except what nobody saw."""
-        raise NotImplementedError
+    if TYPE_CHECKING:  # what is left open
+        def close(self, error: object) -> None:
+            """The body has ended: nothing is added to the frame any more, except what nobody saw."""
+            raise NotImplementedError
 
-    def holds(self) -> bool:
-        """Whether all that it depends on is what it was when it was looked at."""
-        raise NotImplementedError
+        def holds(self) -> bool:
+            """Whether all that it depends on is what it was when it was looked at."""
+            raise NotImplementedError
 
-    def may_store(self, elapsed: float) -> bool:
-        """Whether nothing else speaks against it."""
-        raise NotImplementedError
+        def may_store(self, elapsed: float) -> bool:
+            """Whether nothing else speaks against it."""
+            raise NotImplementedError
 
-    def store(self, elapsed: float) -> Event | None:
-        """Store the value with its trace; None if that cannot be, which has been said then."""
-        raise NotImplementedError
+        def store(self, elapsed: float) -> Event | None:
+            """Store the value with its trace; None if that cannot be, which has been said then."""
+            raise NotImplementedError
 
-    def stored(self, event: Event) -> None:
-        """What there is to do after it was recorded."""
-        raise NotImplementedError
+        def stored(self, event: Event) -> None:
+            """What there is to do after it was recorded."""
+            raise NotImplementedError
 
-    def make_up(self) -> None:
-        """Record what has been stored; twice does no harm."""
-        raise NotImplementedError
+        def make_up(self) -> None:
+            """Record what has been stored; twice does no harm."""
+            raise NotImplementedError
 
-    def hand_over(self) -> None:
-        """Nothing is stored: the caller takes over all that it depended on."""
-        raise NotImplementedError
+        def hand_over(self) -> None:
+            """Nothing is stored: the caller takes over all that it depended on."""
+            raise NotImplementedError
 
-    def give_way(self, failure: Exception) -> None:
-        """Say that the cache does not work."""
-        raise NotImplementedError
+        def give_way(self, failure: Exception) -> None:
+            """Say that the cache does not work."""
+            raise NotImplementedError
 
-    def release(self, *, is_unended: bool) -> None:
-        """Give the claim back."""
-        raise NotImplementedError
+        def release(self, *, is_unended: bool) -> None:
+            """Give the claim back."""
+            raise NotImplementedError

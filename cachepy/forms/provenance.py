@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from xxhash import xxh3_128_hexdigest
 
-from cachepy.core import above
+from cachepy import lazyparts
 from cachepy.export import Nodes, call_edges, clean_text, flow_edges
 
 Record = dict[str, Any]
@@ -84,7 +84,7 @@ def _text(graph: Record) -> str:
 
 def cachepy_version() -> str:
     """Which cachepy wrote this."""
-    return above.version
+    return str(lazyparts.get("version"))
 
 
 # ---------------------------------------------------------------- the document

@@ -26,7 +26,7 @@ STATE = {
     "cachepy/graph.py:_held": "their locks, while the process forks",
     "cachepy/core/opened.py:bodies": "what runs in this process: threads without a caller belong to no session",
     "cachepy/calls/state.py:_default": "the one default Session",
-    "cachepy/core/above.py:_given": "what the package gives to its lower rooms: the same for all sessions",
+    "cachepy/lazyparts.py:_given": "what the package gives to its lower rooms: the same for all sessions",
     "cachepy/lazyparts.py:_makers": "threads in the midst of making a part of some Session: a signal handler must not wait for itself",
     "cachepy/values/modules.py:_arrived": "the script whose code this process was sent, as `sys.modules` has its own",
     "cachepy/disk/journal.py:_opened": "the files of all sessions together count against what a process may open",
