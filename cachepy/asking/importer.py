@@ -60,6 +60,7 @@ class _Importer:
         self._noted = 0
 
     def run(self, wanted: list[tuple[str, list[str]]]) -> None:
+        told: dict[str, list[Any]] = {}
         for module, identities in wanted:
             self._tell(BEGUN, module, self._noted)
             try:
@@ -72,8 +73,24 @@ class _Importer:
                 _flush()
                 self._tell(FAILED, module, why)
             else:
+                told[module] = codes
                 self._tell(CODES, module, codes)
+        self._tell_what_changed(told)
         self._tell(ENDED)
+
+    def _tell_what_changed(self, told: dict[str, list[Any]]) -> None:
+        """A module that was imported later may have put something else into an earlier one, as the program would."""
+        for module, codes in told.items():
+            now = [self._now(each) for each in codes]
+            if now != codes:
+                self._tell(CODES, module, now)
+
+    def _now(self, then: tuple[str, bool, list[Any]]) -> tuple[str, bool, list[Any]]:
+        try:
+            now = self._found(then[0])
+        except Exception:  # code of any class; it could be looked at before
+            return then
+        return now if now[2] else then
 
     def _tell(self, *answer: Any) -> None:
         """Append an answer; not in a copy of this process that a module made, and let go on."""

@@ -152,7 +152,10 @@ class _Look:
         self.loose: dict[str, str] = files["loose"]
         digest_of = self.session.files.digest
         self.edited = {name for name, (path, known) in self.files.items() if not known or digest_of(path) != known}
-        self.bindings = look.bindings(self.files, tuple(sorted({*files["modules"], *self.edited})))
+        modules = {*files["modules"], *self.edited}
+        known = look.bindings(self.files, tuple(sorted(modules)))
+        new = known.project.brought_in(self.edited, self.files)
+        self.bindings = look.bindings(self.files, tuple(sorted(modules | new))) if new else known
         self.now: dict[str, Piece | None] = {}  # pieces that are others now, by cue and name; None: gone
         self.new: list[Piece] = []
         self.unclear: list[Reason] = []

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 async def sleep(seconds: float) -> bool:
-    """Let others run meanwhile; False if that cannot be done here."""
+    """Let others run meanwhile; False if that cannot be done here. Whoever is here waits for a claim: see `motion`."""
     module = _running()
     if module is None:
         return False

@@ -9,7 +9,9 @@ import os
 import sys
 import time
 
+from cachepy.calls import loops
 from cachepy.calls.deadlock import stack
+from cachepy.disk.claims import Claims
 from cachepy.disk.owner import stat_fields
 
 TYPE_CHECKING = False
@@ -24,7 +26,6 @@ _LOCKS = (
 _TOOLS = ("/ipykernel/", "/debugpy/")  # threads of theirs serve a person, not a body
 _WORK = "run"  # of a thread, or of a piece of work: what it runs may be written in C, and leave no frame
 _ASYNC_LOCKS = ("/asyncio/locks.py", "/asyncio/queues.py")
-_BEAT = "/cachepy/disk/claims.py"
 _TICKS = float(os.sysconf("SC_CLK_TCK")) if hasattr(os, "sysconf") else 100.0
 
 
@@ -93,7 +94,7 @@ def _is_apart(ident: int, top: FrameType) -> bool:
     """Whether a thread does nothing for a body: the heartbeat of claims, those of a notebook's kernel."""
     import threading
 
-    if top.f_code.co_name == "_beat" and _file_of(top.f_code).endswith(_BEAT):
+    if top.f_code is Claims._beat.__code__:
         return True
     files = "".join(_file_of(at.f_code) for at in stack(top))
     return ident != threading.main_thread().ident and any(tool in files for tool in _TOOLS)
@@ -131,15 +132,11 @@ def _awaited(coroutine: Any) -> Iterator[FrameType]:
 
 def _waits_for_others(asyncio: Any, task: Any, chain: list[FrameType]) -> bool:
     """Whether a task waits for other tasks of its loop, or for a claim."""
-    if task is asyncio.current_task() or any(at.f_code.co_name == "_wait" and _is_miss(at.f_code) for at in chain):
+    if task is asyncio.current_task() or any(at.f_code is loops.sleep.__code__ for at in chain):
         return True
     if chain and _file_of(chain[-1].f_code).endswith(_ASYNC_LOCKS):
         return True
     return isinstance(getattr(task, "_fut_waiter", None), (asyncio.Task, asyncio.tasks._GatheringFuture))
-
-
-def _is_miss(code: CodeType) -> bool:
-    return _file_of(code).endswith("/cachepy/calls/miss.py")
 
 
 # -- processes

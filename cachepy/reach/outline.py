@@ -27,6 +27,7 @@ CHANGERS = frozenset({
     "append", "extend", "insert", "add", "update", "setdefault", "pop", "popitem", "remove", "discard", "clear", "sort",
     "reverse", "appendleft", "extendleft", "popleft", "write", "put", "fill", "register",
 })  # fmt: skip
+_IMPORTERS = {("import_module",), ("__import__",), ("run_module",)}
 PATCHES = frozenset({"setattr", "delattr", "vars"})  # of what is given, be it a module
 CHANGE_ARGUMENTS = frozenset({"shuffle", "heapify", "heappush", "heappop", "insort", *PATCHES})
 _TELLS = frozenset({"debug", "info", "warning", "warn", "error", "exception", "critical", "log", "print"})
@@ -382,6 +383,19 @@ class Outline:
         base = parts[: len(parts) - level + self.is_package]
         return ".".join([*base, module] if module else base)
 
+    def brings_in(self) -> Iterator[str]:
+        """What may be modules that statements in it import, or functions that take their names as texts."""
+        for node in (each for statement in self.body for each in ast.walk(statement)):
+            if isinstance(node, ast.Import):
+                yield from (above for each in node.names for above in _with_above(each.name))
+            elif isinstance(node, ast.ImportFrom):
+                target = self.absolute(node.module or "", node.level)
+                yield from _with_above(target)
+                yield from (f"{target}.{each.name}" for each in node.names)
+            elif isinstance(node, ast.Call) and chain_of(node.func)[-1:] in _IMPORTERS:
+                texts = (each.value for each in ast.walk(node) if isinstance(each, ast.Constant))
+                yield from (above for text in texts if type(text) is str for above in _with_above(text))
+
     def imported(self, name: str, unit: Unit) -> str:
         """What one name of an import statement stands for."""
         module, attribute, level = unit.imports[name]
@@ -392,6 +406,13 @@ class Outline:
         units = self.bound.get(name, [])
         node = units[0].node if len(units) == 1 else None
         return node if isinstance(node, (*DEFS, ast.ClassDef)) and node.name == name else None
+
+
+def _with_above(module: str) -> Iterator[str]:
+    """A module, and the packages that it lies in."""
+    while module:
+        yield module
+        module = module.rpartition(".")[0]
 
 
 def _flat(body: list[ast.stmt]) -> list[ast.stmt]:

@@ -24,7 +24,7 @@ from cachepy.reach.outline import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Container, Iterable, Iterator
 
     from cachepy.reach.outline import Chain, Def, Outline, Unit
 
@@ -66,6 +66,17 @@ class Project:
     def read(self) -> dict[str, str]:
         """The path of each module that was looked into."""
         return {module: found.path for module, found in self._outlines.items() if found is not None}
+
+    def brought_in(self, modules: Iterable[str], known: Container[str]) -> set[str]:
+        """The modules that these import, and those import, and that are not known: they may change what others hold."""
+        found, todo = set[str](), list(modules)
+        while todo:
+            outline = self.outline(todo.pop())
+            for module in () if outline is None else map(self._importable, outline.brings_in()):
+                if module not in known and module not in found and self.outline(module) is not None:
+                    found.add(module)
+                    todo.append(module)
+        return found
 
     # -- names
 

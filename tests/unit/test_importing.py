@@ -486,3 +486,60 @@ def test_a_hit_below_imports_without_running(project):
     done = python(project, "-B", "-c", "import top\nprint(top.top.is_cached('low'))")
     assert done.stdout in {"True\n", "False\n"}
     assert not (project / "ran").exists()
+
+
+PATCHES = {  # what the script does at import to what a function in another module uses
+    "a function": "lib.twice = lambda x: x * 5",
+    "an entry of a table": "lib.TABLE['by'] = 5",
+    "a class": "lib.By.number = 5",
+    "a value": "lib.BY = 5",
+    "by a third module": "import third",
+    "by all of a third module": "from third import *",
+    "by a fourth module": "import fourth",
+    "by a module of a package": "import pack.inner",
+    "by a package": "from pack.other import X",
+    "by a module that a text names": "from importlib import import_module\nimport_module('third')",
+    "if it is there": "try:\n    import third\nexcept ImportError:\n    pass",
+    "in a function that is called": "def setup():\n    import third\nsetup()",
+}
+LIB = """
+from cachepy import cache_file
+BY = 2
+TABLE = {"by": 2}
+class By:
+    number = 2
+def twice(x):
+    return x * 2
+@cache_file("cache")
+def plain(x):
+    open("ran", "a").write("x")
+    return [twice(x), TABLE["by"], By.number, BY]
+"""
+
+
+@pytest.mark.parametrize("script", ["a_run", "zz_run"])
+@pytest.mark.parametrize("patch", PATCHES.values(), ids=PATCHES)
+def test_what_a_script_puts_into_a_module_counts(tmp_path, patch, script):
+    """Modules are asked one after the other, and the script that changes one may come last."""
+    (tmp_path / "lib.py").write_text(LIB)
+    patching = "import lib\nlib.BY = 5\n"
+    (tmp_path / "third.py").write_text(patching)
+    (tmp_path / "fourth.py").write_text("import os\nimport third\n")
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack/__init__.py").write_text(patching)
+    (tmp_path / "pack/inner.py").write_text("")
+    (tmp_path / "pack/other.py").write_text("X = 1\n")
+    job = "import lib\nfrom cachepy import cache_file\n{}\n@cache_file('cache')\ndef top(x):\n    return lib.twice(x) + lib.BY\n"
+    guard = "if __name__ == '__main__':\n    lib.plain(1), top(1)\n"
+    path = tmp_path / f"{script}.py"
+    path.write_text(job.format("") + guard)
+    assert python(tmp_path, "-B", path.name).returncode == 0
+    assert status(tmp_path).returncode == FRESH
+    path.write_text(job.format(patch) + guard)
+    (tmp_path / "ran").unlink()
+    said = {status(tmp_path).returncode, cachepy(tmp_path, "status", "--cache-dir", "cache").returncode}
+    assert not (tmp_path / "ran").exists()
+    python(tmp_path, "-B", path.name)
+    assert (tmp_path / "ran").exists(), "the truth: it ran"
+    assert said <= {STALE, UNKNOWN}
+    assert status(tmp_path).returncode == FRESH
