@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from cachepy.disk.extent import Extent
     from cachepy.disk.journal import Journal
     from cachepy.disk.payload import Payload
+    from cachepy.disk.refusals import Refusals
 
 USED = 3600.0  # s; a value that was used is marked so once in this time
 GRAPH_FLOOR = 1 << 20  # bytes of the graph file up to which nobody asks how much of it is needed
@@ -449,6 +450,12 @@ class Store(Places):
             return read_plain(os.path.join(self.root, "code", name))
         except OSError:
             return None
+
+    def refused(self, names: set[str]) -> Refusals:
+        """Which of these would not be loaded (see `refusals`)."""
+        from cachepy.disk.refusals import Refusals  # for who asks about all calls
+
+        return Refusals(self, names)
 
     def forget_parsed(self) -> None:
         """What was read is read again."""

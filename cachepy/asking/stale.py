@@ -14,7 +14,6 @@ from cachepy.calls.state import State, current_session
 from cachepy.core.kinds import CHEAP, CODES, FILES, KINDS, PATHS
 from cachepy.core.reasons import Reason
 from cachepy.core.verify import Verifier
-from cachepy.disk.refusals import Refusals
 from cachepy.errors import EntryError
 from cachepy.graph import file_path, unpacked
 from cachepy.model import Dep, Event, Record, Trace
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachepy.asking.imported import Imports
+    from cachepy.core.ports import Refused, Store
     from cachepy.rows.packed import Row
 
 
@@ -66,7 +66,7 @@ class AskingProbe(LiveProbe):
         self._rows = rows
         self._recorded: dict[str, Event] = {}
         self._listed: dict[str, set[str]] = {}
-        self._refused: dict[str, Refusals] = {}
+        self._refused: dict[str, Refused] = {}
 
     def recorded(self, call: str) -> Event | None:
         """What the graph has of a call."""
@@ -81,9 +81,9 @@ class AskingProbe(LiveProbe):
         origin: the process that made one of them.
         """
         if root not in self._listed:
-            store = self.session.store(root)
+            store: Store = self.session.store(root)
             names = self._listed[root] = store.listing()
-            self._refused[root] = Refusals(store, names)
+            self._refused[root] = store.refused(names)
         if origin is not None:
             self._refused[root].made_by(origin)
         return self._listed[root]

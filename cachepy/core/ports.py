@@ -52,6 +52,7 @@ class Store(Protocol):
     entries: str  # how the names of entries begin
     runs: str  # likewise of mailboxes
     memo_file: str  # where digests of files are kept
+    programs: str  # where programs say what they made
     most: int | None  # bytes that it may have
     added: int  # bytes, since that was looked at
     step: int  # bytes, from which on it is
@@ -93,8 +94,23 @@ class Store(Protocol):
     def codes(self, digest: str) -> list[bytes]:
         """What is kept of a code digest."""
 
+    def listing(self) -> set[str]:
+        """All that is stored, by names as in `Event.outfile`."""
+
+    def refused(self, names: set[str]) -> Refused:
+        """Which of these would not be loaded; they are taken out of the names."""
+
     def close(self) -> None:
         """Close what is open."""
+
+
+class Refused(Protocol):
+    """What of a cache would not be loaded: its name -> what kind of cause, and about what."""
+
+    why: dict[str, tuple[str, str]]
+
+    def made_by(self, origin: str) -> None:
+        """One of the calls was made by this process."""
 
 
 class Claims(Protocol):

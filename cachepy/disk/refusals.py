@@ -15,11 +15,19 @@ from cachepy.errors import EntryError, UntrustedEntryError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Protocol
 
     from cachepy.disk.trust import Trust
-    from cachepy.store import Store
 
     Refusal = tuple[str, str]  # a cue of `Reason`, and what it names
+
+    class Store(Protocol):
+        """A cache directory."""
+
+        root: str
+        trust: Trust
+
+        def folders(self) -> list[str]: ...
 
 _OPEN = stat.S_IFREG | stat.S_IRUSR
 _READABLE = 0o170000 | stat.S_IRUSR  # the kind of file, and its owner's right

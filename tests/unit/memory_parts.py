@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from cachepy import Session
+from cachepy.core.revision import Era
 from cachepy.disk.claims import Claim, Claims
 from cachepy.disk.entryfile import load_value
 
@@ -26,6 +27,14 @@ class Stored:
         self.hot: dict[int, bytes] = {}
 
 
+class Nothing:
+    """Nothing is refused."""
+
+    why: dict[str, tuple[str, str]] = {}
+
+    def made_by(self, origin: str) -> None: ...
+
+
 class MemoryStore:
     """What one cache has of calls, as long as it lives: see `cachepy.core.ports.Store`."""
 
@@ -35,7 +44,7 @@ class MemoryStore:
     is_ready, is_far, is_copy = True, False, False
 
     def __init__(self, root: str, trust: object = None) -> None:
-        self.root, self.trust = root, trust
+        self.root, self.trust, self.programs = root, trust, f"{root}/programs"
         self.known: dict[str, Stored] = {}
         self.code: dict[str, bytes] = {}
         self.keeps: dict[str, int] = {}
@@ -83,6 +92,12 @@ class MemoryStore:
     def may_lack_records(self) -> bool:
         return False
 
+    def listing(self) -> set[str]:
+        return {event.outfile for stored in self.known.values() for event in stored.events if event.outfile}
+
+    def refused(self, names: set[str]) -> Nothing:
+        return Nothing()
+
     # code digests
     def put_code(self, name: str, wire: bytes, *, anew: bool = False, is_whole: bool = True) -> None:
         self.code[name] = wire
@@ -113,14 +128,15 @@ class ListRecorder:
     """Keeps what ran and what was a hit, by the names of functions."""
 
     def __init__(self, session: Session | None = None) -> None:
-        from cachepy.core.revision import Era
-
+        self.session = session
         self.era = Era(is_over=True)
         self.ran: list[str] = []
         self.hits: list[str] = []
 
     def record(self, event: Event) -> None:
         self.ran.append(event.fname)
+        if self.session is not None:
+            self.session.nodes.fold(event)
 
     def hit(self, event: Event, chosen: dict[str, Event], several: set[str]) -> None:
         self.hits.append(event.fname)
@@ -131,7 +147,7 @@ class ListRecorder:
 def session_in_memory() -> tuple[Session, ListRecorder]:
     """A session that leaves nothing on disk."""
     recorder = ListRecorder()
-    session = Session(recorder)
+    session = recorder.session = Session(recorder)
     session.claims = NoClaims()
     session.stores.kind = MemoryStore
     with suppress(OSError):

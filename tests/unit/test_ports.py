@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cachepy import cache_file, use_session
+from cachepy import cache_file, cache_tree_plan, cache_tree_stale, use_session
 from cachepy.core import ports
 from cachepy.disk.claims import Claims
 from cachepy.recording.recorder import GraphRecorder
@@ -60,6 +60,17 @@ def test_the_theory_holds_in_memory(numbers):
     assert asked("1 2 9", lambda: total(0)) == (12, ["load", "total"])
     assert asked("1 2 6", lambda: total(0)) == (9, []), "going back is free"
     assert total.is_cached(0) and total.clear(0) == 1 and not total.is_cached(0)
+
+
+def test_questions_about_all_calls_know_the_port_only(numbers):
+    total, asked = numbers
+    assert asked("1 2 6", lambda: total(0)) == (9, ["load", "total"])
+    assert cache_tree_stale() == {}
+    stale, _ = asked("1 2 9", cache_tree_stale)
+    assert {call.partition(":")[0]: row["state"] for call, row in stale.items()} == {"load": "stale", "total": "stale"}
+    load.clear(NAMES[0])
+    assert {row["state"] for row in cache_tree_stale().values()} == {"missing", "stale"}
+    assert "load" in repr(cache_tree_plan())
 
 
 def test_a_body_that_raises_stores_nothing(numbers):
