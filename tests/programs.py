@@ -69,9 +69,12 @@ class Project:
                 os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
 
+    def __truediv__(self, name: str) -> Path:
+        return self.folder / name
+
     def write(self, name: str, text: str) -> Path:
-        """Write a file, without the indent that its lines share."""
-        return self._put(name, (self.head if name.endswith(".py") else "") + textwrap.dedent(text))
+        """Write a file; one of Python below the head, and without the indent that its lines share."""
+        return self._put(name, self.head + textwrap.dedent(text) if name.endswith(".py") else text)
 
     def edit(self, name: str, old: str, new: str) -> Path:
         """Replace what stands in a file exactly once."""

@@ -92,7 +92,7 @@ def test_a_head_stands_above_programs_alone(tmp_path):
     assert project.write("m.py", "    print(X)\n").read_text() == "X = 1\nprint(X)\n"
     project.edit("m.py", "print(X)", "print(-X)")
     assert project.run("m.py").lines == ["-1"]
-    assert project.write("a.txt", "a").read_text() == "a"
+    assert project.write("a.txt", "    a").read_text() == "    a"
 
 
 def test_it_waits_for_a_line_not_forever(project):
