@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from processes import opened_below
+from opened import opened_below
 
 from cachepy.disk import claims, entryfile
 from cachepy.disk import owner as owners
