@@ -123,6 +123,10 @@ class Project:
         process = self.start(*args, stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE, **env)
         return self.finish(process, code=code, limit=limit, stdin=stdin)
 
+    def main(self, text: str, *args: object, **how: Any) -> Ran:
+        """Write the program and run it."""
+        return self.run(self.write("main.py", text).name, *args, **how)
+
     def cachepy(self, *words: object, code: int | None = None, **how: Any) -> Ran:
         """What the command answers here."""
         return self.run("-m", "cachepy", *words, code=code, **how)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from faulty_child import Child, open_folder
+from prelude import HEARING
+
+from tests.programs import Project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,31 +106,44 @@ CAUSES = {
 }  # fmt: skip
 
 
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may enter and write to: pytest's own are private."""
+    folder = Path(tempfile.mkdtemp(prefix="cachepy-fault-"))
+    folder.chmod(0o777)
+    yield folder
+    for each in folder.rglob("*"):
+        if each.is_dir() and not each.is_symlink():
+            each.chmod(0o700)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture
-def child() -> Iterator[Child]:
-    yield from map(Child, open_folder())
+def project() -> Iterator[Project]:
+    for folder in open_folder():
+        with Project(folder, HEARING) as made:
+            yield made
 
 
 @pytest.mark.two_users
 @pytest.mark.parametrize("cause", CAUSES)
-def test_the_value_is_returned_and_one_warning_says_why(child: Child, cause: str) -> None:
+def test_the_value_is_returned_and_one_warning_says_why(project: Project, cause: str) -> None:
     spoil, mend, says = CAUSES[cause]
     if cause.startswith(("directory", "parent")) and os.geteuid() == 0:
-        child.folder.chmod(0o777)
-        os.chown(child.folder, 65534, 65534)
-    out = child.run(f"{PROGRAM}\ndef spoil(): {spoil}\ndef mend(): {mend}\nstory(spoil, mend)")
+        project.folder.chmod(0o777)
+        os.chown(project.folder, 65534, 65534)
+    out = project.main(f"{PROGRAM}\ndef spoil(): {spoil}\ndef mend(): {mend}\nstory(spoil, mend)").silent()
     assert says in out
 
 
-def test_only_the_large_value_does_not_fit(child: Child) -> None:
+def test_only_the_large_value_does_not_fit(project: Project) -> None:
     """By a limit on the size of files; what was begun of it is removed."""
-    child.run(f"{PROGRAM}\nstory(lambda: limit(20_000), endless, stored_small=True)")
+    project.main(f"{PROGRAM}\nstory(lambda: limit(20_000), endless, stored_small=True)").silent()
 
 
 @pytest.fixture
-def small_disk(child: Child) -> Iterator[Path]:
+def small_disk(project: Project) -> Iterator[Path]:
     """A file system of its own, where this user may mount one."""
-    disk = child.folder / "cache"
+    disk = project / "cache"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=400k,nr_inodes=64", "tmpfs", str(disk)]
     try:
@@ -170,14 +187,14 @@ def empty():
 @pytest.mark.root
 @pytest.mark.parametrize("how", ["story(fill, empty)", "story(inodes, empty)"])
 @pytest.mark.usefixtures("small_disk")
-def test_the_disk_is_full(child: Child, how: str) -> None:
-    assert "No space left" in child.run(PROGRAM + FILL + how)
+def test_the_disk_is_full(project: Project, how: str) -> None:
+    assert "No space left" in project.main(PROGRAM + FILL + how).silent()
 
 
 @pytest.mark.root
 @pytest.mark.usefixtures("small_disk")
-def test_the_disk_has_no_room_for_the_large_value(child: Child) -> None:
-    out = child.run(PROGRAM + FILL + "story(lambda: fill(but=40_000), empty, stored_small=True)")
+def test_the_disk_has_no_room_for_the_large_value(project: Project) -> None:
+    out = project.main(PROGRAM + FILL + "story(lambda: fill(but=40_000), empty, stored_small=True)").silent()
     assert "No space left" in out
 
 
@@ -216,26 +233,26 @@ def above(spoil, mend):
 """
 
 
-def test_no_caller_is_stored_above_a_value_that_does_not_fit(child: Child) -> None:
+def test_no_caller_is_stored_above_a_value_that_does_not_fit(project: Project) -> None:
     """As a hit it would lack the node of that call for ever."""
-    out = child.run(f"{PROGRAM}{ABOVE}\nabove(lambda: limit(20_000), endless)")
+    out = project.main(f"{PROGRAM}{ABOVE}\nabove(lambda: limit(20_000), endless)").silent()
     assert out.strip() == "['CacheWriteWarning']"
 
 
 @pytest.mark.root
 @pytest.mark.usefixtures("small_disk")
-def test_no_caller_is_stored_above_a_value_for_which_there_is_no_room(child: Child) -> None:
-    out = child.run(f"{PROGRAM}{FILL}{ABOVE}\nabove(lambda: fill(but=40_000), empty)")
+def test_no_caller_is_stored_above_a_value_for_which_there_is_no_room(project: Project) -> None:
+    out = project.main(f"{PROGRAM}{FILL}{ABOVE}\nabove(lambda: fill(but=40_000), empty)").silent()
     assert out.strip() == "['CacheWriteWarning']"
 
 
 @pytest.mark.root
-def test_the_disk_becomes_read_only(child: Child, small_disk: Path) -> None:
+def test_the_disk_becomes_read_only(project: Project, small_disk: Path) -> None:
     """What is stored is still loaded, without a word; what is new is computed."""
-    child.run(PROGRAM + "right(10)")
+    project.main(PROGRAM + "right(10)").silent()
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    child.run(PROGRAM + "right(10); right(10); assert ran == [] and heard == [], (ran, heard)")
-    child.run(PROGRAM + "right(11); right(12); right(11); assert len(heard) == 1 and 'ead-only' in heard[0][1], heard")
+    project.main(PROGRAM + "right(10); right(10); assert ran == [] and heard == [], (ran, heard)").silent()
+    project.main(PROGRAM + "right(11); right(12); right(11); assert len(heard) == 1 and 'ead-only' in heard[0][1], heard").silent()
 
 
 # -- what process pools tell their caller
@@ -308,24 +325,24 @@ def signs():
 
 @pytest.mark.root
 @pytest.mark.usefixtures("small_disk")
-def test_a_pool_on_a_full_disk(child: Child) -> None:
-    assert "No space left" in child.run(POOLS + FILL + "fill(); told(empty)")
+def test_a_pool_on_a_full_disk(project: Project) -> None:
+    assert "No space left" in project.main(POOLS + FILL + "fill(); told(empty)").silent()
 
 
 @pytest.mark.root
-def test_a_pool_on_a_read_only_disk(child: Child, small_disk: Path) -> None:
+def test_a_pool_on_a_read_only_disk(project: Project, small_disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    child.run(POOLS + "assert above(3) == [0, 2, 4] and len(heard) == 1 and 'ead-only' in heard[0][1], heard")
+    project.main(POOLS + "assert above(3) == [0, 2, 4] and len(heard) == 1 and 'ead-only' in heard[0][1], heard").silent()
 
 
 @pytest.mark.two_users
 @pytest.mark.parametrize("mode", [0o500, 0])
-def test_a_pool_in_a_directory_that_is_closed(child: Child, mode: int) -> None:
+def test_a_pool_in_a_directory_that_is_closed(project: Project, mode: int) -> None:
     """One warning that it cannot be written, whatever else there is to say of it."""
     if os.geteuid() == 0:
-        child.folder.chmod(0o777)
-        os.chown(child.folder, 65534, 65534)
-    child.run(
+        project.folder.chmod(0o777)
+        os.chown(project.folder, 65534, 65534)
+    project.main(
         PROGRAM
         + POOLS
         + f"""
@@ -336,23 +353,23 @@ os.chmod(ROOT, 0o700)
 assert not above.is_cached(3) and not many.is_cached(3)
 assert above(3) == [0, 2, 4] and above.is_cached(3) and signs() == []
 """
-    )
+    ).silent()
 
 
-def test_only_the_worker_cannot_write(child: Child) -> None:
+def test_only_the_worker_cannot_write(project: Project) -> None:
     """The caller, which can, stores nothing: it was not told all that it depends on."""
     spoil = "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))"
-    out = child.run(POOLS + f"SPOIL[0] = {spoil!r}\ntold(lambda: None)")
+    out = project.main(POOLS + f"SPOIL[0] = {spoil!r}\ntold(lambda: None)").silent()
     assert "a process that it started could not write there" in out
 
 
 @pytest.mark.two_users
-def test_the_worker_cannot_even_take_the_mailbox_away(child: Child) -> None:
+def test_the_worker_cannot_even_take_the_mailbox_away(project: Project) -> None:
     if os.geteuid() == 0:
-        child.folder.chmod(0o777)
-        os.chown(child.folder, 65534, 65534)
+        project.folder.chmod(0o777)
+        os.chown(project.folder, 65534, 65534)
     spoil = "runs = ROOT + '/runs'; [os.chmod(os.path.join(runs, n), 0) for n in os.listdir(runs)]; os.chmod(runs, 0o500)"
-    out = child.run(
+    out = project.main(
         PROGRAM
         + POOLS
         + f"""
@@ -365,13 +382,13 @@ def mend():
 nobody(); SPOIL[0] = {spoil!r}
 told(mend)
 """
-    )
+    ).silent()
     assert "a process that it started could not write there" in out
 
 
-def test_a_second_pool_that_is_forked_in_the_same_call(child: Child) -> None:
+def test_a_second_pool_that_is_forked_in_the_same_call(project: Project) -> None:
     """Its processes have a copy of the running call, which may not take the place of its mailbox."""
-    child.run(
+    project.main(
         POOLS
         + """
 @cache_file(ROOT)
@@ -383,7 +400,7 @@ calls = [node["fname"] for node in cache_tree_nodes().values()]
 assert sorted(calls) == ["both", "one", "one", "two", "two"], calls
 assert [len(node["children"]) for node in cache_tree_nodes().values() if node["fname"] == "both"] == [4]
 """
-    )
+    ).silent()
 
 
 # -- the command line
@@ -405,10 +422,10 @@ def command(*args):
 
 
 @pytest.mark.root
-def test_prune_on_a_read_only_disk(child: Child, small_disk: Path) -> None:
-    child.run(PROGRAM + "right(10)")
+def test_prune_on_a_read_only_disk(project: Project, small_disk: Path) -> None:
+    project.main(PROGRAM + "right(10)").silent()
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    child.run(
+    project.main(
         COMMAND
         + """
 assert cachepy.cache_prune(ROOT, 0) == [] and len(heard) == 1 and "could not delete 2 entries" in heard[0][1], heard
@@ -416,16 +433,16 @@ code, said = command("prune", "--older-than", "0", "--yes", "--forget", "--cache
 assert code == 3 and "could not delete 2 entries: Read-only file system" in said and "deleted 2" not in said, said
 assert "could not forget any call: Read-only file system" in said, said
 """
-    )
+    ).silent()
 
 
 @pytest.mark.two_users
 @pytest.mark.parametrize("closed", ["", "/.."])
-def test_a_directory_that_is_closed_to_this_user(child: Child, closed: str) -> None:
+def test_a_directory_that_is_closed_to_this_user(project: Project, closed: str) -> None:
     """An error that says whose it is, and no usage error: the name was right."""
     if os.geteuid() == 0:
-        child.folder.chmod(0o777)
-    child.run(
+        project.folder.chmod(0o777)
+    project.main(
         PROGRAM
         + COMMAND
         + f"""
@@ -443,7 +460,7 @@ for name in commands:
     assert code == 3, (code, said)
     assert folder + " belongs to " in said and "is closed to you (mode 0" in said, said
 """
-    )
+    ).silent()
 
 
 # -- directories that go
@@ -458,9 +475,9 @@ GONE = {
 
 
 @pytest.mark.parametrize("how", GONE)
-def test_the_directory_goes_while_a_call_runs(child: Child, how: str) -> None:
+def test_the_directory_goes_while_a_call_runs(project: Project, how: str) -> None:
     """The call makes it anew: its value and its graph are there for the next process."""
-    child.run(
+    project.main(
         f"""
         @cache_file(ROOT)
         def below(n):
@@ -480,11 +497,11 @@ def test_the_directory_goes_while_a_call_runs(child: Child, how: str) -> None:
             cache_tree_sync(ROOT)
             assert "f" in {{n["fname"] for n in cache_tree_nodes().values()}}
         """
-    )
+    ).silent()
 
 
-def test_the_directory_goes_between_two_calls(child: Child) -> None:
-    child.run(
+def test_the_directory_goes_between_two_calls(project: Project) -> None:
+    project.main(
         PROGRAM
         + """
 for _ in range(3):
@@ -498,7 +515,7 @@ with use_session(Session()):
     assert len(cache_tree_nodes()) == 2
 assert heard == []
 """
-    )
+    ).silent()
 
 
 # -- something else stands where an entry was
@@ -523,9 +540,9 @@ QUICK = {("entry", "a folder"), ("entry", "a fifo"), ("stat.memo", "a fifo"), ("
     ("place", "kind"),
     [pytest.param(p, k, marks=[] if (p, k) in QUICK else pytest.mark.stress) for p in PLACES for k in ODD],
 )
-def test_something_else_stands_there(child: Child, place: str, kind: str) -> None:
+def test_something_else_stands_there(project: Project, place: str, kind: str) -> None:
     """At most one warning for reading and one for writing; never a hang, an error or a wrong value."""
-    child.run(
+    project.main(
         f"""
         open("data", "wb").write(b"d" * 40_000)
 
@@ -550,7 +567,7 @@ def test_something_else_stands_there(child: Child, place: str, kind: str) -> Non
         assert left() == []
         """,
         limit=20,
-    )
+    ).silent()
 
 
 # -- names
@@ -562,9 +579,9 @@ NAMES = [
 ]  # fmt: skip
 
 
-def test_odd_names_of_functions(child: Child) -> None:
+def test_odd_names_of_functions(project: Project) -> None:
     """Each is cached, in a file inside the cache directory, apart from the others."""
-    child.run(
+    project.main(
         f"""
         names = {NAMES!r}
 
@@ -581,18 +598,18 @@ def test_odd_names_of_functions(child: Child) -> None:
         assert all(f.is_cached(7) for f in functions)
         assert len(entries()) == len(names)
         assert all(len(os.path.basename(e).encode()) < 200 for e in entries())
-        assert sorted(os.listdir(HERE)) == ["cache", "program.py"]
+        assert sorted(os.listdir(HERE)) == ["cache", "main.py"]
         assert heard == [], heard
         with use_session(Session()):
             cache_tree_sync(ROOT)
             assert len(cache_tree_nodes()) == len(names)
             assert heard == [], heard
         """
-    )
+    ).silent()
 
 
-def test_local_functions_and_lambdas_on_one_line(child: Child) -> None:
-    child.run(
+def test_local_functions_and_lambdas_on_one_line(project: Project) -> None:
+    project.main(
         """
         def make(k):
             @cache_file(ROOT)
@@ -605,4 +622,4 @@ def test_local_functions_and_lambdas_on_one_line(child: Child) -> None:
             assert [make(2)(5), make(3)(5), pair[0](1), pair[1](1)] == [10, 15, 2, 3]
         assert len(entries()) == 4 and heard == []
         """
-    )
+    ).silent()
