@@ -6,163 +6,27 @@ Whatever could hang runs in a process of its own, with a limit.
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import textwrap
 import time
 from collections import Counter
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from at_once import AT_ONCE, graph_of
+
+from tests.programs import Project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 
-COMMON = '''
-import os
-from pathlib import Path
-
-HERE = str(Path(__file__).parent)
-CACHE = os.path.join(HERE, "cache")
-
-
-def log(*words):
-    """One line, written at once, whichever process writes."""
-    fd = os.open(os.path.join(HERE, "log"), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    os.write(fd, (" ".join(map(str, words)) + "\\n").encode())
-    os.close(fd)
-
-
-def ran():
-    try:
-        return Path(HERE, "log").read_text().splitlines()
-    except FileNotFoundError:
-        return []
-'''
-
-PRELUDE = '''
-import asyncio, contextlib, contextvars, json, multiprocessing, os, random, signal, sys, threading, time, warnings
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from pathlib import Path
-
-import cachepy
-from cachepy import cache_file, cache_tree_changed_files, cache_tree_nodes, cache_tree_sync, track_file, with_caller
-from common import CACHE, HERE, log, ran
-
-warnings.simplefilter("ignore", cachepy.CheapCallWarning)  # small bodies
-warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)  # Python's own, of a fork
-
-def node(f, *args):
-    """The node of a call."""
-    (one,) = [n for n in cache_tree_nodes().values() if n["hash"] == f.key(*args)]
-    return one
-
-
-def ident(f, *args):
-    return node(f, *args)["id"]
-
-
-def has_node(f, *args):
-    return any(n["hash"] == f.key(*args) for n in cache_tree_nodes().values())
-'''
-
-
-class Place:
-    """A folder with modules; programs run in it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.started: list[subprocess.Popen[str]] = []
-        self.write("common", COMMON)
-
-    def write(self, name: str, text: str) -> None:
-        text = textwrap.dedent(text)
-        (self.path / f"{name}.py").write_text(text if name == "common" else PRELUDE + "\n" + text)
-
-    def start(self, name: str, *args: Any) -> subprocess.Popen[str]:
-        command = [sys.executable, f"{name}.py", *map(str, args)]
-        env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": "1"}
-        pipe = subprocess.PIPE
-        process = subprocess.Popen(
-            command,
-            cwd=self.path,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=pipe,
-            stderr=pipe,
-            text=True,
-            start_new_session=True,
-        )
-        self.started.append(process)
-        return process
-
-    def finish(self, process: subprocess.Popen[str], limit: float = 60) -> str:
-        """What it printed; it must end well, in time, and without a warning."""
-        try:
-            out, err = process.communicate(timeout=limit)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGABRT)  # the fault handler shows where each thread is
-            try:
-                out, err = process.communicate(timeout=10)
-            except subprocess.TimeoutExpired:
-                err = "(no traceback)"
-            raise AssertionError(f"not finished within {limit} s: a deadlock\n{err}") from None
-        assert process.returncode == 0, f"exit {process.returncode}\n{out}\n{err}"
-        assert "Warning" not in err, err
-        return out
-
-    def run(self, name: str, *args: Any, limit: float = 60) -> str:
-        return self.finish(self.start(name, *args), limit)
-
-    def main(self, text: str, *args: Any, limit: float = 60) -> str:
-        self.write("main", text)
-        return self.run("main", *args, limit=limit)
-
-    def ran(self) -> Counter[str]:
-        log = self.path / "log"
-        return Counter(log.read_text().splitlines() if log.exists() else [])
-
-    def wait_for(self, line: str, limit: float = 20) -> None:
-        end = time.monotonic() + limit
-        while not self.ran()[line]:
-            assert time.monotonic() < end, f"{line!r} was not logged within {limit} s: {self.ran()}"
-            time.sleep(0.02)
-
-    def leftovers(self) -> list[str]:
-        """Claims, temporary files and mailboxes that nobody needs any more."""
-        files = [p for p in (self.path / "cache").rglob("*") if p.is_file()]
-        passing = (".claim", ".tmp", ".dead")
-        return [str(p) for p in files if p.name.endswith(passing) or p.parent.name == "runs"]
-
-    def graph(self) -> dict[str, Any]:
-        """The graph as a new process reads it from the cache directory."""
-        self.write(
-            "look",
-            """
-            cache_tree_sync(CACHE)
-            keep = ("fname", "hash", "parents", "children", "outfile")
-            print(json.dumps({i: {k: str(n[k]) if k == "outfile" else n[k] for k in keep}
-                              for i, n in cache_tree_nodes().items()}, default=list))
-            """,
-        )
-        nodes: dict[str, Any] = json.loads(self.run("look"))
-        return nodes
-
-
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    here = Place(tmp_path)
-    yield here
-    for process in here.started:
-        with suppress(ProcessLookupError):  # what it left behind, children of its own included
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+def project(tmp_path: Path) -> Iterator[Project]:
+    with Project(tmp_path, AT_ONCE) as made:
+        yield made
 
 
 @contextmanager
@@ -240,14 +104,14 @@ FIFTY_MAIN = """
 
 
 @pytest.mark.parametrize(("method", "processes"), [("fork", 8), ("spawn", 4), ("forkserver", 4)])
-def test_fifty_keys_asked_for_by_everyone_run_once(place: Place, method: str, processes: int) -> None:
-    place.write("fifty", FIFTY)
-    place.main(FIFTY_MAIN, method, processes, 8, limit=120)
+def test_fifty_keys_asked_for_by_everyone_run_once(project: Project, method: str, processes: int) -> None:
+    project.write("fifty.py", FIFTY)
+    project.main(FIFTY_MAIN, method, processes, 8, limit=120).silent()
     expected = {f"item {k}": 1 for k in range(50)} | {f"shared {j}": 1 for j in range(7)}
-    assert place.ran() == expected
-    assert place.leftovers() == []
+    assert Counter(project.logged()) == expected
+    assert project.leftovers() == []
 
-    nodes = place.graph()
+    nodes = graph_of(project)
     assert Counter(n["fname"] for n in nodes.values()) == {"item": 50, "shared": 7}
     below: Counter[str] = Counter()
     for name, node in nodes.items():
@@ -264,9 +128,9 @@ def test_fifty_keys_asked_for_by_everyone_run_once(place: Place, method: str, pr
     }
 
 
-def test_many_processes_write_one_graph_and_lose_nothing(place: Place) -> None:
+def test_many_processes_write_one_graph_and_lose_nothing(project: Project) -> None:
     """Different calls at once: every record of every writer is whole."""
-    place.main(
+    project.main(
         """
         @cache_file(CACHE)
         def leaf(p, k):
@@ -288,15 +152,15 @@ def test_many_processes_write_one_graph_and_lose_nothing(place: Place) -> None:
                 p.join()
             sys.exit(max(abs(p.exitcode) for p in started))
         """
-    )
-    nodes = place.graph()
+    ).silent()
+    nodes = graph_of(project)
     assert Counter(n["fname"] for n in nodes.values()) == {"branch": 320, "leaf": 328}
     assert all(len(n["children"]) == 2 for n in nodes.values() if n["fname"] == "branch")
 
 
-def test_first_used_by_many_threads_at_once(place: Place) -> None:
+def test_first_used_by_many_threads_at_once(project: Project) -> None:
     """Modules with cached functions are imported in threads: all of them get one session, one graph."""
-    place.main(
+    project.main(
         """
         init = cachepy.Session.__init__
 
@@ -317,12 +181,12 @@ def test_first_used_by_many_threads_at_once(place: Place) -> None:
             assert list(pool.map(module, range(4))) == [0, 1, 2, 3]
         assert len(cache_tree_nodes()) == 4
         """
-    )
+    ).silent()
 
 
-def test_reading_while_others_write(place: Place) -> None:
+def test_reading_while_others_write(project: Project) -> None:
     """A value is replaced again and again under its readers: never a warning, a wrong value or a run of theirs."""
-    place.main(
+    project.main(
         """
         @cache_file(CACHE, warn_cheap=False)
         def f(k):
@@ -350,12 +214,12 @@ def test_reading_while_others_write(place: Place) -> None:
                 assert p.exitcode == 0
             assert ran() == []
         """
-    )
+    ).silent()
 
 
-def test_a_raising_body_raises_for_every_asker(place: Place) -> None:
+def test_a_raising_body_raises_for_every_asker(project: Project) -> None:
     """Nothing is stored, so each of the waiting threads runs it and gets its own exception."""
-    place.main(
+    project.main(
         """
         @cache_file(CACHE)
         def bad(k):
@@ -374,12 +238,12 @@ def test_a_raising_body_raises_for_every_asker(place: Place) -> None:
         assert len(ran()) == 8
         assert cache_tree_nodes() == {}
         """
-    )
+    ).silent()
 
 
-def test_a_fork_beside_a_running_call(place: Place) -> None:
+def test_a_fork_beside_a_running_call(project: Project) -> None:
     """The child of a fork waits for the call that a thread of its parent runs, and can run others."""
-    place.main(
+    project.main(
         """
         @cache_file(CACHE)
         def slow(k):
@@ -405,7 +269,7 @@ def test_a_fork_beside_a_running_call(place: Place) -> None:
         assert sorted(ran()) == ["slow 1", "slow 2"], ran()
         """,
         limit=60,
-    )
+    ).silent()
 
 
 # -- owners that die or stand still ---------------------------------------------------------------
@@ -445,38 +309,38 @@ SLOW = """
 
 
 @pytest.mark.parametrize("dawdle", ["outer", "inner", "with a child"])
-def test_waiters_take_over_from_a_killed_owner(place: Place, dawdle: str) -> None:
-    place.write("slow", SLOW)
-    owner = place.start("slow", dawdle, "outer", 1)
-    place.wait_for("dawdling")
-    before = place.ran()
+def test_waiters_take_over_from_a_killed_owner(project: Project, dawdle: str) -> None:
+    project.write("slow.py", SLOW)
+    owner = project.start("slow.py", dawdle, "outer", 1)
+    project.wait_for("dawdling")
+    before = Counter(project.logged())
     asked = ["outer", "outer", "inner" if dawdle == "inner" else "outer"]
-    waiters = [place.start("slow", "", name, 3) for name in asked]
-    while place.ran()["asking"] < 4:
+    waiters = [project.start("slow.py", "", name, 3) for name in asked]
+    while Counter(project.logged())["asking"] < 4:
         time.sleep(0.02)
     time.sleep(1.0)  # they wait now
-    waited = place.ran() - before
+    waited = Counter(project.logged()) - before
     assert set(waited) == {"asking"}, f"ran beside the living owner: {waited}"
     assert all(p.poll() is None for p in waiters)
 
     owner.kill()
     owner.wait()
     killed = time.monotonic()
-    out = [json.loads(place.finish(p, limit=30)) for p in waiters]
+    out = [json.loads(project.finish(p, limit=30).silent()) for p in waiters]
     taken = time.monotonic() - killed
     assert out == [[{"outer": 20, "inner": 2}[name]] * 3 for name in asked]
     assert taken < 5, f"took over after {taken:.1f} s"
-    again = place.ran() - before - Counter({"asking": 3})
+    again = Counter(project.logged()) - before - Counter({"asking": 3})
     assert again == {"outer 1": 1, "inner 1": 1}
-    nodes = place.graph()
+    nodes = graph_of(project)
     assert sorted(n["fname"] for n in nodes.values()) == ["inner", "outer"]
-    assert [name for name in place.leftovers() if name.endswith(".claim")] == []
+    assert [name for name in project.leftovers() if name.endswith(".claim")] == []
 
 
-def test_an_owner_that_stands_still_is_not_dead(place: Place) -> None:
+def test_an_owner_that_stands_still_is_not_dead(project: Project) -> None:
     """A stopped process (a suspended laptop, a paused job) still owns its claim."""
-    place.write(
-        "still",
+    project.write(
+        "still.py",
         """
         @cache_file(CACHE)
         def f(k):
@@ -489,26 +353,26 @@ def test_an_owner_that_stands_still_is_not_dead(place: Place) -> None:
             print(f(1))
         """,
     )
-    owner = place.start("still")
-    place.wait_for("f 1")
+    owner = project.start("still.py")
+    project.wait_for("f 1")
     owner.send_signal(signal.SIGSTOP)
-    waiter = place.start("still")
-    while place.ran()["asking"] < 2:
+    waiter = project.start("still.py")
+    while Counter(project.logged())["asking"] < 2:
         time.sleep(0.02)
     time.sleep(4)
-    assert place.ran()["f 1"] == 1
+    assert Counter(project.logged())["f 1"] == 1
     assert waiter.poll() is None
     owner.send_signal(signal.SIGCONT)
-    assert place.finish(owner, 20) == place.finish(waiter, 20) == "1\n"
-    assert place.ran()["f 1"] == 1
+    assert project.finish(owner, limit=20).silent() == project.finish(waiter, limit=20).silent() == "1\n"
+    assert Counter(project.logged())["f 1"] == 1
 
 
-def test_interrupting_a_waiter_ends_its_waiting(place: Place) -> None:
-    place.write("slow", SLOW)
-    place.start("slow", "outer", "outer", 1)
-    place.wait_for("dawdling")
-    place.write(
-        "waiter",
+def test_interrupting_a_waiter_ends_its_waiting(project: Project) -> None:
+    project.write("slow.py", SLOW)
+    project.start("slow.py", "outer", "outer", 1)
+    project.wait_for("dawdling")
+    project.write(
+        "waiter.py",
         """
         from slow import outer
 
@@ -520,17 +384,17 @@ def test_interrupting_a_waiter_ends_its_waiting(place: Place) -> None:
             print("interrupted")
         """,
     )
-    waiter = place.start("waiter")
-    place.wait_for("waiting")
+    waiter = project.start("waiter.py")
+    project.wait_for("waiting")
     time.sleep(1.0)
     waiter.send_signal(signal.SIGINT)
-    assert place.finish(waiter, 5) == "interrupted\n"
+    assert project.finish(waiter, limit=5).silent() == "interrupted\n"
 
 
 @pytest.mark.stress
-def test_of_many_waiters_one_takes_over(place: Place) -> None:
+def test_of_many_waiters_one_takes_over(project: Project) -> None:
     """Twenty claims of a killed process, 320 waiters, thirty times: each body runs once more, not twice."""
-    place.main(
+    project.main(
         """
         @cache_file(CACHE)
         def f(k):
@@ -571,14 +435,14 @@ def test_of_many_waiters_one_takes_over(place: Place) -> None:
                 assert len(ran()) == turn * 40 + 40, (turn, len(ran()))
         """,
         limit=240,
-    )
+    ).silent()
 
 
 # -- recursion, and pools inside of calls ---------------------------------------------------------
 
 
-def test_recursion(place: Place) -> None:
-    place.main(
+def test_recursion(project: Project) -> None:
+    project.main(
         """
         @cache_file(CACHE)
         def fib(n):
@@ -606,13 +470,13 @@ def test_recursion(place: Place) -> None:
                 assert all(value == plain(n) for n, value in results)
         assert len(ran()) == len(set(ran()))
         """
-    )
+    ).silent()
 
 
-def test_a_tree_5000_deep(place: Place) -> None:
+def test_a_tree_5000_deep(project: Project) -> None:
     """A body 100 calls deep fits into Python's own limit; a hit on a tree 5,000 deep does not recurse."""
-    place.write(
-        "deep",
+    project.write(
+        "deep.py",
         """
         @cache_file(CACHE)
         def chain(n):
@@ -620,7 +484,7 @@ def test_a_tree_5000_deep(place: Place) -> None:
             return 0 if n == 0 else chain(n - 1) + 1
         """,
     )
-    place.main(
+    project.main(
         """
         from deep import chain
 
@@ -632,9 +496,9 @@ def test_a_tree_5000_deep(place: Place) -> None:
         thread.join()
         """,
         limit=120,
-    )
-    assert place.ran()["chain"] == 5001
-    place.main(
+    ).silent()
+    assert Counter(project.logged())["chain"] == 5001
+    project.main(
         """
         from deep import chain
 
@@ -644,14 +508,14 @@ def test_a_tree_5000_deep(place: Place) -> None:
         assert cache_tree_changed_files() == {}
         """,
         limit=60,
-    )
-    assert place.ran()["chain"] == 5001
+    ).silent()
+    assert Counter(project.logged())["chain"] == 5001
 
 
 @pytest.mark.parametrize("wrap", ["with_caller", "bare"])
-def test_a_call_whose_thread_pool_asks_for_the_same_call(place: Place, wrap: str) -> None:
+def test_a_call_whose_thread_pool_asks_for_the_same_call(project: Project, wrap: str) -> None:
     """The call cannot be waited for: it waits for its own thread.  It runs instead."""
-    place.main(
+    project.main(
         """
         carry = with_caller if sys.argv[1] == "with_caller" else (lambda f: f)
 
@@ -669,12 +533,12 @@ def test_a_call_whose_thread_pool_asks_for_the_same_call(place: Place, wrap: str
         """,
         wrap,
         limit=30,
-    )
+    ).silent()
 
 
-def test_a_call_below_asks_for_the_call_above_in_a_thread(place: Place) -> None:
+def test_a_call_below_asks_for_the_call_above_in_a_thread(project: Project) -> None:
     """a(1) runs b(1), whose pool asks for a(1): two claims, a ring, no deadlock."""
-    place.main(
+    project.main(
         """
         @cache_file(CACHE)
         def a(n):
@@ -693,14 +557,14 @@ def test_a_call_below_asks_for_the_call_above_in_a_thread(place: Place) -> None:
         assert a(1) in (1, 3)
         """,
         limit=30,
-    )
+    ).silent()
 
 
 # -- asyncio --------------------------------------------------------------------------------------
 
 
-def test_fifty_coroutines_ask_for_one_call(place: Place) -> None:
-    place.main(
+def test_fifty_coroutines_ask_for_one_call(project: Project) -> None:
+    project.main(
         """
         @cache_file(CACHE)
         async def fetch(k):
@@ -725,12 +589,12 @@ def test_fifty_coroutines_ask_for_one_call(place: Place) -> None:
             assert list(pool.map(lambda k: asyncio.run(fetch(k)), [7] * 4)) == [[7]] * 4
         assert ran().count("fetch 7") == 1
         """
-    )
+    ).silent()
 
 
-def test_coroutines_and_their_callers(place: Place) -> None:
+def test_coroutines_and_their_callers(project: Project) -> None:
     """gather, create_task and to_thread: every edge is right though the parents run interleaved."""
-    place.main(
+    project.main(
         """
         @cache_file(CACHE)
         async def fetch(p, k):
@@ -761,11 +625,11 @@ def test_coroutines_and_their_callers(place: Place) -> None:
                 assert node(fetch, p, k)["parents"] == [ident(parent, p)]
         assert node(work, -1, 0)["parents"] == []
         """
-    )
+    ).silent()
 
 
-def test_a_cancelled_coroutine_leaves_the_call_to_the_next(place: Place) -> None:
-    place.main(
+def test_a_cancelled_coroutine_leaves_the_call_to_the_next(project: Project) -> None:
+    project.main(
         """
         @cache_file(CACHE)
         async def fetch(k):
@@ -790,13 +654,13 @@ def test_a_cancelled_coroutine_leaves_the_call_to_the_next(place: Place) -> None
         assert ran() == ["fetch 1"] * 2
         assert len(cache_tree_nodes()) == 1
         """
-    )
+    ).silent()
 
 
-def test_a_waiting_coroutine_does_not_stop_the_loop(place: Place) -> None:
+def test_a_waiting_coroutine_does_not_stop_the_loop(project: Project) -> None:
     """The owner is another process: this loop goes on with other work meanwhile."""
-    place.write(
-        "fetching",
+    project.write(
+        "fetching.py",
         """
         @cache_file(CACHE)
         async def fetch(k):
@@ -817,19 +681,19 @@ def test_a_waiting_coroutine_does_not_stop_the_loop(place: Place) -> None:
             asyncio.run(main())
         """,
     )
-    owner = place.start("fetching")
-    place.wait_for("fetch 1")
-    beats = int(place.run("fetching"))
-    place.finish(owner)
-    assert place.ran() == {"fetch 1": 1}
+    owner = project.start("fetching.py")
+    project.wait_for("fetch 1")
+    beats = int(project.run("fetching.py").silent())
+    project.finish(owner).silent()
+    assert Counter(project.logged()) == {"fetch 1": 1}
     assert beats > 20, "the loop stood still while it waited"
 
 
 # -- executors ------------------------------------------------------------------------------------
 
 
-def test_nested_executors_carry_the_caller(place: Place) -> None:
-    place.main(
+def test_nested_executors_carry_the_caller(project: Project) -> None:
+    project.main(
         """
         @cache_file(CACHE)
         def leaf(p, k):
@@ -857,13 +721,13 @@ def test_nested_executors_carry_the_caller(place: Place) -> None:
                 assert node(leaf, p, k)["parents"] == [ident(middle, p)]
         assert node(top, (2, 3))["parents"] == []
         """
-    )
+    ).silent()
 
 
-def test_a_helper_carried_to_a_pool_keeps_the_caller(place: Place) -> None:
+def test_a_helper_carried_to_a_pool_keeps_the_caller(project: Project) -> None:
     """with_caller takes any function, not only cached ones, and what it tracks belongs to the caller."""
-    place.write(
-        "helping",
+    project.write(
+        "helping.py",
         """
         @cache_file(CACHE)
         def child(k):
@@ -884,18 +748,18 @@ def test_a_helper_carried_to_a_pool_keeps_the_caller(place: Place) -> None:
             assert [p.name for p in node(parent, 3)["files"]] == ["n.txt"]
         """,
     )
-    number = place.path / "n.txt"
+    number = project / "n.txt"
     number.write_text("1")
-    assert place.run("helping") == place.run("helping") == "6\n"
-    assert place.ran()["parent"] == 1
+    assert project.run("helping.py").silent() == project.run("helping.py").silent() == "6\n"
+    assert Counter(project.logged())["parent"] == 1
     number.write_text("2")
-    assert place.run("helping") == "9\n"
-    assert place.ran()["parent"] == 2
+    assert project.run("helping.py").silent() == "9\n"
+    assert Counter(project.logged())["parent"] == 2
 
 
-def test_a_bare_pool_never_names_the_wrong_caller(place: Place) -> None:
+def test_a_bare_pool_never_names_the_wrong_caller(project: Project) -> None:
     """One shared pool, its threads first used by other callers: the right caller or none."""
-    place.main(
+    project.main(
         """
         POOL = ThreadPoolExecutor(3)
 
@@ -925,14 +789,14 @@ def test_a_bare_pool_never_names_the_wrong_caller(place: Place) -> None:
             if p % 2 == 0:
                 assert node(child, p, 0)["parents"] == [me]
         """
-    )
+    ).silent()
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_a_process_pool_carries_the_caller(place: Place, method: str) -> None:
+def test_a_process_pool_carries_the_caller(project: Project, method: str) -> None:
     """The edge is recorded, and the child's file is a dependency of the caller."""
-    place.write(
-        "pooled",
+    project.write(
+        "pooled.py",
         """
         @cache_file(CACHE)
         def count(name):
@@ -959,23 +823,23 @@ def test_a_process_pool_carries_the_caller(place: Place, method: str) -> None:
                 assert [p.name for p in node(count, name)["files"]] == [name + ".data"]
             assert cache_tree_changed_files() == {}
         """
-    (place.path / "one.data").write_text("1")
-    (place.path / "two.data").write_text("22")
-    assert place.main(main, method) == "3\n"
-    assert place.ran() == {"total": 1, "count one": 1, "count two": 1}
-    assert place.main(main, method) == "3\n"
-    assert sum(place.ran().values()) == 3, "a hit, with the same graph"
-    (place.path / "two.data").write_text("4444")
-    assert place.main(main, method) == "5\n"
-    assert place.ran() == {"total": 2, "count one": 1, "count two": 2}
-    assert place.leftovers() == []
+    (project / "one.data").write_text("1")
+    (project / "two.data").write_text("22")
+    assert project.main(main, method).silent() == "3\n"
+    assert Counter(project.logged()) == {"total": 1, "count one": 1, "count two": 1}
+    assert project.main(main, method).silent() == "3\n"
+    assert sum(Counter(project.logged()).values()) == 3, "a hit, with the same graph"
+    (project / "two.data").write_text("4444")
+    assert project.main(main, method).silent() == "5\n"
+    assert Counter(project.logged()) == {"total": 2, "count one": 1, "count two": 2}
+    assert project.leftovers() == []
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_what_ran_again_in_a_process_pool_is_fresh(place: Place, method: str) -> None:
+def test_what_ran_again_in_a_process_pool_is_fresh(project: Project, method: str) -> None:
     """The graph of this process knows the run of the worker, not only its own older one."""
-    place.write(
-        "again",
+    project.write(
+        "again.py",
         """
         @cache_file(CACHE)
         def count(name):
@@ -987,7 +851,7 @@ def test_what_ran_again_in_a_process_pool_is_fresh(place: Place, method: str) ->
                 return pool.submit(with_caller(count), name).result()
         """,
     )
-    place.main(
+    project.main(
         """
         from again import count, total
 
@@ -999,7 +863,7 @@ def test_what_ran_again_in_a_process_pool_is_fresh(place: Place, method: str) ->
                 assert node(total, "x", sys.argv[1])["children"] == [ident(count, "x")]
         """,
         method,
-    )
+    ).silent()
 
 
 # -- exceptions -----------------------------------------------------------------------------------
@@ -1053,10 +917,10 @@ def test_exceptions_pass_through_untouched(tmp_path: Path, kind: type[BaseExcept
     assert {n["fname"] for n in cache_tree_nodes().values()} == {"leaf", "body"}
 
 
-def test_a_call_after_an_exception_waits_for_no_claim(place: Place) -> None:
+def test_a_call_after_an_exception_waits_for_no_claim(project: Project) -> None:
     """Neither in the next process nor in this one, and nothing of the failed call is on disk."""
-    place.write(
-        "failing",
+    project.write(
+        "failing.py",
         """
         @cache_file(CACHE)
         def f(k):
@@ -1070,7 +934,7 @@ def test_a_call_after_an_exception_waits_for_no_claim(place: Place) -> None:
             return k
         """,
     )
-    place.main(
+    project.main(
         """
         from failing import f
 
@@ -1085,10 +949,10 @@ def test_a_call_after_an_exception_waits_for_no_claim(place: Place) -> None:
             assert not has_node(f, 1)
             assert not f.is_cached(1)
         """
-    )
-    assert place.graph() == {}
-    assert place.leftovers() == []
-    place.main(
+    ).silent()
+    assert graph_of(project) == {}
+    assert project.leftovers() == []
+    project.main(
         """
         from failing import f
 
@@ -1097,9 +961,9 @@ def test_a_call_after_an_exception_waits_for_no_claim(place: Place) -> None:
         assert f(1) == 1
         assert time.monotonic() - begin < 1
         """
-    )
-    assert place.ran() == {"f": 4}
-    assert [n["fname"] for n in place.graph().values()] == ["f"]
+    ).silent()
+    assert Counter(project.logged()) == {"f": 4}
+    assert [n["fname"] for n in graph_of(project).values()] == ["f"]
 
 
 @pytest.mark.usefixtures("session")
@@ -1126,9 +990,9 @@ def test_an_exception_of_a_coroutine_passes_through(tmp_path: Path) -> None:
     assert len(cache_tree_nodes()) == 1
 
 
-def test_who_is_inside_a_shared_pool_is_not_its_owner(place):
+def test_who_is_inside_a_shared_pool_is_not_its_owner(project):
     """A body that waits in a method of the pool has it as a variable there; the work may be another body's."""
-    place.main(
+    project.main(
         """
         POOL = ThreadPoolExecutor(1)
         READY = threading.Event()
@@ -1171,4 +1035,4 @@ def test_who_is_inside_a_shared_pool_is_not_its_owner(place):
         nodes = cache_tree_nodes().values()
         assert not [node for node in nodes if node["fname"] == "other" and node["children"]]
         """
-    )
+    ).silent()
