@@ -10,13 +10,19 @@ import pytest
 
 from tests.table import (
     argument_edits,
+    array_edits,
     call_edits,
     caller_edits,
+    class_edits,
     closure_edits,
     code_edits,
+    declared_edits,
+    deeper_file_edits,
     file_edits,
+    live_edits,
     path_edits,
     reach_edits,
+    roundabout_edits,
     type_edits,
     value_edits,
 )
@@ -29,9 +35,15 @@ if TYPE_CHECKING:
 
 TABLES = (
     code_edits,
+    class_edits,
+    roundabout_edits,
+    live_edits,
     argument_edits,
+    array_edits,
     file_edits,
+    deeper_file_edits,
     call_edits,
+    declared_edits,
     type_edits,
     reach_edits,
     closure_edits,
