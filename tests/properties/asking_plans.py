@@ -18,7 +18,7 @@ def calls(draw: st.DrawFn, callee: int, count: int) -> ap.Call:
 
 
 @st.composite
-def projects(draw: st.DrawFn) -> ap.Project:
+def projects(draw: st.DrawFn) -> ap.Drawn:
     count = draw(st.integers(3, 8))
     modules = draw(st.integers(1, 3))
     places = sorted(draw(st.lists(st.integers(0, modules - 1), min_size=count, max_size=count)))
@@ -42,7 +42,7 @@ def projects(draw: st.DrawFn) -> ap.Project:
             )
         )
     roots = draw(st.lists(st.integers(0, count - 1), min_size=1, max_size=3))
-    return ap.Project(
+    return ap.Drawn(
         layout=draw(st.sampled_from(ap.LAYOUTS)),
         guarded=draw(st.integers(0, 3)) > 0,
         has_main=draw(st.booleans()),
@@ -53,7 +53,7 @@ def projects(draw: st.DrawFn) -> ap.Project:
     )
 
 
-def edits(project: ap.Project) -> st.SearchStrategy[tuple[Any, ...]]:
+def edits(project: ap.Drawn) -> st.SearchStrategy[tuple[Any, ...]]:
     """What a person does between two runs."""
     index = st.integers(0, len(project.funcs) - 1)
     module = st.integers(0, project.modules - 1)

@@ -387,7 +387,7 @@ class Story(Bench):
 
     def __init__(self, plan: dict[str, Any], place: Path, servers: Servers) -> None:
         self.plan = plan
-        self.project: ap.Project = plan["project"]
+        self.project: ap.Drawn = plan["project"]
         self.state = ap.State.first(self.project)
         self.past: list[ap.State] = []
         self.wrote: dict[str, str | None] = {}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from tests.table.call_edits import EDIT, PAIR
 from tests.table.harness import (
     Case,
+    CaseFolder,
     Edit,
-    Project,
     env,
     function,
     module,
@@ -245,7 +245,7 @@ INSTALLED = {
 ON_PATH = "import sys, pathlib\nsys.path.insert(1, str(pathlib.Path('lib/site-packages').resolve()))\nimport m"
 
 
-def upgraded(project: Project) -> None:
+def upgraded(project: CaseFolder) -> None:
     for name in ("METADATA", "RECORD", "top_level.txt"):
         text = (project.root / DIST_INFO / name).read_text()
         project.write(DIST_INFO.replace("1.0", "1.1") + name, text.replace("1.0", "1.1"))

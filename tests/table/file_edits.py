@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from tests.table.harness import (
     Case,
+    CaseFolder,
     Edit,
     Link,
-    Project,
     chdir,
     function,
     module,
@@ -117,7 +117,7 @@ def below(
 def replaced(name: str, content: str) -> Edit:
     """Another file put in its place, as editors and atomic writers do."""
 
-    def edit(project: Project) -> None:
+    def edit(project: CaseFolder) -> None:
         project.write("new.tmp", content)
         (project.root / "new.tmp").replace(project.root / name)
 

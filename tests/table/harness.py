@@ -69,7 +69,7 @@ out.append(repr(_call()))
 """
 AGE = 2.5  # seconds; the coarsest clock of a file system ticks every two
 
-Edit = Callable[["Project"], None]
+Edit = Callable[["CaseFolder"], None]
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class Sub:
     change: str
     file: str = "m.py"
 
-    def __call__(self, project: Project) -> None:
+    def __call__(self, project: CaseFolder) -> None:
         old, new = self.change.split(" => ")
         text = (project.root / self.file).read_text()
         if text.count(old) != 1:
@@ -156,7 +156,7 @@ def remove(file: str) -> Edit:
 
 
 def rename(old: str, new: str) -> Edit:
-    def edit(project: Project) -> None:
+    def edit(project: CaseFolder) -> None:
         (project.root / old).rename(project.root / new)
 
     return edit
@@ -169,7 +169,7 @@ def touch(file: str) -> Edit:
 def sly(file: str, content: str) -> Edit:
     """New content, with the size and the mtime of the old."""
 
-    def edit(project: Project) -> None:
+    def edit(project: CaseFolder) -> None:
         path = project.root / file
         before = path.stat()
         path.write_text(content)
@@ -182,7 +182,7 @@ def sly(file: str, content: str) -> Edit:
 
 
 def poke(file: str, offset: int, content: bytes) -> Edit:
-    def edit(project: Project) -> None:
+    def edit(project: CaseFolder) -> None:
         with (project.root / file).open("r+b") as stream:
             stream.seek(offset)
             stream.write(content)
@@ -193,7 +193,7 @@ def poke(file: str, offset: int, content: bytes) -> Edit:
 def env(**names: str | None) -> Edit:
     """Set variables; None takes one away."""
 
-    def edit(project: Project) -> None:
+    def edit(project: CaseFolder) -> None:
         for name, value in names.items():
             if value is None:
                 project.env.pop(name, None)
@@ -204,7 +204,7 @@ def env(**names: str | None) -> Edit:
 
 
 def chdir(folder: str) -> Edit:
-    def edit(project: Project) -> None:
+    def edit(project: CaseFolder) -> None:
         project.cwd = folder
 
     return edit
@@ -213,7 +213,7 @@ def chdir(folder: str) -> Edit:
 def moved_cache(copied: bool) -> Edit:
     """The cache directory stands elsewhere."""
 
-    def edit(project: Project) -> None:
+    def edit(project: CaseFolder) -> None:
         old, project.cache = project.cache, project.cache.with_name("elsewhere")
         if copied:
             shutil.copytree(old, project.cache)
@@ -226,7 +226,7 @@ def moved_cache(copied: bool) -> Edit:
 def lost(function: str) -> Edit:
     """The entries of a function are gone, as after a clean-up by hand."""
 
-    def edit(project: Project) -> None:
+    def edit(project: CaseFolder) -> None:
         entries = list((project.cache / "entries").rglob(f"{function}-*.entry"))
         if not entries:
             raise CaseFailed(f"no entry of {function} is stored")
@@ -237,33 +237,33 @@ def lost(function: str) -> Edit:
 
 
 def call(expression: str) -> Edit:
-    def edit(project: Project) -> None:
+    def edit(project: CaseFolder) -> None:
         project.script(replace(project.case, call=expression))
 
     return edit
 
 
-def run(project: Project) -> None:
+def run(project: CaseFolder) -> None:
     """A run between two edits, as a step of `then`."""
     project.run()
 
 
 def then(*steps: Edit) -> Edit:
-    def edit(project: Project) -> None:
+    def edit(project: CaseFolder) -> None:
         for step in steps:
             step(project)
 
     return edit
 
 
-def nothing(project: Project) -> None:
+def nothing(project: CaseFolder) -> None:
     """No edit."""
 
 
 # ---- projects
 
 
-class Project:
+class CaseFolder:
     """The files of a case on disk, and the way to run them."""
 
     def __init__(self, case: Case, folder: Path, server: Server) -> None:
@@ -356,7 +356,7 @@ class Project:
         )
 
 
-def check(project: Project) -> None:
+def check(project: CaseFolder) -> None:
     """Take a case through its life; raises CaseFailed with everything that one wants to see."""
     case, sources = project.case, project.sources()
     try:
@@ -370,7 +370,7 @@ def check(project: Project) -> None:
         raise CaseFailed("\n".join(text)) from None
 
 
-def check_edit(case: Case, project: Project) -> None:
+def check_edit(case: Case, project: CaseFolder) -> None:
     if case.aged:
         time.sleep(max(0.0, project.made + AGE - time.monotonic()))
     before = project.run(cached=False)
@@ -388,7 +388,7 @@ def check_edit(case: Case, project: Project) -> None:
     expect("the run after that", project.run(), after.value, "")
 
 
-def check_first(case: Case, edit: Edit, project: Project) -> None:
+def check_first(case: Case, edit: Edit, project: CaseFolder) -> None:
     """Asked before the rerun, the call and the graph both name the true cause first."""
     told = project.ask()
     explained, stale = told.explained, told.stale.get(told.call, [])
@@ -401,7 +401,7 @@ def check_first(case: Case, edit: Edit, project: Project) -> None:
         check_code(told.explained[0], edit, project)
 
 
-def check_sentence(source: str, reasons: list[dict[str, str]], right: str, project: Project) -> None:
+def check_sentence(source: str, reasons: list[dict[str, str]], right: str, project: CaseFolder) -> None:
     """The first reason in words, but for the folder of a file and the place of code."""
     texts = [reason["text"].replace(f"{project.root}/", "") for reason in reasons] or ["nothing"]
     where = f" ({reasons[0]['where']})" if reasons and reasons[0]["where"] else ""
@@ -410,7 +410,7 @@ def check_sentence(source: str, reasons: list[dict[str, str]], right: str, proje
         raise CaseFailed("\n    ".join([f"{source} does not begin with: {right}", *texts]))
 
 
-def check_code(reason: Mapping[str, str], edit: Edit, project: Project) -> None:
+def check_code(reason: Mapping[str, str], edit: Edit, project: CaseFolder) -> None:
     """The place is that of the function as it is now, and the diff shows the lines that were edited."""
     file, _, line = reason["where"].rpartition(":")
     name = reason["name"].rpartition(".")[2].rpartition(":")[2]
@@ -434,7 +434,7 @@ def squeezed(text: str) -> str:
     return "".join(text.split()).replace('"', "'")
 
 
-def check_live(case: Case, project: Project) -> None:
+def check_live(case: Case, project: CaseFolder) -> None:
     plain = project.run(cached=False)
     project.reset()
     cached = project.run()

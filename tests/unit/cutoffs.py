@@ -29,7 +29,7 @@ def ran(name):
 """
 
 
-class Project:
+class Reimported:
     """Modules that are written and imported again and again, and a log of the bodies that ran."""
 
     def __init__(self, place: Path, stack: ExitStack) -> None:
@@ -64,5 +64,5 @@ class Project:
         )
 
 
-def claims(project: Project) -> list[Path]:
+def claims(project: Reimported) -> list[Path]:
     return [p for p in (project.place / "cache").rglob("*") if "claim" in p.name or p.suffix in (".tmp", ".lock")]

@@ -23,7 +23,7 @@ MODE = ["a"]
 """
 
 
-class World:
+class HotModule:
     """A module of cached functions in a folder of its own."""
 
     def __init__(self, folder: Path, verified: list[str]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from cutoffs import Project, claims
+from cutoffs import Reimported, claims
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,14 +68,14 @@ SAME = "[0, 0][:0]"  # gives what "[]" gives
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reimported]:
     monkeypatch.setenv("CUTDIR", str(tmp_path / "cache"))
     monkeypatch.setenv("CUTLOG", str(tmp_path / "log.txt"))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.chdir(tmp_path)
     with ExitStack() as stack:
-        yield Project(tmp_path, stack)
+        yield Reimported(tmp_path, stack)
     for name in ("cutmod", "cutlog"):
         sys.modules.pop(name, None)
 
@@ -83,7 +83,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
 # -- chains -------------------------------------------------------------------------------------------
 
 
-def test_a_chain_at_top_level_runs_clean_alone(project: Project) -> None:
+def test_a_chain_at_top_level_runs_clean_alone(project: Reimported) -> None:
     m = project.load(CHAIN, clean="[]")
     assert m.report(m.model(m.clean(m.load(2)))) == "total 10"
     assert project.ran() == ["load", "clean", "model", "report"]
@@ -94,7 +94,7 @@ def test_a_chain_at_top_level_runs_clean_alone(project: Project) -> None:
     assert project.ran() == []
 
 
-def test_a_chain_in_a_pipeline_runs_clean_alone(project: Project) -> None:
+def test_a_chain_in_a_pipeline_runs_clean_alone(project: Reimported) -> None:
     m = project.load(CHAIN, clean="[]")
     assert m.pipeline(2) == "total 10"
     assert project.ran() == ["pipeline", "load", "clean", "model", "report"]
@@ -106,14 +106,14 @@ def test_a_chain_in_a_pipeline_runs_clean_alone(project: Project) -> None:
     assert project.ran() == []
 
 
-def test_a_chain_of_nested_calls_runs_clean_alone(project: Project) -> None:
+def test_a_chain_of_nested_calls_runs_clean_alone(project: Reimported) -> None:
     assert project.load(DEEP, clean="[]", model="").report(2) == "total 10"
     assert project.ran() == ["report", "model", "clean", "load"]
     assert project.load(DEEP, clean=SAME, model="").report(2) == "total 10"
     assert project.ran() == ["clean"]
 
 
-def test_another_result_runs_what_is_above(project: Project) -> None:
+def test_another_result_runs_what_is_above(project: Reimported) -> None:
     project.load(DEEP, clean="[]", model="").report(2)
     project.ran()
     assert project.load(DEEP, clean="[1]", model="").report(2) == "total 11"
@@ -122,14 +122,14 @@ def test_another_result_runs_what_is_above(project: Project) -> None:
     assert sorted(project.ran()) == ["clean", "model"]
 
 
-def test_pipeline_runs_with_another_result_in_the_middle(project: Project) -> None:
+def test_pipeline_runs_with_another_result_in_the_middle(project: Reimported) -> None:
     project.load(CHAIN, clean="[]").pipeline(2)
     project.ran()
     assert project.load(CHAIN, clean="[0]").pipeline(2) == "total 10"
     assert sorted(project.ran()) == ["clean", "model", "pipeline"]
 
 
-def test_a_caller_that_changed_itself_decides_what_is_called(project: Project) -> None:
+def test_a_caller_that_changed_itself_decides_what_is_called(project: Reimported) -> None:
     text = """
     @cache_file(DIR)
     def a():
@@ -152,7 +152,7 @@ def test_a_caller_that_changed_itself_decides_what_is_called(project: Project) -
     assert project.ran() == ["top", "b"], "a is stale, but nobody wants it"
 
 
-def test_nothing_is_made_behind_a_call_that_gives_something_else(project: Project) -> None:
+def test_nothing_is_made_behind_a_call_that_gives_something_else(project: Reimported) -> None:
     text = """
     @cache_file(DIR)
     def first():
@@ -213,7 +213,7 @@ def top():
     ids=["kept", "keep_args", "large", "unpicklable"],
 )
 def test_arguments_that_are_not_kept_make_the_caller_run(
-    project: Project, options: str, argument: str, expected: list[str]
+    project: Reimported, options: str, argument: str, expected: list[str]
 ) -> None:
     (project.place / "in.txt").write_text("ab")
     m = project.load(ARGUMENTS, options=options, argument=argument)
@@ -248,7 +248,7 @@ def top():
 
 
 @pytest.mark.parametrize("error", ["ValueError", "KeyboardInterrupt", "SystemExit"])
-def test_a_child_that_raises_goes_through_untouched(project: Project, error: str) -> None:
+def test_a_child_that_raises_goes_through_untouched(project: Reimported, error: str) -> None:
     (project.place / "in.txt").write_text("good")
     m = project.load(RAISES, error=error)
     m.top()
@@ -269,7 +269,7 @@ def test_a_child_that_raises_goes_through_untouched(project: Project, error: str
     assert project.ran() == ["child"]
 
 
-def test_a_child_that_raises_and_is_caught(project: Project) -> None:
+def test_a_child_that_raises_and_is_caught(project: Reimported) -> None:
     text = RAISES.replace(
         "    return child()", "    try:\n        return child()\n    except ValueError:\n        return 1"
     )
@@ -286,7 +286,7 @@ def test_a_child_that_raises_and_is_caught(project: Project) -> None:
     assert project.ran() == []
 
 
-def test_a_child_that_is_cached_no_more(project: Project) -> None:
+def test_a_child_that_is_cached_no_more(project: Reimported) -> None:
     project.load(DEEP, clean="[]", model="").report(2)
     project.ran()
     plain = DEEP.replace("@cache_file(DIR)\ndef clean", "def clean")
@@ -296,7 +296,7 @@ def test_a_child_that_is_cached_no_more(project: Project) -> None:
     assert project.ran() == []
 
 
-def test_a_child_that_was_renamed(project: Project) -> None:
+def test_a_child_that_was_renamed(project: Reimported) -> None:
     project.load(DEEP, clean="[]", model="").report(2)
     project.ran()
     renamed = DEEP.replace("clean(", "tidy(")

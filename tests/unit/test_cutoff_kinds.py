@@ -10,21 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from cutoffs import Project, claims
+from cutoffs import Reimported, claims
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reimported]:
     monkeypatch.setenv("CUTDIR", str(tmp_path / "cache"))
     monkeypatch.setenv("CUTLOG", str(tmp_path / "log.txt"))
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.chdir(tmp_path)
     with ExitStack() as stack:
-        yield Project(tmp_path, stack)
+        yield Reimported(tmp_path, stack)
     for name in ("cutmod", "cutlog"):
         sys.modules.pop(name, None)
 
@@ -32,7 +32,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
 # -- kinds of functions -------------------------------------------------------------------------------
 
 
-def test_async_callers(project: Project) -> None:
+def test_async_callers(project: Reimported) -> None:
     text = """
     @cache_file(DIR)
     def child(x):
@@ -65,7 +65,7 @@ def test_async_callers(project: Project) -> None:
     assert sorted(project.ran()) == ["child", "middle", "top"]
 
 
-def test_methods_and_closures(project: Project) -> None:
+def test_methods_and_closures(project: Reimported) -> None:
     text = """
     class Box:
         def __init__(self, n):
@@ -128,7 +128,7 @@ def top():
 
 
 @pytest.mark.parametrize("first", ["top", "write", "middle"])
-def test_another_content_of_a_file_left_behind_runs_what_is_above(project: Project, first: str) -> None:
+def test_another_content_of_a_file_left_behind_runs_what_is_above(project: Reimported, first: str) -> None:
     (project.place / "in.txt").write_text("a")
     m = project.load(WRITER)
     assert m.top() == "A"
@@ -144,7 +144,7 @@ def test_another_content_of_a_file_left_behind_runs_what_is_above(project: Proje
     assert m.top() == "A"
 
 
-def test_the_same_content_left_behind_spares_what_is_above(project: Project) -> None:
+def test_the_same_content_left_behind_spares_what_is_above(project: Reimported) -> None:
     (project.place / "in.txt").write_text("a")
     m = project.load(WRITER)
     m.top()
@@ -154,7 +154,7 @@ def test_the_same_content_left_behind_spares_what_is_above(project: Project) -> 
     assert project.ran() == ["write"]
 
 
-def test_a_caller_that_sets_the_environment(project: Project) -> None:
+def test_a_caller_that_sets_the_environment(project: Reimported) -> None:
     text = """
     @cache_file(DIR, env_vars=["CUT_MODE"])
     def child():
@@ -179,7 +179,7 @@ def test_a_caller_that_sets_the_environment(project: Project) -> None:
         assert m.top() == content[0]
 
 
-def test_a_caller_that_changes_the_folder(project: Project) -> None:
+def test_a_caller_that_changes_the_folder(project: Reimported) -> None:
     text = """
     @cache_file(DIR)
     def child():
@@ -222,7 +222,7 @@ def top():
 """
 
 
-def test_two_threads_at_once(project: Project) -> None:
+def test_two_threads_at_once(project: Reimported) -> None:
     (project.place / "in.txt").write_text("ab")
     m = project.load(SLOW)
     m.top()
@@ -244,7 +244,7 @@ def test_two_threads_at_once(project: Project) -> None:
     assert project.ran() == ["child"]
 
 
-def test_two_processes_at_once(project: Project) -> None:
+def test_two_processes_at_once(project: Reimported) -> None:
     (project.place / "in.txt").write_text("ab")
     project.load(SLOW).top()
     project.ran()
@@ -255,7 +255,7 @@ def test_two_processes_at_once(project: Project) -> None:
     assert claims(project) == []
 
 
-def test_a_deep_chain_does_not_recurse(project: Project) -> None:
+def test_a_deep_chain_does_not_recurse(project: Reimported) -> None:
     text = """
     @cache_file(DIR)
     def link(n):
@@ -277,7 +277,7 @@ def test_a_deep_chain_does_not_recurse(project: Project) -> None:
     assert project.ran() == ["link0"]
 
 
-def test_a_caller_of_a_thousand_stale_children(project: Project) -> None:
+def test_a_caller_of_a_thousand_stale_children(project: Reimported) -> None:
     text = """
     @cache_file(DIR)
     def child(n):

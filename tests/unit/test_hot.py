@@ -10,7 +10,7 @@ import sys
 import threading
 
 import pytest
-from hot_module import CODE, World, _mutate, check
+from hot_module import CODE, HotModule, _mutate, check
 
 from cachepy.digest import Digester
 from cachepy.disk import files
@@ -32,7 +32,7 @@ def world(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "YOUNG", 0)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
-    made = World(tmp_path, verified)
+    made = HotModule(tmp_path, verified)
     with use_session(Session()):
         yield made
     sys.modules.pop(made.name, None)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hot_module import World
+from hot_module import HotModule
 
 from cachepy.disk import files
 from cachepy.session import Session, use_session
@@ -29,7 +29,7 @@ def world(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "YOUNG", 0)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
-    made = World(tmp_path, verified)
+    made = HotModule(tmp_path, verified)
     with use_session(Session()):
         yield made
     sys.modules.pop(made.name, None)

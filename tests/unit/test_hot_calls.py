@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from hot_module import BELOW, CODE, World, _mutate
+from hot_module import BELOW, CODE, HotModule, _mutate
 
 import cachepy
 from cachepy.disk import files
@@ -31,7 +31,7 @@ def world(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "YOUNG", 0)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
-    made = World(tmp_path, verified)
+    made = HotModule(tmp_path, verified)
     with use_session(Session()):
         yield made
     sys.modules.pop(made.name, None)

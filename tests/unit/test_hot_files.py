@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hot_module import FILES, World, check
+from hot_module import FILES, HotModule, check
 
 import cachepy
 from cachepy.disk import files
@@ -29,7 +29,7 @@ def world(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "YOUNG", 0)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
-    made = World(tmp_path, verified)
+    made = HotModule(tmp_path, verified)
     with use_session(Session()):
         yield made
     sys.modules.pop(made.name, None)

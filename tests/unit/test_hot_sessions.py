@@ -8,7 +8,7 @@ import sys
 import threading
 
 import pytest
-from hot_module import BELOW, CODE, FILES, World
+from hot_module import BELOW, CODE, FILES, HotModule
 
 import cachepy
 from cachepy import hot
@@ -32,7 +32,7 @@ def world(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "YOUNG", 0)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
-    made = World(tmp_path, verified)
+    made = HotModule(tmp_path, verified)
     with use_session(Session()):
         yield made
     sys.modules.pop(made.name, None)
