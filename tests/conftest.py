@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from tests.programs import Project
+
 # A shell that starts a command in the background (`make test &`, some CI services) lets it ignore Ctrl-C, and every
 # process started from here inherits that: tests that interrupt a running call would see nothing happen and fail.
 # pytest loads this file in each of its worker processes too, in the main thread, before any test is collected.
@@ -46,3 +48,10 @@ def few_changers():
     before, written._CHANGERS = written._CHANGERS, 4
     yield
     written._CHANGERS = before
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A folder whose programs run in processes of their own; see CONTRIBUTING.md."""
+    with Project(tmp_path) as made:
+        yield made

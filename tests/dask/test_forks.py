@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import textwrap
-from pathlib import Path
-
 import pytest
 
-import cachepy
+from tests.programs import Project
 
 STEPS = """
     import multiprocessing, os
@@ -75,34 +69,23 @@ MAIN = """
     """
 
 
-def run(folder: Path, *args: str) -> str:
+def run(project: Project, *args: str) -> str:
     """In a process of its own, with a limit: what is wrong here hangs."""
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "main.py", *args],
-        cwd=folder,
-        env={**os.environ, "PIPE_CACHE": str(folder / "cache"), "PYTHONPATH": str(Path(cachepy.__file__).parents[1])},
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout.strip()
+    return project.run("-W", "ignore", "main.py", *args, limit=90, PIPE_CACHE=str(project / "cache")).stdout.strip()
 
 
 @pytest.mark.dask
 @pytest.mark.parametrize("how", ["worker", "client"])
 @pytest.mark.parametrize("names", ["told,told", "nested", "bare", "looking"])
-def test_forks_inside_tasks(tmp_path: Path, names: str, how: str) -> None:
+def test_forks_inside_tasks(project: Project, names: str, how: str) -> None:
     """Pool after pool gives the graph of a serial run, and a trace that an edit of the function below breaks."""
-    (tmp_path / "main.py").write_text(textwrap.dedent(MAIN))
-    (tmp_path / "steps.py").write_text(textwrap.dedent(STEPS))
-    first = run(tmp_path, names, how)
-    (tmp_path / "serial").mkdir()
-    for name in ("main.py", "steps.py"):
-        (tmp_path / "serial" / name).write_text((tmp_path / name).read_text())
-    assert run(tmp_path / "serial", names, "serial") == first
-    assert run(tmp_path, names, "serial").partition("]")[0] == first.partition("]")[0]
-    (tmp_path / "steps.py").write_text(textwrap.dedent(STEPS).replace("x + 1", "x + 100"))
-    (tmp_path / "serial" / "steps.py").write_text((tmp_path / "steps.py").read_text())
-    assert run(tmp_path, names, "serial") == run(tmp_path / "serial", names, "serial") != first
+    serial = Project(project / "serial")
+    for each in (project, serial):
+        each.write("main.py", MAIN)
+        each.write("steps.py", STEPS)
+    first = run(project, names, how)
+    assert run(serial, names, "serial") == first
+    assert run(project, names, "serial").partition("]")[0] == first.partition("]")[0]
+    for each in (project, serial):
+        each.edit("steps.py", "x + 1", "x + 100")
+    assert run(project, names, "serial") == run(serial, names, "serial") != first

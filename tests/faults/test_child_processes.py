@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 
 import pytest
+from prelude import PRELUDE
+
+from tests.programs import Project
 
 STEPS = """
     from concurrent.futures import ProcessPoolExecutor
@@ -74,37 +78,42 @@ WAYS = [
 ]
 
 
-def ask(programs, *args):
-    out, _ = programs.finish(programs.start("main", *args))
-    ran = programs.ran()["f"]
-    programs.forget()
+@pytest.fixture
+def project(tmp_path):
+    with Project(tmp_path, PRELUDE) as made:
+        yield made
+
+
+def ask(project, *args):
+    out = project.run("main.py", *args).stdout
+    ran = project.ran().count("f")
     return out.strip(), ran
 
 
 @pytest.mark.parametrize(("way", "how"), WAYS, ids=map("-".join, WAYS))
-def test_what_a_child_process_used_counts(programs, way, how):
+def test_what_a_child_process_used_counts(project, way, how):
     """Nothing carries the caller there: edits of the child's file, of a file it tracked, and of its code are seen."""
     if way == "loky":
         pytest.importorskip("joblib")
-    programs.write("steps", STEPS)
-    programs.write("main", MAIN)
-    file = programs.folder / "child.txt"
+    project.write("steps.py", STEPS)
+    project.write("main.py", MAIN)
+    file = project / "child.txt"
     text = "[{0}, {1}]" if way not in ("process", "by_hand") else "{5}"
     for child in "gh":
         file.write_text("1")
-        first = ask(programs, way, how, child)
+        first = ask(project, way, how, child)
         assert first == (text.format(*[100 * x + 1 for x in range(6)]), 1)
-        assert ask(programs, way, how, child) == (first[0], 0), "an unchanged program runs nothing"
+        assert ask(project, way, how, child) == (first[0], 0), "an unchanged program runs nothing"
         file.write_text("7")
-        assert ask(programs, way, how, child) == (text.format(*[100 * x + 7 for x in range(6)]), 1)
-    programs.write("steps", STEPS.replace("FACTOR = 1", "FACTOR = 2"))
-    assert ask(programs, way, how, "g") == (text.format(*[200 * x + 7 for x in range(6)]), 1)
-    assert programs.leftovers() == []
+        assert ask(project, way, how, child) == (text.format(*[100 * x + 7 for x in range(6)]), 1)
+    project.write("steps.py", STEPS.replace("FACTOR = 1", "FACTOR = 2"))
+    assert ask(project, way, how, "g") == (text.format(*[200 * x + 7 for x in range(6)]), 1)
+    assert project.leftovers() == []
 
 
-def test_a_child_that_cannot_tell_lets_nothing_be_stored(programs):
+def test_a_child_that_cannot_tell_lets_nothing_be_stored(project):
     """The box is gone: the parent cannot know what it missed."""
-    programs.main(
+    project.main(
         """
         @cache_file(CACHE, ignore_globals=["HERE"])
         def f():
@@ -120,15 +129,15 @@ def test_a_child_that_cannot_tell_lets_nothing_be_stored(programs):
         f()
         f()
         """
-    )
-    assert programs.ran() == {"f": 2}
-    assert programs.leftovers() == []
+    ).silent()
+    assert Counter(project.logged()) == {"f": 2}
+    assert project.leftovers() == []
 
 
-def test_children_of_top_level_work_leave_nothing(programs):
+def test_children_of_top_level_work_leave_nothing(project):
     """No body runs in the parent, so nobody puts up a box."""
-    programs.write(
-        "main",
+    project.write(
+        "main.py",
         """
         from concurrent.futures import ProcessPoolExecutor
 
@@ -141,14 +150,14 @@ def test_children_of_top_level_work_leave_nothing(programs):
                 assert list(pool.map(g, range(4))) == [1, 2, 3, 4]
         """,
     )
-    programs.run("main")
-    assert programs.leftovers() == []
+    project.run("main.py").silent()
+    assert project.leftovers() == []
 
 
-def test_many_threads_put_up_one_box_and_take_it_away(programs):
+def test_many_threads_put_up_one_box_and_take_it_away(project):
     """Bodies begin and end at any moment beside each other: each result is stored, and none is made twice."""
-    programs.write(
-        "main",
+    project.write(
+        "main.py",
         """
         LOG = open(HERE / "log", "a")
 
@@ -188,11 +197,11 @@ def test_many_threads_put_up_one_box_and_take_it_away(programs):
         """,
     )
     for _ in range(2):
-        programs.run("main")
-        lines = (programs.folder / "log").read_text().splitlines()
+        project.run("main.py").silent()
+        lines = project.logged()
         assert not [line for line in lines if line.startswith("warned")][:3]
         assert sorted(lines) == sorted(f"f {n} True" for n in range(300))
-        assert programs.leftovers() == []
+        assert project.leftovers() == []
 
 
 NESTED = """
@@ -225,22 +234,22 @@ HOWS = ("fork", "spawn", "forkserver")
 @pytest.mark.skipif(not hasattr(os, "readlink") or not os.path.exists("/proc/self/exe"), reason="needs /proc")
 @pytest.mark.parametrize("outside", HOWS)
 @pytest.mark.parametrize("inside", [*HOWS, "fork carried", "spawn carried"])
-def test_the_child_of_a_child_tells_too(programs, outside, inside):
+def test_the_child_of_a_child_tells_too(project, outside, inside):
     """A process in between that runs no body has no box: those above it have."""
-    programs.write("steps", NESTED)
-    programs.write("main", MAIN)
+    project.write("steps.py", NESTED)
+    project.write("main.py", MAIN)
     for text, value in (("1", "2"), ("1", "2"), ("7", "8")):
-        is_new = (programs.folder / "child.txt").exists() is False or text == "7"
-        (programs.folder / "child.txt").write_text(text)
-        assert ask(programs, outside, *inside.split()) == (value, int(is_new))
-    assert programs.leftovers() == []
+        is_new = (project / "child.txt").exists() is False or text == "7"
+        (project / "child.txt").write_text(text)
+        assert ask(project, outside, *inside.split()) == (value, int(is_new))
+    assert project.leftovers() == []
 
 
 @pytest.mark.parametrize("how", HOWS)
-def test_a_cache_of_another_function_has_its_own_box(programs, how):
+def test_a_cache_of_another_function_has_its_own_box(project, how):
     """The child makes calls that are stored elsewhere, in another session, after a fork server has loaded the program."""
-    programs.write(
-        "main",
+    project.write(
+        "main.py",
         """
         from concurrent.futures import ProcessPoolExecutor
 
@@ -263,9 +272,9 @@ def test_a_cache_of_another_function_has_its_own_box(programs, how):
         """,
     )
     for text, value, ran in (("1", "2", 1), ("1", "2", 0), ("7", "8", 1)):
-        (programs.folder / "child.txt").write_text(text)
-        assert ask(programs, how) == (value, ran)
-    assert programs.leftovers() == []
+        (project / "child.txt").write_text(text)
+        assert ask(project, how) == (value, ran)
+    assert project.leftovers() == []
 
 
 SLOW_LOAD = """

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import pytest
+from prelude import PRELUDE
+
+from tests.programs import Project
 
 CIRCLE = """
     POOL = ThreadPoolExecutor(2)
@@ -74,23 +78,29 @@ LOOK = """
 
 
 @pytest.fixture
-def circle(programs):
-    programs.write("circle", CIRCLE)
-    programs.write("make", MAKE)
-    programs.write("ask", ASK)
-    programs.write("look", LOOK)
+def project(tmp_path):
+    with Project(tmp_path, PRELUDE) as made:
+        yield made
+
+
+@pytest.fixture
+def circle(project):
+    project.write("circle.py", CIRCLE)
+    project.write("make.py", MAKE)
+    project.write("ask.py", ASK)
+    project.write("look.py", LOOK)
     for name in ("shared", "f", "g"):
-        (programs.folder / name).write_text("1")
-    programs.run("make")
-    programs.forget()
-    return programs
+        (project / name).write_text("1")
+    project.run("make.py").silent()
+    project.ran()
+    return project
 
 
-def edited(programs, name, text):
-    (programs.folder / name).write_text(text)
-    programs.forget()
-    value = json.loads(programs.run("ask"))
-    return value, programs.ran()
+def edited(project, name, text):
+    (project / name).write_text(text)
+    project.ran()
+    value = json.loads(project.run("ask.py").silent())
+    return value, Counter(project.logged())
 
 
 def test_what_did_not_change_does_not_run(circle):
@@ -114,9 +124,9 @@ def test_what_changed_is_noticed(circle, name):
 
 def test_a_plan_names_them_and_refresh_makes_them(circle):
     (circle.folder / "shared").write_text("0")
-    planned, refreshed = map(json.loads, circle.run("look").splitlines())
+    planned, refreshed = map(json.loads, circle.run("look.py").silent().splitlines())
     assert planned == [["f", "g", "shared"]] * 2
-    circle.forget()
+    circle.ran()
     assert refreshed == [[], ["f", "g", "shared"]]
-    assert json.loads(circle.run("ask")) == [[False, 1], [False, 1]]
-    assert not circle.ran()
+    assert json.loads(circle.run("ask.py").silent()) == [[False, 1], [False, 1]]
+    assert circle.ran() == []

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from faulty_child import Child
+from prelude import HEARING
 
 import cachepy
 from cachepy import CheapCallWarning, cache_file, cache_list, cache_prune, cache_repair, cache_verify
@@ -26,28 +26,30 @@ from cachepy.disk import owner as owners
 from cachepy.disk.entryfile import EntryFile
 from cachepy.reach.written import Written
 from cachepy.session import Session, current_session, use_session
+from tests.programs import Project
 
 LARGE = 400_000  # bytes: a mapped value
 
 
 @pytest.fixture
-def child(tmp_path):
-    return Child(tmp_path)
+def project(tmp_path):
+    with Project(tmp_path, HEARING) as made:
+        yield made
 
 
-class Place:
+class Trial:
     """A cache directory, and a function whose body does what a test wants."""
 
     def __init__(self, root: Path, **options) -> None:
         self.root = root
         self.ran: list[int] = []
         self.during = lambda: None
-        place = self
+        trial = self
 
-        @cache_file(root, ignore_globals=["place"], warn_cheap=False, **options)
+        @cache_file(root, ignore_globals=["trial"], warn_cheap=False, **options)
         def call(size):
-            place.ran.append(size)
-            place.during()
+            trial.ran.append(size)
+            trial.during()
             return bytearray(b"x" * size)
 
         self.call = call
@@ -82,9 +84,9 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path):
+def trial(tmp_path):
     with use_session(Session()):
-        yield Place(tmp_path / "cache")
+        yield Trial(tmp_path / "cache")
 
 
 @pytest.fixture(params=[10, LARGE], ids=["small", "large"])
@@ -111,37 +113,37 @@ def heard():
         yield caught
 
 
-def test_one_file_is_made(place, size, monkeypatch):
+def test_one_file_is_made(trial, size, monkeypatch):
     """The way that is meant: the entry is the claim's file, and nothing else was made for it."""
     seen, link = [], os.link
     monkeypatch.setattr(os, "link", lambda a, b: (link(a, b), seen.append((Path(a).stat(), Path(b).stat()))))
-    place.call(size)
+    trial.call(size)
     ((one, other),) = seen
     assert os.path.samestat(one, other)
-    owner = owners.owner_in(place.entry().read_bytes()[:4096])
+    owner = owners.owner_in(trial.entry().read_bytes()[:4096])
     assert owner is not None and owner[:2] == (owners.host_id(), os.getpid())
-    assert place.entry().stat().st_nlink == 1
-    place.is_good(size)
+    assert trial.entry().stat().st_nlink == 1
+    trial.is_good(size)
     assert open_files() == set()
 
 
-def test_nobody_sees_it_before_it_is_whole(place, size, monkeypatch):
+def test_nobody_sees_it_before_it_is_whole(trial, size, monkeypatch):
     write, seen = os.write, []
 
     def slow(fd, data):
         if os.readlink(f"/proc/self/fd/{fd}").endswith("stat.memo"):  # a row that is cut in two is passed over
             return write(fd, data)
         with use_session(Session()):
-            seen.append((place.files(".entry"), cache_list(place.root), place.call.is_cached(size)))
+            seen.append((trial.files(".entry"), cache_list(trial.root), trial.call.is_cached(size)))
         return write(fd, bytes(data)[: max(1, len(data) // 2)])
 
-    place.during = lambda: monkeypatch.setattr(os, "write", slow)
-    place.call(size)
+    trial.during = lambda: monkeypatch.setattr(os, "write", slow)
+    trial.call(size)
     monkeypatch.undo()
     is_there = [bool(entries) for entries, _, _ in seen]
     assert len(seen) > 3 and is_there == sorted(is_there)
     assert all(bool(entries) == bool(rows) == cached for entries, rows, cached in seen)
-    place.is_good(size)
+    trial.is_good(size)
 
 
 # ---- somebody else has the claim by then
@@ -157,59 +159,59 @@ def elsewhere(path: Path) -> bytes:
 
 
 @pytest.mark.parametrize("age", [0, claims.LEASE], ids=["young", "old"])
-def test_taken_over_by_another_host(place, size, age):
+def test_taken_over_by_another_host(trial, size, age):
     def taken_over():
-        current_session().claims._held[str(place.claim())].since -= age
-        elsewhere(place.claim())
+        current_session().claims._held[str(trial.claim())].since -= age
+        elsewhere(trial.claim())
 
-    place.during = taken_over
-    assert len(place.call(size)) == size
-    assert owners.owner_in(place.entry().read_bytes()[:4096]) is None  # no entry of the other's file
-    EntryFile(str(place.entry())).check()
+    trial.during = taken_over
+    assert len(trial.call(size)) == size
+    assert owners.owner_in(trial.entry().read_bytes()[:4096]) is None  # no entry of the other's file
+    EntryFile(str(trial.entry())).check()
     if age:
-        assert place.claim().read_bytes().startswith(entryfile.MAGIC)  # the other's claim stays
-        place.claim().unlink()
-    place.is_good(size)
+        assert trial.claim().read_bytes().startswith(entryfile.MAGIC)  # the other's claim stays
+        trial.claim().unlink()
+    trial.is_good(size)
 
 
 @pytest.mark.parametrize("age", [0, claims.LEASE], ids=["young", "old"])
 @pytest.mark.parametrize("what", ["claim", "folder", "cache"])
-def test_the_claim_is_gone(place, size, what, age):
+def test_the_claim_is_gone(trial, size, what, age):
     def gone():
-        current_session().claims._held[str(place.claim())].since -= age
-        path = {"claim": place.claim(), "folder": place.claim().parent, "cache": place.root}[what]
+        current_session().claims._held[str(trial.claim())].since -= age
+        path = {"claim": trial.claim(), "folder": trial.claim().parent, "cache": trial.root}[what]
         path.unlink() if what == "claim" else shutil.rmtree(path)
 
-    place.during = gone
-    assert len(place.call(size)) == size
-    place.is_good(size)
+    trial.during = gone
+    assert len(trial.call(size)) == size
+    trial.is_good(size)
 
 
-def test_somebody_stored_it_meanwhile(place, size):
+def test_somebody_stored_it_meanwhile(trial, size):
     """One whose claim was taken over, and who did not notice."""
-    place.call(size)
-    path, data = place.entry(), place.entry().read_bytes()
-    place.call.clear(size)
-    place.during = lambda: path.write_bytes(data)
-    place.call(size)
-    assert place.ran == [size, size]
+    trial.call(size)
+    path, data = trial.entry(), trial.entry().read_bytes()
+    trial.call.clear(size)
+    trial.during = lambda: path.write_bytes(data)
+    trial.call(size)
+    assert trial.ran == [size, size]
     assert open_files() == set()
-    place.is_good(size)
+    trial.is_good(size)
 
 
-def test_a_damaged_entry_is_in_the_way(place, size):
-    place.call(size)
-    os.truncate(place.entry(), 100)
+def test_a_damaged_entry_is_in_the_way(trial, size):
+    trial.call(size)
+    os.truncate(trial.entry(), 100)
     with use_session(Session()), pytest.warns(cachepy.CacheReadWarning, match="is cut off"):
-        place.call(size)
-    place.is_good(size)
+        trial.call(size)
+    trial.is_good(size)
 
 
 # ---- the file system refuses
 
 
 @pytest.mark.parametrize("error", ["EPERM", "EACCES", "ENOTSUP", "EMLINK", "EXDEV", "ENOSYS", "EINVAL"])
-def test_no_links_here(place, size, monkeypatch, error):
+def test_no_links_here(trial, size, monkeypatch, error):
     asked = []
 
     def refuse(*_):
@@ -218,27 +220,27 @@ def test_no_links_here(place, size, monkeypatch, error):
 
     monkeypatch.setattr(os, "link", refuse)
     for _ in range(3):
-        place.call(size)
-        place.call.clear(size)
+        trial.call(size)
+        trial.call.clear(size)
     assert len(asked) == 1  # not again in this process
-    place.call(size)
+    trial.call(size)
     assert open_files() == set()
-    place.is_good(size)
+    trial.is_good(size)
 
 
-def test_a_system_that_knows_no_links(place, size, monkeypatch):
+def test_a_system_that_knows_no_links(trial, size, monkeypatch):
     monkeypatch.delattr(os, "link")
     for _ in range(3):
-        place.call(size)
-        place.call.clear(size)
-    place.call(size)
-    place.call(size, _force=True)
+        trial.call(size)
+        trial.call.clear(size)
+    trial.call(size)
+    trial.call(size, _force=True)
     assert open_files() == set()
-    place.is_good(size)
+    trial.is_good(size)
 
 
 @pytest.mark.parametrize("moment", ["write", "second write", "short write", "close", "link"])
-def test_the_disk_is_full(place, size, monkeypatch, moment):
+def test_the_disk_is_full(trial, size, monkeypatch, moment):
     """As it was before; and the call is stored when there is room again."""
     name, real, count = moment.rpartition(" ")[2], getattr(os, moment.rpartition(" ")[2]), [0]
     inode = []
@@ -256,27 +258,27 @@ def test_the_disk_is_full(place, size, monkeypatch, moment):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     def during():
-        inode.append(place.claim().stat().st_ino)
+        inode.append(trial.claim().stat().st_ino)
         monkeypatch.setattr(os, name, full)
 
-    place.during = during
+    trial.during = during
     with heard() as caught:
-        assert len(place.call(size)) == size
+        assert len(trial.call(size)) == size
     monkeypatch.undo()
     assert [w.category.__name__ for w in caught] == ["CacheWriteWarning"] and count[0]
-    assert place.left() == [] and place.files(".entry") == [] and open_files() == set()
-    place.during = lambda: None
-    place.call(size)
-    place.is_good(size)
+    assert trial.left() == [] and trial.files(".entry") == [] and open_files() == set()
+    trial.during = lambda: None
+    trial.call(size)
+    trial.is_good(size)
 
 
 # ---- forks, descriptors, interrupts
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_forked_child_goes_on_in_the_body(child):
+def test_a_forked_child_goes_on_in_the_body(project):
     """Both return; at no moment there is a torn entry."""
-    child.run("""
+    project.main("""
         from cachepy import cache_verify, store
         ME = os.getpid()
 
@@ -305,11 +307,11 @@ def test_a_forked_child_goes_on_in_the_body(child):
         for size in (10, 100_000, 1_000_000):
             with use_session(Session()):
                 assert forks.is_cached(size)
-    """)
+    """).silent()
 
 
-def test_deep_calls_and_few_descriptors(child):
-    child.run("""
+def test_deep_calls_and_few_descriptors(project):
+    project.main("""
         resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
         sys.setrecursionlimit(100_000)
 
@@ -328,7 +330,7 @@ def test_deep_calls_and_few_descriptors(child):
         thread.start()
         thread.join()
         assert len(entries()) == 701
-    """)
+    """).silent()
 
 
 OPEN, CLOSE = os.open, os.close
@@ -373,20 +375,20 @@ def test_an_interrupt_at_each_step(tmp_path, monkeypatch, when):
     number, interrupted = 0, True
     while interrupted:
         number += 1
-        place = Place(tmp_path / f"{number}" / "cache")
+        trial = Trial(tmp_path / f"{number}" / "cache")
         with use_session(Session()), monkeypatch.context() as patch:
-            place.call.is_cached(0)
+            trial.call.is_cached(0)
             for name in STEPS:
                 patch.setattr(os, name, Stepping(getattr(os, name), when))
             Stepping.left = number
             with suppress(KeyboardInterrupt):
-                place.call(10)
+                trial.call(10)
             interrupted, Stepping.left = Stepping.left == 0, 0
             patch.undo()
-            assert place.left() == [], number
-            assert not [path for path in open_files() if path.startswith(str(place.root))], number
-            assert len(place.call(10)) == 10
-        place.is_good(10, is_recorded=True)
+            assert trial.left() == [], number
+            assert not [path for path in open_files() if path.startswith(str(trial.root))], number
+            assert len(trial.call(10)) == 10
+        trial.is_good(10, is_recorded=True)
     assert number > 15
 
 
@@ -408,14 +410,14 @@ def care_of(root: Path) -> dict[str, object]:
 
 @pytest.mark.parametrize("moment", ["in the body", "once it is linked", "once it is recorded"])
 @pytest.mark.parametrize("what", care_of(Path()))
-def test_care_beside_a_running_call(place, size, monkeypatch, what, moment):
+def test_care_beside_a_running_call(trial, size, monkeypatch, what, moment):
     mine, link, unlink, done = current_session(), os.link, os.unlink, []
 
     def care():
         if not done:
             done.append(1)
             with use_session(mine if what == "touch" else Session()):
-                care_of(place.root)[what]()
+                care_of(trial.root)[what]()
 
     def linked(a, b):
         link(a, b)
@@ -429,24 +431,24 @@ def test_care_beside_a_running_call(place, size, monkeypatch, what, moment):
     monkeypatch.setattr(os, "link", linked)
     monkeypatch.setattr(os, "unlink", unlinked)
     if moment == "in the body":
-        place.during = care
+        trial.during = care
     with heard() as caught:
-        place.call(size)
+        trial.call(size)
     monkeypatch.undo()
     assert done and not caught, [str(w.message) for w in caught]
-    place.is_good(size)
+    trial.is_good(size)
 
 
-def test_a_touched_entry_is_served_all_the_same(place, size):
+def test_a_touched_entry_is_served_all_the_same(trial, size):
     """The heartbeat may touch the file when it is the entry already: for readers it is another state of the same."""
-    place.call(size)
+    trial.call(size)
     reader = Session()
     with use_session(reader):
         for _ in range(5):
-            assert len(place.call(size)) == size
+            assert len(trial.call(size)) == size
             time.sleep(0.02)
-            os.utime(place.entry())
-    assert place.ran == [size]
+            os.utime(trial.entry())
+    assert trial.ran == [size]
 
 
 # ---- what a dead owner left
@@ -499,15 +501,15 @@ DIES = """
     ("moment", "claims_left", "stored"),
     [("before link", 2, False), ("after link", 2, True), ("before unlink", 2, True), ("after unlink", 0, True)],
 )
-def test_death_around_the_link(child, moment, claims_left, stored):
-    out = child.run(DIES, moment).split()
+def test_death_around_the_link(project, moment, claims_left, stored):
+    out = project.main(DIES, moment).silent().split()
     assert out == [str(claims_left), str(2 * stored), str(stored), str(stored), "2"]
 
 
-def left_behind(place: Place, size: int, text: str) -> Path:
+def left_behind(trial: Trial, size: int, text: str) -> Path:
     """A claim with its whole entry behind it, which did not get the name of the entry."""
-    place.call(size)
-    entry = place.entry()
+    trial.call(size)
+    entry = trial.entry()
     data = entry.read_bytes()
     owner = owners.owner_in(data[:4096])
     was = "\n".join((owner[0], str(owner[1]), owner[2], owner[3])).encode()
@@ -516,43 +518,43 @@ def left_behind(place: Place, size: int, text: str) -> Path:
     claim = entry.with_suffix(".claim")
     claim.write_bytes(entryfile.START.pack(entryfile.MAGIC, len(now)) + now + data[entryfile.START.size + len(was) :])
     entry.unlink()
-    del place.ran[:]
+    del trial.ran[:]
     return claim
 
 
-def test_a_whole_claim_of_a_dead_process(place, size):
-    left_behind(place, size, "{0}\n{1}\nanother start\n{3}")
+def test_a_whole_claim_of_a_dead_process(trial, size):
+    left_behind(trial, size, "{0}\n{1}\nanother start\n{3}")
     with use_session(Session()):
-        assert len(place.call(size)) == size
-    assert place.ran == [size]
-    place.is_good(size)
+        assert len(trial.call(size)) == size
+    assert trial.ran == [size]
+    trial.is_good(size)
 
 
 @pytest.mark.parametrize("clean", [cache_verify, cache_repair, cache_prune, cache_list])
-def test_a_whole_claim_is_no_entry_for_anybody(place, size, clean):
-    claim = left_behind(place, size, "elsewhere\n1\n1\ntoken")
+def test_a_whole_claim_is_no_entry_for_anybody(trial, size, clean):
+    claim = left_behind(trial, size, "elsewhere\n1\n1\ntoken")
     with use_session(Session()):
-        clean(place.root)
-        assert claim.exists() and cache_list(place.root) == []
-        assert not place.call.is_cached(size)
+        clean(trial.root)
+        assert claim.exists() and cache_list(trial.root) == []
+        assert not trial.call.is_cached(size)
     os.unlink(claim)
-    place.call(size)
-    place.is_good(size)
+    trial.call(size)
+    trial.is_good(size)
 
 
-def test_a_claim_that_is_entry_and_claim_at_once(place, size):
+def test_a_claim_that_is_entry_and_claim_at_once(trial, size):
     """Its owner died, or gave it back and could not remove it: it is a hit, nobody waits, and the entry outlives it."""
-    place.call(size)
-    os.link(place.entry(), place.entry().with_suffix(".claim"))
-    del place.ran[:]
+    trial.call(size)
+    os.link(trial.entry(), trial.entry().with_suffix(".claim"))
+    del trial.ran[:]
     with use_session(Session()):
         began = time.monotonic()
-        assert len(place.call(size)) == size and place.ran == []
+        assert len(trial.call(size)) == size and trial.ran == []
         assert time.monotonic() - began < 1
-        cache_repair(place.root)
-        assert place.entry().exists()
-    assert not place.entry().with_suffix(".claim").exists()
-    place.is_good(size)
+        cache_repair(trial.root)
+        assert trial.entry().exists()
+    assert not trial.entry().with_suffix(".claim").exists()
+    trial.is_good(size)
 
 
 # ---- who may read it
@@ -565,11 +567,11 @@ def test_the_mode_of_an_entry(tmp_path, mask, shared):
     before = os.umask(mask)
     try:
         with use_session(Session()):
-            place = Place(tmp_path / "cache", **({} if shared is None else {"umask": shared}))
-            place.call(10)
-            first = place.entry().stat()
-            place.call(10, _force=True)
-            second = place.entry().stat()
+            trial = Trial(tmp_path / "cache", **({} if shared is None else {"umask": shared}))
+            trial.call(10)
+            first = trial.entry().stat()
+            trial.call(10, _force=True)
+            second = trial.entry().stat()
     finally:
         os.umask(before)
     assert first.st_ino != second.st_ino
@@ -581,14 +583,14 @@ def test_the_mode_of_an_entry(tmp_path, mask, shared):
 
 def test_a_signed_entry_behind_a_claim(tmp_path, size):
     with use_session(Session()):
-        place = Place(tmp_path / "cache", signing_key="0123456789abcdef" * 2)
-        place.call(size)
-        path = place.entry()
+        trial = Trial(tmp_path / "cache", signing_key="0123456789abcdef" * 2)
+        trial.call(size)
+        path = trial.entry()
         assert EntryFile(str(path)).is_signed
         data = bytearray(path.read_bytes())
         data[entryfile.START.size] ^= 1  # in the owner
         path.unlink()
         path.write_bytes(data)
         with suppress(UserWarning), pytest.warns(cachepy.CacheReadWarning):
-            place.call(size)
-    assert place.ran == [size, size]
+            trial.call(size)
+    assert trial.ran == [size, size]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from faulty_child import Child
+from prelude import HEARING
+
+from tests.programs import Project
 
 
 @pytest.fixture
-def child(tmp_path: Path) -> Child:
-    return Child(tmp_path)
+def project(tmp_path: Path) -> Iterator[Project]:
+    with Project(tmp_path, HEARING) as made:
+        yield made
 
 
 CHAIN = """
@@ -36,9 +40,9 @@ CHAIN = """
 """
 
 
-def test_5000_nested_calls_within_pythons_own_limit(child: Child) -> None:
+def test_5000_nested_calls_within_pythons_own_limit(project: Project) -> None:
     """A clean RecursionError, not a warning or a wrong value; nothing is left, and all works right afterwards."""
-    child.run(
+    project.main(
         CHAIN
         + """
         for _ in range(2):
@@ -57,12 +61,12 @@ def test_5000_nested_calls_within_pythons_own_limit(child: Child) -> None:
         assert chain(50) == 51 and chain(51) == 52 and ran == [51], ran
         assert len(cache_tree_nodes()) == 52 and heard == []
         """
-    )
+    ).silent()
 
 
-def test_a_tree_that_is_made_again_in_part_is_whole(child: Child) -> None:
+def test_a_tree_that_is_made_again_in_part_is_whole(project: Project) -> None:
     """At every depth from 1 to the limit: a value or a RecursionError, and the values stay right."""
-    child.run(
+    project.main(
         CHAIN
         + """
         def down(n, call, *args):
@@ -78,12 +82,12 @@ def test_a_tree_that_is_made_again_in_part_is_whole(child: Child) -> None:
             chain.clear(4)
         assert chain(5) == 6 and heard == [], heard
         """
-    )
+    ).silent()
 
 
-def test_a_global_is_not_taken_for_opaque_near_the_limit(child: Child) -> None:
+def test_a_global_is_not_taken_for_opaque_near_the_limit(project: Project) -> None:
     """Its digest fails only for want of stack; if that were remembered, later changes of it would go unseen."""
-    child.run(
+    project.main(
         """
         NESTED = {1}
         for _ in range(30):
@@ -109,22 +113,22 @@ def test_a_global_is_not_taken_for_opaque_near_the_limit(child: Child) -> None:
                 assert str(1000 + depth) in f(depth), depth
         assert heard == [], heard
         """
-    )
+    ).silent()
 
 
-def test_stale_leaf_under_a_deep_tree(child: Child) -> None:
-    deep_story(child, 60)
+def test_stale_leaf_under_a_deep_tree(project: Project) -> None:
+    deep_story(project, 60)
 
 
 @pytest.mark.stress
-def test_stale_leaf_under_2000_calls_and_a_hit_on_5000(child: Child) -> None:
-    deep_story(child, 2000)
-    child.run(CHAIN + "\n        deeply(chain, 5000)\n        ran.clear()\n        assert chain(5000) == 5001 and ran == []")
+def test_stale_leaf_under_2000_calls_and_a_hit_on_5000(project: Project) -> None:
+    deep_story(project, 2000)
+    project.main(CHAIN + "\n        deeply(chain, 5000)\n        ran.clear()\n        assert chain(5000) == 5001 and ran == []").silent()
 
 
-def deep_story(child: Child, deep: int) -> None:
+def deep_story(project: Project, deep: int) -> None:
     """Made once on a deep stack; asked for, explained, planned and refreshed on a common one."""
-    child.run(
+    project.main(
         CHAIN
         + f"""
         from cachepy import cache_tree_plan, cache_tree_refresh
@@ -151,13 +155,13 @@ def deep_story(child: Child, deep: int) -> None:
         assert left() == [] and heard == [], heard
         """,
         limit=600,
-    )
+    ).silent()
 
 
 @pytest.mark.parametrize("count", [10_000, pytest.param(100_000, marks=pytest.mark.stress)])
-def test_a_caller_with_many_children(child: Child, count: int) -> None:
+def test_a_caller_with_many_children(project: Project, count: int) -> None:
     """At a constant cost for each, counted in bytes of the graph file and in steps, not in seconds."""
-    child.run(
+    project.main(
         f"""
         COUNT = {count}
 
@@ -190,7 +194,7 @@ def test_a_caller_with_many_children(child: Child, count: int) -> None:
         assert heard == []
         """,
         limit=1800,
-    )
+    ).silent()
 
 
 SELVES = {
@@ -230,9 +234,9 @@ THING = """
 
 
 @pytest.mark.parametrize("name", SELVES)
-def test_a_value_that_holds_itself(child: Child, name: str) -> None:
+def test_a_value_that_holds_itself(project: Project, name: str) -> None:
     """A digest, or one warning that names the argument; another such value is another one, and the result is right."""
-    child.run(
+    project.main(
         THING
         + f"""
         exec({SELVES[name]!r})
@@ -243,13 +247,13 @@ def test_a_value_that_holds_itself(child: Child, name: str) -> None:
             plain = [1, [1, [1, None]]]
             assert f.key(x) != f.key(plain) and f.key(x) != f.key([x, 1])
         """
-    )
+    ).silent()
 
 
 @pytest.mark.parametrize("limit", [1000, 10**6], ids=["Python's own limit", "limit raised"])
-def test_values_of_100000_levels(child: Child, limit: int) -> None:
+def test_values_of_100000_levels(project: Project, limit: int) -> None:
     """As argument, as result, as a global: a warning and the value, no crash of the process."""
-    child.run(
+    project.main(
         THING
         + f"""
         kept = []  # to take them apart one by one at the end would cost more stack than there is
@@ -279,12 +283,12 @@ def test_values_of_100000_levels(child: Child, limit: int) -> None:
         os._exit(0)
         """,
         limit=120,
-    )
+    ).silent()
 
 
-def test_wide_and_shared_values_are_not_taken_for_deep(child: Child) -> None:
+def test_wide_and_shared_values_are_not_taken_for_deep(project: Project) -> None:
     """With a raised limit each value is looked through first: that finds depth, not size."""
-    child.run(
+    project.main(
         """
         from cachepy.session import current_session
         digester = current_session().digester
@@ -304,4 +308,4 @@ def test_wide_and_shared_values_are_not_taken_for_deep(child: Child) -> None:
         assert not digester.is_too_deep(loop)
         os._exit(0)
         """
-    )
+    ).silent()

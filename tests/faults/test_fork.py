@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
+from prelude import PRELUDE
 
 from cachepy import cache_verify, graph
+from tests.programs import Project
 
 # ---- forks
 
@@ -72,6 +76,12 @@ FORKING = """
     """
 
 
+@pytest.fixture
+def project(tmp_path):
+    with Project(tmp_path, PRELUDE) as made:
+        yield made
+
+
 def test_a_module_that_is_loaded_in_the_midst_of_a_fork_takes_no_part_in_it():
     """Another thread may load it: then it is asked after the fork, and was not asked before."""
     graph._after_fork()
@@ -80,27 +90,27 @@ def test_a_module_that_is_loaded_in_the_midst_of_a_fork_takes_no_part_in_it():
     assert not graph._forking._is_owned()
 
 
-def test_forks_beside_busy_threads(programs):
+def test_forks_beside_busy_threads(project):
     """Whatever a thread held at the moment of the fork (claims, the journal's lock, the graph, imports)."""
-    programs.main(FORKING, 25, limit=100)
-    assert programs.leftovers() == []
-    assert cache_verify(programs.folder / "cache").problems == ()
+    project.main(FORKING, 25, limit=100).silent()
+    assert project.leftovers() == []
+    assert cache_verify(project / "cache").problems == ()
 
 
 @pytest.mark.stress
-def test_many_forks_beside_busy_threads(programs):
-    programs.main(FORKING, 600, limit=900)
-    assert programs.leftovers() == []
-    assert cache_verify(programs.folder / "cache").problems == ()
+def test_many_forks_beside_busy_threads(project):
+    project.main(FORKING, 600, limit=900).silent()
+    assert project.leftovers() == []
+    assert cache_verify(project / "cache").problems == ()
 
 
 
 
 @pytest.mark.parametrize("how", ["os._exit(0)", "sys.exit(0)", "raise ValueError"])
-def test_a_claim_is_not_that_of_a_forked_child(programs, how):
+def test_a_claim_is_not_that_of_a_forked_child(project, how):
     """A child of a running body that unwinds through it neither gives up its parent's claim nor stores for it."""
-    programs.write(
-        "forked",
+    project.write(
+        "forked.py",
         f"""
         @cache_file(CACHE)
         def slow(k):
@@ -124,14 +134,14 @@ def test_a_claim_is_not_that_of_a_forked_child(programs, how):
             assert slow(1) == 1
         """,
     )
-    programs.run("forked")
-    assert programs.ran() == {"slow": 1, "claims 1": 1}
-    assert programs.leftovers() == []
+    project.run("forked.py").silent()
+    assert Counter(project.logged()) == {"slow": 1, "claims 1": 1}
+    assert project.leftovers() == []
 
 
-def test_a_child_holds_no_claim_of_its_parent(programs):
+def test_a_child_holds_no_claim_of_its_parent(project):
     """Its heartbeat does not keep alive what its parent held; its own claims work."""
-    programs.main(
+    project.main(
         """
         from cachepy import current_session
 
@@ -156,15 +166,15 @@ def test_a_child_holds_no_claim_of_its_parent(programs):
         assert os.waitpid(pid, 0)[1] == 0
         thread.join()
         """
-    )
-    assert programs.ran() == {"slow 1": 1, "slow 2": 1}
+    ).silent()
+    assert Counter(project.logged()) == {"slow 1": 1, "slow 2": 1}
 
 
 
 
 @pytest.mark.parametrize("held", ["heartbeat", "journal", "graph"])
-def test_a_fork_at_the_moment_when_a_thread_holds_a_lock(programs, held):
-    programs.main(
+def test_a_fork_at_the_moment_when_a_thread_holds_a_lock(project, held):
+    project.main(
         """
         from cachepy import current_session
         import fcntl
@@ -205,7 +215,7 @@ def test_a_fork_at_the_moment_when_a_thread_holds_a_lock(programs, held):
         """,
         held,
         limit=40,
-    )
+    ).silent()
 
 
 # ---- exits in mid-write
@@ -236,14 +246,14 @@ EXITING = """
     """
 
 
-def exits(programs, delays):
-    programs.write("exiting", EXITING)
+def exits(project, delays):
+    project.write("exiting.py", EXITING)
     for number, delay in enumerate(delays):
-        programs.run("exiting", delay, "sys.exit" if number % 2 else "return", limit=60)
-    done = cache_verify(programs.folder / "cache")
+        project.run("exiting.py", delay, "sys.exit" if number % 2 else "return", limit=60).silent()
+    done = cache_verify(project / "cache")
     assert done.entries > 0
     assert done.problems == ()
-    programs.main(
+    project.main(
         """
         from exiting import branch, leaf
 
@@ -257,21 +267,21 @@ def exits(programs, delays):
         for k in range(1, 4):
             assert (branch(k) == k + 1).all() and (leaf(k) == k).all()
         """
-    )
+    ).silent()
 
 
-def test_the_interpreter_ends_while_daemon_threads_write(programs):
+def test_the_interpreter_ends_while_daemon_threads_write(project):
     """Exit 0, nothing on stderr, no torn entry, whole nodes only."""
-    exits(programs, [0.2, 0.25, 0.33, 0.4])
+    exits(project, [0.2, 0.25, 0.33, 0.4])
 
 
 @pytest.mark.stress
-def test_the_interpreter_ends_many_times_while_daemon_threads_write(programs):
-    exits(programs, [0.15 + 0.007 * n for n in range(50)])
+def test_the_interpreter_ends_many_times_while_daemon_threads_write(project):
+    exits(project, [0.15 + 0.007 * n for n in range(50)])
 
 
-def test_cached_calls_at_exit(programs):
-    programs.main(
+def test_cached_calls_at_exit(project):
+    project.main(
         """
         import atexit
 
@@ -287,7 +297,7 @@ def test_cached_calls_at_exit(programs):
         atexit.register(last)
         f(1)
         """
-    )
+    ).silent()
 
 
 # ---- callers: interleaved, and one after the other
@@ -341,21 +351,21 @@ DAG = """
     """
 
 
-def same_callers(programs, seed):
-    programs.write("dag", DAG)
-    serial, at_once = (programs.run("dag", seed, how, limit=120, CACHE_NAME=how) for how in ("serial", "at_once"))
+def same_callers(project, seed):
+    project.write("dag.py", DAG)
+    serial, at_once = (project.run("dag.py", seed, how, limit=120, CACHE_NAME=how).silent() for how in ("serial", "at_once"))
     assert len(serial) > 1000
     assert at_once == serial
 
 
-def test_interleaved_calls_have_the_callers_of_a_serial_run(programs):
-    same_callers(programs, 1)
+def test_interleaved_calls_have_the_callers_of_a_serial_run(project):
+    same_callers(project, 1)
 
 
 @pytest.mark.stress
 @pytest.mark.parametrize("seed", range(2, 12))
-def test_many_interleaved_calls_have_the_callers_of_a_serial_run(programs, seed):
-    same_callers(programs, seed)
+def test_many_interleaved_calls_have_the_callers_of_a_serial_run(project, seed):
+    same_callers(project, seed)
 
 
 # ---- early cutoff, asked for by everyone
@@ -406,19 +416,19 @@ CUTOFF = """
     """
 
 
-def rounds(programs, number, processes=3, threads=4):
+def rounds(project, number, processes=3, threads=4):
     """After each edit every leaf runs once, every caller once at most, whoever asks for which first."""
-    programs.write("cutoff", CUTOFF)
-    inputs = [programs.folder / f"input{k}" for k in range(4)]
+    project.write("cutoff.py", CUTOFF)
+    inputs = [project / f"input{k}" for k in range(4)]
     for k, path in enumerate(inputs):
         path.write_text("w " * (k + 1))
     for each in range(number):
-        programs.forget()
-        started = [programs.start("cutoff", each * 10 + p, threads) for p in range(processes)]
+        project.ran()
+        started = [project.start("cutoff.py", each * 10 + p, threads) for p in range(processes)]
         for process in started:
-            _, err = programs.finish(process, 100)
+            err = project.finish(process, limit=100).stderr
             assert not err, err
-        ran = programs.ran()
+        ran = Counter(project.logged())
         assert max(ran.values()) == 1, (each, ran)
         leaves, callers = ({r for r in ran if (r[:4] == "leaf") is is_leaf} for is_leaf in (True, False))
         assert len(leaves) == 4
@@ -426,17 +436,17 @@ def rounds(programs, number, processes=3, threads=4):
             assert callers, (each, ran)  # else at most once: who loses a race for a call below may run itself
         for path in inputs:  # every second time the words stay the same
             path.write_text(path.read_text() + ("\n" if each % 2 == 0 else "more "))
-    assert programs.leftovers() == []
+    assert project.leftovers() == []
 
 
-def test_early_cutoff_asked_for_by_everyone_at_once(programs):
+def test_early_cutoff_asked_for_by_everyone_at_once(project):
     """Also crosswise: one makes a call below X again while another runs a caller of it."""
-    rounds(programs, 3)
+    rounds(project, 3)
 
 
 @pytest.mark.stress
-def test_early_cutoff_asked_for_by_everyone_many_times(programs):
-    rounds(programs, 40, processes=4, threads=6)
+def test_early_cutoff_asked_for_by_everyone_many_times(project):
+    rounds(project, 40, processes=4, threads=6)
 
 
 LOADING = """
@@ -464,6 +474,6 @@ LOADING = """
     """
 
 
-def test_a_fork_while_a_thread_loads_a_part(programs):
+def test_a_fork_while_a_thread_loads_a_part(project):
     """Its lock would stay taken in the child."""
-    programs.main(LOADING)
+    project.main(LOADING).silent()

@@ -7,9 +7,13 @@ import os
 import re
 import signal
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from prelude import PRELUDE
+
+from tests.programs import Project
 
 QUICK = """
     from cachepy.calls import patience
@@ -19,15 +23,21 @@ QUICK = """
 """
 
 
-def finish(programs, process, limit=40):
+@pytest.fixture
+def project(tmp_path):
+    with Project(tmp_path, PRELUDE) as made:
+        yield made
+
+
+def finish(project, process, limit=40):
     """Its output, and how often it gave up waiting, which is said."""
-    out, err = programs.finish(process, limit)
+    _, out, err = project.finish(process, limit=limit)
     return out, err.count("StuckCallWarning:")
 
 
-def run(programs, text, *args, limit=40, **env):
-    programs.write("main", QUICK + text)
-    return finish(programs, programs.start("main", *args, **env), limit)
+def run(project, text, *args, limit=40, **env):
+    project.write("main.py", QUICK + text)
+    return finish(project, project.start("main.py", *args, **env), limit)
 
 
 # ---- a lock that the waiter holds, and that the body needs
@@ -65,22 +75,22 @@ LOCKS = """
     ["with LOCK: pass", "LOCK.acquire(); LOCK.release()", "threading.Condition(LOCK).acquire(); LOCK.release()"],
     ids=["with", "acquire", "condition"],
 )
-def test_a_lock_that_the_waiter_holds(programs, body):
+def test_a_lock_that_the_waiter_holds(project, body):
     """Without the cache, the one who has the lock would run the body, and then the other one."""
-    out, gave_up = run(programs, LOCKS.format(lock="threading.RLock()", body=body))
+    out, gave_up = run(project, LOCKS.format(lock="threading.RLock()", body=body))
     assert (out, gave_up) == ("[2, 2]\n", 1)
-    assert programs.ran() == {"f": 2}
+    assert Counter(project.logged()) == {"f": 2}
 
 
 @pytest.mark.parametrize("apart", ["ipykernel", "other"])
-def test_threads_of_a_notebook_s_kernel_let_nobody_go_on(programs, apart):
+def test_threads_of_a_notebook_s_kernel_let_nobody_go_on(project, apart):
     """Of any other thread nobody knows what it does; here the owner has to be waited for, for some time."""
-    (programs.folder / apart).mkdir()
-    (programs.folder / apart / "beat.py").write_text("import time\ndef beat():\n    while True:\n        time.sleep(9)\n")
+    (project / apart).mkdir()
+    (project / apart / "beat.py").write_text("import time\ndef beat():\n    while True:\n        time.sleep(9)\n")
     text = LOCKS.format(lock="threading.RLock()", body="with LOCK: pass")
     beat = "\n    sys.path.insert(0, sys.argv[1])\n    import beat\n    threading.Thread(target=beat.beat, daemon=True).start()\n"
     began = time.monotonic()
-    assert run(programs, beat + text, apart, UNKNOWN="5") == ("[2, 2]\n", 1)
+    assert run(project, beat + text, apart, UNKNOWN="5") == ("[2, 2]\n", 1)
     assert (time.monotonic() - began > 5) == (apart == "other")
 
 
@@ -116,9 +126,9 @@ WAITERS = """
 """
 
 
-def test_of_many_waiters_one_runs_it(programs):
-    assert run(programs, WAITERS) == ("", 1)
-    assert programs.ran() == {"f": 2}
+def test_of_many_waiters_one_runs_it(project):
+    assert run(project, WAITERS) == ("", 1)
+    assert Counter(project.logged()) == {"f": 2}
 
 
 COROUTINES = """
@@ -150,9 +160,9 @@ COROUTINES = """
 
 
 @pytest.mark.parametrize(("how", "times"), [("lock", 2), ("sleeps", 1)])
-def test_a_lock_that_a_waiting_coroutine_holds(programs, how, times):
-    assert run(programs, COROUTINES, how) == ("2 2\n", times - 1)
-    assert programs.ran() == {"f": times}
+def test_a_lock_that_a_waiting_coroutine_holds(project, how, times):
+    assert run(project, COROUTINES, how) == ("2 2\n", times - 1)
+    assert Counter(project.logged()) == {"f": times}
 
 
 FILE_LOCK = """
@@ -175,17 +185,17 @@ FILE_LOCK = """
 """
 
 
-def test_a_lock_of_a_file_that_the_waiter_holds(programs):
+def test_a_lock_of_a_file_that_the_waiter_holds(project):
     """Two processes: nobody sees a lock there, but that the owner stands still for longer than the call ever took."""
-    assert run(programs, FILE_LOCK, "asks", V="1") == ("2\n", 0)  # from now on it is known how long it takes
-    holds = programs.start("main", "holds", V="2")
-    wait_for(lambda: programs.ran()["held"])
-    owner = programs.start("main", "asks", V="2")
-    wait_for(lambda: programs.ran()["f"] == 2)
-    (programs.folder / "go").write_text("")
-    assert finish(programs, holds) == ("2\n", 1)
-    assert finish(programs, owner) == ("2\n", 0)
-    assert programs.ran()["f"] == 3
+    assert run(project, FILE_LOCK, "asks", V="1") == ("2\n", 0)  # from now on it is known how long it takes
+    holds = project.start("main.py", "holds", V="2")
+    wait_for(lambda: Counter(project.logged())["held"])
+    owner = project.start("main.py", "asks", V="2")
+    wait_for(lambda: Counter(project.logged())["f"] == 2)
+    (project / "go").write_text("")
+    assert finish(project, holds) == ("2\n", 1)
+    assert finish(project, owner) == ("2\n", 0)
+    assert Counter(project.logged())["f"] == 3
 
 
 WORKS = """
@@ -222,10 +232,10 @@ WORKS = """
 
 
 @pytest.mark.parametrize(("how", "unknown"), [("computes", 0.4), ("starts", 0.4), ("sleeps", 600), ("thread", 600), ("pool", 600)])
-def test_an_owner_that_goes_on_or_may_be_going_on_is_waited_for(programs, how, unknown):
+def test_an_owner_that_goes_on_or_may_be_going_on_is_waited_for(project, how, unknown):
     """Nobody knows yet how long the call takes, so what cannot be seen to move has its time."""
-    assert run(programs, WORKS, how, UNKNOWN=str(unknown)) == ("", 0)
-    assert programs.ran() == {"f": 1}
+    assert run(project, WORKS, how, UNKNOWN=str(unknown)) == ("", 0)
+    assert Counter(project.logged()) == {"f": 1}
 
 
 def wait_for(is_there, limit=20):
@@ -263,13 +273,13 @@ IMPORTS = """
 
 
 @pytest.mark.parametrize("below", ["import one, two", "hidden('one'), hidden('two')", "hidden('two'), hidden('one')"])
-def test_two_modules_that_call_cached_functions_while_they_are_imported(programs, below):
+def test_two_modules_that_call_cached_functions_while_they_are_imported(project, below):
     """One runs the body, which imports the other one's module; that one is being imported, and waits for the body.
 
     What code imports by a statement is imported when it is looked at, before anybody has a claim.
     """
-    programs.write(
-        "shared",
+    project.write(
+        "shared.py",
         f"""
         BOTH = threading.Barrier(2)
         hidden = getattr(__builtins__, "__import__", None) or __builtins__["__import__"]
@@ -286,8 +296,8 @@ def test_two_modules_that_call_cached_functions_while_they_are_imported(programs
         """,
     )
     for name, other in (("one", "two"), ("two", "one")):
-        programs.write(name, IMPORTED.format(name=name, other=other))
-    out, _ = run(programs, IMPORTS)
+        project.write(f"{name}.py", IMPORTED.format(name=name, other=other))
+    out, _ = run(project, IMPORTS)
     assert out == "3\n3\n"
 
 
@@ -331,9 +341,9 @@ ODD = """
 """
 
 
-def test_calls_from_the_garbage_collector_in_the_midst_of_others(programs):
-    assert run(programs, ODD) == ("", 0)
-    assert programs.ran() == {"f 1": 1, "f 2": 1}
+def test_calls_from_the_garbage_collector_in_the_midst_of_others(project):
+    assert run(project, ODD) == ("", 0)
+    assert Counter(project.logged()) == {"f 1": 1, "f 2": 1}
 
 
 # ---- an owner that can give no sign of life to other hosts
@@ -373,25 +383,25 @@ def helpers(owner):
 
 
 @pytest.mark.parametrize("role", ["stops", "keeps the GIL"])
-def test_an_owner_that_can_show_no_life_is_waited_for_by_another_host(programs, role):
+def test_an_owner_that_can_show_no_life_is_waited_for_by_another_host(project, role):
     """On a disk that other hosts see; for longer than a lease."""
-    programs.write("main", ELSEWHERE)
-    env = {"CACHEPY_NETWORK_DIRS": str(programs.folder)}
-    owner = programs.start("main", role, **env)
-    wait_for(lambda: programs.ran()["now"])
-    waiter = programs.start("main", "elsewhere", **env)
+    project.write("main.py", ELSEWHERE)
+    env = {"CACHEPY_NETWORK_DIRS": str(project.folder)}
+    owner = project.start("main.py", role, **env)
+    wait_for(lambda: Counter(project.logged())["now"])
+    waiter = project.start("main.py", "elsewhere", **env)
     if role == "stops":
         time.sleep(3)
         owner.send_signal(signal.SIGCONT)
-    assert programs.finish(owner)[0] == programs.finish(waiter)[0] == "2\n"
-    assert programs.ran() == {role: 1, "now": 1}
+    assert project.finish(owner).stdout == project.finish(waiter).stdout == "2\n"
+    assert Counter(project.logged()) == {role: 1, "now": 1}
     wait_for(lambda: not helpers(owner.pid))
 
 
-def test_the_helper_of_an_owner_that_is_killed_ends(programs):
+def test_the_helper_of_an_owner_that_is_killed_ends(project):
     """Also if a forked child of it lives on, which holds its end of the pipe."""
-    programs.write(
-        "main",
+    project.write(
+        "main.py",
         """
         from cachepy.disk import claims
         claims.HEARTBEAT = 0.2
@@ -407,16 +417,16 @@ def test_the_helper_of_an_owner_that_is_killed_ends(programs):
         f(1)
         """,
     )
-    owner = programs.start("main", CACHEPY_NETWORK_DIRS=str(programs.folder))
-    wait_for(lambda: programs.ran()["now"])
+    owner = project.start("main.py", CACHEPY_NETWORK_DIRS=str(project.folder))
+    wait_for(lambda: Counter(project.logged())["now"])
     wait_for(lambda: helpers(owner.pid))
     owner.kill()
     wait_for(lambda: not helpers(owner.pid), limit=10)
 
 
-def test_no_helper_where_only_this_host_looks(programs):
-    programs.write(
-        "main",
+def test_no_helper_where_only_this_host_looks(project):
+    project.write(
+        "main.py",
         """
         from cachepy.disk import claims
         claims.HEARTBEAT = 0.1
@@ -429,7 +439,7 @@ def test_no_helper_where_only_this_host_looks(programs):
         print(cachepy.current_session().claims._keeper._helper)
         """,
     )
-    assert programs.run("main") == "None\n"
+    assert project.run("main.py").silent() == "None\n"
 
 
 # ---- what is said while a call waits
@@ -455,9 +465,9 @@ SAYS = """
 
 
 @pytest.mark.parametrize("where", ["stderr", "logging"])
-def test_who_waits_for_long_says_for_what_once(programs, where):
-    programs.write("main", QUICK + SAYS)
-    out, err = programs.finish(programs.start("main", where))
+def test_who_waits_for_long_says_for_what_once(project, where):
+    project.write("main.py", QUICK + SAYS)
+    _, out, err = project.run("main.py", where)
     said, other = (out, err) if where == "logging" else (err, out)
     level = "WARNING " if where == "logging" else ""
     assert re.fullmatch(
@@ -467,11 +477,11 @@ def test_who_waits_for_long_says_for_what_once(programs, where):
     assert not other
 
 
-def test_it_is_said_which_process_is_waited_for(programs):
-    programs.write("main", QUICK + SAYS.replace("range(4)", "range(1)"))
-    first = programs.start("main", "stderr")
-    wait_for(lambda: list(programs.folder.rglob("*.claim")))
-    _, err = programs.finish(programs.start("main", "stderr"))
+def test_it_is_said_which_process_is_waited_for(project):
+    project.write("main.py", QUICK + SAYS.replace("range(4)", "range(1)"))
+    first = project.start("main.py", "stderr")
+    wait_for(lambda: list(project.folder.rglob("*.claim")))
+    err = project.run("main.py", "stderr").stderr
     assert f"for process {first.pid} on {os.uname().nodename}, which runs it now; if you end that process" in err
 
 
@@ -503,14 +513,14 @@ INTERPRETER = """
 
 
 @pytest.mark.parametrize("before", ["", "stored"])
-def test_in_a_subinterpreter_bodies_run_without_the_cache(programs, before):
+def test_in_a_subinterpreter_bodies_run_without_the_cache(project, before):
     """It says so, once; and the subinterpreter can end, which a thread of ours would make fatal."""
-    (programs.folder / "shared.py").write_text(
+    (project / "shared.py").write_text(
         "from cachepy import cache_file\n@cache_file('cache', warn_cheap=False)\ndef f(x):\n    return x + 1\n"
     )
     said = (
         "f runs without the cache: this is a subinterpreter, and the cache has threads that it cannot end. Make the "
         "call in the main interpreter, or in a process of its own"
     )
-    assert programs.main(INTERPRETER, before) == f"2 2 3 {said}\nend\n"
-    assert len(list(programs.folder.rglob("*.entry"))) == (before == "stored")
+    assert project.main(INTERPRETER, before).silent() == f"2 2 3 {said}\nend\n"
+    assert len(list(project.folder.rglob("*.entry"))) == (before == "stored")

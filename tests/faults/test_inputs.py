@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from faulty_child import Child
+from prelude import HEARING
+
+from tests.programs import Project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,8 +20,9 @@ MEMORY = Path("/dev/shm")
 
 
 @pytest.fixture
-def child(tmp_path: Path) -> Child:
-    return Child(tmp_path)
+def project(tmp_path: Path) -> Iterator[Project]:
+    with Project(tmp_path, HEARING) as made:
+        yield made
 
 
 @pytest.fixture(params=["disk", "memory"])
@@ -85,9 +88,9 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("what", CHANGES)
-def test_changed_by_another_thread(child: Child, what: str) -> None:
+def test_changed_by_another_thread(project: Project, what: str) -> None:
     """A warning that names it, nothing stored; the next call runs again and is kept."""
-    child.run(
+    project.main(
         PREPARE
         + f"""
         from pathlib import Path
@@ -102,17 +105,17 @@ def test_changed_by_another_thread(child: Child, what: str) -> None:
         assert f.is_cached(Path("arg")) and f(Path("arg")) == now == f.__wrapped__(Path("arg")), now
         assert len(heard) == 1, heard
         """
-    )
+    ).silent()
 
 
 @pytest.mark.parametrize(
     "back",
     ["os.environ['SETTING'] = 'old'", "write('arg', 'old')", "write('tracked', 'old')", "THING[0] = 'old'"],
 )
-def test_changed_and_put_back_by_hand_afterwards(child: Child, back: str) -> None:
+def test_changed_and_put_back_by_hand_afterwards(project: Project, back: str) -> None:
     """What was made of the new input is never given for the old one."""
     there = back.replace("'old'", "'new'")
-    child.run(
+    project.main(
         PREPARE
         + f"""
         meddle.append(lambda: exec({there!r}, globals()))
@@ -121,12 +124,12 @@ def test_changed_and_put_back_by_hand_afterwards(child: Child, back: str) -> Non
         {back}
         assert f("arg") == f.__wrapped__("arg")
         """
-    )
+    ).silent()
 
 
-def test_the_file_of_a_child_changes_while_the_caller_runs(child: Child) -> None:
+def test_the_file_of_a_child_changes_while_the_caller_runs(project: Project) -> None:
     """The child's result is of the old file: the caller's is right for it, and stale at once."""
-    child.run(
+    project.main(
         PREPARE
         + """
         meddle.append(lambda: write("below", "new"))
@@ -135,7 +138,7 @@ def test_the_file_of_a_child_changes_while_the_caller_runs(child: Child) -> None
         assert not f.is_cached("arg")
         assert f("arg")[4] == "new" and f.is_cached("arg")
         """
-    )
+    ).silent()
 
 
 # -- clocks
@@ -145,7 +148,7 @@ def test_the_file_of_a_child_changes_while_the_caller_runs(child: Child) -> None
 @pytest.mark.parametrize("size", [100, 40_000])
 def test_the_clock_steps(folder: Path, seconds: int, size: int) -> None:
     """The program's clock jumps between two edits, and so do the times of the file."""
-    Child(folder).run(
+    Project(folder, HEARING).main(
         f"""
         real, step = time.time_ns, [0]
         time.time_ns = lambda: real() + step[0]
@@ -165,14 +168,14 @@ def test_the_clock_steps(folder: Path, seconds: int, size: int) -> None:
             with use_session(Session()):
                 assert load("data") == letter
         """
-    )
+    ).silent()
 
 
 @pytest.mark.parametrize("rounds", [300, pytest.param(5000, marks=pytest.mark.stress)])
 @pytest.mark.parametrize("size", [3, 20_000])
 def test_two_edits_in_one_tick(folder: Path, rounds: int, size: int) -> None:
     """Of one size, at once after each other, each read in between; some from the future, some in another process."""
-    Child(folder).run(
+    Project(folder, HEARING).main(
         f"""
         @cache_file(ROOT)
         def load(path):
@@ -189,7 +192,7 @@ def test_two_edits_in_one_tick(folder: Path, rounds: int, size: int) -> None:
             assert load("data") == text, k
         """,
         limit=600,
-    )
+    ).silent()
 
 
 # -- behind the clock's back
@@ -248,7 +251,7 @@ EDITS = {
 def test_edits_that_hide(folder: Path, size: int) -> None:
     """Each kind of edit in a folder of its own; the value is that of the file as it is."""
     rows = "".join(f"\n        def edit_{i}(): {code}" for i, code in enumerate(EDITS.values()))
-    Child(folder).run(
+    Project(folder, HEARING).main(
         f"""{LATER}
         {rows}
 
@@ -263,12 +266,12 @@ def test_edits_that_hide(folder: Path, size: int) -> None:
             os.chdir("..")
         """,
         size,
-    )
+    ).silent()
 
 
 @pytest.mark.parametrize("size", [10, 40_000], ids=["small", "in the memo on disk"])
 def test_members_of_a_directory_are_swapped(folder: Path, size: int) -> None:
-    Child(folder).run(
+    Project(folder, HEARING).main(
         f"""{LATER}
         os.makedirs("d/sub")
         for name in ("x", "y", "sub/x"):
@@ -291,7 +294,7 @@ def test_members_of_a_directory_are_swapped(folder: Path, size: int) -> None:
         assert fresh(look, "d") == ["s", "x", "y"]
         """,
         size,
-    )
+    ).silent()
 
 
 MAPPED = """
@@ -311,7 +314,7 @@ MAPPED = """
 @pytest.mark.parametrize("size", [10, 40_000], ids=["small", "in the memo on disk"])
 def test_edits_through_a_mapping_leave_no_trace_in_the_times(folder: Path, size: int) -> None:
     """A page that is dirty already may be written without any change of mtime or ctime."""
-    Child(folder).run(
+    Project(folder, HEARING).main(
         f"""{LATER}{MAPPED}
         view = mapped("data")
         view[0:1] = b"b"
@@ -332,12 +335,12 @@ def test_edits_through_a_mapping_leave_no_trace_in_the_times(folder: Path, size:
         assert fresh(load, "data") == "g"
         """,
         size,
-    )
+    ).silent()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who may write a file")
 def test_a_mapping_of_another_process(folder: Path) -> None:
-    Child(folder).run(
+    Project(folder, HEARING).main(
         f"""{LATER}{MAPPED}
         asks, go = os.pipe()
         answers, done = os.pipe()
@@ -356,14 +359,14 @@ def test_a_mapping_of_another_process(folder: Path) -> None:
         os.waitpid(pid, 0)
         """,
         40_000,
-    )
+    ).silent()
 
 
 @pytest.mark.root
 @pytest.mark.skipif(sys.platform != "linux", reason="leases")
 def test_a_mapping_of_ones_own_on_a_file_of_another_user(folder: Path) -> None:
     """No lease is granted on it; the mappings of this process are looked at."""
-    Child(folder).run(
+    Project(folder, HEARING).main(
         f"""{LATER}{MAPPED}
         os.chmod("data", 0o666)
         os.chmod(HERE, 0o777)
@@ -381,13 +384,13 @@ def test_a_mapping_of_ones_own_on_a_file_of_another_user(folder: Path) -> None:
         assert files.digest("data") != first
         """,
         40_000,
-    )
+    ).silent()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has leases")
 def test_asking_who_writes_disturbs_no_writer(folder: Path) -> None:
     """Somebody opens the file for writing all the time: neither side is stopped, killed or refused."""
-    Child(folder).run(
+    Project(folder, HEARING).main(
         f"""{LATER}
         write("data", "a")
         pid = os.fork()
@@ -407,4 +410,4 @@ def test_asking_who_writes_disturbs_no_writer(folder: Path) -> None:
             pass
         """,
         40_000,
-    )
+    ).silent()

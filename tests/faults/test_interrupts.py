@@ -5,15 +5,19 @@ from __future__ import annotations
 import random
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from faulty_child import Child
+from prelude import HEARING
+
+from tests.programs import Project
 
 
 @pytest.fixture
-def child(tmp_path: Path) -> Child:
-    return Child(tmp_path)
+def project(tmp_path: Path) -> Iterator[Project]:
+    with Project(tmp_path, HEARING) as made:
+        yield made
 
 
 # Real signals at random moments, in all that a call does: each time the state must be as if it never began.
@@ -70,13 +74,13 @@ assert heard == [], heard
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_interrupts_at_random_moments(child: Child, seed: int) -> None:
-    child.run(SHOTS, seed, 150)
+def test_interrupts_at_random_moments(project: Project, seed: int) -> None:
+    project.main(SHOTS, seed, 150).silent()
 
 
 @pytest.mark.stress
-def test_many_interrupts_at_random_moments(child: Child) -> None:
-    child.run(SHOTS, random.randrange(10**6), 10_000, limit=1800)
+def test_many_interrupts_at_random_moments(project: Project) -> None:
+    project.main(SHOTS, random.randrange(10**6), 10_000, limit=1800).silent()
 
 
 # A real SIGINT while the main thread is in a known step.
@@ -108,7 +112,7 @@ def said(word):
 
 
 @pytest.mark.parametrize("step", ["running", "running below", "storing", "digesting", "waiting"])
-def test_sigint_in_each_step(child: Child, step: str) -> None:
+def test_sigint_in_each_step(project: Project, step: str) -> None:
     """The program catches it and goes on; the very next call in another process does not wait."""
     body = {"running": "said('at it'); time.sleep(30)", "running below": "slow(n)", "storing": "return Slow()"}.get(step, "")
     argument = "Slow()" if step == "digesting" else "1"
@@ -146,12 +150,13 @@ def test_sigint_in_each_step(child: Child, step: str) -> None:
             sys.exit()
         assert f(1, True) == 1 and g(1) == 2
         """
-    holder = child.start(program, "hold") if step == "waiting" else None
+    project.write("main.py", program)
+    holder = project.start("main.py", "hold") if step == "waiting" else None
     try:
         if holder is not None:
             assert holder.stdout is not None
             assert holder.stdout.readline() == "at it\n"
-        process = child.start(program, "wait" if holder else "slow")
+        process = project.start("main.py", "wait" if holder else "slow")
         assert process.stdout is not None
         line = process.stdout.readline()
         assert line == "at it\n", process.communicate()
@@ -159,7 +164,7 @@ def test_sigint_in_each_step(child: Child, step: str) -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
         assert (process.returncode, out, err) == (0, "interrupted\n", "")
-        child.run(program, "quick", limit=20)
+        project.run("main.py", "quick", limit=20).silent()
     finally:
         if holder is not None:
             holder.kill()
@@ -167,9 +172,9 @@ def test_sigint_in_each_step(child: Child, step: str) -> None:
 
 
 @pytest.mark.parametrize("error", ["KeyboardInterrupt", "SystemExit(3)", "GeneratorExit", "RecursionError", "MemoryError"])
-def test_what_ends_a_nested_call_leaves_nothing(child: Child, error: str) -> None:
+def test_what_ends_a_nested_call_leaves_nothing(project: Project, error: str) -> None:
     """Raised three calls down and caught on top: no entry, no claim, no node, and the next calls have right callers."""
-    child.run(
+    project.main(
         f"""
         bad = [True]
 
@@ -199,7 +204,7 @@ def test_what_ends_a_nested_call_leaves_nothing(child: Child, error: str) -> Non
         assert nodes["c:" + c.key(1)]["parents"] == ["b:" + b.key(1)]
         assert heard == [] and left() == []
         """
-    )
+    ).silent()
 
 
 CANCEL = """
@@ -242,8 +247,8 @@ CANCEL = """
 """
 
 
-def test_cancelled_while_it_runs(child: Child) -> None:
-    child.run(
+def test_cancelled_while_it_runs(project: Project) -> None:
+    project.main(
         CANCEL
         + """
         async def main():
@@ -256,12 +261,12 @@ def test_cancelled_while_it_runs(child: Child) -> None:
         asyncio.run(main())
         assert [n["fname"] for n in cache_tree_nodes().values() if n["parents"]] == [] and heard == []
         """
-    )
+    ).silent()
 
 
-def test_cancelled_while_it_waits(child: Child) -> None:
+def test_cancelled_while_it_waits(project: Project) -> None:
     """Of two tasks that ask for one call, the second is cancelled: the first is not disturbed."""
-    child.run(
+    project.main(
         CANCEL
         + """
         async def main():
@@ -273,12 +278,12 @@ def test_cancelled_while_it_waits(child: Child) -> None:
         asyncio.run(main())
         assert len(entries()) == 2 and heard == []
         """
-    )
+    ).silent()
 
 
-def test_cancelled_while_a_call_below_is_made_again(child: Child) -> None:
+def test_cancelled_while_a_call_below_is_made_again(project: Project) -> None:
     """Early cutoff runs in a thread, which ends by itself; the claim is given back at once."""
-    child.run(
+    project.main(
         CANCEL
         + """
         open("data", "w").write("1")
@@ -297,12 +302,12 @@ def test_cancelled_while_a_call_below_is_made_again(child: Child) -> None:
         assert asyncio.run(asyncio.wait_for(parent(1), 5)) == 3
         assert heard == []
         """
-    )
+    ).silent()
 
 
-def test_a_closed_generator_around_a_call(child: Child) -> None:
+def test_a_closed_generator_around_a_call(project: Project) -> None:
     """GeneratorExit where a cached call is made lazily; and an exit that leaves no thread behind."""
-    child.run(
+    project.main(
         """
         @cache_file(ROOT)
         def f(n):
@@ -322,4 +327,4 @@ def test_a_closed_generator_around_a_call(child: Child) -> None:
         assert all(t.daemon or t is threading.main_thread() for t in threading.enumerate()), threading.enumerate()
         """,
         limit=20,
-    )
+    ).silent()

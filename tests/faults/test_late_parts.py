@@ -6,15 +6,14 @@ Programs run on a copy of the packages, which they spoil.  `MIXED` stands in eve
 from __future__ import annotations
 
 import ast
-import os
 import re
 import shutil
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from tests.programs import Project
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("cachepy", "dask_plugin")
@@ -139,13 +138,9 @@ def place(tmp_path: Path) -> Path:
 
 def run(place: Path, program: str, *, path: str = "", may_say: str = "") -> str:
     """What a program prints; it must end well, with nothing on stderr but one warning that says something."""
-    folder = place.parent
-    (folder / "program.py").write_text(PRELUDE + program)
-    whole = {**os.environ, "PYTHONPATH": path or str(place), "PLACE": str(place)}
-    done = subprocess.run(
-        [sys.executable, "program.py"], cwd=folder, env=whole, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+    with Project(place.parent, PRELUDE, PYTHONPATH=path or str(place), PLACE=str(place)) as project:
+        project.write("program.py", program)
+        done = project.run("program.py", limit=60)
     said = done.stderr.splitlines()
     assert not said or (may_say and may_say in said[0] and not said[1:]), done.stderr
     return done.stdout
@@ -339,10 +334,7 @@ assert not hasattr(__builtins__, "MIXED")
 
 def test_all_that_calls_may_load_is_in_preload() -> None:
     """What modules on the path of a call import inside of functions, followed through."""
-    named = subprocess.run(
-        [sys.executable, "-c", "import cachepy.preload, sys; print(*sys.modules)"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    ).stdout.split()  # fmt: skip
+    named = Project(ROOT).run("-c", "import cachepy.preload, sys; print(*sys.modules)").stdout.split()
     libraries = {"numpy", "pandas", "pyarrow", "polars", "pyarrow.compute", "xarray"}  # loaded by whoever has their values
     not_for_calls = re.compile(r"cachepy\.(forms|upkeep|asking|drawing|commands|plot|export|exits|cli|disk\.stock)")
     missing = set()

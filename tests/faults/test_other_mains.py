@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import textwrap
 import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.programs import Project
+
 if TYPE_CHECKING:
-    from pathlib import Path
+    pass
 
 SCRIPT = """
     import enum
@@ -44,7 +44,7 @@ SCRIPT = """
     @cache_file("c", warn_cheap=False)
     def f(*given):
         with open("log", "a") as log:
-            log.write("f ")
+            log.write("f\\n")
         return helper(annotated(3)) * Mark.size, str(Known("a"))
 
     def given():
@@ -92,45 +92,41 @@ WAYS = {
 }
 
 
-def run(folder: Path, *argv: str) -> tuple[list[str], list[str]]:
+def run(project: Project, *argv: str) -> tuple[list[str], list[str]]:
     """What the program printed, and the bodies that ran."""
-    log = folder / "log"
-    log.write_text("")
-    command = [sys.executable, "-B", "-W", "ignore", *argv]  # Python takes two edits within a second for one
-    done = subprocess.run(command, cwd=folder, input="q\n", capture_output=True, text=True, timeout=120, check=False)
-    printed = [line for line in done.stdout.splitlines() if line.startswith("value")]
+    project.ran()
+    done = project.run("-W", "ignore", *argv, stdin="q\n", code=None)
+    printed = [line for line in done.lines if line.startswith("value")]
     assert printed, done.stderr
-    return printed, log.read_text().split()
+    return printed, project.ran()
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_script_under_whatever_runs_it(tmp_path: Path, way: str) -> None:
-    source = textwrap.dedent(SCRIPT)
-    script = tmp_path / "main.py"
-    script.write_text(source)
-    assert run(tmp_path, "main.py") == (["value [6]"], ["f"] * 6)
-    printed, ran = run(tmp_path, *WAYS[way])
+def test_a_script_under_whatever_runs_it(project: Project, way: str) -> None:
+    project.write("main.py", SCRIPT)
+    assert run(project, "main.py") == (["value [6]"], ["f"] * 6)
+    printed, ran = run(project, *WAYS[way])
     assert (printed[0], ran) == ("value [6]", [])
-    script.write_text(source.replace("FACTOR = 2", "FACTOR = 3").replace("size = 1", "size = 5"))
-    printed, ran = run(tmp_path, *WAYS[way])
+    project.edit("main.py", "FACTOR = 2", "FACTOR = 3")
+    project.edit("main.py", "size = 1", "size = 5")
+    printed, ran = run(project, *WAYS[way])
     assert (printed[0], ran) == ("value [45]", ["f"] * 6)
-    assert run(tmp_path, "main.py") == (["value [45]"], [])
+    assert run(project, "main.py") == (["value [45]"], [])
 
 
-def test_an_archive_that_is_run_and_edited(tmp_path: Path) -> None:
+def test_an_archive_that_is_run_and_edited(project: Project) -> None:
     source = textwrap.dedent(SCRIPT)
     for text, ran in ((source, 6), (source, 0), (source.replace("FACTOR = 2", "FACTOR = 4"), 6)):
-        with zipfile.ZipFile(tmp_path / "app.pyz", "w") as archive:
+        with zipfile.ZipFile(project / "app.pyz", "w") as archive:
             archive.writestr("__main__.py", text)
-        printed, bodies = run(tmp_path, "app.pyz")
+        printed, bodies = run(project, "app.pyz")
         assert printed == ["value [12]" if "FACTOR = 4" in text else "value [6]"]
         assert len(bodies) == ran
 
 
-def test_a_package_that_is_run_and_imported(tmp_path: Path) -> None:
-    (tmp_path / "pkg").mkdir()
-    (tmp_path / "pkg" / "__init__.py").write_text("")
-    (tmp_path / "pkg" / "job.py").write_text(textwrap.dedent(SCRIPT))
-    assert len(run(tmp_path, "-m", "pkg.job")[1]) == 6
-    assert run(tmp_path, "-c", "from pkg import job; print('value', [job.one(i) for i in range(6)])")[1] == []
-    assert run(tmp_path, "-m", "cProfile", "-m", "pkg.job")[1] == []
+def test_a_package_that_is_run_and_imported(project: Project) -> None:
+    project.write("pkg/__init__.py", "")
+    project.write("pkg/job.py", SCRIPT)
+    assert len(run(project, "-m", "pkg.job")[1]) == 6
+    assert run(project, "-c", "from pkg import job; print('value', [job.one(i) for i in range(6)])")[1] == []
+    assert run(project, "-m", "cProfile", "-m", "pkg.job")[1] == []

@@ -12,9 +12,10 @@ import signal
 import time
 
 import pytest
-from programs import Programs
+from prelude import PRELUDE
 
 from cachepy import cache_prune, cache_verify
+from tests.programs import Project
 
 INPUTS = 6
 
@@ -166,18 +167,18 @@ AFTERWARDS = """
 
 def stress(folder, seconds, workers, threads, seed):
     """Returns what was done: edits, kills and restarts."""
-    programs = Programs(folder)
+    project = Project(folder, PRELUDE)
     chance = random.Random(seed)
     numbers = [1] * INPUTS
     for k in range(INPUTS):
         (folder / f"input{k}").write_text("1")
-    programs.write("work", WORK)
+    project.write("work.py", WORK)
     (folder / "cache").mkdir(mode=0o700)  # who looks after it may be there first
     end = time.time() + seconds
     done = {"edits": 0, "kills": 0}
-    try:
+    with project:
         running = {
-            n: programs.start("work", "keeper" if n == 0 else "worker", n, 1 if n == 0 else threads, end)
+            n: project.start("work.py", "keeper" if n == 0 else "worker", n, 1 if n == 0 else threads, end)
             for n in range(workers + 1)
         }
         while time.time() < end:
@@ -193,16 +194,14 @@ def stress(folder, seconds, workers, threads, seed):
                     running[n].send_signal(signal.SIGKILL)
                     running[n].communicate()
                     done["kills"] += 1
-                    running[n] = programs.start(
-                        "work", "keeper" if n == 0 else "worker", n + 10 * done["kills"], 1 if n == 0 else threads, end
+                    running[n] = project.start(
+                        "work.py", "keeper" if n == 0 else "worker", n + 10 * done["kills"], 1 if n == 0 else threads, end
                     )
         for process in running.values():
-            out, _ = programs.finish(process, 120)
+            out = project.finish(process, limit=120).stdout
             assert out == "good\n", out
-        programs.write("afterwards", AFTERWARDS)
-        done["nodes"] = int(programs.run("afterwards", limit=120))
-    finally:
-        programs.close()
+        project.write("afterwards.py", AFTERWARDS)
+        done["nodes"] = int(project.run("afterwards.py", limit=120).silent())
     for path in folder.glob("cache/runs/*"):
         os.utime(path, (1, 1))  # mailboxes of the killed go when they are a day old
     for path in (
@@ -212,7 +211,7 @@ def stress(folder, seconds, workers, threads, seed):
     ):
         os.utime(path, (1, 1))
     cache_prune(folder / "cache")
-    assert programs.leftovers() == []
+    assert project.leftovers() == []
     assert cache_verify(folder / "cache").problems == ()
     return done
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 from cachepy.disk.claims import Claims
@@ -69,27 +65,23 @@ PROGRAMS = {
 }  # fmt: skip
 
 
-def run(folder, text: str, seed: str) -> tuple[str, str]:
-    (folder / "main.py").write_text(HEAD + text)
-    env = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(
-        [sys.executable, "main.py"], cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stderr
+def run(project, text: str, seed: str) -> tuple[str, str]:
+    project.write("main.py", HEAD + text)
+    done = project.run("main.py", PYTHONHASHSEED=seed)
     return done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_it_runs_once_and_again_after_an_edit(name, tmp_path):
+def test_it_runs_once_and_again_after_an_edit(name, project):
     library, text, edits = PROGRAMS[name]
     pytest.importorskip(library)
     printed = set()
     for before, after in [("", ""), *edits]:
         assert before in text
         text = text.replace(before, after) if before else text
-        first, said = run(tmp_path, text, "1")
+        first, said = run(project, text, "1")
         assert "RAN f" in said
-        assert run(tmp_path, text, "2") == (first, "")
+        assert run(project, text, "2") == (first, "")
         printed.add(first)
     assert len(printed) == len(edits) + 1
 
@@ -113,11 +105,9 @@ print(type(f(1)).__name__, asked)
 """
 
 
-def test_what_asks_for_a_call_while_its_thread_stores_that_does_not_wait_for_ever(tmp_path):
-    (tmp_path / "main.py").write_text(ASKS)
-    command = [sys.executable, "main.py"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
-    assert (done.returncode, done.stdout) == (0, "Asks [1]\n"), done.stderr
+def test_what_asks_for_a_call_while_its_thread_stores_that_does_not_wait_for_ever(project):
+    project.write("main.py", ASKS)
+    assert project.run("main.py").stdout == "Asks [1]\n"
 
 
 def test_a_claim_knows_the_thread_that_holds_it(tmp_path):

@@ -19,7 +19,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 import asking_story
-from asking_story import Servers, Story, plans
+from asking_plans import plans
+from asking_story import Servers, Story
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 

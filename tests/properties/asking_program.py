@@ -1,6 +1,6 @@
 """Random projects of cached functions as people lay them out, and the edits between two runs of a job.
 
-A `Project` is fixed for one story; a `State` is what edits change.  `render` writes both as files.  Nothing here knows
+A `Drawn` project is fixed for one story; a `State` is what edits change.  `render` writes both as files.  Nothing here knows
 what has to run: that is seen by running the program.
 """
 
@@ -54,7 +54,7 @@ class Func:
 
 
 @dataclass(frozen=True)
-class Project:
+class Drawn:
     layout: str
     guarded: bool
     has_main: bool  # def main()
@@ -111,7 +111,7 @@ class State:
     env: dict[str, str | None] = field(default_factory=dict)
 
     @classmethod
-    def first(cls, project: Project) -> State:
+    def first(cls, project: Drawn) -> State:
         zeros = [0] * len(project.funcs)
         names = [f"f{f.index}" for f in project.funcs]
         files: list[str | None] = ["1 2", "3 4", "5"]
@@ -172,7 +172,7 @@ def plain(value):
 '''
 
 
-def render(project: Project, state: State) -> dict[str, str | None]:
+def render(project: Drawn, state: State) -> dict[str, str | None]:
     """Path in the project to text of all the files; None: it is not there."""
     place = project.folder
     out: dict[str, str | None] = {f"{place}spy.py": SPY}
@@ -205,7 +205,7 @@ def unrelated(x):
 """
 
 
-def _module(project: Project, state: State, m: int) -> str:
+def _module(project: Drawn, state: State, m: int) -> str:
     funcs = [f for f in project.funcs if f.module == m and f.index not in state.dropped | state.lost]
     turn = state.rotate % len(funcs) if funcs else 0
     dots = "." if project.is_package and (m or project.layout == "module") else ""
@@ -256,7 +256,7 @@ def count(path):
 """.splitlines()
 
 
-def _spell(project: Project, state: State, m: int, i: int) -> str:
+def _spell(project: Drawn, state: State, m: int, i: int) -> str:
     """How module `m` calls function `i`."""
     f = project.funcs[i]
     name = state.names[i]
@@ -268,7 +268,7 @@ def _spell(project: Project, state: State, m: int, i: int) -> str:
     }.get(f.shape, f"{place}{name}")
 
 
-def _made(project: Project, state: State, m: int, call: Call, n: str) -> str:
+def _made(project: Drawn, state: State, m: int, call: Call, n: str) -> str:
     callee = project.funcs[call.callee]
     args = [f"({n} + {call.shift}) % 3"]
     if callee.path:
@@ -285,7 +285,7 @@ def _made(project: Project, state: State, m: int, call: Call, n: str) -> str:
     return f"{_spell(project, state, m, call.callee)}({', '.join(args)})"
 
 
-def _called(project: Project, state: State, m: int, call: Call, n: str, keep: str) -> list[str]:
+def _called(project: Drawn, state: State, m: int, call: Call, n: str, keep: str) -> list[str]:
     if call.callee in state.dropped:
         return []
     made = f"spy.plain({_made(project, state, m, call, n)})"
@@ -296,7 +296,7 @@ def _called(project: Project, state: State, m: int, call: Call, n: str, keep: st
     return [keep.format(made)]
 
 
-def _function(project: Project, state: State, f: Func, inner: str) -> list[str]:
+def _function(project: Drawn, state: State, f: Func, inner: str) -> list[str]:
     i, comment = f.index, state.comments[f.index]
     name = state.names[i]
     params = ["n", *["p"] * f.path, *["v"] * f.value, *[f"d={state.defaults[i]}"] * f.default]
@@ -412,7 +412,7 @@ def _used_global(f: Func) -> list[str]:
     return [f"parts.append(G{f.index})"] if f.glob else []
 
 
-def _main(project: Project, state: State) -> list[str]:
+def _main(project: Drawn, state: State) -> list[str]:
     body = [f"print('start {state.main_text}')"]
     for k, root in enumerate(project.roots):
         if k in state.silent:

@@ -20,7 +20,8 @@ from hypothesis import given
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from asking_story import Servers, Story, plans
+from asking_plans import plans
+from asking_story import Servers, Story
 from budgets import STRESS, budget
 
 

@@ -12,7 +12,7 @@ CALLS = range(4)
 RESULTS = "aab"
 
 
-class World:
+class KnownRuns:
     """A probe for which a dep of a file holds if the file has the text "now"."""
 
     def __init__(self, runs):
@@ -60,7 +60,7 @@ def greatest(runs):
 def test_the_walk_finds_the_greatest_fixed_point(drawn, asked):
     runs = {f"c{n}": [event(n, i, *run) for i, run in enumerate(drawn[n])] for n in CALLS}
     given_, alive = greatest(runs)
-    verifier = Verifier(World(runs))
+    verifier = Verifier(KnownRuns(runs))
     for call, result in asked:
         holds = verifier.call_holds((f"c{call}", result), ())
         assert holds == ((f"c{call}", result) in given_)
@@ -75,7 +75,7 @@ def test_what_went_by_an_open_call_falls_with_it():
     """c2 goes by c1, which was taken to hold because c0 was open; then c0 falls by c3."""
     below = {0: [1, 2, 3], 1: [0], 2: [1], 3: []}
     runs = {f"c{n}": [event(n, 0, "a", n != 3, [(b, "a") for b in below[n]])] for n in below}
-    verifier = Verifier(World(runs))
+    verifier = Verifier(KnownRuns(runs))
     assert [verifier.call_holds((f"c{n}", "a"), ()) for n in below] == [False] * 4
 
 
@@ -86,7 +86,7 @@ def test_a_run_that_was_only_taken_to_hold_is_not_chosen():
         "c1": [event(1, 0, "a", True, []), event(1, 1, "b", True, [(1, "a"), (3, "a")])],
         "c3": [event(3, 0, "a", True, [(1, "b"), (0, "a")])],
     }
-    verifier = Verifier(World(runs))
+    verifier = Verifier(KnownRuns(runs))
     assert not verifier.call_holds(("c3", "a"), ())
     assert verifier.call_holds(("c1", "a"), ())
     assert verifier.chosen["c1"].run == "1.0"

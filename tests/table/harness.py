@@ -17,24 +17,18 @@ from __future__ import annotations
 
 import ast
 import collections
-import faulthandler
-import gc
-import importlib
 import json
 import os
-import pkgutil
 import re
 import shutil
-import subprocess
-import sys
 import textwrap
 import time
-import traceback
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from tests.table.forking import CaseFailed, Server, run_once
 
 HEAD = "from _cf import DIR, cache_file, mark, ran, track_file\n"
 SHIM = """\
@@ -73,22 +67,9 @@ out.append(repr(_call()))
 mark()
 out.append(repr(_call()))
 """
-WARM = (
-    "numpy",
-    "pandas",
-    "pyarrow",
-    "asyncio",
-    "decimal",
-    "fractions",
-    "uuid",
-    "zoneinfo",
-    "zlib",
-    "cachepy",
-)
-TIMEOUT = 60
 AGE = 2.5  # seconds; the coarsest clock of a file system ticks every two
 
-Edit = Callable[["Project"], None]
+Edit = Callable[["CaseFolder"], None]
 
 
 @dataclass(frozen=True)
@@ -131,10 +112,6 @@ class Told:
     stale: dict[str, list[dict[str, str]]]  # by `cache_tree_stale`, of every call
 
 
-class CaseFailed(AssertionError):
-    """Something a case promises did not hold; the text says all one needs to know."""
-
-
 def function(returns: str, args: str = "x", options: str = "", name: str = "f") -> str:
     """The source of a cached function that logs its name and returns an expression."""
     return f"""
@@ -159,7 +136,7 @@ class Sub:
     change: str
     file: str = "m.py"
 
-    def __call__(self, project: Project) -> None:
+    def __call__(self, project: CaseFolder) -> None:
         old, new = self.change.split(" => ")
         text = (project.root / self.file).read_text()
         if text.count(old) != 1:
@@ -179,7 +156,7 @@ def remove(file: str) -> Edit:
 
 
 def rename(old: str, new: str) -> Edit:
-    def edit(project: Project) -> None:
+    def edit(project: CaseFolder) -> None:
         (project.root / old).rename(project.root / new)
 
     return edit
@@ -192,7 +169,7 @@ def touch(file: str) -> Edit:
 def sly(file: str, content: str) -> Edit:
     """New content, with the size and the mtime of the old."""
 
-    def edit(project: Project) -> None:
+    def edit(project: CaseFolder) -> None:
         path = project.root / file
         before = path.stat()
         path.write_text(content)
@@ -205,7 +182,7 @@ def sly(file: str, content: str) -> Edit:
 
 
 def poke(file: str, offset: int, content: bytes) -> Edit:
-    def edit(project: Project) -> None:
+    def edit(project: CaseFolder) -> None:
         with (project.root / file).open("r+b") as stream:
             stream.seek(offset)
             stream.write(content)
@@ -216,7 +193,7 @@ def poke(file: str, offset: int, content: bytes) -> Edit:
 def env(**names: str | None) -> Edit:
     """Set variables; None takes one away."""
 
-    def edit(project: Project) -> None:
+    def edit(project: CaseFolder) -> None:
         for name, value in names.items():
             if value is None:
                 project.env.pop(name, None)
@@ -227,7 +204,7 @@ def env(**names: str | None) -> Edit:
 
 
 def chdir(folder: str) -> Edit:
-    def edit(project: Project) -> None:
+    def edit(project: CaseFolder) -> None:
         project.cwd = folder
 
     return edit
@@ -236,7 +213,7 @@ def chdir(folder: str) -> Edit:
 def moved_cache(copied: bool) -> Edit:
     """The cache directory stands elsewhere."""
 
-    def edit(project: Project) -> None:
+    def edit(project: CaseFolder) -> None:
         old, project.cache = project.cache, project.cache.with_name("elsewhere")
         if copied:
             shutil.copytree(old, project.cache)
@@ -249,7 +226,7 @@ def moved_cache(copied: bool) -> Edit:
 def lost(function: str) -> Edit:
     """The entries of a function are gone, as after a clean-up by hand."""
 
-    def edit(project: Project) -> None:
+    def edit(project: CaseFolder) -> None:
         entries = list((project.cache / "entries").rglob(f"{function}-*.entry"))
         if not entries:
             raise CaseFailed(f"no entry of {function} is stored")
@@ -260,33 +237,33 @@ def lost(function: str) -> Edit:
 
 
 def call(expression: str) -> Edit:
-    def edit(project: Project) -> None:
+    def edit(project: CaseFolder) -> None:
         project.script(replace(project.case, call=expression))
 
     return edit
 
 
-def run(project: Project) -> None:
+def run(project: CaseFolder) -> None:
     """A run between two edits, as a step of `then`."""
     project.run()
 
 
 def then(*steps: Edit) -> Edit:
-    def edit(project: Project) -> None:
+    def edit(project: CaseFolder) -> None:
         for step in steps:
             step(project)
 
     return edit
 
 
-def nothing(project: Project) -> None:
+def nothing(project: CaseFolder) -> None:
     """No edit."""
 
 
 # ---- projects
 
 
-class Project:
+class CaseFolder:
     """The files of a case on disk, and the way to run them."""
 
     def __init__(self, case: Case, folder: Path, server: Server) -> None:
@@ -379,7 +356,7 @@ class Project:
         )
 
 
-def check(project: Project) -> None:
+def check(project: CaseFolder) -> None:
     """Take a case through its life; raises CaseFailed with everything that one wants to see."""
     case, sources = project.case, project.sources()
     try:
@@ -393,7 +370,7 @@ def check(project: Project) -> None:
         raise CaseFailed("\n".join(text)) from None
 
 
-def check_edit(case: Case, project: Project) -> None:
+def check_edit(case: Case, project: CaseFolder) -> None:
     if case.aged:
         time.sleep(max(0.0, project.made + AGE - time.monotonic()))
     before = project.run(cached=False)
@@ -411,7 +388,7 @@ def check_edit(case: Case, project: Project) -> None:
     expect("the run after that", project.run(), after.value, "")
 
 
-def check_first(case: Case, edit: Edit, project: Project) -> None:
+def check_first(case: Case, edit: Edit, project: CaseFolder) -> None:
     """Asked before the rerun, the call and the graph both name the true cause first."""
     told = project.ask()
     explained, stale = told.explained, told.stale.get(told.call, [])
@@ -424,7 +401,7 @@ def check_first(case: Case, edit: Edit, project: Project) -> None:
         check_code(told.explained[0], edit, project)
 
 
-def check_sentence(source: str, reasons: list[dict[str, str]], right: str, project: Project) -> None:
+def check_sentence(source: str, reasons: list[dict[str, str]], right: str, project: CaseFolder) -> None:
     """The first reason in words, but for the folder of a file and the place of code."""
     texts = [reason["text"].replace(f"{project.root}/", "") for reason in reasons] or ["nothing"]
     where = f" ({reasons[0]['where']})" if reasons and reasons[0]["where"] else ""
@@ -433,7 +410,7 @@ def check_sentence(source: str, reasons: list[dict[str, str]], right: str, proje
         raise CaseFailed("\n    ".join([f"{source} does not begin with: {right}", *texts]))
 
 
-def check_code(reason: Mapping[str, str], edit: Edit, project: Project) -> None:
+def check_code(reason: Mapping[str, str], edit: Edit, project: CaseFolder) -> None:
     """The place is that of the function as it is now, and the diff shows the lines that were edited."""
     file, _, line = reason["where"].rpartition(":")
     name = reason["name"].rpartition(".")[2].rpartition(":")[2]
@@ -457,7 +434,7 @@ def squeezed(text: str) -> str:
     return "".join(text.split()).replace('"', "'")
 
 
-def check_live(case: Case, project: Project) -> None:
+def check_live(case: Case, project: CaseFolder) -> None:
     plain = project.run(cached=False)
     project.reset()
     cached = project.run()
@@ -499,135 +476,3 @@ def split(names: list[str]) -> list[list[str]]:
         else:
             parts[-1].append(name)
     return parts
-
-
-# ---- running
-
-
-class Server:
-    """A warm process that forks one child for each request."""
-
-    def __init__(self) -> None:
-        # one thread in the libraries, so that forking is safe; the hash seed is another in each session
-        variables = environment() | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-        self.process = subprocess.Popen(
-            [sys.executable, __file__, "serve"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=variables,
-        )
-
-    def run(self, request: dict[str, Any]) -> None:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        if not self.process.stdout.readline():
-            raise CaseFailed("the server died")
-
-    def close(self) -> None:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.close()
-        self.process.wait(TIMEOUT)
-        self.process.stdout.close()
-
-
-def environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-
-
-def run_once(request: dict[str, Any]) -> None:
-    command = [sys.executable, __file__, "once", json.dumps(request)]
-    subprocess.run(command, env=environment() | request["env"], timeout=TIMEOUT, check=False)
-
-
-def warm_cachepy() -> None:
-    """Load what the first call would load, but make no call: each child starts as a fresh process does."""
-    import cachepy
-
-    for found in pkgutil.walk_packages(cachepy.__path__, "cachepy."):
-        if not found.name.endswith(("__main__", "cli")) and "commands" not in found.name:
-            importlib.import_module(found.name)
-
-
-def serve() -> None:
-    """Forks a child for each line of stdin, and answers with its exit status once it has ended."""
-    for name in WARM:
-        importlib.import_module(name)
-    warm_cachepy()
-    gc.collect()
-    gc.freeze()
-    warnings.simplefilter("ignore", DeprecationWarning)  # fork in a process with threads
-    while line := sys.stdin.readline():
-        pid = os.fork()
-        if not pid:
-            execute(json.loads(line))
-            os._exit(0)  # as abrupt as can be: the cache may not need a clean exit
-        sys.stdout.write(f"{os.waitpid(pid, 0)[1]}\n")
-        sys.stdout.flush()
-
-
-def execute(request: dict[str, Any]) -> None:
-    """Import script.py of the project, and write the value of its `out`."""
-    stderr = os.open(request["stderr"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(stderr, 1)
-    os.dup2(stderr, 2)
-    faulthandler.dump_traceback_later(TIMEOUT, exit=True)
-    warnings.resetwarnings()
-    os.environ.update(request["env"])
-    os.chdir(request["cwd"])
-    sys.dont_write_bytecode = True
-    sys.path[0] = request["root"]
-    answer: dict[str, Any]
-    if request["ask"]:
-        ask_instead(request["env"]["CACHEDIR"])
-    try:
-        script = importlib.import_module("script")
-        answer = {"value": script.out if hasattr(script, "_call") else repr(script.out)}
-    except Asked as asked:
-        answer = {"told": asked.args[0]}
-    except BaseException:
-        answer = {"error": traceback.format_exc()}
-    sys.stderr.flush()
-    partial = Path(request["result"] + ".part")
-    partial.write_text(json.dumps(answer))
-    partial.replace(request["result"])
-
-
-class Asked(BaseException):
-    """A call was asked about instead of being made; no body catches this."""
-
-
-def ask_instead(cache: str) -> None:
-    """Let the first call that is not fresh tell why; calls that are fresh are made, as they run nothing."""
-    import cachepy
-    from cachepy.engine import CachedCall
-
-    look = CachedCall.look
-
-    def ask(call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        verdict = call.wrapper.explain(*args, **kwargs)
-        if verdict.state == "fresh":
-            return look(call, args, kwargs)
-        found = call.request(args, kwargs).id
-        cachepy.cache_tree_reset()
-        cachepy.cache_tree_sync(cache)
-        stale = cachepy.cache_tree_stale()
-        raise Asked(
-            {
-                "call": found,
-                "explained": [reason.as_dict() for reason in verdict.reasons],
-                "stale": {i: [reason.as_dict() for reason in told["reasons"]] for i, told in stale.items()},
-            }
-        )
-
-    CachedCall.look = ask  # type: ignore[assignment, method-assign]
-
-
-if __name__ == "__main__":
-    if sys.argv[1] == "serve":
-        serve()
-    else:
-        execute(json.loads(sys.argv[2]))

@@ -10,18 +10,24 @@ import pytest
 
 from tests.table import (
     argument_edits,
+    array_edits,
     call_edits,
     caller_edits,
+    class_edits,
     closure_edits,
     code_edits,
+    declared_edits,
+    deeper_file_edits,
     file_edits,
+    live_edits,
     path_edits,
     reach_edits,
+    roundabout_edits,
     type_edits,
     value_edits,
 )
 from tests.table.firsts import FIRST
-from tests.table.harness import Case, CaseFailed, Project, Server, check
+from tests.table.harness import Case, CaseFailed, CaseFolder, Server, check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,9 +35,15 @@ if TYPE_CHECKING:
 
 TABLES = (
     code_edits,
+    class_edits,
+    roundabout_edits,
+    live_edits,
     argument_edits,
+    array_edits,
     file_edits,
+    deeper_file_edits,
     call_edits,
+    declared_edits,
     type_edits,
     reach_edits,
     closure_edits,
@@ -52,11 +64,11 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def aged(server: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Project]:
+def aged(server: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str, CaseFolder]:
     """Projects that are made early, so that their files grow old while other cases run."""
     folder = tmp_path_factory.mktemp("aged")
     aged = [case for case in CASES if case.aged]
-    return {case.name: Project(case, folder / str(number), server) for number, case in enumerate(aged)}
+    return {case.name: CaseFolder(case, folder / str(number), server) for number, case in enumerate(aged)}
 
 
 def test_names_are_unique() -> None:
@@ -71,9 +83,9 @@ def test_the_first_reason_is_stated_for_many_kinds_of_change() -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
-def test_edit(case: Case, tmp_path: Path, server: Server, aged: dict[str, Project]) -> None:
+def test_edit(case: Case, tmp_path: Path, server: Server, aged: dict[str, CaseFolder]) -> None:
     try:
-        check(aged.get(case.name) or Project(case, tmp_path, server))
+        check(aged.get(case.name) or CaseFolder(case, tmp_path, server))
     except CaseFailed as failure:
         problem = str(failure)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.table.harness import Case, Project, Server, function, module, write
+from tests.table.harness import Case, CaseFolder, Server, function, module, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ def test_of_a_pipeline_every_call_names_the_file_at_its_start(tmp_path: Path) ->
     case = Case("", {"m.py": PIPELINE, "a.txt": "1 2 3 4 5"}, write("a.txt", "1 2 3 4 6"), None, "m.whole()")
     server = Server()
     try:
-        project = Project(case, tmp_path, server)
+        project = CaseFolder(case, tmp_path, server)
         project.run()
         write("a.txt", "1 2 3 4 6")(project)
         told = project.ask()

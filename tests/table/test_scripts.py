@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.programs import Project
+
 HEAD = """
 import functools
 from functools import lru_cache, partial, wraps
@@ -84,59 +82,42 @@ HELD = {
 }
 
 
-class Place:
-    """A folder with a script; its processes."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def write(self, text: str, name: str = "job.py") -> None:
-        (self.folder / name).write_text(text)
-
-    def python(self, *args: str, seed: str = "0") -> subprocess.CompletedProcess[str]:
-        env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": seed, "PYTHONDONTWRITEBYTECODE": "1"}
-        return subprocess.run(
-            [sys.executable, *args], cwd=self.folder, env=env, capture_output=True, text=True, check=False
-        )
-
-    def run(self, *args: str, seed: str = "0") -> list[str]:
-        """The bodies that ran."""
-        done = self.python(*args, seed=seed)
-        assert done.returncode == 0, done.stderr
-        return re.findall(r"RAN (\w+)", done.stdout)
-
-    def status(self) -> tuple[int, str]:
-        done = self.python("-m", "cachepy", "status", "--import", "--cache-dir", "cache")
-        return done.returncode, done.stdout + done.stderr
-
-
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    found = Place(tmp_path)
-    found.write("import job\njob.main()\n", "imports.py")
-    return found
+def project(project: Project) -> Project:
+    project.write("imports.py", "import job\njob.main()\n")
+    return project
 
 
-def is_settled(place: Place) -> None:
+def run(project: Project, *args: str, seed: str = "0") -> list[str]:
+    """The bodies that ran."""
+    return re.findall(r"RAN (\w+)", project.run(*args, PYTHONHASHSEED=seed).stdout)
+
+
+def status(project: Project) -> tuple[int, str]:
+    done = project.cachepy("status", "--import", "--cache-dir", "cache")
+    return done.returncode, done.stdout + done.stderr
+
+
+def is_settled(project: Project) -> None:
     """Nothing runs again, however the program is started; and the command says so."""
-    assert place.run("job.py", seed="7") == []
-    assert place.status()[0] == 0, place.status()
-    assert place.run("imports.py", seed="3") == []
-    assert place.run("-c", "import runpy; runpy.run_path('job.py', run_name='__main__')") == []
-    assert place.run("job.py") == []
+    assert run(project, "job.py", seed="7") == []
+    assert status(project)[0] == 0, status(project)
+    assert run(project, "imports.py", seed="3") == []
+    assert run(project, "-c", "import runpy; runpy.run_path('job.py', run_name='__main__')") == []
+    assert run(project, "job.py") == []
 
 
 @pytest.mark.parametrize("held", HELD)
-def test_by_whatever_name_a_cached_function_is_held(place: Place, held: str) -> None:
+def test_by_whatever_name_a_cached_function_is_held(project: Project, held: str) -> None:
     text = HEAD + HELD[held] + (MAIN if "def main" not in HELD[held] else "")
-    place.write(text)
-    assert place.run("job.py")
-    is_settled(place)
-    place.write(text.replace("[n] * 3", "[n] * 4"))
-    code, said = place.status()
+    project.write("job.py", text)
+    assert run(project, "job.py")
+    is_settled(project)
+    project.write("job.py", text.replace("[n] * 3", "[n] * 4"))
+    code, said = status(project)
     assert code == 1, said
-    assert "load" in place.run("job.py")
-    is_settled(place)
+    assert "load" in run(project, "job.py")
+    is_settled(project)
 
 
 IN_THE_KEY = {
@@ -146,15 +127,15 @@ IN_THE_KEY = {
 
 
 @pytest.mark.parametrize("held", IN_THE_KEY)
-def test_a_cached_function_that_is_part_of_a_key(place: Place, held: str) -> None:
+def test_a_cached_function_that_is_part_of_a_key(project: Project, held: str) -> None:
     """As an argument it counts by its code: with other code it is another call."""
     text = HEAD + IN_THE_KEY[held] + MAIN
-    place.write(text)
-    assert place.run("job.py")
-    is_settled(place)
-    place.write(text.replace("[n] * 3", "[n] * 4"))
-    assert place.run("job.py") == ["total", "load"] * 2
-    assert place.run("imports.py", seed="3") == place.run("job.py") == []
+    project.write("job.py", text)
+    assert run(project, "job.py")
+    is_settled(project)
+    project.write("job.py", text.replace("[n] * 3", "[n] * 4"))
+    assert run(project, "job.py") == ["total", "load"] * 2
+    assert run(project, "imports.py", seed="3") == run(project, "job.py") == []
 
 LOG = "import logging\nlog = logging.getLogger(__name__)\n"
 USES = """
@@ -189,19 +170,19 @@ NAMED_AFTER_IT = {
 
 
 @pytest.mark.parametrize("named", NAMED_AFTER_IT)
-def test_what_is_named_after_the_script(place: Place, named: str) -> None:
-    place.write(HEAD + NAMED_AFTER_IT[named] + MAIN)
-    assert place.run("job.py")
-    is_settled(place)
+def test_what_is_named_after_the_script(project: Project, named: str) -> None:
+    project.write("job.py", HEAD + NAMED_AFTER_IT[named] + MAIN)
+    assert run(project, "job.py")
+    is_settled(project)
 
 
-def test_loggers_of_other_names_are_told_apart(place: Place) -> None:
+def test_loggers_of_other_names_are_told_apart(project: Project) -> None:
     text = HEAD + NAMED_AFTER_IT["a logger"].replace("return n", "return log.name") + MAIN
-    place.write(text)
-    assert place.run("job.py") == ["total", "total"]
-    place.write(text.replace("getLogger(__name__)", "getLogger('other')"))
-    assert place.status()[0] == 1
-    assert place.run("job.py") == ["total", "total"]
+    project.write("job.py", text)
+    assert run(project, "job.py") == ["total", "total"]
+    project.write("job.py", text.replace("getLogger(__name__)", "getLogger('other')"))
+    assert status(project)[0] == 1
+    assert run(project, "job.py") == ["total", "total"]
 
 
 # -- reasons: of the run that was valid last
@@ -235,10 +216,10 @@ if __name__ == "__main__":
         total(1), direct(Path("a.txt"))
 """
 STATES = {
-    "code": lambda place, new: place.write(REASONED.replace("x * 1", "x * 2" if new else "x * 1")),
-    "code that gives the same": lambda place, new: place.write(REASONED.replace("x * 1", "1 * x" if new else "x * 1")),
-    "file": lambda place, new: place.write("changed" if new else "one", "a.txt"),
-    "variable": lambda place, new: os.environ.update(LEVEL="2" if new else "1"),
+    "code": lambda project, new: project.write("job.py", REASONED.replace("x * 1", "x * 2" if new else "x * 1")),
+    "code that gives the same": lambda project, new: project.write("job.py", REASONED.replace("x * 1", "1 * x" if new else "x * 1")),
+    "file": lambda project, new: project.write("a.txt", "changed" if new else "one"),
+    "variable": lambda project, new: os.environ.update(LEVEL="2" if new else "1"),
 }
 WORDS = {"code": "code of", "code that gives the same": "code of", "file": "a.txt changed", "variable": "LEVEL changed"}
 BACK_AND_FORTH = [
@@ -250,22 +231,23 @@ BACK_AND_FORTH = [
 
 @pytest.mark.parametrize(("away", "then", "steps"), BACK_AND_FORTH)
 def test_reasons_are_those_of_the_run_that_was_valid_last(
-    place: Place, monkeypatch: pytest.MonkeyPatch, away: str, then: str, steps: list[int]
+    project: Project, monkeypatch: pytest.MonkeyPatch, away: str, then: str, steps: list[int]
 ) -> None:
     monkeypatch.setenv("LEVEL", "1")
-    STATES["code"](place, 0)
-    STATES["file"](place, 0)
-    place.python("job.py")
+    STATES["code"](project, 0)
+    STATES["file"](project, 0)
+    project.run("job.py")
     for new in steps:
-        STATES[away](place, new)
-        place.python("job.py")
-    STATES[then](place, 1)
-    _, status = place.status()
-    command = "-m cachepy explain {} --import --cache-dir cache"
-    explained = "".join(place.python(*command.format(each).split()).stdout for each in ("total", "direct"))
-    asked = place.python("job.py", "why").stdout
-    ran = "\n".join(s for s in place.python("job.py").stderr.splitlines() if s.startswith("run "))
-    for said in (status, explained, asked, ran):
+        STATES[away](project, new)
+        project.run("job.py")
+    STATES[then](project, 1)
+    _, told = status(project)
+    explained = "".join(
+        project.cachepy("explain", each, "--import", "--cache-dir", "cache").stdout for each in ("total", "direct")
+    )
+    asked = project.run("job.py", "why").stdout
+    ran = "\n".join(s for s in project.run("job.py").stderr.splitlines() if s.startswith("run "))
+    for said in (told, explained, asked, ran):
         assert WORDS[then] in said and WORDS[away] not in said, said
     assert {*re.findall(r"(?m)^run (?:total|direct)\(.*?\): (.*)$", ran)} <= {*asked.splitlines()}
 
@@ -289,10 +271,10 @@ EARLY = {
 
 @pytest.mark.parametrize("where", ["script", "module"])
 @pytest.mark.parametrize("early", EARLY)
-def test_a_call_before_all_is_defined(place: Place, early: str, where: str) -> None:
+def test_a_call_before_all_is_defined(project: Project, early: str, where: str) -> None:
     """The results that it has then and later are both kept: no process makes one of them again, none is blamed."""
     defined = HEAD + EARLY[early] + TOTAL.format(load="load")
-    place.write(defined if where == "module" else "", "early.py")
-    place.write((defined if where == "script" else "from early import *\n") + MAIN)
-    assert place.run("job.py")
-    is_settled(place)
+    project.write("early.py", defined if where == "module" else "")
+    project.write("job.py", (defined if where == "script" else "from early import *\n") + MAIN)
+    assert run(project, "job.py")
+    is_settled(project)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from tests.unit.processes import python
+from tests.programs import Project
 
 MADE = '''
 import collections, dataclasses, datetime, decimal, enum, functools, pathlib, sys
@@ -347,10 +345,10 @@ SHARED = 'from cachepy import cache_file\ncached = cache_file("cache", warn_chea
 @pytest.fixture(scope="module")
 def told(tmp_path_factory):
     """What ran in two programs, for each kind of value, and what was warned of."""
-    folder = tmp_path_factory.mktemp("chains")
-    (folder / "made.py").write_text(MADE)
-    (folder / "job.py").write_text(JOB)
-    return [json.loads(python(folder, "job.py", PYTHONHASHSEED=seed).stdout) for seed in "123"]
+    project = Project(tmp_path_factory.mktemp("chains"))
+    project.write("made.py", MADE)
+    project.write("job.py", JOB)
+    return [project.run("job.py", PYTHONHASHSEED=seed).json() for seed in "123"]
 
 
 def test_the_second_program_runs_nothing(told):
@@ -360,10 +358,10 @@ def test_the_second_program_runs_nothing(told):
     assert len(first) > 24
 
 
-def test_a_global_that_is_looked_at_is_no_change(tmp_path):
-    (tmp_path / "made.py").write_text(MADE)
-    (tmp_path / "globals_.py").write_text(SHARED)
-    (tmp_path / "job.py").write_text(GLOBALS)
-    first, second = [json.loads(python(tmp_path, "job.py", PYTHONHASHSEED=seed).stdout) for seed in "12"]
+def test_a_global_that_is_looked_at_is_no_change(project):
+    project.write("made.py", MADE)
+    project.write("globals_.py", SHARED)
+    project.write("job.py", GLOBALS)
+    first, second = [project.run("job.py", PYTHONHASHSEED=seed).json() for seed in "12"]
     assert {name: row for name, row in first.items() if row != [[1, 2], []]} == {}
     assert {name: row for name, row in second.items() if row != [[], []]} == {}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
-from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import python
+
+from tests.programs import Project
 
 HEAD = """
 import sys
@@ -16,7 +15,7 @@ from pathlib import Path
 from cachepy import cache_file, track_file
 cached = cache_file("cache", warn_cheap=False)
 def ran(name):
-    with open("ran.log", "a") as log: log.write(name + "\\n")
+    with open("log", "a") as log: log.write(name + "\\n")
 @cached
 def count(out):
     ran("count"); return len(Path(out).read_text())
@@ -94,10 +93,10 @@ CASES: dict[str, tuple[str, str, list[tuple[str, str, str]]]] = {
         import os
         @cached(file_args=["path"])
         def trim(path, out):
-            Path("ran.log").open("a").write("trim\\n"); Path(out).write_text(Path(path).read_text()); track_file(out)
+            Path("log").open("a").write("trim\\n"); Path(out).write_text(Path(path).read_text()); track_file(out)
         @cached
         def far(out):
-            Path("../ran.log").open("a").write("far\\n"); return len(Path(out).read_text())
+            Path("../log").open("a").write("far\\n"); return len(Path(out).read_text())
         """,
         "trim('in.txt', 'o.txt'); Path('sub').mkdir(exist_ok=True); os.chdir('sub'); far('../o.txt')",
         [("far", "out", "trim")],
@@ -211,49 +210,47 @@ CASES: dict[str, tuple[str, str, list[tuple[str, str, str]]]] = {
 }
 
 
-def run(project: Path) -> list[str]:
+def run(project: Project) -> list[str]:
     """Run the program, and what bodies ran."""
-    log = project / "ran.log"
-    log.unlink(missing_ok=True)
-    python(project, "job.py")
-    return log.read_text().split() if log.exists() else []
+    project.ran()  # not those that `refresh` ran
+    project.run("job.py")
+    return project.ran()
 
 
-def ask(project: Path, command: str, *args: str) -> tuple[int, dict[str, Any]]:
-    done = python(project, "-m", "cachepy", command, *args, "--import", "--json", "--cache-dir", "cache")
-    return done.returncode, json.loads(done.stdout)
+def ask(project: Project, command: str, *args: str) -> tuple[int, dict[str, Any]]:
+    done = project.cachepy(command, *args, "--import", "--json", "--cache-dir", "cache")
+    return done.returncode, done.json()
 
 
-def refresh(project: Path) -> str:
+def refresh(project: Project) -> str:
     text = "import job, cachepy; cachepy.cache_tree_sync('cache'); print(cachepy.cache_tree_refresh())"
-    return python(project, "-c", text).stdout.strip()
+    return project.run("-c", text).stdout.strip()
 
 
-def edges(project: Path) -> list[tuple[str, str, str]]:
+def edges(project: Project) -> list[tuple[str, str, str]]:
     text = "import cachepy; cachepy.cache_tree_sync('cache'); print(cachepy.cache_tree_to_json())"
-    nodes = json.loads(python(project, "-c", text).stdout)["nodes"]
+    nodes = project.run("-c", text).json()["nodes"]
     found = [(node["fname"], name, by) for node in nodes for name, by in node["inputs"].items()]
-    return sorted((f, name.replace(str(project.resolve()), "HERE"), by.partition(":")[0]) for f, name, by in found)
+    return sorted((f, name.replace(str(project.folder.resolve()), "HERE"), by.partition(":")[0]) for f, name, by in found)
 
 
-def made(tmp_path: Path, module: str, calls: str) -> Path:
-    (tmp_path / "in.txt").write_text(" some words \n")
+def made(project: Project, module: str, calls: str) -> None:
+    project.write("in.txt", " some words \n")
     text = f"{HEAD}{textwrap.dedent(module)}\nif __name__ == '__main__':\n    {calls}\n"
-    (tmp_path / "job.py").write_text(text)
-    run(tmp_path)
-    run(tmp_path)  # one that changes a file which its argument names is stored when that is as it was
-    return tmp_path
+    project.write("job.py", text)
+    run(project)
+    run(project)  # one that changes a file which its argument names is stored when that is as it was
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_who_reads_a_file_goes_by_who_wrote_it(tmp_path, case):
+def test_who_reads_a_file_goes_by_who_wrote_it(project, case):
     module, calls, expected = CASES[case]
-    project = made(tmp_path, module, calls)
+    made(project, module, calls)
     assert run(project) == []
     assert ask(project, "status")[0] == 0
     assert edges(project) == sorted(expected)
 
-    (project / "in.txt").write_text("  other, and more words  ")
+    project.write("in.txt", "  other, and more words  ")
     code, answer = ask(project, "status")
     told = {call["id"].partition(":")[0] for call in answer["calls"]}
     involved = {name for reader, _, writer in expected for name in (reader, writer)}
@@ -273,10 +270,10 @@ def test_who_reads_a_file_goes_by_who_wrote_it(tmp_path, case):
 
 
 @pytest.mark.parametrize("case", ["out among the arguments, tracked", "a chain of three", "a computed path, tracked"])
-def test_refresh_makes_the_writer_first(tmp_path, case):
+def test_refresh_makes_the_writer_first(project, case):
     module, calls, expected = CASES[case]
-    project = made(tmp_path, module, calls)
-    (project / "in.txt").write_text("  other, and more words  ")
+    made(project, module, calls)
+    project.write("in.txt", "  other, and more words  ")
     told = refresh(project)
     assert told == f"{len(expected) + 1} ran"
     assert run(project) == []
@@ -284,18 +281,18 @@ def test_refresh_makes_the_writer_first(tmp_path, case):
 
 
 @pytest.mark.parametrize("case", ["out among the arguments, tracked", "a chain of three"])
-def test_an_equal_file_cuts_off_who_reads_it(tmp_path, case):
+def test_an_equal_file_cuts_off_who_reads_it(project, case):
     module, calls, expected = CASES[case]
-    project = made(tmp_path, module, calls)
-    (project / "in.txt").write_text("some words")
+    made(project, module, calls)
+    project.write("in.txt", "some words")
     assert ask(project, "status")[0] == 1
     assert refresh(project) == f"1 ran, {len(expected)} did not have to run"
     assert run(project) == []
 
 
-def test_an_output_that_is_gone_is_written_before_it_is_read(tmp_path):
+def test_an_output_that_is_gone_is_written_before_it_is_read(project):
     module, calls, _ = CASES["a chain of three"]
-    project = made(tmp_path, module, calls)
+    made(project, module, calls)
     (project / "o.txt").unlink()
     answer = ask(project, "status")[1]
     assert {call["id"].partition(":")[0] for call in answer["calls"]} == {"trim", "upper", "count"}
@@ -305,9 +302,9 @@ def test_an_output_that_is_gone_is_written_before_it_is_read(tmp_path):
     assert run(project) == []
 
 
-def test_who_reads_what_the_program_wrote_right_before_did_not_write_it(tmp_path):
-    project = made(
-        tmp_path,
+def test_who_reads_what_the_program_wrote_right_before_did_not_write_it(project):
+    made(
+        project,
         """
         @cached
         def first(n):
@@ -352,12 +349,12 @@ CIRCLES = {
 
 
 @pytest.mark.parametrize("case", CIRCLES)
-def test_no_circle_arises(tmp_path, case):
+def test_no_circle_arises(project, case):
     module, calls, names = CIRCLES[case]
-    project = made(tmp_path, module, calls)
+    made(project, module, calls)
     pairs = {(reader, writer) for reader, _, writer in edges(project)}
     assert not pairs & {(writer, reader) for reader, writer in pairs}
-    (project / "job.py").write_text((project / "job.py").read_text().replace('ran("', 'len([]) or ran("'))
+    project.write("job.py", (project / "job.py").read_text().replace('ran("', 'len([]) or ran("'))
     assert ask(project, "status")[0] == 1
     assert {c["fname"] for c in ask(project, "plan")[1]["calls"] if c["runs"]} == names
     refresh(project)

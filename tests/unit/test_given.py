@@ -27,7 +27,6 @@ from cachepy import (
 )
 from cachepy.calls.given import difference
 from cachepy.values.sketch import sketch
-from tests.unit.processes import python
 
 
 class Plain:
@@ -545,9 +544,9 @@ if __name__ == "__main__":
 """
 
 
-def test_a_model_in_two_programs(tmp_path):
-    (tmp_path / "job.py").write_text(PROGRAM)
-    first, second = (python(tmp_path, "job.py", PYTHONHASHSEED=seed) for seed in "12")
+def test_a_model_in_two_programs(project):
+    project.write("job.py", PROGRAM)
+    first, second = (project.run("job.py", PYTHONHASHSEED=seed) for seed in "12")
     assert first.stdout == "fit\npredict\n[ 18.5  68.  117.5 167. ] True\n" and first.stderr == second.stderr == ""
     assert second.stdout == "[ 18.5  68.  117.5 167. ] True\n"
-    assert python(tmp_path, "-m", "cachepy", "status", "-q", "--cache-dir", "cache").returncode == 0
+    assert project.cachepy("status", "-q", "--cache-dir", "cache").returncode == 0

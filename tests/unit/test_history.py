@@ -2,86 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from histories import LIB, LOAD_A, LOAD_BOTH, nothing_is_concluded, python, run, status
 
-ROOT = Path(__file__).resolve().parents[2]
-CACHEPY = [sys.executable, "-c", "import sys; from cachepy.cli import main; sys.argv[0] = 'cachepy'; main()"]
-LIB = """
-from pathlib import Path
-from cachepy import cache_file
-
-@cache_file(Path(__file__).parent / ".cachepy")
-def load(path):
-    return Path(path).read_text()
-
-@cache_file(Path(__file__).parent / ".cachepy")
-def total(*paths):
-    return "".join(load(path) for path in paths)
-"""
-LOAD_BOTH = "from lib import load\nload('a.txt')\nload('b.txt')\n"
-LOAD_A = "from lib import load\nload('a.txt')\n"
-
-
-class Project:
-    """A folder with cached functions, programs, and the command."""
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    def write(self, name, text):
-        (self.folder / name).write_text(text)
-
-    def env(self, more):
-        dropped = {"CACHEPY_DIR", "NO_COLOR", "FORCE_COLOR", "COLUMNS"}
-        kept = {k: v for k, v in os.environ.items() if k not in dropped and "TASK_ID" not in k}
-        return kept | {"PYTHONPATH": str(ROOT)} | more
-
-    def python(self, *args, code=0, stdin="", **env):
-        done = subprocess.run(
-            [sys.executable, "-W", "error::cachepy.CacheWarning", *args], cwd=self.folder, env=self.env(env),
-            capture_output=True, text=True, input=stdin, check=False,
-        )  # fmt: skip
-        assert code in (None, done.returncode), done.stderr
-        return done
-
-    def run(self, text, *args, name="job.py", **how):
-        self.write(name, text)
-        return self.python(name, *args, **how)
-
-    def cachepy(self, *args):
-        return subprocess.run(
-            [*CACHEPY, *args], cwd=self.folder, env=self.env({}), capture_output=True, text=True, check=False
-        )
-
-    def status(self, *args):
-        """The exit code, and what files are named as causes."""
-        done = self.cachepy("status", "--json", *args)
-        document = json.loads(done.stdout)
-        return done.returncode, document["counts"]["calls"], len(document["history"])
-
-    def nothing_is_concluded(self):
-        """B is an alarm still."""
-        self.write("b.txt", "changed")
-        return self.status() == (1, 2, 0)
+from tests.programs import Project
 
 
 @pytest.fixture
 def project(tmp_path):
     folder = tmp_path / "project"
     folder.mkdir()
-    made = Project(folder)
-    made.write("lib.py", LIB)
-    made.write("a.txt", "a")
-    made.write("b.txt", "b")
-    return made
+    with Project(folder) as made:
+        made.write("lib.py", LIB)
+        made.write("a.txt", "a")
+        made.write("b.txt", "b")
+        yield made
 
 
 # ---------------------------------------------------------------- what a program no longer makes
@@ -116,12 +54,12 @@ BOTH, ONLY_A = "load('a.txt'); load('b.txt')", "load('a.txt')"
 @pytest.mark.parametrize("how", ENDS)
 def test_a_program_that_ends_without_a_call_makes_it_history(project, how):
     quoted = (lambda text: text.replace("'", "\7")) if how == "exec" else str
-    project.run(ENDS[how].format(calls=quoted(BOTH)))
+    run(project, ENDS[how].format(calls=quoted(BOTH)))
     project.write("b.txt", "changed")
-    assert project.status() == (1, 2, 0)
-    project.run(ENDS[how].format(calls=quoted(ONLY_A)))
-    assert project.status() == (0, 1, 1)
-    assert project.status("--history") == (1, 2, 1)
+    assert status(project) == (1, 2, 0)
+    run(project, ENDS[how].format(calls=quoted(ONLY_A)))
+    assert status(project) == (0, 1, 1)
+    assert status(project, "--history") == (1, 2, 1)
 
 
 LATE_THREAD = """
@@ -142,7 +80,7 @@ STOPS = {
     "exit of a variable": (LOAD_A + "import sys\ncode = 4\nsys.exit(code)\n", 4),
     "a function called exit": (LOAD_A + "def exit(code):\n    raise SystemExit(5)\nexit(0)\n", 5),
     "raise": (LOAD_A + "raise SystemExit(6)\n", 6),
-    "interrupt": (LOAD_A + "raise KeyboardInterrupt\n", None),
+    "interrupt": (LOAD_A + "raise KeyboardInterrupt\n", -signal.SIGINT),
     "os._exit": (LOAD_A + "import os\nos._exit(0)\n", 0),
     "kill": (LOAD_A + "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n", -signal.SIGKILL),
     "term": (LOAD_A + "import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\n", -signal.SIGTERM),
@@ -156,71 +94,71 @@ STOPS = {
 
 @pytest.mark.parametrize("how", STOPS)
 def test_nothing_is_concluded_from_a_program_that_stops(project, how):
-    project.run(LOAD_BOTH)
+    run(project, LOAD_BOTH)
     text, code = STOPS[how]
-    project.run(text, code=code)
-    assert project.status()[2] == 0
+    run(project, text, code=code)
+    assert status(project)[2] == 0
     project.write("b.txt", "changed")
-    assert project.status()[0] == 1
-    project.run(LOAD_A)
-    assert project.status()[2] == 1
+    assert status(project)[0] == 1
+    run(project, LOAD_A)
+    assert status(project)[2] == 1
 
 
 @pytest.mark.parametrize("args", [["-c", LOAD_A], ["-i", "job.py"], []], ids=["-c", "-i", "prompt"])
 def test_prompts_and_texts_conclude_nothing(project, args):
-    project.run(LOAD_BOTH)
+    run(project, LOAD_BOTH)
     project.write("job.py", LOAD_A)
-    project.python(*args, stdin=LOAD_A)
-    assert project.nothing_is_concluded()
+    python(project, *args, stdin=LOAD_A)
+    assert nothing_is_concluded(project)
 
 
 def test_a_call_that_is_made_again_is_no_history_even_if_the_program_then_fails(project):
-    project.run(LOAD_BOTH)
-    project.run(LOAD_A)
-    assert project.status() == (0, 1, 1)
-    project.run(LOAD_BOTH + "1 / 0\n", code=1)
-    assert project.nothing_is_concluded()
+    run(project, LOAD_BOTH)
+    run(project, LOAD_A)
+    assert status(project) == (0, 1, 1)
+    run(project, LOAD_BOTH + "1 / 0\n", code=1)
+    assert nothing_is_concluded(project)
 
 
 def test_a_call_that_is_made_again_is_no_history_even_if_the_program_is_killed(project):
-    project.run(LOAD_BOTH)
-    project.run(LOAD_A)
-    project.run(LOAD_BOTH + "import os\nos._exit(9)\n", code=9)
-    assert project.nothing_is_concluded()
+    run(project, LOAD_BOTH)
+    run(project, LOAD_A)
+    run(project, LOAD_BOTH + "import os\nos._exit(9)\n", code=9)
+    assert nothing_is_concluded(project)
 
 
 def test_a_call_at_a_prompt_is_made_again(project):
-    project.run(LOAD_BOTH)
-    project.run(LOAD_A)
-    project.python("-c", LOAD_BOTH)
-    assert project.nothing_is_concluded()
+    run(project, LOAD_BOTH)
+    run(project, LOAD_A)
+    python(project, "-c", LOAD_BOTH)
+    assert nothing_is_concluded(project)
 
 
 def test_what_is_asked_for_is_cared_for(project):
     text = "from lib import load\nload('a.txt')\nif not load.is_cached('b.txt'):\n    load('b.txt')\n"
-    project.run(text)
-    project.run(text)
-    assert project.nothing_is_concluded()
+    run(project, text)
+    run(project, text)
+    assert nothing_is_concluded(project)
 
 
 def test_a_program_that_is_run_again_unchanged_changes_nothing(project):
-    project.run(LOAD_BOTH)
+    run(project, LOAD_BOTH)
     before = {p: p.read_bytes() for p in project.folder.rglob("*") if p.is_file()}
-    project.python("job.py")
-    project.python("job.py", PYTHONHASHSEED="7")
+    python(project, "job.py")
+    python(project, "job.py", PYTHONHASHSEED="7")
     assert {p: p.read_bytes() for p in project.folder.rglob("*") if p.is_file()} == before
-    assert project.status() == (0, 2, 0)
+    assert status(project) == (0, 2, 0)
 
 
 # ---------------------------------------------------------------- which program
 
 def test_a_call_that_two_programs_make_is_history_when_both_make_it_no_more(project):
-    project.run(LOAD_BOTH)
-    project.run(LOAD_BOTH, name="other.py")
-    project.run(LOAD_A)
-    assert project.nothing_is_concluded()
-    project.run(LOAD_A, name="other.py")
-    assert project.status() == (0, 1, 1)
+    run(project, LOAD_BOTH)
+    run(project, LOAD_BOTH, name="other.py")
+    run(project, LOAD_A)
+    assert nothing_is_concluded(project)
+    run(project, LOAD_A, name="other.py")
+    assert status(project) == (0, 1, 1)
 
 
 BY_ARGUMENT = "import sys\nfrom lib import load\nload(sys.argv[1])\n"
@@ -231,18 +169,18 @@ BY_MODULE = "import which\nfrom lib import load\nload(which.name)\n"
 
 def test_other_arguments_are_another_program(project):
     for name in ("a.txt", "b.txt", "a.txt"):
-        project.run(BY_ARGUMENT, name)
-    assert project.nothing_is_concluded()
+        run(project, BY_ARGUMENT, name)
+    assert nothing_is_concluded(project)
 
 
 def test_variables_that_a_program_names_are_another_program(project):
     project.write("which.py", "import os\nname = os.environ['WHICH']\n")
     for text in (BY_VARIABLE, BY_MODULE):
         for name in ("a.txt", "b.txt", "a.txt", "b.txt", "a.txt"):
-            project.run(text, WHICH=name)
+            run(project, text, WHICH=name)
     for task in "01010":
-        project.run(BY_TASK, SLURM_ARRAY_TASK_ID=task)
-    assert project.nothing_is_concluded()
+        run(project, BY_TASK, SLURM_ARRAY_TASK_ID=task)
+    assert nothing_is_concluded(project)
 
 
 ASKS = "import os\nos.environ.get('SPEED')\n"
@@ -255,59 +193,59 @@ ASKS = "import os\nos.environ.get('SPEED')\n"
 )
 @pytest.mark.parametrize("env", [{}, {"SPEED": "2"}, {"SPEED": "2", "SIZE": "3"}], ids=lambda env: " ".join(env) or "none")
 def test_an_edit_of_which_variables_it_names_leaves_a_program_the_same(project, first, then, env):
-    project.run(first, **env)
-    project.run(then, **env)
-    assert project.status() == (0, 1, 1)
-    project.run(first, **env)
-    assert project.status() == (0, 2, 0)
+    run(project, first, **env)
+    run(project, then, **env)
+    assert status(project) == (0, 1, 1)
+    run(project, first, **env)
+    assert status(project) == (0, 2, 0)
 
 
 @pytest.mark.parametrize(("first", "then"), [({}, {"SPEED": "2"}), ({"SPEED": "2"}, {}), ({"SPEED": "2"}, {"SPEED": "3"})])
 def test_other_values_of_what_both_name_are_another_program(project, first, then):
-    project.run(ASKS + LOAD_BOTH, **first)
-    project.run(ASKS + ASKS.replace("SPEED", "SIZE") + LOAD_A, **then)
-    assert project.nothing_is_concluded()
+    run(project, ASKS + LOAD_BOTH, **first)
+    run(project, ASKS + ASKS.replace("SPEED", "SIZE") + LOAD_A, **then)
+    assert nothing_is_concluded(project)
 
 
 def test_another_folder_is_another_program(project):
     project.write("main.py", "import sys\nsys.path.insert(0, '..')\nfrom pathlib import Path\nfrom lib import load\n"
                   "load(Path('x.txt').read_text())\n")  # fmt: skip
     for name in "ab":
-        (project.folder / name).mkdir()
-        (project.folder / name / "x.txt").write_text(str(project.folder / f"{name}.txt"))
-        subprocess.run([sys.executable, "../main.py"], cwd=project.folder / name, env=project.env({}), check=True)
-    assert project.nothing_is_concluded()
+        (project / name).mkdir()
+        (project / name / "x.txt").write_text(str(project / f"{name}.txt"))
+        Project(project / name).run("../main.py")
+    assert nothing_is_concluded(project)
 
 
 def test_a_module_is_a_program(project):
-    (project.folder / "pack").mkdir()
+    (project / "pack").mkdir()
     project.write("pack/__main__.py", LOAD_BOTH)
     project.write("pack/work.py", LOAD_A)
-    project.python("-m", "pack")
-    project.python("-m", "pack.work")
-    assert project.status() == (0, 2, 0)
+    python(project, "-m", "pack")
+    python(project, "-m", "pack.work")
+    assert status(project) == (0, 2, 0)
     project.write("pack/__main__.py", LOAD_A)
-    project.python("-m", "pack")
+    python(project, "-m", "pack")
     project.write("b.txt", "changed")
-    assert project.status() == (0, 1, 1)
+    assert status(project) == (0, 1, 1)
 
 
 @pytest.mark.parametrize("way", ["moved", "copied"])
 def test_a_project_in_another_place_is_the_same_program(project, way):
-    project.run(LOAD_BOTH)
+    run(project, LOAD_BOTH)
     new = project.folder.with_name("elsewhere")
     (shutil.move if way == "moved" else shutil.copytree)(project.folder, new)
     there = Project(new)
-    there.run(LOAD_A)
-    assert there.status()[2] == 1
+    run(there, LOAD_A)
+    assert status(there)[2] == 1
 
 
 def test_tools_that_run_tests_are_no_programs(project):
     project.write("test_it.py", "from lib import load\ndef test_a():\n    load('a.txt')\n    load('b.txt')\n")
-    project.python("-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py")
+    python(project, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py")
     project.write("test_it.py", "from lib import load\ndef test_a():\n    load('a.txt')\n")
-    project.python("-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py")
-    assert project.nothing_is_concluded()
+    python(project, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py")
+    assert nothing_is_concluded(project)
 
 
 # ---------------------------------------------------------------- below other calls
@@ -328,319 +266,34 @@ TOP = "from steps import top\ntop()\n"
 @pytest.mark.parametrize("way", ["load('{}.txt')", "low('{}.txt')"])
 def test_what_a_caller_does_not_make_any_more_is_history(project, way):
     project.write("steps.py", STEPS.format(way.format("b")))
-    project.run(TOP)
+    run(project, TOP)
     project.write("steps.py", STEPS.format(way.format("a")))
-    project.run(TOP)
+    run(project, TOP)
     count = 3 if "low" in way else 2
     project.write("b.txt", "changed")
-    assert project.status() == (0, count, count - 1)
-    project.run(TOP)
-    assert project.status() == (0, count, count - 1)
+    assert status(project) == (0, count, count - 1)
+    run(project, TOP)
+    assert status(project) == (0, count, count - 1)
     project.write("steps.py", STEPS.format(way.format("b")))
-    project.run(TOP)
+    run(project, TOP)
     project.write("a.txt", "changed")
-    assert project.status() == (0, count, count - 1)
+    assert status(project) == (0, count, count - 1)
     project.write("b.txt", "changed again")
-    assert project.status()[0] == 1
+    assert status(project)[0] == 1
 
 
 @pytest.mark.parametrize("who", ["another program", "a prompt, since", "a hit, since", "another caller"])
 def test_what_somebody_else_makes_is_none(project, who):
     project.write("steps.py", STEPS.format("load('b.txt')"))
     if who == "another program":
-        project.run("from lib import load\nload('b.txt')\n", name="other.py")
+        run(project, "from lib import load\nload('b.txt')\n", name="other.py")
     if who == "another caller":
-        project.run("from steps import low\nlow('b.txt')\n", name="other.py")
-    project.run(TOP)
+        run(project, "from steps import low\nlow('b.txt')\n", name="other.py")
+    run(project, TOP)
     project.write("steps.py", STEPS.format("load('a.txt')"))
-    project.run(TOP)
+    run(project, TOP)
     if who.endswith("since"):
         project.write("b.txt", "changed" if who == "a prompt, since" else "b")
-        project.python("-c", "from lib import load; load('b.txt')")
+        python(project, "-c", "from lib import load; load('b.txt')")
     project.write("b.txt", "changed again")
-    assert project.status()[0] == 1
-
-
-# ---------------------------------------------------------------- processes
-
-POOLS = {
-    "fork": "from multiprocessing import get_context\n"
-    "    with get_context('fork').Pool(2) as pool:\n        pool.map(load, {names})\n",
-    "spawn": "from multiprocessing import get_context\n"
-    "    with get_context('spawn').Pool(2) as pool:\n        pool.map(load, {names})\n",
-    "forkserver": "from multiprocessing import get_context\n"
-    "    with get_context('forkserver').Pool(2) as pool:\n        pool.map(load, {names})\n",
-    "executor": "from concurrent.futures import ProcessPoolExecutor\n"
-    "    with ProcessPoolExecutor(2) as pool:\n        list(pool.map(load, {names}))\n",
-    "with_caller": "from concurrent.futures import ProcessPoolExecutor\n    from cachepy import with_caller\n"
-    "    with ProcessPoolExecutor(2) as pool:\n        list(pool.map(with_caller(load), {names}))\n",
-    "os.fork": "import os\n    for name in {names}:\n        if not os.fork():\n            load(name)\n            os._exit(0)\n"
-    "        os.wait()\n",
-    "chdir": "import os\n    from multiprocessing import get_context\n    os.chdir('sub')\n"
-    "    with get_context('spawn').Pool(1) as pool:\n        pool.map(load, ['../' + each for each in {names}])\n",
-}  # fmt: skip
-
-
-def test_children_that_begin_a_file_at_once_lose_nothing_of_each_other():
-    from cachepy.disk.handling import PROGRAMS_HEAD
-    from cachepy.recording.programs import line_of, records_in
-
-    one, two = ("made", "", "f:1"), ("made", "", "f:2")
-    assert records_in(PROGRAMS_HEAD + line_of(one) + PROGRAMS_HEAD + line_of(two)) == ([one, two], False)
-
-
-@pytest.mark.parametrize("how", POOLS)
-def test_processes_of_a_program_are_part_of_it(project, how):
-    (project.folder / "sub").mkdir()
-    text = "from lib import load\nif __name__ == '__main__':\n    " + POOLS[how]
-    both, only_a = text.format(names="['a.txt', 'b.txt']"), text.format(names="['a.txt']")
-    project.run(both)
-    project.python("job.py")
-    project.python("job.py")
-    assert project.status() == (0, 2, 0)
-    project.run(only_a)
-    project.write("b.txt", "changed")
-    assert project.status() == (0, 1, 1)
-    project.run(both + "    os._exit(0)\n" if "import os" in text else both + "    import os\n    os._exit(0)\n")
-    assert project.status()[2] == 0
-
-
-# ---------------------------------------------------------------- below
-
-def test_what_only_history_calls_is_history(project):
-    project.run("from lib import total\ntotal('a.txt', 'b.txt')\n")
-    project.run("from lib import total\ntotal('a.txt')\n")
-    project.write("b.txt", "changed")
-    assert project.status() == (0, 2, 2)
-
-
-def test_what_others_call_too_is_not(project):
-    project.run("from lib import total, load\ntotal('a.txt', 'b.txt')\nload('b.txt')\n")
-    project.run("from lib import total, load\ntotal('a.txt')\n")
-    project.run("from lib import total, load\nload('b.txt')\n", name="other.py")
-    project.write("b.txt", "changed")
-    code, calls, history = project.status()
-    assert (code, calls, history) == (1, 3, 1)
-
-
-def test_a_hit_does_not_make_the_calls_below_history(project):
-    project.run("from lib import total, load\nload('b.txt')\ntotal('a.txt', 'b.txt')\n")
-    project.run("from lib import total, load\ntotal('a.txt', 'b.txt')\n")
-    project.write("b.txt", "changed")
-    assert project.status() == (1, 3, 0)
-
-
-# ---------------------------------------------------------------- everywhere the same
-
-VIEWS = [
-    ["plan", "--json", "--all"], ["graph", "--json"], ["graph"], ["export", "--format", "json"],
-    ["export", "--format", "dot"], ["export", "--format", "mermaid"], ["export", "--format", "html"],
-    ["export", "--format", "prov"], ["graph", "--format", "dot"], ["graph", "--format", "json"],
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("view", VIEWS, ids=" ".join)
-def test_history_is_shown_on_request_only(project, view):
-    project.run(LOAD_BOTH)
-    project.run(LOAD_A)
-    project.write("b.txt", "changed")
-    done = project.cachepy(*view)
-    assert "a.txt" in done.stdout
-    assert "b.txt" not in done.stdout, done.stdout
-    assert "1 call that its program no longer makes is left out; --history shows it" in done.stderr
-    done = project.cachepy(*view, "--history")
-    assert "b.txt" in done.stdout
-    assert "left out" not in done.stderr
-
-
-def test_plan_and_status_do_not_raise_an_alarm(project):
-    project.run(LOAD_BOTH)
-    project.run(LOAD_A)
-    project.write("b.txt", "changed")
-    assert project.cachepy("status", "-q").returncode == 0
-    assert project.cachepy("plan", "-q").returncode == 0
-    shown = project.cachepy("explain", "load")
-    assert "its program no longer makes it" in shown.stdout
-    shown = project.cachepy("show", json.loads(project.cachepy("status", "--json", "--history").stdout)["calls"][0]["id"])
-    assert "stale" in shown.stdout
-    assert "its program no longer makes it" in shown.stdout
-
-
-def test_a_picture_leaves_it_out(project):
-    project.run(LOAD_BOTH)
-    project.run(LOAD_A)
-    done = project.cachepy("graph", "-o", "x.svg")
-    assert "left out" in done.stderr
-    assert "b.txt" not in (project.folder / "x.svg").read_text()
-    project.cachepy("graph", "-o", "x.svg", "--history")
-    assert "b.txt" in (project.folder / "x.svg").read_text()
-
-
-ASKED = """
-import sys, warnings
-from cachepy import *
-import cachepy
-cache_tree_sync(".cachepy")
-def number(found):
-    return str(found).count("b.txt")
-import inspect
-for name in ("cache_tree_stale", "cache_tree_changed_files", "cache_tree_plan", "cache_tree_to_json", "cache_tree_to_dot",
-             "cache_tree_to_mermaid", "cache_tree_to_prov", "cache_tree_to_html", "cache_tree_view"):
-    ask = getattr(cachepy, name)
-    assert not number(cachepy_text(ask())), name
-    assert number(cachepy_text(ask(history=True))), name
-assert cache_tree_summary()["nodes"] == 1 and cache_tree_summary(history=True)["nodes"] == 2
-assert len([n for n, d in cache_tree_to_networkx().nodes(data=True)]) == 2
-assert len([n for n, d in cache_tree_to_networkx(history=True).nodes(data=True)]) == 4
-assert len(cache_tree_nodes()) == 2
-"""
-TEXT_OF = """
-def cachepy_text(found):
-    if hasattr(found, "_repr_html_"):
-        return found._repr_html_()
-    if hasattr(found, "calls"):
-        return [each.label for each in found]
-    return {i: each["node"]["label"] for i, each in found.items()} if isinstance(found, dict) else found
-"""
-
-
-def test_functions_leave_it_out_too(project):
-    project.run(LOAD_BOTH)
-    project.run(LOAD_A)
-    project.write("b.txt", "changed")
-    project.run(TEXT_OF + ASKED, name="ask.py")
-
-
-def test_refresh_runs_no_history_and_does_not_count_as_the_program(project):
-    refresh = "from cachepy import *\ncache_tree_sync('.cachepy')\nprint(cache_tree_refresh({how}))\n"
-    project.run(LOAD_BOTH)
-    project.run(LOAD_A)
-    project.write("b.txt", "changed")
-    assert project.run(refresh.format(how=""), name="refresh.py").stdout == "nothing was stale\n"
-    assert project.status() == (0, 1, 1)
-    assert project.run(refresh.format(how="history=True"), name="refresh.py").stdout == "1 ran\n"
-    assert project.status() == (0, 1, 1)
-    project.write("a.txt", "changed")
-    assert project.run(refresh.format(how=""), name="refresh.py").stdout == "1 ran\n"
-    assert project.run(refresh.format(how=""), name="refresh.py").stdout == "nothing was stale\n"
-    assert project.status() == (0, 1, 1)
-
-
-# ---------------------------------------------------------------- the files
-
-def programs(project):
-    return sorted(p.name for p in (project.folder / ".cachepy/programs").iterdir())
-
-
-def test_care_knows_the_files(project):
-    project.run(LOAD_BOTH)
-    project.run(LOAD_A)
-    assert [name.rpartition("-")[0] or name for name in programs(project)] == ["job.py", "past"]
-    assert project.cachepy("verify").returncode == 0
-    assert project.cachepy("repair").returncode == 0
-    assert project.status() == (0, 1, 1)
-    project.cachepy("prune", "--older-than", "30", "--yes")
-    assert project.status() == (0, 1, 1)
-
-
-@pytest.mark.parametrize("name", ["job.py", "past"])
-@pytest.mark.parametrize("content", [b"", b"\x80\x05", b"rubbish", None])
-def test_damage_is_found_and_costs_no_run(project, name, content):
-    project.run(LOAD_BOTH)
-    project.run(LOAD_A)
-    path = next((project.folder / ".cachepy/programs").glob(f"{name}*"))
-    path.write_bytes(path.read_bytes()[:-3] if content is None else content)
-    assert project.cachepy("verify").returncode == (1 if content != b"" else 0)
-    project.status()
-    project.python("job.py")
-    project.run(LOAD_BOTH)
-    assert project.nothing_is_concluded()
-
-
-def test_what_is_forgotten_leaves_the_files(project):
-    project.run(LOAD_BOTH)
-    project.run(LOAD_A)
-    project.cachepy("prune", "--older-than", "0", "--forget", "--yes")
-    assert project.status() == (1, 0, 0)
-    project.run(LOAD_BOTH)
-    assert project.status() == (0, 2, 0)
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_cache_that_cannot_be_written_says_nothing(project):
-    project.run(LOAD_BOTH)
-    folders = [project.folder / ".cachepy", project.folder / ".cachepy" / "programs"]
-    for folder in folders:
-        folder.chmod(0o500)
-    try:
-        project.run(LOAD_A)
-    finally:
-        for folder in folders:
-            folder.chmod(0o700)
-    assert project.status() == (0, 2, 0)
-
-
-# ---------------------------------------------------------------- notebooks
-
-CELLS = """
-import os, sys
-os.environ.pop("JPY_SESSION_NAME", None)
-if sys.argv[1] != "-":
-    os.environ["JPY_SESSION_NAME"] = sys.argv[1]
-sys.modules.setdefault("ipykernel", type(sys)("ipykernel"))
-from IPython.core.interactiveshell import InteractiveShell
-shell = InteractiveShell.instance()
-shell.run_cell("import sys; sys.path.insert(0, '.')", store_history=True, cell_id="first")
-for row in sys.argv[2:]:
-    cell, _, text = row.partition("=")
-    done = shell.run_cell(text, store_history=True, cell_id=cell or None)
-os._exit(0)
-"""
-
-
-def notebook(project, *cells, name="book.ipynb"):
-    project.write("cells.py", CELLS)
-    return project.python("cells.py", name, *cells)
-
-
-A, B = "from lib import load; load('a.txt')", "from lib import load; load('b.txt')"
-
-
-def test_a_cell_that_ran_again_makes_what_it_made_before_history(project):
-    notebook(project, f"one={A}; load('b.txt')", f"one={A}")
-    project.write("b.txt", "changed")
-    assert project.status() == (0, 1, 1)
-
-
-def test_also_in_another_kernel(project):
-    notebook(project, f"one={A}; load('b.txt')")
-    notebook(project, f"one={A}")
-    project.write("b.txt", "changed")
-    assert project.status() == (0, 1, 1)
-
-
-@pytest.mark.parametrize(
-    "cells",
-    [
-        [f"one={B}", f"two={A}"],
-        [f"one={B}", f"two={B}", f"one={A}"],
-        [f"one={B}", f"one={A}; 1 / 0"],
-        [f"one={B}", f"one={A}", f"one={B}"],
-        [f"one={B}", f"one={A}", f"two={B}"],
-    ],
-    ids=["another cell", "also in another cell", "it failed", "and back", "moved to another cell"],
-)
-def test_else_cells_conclude_nothing(project, cells):
-    notebook(project, f"zero={A}", *cells)
-    assert project.nothing_is_concluded()
-
-
-def test_a_cell_without_a_name_concludes_nothing(project):
-    notebook(project, f"={A}; load('b.txt')", f"={A}", name="-")
-    assert project.nothing_is_concluded()
-
-
-def test_hot_calls_of_a_cell_are_made_again(project):
-    repeat = f"{A}; [load('b.txt') for _ in range(9)]"
-    notebook(project, f"one={repeat}", f"one={repeat}", f"one={repeat}")
-    assert project.nothing_is_concluded()
+    assert status(project)[0] == 1

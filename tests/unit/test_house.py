@@ -6,6 +6,7 @@ import ast
 import re
 import statistics
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted(path for package in ("cachepy", "dask_plugin") for path in (ROOT / package).rglob("*.py"))
+TESTS = sorted(path for path in (ROOT / "tests").rglob("*.py") if "data" not in path.parts)
 MOST_LINES, LONGEST, MEDIAN = 600, 50, 12
 
 # What may change while a program runs outside of a Session, as "module:name", and why.
@@ -98,6 +100,18 @@ def test_files_are_small():
     lengths = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}
     assert len(lengths) > 50
     assert {name: lines for name, lines in lengths.items() if lines > MOST_LINES} == {}
+
+
+def test_files_of_tests_are_small():
+    lengths = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in TESTS}
+    assert len(lengths) > 200
+    assert {name: lines for name, lines in lengths.items() if lines > MOST_LINES} == {}
+
+
+def test_files_of_tests_have_names_of_their_own():
+    """pytest imports them by their names alone, and those that share a folder import its other modules so."""
+    names = Counter(path.name for path in TESTS if path.name.startswith("test_"))
+    assert {name: count for name, count in names.items() if count > 1} == {}
 
 
 def test_functions_are_short():

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+
+from tests.programs import Project
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = """
@@ -44,24 +44,15 @@ CALLS = 'run.py calls {} when it is imported: put that behind if __name__ == "__
 F, G = CALLS.format("f"), CALLS.format("g")
 
 
-def environment(**more):
-    names = {"CACHEPY_DIR", "PYTHONDONTWRITEBYTECODE", "CACHEPY_IMPORT_TIMEOUT"}
-    return {k: v for k, v in os.environ.items() if k not in names} | {"PYTHONPATH": str(ROOT)} | more
-
-
 def python(folder, *args, **more):
-    done = subprocess.run(
-        [sys.executable, *args], cwd=folder, env=environment(**more), capture_output=True, text=True, check=False,
-        stdin=subprocess.DEVNULL, timeout=240,
-    )  # fmt: skip
+    """The answer of a process that would write compiled files, if `-B` were not among the arguments."""
+    done = Project(folder, PYTHONDONTWRITEBYTECODE=None).run(*args, code=None, **more)
     assert "Traceback" not in done.stdout
     return done
 
 
 def cachepy(folder, *args, **more):
-    done = python(folder, "-B", "-m", "cachepy", *args, **more)
-    assert "Traceback" not in done.stderr
-    return done
+    return python(folder, "-B", "-m", "cachepy", *args, **more)
 
 
 def status(folder, *args, **more):

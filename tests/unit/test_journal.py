@@ -10,7 +10,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from processes import opened_below
+from opened import opened_below
 
 from cachepy import graph
 from cachepy.disk import journal

@@ -5,14 +5,11 @@ The real command in fresh processes, as in test_sources: what is said is compare
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
-import sys
 
 import pytest
-from processes import ROOT, python
+
+from tests.programs import Project
 
 LIB = "LIMIT = 3\n\ndef help(x):\n    return min(x, LIMIT)\n"
 JOB = """import sys
@@ -41,8 +38,8 @@ if __name__ == "__main__":
 
 
 def status(folder, *args, cache="cache"):
-    done = python(folder, "-m", "cachepy", "status", "--cache-dir", cache, *args)
-    return done.returncode, done.stdout.splitlines()[0]
+    done = Project(folder).cachepy("status", "--cache-dir", cache, *args)
+    return done.returncode, done.lines[0]
 
 
 def make(folder, cache='"cache"', data='"data"', where="."):
@@ -57,15 +54,11 @@ def make(folder, cache='"cache"', data='"data"', where="."):
 
 def run(folder, *args):
     """How many calls there are, and when the last one ran."""
-    done = python(folder, *args or ["job.py"])
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split()
+    return Project(folder).run(*args or ["job.py"]).stdout.split()
 
 
 def edit(path, old, new):
-    text = path.read_text()
-    assert text.count(old) == 1
-    path.write_text(text.replace(old, new))
+    Project(path.parent).edit(path.name, old, new)
 
 
 FRESH = 0, "all 3 calls are fresh"
@@ -153,14 +146,14 @@ def test_every_question_looks_here(places):
     shutil.copytree(before, after)
     (before / "data/a.txt").write_text("other")
     (after / "data/b.txt").write_text("bb")
-    done = python(after, "-c", ASK)
-    changed, stale, counts = done.stdout.splitlines()
+    project = Project(after)
+    changed, stale, counts = project.run("-c", ASK).lines
     assert changed == str([str(after / "data/b.txt")])
     assert stale == "[('load', 'stale'), ('total', 'stale')]"
     assert counts == "{'hit': 1, 'stale': 2, 'missing': 0, 'unknown': 0}"
-    doc = json.loads(python(after, "-m", "cachepy", "explain", "load", "--json", "--cache-dir", "cache").stdout)
+    doc = project.cachepy("explain", "load", "--json", "--cache-dir", "cache").json()
     assert [r["name"] for c in doc["calls"] for r in c["reasons"]] == [str(after / "data/b.txt")]
-    doc = json.loads(python(after, "-m", "cachepy", "plan", "--json", "--cache-dir", "cache").stdout)
+    doc = project.cachepy("plan", "--json", "--cache-dir", "cache").json()
     assert sorted(c["state"] for c in doc["calls"]) == ["hit", "stale", "stale"]
 
 
@@ -255,10 +248,10 @@ def test_a_function_that_is_gone(tmp_path, old, new):
         "@cached\ndef alone(x):\n    return x\nif __name__ == '__main__':\n    stays(1)\n    globals().get('alone', print)(7)\n"
     )
     (tmp_path / "job.py").write_text(text)
-    assert python(tmp_path, "job.py").returncode == 0
+    Project(tmp_path).run("job.py")
     assert status(tmp_path) == (0, "all 2 calls are fresh")
     edit(tmp_path / "job.py", old, new)
-    done = python(tmp_path, "-m", "cachepy", "status", "--cache-dir", "cache")
+    done = Project(tmp_path).cachepy("status", "--cache-dir", "cache")
     assert done.returncode in {1, 3}, done.stdout
     assert "alone" in done.stdout
     assert "stays" not in done.stdout
@@ -270,15 +263,14 @@ TEXT = "from cachepy import cache_file\n@cache_file('cache', warn_cheap=False)\n
 
 
 def test_code_of_a_text(tmp_path):
-    assert python(tmp_path, "-c", TEXT).returncode == 0
+    Project(tmp_path).run("-c", TEXT)
     assert status(tmp_path) == (3, "1 call: 1 unknown")
     assert status(tmp_path, "--no-code") == (0, "the only call is fresh")
 
 
 def test_code_of_a_prompt(tmp_path):
-    env = {k: v for k, v in os.environ.items() if k != "CACHEPY_DIR"} | {"PYTHONPATH": str(ROOT)}
     prompt = TEXT.replace("return x\n", "return x\n\n")
-    subprocess.run([sys.executable, "-i", "-q"], input=prompt, cwd=tmp_path, env=env, text=True, check=True, capture_output=True)
+    Project(tmp_path).run("-i", "-q", stdin=prompt)
     assert status(tmp_path) == (3, "1 call: 1 unknown")
 
 
@@ -298,13 +290,13 @@ cell(2, '''{}''')
 
 def test_code_of_cells(tmp_path):
     (tmp_path / "cells.py").write_text(CELLS)
-    assert python(tmp_path, "cells.py").returncode == 0
+    Project(tmp_path).run("cells.py")
     assert status(tmp_path) == (3, "1 call: 1 unknown")
 
 
 def test_a_module_that_a_text_imports_is_looked_at(tmp_path):
     (tmp_path / "steps.py").write_text(TEXT.replace("f(1)\n", ""))
-    assert python(tmp_path, "-c", "import steps; steps.f(1)").returncode == 0
+    Project(tmp_path).run("-c", "import steps; steps.f(1)")
     assert status(tmp_path) == (0, "the only call is fresh")
     edit(tmp_path / "steps.py", "return x", "return -x")
     assert status(tmp_path) == (1, "1 call: 1 stale")
@@ -344,13 +336,13 @@ def test_what_is_unknown_is_known_after_the_next_run(tmp_path, how):
     first.mkdir()
     (first / "job.py").write_text(PLACED)
     if how == "copied":
-        assert python(first, "job.py").returncode == 0
+        Project(first).run("job.py")
     else:
-        assert python(first, "-c", EDITED).returncode == 0
+        Project(first).run("-c", EDITED)
     shutil.copytree(first, here)
     assert status(here)[0] == 3
     stored = sorted((here / "cache" / "entries").rglob("*.entry"))
     times = [path.stat().st_mtime_ns for path in stored]
-    assert python(here, "job.py").returncode == 0
+    Project(here).run("job.py")
     assert [path.stat().st_mtime_ns for path in stored] == times
     assert status(here) == (0, "the only call is fresh")

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import textwrap
-from pathlib import Path
 
 import pytest
-from processes import ROOT, python
+
+from tests.programs import Project
 
 HEAD = """
 from cachepy import cache_file
@@ -57,21 +53,20 @@ CASES: dict[str, tuple[str, dict[str, str], int]] = {
 }  # fmt: skip
 
 
-def made(project: Path, body: str) -> Path:
+def made(project: Project, body: str) -> None:
     body = textwrap.dedent(body).strip()
     above, _, last = body.rpartition("\n")
     text = f"{HEAD}{above}\nif __name__ == '__main__':\n    {last}\n"
-    (project / "job.py").write_text(text)
-    assert python(project, "job.py").stderr == ""
-    return project
+    project.write("job.py", text)
+    project.run("job.py").silent()
 
 
-def nodes(project: Path) -> dict[str, dict[str, object]]:
+def nodes(project: Project) -> dict[str, dict[str, object]]:
     text = "import cachepy; cachepy.cache_tree_sync('cache'); print(cachepy.cache_tree_to_json(history=True))"
-    return {node["id"]: node for node in json.loads(python(project, "-c", text).stdout)["nodes"]}
+    return {node["id"]: node for node in project.run("-c", text).json()["nodes"]}
 
 
-def inputs(project: Path) -> dict[str, str]:
+def inputs(project: Project) -> dict[str, str]:
     """Of the call of `total` or `write` that ended last."""
     found = nodes(project)
     last = max((n for n in found.values() if n["fname"] in ("total", "write")), key=lambda n: n["created"])
@@ -79,16 +74,16 @@ def inputs(project: Path) -> dict[str, str]:
     return {name: titles[call] for name, call in last["inputs"].items()}
 
 
-def ask(project: Path, command: str) -> tuple[int, dict[str, object], str]:
-    done = python(project, "-m", "cachepy", command, "--import", "--json", "--cache-dir", "cache")
-    said = python(project, "-m", "cachepy", command, "--import", "--cache-dir", "cache")
-    return done.returncode, json.loads(done.stdout), said.stderr
+def ask(project: Project, command: str) -> tuple[int, dict[str, object], str]:
+    done = project.cachepy(command, "--import", "--json", "--cache-dir", "cache")
+    said = project.cachepy(command, "--import", "--cache-dir", "cache")
+    return done.returncode, done.json(), said.stderr
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_where_numbers_come_from(tmp_path, case):
+def test_where_numbers_come_from(project, case):
     body, expected, unknown = CASES[case]
-    project = made(tmp_path, body)
+    made(project, body)
     assert inputs(project) == expected
     for command in ("status", "plan"):
         code, answer, said = ask(project, command)
@@ -98,34 +93,30 @@ def test_where_numbers_come_from(tmp_path, case):
 
 
 @pytest.mark.parametrize("case", ["a list", "a tuple", "a dict", "an array"])
-def test_an_edit_reaches_who_takes_the_numbers(tmp_path, case):
+def test_an_edit_reaches_who_takes_the_numbers(project, case):
     body, expected, _ = CASES[case]
-    project = made(tmp_path, body)
-    text = (project / "job.py").read_text()
-    (project / "job.py").write_text(text.replace("i * i + 7", "i * i + 9"))
+    made(project, body)
+    project.edit("job.py", "i * i + 7", "i * i + 9")
     code, answer, _ = ask(project, "status")
     assert (code, answer["counts"]["stale"]) == (1, len(expected) + 1)
     planned = [call["fname"] for call in ask(project, "plan")[1]["calls"]]
     assert planned[-1] == "total"
     more = "import job, cachepy; cachepy.cache_tree_sync('cache'); print(cachepy.cache_tree_refresh())"
-    assert python(project, "-c", more).stdout.strip() == f"{len(expected) + 1} ran"
+    assert project.run("-c", more).stdout.strip() == f"{len(expected) + 1} ran"
     before = len(nodes(project))
-    python(project, "job.py")
+    project.run("job.py")
     assert len(nodes(project)) == before, "total was not made from the new numbers"
     assert inputs(project) == expected
 
 
-def test_equal_numbers_cut_off(tmp_path):
-    project = made(tmp_path, CASES["a list"][0])
-    text = (project / "job.py").read_text()
-    (project / "job.py").write_text(text.replace("i * i + 7", "7 + i * i"))
+def test_equal_numbers_cut_off(project):
+    made(project, CASES["a list"][0])
+    project.edit("job.py", "i * i + 7", "7 + i * i")
     more = "import job, cachepy; cachepy.cache_tree_sync('cache'); print(cachepy.cache_tree_refresh())"
-    assert python(project, "-c", more).stdout.strip() == "5 ran, 1 did not have to run"
+    assert project.run("-c", more).stdout.strip() == "5 ran, 1 did not have to run"
 
 
-def test_a_list_of_numbers_that_is_equal_is_not_what_differs(tmp_path):
+def test_a_list_of_numbers_that_is_equal_is_not_what_differs(project):
     text = "from cachepy import cache_file\n@cache_file('c')\ndef f(values, by=2): return by * sum(values)\n"
-    (tmp_path / "job.py").write_text(f"{text}f([1, 2, 3])\nprint(*f.explain([1, 2, 3], 5).reasons[1:])\n")
-    env = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "job.py"], cwd=tmp_path, env=env, capture_output=True, text=True, check=True)
-    assert done.stdout == "argument by is 5, and 2 in f([1, 2, 3], 2)\n"
+    project.write("job.py", f"{text}f([1, 2, 3])\nprint(*f.explain([1, 2, 3], 5).reasons[1:])\n")
+    assert project.run("job.py").stdout == "argument by is 5, and 2 in f([1, 2, 3], 2)\n"

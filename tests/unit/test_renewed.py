@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import ast
-import json
-import subprocess
 import textwrap
-from pathlib import Path
 
 import pytest
-from processes import python
+
+from tests.programs import Project, Ran
 
 HEAD = """
 import datetime, os, random, secrets, sys, tempfile, time, uuid
@@ -87,53 +85,53 @@ STEADY = {
 }
 
 
-def run(project: Path, body: str, number: int = 1) -> str:
+def run(project: Project, body: str, number: int = 1) -> str:
     """What the program says."""
     parts: dict[bool, list[str]] = {True: [HEAD], False: ["if __name__ == '__main__':"]}
     for node in ast.parse(textwrap.dedent(body)).body:
         is_made = isinstance(node, (ast.ClassDef, ast.FunctionDef))
         parts[is_made].append(textwrap.indent(ast.unparse(node), "" if is_made else "    "))
-    (project / "job.py").write_text("\n".join([*parts[True], *parts[False], ""]))
-    return python(project, "job.py", str(number)).stderr
+    project.write("job.py", "\n".join([*parts[True], *parts[False], ""]))
+    return project.run("job.py", number).stderr
 
 
-def status(project: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    return python(project, "-m", "cachepy", "status", "--import", "--cache-dir", "cache", *more)
+def status(project: Project, *more: str) -> Ran:
+    return project.cachepy("status", "--import", "--cache-dir", "cache", *more)
 
 
 @pytest.mark.parametrize("case", NEW)
-def test_a_key_that_is_never_the_same_twice(tmp_path, case):
+def test_a_key_that_is_never_the_same_twice(project, case):
     body, name = NEW[case]
-    assert run(tmp_path, body) == ""
-    run(tmp_path, body)
-    said = run(tmp_path, body)
+    assert run(project, body) == ""
+    run(project, body)
+    said = run(project, body)
     assert said.count("NeverReusedWarning") == 1
     assert f" {name} " in said
-    answer = status(tmp_path)
+    answer = status(project)
     assert (answer.returncode, name in answer.stdout) == (3, True), answer.stdout
-    call = json.loads(status(tmp_path, "--json").stdout)["calls"][0]["id"]
-    explained = python(tmp_path, "-m", "cachepy", "explain", call, "--import", "--cache-dir", "cache")
+    call = status(project, "--json").json()["calls"][0]["id"]
+    explained = project.cachepy("explain", call, "--import", "--cache-dir", "cache")
     assert (explained.returncode, name in explained.stdout) == (3, True)
-    planned = python(tmp_path, "-m", "cachepy", "plan", "--import", "--cache-dir", "cache")
+    planned = project.cachepy("plan", "--import", "--cache-dir", "cache")
     assert (planned.returncode, name in planned.stdout) == (3, True)
 
 
 @pytest.mark.parametrize("case", STEADY)
-def test_what_only_was_another_call_is_not_blamed(tmp_path, case):
-    said = [run(tmp_path, STEADY[case], number) for number in (1, 2, 3, 4)]
+def test_what_only_was_another_call_is_not_blamed(project, case):
+    said = [run(project, STEADY[case], number) for number in (1, 2, 3, 4)]
     assert said == [""] * 4
-    assert status(tmp_path).returncode == 0
+    assert status(project).returncode == 0
 
 
-def test_many_calls_of_one_program_are_no_evidence(tmp_path):
+def test_many_calls_of_one_program_are_no_evidence(project):
     body = "for _ in range(5): f(Job(id=uuid.uuid4()), 1)"
-    assert run(tmp_path, body) == ""
-    assert status(tmp_path).returncode == 0
-    run(tmp_path, body)
-    assert run(tmp_path, body).count("NeverReusedWarning") == 1
+    assert run(project, body) == ""
+    assert status(project).returncode == 0
+    run(project, body)
+    assert run(project, body).count("NeverReusedWarning") == 1
 
 
-def test_programs_that_ran_side_by_side_are_one(tmp_path):
+def test_programs_that_ran_side_by_side_are_one(project):
     body = """
         import subprocess
         f(Job(id=uuid.uuid4()), 1)
@@ -141,22 +139,22 @@ def test_programs_that_ran_side_by_side_are_one(tmp_path):
             subprocess.run([sys.executable, "job.py", str(int(sys.argv[1]) - 1)])
         f(Job(id=uuid.uuid4()), 1)
         """
-    assert run(tmp_path, body, 3) == ""
-    assert status(tmp_path).returncode == 0
+    assert run(project, body, 3) == ""
+    assert status(project).returncode == 0
 
 
 @pytest.mark.parametrize("way", ["ignore_args", "a digest of its own"])
-def test_once_it_is_mended_nothing_is_said(tmp_path, way):
+def test_once_it_is_mended_nothing_is_said(project, way):
     body, name = NEW["a uuid in self"]
     for _ in range(3):
-        run(tmp_path, body)
-    assert name in status(tmp_path).stdout
+        run(project, body)
+    assert name in status(project).stdout
     if way == "ignore_args":
         mended = body.replace("@cached", "@cached(ignore_args=['self'])")
     else:
         mended = body.replace("    @cached", "    def __cachepy_digest__(self): return 1\n            @cached")
-    assert run(tmp_path, mended) == ""
-    assert name not in status(tmp_path).stdout
+    assert run(project, mended) == ""
+    assert name not in status(project).stdout
 
 
 NEAREST = {
@@ -170,24 +168,24 @@ NEAREST = {
 
 
 @pytest.mark.parametrize("case", NEAREST)
-def test_what_is_not_stored_is_told_by_the_nearest_that_is(tmp_path, case):
+def test_what_is_not_stored_is_told_by_the_nearest_that_is(project, case):
     body, expected = NEAREST[case]
-    run(tmp_path, "f(1, 1); f(Job(), 1)")
-    (tmp_path / "ask.py").write_text(f"from job import *\n{body}\n")
-    said = python(tmp_path, "ask.py").stdout
+    run(project, "f(1, 1); f(Job(), 1)")
+    project.write("ask.py", f"from job import *\n{body}\n")
+    said = project.run("ask.py").stdout
     assert "missing: no result of" in said
     assert said.count("argument ") == len(expected)
     for each in expected:
         assert each in said
     told = body.replace("print(", "").replace(".explain(", "(").replace("))", ")", 1)
-    (tmp_path / "ask.py").write_text(f"from job import *\nfrom job import cached\n{told if expected else ''}\n")
+    project.write("ask.py", f"from job import *\nfrom job import cached\n{told if expected else ''}\n")
 
 
-def test_verbose_says_what_differs(tmp_path):
+def test_verbose_says_what_differs(project):
     body = """
         @cached(verbose=True)
         def g(job, x): return x
         g(Job(id=uuid.uuid4()), 1)
         """
-    assert "not run before" in run(tmp_path, body)
-    assert "argument job" in run(tmp_path, body)
+    assert "not run before" in run(project, body)
+    assert "argument job" in run(project, body)

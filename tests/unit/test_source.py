@@ -28,7 +28,7 @@ from cachepy.values.label import label_of, text_of
 ROOT = Path(__file__).resolve().parents[2]
 
 
-class Project:
+class Modules:
     """Modules in a folder, imported anew as another process would."""
 
     def __init__(self, root: Path) -> None:
@@ -64,7 +64,7 @@ def project(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.chdir(tmp_path)
     known = set(sys.modules)
-    yield Project(tmp_path)
+    yield Modules(tmp_path)
     for name in set(sys.modules) - known:
         if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
             del sys.modules[name]

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from processes import python
 from source_rows import CHANGED, OPEN, ROWS, SAME, UNTOLD
 
 from cachepy.asking import sources
+from tests.programs import Project
 
 # the edit makes another call of it; nobody knows that nothing makes the old one any more
 OLD_CALLS = {"a default", "a cached method"}
@@ -35,42 +35,35 @@ print(json.dumps({"failed": failed, "calls": calls}))
 """
 
 
-def status(folder, *args):
-    done = python(folder, "-m", "cachepy", "status", "--json", "--cache-dir", "cache", *args)
-    return done.returncode, json.loads(done.stdout)
-
-
 def exit_code(states):
     return 1 if {"stale", "missing"} & {*states} else 3 if states else 0
 
 
-def write(folder, text):
+def write(project, name, text):
     """The files of a row, as a package."""
     first, *others = text.split("### ")
     files = {"__init__.py": "", "mod.py": HEAD + first + ("" if "def main" in first else MAIN)}
     files |= dict(part.split("\n", 1) for part in others)
-    for name, body in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(body.replace("ROW", folder.name))
+    for file, body in files.items():
+        project.write(f"{name}/{file}", body.replace("ROW", name))
 
 
-class Project:
+class Edited:
     """Some rows as packages of one folder, before and after their edits."""
 
-    def __init__(self, folder, rows):
-        self.folder = folder
+    def __init__(self, project, rows):
+        self.project = project
         self.rows = {f"r{i:02}": row for i, row in enumerate(rows)}
         self.names = dict(zip(rows, self.rows, strict=True))
-        (folder / "drive.py").write_text(DRIVER)
+        project.write("drive.py", DRIVER)
         for name, (text, old, _, _) in ((n, ROWS[row]) for n, row in self.rows.items()):
             assert text.count(old) == 1, self.rows[name]
-            write(folder / name, text)
+            write(project, name, text)
         before = self.run()
         assert before["failed"] == {}
         self.first, self.first_why, _ = self.ask()
         for name, (text, old, new, _) in ((n, ROWS[row]) for n, row in self.rows.items()):
-            write(folder / name, text.replace(old, new))
+            write(project, name, text.replace(old, new))
         self.said, self.why, self.is_right = self.ask()
         after = self.run()
         self.failed = after["failed"]
@@ -79,14 +72,13 @@ class Project:
         self.last, self.last_why, _ = self.ask()
 
     def run(self):
-        done = python(self.folder, "drive.py", *self.rows)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.splitlines()[-1])
+        return json.loads(self.project.run("drive.py", *self.rows).lines[-1])
 
     def ask(self):
         """The states of calls that are not fresh, by their package, and why."""
-        code, found = status(self.folder)
-        graph = json.loads(python(self.folder, "-m", "cachepy", "ls", "--json", "--cache-dir", "cache").stdout)
+        done = self.project.cachepy("status", "--json", "--cache-dir", "cache")
+        code, found = done.returncode, done.json()
+        graph = self.project.cachepy("ls", "--json", "--cache-dir", "cache").json()
         homes = {entry["id"]: entry["module"].partition(".")[0] for entry in graph["entries"]}
         states, why = {}, {}
         for call in found["calls"]:
@@ -97,13 +89,14 @@ class Project:
 
 @pytest.fixture(scope="module")
 def looked(tmp_path_factory):
-    """The project that a row is in; made when the first of its rows is asked for."""
+    """The rows that a row is among; made when the first of its rows is asked for."""
     names, made = list(ROWS), {}
 
     def of(row):
         number = names.index(row) // SIZE
         if number not in made:
-            made[number] = Project(tmp_path_factory.mktemp("sources"), names[number * SIZE : (number + 1) * SIZE])
+            project = Project(tmp_path_factory.mktemp("sources"))
+            made[number] = Edited(project, names[number * SIZE : (number + 1) * SIZE])
         return made[number], made[number].names[row]
 
     return of
@@ -111,16 +104,16 @@ def looked(tmp_path_factory):
 
 @pytest.mark.parametrize("row", ROWS)
 def test_what_is_said_is_what_runs(looked, row):
-    project, name = looked(row)
+    edited, name = looked(row)
     kind = ROWS[row][3]
-    assert name not in project.failed, project.failed
-    assert project.is_right, "the exit code"
-    assert project.first.get(name, []) == [], project.first_why[name]
-    does_run, said, why = name in project.ran, exit_code(project.said.get(name, [])), project.why.get(name)
+    assert name not in edited.failed, edited.failed
+    assert edited.is_right, "the exit code"
+    assert edited.first.get(name, []) == [], edited.first_why[name]
+    does_run, said, why = name in edited.ran, exit_code(edited.said.get(name, [])), edited.why.get(name)
     assert does_run is (kind in (CHANGED, OPEN)), "the table is wrong"
     allowed = {CHANGED: {1}, OPEN: {1, 3}, SAME: {0}, UNTOLD: {0, 3}}[kind]
     assert said in allowed, why
-    assert row in OLD_CALLS or project.last.get(name, []) == [], project.last_why[name]
+    assert row in OLD_CALLS or edited.last.get(name, []) == [], edited.last_why[name]
 
 
 def test_a_checkout_of_cachepy_beside_a_program_is_none_of_its_code(tmp_path):

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
-import subprocess
-import sys
-import textwrap
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.programs import Project
+
 PROGRAM = """
 import os, signal, sys
 from cachepy import cache_file
@@ -43,40 +38,35 @@ if __name__ == "__main__":
 
 
 @pytest.fixture
-def project(tmp_path):
-    (tmp_path / "job.py").write_text(textwrap.dedent(PROGRAM))
-    return tmp_path
+def project(project):
+    project.write("job.py", PROGRAM)
+    return project
 
 
-def python(project: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    env = {k: v for k, v in os.environ.items() if k != "CACHEPY_DIR"} | {"PYTHONPATH": str(ROOT)}
-    return subprocess.run([sys.executable, *args], cwd=project, env=env, capture_output=True, text=True)
-
-
-def status(project: Path, *args: str) -> tuple[int, dict[str, object]]:
-    done = python(project, "-m", "cachepy", "status", "--import", "--json", "--cache-dir", "cache", *args)
-    return done.returncode, json.loads(done.stdout)
+def status(project: Project, *args: str) -> tuple[int, dict[str, object]]:
+    done = project.cachepy("status", "--import", "--json", "--cache-dir", "cache", *args)
+    return done.returncode, done.json()
 
 
 @pytest.mark.parametrize(("how", "code"), [("raise", 1), ("SIGINT", -signal.SIGINT), ("SIGKILL", -signal.SIGKILL)])
 def test_a_run_that_did_not_end_is_not_fresh(project, how, code):
-    assert python(project, "job.py", how).returncode == code
+    project.run("job.py", how, code=code)
     found, document = status(project)
     assert found == 1
     assert document["state"] == "unended"
     assert [call.partition(":")[0] for call in document["unended"]] == ["report"]
-    assert python(project, "job.py").returncode == 0
+    project.run("job.py")
     found, document = status(project)
     assert (found, document["state"], document["unended"]) == (0, "fresh", {})
 
 
 def test_a_failure_that_a_caller_caught_is_no_matter(project):
-    assert python(project, "job.py", "below").returncode == 0
+    project.run("job.py", "below")
     assert status(project)[0] == 0
 
 
 def test_asking_for_one_function(project):
-    python(project, "job.py", "raise")
+    project.run("job.py", "raise", code=1)
     assert status(project, "--root", "step")[0] == 0
     found, document = status(project, "--root", "report")
     assert (found, document["unknown"]) == (1, ["report"])
@@ -91,33 +81,33 @@ def test_nothing_recorded_yet_is_a_one_also_for_a_function(project):
 
 
 def test_clear_takes_the_sign_away(project):
-    python(project, "job.py", "raise")
-    assert python(project, "-c", "import job; job.report.clear('monday')").returncode == 0
+    project.run("job.py", "raise", code=1)
+    project.run("-c", "import job; job.report.clear('monday')")
     assert status(project)[0] == 0
 
 
 def test_what_it_says(project):
-    python(project, "job.py", "raise")
-    done = python(project, "-m", "cachepy", "status", "--import", "--cache-dir", "cache")
+    project.run("job.py", "raise", code=1)
+    done = project.cachepy("status", "--import", "--cache-dir", "cache")
     assert done.stdout.startswith("unended  report:")
     assert "began and left no result, last seen 2" in done.stdout
 
 
 def test_prune_takes_old_signs_away(project):
-    python(project, "job.py", "raise")
-    python(project, "-c", "import cachepy; cachepy.cache_prune('cache', days_old=30)")
+    project.run("job.py", "raise", code=1)
+    project.run("-c", "import cachepy; cachepy.cache_prune('cache', days_old=30)")
     assert status(project)[1]["state"] == "unended"
-    python(project, "-c", "import cachepy; cachepy.cache_prune('cache', days_old=0, forget=True)")
+    project.run("-c", "import cachepy; cachepy.cache_prune('cache', days_old=0, forget=True)")
     assert not list((project / "cache").rglob("*.unended"))
 
 
 def test_prune_takes_the_sign_of_a_call_that_ended_since_away(project):
-    python(project, "job.py", "raise")
+    project.run("job.py", "raise", code=1)
     sign, *_ = (project / "cache").rglob("*.unended")
     data = sign.read_bytes()
-    python(project, "job.py")
+    project.run("job.py")
     assert not list((project / "cache").rglob("*.unended"))
     sign.write_bytes(data)  # its process was killed as it had stored the result
-    python(project, "-c", "import cachepy; cachepy.cache_prune('cache', days_old=30)")
+    project.run("-c", "import cachepy; cachepy.cache_prune('cache', days_old=30)")
     assert not list((project / "cache").rglob("*.unended"))
     assert status(project)[0] == 0

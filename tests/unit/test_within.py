@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
 import warnings
 from pathlib import Path
 
 import pytest
-from processes import ROOT, python
 
 from cachepy import (
     Session,
@@ -28,6 +25,7 @@ from cachepy.core.current import NOBODY, enter, leave
 from cachepy.errors import CacheWriteWarning, UsageError, UsageValueError
 from cachepy.recording import within
 from cachepy.store import USED, Store
+from tests.programs import Project
 
 KB = 1000
 HOUR = 3600.0
@@ -363,8 +361,7 @@ def test_prune_says_what_is_wrong(option, value, error):
 
 
 def shell(*args):
-    done = python(Path(), "-m", "cachepy", *args, "--cache-dir", "cache")
-    done.check_returncode()
+    done = Project(Path()).cachepy(*args, "--cache-dir", "cache", code=0)
     return done.stdout + done.stderr
 
 
@@ -480,17 +477,13 @@ for number in range(60):
 """
 
 
-def test_several_processes_hold_it_together(place):
+def test_several_processes_hold_it_together(place, project):
     (place / "storing.py").write_text(STORING)
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    started = [
-        subprocess.Popen([sys.executable, "storing.py", name], env=env, stderr=subprocess.PIPE) for name in "abc"
-    ]
+    started = [project.start("storing.py", name) for name in "abc"]
     for each in started:
-        assert each.communicate()[1] == b""
-        assert each.returncode == 0
+        assert project.finish(each).stderr == ""
     # what was stored just now stays while another process runs calls: the last look may have been such
-    subprocess.run([sys.executable, "storing.py", "d"], env=env, check=True)
+    project.run("storing.py", "d")
     assert entries() <= 300 * KB + (1 << 16) * 3, "each tells what it stored when that is 64 KB"
     checked = cache_verify("cache")
     assert not checked.problems

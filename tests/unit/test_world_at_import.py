@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from processes import python
 
 HEAD = "import os, json\nfrom pathlib import Path\nfrom cachepy import cache_file\n"
 TAIL = "@cache_file('cache', warn_cheap=False)\ndef f(x):\n    print('f ran')\n    return N + x\n"
@@ -11,14 +10,12 @@ FROM_FILE = HEAD + "N = json.load(open('n.json'))['n']\n" + TAIL
 FROM_ENV = HEAD + "N = int(os.environ.get('WORLD_N', '1'))\n" + TAIL
 
 
-def run(folder, job="import lib; lib.f(1)", env=None):
-    done = python(folder, "-c", job, **(env or {}))
-    assert done.returncode == 0, done.stderr
-    return done.stdout.count("f ran")
+def run(project, job="import lib; lib.f(1)", env=None):
+    return project.run("-c", job, **(env or {})).stdout.count("f ran")
 
 
-def status(folder, env=None):
-    return python(folder, "-m", "cachepy", "status", "-q", "--cache-dir", "cache", **(env or {})).returncode
+def status(project, env=None):
+    return project.cachepy("status", "-q", "--cache-dir", "cache", **(env or {})).returncode
 
 
 @pytest.mark.parametrize(
@@ -30,15 +27,15 @@ def status(folder, env=None):
     ],
     ids=["a file in another form", "a part that nobody reads", "a variable"],
 )
-def test_what_changed_without_effect_is_known_after_one_run(tmp_path, text, before, after, env):
-    (tmp_path / "lib.py").write_text(text)
-    (tmp_path / "n.json").write_text(before)
-    assert run(tmp_path) == 1
-    assert status(tmp_path) == 0
-    (tmp_path / "n.json").write_text(after)
-    assert status(tmp_path, env) in {0, 3}
-    assert run(tmp_path, env=env) == 0
-    assert status(tmp_path, env) == 0
+def test_what_changed_without_effect_is_known_after_one_run(project, text, before, after, env):
+    project.write("lib.py", text)
+    project.write("n.json", before)
+    assert run(project) == 1
+    assert status(project) == 0
+    project.write("n.json", after)
+    assert status(project, env) in {0, 3}
+    assert run(project, env=env) == 0
+    assert status(project, env) == 0
 
 
 KEPT = """
@@ -81,29 +78,29 @@ def f(x):
 """
 
 
-def test_functions_that_are_kept_read_nothing_at_import(tmp_path):
+def test_functions_that_are_kept_read_nothing_at_import(project):
     """They would be unknown for ever: nobody can say what they would have read."""
-    (tmp_path / "lib.py").write_text(HEAD + KEPT)
+    project.write("lib.py", HEAD + KEPT)
     for text, code in (('{"n": 1}', 0), ('{"n": 2}', 1)):
-        (tmp_path / "n.json").write_text(text)
-        assert code == 0 or status(tmp_path) == code
-        assert run(tmp_path) == 2
-        assert status(tmp_path) == 0
+        project.write("n.json", text)
+        assert code == 0 or status(project) == code
+        assert run(project) == 2
+        assert status(project) == 0
 
 
-def test_a_file_edited_while_the_program_runs_is_not_known(tmp_path):
-    (tmp_path / "lib.py").write_text(FROM_FILE)
-    (tmp_path / "n.json").write_text('{"n": 1}')
+def test_a_file_edited_while_the_program_runs_is_not_known(project):
+    project.write("lib.py", FROM_FILE)
+    project.write("n.json", '{"n": 1}')
     job = "import lib; open('n.json', 'w').write('{\"n\": 2}'); lib.f(1)"
-    assert run(tmp_path, job) == 1
-    assert status(tmp_path) != 0, "the next run makes another value"
-    assert run(tmp_path) == 1
-    assert status(tmp_path) == 0
+    assert run(project, job) == 1
+    assert status(project) != 0, "the next run makes another value"
+    assert run(project) == 1
+    assert status(project) == 0
 
 
-def test_a_file_that_the_program_makes_itself_is_known_after_the_second_run(tmp_path):
+def test_a_file_that_the_program_makes_itself_is_known_after_the_second_run(project):
     made = "if not os.path.exists('n.json'):\n    open('n.json', 'w').write('{\"n\": 1}')\n"
-    (tmp_path / "lib.py").write_text(HEAD + made + FROM_FILE.removeprefix(HEAD))
-    assert run(tmp_path) == 1
-    assert run(tmp_path) == 0
-    assert status(tmp_path) == 0
+    project.write("lib.py", HEAD + made + FROM_FILE.removeprefix(HEAD))
+    assert run(project) == 1
+    assert run(project) == 0
+    assert status(project) == 0
