@@ -13,8 +13,6 @@ __version__ = "0.1.0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from cachepy.api import (
         cache_tree_changed_files,
         cache_tree_files,
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
     from cachepy.calls.carry import with_caller
     from cachepy.calls.config import load_config
     from cachepy.calls.options import cache_default_dir
+    from cachepy.calls.state import current_session, use_session
     from cachepy.calls.track import track_file
     from cachepy.core.reasons import Reason, Verdict
     from cachepy.decorator import cache_file
@@ -64,7 +63,7 @@ if TYPE_CHECKING:
         plot_cache_graph,
     )
     from cachepy.forms.view import GraphView, NodeView, cache_tree_view
-    from cachepy.session import Session, current_session, use_session
+    from cachepy.session import Session
     from cachepy.upkeep.aside import Moved
     from cachepy.upkeep.check import Checked, Problem, cache_verify
     from cachepy.upkeep.maintain import cache_info, cache_list, cache_prune, cache_stats
@@ -93,7 +92,8 @@ _HOMES = {
     "forms.show": "cache_tree_to_dot cache_tree_to_json cache_tree_to_mermaid cache_tree_to_networkx "
     "cache_tree_to_prov cache_tree_to_rocrate plot_cache_graph",
     "asking.stale": "cache_tree_stale",
-    "session": "Session current_session use_session",
+    "calls.state": "current_session use_session",
+    "session": "Session",
     "upkeep.trial": "Differing Unable",
     "forms.view": "GraphView NodeView cache_tree_view",
 }
@@ -173,25 +173,15 @@ __all__ = [  # noqa: RUF022 - in the order and the words of the pages in docs/re
 ]
 
 
-def _later(home: str, name: str) -> Callable[..., object]:
-    """What stands in a module that is loaded when somebody asks."""
-
-    def get(*args: object) -> object:
-        found: Callable[..., object] = getattr(__import__(f"cachepy.{home}", fromlist=[name]), name)
-        return found(*args)
-
-    return get
-
-
 lazyparts.give(
     version=lambda: __version__,
-    session=_later("session", "Session"),
-    end=_later("calls.endings", "end"),
-    cells=_later("calls.endings", "watch_cells"),
-    record=_later("forms.notebook", "bundle_of"),
-    answer=_later("forms.tabled", "text_of"),
-    answer_html=_later("forms.tabled", "html_of"),
-    function=_later("forms.tabled", "function_bundle"),
+    session=lazyparts.later("session", "Session"),
+    end=lazyparts.later("calls.endings", "end"),
+    cells=lazyparts.later("calls.endings", "watch_cells"),
+    record=lazyparts.later("forms.notebook", "bundle_of"),
+    answer=lazyparts.later("forms.tabled", "text_of"),
+    answer_html=lazyparts.later("forms.tabled", "html_of"),
+    function=lazyparts.later("forms.tabled", "function_bundle"),
 )
 
 

@@ -86,3 +86,12 @@ def give(**makers: Callable[..., Any]) -> None:
 def get(name: str, *args: object) -> Any:
     """What one of them makes."""
     return _given[name](*args)
+
+
+def later(home: str, name: str) -> Callable[..., Any]:
+    """What stands in a module of the package, which is loaded when it is called."""
+
+    def call(*args: object) -> Any:
+        return getattr(__import__(f"cachepy.{home}", fromlist=[name]), name)(*args)
+
+    return call

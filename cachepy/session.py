@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from cachepy import parts
-from cachepy.calls.state import State, use_session
+from cachepy.calls.state import State, current_session, use_session
 from cachepy.calls.stored_code import StoredCode
 from cachepy.code import CodeReader
 from cachepy.disk.sizes import size_of_environment
@@ -34,12 +34,6 @@ if TYPE_CHECKING:
     from cachepy.reach.source import Sources
     from cachepy.reach.written import Written
     from cachepy.recording.outbox import Outbox
-
-    def current_session() -> Session:
-        """What the program has is one."""
-        ...
-else:
-    from cachepy.calls.state import current_session
 
 __all__ = ["Session", "current_session", "use_session"]
 
