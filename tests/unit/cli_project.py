@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
+import json
 import sys
 from pathlib import Path
+
+import pytest
+
+from cachepy.cli import main
+from tests.programs import Project
 
 PROGRAM = """
 import os, sys
@@ -50,13 +54,43 @@ def build(folder):
     for i in range(4):
         (folder / f"data/{i}.csv").write_text(f"1 2 {i + 3}")
     (folder / "flows.py").write_text(PROGRAM)
-    rerun(folder)
+    Project(folder).run("flows.py")
     return folder
 
 
-def rerun(folder, program="flows.py"):
-    env = {k: v for k, v in os.environ.items() if k != "CACHEPY_DIR"} | {"PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, "-B", program], cwd=folder, env=env, check=True, stdout=subprocess.DEVNULL)
+def build_stale(folder):
+    """One file changed."""
+    build(folder)
+    (folder / "data/3.csv").write_text("9 9")
+    return folder
+
+
+def commands(monkeypatch, capsys):
+    """Run a command in a folder: exit code, lines on stdout, text on stderr."""
+    monkeypatch.delenv("CACHEPY_DIR", raising=False)
+    before = dict(sys.modules)
+
+    def called(folder, *args):
+        monkeypatch.chdir(folder)
+        monkeypatch.setenv("HOME", str(folder))  # above it, no folder is looked into
+        with pytest.raises(SystemExit) as ended:
+            main(args)
+        out, err = capsys.readouterr()
+        return ended.value.code, out.splitlines(), err
+
+    yield called
+    for name in sys.modules.keys() - before.keys() & {"flows", "leaving", "failing"}:
+        del sys.modules[name]
+
+
+def in_json(run):
+    """Run a command with --json: exit code and document."""
+
+    def called(folder, *args):
+        code, lines, _ = run(folder, *args, "--json")
+        return code, json.loads("\n".join(lines))
+
+    return called
 
 
 def tree(folder):

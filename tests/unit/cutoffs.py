@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cachepy.session import Session, use_session
+from tests.programs import Project
 
 HEAD = """
 import asyncio, os, threading, time
@@ -58,10 +59,8 @@ class Reimported:
 
     def start(self, code: str) -> subprocess.Popen[str]:
         """A process of its own."""
-        env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(self.place), *sys.path])}
-        return subprocess.Popen(
-            [sys.executable, "-c", code], cwd=self.place, env=env, stdout=subprocess.PIPE, text=True
-        )
+        own = {name: os.environ[name] for name in ("CUTDIR", "CUTLOG")}
+        return Project(self.place, **own).start("-c", code)
 
 
 def claims(project: Reimported) -> list[Path]:

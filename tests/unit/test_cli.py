@@ -12,10 +12,10 @@ import time
 from pathlib import Path
 
 import pytest
-from cli_project import PROGRAM, build, rerun, tree
+from cli_project import PROGRAM, build, build_stale, commands, in_json, tree
 
-from cachepy.cli import main
 from cachepy.disk import journal
+from tests.programs import Project
 
 UNCLEAR = PROGRAM.replace("level(1)", "level(2)")  # what its import would tell, its text does not
 
@@ -27,10 +27,7 @@ def fresh(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def stale(tmp_path_factory):
-    """One file changed."""
-    folder = build(tmp_path_factory.mktemp("cli") / "stale")
-    (folder / "data/3.csv").write_text("9 9")
-    return folder
+    return build_stale(tmp_path_factory.mktemp("cli") / "stale")
 
 
 @pytest.fixture
@@ -41,32 +38,12 @@ def own(tmp_path):
 
 @pytest.fixture
 def run(monkeypatch, capsys):
-    """Run a command in a folder: exit code, lines on stdout, text on stderr."""
-    monkeypatch.delenv("CACHEPY_DIR", raising=False)
-    before = dict(sys.modules)
-
-    def called(folder, *args):
-        monkeypatch.chdir(folder)
-        monkeypatch.setenv("HOME", str(folder))  # above it, no folder is looked into
-        with pytest.raises(SystemExit) as ended:
-            main(args)
-        out, err = capsys.readouterr()
-        return ended.value.code, out.splitlines(), err
-
-    yield called
-    for name in sys.modules.keys() - before.keys() & {"flows", "leaving", "failing"}:
-        del sys.modules[name]
+    yield from commands(monkeypatch, capsys)
 
 
 @pytest.fixture
 def ask(run):
-    """Run a command with --json: exit code and document."""
-
-    def called(folder, *args):
-        code, lines, _ = run(folder, *args, "--json")
-        return code, json.loads("\n".join(lines))
-
-    return called
+    return in_json(run)
 
 
 # ---------------------------------------------------------------- status
@@ -112,7 +89,7 @@ def test_a_root_goes_by_what_it_takes(run, tmp_path):
     (tmp_path / "flows.py").write_text(PROGRAM.partition("if __name__")[0] + "clean(load('data/0.csv'))\nalone(1)\n")
     (tmp_path / "data").mkdir()
     (tmp_path / "data/0.csv").write_text("1 2")
-    rerun(tmp_path)
+    Project(tmp_path).run("flows.py")
     (tmp_path / "data/0.csv").write_text("3 4")
     code, lines, _ = run(tmp_path, "status", "--root", "clean")
     assert code == 1
@@ -147,7 +124,7 @@ def test_a_call_counts_once_for_a_cause(run, tmp_path):
     )
     (tmp_path / "flows.py").write_text(program)
     (tmp_path / "x").write_text("1")
-    rerun(tmp_path)
+    Project(tmp_path).run("flows.py")
     (tmp_path / "x").write_text("2")
     assert run(tmp_path, "status")[1][1] == "cause  file x changed: 2 calls and 1 above"
 
@@ -227,7 +204,7 @@ def test_only_what_is_asked_for_is_imported(run, own, command):
     (own / "other.py").write_text(
         "from cachepy import cache_file\n@cache_file('.cachepy')\ndef far(x):\n    return x\nfar(1)\n"
     )
-    rerun(own, "other.py")
+    Project(own).run("other.py")
     (own / "other.py").unlink()
     assert run(own, *command, "alone", "--import")[0] == 0
     code, _, err = run(own, *command, "far", "--import")

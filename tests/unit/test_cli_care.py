@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from cli_project import build, rerun
+from cli_project import build, build_stale, commands, in_json
 
-from cachepy.cli import main
 from cachepy.disk.entryfile import MAGIC
+from tests.programs import Project
 
 
 @pytest.fixture(scope="module")
@@ -23,10 +21,7 @@ def fresh(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def stale(tmp_path_factory):
-    """One file changed."""
-    folder = build(tmp_path_factory.mktemp("cli") / "stale")
-    (folder / "data/3.csv").write_text("9 9")
-    return folder
+    return build_stale(tmp_path_factory.mktemp("cli") / "stale")
 
 
 @pytest.fixture
@@ -37,32 +32,12 @@ def own(tmp_path):
 
 @pytest.fixture
 def run(monkeypatch, capsys):
-    """Run a command in a folder: exit code, lines on stdout, text on stderr."""
-    monkeypatch.delenv("CACHEPY_DIR", raising=False)
-    before = dict(sys.modules)
-
-    def called(folder, *args):
-        monkeypatch.chdir(folder)
-        monkeypatch.setenv("HOME", str(folder))  # above it, no folder is looked into
-        with pytest.raises(SystemExit) as ended:
-            main(args)
-        out, err = capsys.readouterr()
-        return ended.value.code, out.splitlines(), err
-
-    yield called
-    for name in sys.modules.keys() - before.keys() & {"flows", "leaving", "failing"}:
-        del sys.modules[name]
+    yield from commands(monkeypatch, capsys)
 
 
 @pytest.fixture
 def ask(run):
-    """Run a command with --json: exit code and document."""
-
-    def called(folder, *args):
-        code, lines, _ = run(folder, *args, "--json")
-        return code, json.loads("\n".join(lines))
-
-    return called
+    return in_json(run)
 
 
 # ---------------------------------------------------------------- ls, stats, show
@@ -96,7 +71,7 @@ def test_ls_names_the_call_that_wrote_a_file(run, ask, own):
         "    out.write_text(data.read_text())\n    track_file(out)\n"
         "write(1, Path('data/1.csv'))\nwrite(2, Path('data/2.csv'))\n"
     )
-    rerun(own)
+    Project(own).run("flows.py")
     for args in (("out/1.csv",), ("--output", "out/1.csv"), ("write", "--output", str(own / "out/1.csv"))):
         assert [line.split("  ")[-1] for line in run(own, "ls", *args)[1]] == ["write(1, 1.csv)"]
     assert len(run(own, "ls", "--output", "out")[1]) == 2
@@ -154,7 +129,7 @@ def test_a_long_value_is_cut(run, tmp_path):
     (tmp_path / "flows.py").write_text(
         "from cachepy import cache_file\n@cache_file('.cachepy')\ndef big(x):\n    return ['y' * x] * 9999\nbig(999)\n"
     )
-    rerun(tmp_path)
+    Project(tmp_path).run("flows.py")
     code, lines, _ = run(tmp_path, "show", "big", "--value")
     assert code == 0
     assert 1000 < len(lines[-1]) < 10_000
@@ -259,7 +234,7 @@ def test_forget(run, ask, own):
     assert len((own / ".cachepy" / "graph.pkl").read_bytes()) < len(before)
     assert "no calls recorded" in run(own, "status")[1][0]
     assert "forgotten" not in run(own, "prune", "--forget", "--yes")[2]
-    rerun(own)
+    Project(own).run("flows.py")
     code, doc = ask(own, "prune", "--forget", "--older-than", "0", "--yes")
     assert (code, len(doc["deleted"]), len(doc["forgotten"])) == (0, 10, 10)
     assert ask(own, "status")[1]["counts"]["calls"] == 0
@@ -309,7 +284,7 @@ def test_verify_runs_again(ask, own):
         "@cache_file('.cachepy')\ndef chance(x):\n    return os.urandom(8)\n"
         "if __name__ == '__main__':\n    chance(1)\n"
     )
-    rerun(own)
+    Project(own).run("flows.py")
     code, doc = ask(own, "verify", "--rerun", "50")
     assert code == 1
     assert [d["label"] for d in doc["differing"]] == ["chance(1)"]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
-from cli_project import build, rerun
+from cli_project import build, build_stale, commands, in_json
 
-from cachepy.cli import main
+from tests.programs import Project
 
 CRATE = ("--name", "Rain", "--description", "Daily means", "--license", "https://spdx.org/licenses/CC-BY-4.0")
 
@@ -22,10 +21,7 @@ def fresh(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def stale(tmp_path_factory):
-    """One file changed."""
-    folder = build(tmp_path_factory.mktemp("cli") / "stale")
-    (folder / "data/3.csv").write_text("9 9")
-    return folder
+    return build_stale(tmp_path_factory.mktemp("cli") / "stale")
 
 
 @pytest.fixture
@@ -36,32 +32,12 @@ def own(tmp_path):
 
 @pytest.fixture
 def run(monkeypatch, capsys):
-    """Run a command in a folder: exit code, lines on stdout, text on stderr."""
-    monkeypatch.delenv("CACHEPY_DIR", raising=False)
-    before = dict(sys.modules)
-
-    def called(folder, *args):
-        monkeypatch.chdir(folder)
-        monkeypatch.setenv("HOME", str(folder))  # above it, no folder is looked into
-        with pytest.raises(SystemExit) as ended:
-            main(args)
-        out, err = capsys.readouterr()
-        return ended.value.code, out.splitlines(), err
-
-    yield called
-    for name in sys.modules.keys() - before.keys() & {"flows", "leaving", "failing"}:
-        del sys.modules[name]
+    yield from commands(monkeypatch, capsys)
 
 
 @pytest.fixture
 def ask(run):
-    """Run a command with --json: exit code and document."""
-
-    def called(folder, *args):
-        code, lines, _ = run(folder, *args, "--json")
-        return code, json.loads("\n".join(lines))
-
-    return called
+    return in_json(run)
 
 
 # ---------------------------------------------------------------- graph and export
@@ -91,7 +67,7 @@ def test_a_shared_subtree_is_unfolded_once(run, tmp_path):
         "@cached\ndef one(i):\n    return i\n@cached\ndef two(i):\n    return one(i)\n"
         "@cached\ndef a():\n    return two(1)\n@cached\ndef b():\n    return two(1)\na(), b()\n"
     )
-    rerun(tmp_path)
+    Project(tmp_path).run("flows.py")
     assert run(tmp_path, "graph")[1] == ["✓ a()", "└─ ✓ two(1)", "   └─ ✓ one(1)", "✓ b()", "└─ ✓ two(1)  (above)"]
 
 
@@ -99,7 +75,7 @@ def test_a_deep_tree_is_a_tree(run, tmp_path):
     (tmp_path / "flows.py").write_text(
         "from cachepy import cache_file\n@cache_file('.cachepy')\ndef down(n):\n    return n and down(n - 1)\ndown(60)\n"
     )
-    rerun(tmp_path)
+    Project(tmp_path).run("flows.py")
     assert run(tmp_path, "graph", "--by", "function")[1] == ["✓ flows.down  61 calls"]
     _, lines, _ = run(tmp_path, "graph")
     assert len(lines) == 61
@@ -112,7 +88,7 @@ def test_the_tree_folds_many_calls(run, ask, tmp_path):
         "@cached\ndef one(i):\n    return i\n"
         "@cached\ndef many(n):\n    return [one(i) for i in range(n)]\nmany(30)\n"
     )
-    rerun(tmp_path)
+    Project(tmp_path).run("flows.py")
     _, lines, _ = run(tmp_path, "graph")
     assert len(lines) == 12
     assert lines[-1] == "└─ … 20 more: 20 fresh (--all shows them)"
@@ -153,7 +129,7 @@ def test_the_tree_by_file(run, ask, own):
         "@cached\ndef write(data):\n    Path('o.csv').write_text(data.read_text())\n    track_file(Path('o.csv'))\n"
         "write(Path('data/1.csv'))\n"
     )
-    rerun(own, "more.py")
+    Project(own).run("more.py")
     (own / "data/1.csv").write_text("7")
     (own / "data/2.csv").unlink()
     lines = run(own, "graph", "--by", "file")[1]
@@ -176,7 +152,7 @@ def test_functions_that_call_each_other_are_shown(run, tmp_path):
         "@cached\ndef even(n):\n    return n == 0 or odd(n - 1)\n@cached\ndef odd(n):\n    return n != 0 and even(n - 1)\n"
         "even(4)\n"
     )
-    rerun(tmp_path)
+    Project(tmp_path).run("flows.py")
     assert run(tmp_path, "graph", "--by", "function")[1] == [
         "✓ flows.even  3 calls", "└─ ✓ flows.odd  2 calls", "   └─ ✓ flows.even  3 calls  (above)",
         "✓ flows.odd  2 calls  (above)",

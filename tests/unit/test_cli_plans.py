@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import sys
 
 import pytest
-from cli_project import build, rerun, tree
+from cli_project import build, build_stale, commands, in_json, tree
 
-from cachepy.cli import main
 from cachepy.disk import journal
+from tests.programs import Project
 
 
 @pytest.fixture(scope="module")
@@ -21,10 +19,7 @@ def fresh(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def stale(tmp_path_factory):
-    """One file changed."""
-    folder = build(tmp_path_factory.mktemp("cli") / "stale")
-    (folder / "data/3.csv").write_text("9 9")
-    return folder
+    return build_stale(tmp_path_factory.mktemp("cli") / "stale")
 
 
 @pytest.fixture
@@ -35,32 +30,12 @@ def own(tmp_path):
 
 @pytest.fixture
 def run(monkeypatch, capsys):
-    """Run a command in a folder: exit code, lines on stdout, text on stderr."""
-    monkeypatch.delenv("CACHEPY_DIR", raising=False)
-    before = dict(sys.modules)
-
-    def called(folder, *args):
-        monkeypatch.chdir(folder)
-        monkeypatch.setenv("HOME", str(folder))  # above it, no folder is looked into
-        with pytest.raises(SystemExit) as ended:
-            main(args)
-        out, err = capsys.readouterr()
-        return ended.value.code, out.splitlines(), err
-
-    yield called
-    for name in sys.modules.keys() - before.keys() & {"flows", "leaving", "failing"}:
-        del sys.modules[name]
+    yield from commands(monkeypatch, capsys)
 
 
 @pytest.fixture
 def ask(run):
-    """Run a command with --json: exit code and document."""
-
-    def called(folder, *args):
-        code, lines, _ = run(folder, *args, "--json")
-        return code, json.loads("\n".join(lines))
-
-    return called
+    return in_json(run)
 
 
 # ---------------------------------------------------------------- explain
@@ -204,7 +179,7 @@ def test_refresh_says_where_a_call_of_another_folder_runs(run, tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "flows.py").write_text(source)
         (tmp_path / name / f"{name}.py").write_text(f"import flows\nflows.f({ord(name[0])})\n")
-        rerun(tmp_path / name, f"{name}.py")
+        Project(tmp_path / name).run(f"{name}.py")
         (tmp_path / name / "flows.py").write_text(source.replace("x + 1", "x + 2"))
     code, lines, _ = run(tmp_path / "one", "refresh", "--cache-dir", "../cache", "-y")
     assert code == 1
@@ -226,7 +201,7 @@ def test_what_a_refresh_prints_is_no_data(ask, own):
 
 def test_the_log_has_every_run_the_newest_first(run, ask, own):
     (own / "data/3.csv").write_text("9 9")
-    rerun(own)
+    Project(own).run("flows.py")
     code, doc = ask(own, "log")
     times = [each["created"] for each in doc["runs"]]
     assert (code, len(times), times) == (0, 13, sorted(times, reverse=True))
@@ -265,7 +240,7 @@ def test_the_log_tells_what_left_no_result(run, ask, own):
         "from cachepy import cache_file\n@cache_file('.cachepy')\ndef boom(x):\n    raise ValueError(x)\n"
         "try:\n    boom(2)\nexcept ValueError:\n    pass\n"
     )
-    rerun(own)
+    Project(own).run("flows.py")
     next(own.glob(".cachepy/entries/*/alone-*.entry")).unlink()
     assert run(own, "log", "boom")[1][0].split()[1:3] == ["-", "no"]
     states = {each["fname"]: each["state"] for each in ask(own, "log")[1]["runs"]}

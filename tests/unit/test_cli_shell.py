@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.programs import Project
+
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
 from pathlib import Path
@@ -48,7 +50,7 @@ def stale(tmp_path_factory):
     for i in range(40):
         (folder / f"data/{i}.csv").write_text(str(i))
     (folder / "flows.py").write_text(PROGRAM, encoding="utf-8")
-    subprocess.run([sys.executable, "-B", "flows.py"], cwd=folder, env=environment(), check=True)
+    Project(folder).run("flows.py")
     (folder / "data/3.csv").write_text("9")
     return folder
 
@@ -153,7 +155,7 @@ def test_a_diff_is_coloured(tmp_path):
     (tmp_path / "data").mkdir()
     path = tmp_path / "flows.py"
     path.write_text("from cachepy import cache_file\n@cache_file('.cachepy')\ndef f(x):\n    return x + 1\nf(1)\n")
-    subprocess.run([sys.executable, "-B", "flows.py"], cwd=tmp_path, env=environment(), check=True)
+    Project(tmp_path).run("flows.py")
     path.write_text(path.read_text().replace("x + 1", "x + 2").replace("f(1)\n", ""))
     code, text = on_terminal(tmp_path, "explain", "f", "--import")
     assert code == 1
@@ -182,7 +184,7 @@ def test_names_cannot_drive_the_terminal(tmp_path):
         "from pathlib import Path\nfrom cachepy import cache_file\n@cache_file('.cachepy')\n"
         "def f(path):\n    return 1\np = Path('a\\x1b[31mb\\nc.txt')\np.write_text('x')\nf(p)\n"
     )
-    subprocess.run([sys.executable, "-B", "flows.py"], cwd=tmp_path, env=environment(), check=True)
+    Project(tmp_path).run("flows.py")
     next(tmp_path.glob("a*")).write_text("y")
     for command in (("status",), ("ls",), ("explain", "f"), ("show", "f"), ("graph",), ("plan",)):
         out = run(tmp_path, *command).stdout
@@ -324,7 +326,7 @@ def test_what_an_import_starts_is_no_data(tmp_path):
         "@cache_file('.cachepy')\ndef f(x):\n    return x + LEVEL\nf(1)\n"
         "print('printed')\nos.system('echo started')\n"
     )
-    subprocess.run([sys.executable, "-B", "flows.py"], cwd=tmp_path, env=environment(), check=True, stdout=-1)
+    Project(tmp_path).run("flows.py")
     path = tmp_path / "flows.py"
     path.write_text(path.read_text().replace("level(1)", "level(2)"))
     done = run(tmp_path, "status", "--import")

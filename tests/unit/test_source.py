@@ -6,7 +6,6 @@ import importlib
 import linecache
 import os
 import random
-import subprocess
 import sys
 import textwrap
 import zlib
@@ -24,6 +23,7 @@ from cachepy.reach.source import CUT, FUNCTION_LIMIT, RECORD_LIMIT, Sources, cod
 from cachepy.rows import wire
 from cachepy.session import Session, use_session
 from cachepy.values.label import label_of, text_of
+from tests.programs import Project
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -493,11 +493,9 @@ def test_explain_names_function_line_and_change(project):
         f(1) if len(sys.argv) > 1 else print(*((str(r), r.diff) for r in f.explain(1).reasons), sep=os.linesep)
         """
     project.write(main=main.format(root=str(ROOT)), k="def h(x):\n    return x + 1\n")
-    command = [sys.executable, "main.py"]
-    subprocess.run([*command, "run"], cwd=project.root, check=True)
+    Project(project.root).run("main.py", "run")
     project.write(k="# new\ndef h(x):\n    return x + 2\n")
-    done = subprocess.run(command, cwd=project.root, check=True, capture_output=True, text=True)
-    assert done.stdout.splitlines() == [
+    assert Project(project.root).run("main.py").lines == [
         repr(("code of k:h changed (k.py:2)", " def h(x):\n-    return x + 1\n+    return x + 2"))
     ]
 
@@ -516,11 +514,10 @@ def test_hit_does_not_import_what_only_reasons_need(project):
         print(*sorted({{"ast", "zlib", "difflib", "linecache"}} & set(sys.modules)))
         """
     project.write(main=code.format(root=str(ROOT)))
-    command = [sys.executable, "-c", "import sys; print(*{'ast', 'zlib', 'difflib', 'linecache'} & set(sys.modules))"]
-    before = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    run = [sys.executable, "main.py"]
-    subprocess.run(run, cwd=project.root, check=True, capture_output=True)
-    hit = subprocess.run(run, cwd=project.root, check=True, capture_output=True, text=True)
+    command = ["-c", "import sys; print(*{'ast', 'zlib', 'difflib', 'linecache'} & set(sys.modules))"]
+    before = Project(project.root).run(*command).stdout.split()
+    Project(project.root).run("main.py")
+    hit = Project(project.root).run("main.py")
     assert set(hit.stdout.split()) - set(before) <= {"zlib"}  # which reading an entry may need
 
 

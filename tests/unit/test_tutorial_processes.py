@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 import textwrap
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tutorial_module import ROOT, SHOW, Tutorial, by_name, by_named, fresh_session, names
+from tutorial_module import SHOW, Tutorial, by_name, by_named, fresh_session, names
 
 import cachepy
 from cachepy import cache_file, cache_tree_changed_files, cache_tree_nodes
+from tests.programs import Project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,9 +53,7 @@ def test_a_hit_in_a_new_process_shows_the_whole_pipeline(tutorial: Tutorial) -> 
 
 
 def test_a_script_and_its_import_share_the_cache(tutorial: Tutorial) -> None:
-    env = {**os.environ, **tutorial.env, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "counting.py"]
-    out = subprocess.run(command, cwd=tutorial.path, env=env, capture_output=True, text=True, check=True).stdout
+    out = Project(tutorial.path, **tutorial.env).run("counting.py").stdout
     assert json.loads(out) == {"a": 0.25, "b": 0.5, "c": 0.25}
     assert tutorial.ran() == ["pipeline", "load_counts", "normalize"]
     assert tutorial.python("print(json.dumps(counting.pipeline(Path('words.txt'))))") == json.loads(out)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
-import subprocess
 import sys
 import textwrap
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ import pytest
 
 import cachepy
 from cachepy import cache_tree_nodes
+from tests.programs import Project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,17 +106,8 @@ class Tutorial:
     def python(self, text: str, *, cwd: Path | None = None) -> Any:
         """Run a text in a new process with the module at hand; what it prints, read as JSON."""
         begin = "import json\nfrom pathlib import Path\nimport cachepy\nimport counting\n"
-        env = {**os.environ, **self.env, "PYTHONPATH": f"{ROOT}{os.pathsep}{self.path}"}
-        done = subprocess.run(
-            [sys.executable, "-W", "error", "-c", begin + textwrap.dedent(text)],
-            cwd=cwd or self.path,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        project = Project(cwd or self.path, **self.env, PYTHONPATH=f"{ROOT}{os.pathsep}{self.path}")
+        return project.run("-W", "error", "-c", begin + textwrap.dedent(text)).json()
 
 
 def by_name() -> dict[str, dict[str, Any]]:
