@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
-import sys
-import textwrap
-from pathlib import Path
 
 import pytest
 from distributed import Client
@@ -15,6 +11,7 @@ from distributed import Client
 from cachepy import UsageError, cache_tree_refresh, current_session
 from cachepy.core.hooks import chain
 from dask_plugin import connect
+from tests.programs import ROOT, Project
 
 PROGRAM = """
 import os, sys, time
@@ -80,15 +77,15 @@ if __name__ == "__main__":
 
 def test_on_the_workers_side_by_side(tmp_path):
     """Functions of ``__main__``, inputs too large to be kept, a result that is equal, a call that raises."""
-    (tmp_path / "program.py").write_text(textwrap.dedent(PROGRAM))
     log = tmp_path / "log"
-    paths = os.pathsep.join([str(Path(__file__).resolve().parents[2]), str(tmp_path)])
-    env = os.environ | {"REFRESH_CACHE": str(tmp_path / "cache"), "REFRESH_LOG": str(log), "PYTHONPATH": paths}
-    done = subprocess.run(
-        [sys.executable, "program.py", "x"], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=100, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    _, names, failed, stale, values, pid = done.stdout.splitlines()[-6:]
+    paths = os.pathsep.join([str(ROOT), str(tmp_path)])
+    project = Project(tmp_path, REFRESH_CACHE=str(tmp_path / "cache"), REFRESH_LOG=str(log), PYTHONPATH=paths)
+    project.write("program.py", PROGRAM)
+    with project:
+        process = project.start("program.py", "x")
+        out, err = process.communicate(timeout=100)  # a worker logs the traceback of the call that raises
+    assert process.returncode == 0, out + err
+    _, names, failed, stale, values, pid = out.splitlines()[-6:]
     assert names == str(sorted(["load"] * 3 + ["clean"] * 3 + ["report"]))
     assert failed == str([repr(ZeroDivisionError("division by zero"))])
     assert stale == "['fragile']", "all the rest is fresh"

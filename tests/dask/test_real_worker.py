@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import textwrap
 import time
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.programs import Project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,10 +82,8 @@ def cluster(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_script_on_a_worker_of_the_command_line(cluster: Path) -> None:
-    source = textwrap.dedent(SCRIPT)
-    for text, values in ((source, [6, 8]), (source.replace("FACTOR = 2", "FACTOR = 3"), [9, 12])):
-        (cluster / "main.py").write_text(text)
-        command = [sys.executable, "main.py"]
-        done = subprocess.run(command, cwd=cluster, capture_output=True, text=True, timeout=TIMEOUT, check=False)
-        told = done.stdout.splitlines()
-        assert told == [f"values {values[0]} {values[1]}", "keys True", f"hits {values} True"], done.stderr
+    project = Project(cluster)
+    for text, values in ((SCRIPT, [6, 8]), (SCRIPT.replace("FACTOR = 2", "FACTOR = 3"), [9, 12])):
+        project.write("main.py", text)
+        done = project.run("main.py", code=None, limit=TIMEOUT)
+        assert done.lines == [f"values {values[0]} {values[1]}", "keys True", f"hits {values} True"], done.stderr

@@ -316,14 +316,7 @@ print(body())
 
 def test_a_child_forked_while_a_thread_loads_what_tasks_are_told_through(tmp_path):
     """A pool's thread loads that as it pickles the first task, and the pool starts more children meanwhile."""
-    import subprocess
-    import sys
-    from pathlib import Path
 
-    import cachepy
 
     (tmp_path / "program.py").write_text(SLOW_LOAD)
-    env = {**os.environ, "PYTHONPATH": str(Path(cachepy.__file__).parents[1])}
-    command = [sys.executable, "-W", "ignore", "program.py"]
-    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
-    assert done.stdout == "ended\n", done.stderr
+    assert Project(tmp_path).run("-W", "ignore", "program.py", limit=60).stdout == "ended\n"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import functools
 import signal
-import subprocess
-import sys
 import types
 from unittest import mock
 
 import pytest
 
 from cachepy import Session, UsageError, cache_file, use_session
+from tests.programs import Project
 
 
 @pytest.fixture(autouse=True)
@@ -161,10 +160,7 @@ assert value == 7 and seen and set(seen) <= {1, 2, 3}, (value, seen)
 
 @pytest.mark.parametrize("every", [7, 41, 301])
 def test_a_cached_call_in_the_midst_of_the_first_miss(tmp_path, every):
-    done = subprocess.run(
-        [sys.executable, "-c", HANDLER, str(tmp_path), str(every)], capture_output=True, text=True, timeout=120, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+    Project(tmp_path).run("-c", HANDLER, tmp_path, every).silent()
 
 
 def test_two_calls_of_one_key_under_trio(tmp_path):

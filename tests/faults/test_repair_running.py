@@ -29,6 +29,7 @@ from cachepy.session import Session, use_session
 from cachepy.store import Store
 from cachepy.upkeep import examine, rewrite
 from cachepy.upkeep.aside import Aside
+from tests.programs import Project
 
 REPO = Path(__file__).parents[2]
 LATE = {"id": "late:" + "1" * 32, "fname": "late", "hash": "1" * 32, "outfile": None, "run": "9" * 32}
@@ -100,12 +101,9 @@ def test_a_directory_that_may_only_be_read():
         for path in [folder, *folder.rglob("*")]:
             path.chmod(0o755 if path.is_dir() else 0o644)
         before = listing(root)
-        command = [sys.executable, str(folder / "main.py")]
-        env = {**os.environ, "PYTHONPATH": str(REPO)}
-        out = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+        out = Project(folder).run("main.py")
         assert listing(root) == before
-    assert out.returncode == 0, out.stderr
-    first, second = out.stdout.splitlines()
+    first, second = out.lines
     assert first.endswith("True")
     assert second.startswith(f"cannot repair the cache at {root}: Permission denied")
 
@@ -297,11 +295,8 @@ def test_writers_lose_nothing(program, root, tmp_path):
     event = read_events(str(path))[0][0]
     text = WRITER.replace("PATH", repr(str(path))).replace("STOP", repr(str(tmp_path / "stop")))
     text = text.replace("EVENT", repr(event.wire()))
-    env = {**os.environ, "PYTHONPATH": str(REPO)}
-    writers = [
-        subprocess.Popen([sys.executable, "-c", text, str(n)], env=env, stdout=subprocess.PIPE, text=True)
-        for n in range(3)
-    ]
+    project = Project(tmp_path)
+    writers = [project.start("-c", text, n) for n in range(3)]
     try:
         for _ in range(12):
             with path.open("r+b") as file:  # the first record is the oldest, and comes back from its entry
@@ -311,7 +306,7 @@ def test_writers_lose_nothing(program, root, tmp_path):
             time.sleep(0.02)
     finally:
         (tmp_path / "stop").write_text("")
-        counts = [int(w.communicate(timeout=60)[0]) for w in writers]
+        counts = [int(project.finish(w, limit=60).stdout) for w in writers]
     assert min(counts) > 0
     cache_repair(root)
     ids = {e.id for e in read_events(str(path))[0]}
@@ -334,11 +329,9 @@ def test_beside_running_calls(program, root, tmp_path):
         n += 1
     print(n)
     """
-    (tmp_path / "work.py").write_text(textwrap.dedent(script))
-    env = {**os.environ, "PYTHONPATH": str(REPO)}
-    command = [sys.executable, "-W", "error", str(tmp_path / "work.py")]
-    pipe = subprocess.PIPE
-    workers = [subprocess.Popen([*command, str(i)], env=env, stdout=pipe, stderr=pipe, text=True) for i in range(2)]
+    project = Project(tmp_path)
+    project.write("work.py", script)
+    workers = [project.start("-W", "error", "work.py", i) for i in range(2)]
     try:
         for _ in range(8):
             with (root / "graph.pkl").open("ab") as file:
@@ -347,9 +340,8 @@ def test_beside_running_calls(program, root, tmp_path):
             assert done.rebuilt and len(done.moved) == 1, str(done)
     finally:
         (tmp_path / "stop").write_text("")
-        outcomes = [w.communicate(timeout=60) for w in workers]
-    assert [err for _, err in outcomes] == ["", ""]
-    total = sum(int(out) for out, _ in outcomes)
+        outcomes = [project.finish(w, limit=60) for w in workers]
+    total = sum(int(outcome.silent()) for outcome in outcomes)
     nodes = [n for n in graph(root).values() if n["fname"] == "work"]
     assert len(nodes) == total
     assert cache_verify(root).is_good

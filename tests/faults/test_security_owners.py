@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 import stat
-import subprocess
-import sys
 import tempfile
 import textwrap
 import warnings
@@ -42,6 +40,7 @@ from cachepy.disk.entryfile import EntryFile
 from cachepy.disk.meta import rows_of
 from cachepy.disk.trust import SEAL
 from cachepy.rows import wire
+from tests.programs import Project
 
 ROOT = Path(cachepy.__file__).parents[1]
 as_root = pytest.mark.root  # to give files to others one has to be root
@@ -354,11 +353,8 @@ def users(text, limit=120):
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder, "users.py")
         program.write_text(textwrap.dedent(USERS) + textwrap.dedent(text))
-        env = {k: v for k, v in os.environ.items() if not k.startswith("CACHEPY")} | {"PYTHONPATH": str(ROOT)}
-        done = subprocess.run(
-            [sys.executable, program], env=env, cwd=folder, capture_output=True, text=True, timeout=limit
-        )
-        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+        with Project(Path(folder)) as project:
+            project.run(program, limit=limit)
 
 
 @as_root

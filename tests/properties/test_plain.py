@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import subprocess
-import sys
 from collections import OrderedDict
 
 import pytest
@@ -12,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cachepy.rows.plain import NotPlainError, loads
+from tests.programs import Project
 
 LEAVES = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=300) | st.binary(max_size=300)
@@ -94,8 +93,5 @@ print(f(1) is not f(1))
 
 def test_hits_of_plain_values_need_no_pickle_and_others_load_it(tmp_path):
     (tmp_path / "program.py").write_text(PROGRAM)
-    first, second = (
-        subprocess.run([sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-        for _ in range(2)
-    )
+    first, second = (Project(tmp_path).run("program.py").stdout for _ in range(2))
     assert first == second == "{'a': [1, 2.5, None, b'c', ('é',)]} {1, 2} True\nTrue\n"

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 from cachepy import Session, cache_file, use_session
+from tests.programs import Project
 
 SCRIPT = """
 import functools, pickle, sys
@@ -79,10 +76,8 @@ READER = "import pickle, sys; print([call.key(1) for call in pickle.load(open(sy
 def _keys(tmp_path, source, seed):
     script = tmp_path / "script.py"
     script.write_text(source)
-    command = [sys.executable, "-c", source] if source is READER else [sys.executable, str(script)]
-    env = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONDONTWRITEBYTECODE": "1"}
-    args = [str(tmp_path / "cache"), str(tmp_path / "calls.pkl")]
-    done = subprocess.run([*command, *args], capture_output=True, text=True, env=env, check=True, cwd=tmp_path)
+    command = ["-c", source] if source is READER else [script]
+    done = Project(tmp_path).run(*command, tmp_path / "cache", tmp_path / "calls.pkl", PYTHONHASHSEED=seed)
     return done.stdout.partition("]")[0].strip("[]").split(", ")
 
 

@@ -7,7 +7,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from cachepy.recording.compact import compact, needed
 from cachepy.recording.table import FORMAT, Reading, Table
 from cachepy.rows.packed import pack, times
 from cachepy.store import Store
+from tests.programs import Project
 
 ROOT = Path(__file__).parents[2]
 FLOOR = 20_000
@@ -109,15 +109,13 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
-def start(name: str, turns: int, floor: int = FLOOR) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "program.py", name, str(floor), str(turns)]
-    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE)
+def start(name: str, turns: int, floor: int = FLOOR) -> subprocess.Popen[str]:
+    return Project(Path()).start("program.py", name, floor, turns)
 
 
 def run(*args: object, **more: object) -> None:
     process = start(*args, **more)  # type: ignore[arg-type]
-    assert process.communicate()[1] == b""
-    assert process.returncode == 0
+    assert Project(Path()).finish(process).stderr == ""
 
 
 def nodes() -> dict[str, tuple[list[str], list[str]]]:
@@ -141,7 +139,7 @@ def test_reruns_do_not_make_the_file_grow(place):
 def test_nothing_is_lost_beside_writers(place):
     writers = [start(name, 120, floor=4000) for name in ("a", "b", "c")]
     for each in writers:
-        assert each.communicate()[1] == b""
+        assert Project(Path()).finish(each).stderr == ""
     data = Path("cache/graph.pkl").read_bytes()  # before anybody may put back what is missing
     whole, expected = nodes(), 12 * 3
     texts = [i for i, (callers, _) in whole.items() if i.startswith("leaf:") and not callers]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import subprocess
-import sys
 import threading
 from typing import NamedTuple
 
@@ -20,6 +18,7 @@ from cachepy.disk.payload import pack
 from cachepy.disk.trust import SEAL, Trust
 from cachepy.errors import EntryError, OtherFormatError, UntrustedEntryError
 from cachepy.rows import wire
+from tests.programs import Project
 
 META = b"what the store says of a call"
 
@@ -310,12 +309,9 @@ if __name__ == "__main__":
 @pytest.mark.parametrize("local", [[], ["local"]], ids=["plain", "with a lambda"])
 def test_classes_and_functions_of_main(tmp_path, local):
     (tmp_path / "script.py").write_text(SCRIPT)
-    env = {**os.environ, "PYTHONPATH": os.getcwd()}
 
     def run(*command):
-        return subprocess.run(
-            [sys.executable, *command], capture_output=True, text=True, check=True, cwd=tmp_path, env=env
-        ).stdout.split()
+        return Project(tmp_path).run(*command).stdout.split()
 
     for how in ("write", "read"):
         assert run("script.py", how, "x", *local) == ["1", "2", "4", "True", "[2]" if local else "[]"]
@@ -339,11 +335,7 @@ found = load_value(pack([old, f]).pickle)
 print(found[0](), found[1](), found[1] is f)
 """
     (tmp_path / "script.py").write_text(script)
-    env = {**os.environ, "PYTHONPATH": os.getcwd()}
-    out = subprocess.run(
-        [sys.executable, "script.py"], capture_output=True, text=True, check=True, cwd=tmp_path, env=env
-    )
-    assert out.stdout.split() == ["1", "2", "True"]
+    assert Project(tmp_path).run("script.py").stdout.split() == ["1", "2", "True"]
 
 
 def test_what_cannot_be_pickled():

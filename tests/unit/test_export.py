@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import pytest
 from export_cases import nasty, node, pipeline, shuffled
 
 from cachepy.export import clean_text, to_dot, to_json, to_mermaid, to_networkx
+from tests.programs import ROOT, Project
 
 # ---------------------------------------------------------------- all forms
 
@@ -57,7 +56,7 @@ def test_an_edge_known_at_one_end_only_is_drawn() -> None:
 
 def test_import_does_not_load_networkx() -> None:
     code = "import sys, cachepy.export; sys.exit('networkx' in sys.modules or 'matplotlib' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    Project(ROOT).run("-c", code)
 
 
 def test_states_are_told_by_colour_and_by_word() -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import gc
 import os
-import subprocess
-import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from cachepy import graph
 from cachepy.graph import Graph
+from tests.programs import Project
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
 
@@ -27,8 +27,7 @@ print(len(seen) - before)
 
 
 def test_a_graph_registers_nothing_of_its_own():
-    done = subprocess.run([sys.executable, "-c", COUNTING], capture_output=True, text=True, check=True)
-    assert done.stdout == "0\n"
+    assert Project(Path()).run("-c", COUNTING).stdout == "0\n"
 
 
 def test_graphs_that_are_gone_are_known_no_more():

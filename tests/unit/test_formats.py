@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 import json
 import shutil
-import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -28,6 +27,7 @@ from cachepy.reach.source import loaded
 from cachepy.recording.table import HEADER
 from cachepy.rows import wire
 from cachepy.session import Session, use_session
+from tests.programs import ROOT, Project
 
 FORMATS = Path(__file__).parents[1] / "data" / "formats"
 RELEASED = sorted(each.name for each in FORMATS.iterdir() if each.is_dir())
@@ -47,15 +47,14 @@ def folder(tmp_path, monkeypatch):
 
 def run(place):
     """Run the program; what it warned of."""
-    done = subprocess.run([sys.executable, "flow.py"], cwd=place, capture_output=True, text=True, check=True)
+    done = Project(place).run("flow.py")
     return [line for line in done.stderr.splitlines() if "Warning: " in line]
 
 
 def ask(place, *words):
     """A command; its exit code and its document."""
-    args = [sys.executable, "-m", "cachepy", *words, "--json", "--cache-dir", str(place / "cache")]
-    done = subprocess.run(args, capture_output=True, text=True, check=False)
-    return done.returncode, json.loads(done.stdout)
+    done = Project(ROOT).cachepy(*words, "--json", "--cache-dir", place / "cache")
+    return done.returncode, done.json()
 
 
 def only(place, pattern):

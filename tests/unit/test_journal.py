@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import pickle
-import subprocess
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from opened import opened_below
@@ -17,6 +16,7 @@ from cachepy.disk import journal
 from cachepy.disk.journal import MARK, Journal, frame, is_dep, is_event, read
 from cachepy.errors import GraphFileError
 from cachepy.model import CALL, FILE, Dep, Event, Trace
+from tests.programs import Project
 
 RECORDS = [("a", 1), {"b": (None, 2.5)}, "c" * 1000, ["d"], MARK * 3]
 
@@ -100,9 +100,9 @@ for i in range(300):
 
 
 def test_processes_lose_nothing_of_each_other(path):
-    writers = [subprocess.Popen([sys.executable, "-c", WRITER, path, name]) for name in "abc"]
-    for writer in writers:
-        assert writer.wait() == 0
+    project = Project(Path(path).parent)
+    for writer in [project.start("-c", WRITER, path, name) for name in "abc"]:
+        project.finish(writer)
     found, damaged = read(path)
     assert not damaged
     for name in "abc":

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
-import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+
+from tests.programs import Project
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -232,8 +232,7 @@ def test_what_is_no_change_of_a_session_is_none():
 
 
 def imported_by(statement: str) -> set[str]:
-    command = [sys.executable, "-X", "importtime", "-c", statement]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    done = Project(ROOT).run("-X", "importtime", "-c", statement)
     return set(re.findall(r"^import time:\s+\d+ \|\s+\d+ \|\s+(\S+)$", done.stderr, flags=re.MULTILINE))
 
 

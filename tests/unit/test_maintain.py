@@ -33,6 +33,7 @@ from cachepy.rows.packed import pack as packed
 from cachepy.session import Session, use_session
 from cachepy.store import Store
 from cachepy.upkeep import maintain
+from tests.programs import Project
 
 DAY = 86400
 
@@ -423,9 +424,8 @@ def test_calls_beside_a_prune_that_forgets(root, tmp_path):
         f"n = 0\nwhile not Path({str(tmp_path / 'stop')!r}).exists():\n    work(n, sys.argv[1])\n    n += 1\n    time.sleep(0.01)\n"
         "print(n)\n"
     )
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    command, pipe = [sys.executable, "-W", "error", str(script)], subprocess.PIPE
-    workers = [subprocess.Popen([*command, who], env=env, stdout=pipe, stderr=pipe, text=True) for who in "ab"]
+    project = Project(tmp_path)
+    workers = [project.start("-W", "error", script, who) for who in "ab"]
     try:
         for number in range(8):
             lost = put(root, 900 + number)
@@ -435,9 +435,8 @@ def test_calls_beside_a_prune_that_forgets(root, tmp_path):
             time.sleep(0.05)
     finally:
         (tmp_path / "stop").write_text("")
-        outcomes = [worker.communicate(timeout=60) for worker in workers]
-    assert [err for _, err in outcomes] == ["", ""]
-    counts = [int(out) for out, _ in outcomes]
+        outcomes = [project.finish(worker, limit=60) for worker in workers]
+    counts = [int(outcome.silent()) for outcome in outcomes]
     assert min(counts) > 0
     nodes = [node["fname"] for node in known(root).values()]
     assert nodes == ["work"] * sum(counts)

@@ -6,14 +6,14 @@ import asyncio
 import copy
 import inspect
 import pickle
-import subprocess
-import sys
 import textwrap
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.programs import Project
 
 ENDING = """
 def answers(asked, *args):
@@ -295,8 +295,7 @@ def test_the_questions_of_a_bound_method_are_about_its_object(name: str, tmp_pat
     (tmp_path / "job.py").write_text(head + program + ending)
     again = f"{head}{program}\nprint({asked}.is_cached({arguments}), {asked}.explain({arguments}))"
     for said in ("True True\n", "True fresh\n"):
-        done = subprocess.run([sys.executable, "job.py"], capture_output=True, text=True, cwd=tmp_path, check=False)
-        assert (done.stdout, done.stderr) == (said, "")
+        assert Project(tmp_path).run("job.py").silent() == said
         (tmp_path / "job.py").write_text(again)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-import subprocess
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from cachepy.forms import notebook
 from cachepy.forms.view import GraphView, NodeView, cache_tree_view
 from cachepy.model import Dep
 from cachepy.upkeep.check import Checked, Problem
+from tests.programs import ROOT, Project
 
 TAGS = {"div", "span", "strong", "code", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "img"}
 ATTRIBUTES = {"class", "style", "title", "alt", "src"}
@@ -270,9 +269,9 @@ def cachepy_node(name):
 
 def test_records_do_not_load_the_forms_until_they_are_shown():
     code = "import sys, cachepy.model, cachepy.asking.plan; sys.exit('cachepy.forms.notebook' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    Project(ROOT).run("-c", code)
 
 
 def test_without_a_notebook_nothing_is_set_up_for_figures():
     code = "import sys, cachepy.forms.notebook as n; n.show_figures(); sys.exit('matplotlib' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    Project(ROOT).run("-c", code)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import pytest
 from cachepy.reach.extensions import Loaded
 from cachepy.values.modules import Origins
 from cachepy.values.owners import PACKAGE, STDLIB, USER, Owners
+from tests.programs import Project
 
 SITE = "lib/python3.11/site-packages"
 
@@ -157,11 +157,7 @@ def test_an_extension_of_the_users_own(tmp_path: Path, built: list[bytes], name:
     for data, mode in zip((built[i] for i in (0, 0, 1, 1, 0)), ("", "required", "", "required", "required"), strict=True):
         (tmp_path / "fast.so.new").write_bytes(data)
         (tmp_path / "fast.so.new").rename(tmp_path / "fast.so")
-        variables = {**os.environ, "CACHEPY": mode} if mode else dict(os.environ)
-        command = [sys.executable, "m.py"]
-        done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=False)
-        assert done.stderr == ""
-        told.append(done.stdout.strip())
+        told.append(Project(tmp_path).run("m.py", CACHEPY=mode or None).silent().strip())
     assert told == ["1", "1", "2", "2", "1"]
 
 

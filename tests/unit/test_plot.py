@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
 import time
 import warnings
 from collections import Counter
@@ -26,6 +24,7 @@ from cachepy.drawing.layout import arrange
 from cachepy.drawing.scene import below, build, choose, direct_files
 from cachepy.errors import UsageValueError
 from cachepy.plot import draw
+from tests.programs import Project
 
 if TYPE_CHECKING:
     from matplotlib.transforms import Bbox, BboxBase
@@ -561,4 +560,4 @@ matplotlib.use("svg")
 cachepy.plot.draw({{}}, {{}}, {str(tmp_path)!r} + "/g.png")
 assert matplotlib.get_backend() == "svg"
 """
-    subprocess.run([sys.executable, "-c", code], check=True)
+    Project(tmp_path).run("-c", code)

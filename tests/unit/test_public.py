@@ -9,7 +9,6 @@ import importlib
 import inspect
 import pydoc
 import re
-import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -26,6 +25,7 @@ from cachepy import cache_file
 from cachepy.methods import QUESTIONS
 from cachepy.model import Record
 from cachepy.questions import Questions
+from tests.programs import Project
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [f"{module.__name__}.{name}" for module in (cachepy, dask_plugin) for name in module.__all__]
@@ -233,7 +233,7 @@ def test_names_and_homes_agree():
 
 
 def run(program: str) -> str:
-    return subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return Project(ROOT).run("-c", program).stdout
 
 
 def test_dir_shows_the_names_and_nothing_else():

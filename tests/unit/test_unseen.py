@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import textwrap
 
 import pytest
+
+from tests.programs import Project
 
 HEAD = """
 import functools, logging, queue, sqlite3, sys, threading, warnings, weakref, concurrent.futures, enum
@@ -40,10 +40,9 @@ if __name__ == "__main__":
 
 def heard(folder, source, returns, call="f", ignored="[]"):
     text = HEAD.format(source=textwrap.dedent(source), returns=returns, call=call, ignored=ignored)
-    (folder / "m.py").write_text(text)
-    done = subprocess.run([sys.executable, "m.py"], cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return eval(done.stdout)  # a list of texts
+    project = Project(folder)
+    project.write("m.py", text)
+    return eval(project.run("m.py").stdout)  # a list of texts
 
 
 PLACES = {
