@@ -60,7 +60,7 @@ def rows(calls):
 
 def events(calls, root):
     """The same as events of cachepy."""
-    from cachepy.model import CALL, CODE, FILE, Dep, Event, Trace
+    from cachepy.core.model import CALL, CODE, FILE, Dep, Event, Trace
 
     codes = {name: Dep(CODE, f"flow:{name}", digest) for name, digest in calls.codes.items()}
     results = {}

@@ -7,28 +7,14 @@ Names are loaded when they are first used: importing cachepy costs next to nothi
 
 from __future__ import annotations
 
-from cachepy import lazyparts
+from cachepy.core import lazyparts
 
 __version__ = "0.1.0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cachepy.api import (
-        cache_tree_changed_files,
-        cache_tree_files,
-        cache_tree_for_file,
-        cache_tree_load,
-        cache_tree_nodes,
-        cache_tree_reset,
-        cache_tree_save,
-        cache_tree_summary,
-        cache_tree_sync,
-    )
-    from cachepy.asking.plan import Plan, PlannedCall, cache_tree_plan
-    from cachepy.asking.refresh import Refreshed, cache_tree_refresh
-    from cachepy.asking.stale import cache_tree_stale
-    from cachepy.calls.carry import with_caller
     from cachepy.calls.config import load_config
+    from cachepy.calls.context import with_caller
     from cachepy.calls.options import cache_default_dir
     from cachepy.calls.state import current_session, use_session
     from cachepy.calls.track import track_file
@@ -52,8 +38,28 @@ if TYPE_CHECKING:
         UsageError,
         UsageValueError,
     )
-    from cachepy.forms.page import cache_tree_to_html
-    from cachepy.forms.show import (
+    from cachepy.maintain.check import Checked, Problem, cache_verify
+    from cachepy.maintain.prune import cache_info, cache_list, cache_prune, cache_stats
+    from cachepy.maintain.quarantine import Moved
+    from cachepy.maintain.repair import Repaired, cache_repair
+    from cachepy.maintain.rerun import Differing, Unable
+    from cachepy.session import Session
+    from cachepy.staleness.api import (
+        cache_tree_changed_files,
+        cache_tree_files,
+        cache_tree_for_file,
+        cache_tree_load,
+        cache_tree_nodes,
+        cache_tree_reset,
+        cache_tree_save,
+        cache_tree_summary,
+        cache_tree_sync,
+    )
+    from cachepy.staleness.plan import Plan, PlannedCall, cache_tree_plan
+    from cachepy.staleness.refresh import Refreshed, cache_tree_refresh
+    from cachepy.staleness.survey import cache_tree_stale
+    from cachepy.views.page import cache_tree_to_html
+    from cachepy.views.show import (
         cache_tree_to_dot,
         cache_tree_to_json,
         cache_tree_to_mermaid,
@@ -62,40 +68,34 @@ if TYPE_CHECKING:
         cache_tree_to_rocrate,
         plot_cache_graph,
     )
-    from cachepy.forms.view import GraphView, NodeView, cache_tree_view
-    from cachepy.session import Session
-    from cachepy.upkeep.aside import Moved
-    from cachepy.upkeep.check import Checked, Problem, cache_verify
-    from cachepy.upkeep.maintain import cache_info, cache_list, cache_prune, cache_stats
-    from cachepy.upkeep.repair import Repaired, cache_repair
-    from cachepy.upkeep.trial import Differing, Unable
+    from cachepy.views.view import GraphView, NodeView, cache_tree_view
 
 _HOMES = {
-    "api": "cache_tree_changed_files cache_tree_files cache_tree_for_file cache_tree_load cache_tree_nodes "
+    "staleness.api": "cache_tree_changed_files cache_tree_files cache_tree_for_file cache_tree_load cache_tree_nodes "
     "cache_tree_reset cache_tree_save cache_tree_summary cache_tree_sync",
-    "calls.carry": "with_caller",
-    "upkeep.aside": "Moved",
-    "upkeep.check": "Checked Problem cache_verify",
+    "calls.context": "with_caller",
+    "maintain.quarantine": "Moved",
+    "maintain.check": "Checked Problem cache_verify",
     "calls.config": "load_config",
     "calls.track": "track_file",
     "decorator": "cache_file",
     "errors": "AlteredResultWarning CachepyError CacheReadWarning CacheWarning CacheWriteWarning "
     "ChangedArgumentWarning ChangedGlobalWarning ChangedInputWarning CheapCallWarning GraphFileError "
     "NeverReusedWarning OpaqueGlobalWarning StuckCallWarning UncachedCallWarning UsageError UsageValueError",
-    "upkeep.maintain": "cache_info cache_list cache_prune cache_stats",
+    "maintain.prune": "cache_info cache_list cache_prune cache_stats",
     "core.reasons": "Reason Verdict",
     "calls.options": "cache_default_dir",
-    "forms.page": "cache_tree_to_html",
-    "asking.plan": "Plan PlannedCall cache_tree_plan",
-    "asking.refresh": "Refreshed cache_tree_refresh",
-    "upkeep.repair": "Repaired cache_repair",
-    "forms.show": "cache_tree_to_dot cache_tree_to_json cache_tree_to_mermaid cache_tree_to_networkx "
+    "views.page": "cache_tree_to_html",
+    "staleness.plan": "Plan PlannedCall cache_tree_plan",
+    "staleness.refresh": "Refreshed cache_tree_refresh",
+    "maintain.repair": "Repaired cache_repair",
+    "views.show": "cache_tree_to_dot cache_tree_to_json cache_tree_to_mermaid cache_tree_to_networkx "
     "cache_tree_to_prov cache_tree_to_rocrate plot_cache_graph",
-    "asking.stale": "cache_tree_stale",
+    "staleness.survey": "cache_tree_stale",
     "calls.state": "current_session use_session",
     "session": "Session",
-    "upkeep.trial": "Differing Unable",
-    "forms.view": "GraphView NodeView cache_tree_view",
+    "maintain.rerun": "Differing Unable",
+    "views.view": "GraphView NodeView cache_tree_view",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
@@ -176,12 +176,12 @@ __all__ = [  # noqa: RUF022 - in the order and the words of the pages in docs/re
 lazyparts.give(
     version=lambda: __version__,
     session=lazyparts.later("session", "Session"),
-    end=lazyparts.later("calls.endings", "end"),
-    cells=lazyparts.later("calls.endings", "watch_cells"),
-    record=lazyparts.later("forms.notebook", "bundle_of"),
-    answer=lazyparts.later("forms.tabled", "text_of"),
-    answer_html=lazyparts.later("forms.tabled", "html_of"),
-    function=lazyparts.later("forms.tabled", "function_bundle"),
+    end=lazyparts.later("calls.program_end", "end"),
+    cells=lazyparts.later("calls.program_end", "watch_cells"),
+    record=lazyparts.later("views.notebook", "bundle_of"),
+    answer=lazyparts.later("views.tabled", "text_of"),
+    answer_html=lazyparts.later("views.tabled", "html_of"),
+    function=lazyparts.later("views.tabled", "function_bundle"),
 )
 
 

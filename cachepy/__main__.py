@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cachepy.cli import main
+from cachepy.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -5,7 +5,7 @@ Loaded from a pickle they are what they were, so that a stored one is the same a
 
 from __future__ import annotations
 
-from cachepy import lazyparts
+from cachepy.core import lazyparts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

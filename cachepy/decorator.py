@@ -6,15 +6,15 @@ import os
 import sys
 from _collections_abc import Callable
 
+from cachepy.calls.engine import CachedCall
 from cachepy.calls.options import Options
+from cachepy.calls.program import program
 from cachepy.calls.state import current_session
 from cachepy.core.call import Hit
+from cachepy.core.lazyparts import is_making
 from cachepy.core.revision import MISSING
-from cachepy.engine import CachedCall
-from cachepy.lazyparts import is_making
-from cachepy.methods import HUNG_ON, Bound, join_class
-from cachepy.program import program
-from cachepy.questions import Questions, check_function
+from cachepy.methods import Questions, check_function
+from cachepy.values.bound_methods import HUNG_ON, Bound, join_class
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

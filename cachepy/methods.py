@@ -1,150 +1,189 @@
-"""Cached functions as methods: bound to an object, they answer their questions about that object.
-
-A bound method of Python's own hands every attribute on to its function, which cannot know the object.  So once a class
-is made, what stands in it are descriptors of our own; until then, and everywhere else, cached functions are plain
-functions, and so are ``Job.f`` and static methods.
-"""
+"""What can be asked of a cached function, and what can be one."""
 
 from __future__ import annotations
 
-import sys
+from cachepy.calls.import_refusal import refuse
+from cachepy.calls.program import note
+from cachepy.calls.state import current_session
+from cachepy.core import lazyparts
+from cachepy.core.kinds import CODES
+from cachepy.errors import UndigestableError, UsageError
+from cachepy.values.key import culprit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_FUNCTION = type(lambda: None)
-METHOD = type((lambda self: self).__get__(0))
-_OPTIMIZED = 1  # of code whose names are no mapping: that of a function
-_DEEP = 20  # frames between the body of a class and the decorator in it
-_MARK = "__cachepy__"
-PLACE = "__cachepy_methods__"
-QUESTIONS = "key", "is_cached", "explain", "clear"  # that hang on a cached function
-LOOKS = "_repr_mimebundle_"  # what IPython asks of an object, whatever its type shows
-HUNG_ON = (*QUESTIONS, LOOKS)  # none of it is the user's code
+    from cachepy.calls.engine import CachedCall
+    from cachepy.calls.request import Request
+    from cachepy.core.model import Event
+    from cachepy.core.reasons import Verdict
+
+_GENERATOR, _ASYNC_GENERATOR = 0x20, 0x200
 
 
-class Bound:
-    """What ``obj.f`` gives: a bound method, whose questions are about its object."""
+def check_function(fn: Any) -> None:
+    """Complain about what cannot be cached."""
+    code = fn.__code__ if type(fn) is type(check_function) else None
+    name = _name_of(fn)
+    if isinstance(fn, type):
+        raise UsageError(f"cache_file decorates functions, not the class {name}; decorate its methods")
+    if code is None:
+        raise UsageError(f"cache_file decorates functions written in Python, not {name}; wrap it in a def")
+    if code.co_flags & (_GENERATOR | _ASYNC_GENERATOR):
+        raise UsageError(
+            f"{name} is a generator function: its items exist only once and cannot be stored. "
+            f"Return a list instead, or cache the function that makes one item"
+        )
 
-    __slots__ = ("__func__", "__self__", "__weakref__")
 
-    def __init__(self, fn: Any, obj: Any) -> None:
-        self.__func__ = fn
-        self.__self__ = obj
+def _name_of(fn: Any) -> str:
+    try:
+        name = getattr(fn, "__qualname__", None)
+        return name if isinstance(name, str) else repr(fn)
+    except Exception:  # code of any class
+        return f"an object of {type(fn).__qualname__}"
 
-    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        return self.__func__(self.__self__, *args, **kwargs)
 
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self.__func__, name)
-        if name in QUESTIONS and _MARK in vars(self.__func__):
-            found = METHOD(found.__self__.clear_of if name == "clear" else found, self.__self__)
-        return found
+class Questions:
+    """What can be asked of a cached function: ``f.key``, ``f.is_cached``, ``f.explain``, ``f.clear``."""
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, METHOD):
-            return NotImplemented
-        return self.__self__ is other.__self__ and bool(self.__func__ == other.__func__)
+    def __init__(self, call: CachedCall) -> None:
+        self._call = call
 
-    def __hash__(self) -> int:
-        return hash(METHOD(self.__func__, self.__self__))
+    def key(self, *args: object, **kwargs: object) -> str:
+        """The digest that names the call with these arguments.
+
+        The same in every process and on every machine, and in the graph ``node["hash"]``; the id of a call is the
+        name of the function, a colon and this. Nothing runs.
+
+        Raises
+        ------
+        TypeError
+            If the arguments do not fit the function.
+        UsageError
+            If an argument cannot be digested; such a call runs without the cache.
+        """
+        return self._request(args, kwargs).hash
+
+    def is_cached(self, *args: object, **kwargs: object) -> bool:
+        """Whether the call with these arguments would be a hit now.
+
+        All that it depended on is looked at, as in a call; nothing runs. False for arguments that cannot be digested.
+
+        Raises
+        ------
+        TypeError
+            If the arguments do not fit the function.
+        """
+        try:
+            self._care_for(args, kwargs)
+            return self._call.explain(args, kwargs).state == "fresh"
+        except UndigestableError:
+            return False
+
+    def _care_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Whoever asks for a call may make it or not, as the answer is: it is one of the program's."""
+        request = self._call.request(args, kwargs)
+        note(request.session, request.id, request.store.root)
+
+    def explain(self, *args: object, **kwargs: object) -> Verdict:
+        """Why the call with these arguments would run, or not.
+
+        Nothing runs. The answer, a `cachepy.Verdict`, has ``state`` (``"fresh"``, ``"stale"`` or ``"missing"``) and
+        ``reasons``; ``print(f.explain(3))`` tells both in a sentence.
+
+        Raises
+        ------
+        TypeError
+            If the arguments do not fit the function.
+        UsageError
+            If an argument cannot be digested; such a call runs without the cache.
+        """
+        self._request(args, kwargs)
+        self._care_for(args, kwargs)
+        return self._call.explain(args, kwargs)
+
+    def clear(self, *args: object, **kwargs: object) -> int:
+        """Delete the stored results of the call with these arguments; without any, of all calls.
+
+        Returns how many calls were deleted. A function without parameters has one call at most.
+
+        Raises
+        ------
+        TypeError
+            If the arguments do not fit the function.
+        """
+        refuse(current_session(), f"{self._call.fname}.clear")
+        if args or kwargs:
+            return self._clear_one(args, kwargs)
+        return self._forget(_calls_of(self._call))
+
+    def clear_of(self, obj: object, /, *args: object, **kwargs: object) -> int:
+        """Delete the stored results of a method with these arguments; without any, of all its calls with this object.
+
+        Returns how many calls were deleted.
+
+        Raises
+        ------
+        TypeError
+            If the arguments do not fit the function.
+        """
+        if args or kwargs:
+            return self._clear_one((obj, *args), kwargs)
+        from cachepy.calls.flows import is_trivial
+
+        name, found = self._call.binder.names[:1], _calls_of(self._call)
+        if name != self._call.binder.signature.names[:1] or is_trivial(obj):  # the object does not say which call it is
+            return self._forget(found)
+        try:
+            digest = current_session().digester.digest(obj)
+        except UndigestableError:
+            return 0
+        return self._forget([each for each in found if each.args.get(name[0]) == digest])
+
+    def _forget(self, found: list[Event]) -> int:
+        store = current_session().store(self._call.options.root())
+        for each in found:
+            store.forget(each.id)
+        return len(found)
+
+    def _request(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Request:
+        call = self._call
+        try:
+            return call.request(args, kwargs)
+        except UndigestableError:
+            name = culprit(call.binder, call.binder.bind(*args, **kwargs), current_session().digester)
+            text = f"{call.fname} has no key for these arguments and would run without the cache: argument {name}"
+            raise UsageError(f"{text}. Leave it out with ignore_args=[...] if it does not matter") from None
+
+    def _clear_one(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+        try:
+            request = self._call.request(args, kwargs)
+        except UndigestableError:
+            return 0
+        is_stored = request.look() is not None
+        request.store.forget(request.id)  # also the sign of a run that did not end
+        return int(is_stored)
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """What a notebook shows of the function."""
+        bundle: dict[str, str] = lazyparts.get("function", self._call)
+        return bundle
 
     def __repr__(self) -> str:
-        return repr(METHOD(self.__func__, self.__self__))
+        return f"cached function {self._call.target.identity}"
 
-    def __reduce__(self) -> Any:
-        return METHOD(self.__func__, self.__self__).__reduce__()
-
-    @property  # type: ignore[misc]  # so that `inspect` and others take it for what it is
-    def __class__(self) -> Any:
-        return METHOD
-
-    @property
-    def __module__(self) -> Any:  # type: ignore[override]  # that of its function
-        return self.__func__.__module__
-
-    @property
-    def __doc__(self) -> Any:  # type: ignore[override]  # likewise
-        return self.__func__.__doc__
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Questions, (self._call,)
 
 
-class Method:
-    """A cached function in a class."""
+def _calls_of(call: CachedCall) -> list[Event]:
+    """All stored calls of one function."""
+    from cachepy.store.inventory import scan
 
-    def __init__(self, fn: Any) -> None:
-        self.__func__ = fn
-        self.__doc__ = fn.__doc__
-        self.__module__ = fn.__module__
-        self.__qualname__ = fn.__qualname__
-
-    def __get__(self, obj: Any, owner: Any = None) -> Any:
-        return self.__func__ if obj is None else Bound(self.__func__, obj)
-
-    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        return self.__func__(*args, **kwargs)
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "__func__":  # there is none yet: it is being unpickled
-            raise AttributeError(name)
-        return getattr(self.__func__, name)
-
-    def __reduce__(self) -> Any:
-        return Method, (self.__func__,)
-
-
-class ClassMethod(classmethod):  # type: ignore[type-arg]  # of any function
-    """A cached function below ``@classmethod``."""
-
-    def __get__(self, obj: Any, owner: Any = None) -> Any:
-        return Bound(self.__func__, type(obj) if owner is None else owner)
-
-    def __reduce__(self) -> Any:
-        return ClassMethod, (self.__func__,)
-
-
-class Waiting:
-    """Stands in the body of a class until that is made."""
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        type.__delattr__(owner, name)
-        for key, member in list(vars(owner).items()):
-            made = _made_of(member)
-            if made is not None:
-                type.__setattr__(owner, key, made)
-
-
-def _made_of(member: Any) -> Method | ClassMethod | None:
-    if type(member) is classmethod:
-        return ClassMethod(member.__func__) if _is_cached(member.__func__) else None
-    return Method(member) if _is_cached(member) else None
-
-
-def _is_cached(fn: Any) -> bool:
-    """Whether it is a function that questions hang on: cached, or a decorator's around one that is."""
-    return type(fn) is _FUNCTION and _MARK in vars(fn)
-
-
-def plain(member: Any) -> Any:
-    """What the user wrote in a class, for what stands there now."""
-    if type(member) is Method:
-        return member.__func__
-    return classmethod(member.__func__) if type(member) is ClassMethod else member
-
-
-def join_class(fn: Any) -> None:
-    """If a function was decorated in the body of a class, have it become a method of that class."""
-    outer = fn.__qualname__.rpartition(".")[0]
-    if not outer or outer.endswith("<locals>"):
-        return
-    frame: Any = sys._getframe(1)
-    for _ in range(_DEEP):
-        if frame is None:
-            return
-        if not frame.f_code.co_flags & _OPTIMIZED and frame.f_locals.get("__qualname__") == outer:
-            try:
-                frame.f_locals.setdefault(PLACE, Waiting())
-            except Exception:  # a mapping of a metaclass, which takes what it likes
-                return
-            return
-        frame = frame.f_back
+    session = current_session()
+    identity, code = (call.target.module, call.target.qualname), call.code_name(session)
+    events = [e for _, e in scan(session.store(call.options.root()).root) if e is not None]
+    mine = [e for e in events if (e.module, e.qualname) == identity]
+    return [e for e in mine if any(d.kind in CODES and d.name == code for d in e.trace.deps)]

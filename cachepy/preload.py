@@ -10,13 +10,14 @@ from contextlib import suppress
 from importlib import import_module
 
 OWN = (
-    "api", "calls.carry", "calls.config", "calls.miss", "calls.pools", "calls.track", "decorator", "disk.extent",
-    "disk.mailbox", "disk.posting", "disk.mounts", "disk.patterns", "disk.tidy", "hot", "calls.slow", "probe",
-    "reach.changes", "reach.extensions", "reach.imports", "reach.scopes", "reach.source", "reach.written",
-    "recording.compact", "calls.endings", "recording.lacking", "recording.leaving", "recording.outbox",
-    "recording.programs", "recording.within", "rows.limited", "values.amounts", "values.arrow", "values.hints",
-    "values.labelled", "values.lazy", "values.pickler", "core.prompt", "values.recipes", "values.refused",
-    "values.registry", "core.reasons", "values.sketch",
+    "calls.config", "calls.context", "calls.fast", "calls.live_world", "calls.miss", "calls.pools",
+    "calls.program_end", "calls.slow", "calls.track", "code.changes", "code.extensions", "code.imports",
+    "code.recorded_sources", "code.scopes", "code.source", "core.prompt", "core.reasons", "decorator",
+    "graph.clean_exit", "graph.compact", "graph.eviction", "graph.missing_records", "graph.program_files",
+    "graph.remote_deps", "staleness.api", "store.addresses", "store.builtins_unpickler", "store.graph_extent",
+    "store.inbox", "store.mounts", "store.patterns", "store.posting", "store.refused_entries", "store.tidy",
+    "values.arrow", "values.delayed", "values.humanize", "values.labelled_arrays", "values.library_normalizers",
+    "values.pickler", "values.registry", "values.sketch", "values.type_hints", "values.unpicklable",
 )  # fmt: skip
 OTHERS = (
     "ast", "asyncio", "cloudpickle", "copy", "ctypes", "difflib", "dis", "fcntl", "hashlib", "hmac",

@@ -7,33 +7,32 @@ from __future__ import annotations
 
 import os
 
-from cachepy import parts
+from cachepy.calls.functions import Functions, Remembered
+from cachepy.calls.import_refusal import ASKED, EVERY_THREAD
 from cachepy.calls.state import State, current_session, use_session
 from cachepy.calls.stored_code import StoredCode
-from cachepy.code import CodeReader
-from cachepy.disk.sizes import size_of_environment
-from cachepy.disk.stores import Stores
-from cachepy.disk.trust import Trust
+from cachepy.code.edit_times import Edits
+from cachepy.code.fingerprint import CodeReader
+from cachepy.core.lazyparts import is_made, part
 from cachepy.errors import SubinterpreterError, Warner
-from cachepy.functions import Functions, Remembered
-from cachepy.lazyparts import is_made, keep_forks_out, part
-from cachepy.reach.edited import Edits
-from cachepy.recording.recorder import GraphRecorder, LazyGraph, QuietRecorder
-from cachepy.refusal import ASKED, EVERY_THREAD
+from cachepy.graph.recorder import GraphRecorder, LazyGraph, QuietRecorder
+from cachepy.store.sizes import size_of_environment
+from cachepy.store.stores import Stores
+from cachepy.store.trust import Trust
 from cachepy.values.modules import Origins
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cachepy.calls.slow import Slow
+    from cachepy.code.namer import Namer
+    from cachepy.code.recorded_sources import Written
+    from cachepy.code.source import Sources
     from cachepy.core.hooks import Hooks
     from cachepy.core.ports import Recorder
-    from cachepy.disk.claims import Claims
-    from cachepy.disk.files import Files
-    from cachepy.disk.mounts import Mounts
-    from cachepy.namer import Namer
-    from cachepy.reach.source import Sources
-    from cachepy.reach.written import Written
-    from cachepy.recording.outbox import Outbox
+    from cachepy.graph.remote_deps import Outbox
+    from cachepy.store.claims import Claims
+    from cachepy.store.files import Files
+    from cachepy.store.mounts import Mounts
 
 __all__ = ["Session", "current_session", "use_session"]
 
@@ -78,7 +77,7 @@ class Session(State):
         self.functions, self.remembered = Functions(), Remembered()
         self.edits = Edits()
         self.stored_code = StoredCode(self, self.edits)
-        self.era = object()
+        self.revision = object()
         self._memo_file = None
 
     def __repr__(self) -> str:
@@ -105,8 +104,8 @@ class Session(State):
     @part
     def files(self) -> Files:
         """Digests of files, remembered as far as the session's trust goes."""
-        from cachepy.disk.files import Files
-        from cachepy.disk.statmemo import ReadMemo, StatMemo
+        from cachepy.store.files import Files
+        from cachepy.store.stat_cache import ReadMemo, StatMemo
 
         files = Files(ReadMemo() if self.is_asked else StatMemo(), self.mounts)
         files.memo.trusts, files.memo.on_disk = self.stores.trusts, not self.stores.signs
@@ -116,14 +115,14 @@ class Session(State):
     @part
     def mounts(self) -> Mounts:
         """The kinds of the mounts that files lie on."""
-        from cachepy.disk.mounts import Mounts
+        from cachepy.store.mounts import Mounts
 
         return Mounts.of_environment()
 
     @part
     def claims(self) -> Claims:
         """Claims, with the modes that the session's trust asks for."""
-        from cachepy.disk.claims import Claims, is_main_interpreter
+        from cachepy.store.claims import Claims, is_main_interpreter
 
         if not is_main_interpreter():
             raise SubinterpreterError
@@ -133,28 +132,28 @@ class Session(State):
     @part
     def outbox(self) -> Outbox:
         """The mailbox of work that is sent to other processes."""
-        from cachepy.recording.outbox import Outbox
+        from cachepy.graph.remote_deps import Outbox
 
         return Outbox(self.stores, self.nodes)
 
     @part
     def namer(self) -> Namer:
         """Digests in which code counts by its name."""
-        from cachepy.namer import Namer
+        from cachepy.code.namer import Namer
 
         return Namer(self.origins)
 
     @part
     def sources(self) -> Sources:
         """The source of code as it is now, for reasons that show what changed."""
-        from cachepy.reach.source import Sources
+        from cachepy.code.source import Sources
 
         return Sources(self.reader.code_digest)
 
     @part
     def written(self) -> Written:
         """What is known of the source files of the code that runs here."""
-        from cachepy.reach.written import Written
+        from cachepy.code.recorded_sources import Written
 
         return Written(self.origins, self.reader.digester, self._file_digest, self.edits)
 
@@ -171,6 +170,3 @@ class Session(State):
     def _is_far(self, path: str) -> bool:
         return self.mounts.is_far(path)
 
-
-parts.watch()
-keep_forks_out()

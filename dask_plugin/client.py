@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Self
 from distributed.client import Client, FutureCancelledError
 
 import cachepy
+from cachepy.calls.program import note, program
 from cachepy.calls.state import State, current_session
 from cachepy.core.hooks import Plugin, chain
+from cachepy.core.model import Dep
 from cachepy.errors import UsageError
-from cachepy.graph import Graph
-from cachepy.model import Dep
-from cachepy.program import note, program
+from cachepy.graph.graph import Graph
 from dask_plugin.differences import MINOR, Differences
 from dask_plugin.mail import mail_of
 from dask_plugin.records import TOPIC, event_of
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
     from cachepy.core.frame import Frame
+    from cachepy.core.model import Event
     from cachepy.core.ports import Runner
-    from cachepy.model import Event
 
 logger = logging.getLogger("cachepy.dask")
 _PATIENCE = 2  # s for workers to say whether they have the plugin

@@ -13,16 +13,16 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from cachepy.calls.codes import Loaded
+from cachepy.calls.carried_code import Loaded
 from cachepy.core.kinds import CODES, KINDS, OF_PROCESS
+from cachepy.core.model import CODE, Dep
 from cachepy.errors import CacheWarning
-from cachepy.model import CODE, Dep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cachepy.calls.state import State
-    from cachepy.model import Event
+    from cachepy.core.model import Event
 
 logger = logging.getLogger("cachepy.dask")
 

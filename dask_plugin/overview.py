@@ -13,9 +13,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from cachepy.core.kinds import CODES, FILES
+from cachepy.core.model import Event
 from cachepy.core.reasons import Reason
-from cachepy.graph import file_path, written_by
-from cachepy.model import Event
+from cachepy.graph.graph import file_path, written_by
 from dask_plugin.records import event_of
 from dask_plugin.tally import function_name, label_of
 

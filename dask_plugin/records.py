@@ -10,7 +10,7 @@
                                                                  (see now); whether no other worker is in it
     ("failed", function, message, when, how often)               since the last such record
 
-They are read by `rows.wire`, which runs no code.
+They are read by `store.safe_pickle`, which runs no code.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from collections.abc import Hashable
 from typing import Any
 
 from cachepy.core.kinds import EDGES
-from cachepy.model import Dep, Event
-from cachepy.rows import wire
+from cachepy.core.model import Dep, Event
+from cachepy.store import safe_pickle
 from dask_plugin.tally import is_amounts
 
 TOPIC = "cachepy"
@@ -46,7 +46,7 @@ def event_record(event: Event) -> Record:
     """An ended call."""
     children = [c.name for c in event.trace.calls if c.kind in EDGES]
     rank = [event.seen, event.created, event.run]
-    return ("event", event.id, event.run, rank, wire.dumps(event.wire()), children)
+    return ("event", event.id, event.run, rank, safe_pickle.dumps(event.wire()), children)
 
 
 def hit_record(event: Event) -> Record:
@@ -72,7 +72,7 @@ def other_record(identity: str, expected: str, *, is_stored: bool) -> Record:
 def event_of(payload: bytes) -> Event:
     """The event of a record; ValueError if it is none. Never runs code."""
     try:
-        event = Event.unwire(wire.loads(payload))
+        event = Event.unwire(safe_pickle.loads(payload))
         if not isinstance(event.id, str):
             raise TypeError(f"its id is {event.id!r}")
     except (TypeError, IndexError) as error:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from distributed import Client, as_completed
 
-from cachepy.asking.jobs import Job
 from cachepy.errors import UsageError
+from cachepy.staleness.job import Job
 from dask_plugin.wrapper import with_caller
 
 if TYPE_CHECKING:

@@ -20,14 +20,14 @@ from distributed import Status, Worker, get_worker, secede
 from distributed.diagnostics.plugin import WorkerPlugin
 from tornado.ioloop import PeriodicCallback
 
+from cachepy.calls.program import program
 from cachepy.calls.state import State, current_session
 from cachepy.core.current import NOBODY, caller, enter
 from cachepy.core.frame import Frame
 from cachepy.core.hooks import Plugin, chain
-from cachepy.core.revision import Era
-from cachepy.model import Dep, Event
-from cachepy.program import program
-from cachepy.recording.recorder import GraphRecorder
+from cachepy.core.model import Dep, Event
+from cachepy.core.revision import Revision
+from cachepy.graph.recorder import GraphRecorder
 from dask_plugin.differences import MINOR, OtherCodeWarning, other_code
 from dask_plugin.mail import mail_of
 from dask_plugin.now import LongCalls, error_text, summed
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from cachepy.core.ports import Function
 
 NAME = "cachepy-worker"
-_OVER = Era(is_over=True)
+_OVER = Revision(is_over=True)
 _STRAGGLERS = 200  # ms; for records of threads that a task left behind
 _MOST_FAILURES = 1000  # kept between two messages
 _MOST_WAITING = 10_000  # records, for a scheduler that may take them one day
@@ -127,7 +127,7 @@ class ClusterRecorder(GraphRecorder):
         self._thread = local()  # `folds`: what looks like a hit is none, see `fold_below`
 
     @property
-    def era(self) -> Era:
+    def revision(self) -> Revision:
         """Over at once: the clients are told of each hit."""
         return _OVER
 

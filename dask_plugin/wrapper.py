@@ -16,12 +16,12 @@ from dask.base import normalize_token, tokenize
 from dask.delayed import Delayed, DelayedLeaf, call_function
 from dask.delayed import delayed as _delayed
 
-from cachepy.calls.carry import with_caller as _with_caller
-from cachepy.calls.codes import reach_of, whole_digest
+from cachepy.calls.carried_code import reach_of, whole_digest
+from cachepy.calls.context import with_caller as _with_caller
+from cachepy.calls.engine import CachedCall
 from cachepy.calls.state import current_session
 from cachepy.core.current import enter, here, leave
-from cachepy.engine import CachedCall
-from cachepy.methods import Bound
+from cachepy.values.bound_methods import Bound
 from dask_plugin.worker import tell_other_code
 
 _COROUTINE = 0x80

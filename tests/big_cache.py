@@ -14,12 +14,12 @@ from pathlib import Path
 
 from xxhash import xxh3_128_hexdigest
 
-from cachepy.disk.entryfile import EntryFile, assemble
-from cachepy.disk.journal import framed
-from cachepy.disk.meta import meta_of
-from cachepy.disk.payload import Payload
-from cachepy.rows.packed import pack
-from cachepy.store import Store
+from cachepy.store.codec import pack
+from cachepy.store.entries import Store
+from cachepy.store.entryfile import EntryFile, assemble
+from cachepy.store.journal import framed
+from cachepy.store.meta import meta_of
+from cachepy.store.payload import Payload
 
 BELOW = 4  # calls that each caller makes
 FILES = 100

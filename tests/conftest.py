@@ -33,21 +33,21 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(autouse=True, scope="session")
 def entries_can_be_written():
     """Large entries are read-only (`test_mapped` holds that); tests damage them as whoever owns them."""
-    from cachepy import store
+    from cachepy.store import entries
 
-    before, store.protect = store.protect, lambda fd: None
+    before, entries.protect = entries.protect, lambda fd: None
     yield
-    store.protect = before
+    entries.protect = before
 
 
 @pytest.fixture(autouse=True, scope="session")
 def few_changers():
     """Of the modules that may change others few are looked into: a program has some, and here are hundreds of tests."""
-    from cachepy.reach import written
+    from cachepy.code import recorded_sources
 
-    before, written._CHANGERS = written._CHANGERS, 4
+    before, recorded_sources._CHANGERS = recorded_sources._CHANGERS, 4
     yield
-    written._CHANGERS = before
+    recorded_sources._CHANGERS = before
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import sys
 
+from cachepy.calls.import_refusal import refuse
+from cachepy.calls.program import program
 from cachepy.calls.state import current_session
 from cachepy.core.current import caller
 from cachepy.core.frame import leave_in_doubt
@@ -20,8 +22,6 @@ from cachepy.errors import (
     UsageError,
     UsageValueError,
 )
-from cachepy.program import program
-from cachepy.refusal import refuse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

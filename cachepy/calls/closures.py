@@ -6,13 +6,13 @@ hold: data by value, code by name, down through the closures of that code (see `
 
 from __future__ import annotations
 
-from cachepy.code import cached_target, resolve
-from cachepy.digest import Digester, Found, name_of
+from cachepy.code.fingerprint import cached_target, resolve
+from cachepy.code.members import FUNCTION, MODULE, is_immutable
+from cachepy.code.namer import LOCAL, held_by
+from cachepy.core.model import ENCLOSING_CODE, PACKAGE, Dep
 from cachepy.errors import UndigestableError
-from cachepy.model import ANCHOR, PACKAGE, Dep
-from cachepy.namer import LOCAL, held_by
-from cachepy.reach.members import FUNCTION, MODULE, is_immutable
-from cachepy.values.found import cells_of
+from cachepy.values.digest import Digester, References, name_of
+from cachepy.values.references import cells_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachepy.calls.state import State
-    from cachepy.code import Reach
+    from cachepy.code.fingerprint import CodeFingerprint
+    from cachepy.code.namer import Namer
     from cachepy.core.frame import Frame
     from cachepy.core.ports import Function
-    from cachepy.namer import Namer
 
     Cells = list[tuple[CellType, Any]]
 
@@ -83,10 +83,10 @@ def anchors(session: State, fn: Any) -> Iterator[tuple[Dep, Any]]:
         named[name] = None  # two of that name, or none that can be found
     for name, found in named.items():
         reach = None if found is None else session.reader.reach(cached_target(found) or found)
-        yield Dep(ANCHOR, name, None if reach is None else reach.digest), reach
+        yield Dep(ENCLOSING_CODE, name, None if reach is None else reach.digest), reach
 
 
-def observe_anchors(session: State, call: Function, frame: Frame) -> list[Reach]:
+def observe_anchors(session: State, call: Function, frame: Frame) -> list[CodeFingerprint]:
     """Tell a frame what speaks for its local function, and all code that is named thereby."""
     found = []
     for dep, reach in anchors(session, call.fn):
@@ -104,11 +104,11 @@ def _code_behind(session: State, fn: Any) -> Iterator[Any]:
         yield obj
         for each in _inside(obj):
             met: list[Any] = []
-            found = Found()
+            found = References()
             try:
                 Digester(session.origins, _noting(met)).digest(each, found)
             except UndigestableError:
-                yield Dep(ANCHOR, f"a value of {type(each).__qualname__}", None)
+                yield Dep(ENCLOSING_CODE, f"a value of {type(each).__qualname__}", None)
             for package in found.packages:
                 yield Dep(PACKAGE, package, session.origins.version(package))
             for code in (*met, *found.code):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cachepy.paths import plain
 from cachepy.values.label import CONTAINERS, TRIVIAL
+from cachepy.values.paths import plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,31 +8,31 @@ from xxhash import xxh3_64_hexdigest
 
 from cachepy.calls.options import Options
 from cachepy.calls.state import State
-from cachepy.code import Target
-from cachepy.disk.handling import safe_name
-from cachepy.disk.sizes import KEEP
-from cachepy.key import Binder, make_key
+from cachepy.code.fingerprint import Target
+from cachepy.store.fs import safe_name
+from cachepy.store.sizes import KEEP
+from cachepy.values.key import Binder, make_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from cachepy.code.namer import Namer
     from cachepy.core.ports import Store
-    from cachepy.digest import Found
-    from cachepy.namer import Namer
+    from cachepy.values.digest import References
 
 _COROUTINE = 0x80
 
 
-def no_hot(*_: Any, **__: Any) -> None:
+def no_fast_hit(*_: Any, **__: Any) -> None:
     """No call with short arguments is hot."""
 
 
 class Function:
     """What is known of a function, and of how it is cached, whatever is called.
 
-    hots: its hot calls (see `hot`); find: the one with short arguments.
+    hit_cache: its hot calls (see `fast`); find: the one with short arguments.
     """
 
     def __init__(self, fn: Any, options: Options, name: tuple[str, str] | None = None) -> None:
@@ -49,21 +49,21 @@ class Function:
         self.lacks_key = False  # it came from another process, and its signing key did not
         self.is_named: bool | None = None  # it came from another process, whether its name led to it there
         self.expected: str | None = None  # the digest of its code where it came from, until that is compared
-        self.hots: Any = None
-        self.find: Callable[..., Any] = no_hot
+        self.hit_cache: Any = None
+        self.find: Callable[..., Any] = no_fast_hit
         self._once: set[str] = set()
         self._cells = fn.__closure__
         self._steady: tuple[Namer, Any, bytes] | None = None
         self._session: State | None = None
-        self._era: object = None
+        self._revision: object = None
         self._store: tuple[State, Store] | None = None
         self.safe_name = safe_name(self.fname)
 
     def identify(
         self, session: State, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], str, Found | None]:
+    ) -> tuple[tuple[Any, ...], str, References | None]:
         """The bound values, the key, and what was found in them; errors as of `request`."""
-        if session.era is not self._era:
+        if session.revision is not self._revision:
             self._begin(session)
         if not self.binder.has_defaults_of(self.binder.signature.fn):  # somebody set others
             self.binder = Binder(self.fn, self.options.ignore_args, self.options.file_args)
@@ -75,7 +75,7 @@ class Function:
     def _begin(self, session: State) -> None:
         """The first call in a session, or after it learnt whom to trust."""
         if "multiprocessing.process" in modules:  # it may be a child
-            from cachepy.calls.kin import find_parent
+            from cachepy.calls.child_processes import find_parent
 
             find_parent()
         if session is not self._session:
@@ -87,14 +87,14 @@ class Function:
                 session.limit(options.root(), self.fname, options.max_bytes, options.keep)
             self._session = session
         self._cool()
-        self._era = session.era
+        self._revision = session.revision
         if self.expected is not None:
             expected, self.expected = self.expected, None
             session.hooks.on_arrival(self, expected)
 
     def _cool(self) -> None:
         """No call is hot any more."""
-        self.hots, self.find = None, no_hot
+        self.hit_cache, self.find = None, no_fast_hit
         self._once.clear()
 
     def store(self, session: State) -> Store:
@@ -132,7 +132,7 @@ class Function:
         if self._cells is None:
             return identity
         from cachepy.calls.closures import MARK
-        from cachepy.namer import LOCAL
+        from cachepy.code.namer import LOCAL
 
         if LOCAL not in self.target.qualname:
             return identity

@@ -10,21 +10,21 @@ import os
 
 from cachepy.calls.closures import observe_anchors
 from cachepy.calls.flows import SHORT, flowing, numbers_in
-from cachepy.calls.given import Given
+from cachepy.calls.given_arguments import Given
+from cachepy.calls.live_world import LiveWorld, pattern
 from cachepy.calls.nearest import marks
 from cachepy.calls.outputs import Outputs
-from cachepy.code import UNBOUND, cached_target, identity_of
+from cachepy.code.fingerprint import UNBOUND, cached_target, identity_of
+from cachepy.code.namer import LOCAL
+from cachepy.code.routes import Routes
 from cachepy.core.frame import LOST, UNTOLD
 from cachepy.core.kinds import KINDS, ROOTS, SINGLE
-from cachepy.disk.kept import keep
+from cachepy.core.model import ABSENT_PATH, CODE, ENV, FILE, PACKAGE, PATTERN, Dep
 from cachepy.errors import ChangedGlobalWarning, ChangedInputWarning, OpaqueGlobalWarning
-from cachepy.model import CODE, ENV, FILE, NAME, PACKAGE, PATTERN, Dep
-from cachepy.namer import LOCAL
-from cachepy.paths import MAGIC, could_be, path_in, text_of
-from cachepy.probe import LiveProbe, pattern
-from cachepy.reach.routes import Routes
-from cachepy.recording.numbers import NUMBERS_OF, joined
+from cachepy.graph.numbers import NUMBERS_OF, joined
+from cachepy.store.stored_arguments import keep
 from cachepy.values.flat import NUMBERS, TEXTS
+from cachepy.values.paths import MAGIC, could_be, path_in, text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from cachepy.calls.request import Request
     from cachepy.core.call import Flags
     from cachepy.core.frame import Frame
-    from cachepy.digest import Found
+    from cachepy.values.digest import References
 
 
 class Inputs:
@@ -89,14 +89,14 @@ class Inputs:
                 name,
             )
         for name in call.options.env_vars:
-            add(Dep(ENV, name, LiveProbe(self.session).env(name)))
+            add(Dep(ENV, name, LiveWorld(self.session).env(name)))
         for path in call.options.depends_on_files:
             self._observe_declared(path)
         self._observe_arguments()
 
     def _observe_declared(self, path: str) -> None:
         """A declared file; a pattern or a home path as the set of files that it means now."""
-        from cachepy.disk import patterns
+        from cachepy.store import patterns
 
         if patterns.may_mean_files(path, is_path=True) and not os.path.lexists(path):
             self.frame.add(Dep(PATTERN, path, pattern(path, self.session.files)))
@@ -137,7 +137,7 @@ class Inputs:
                 return False
         return True
 
-    def _observe_flows(self, found: Found | None) -> dict[int, str]:
+    def _observe_flows(self, found: References | None) -> dict[int, str]:
         flows: dict[int, str] = {}
         for name, value in self.request.function.binder.named(self.request.values):
             whole = self.given.digest(name, value)
@@ -177,15 +177,15 @@ class Inputs:
         self.arg_files[path] = name
         if is_sure or self.session.mounts.exists(path, fresh):
             digest = self.session.files.digest(path, fresh)
-            self.frame.add(Dep(FILE if digest is not None or is_sure else NAME, path, digest))
+            self.frame.add(Dep(FILE if digest is not None or is_sure else ABSENT_PATH, path, digest))
         else:
-            self.frame.deps[NAME, path] = None
+            self.frame.deps[ABSENT_PATH, path] = None
         if path[:1] == "~" or not MAGIC.isdisjoint(path):
             self._observe_pattern(path, name, fresh, is_path=is_path)
 
     def _observe_pattern(self, pattern: str, name: str, fresh: set[str], *, is_path: bool) -> None:
         """The files that a text means: the set of them, and, for whoever asks of files, each."""
-        from cachepy.disk import patterns
+        from cachepy.store import patterns
 
         if not patterns.may_mean_files(pattern, is_path=is_path):
             return
@@ -220,7 +220,7 @@ class Inputs:
 
     def _deps_hold(self) -> bool:
         """Whether each file, environment variable and the like is as it was when it was digested."""
-        changed, now = list(self.frame.changed), LiveProbe(self.session)
+        changed, now = list(self.frame.changed), LiveWorld(self.session)
         for (word, name), before in list(self.frame.deps.items()):
             if not KINDS[word].stayed(name, before, now):
                 changed.append(KINDS[word].title(name))
@@ -243,7 +243,7 @@ class Inputs:
                 f"writing (ignore_args=[{given.partition('[')[0]!r}] would leave out which file it is)"
             )
         elif name in self.frame.calls:
-            name = LiveProbe(self.session).title(name, [n for kind, n in self.frame.deps if kind in ROOTS])
+            name = LiveWorld(self.session).title(name, [n for kind, n in self.frame.deps if kind in ROOTS])
             text = (
                 f"{name} gave two results during one run of {fname} (it was made again, and something may remember the "
                 f"first), so the result was not stored; it will run again"

@@ -7,26 +7,26 @@ from __future__ import annotations
 
 import os
 
-import cachepy.disk.claims
-import cachepy.graph
-import cachepy.paths
-import cachepy.reach.changes
-import cachepy.reach.source
+import cachepy.code.changes
+import cachepy.code.source
+import cachepy.graph.graph
+import cachepy.store.claims
+import cachepy.values.paths
 import cachepy.values.pickler  # noqa: F401 - what a miss may need is loaded here, in one go that no fork can interrupt
 from cachepy.calls.bypass import Bypass, bypass, give_way
 from cachepy.calls.closures import observe_anchors
-from cachepy.calls.revive import Revival
+from cachepy.calls.cutoff import Revival
+from cachepy.calls.import_refusal import refuse
 from cachepy.calls.run import finish, observe
 from cachepy.calls.state import current_session
 from cachepy.calls.waiting import attempts, take
+from cachepy.code.namer import LOCAL
+from cachepy.core.bodies import leave_body
 from cachepy.core.current import caller, enter, leave
 from cachepy.core.frame import Frame, working_dir
-from cachepy.core.opened import leave_body
+from cachepy.core.model import CODE, Dep
 from cachepy.errors import UncachedCallWarning, UndigestableError
-from cachepy.key import culprit
-from cachepy.model import CODE, Dep
-from cachepy.namer import LOCAL
-from cachepy.refusal import refuse
+from cachepy.values.key import culprit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def cuts_off(request: Request) -> bool:
     """Make stale calls below again; whether there is a hit then."""
     revival = Revival(request)
     if not revival.succeeds():
-        request.hopeless = revival.frame.hopeless
+        request.failed = revival.frame.failed
         return False
     return request.find() is not None
 

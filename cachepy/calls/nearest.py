@@ -9,22 +9,22 @@ import os
 import time
 
 from cachepy.calls.flows import flowing
+from cachepy.core.model import RENEWED, Dep
 from cachepy.core.reasons import Reason
-from cachepy.digest import digest_bytes
-from cachepy.disk.places import ENTRY, call_named
 from cachepy.errors import EntryError, NeverReusedWarning
-from cachepy.model import RENEWED, Dep
-from cachepy.recording.numbers import NUMBERS_OF
-from cachepy.recording.renewed import ENOUGH, arguments_of, is_evident, likeness, marks_of, programs_of
-from cachepy.values.fresh import fresh_in
+from cachepy.graph.never_reused import ENOUGH, arguments_of, is_evident, likeness, marks_of, programs_of
+from cachepy.graph.numbers import NUMBERS_OF
+from cachepy.store.layout import ENTRY, call_named
+from cachepy.values.digest import digest_bytes
 from cachepy.values.label import label_of
+from cachepy.values.volatile import fresh_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cachepy.calls.request import Request
-    from cachepy.model import Event
+    from cachepy.core.model import Event
 
 _LISTED = 50_000  # names of entries that are looked at
 _READ = 200  # entries of one function that are read

@@ -6,9 +6,9 @@ import os
 from _collections_abc import Mapping
 from errno import ENOENT
 
-from cachepy.disk.sizes import KEEP, size_of
-from cachepy.disk.trust import key_of, number_of, umask_of
 from cachepy.errors import FolderGoneError, UsageError, UsageValueError
+from cachepy.store.sizes import KEEP, size_of
+from cachepy.store.trust import key_of, number_of, umask_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

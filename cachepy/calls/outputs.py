@@ -16,15 +16,15 @@ import stat
 import time
 
 from cachepy.core.kinds import FILES, LEFT, WROTE
-from cachepy.disk.files import YOUNG, identity_of
-from cachepy.model import OUTPUT, WRITTEN, Dep
+from cachepy.core.model import OUTPUT, WRITTEN, Dep
+from cachepy.store.files import YOUNG, identity_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from cachepy.disk.files import Files, Identity
-    from cachepy.model import Event, Trace
+    from cachepy.core.model import Event, Trace
+    from cachepy.store.files import Files, Identity
 
 
 _COARSE = 5  # CLOCK_REALTIME_COARSE, which Python does not name: what Linux writes into the times of files

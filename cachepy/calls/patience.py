@@ -12,15 +12,15 @@ import sys
 import time
 from _thread import get_ident
 
-from cachepy.calls import motion
-from cachepy.disk.owner import read_claim
+from cachepy.calls import liveness
 from cachepy.errors import StuckCallWarning
+from cachepy.store.owner import read_claim
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from cachepy.calls.motion import Seen
+    from cachepy.calls.liveness import Seen
     from cachepy.calls.request import Request
 
 SOME = 5.0  # s without a move beyond what the call ever took; after as many it is said what is waited for
@@ -132,12 +132,12 @@ class Patience:
     def _look(self) -> Seen | None:
         claims = self.request.session.claims
         if not self._is_here:
-            return motion.of_process(self._owner[1]) if self._owner[0] == claims.owner().host else None
+            return liveness.of_process(self._owner[1]) if self._owner[0] == claims.owner().host else None
         frame = self.request.session.owners.get(self.request.id)
         ident = claims.thread_of(self.request.claim_path) if frame is None else frame.thread
         if ident == get_ident():
-            return motion.of_coroutine(frame)
-        return None if ident is None else motion.of_thread(ident, waiters)
+            return liveness.of_coroutine(frame)
+        return None if ident is None else liveness.of_thread(ident, waiters)
 
     def _limit(self) -> float:
         """Seconds to wait for one that stands still."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from cachepy.core.hooks import Hooks
-from cachepy.disk.posting import RemoteFrame, read_mailbox
+from cachepy.store.posting import RemoteFrame, read_mailbox
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from cachepy.core.frame import Caller, Frame
-    from cachepy.model import Dep
+    from cachepy.core.model import Dep
 
 
 class ProcessPools(Hooks):

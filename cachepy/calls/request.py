@@ -6,20 +6,20 @@ import os
 import sys
 
 from cachepy.calls.bypass import Bypass, bypass
+from cachepy.calls.import_refusal import refuse
+from cachepy.calls.live_world import LiveWorld
+from cachepy.calls.program import is_at_top, note
 from cachepy.calls.state import State
-from cachepy.code import cached_target, identity_of
+from cachepy.code.fingerprint import cached_target, identity_of
+from cachepy.core.bodies import Crowd
 from cachepy.core.call import Call
 from cachepy.core.current import caller
 from cachepy.core.frame import Frame, working_dir
 from cachepy.core.kinds import KINDS
-from cachepy.core.opened import Crowd
+from cachepy.core.model import CALL, INDIRECT_CALL, ROOT, Dep, title_of
 from cachepy.core.verify import Verifier
-from cachepy.disk.places import CLAIM, ENTRY, UNENDED, root_of_run
 from cachepy.errors import CacheWriteWarning, EntryError, EntryReplacedError, unwritable
-from cachepy.model import BELOW, CALL, ROOT, Dep, title_of
-from cachepy.probe import LiveProbe
-from cachepy.program import is_at_top, note
-from cachepy.refusal import refuse
+from cachepy.store.layout import CLAIM, ENTRY, UNENDED, root_of_run
 from cachepy.values.label import label_of
 
 TYPE_CHECKING = False
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachepy.calls.function import Function
-    from cachepy.code import Reach, Target
+    from cachepy.code.fingerprint import CodeFingerprint, Target
     from cachepy.core.call import Execution, Flags, Hit
     from cachepy.core.frame import Caller
+    from cachepy.core.model import Event
     from cachepy.core.ports import Recorder, Stored
-    from cachepy.digest import Found
-    from cachepy.disk.claims import Claim
-    from cachepy.disk.kept import Arguments
-    from cachepy.model import Event
+    from cachepy.store.claims import Claim
+    from cachepy.store.stored_arguments import Arguments
+    from cachepy.values.digest import References
 
-CHANGED = "cachepy.disk.changed"  # where what stands for a result is from, if the body changed its arguments
+CHANGED = "cachepy.store.changed_arguments"  # where what stands for a result is from, if the body changed its arguments
 _LOOKED_AT = "0"  # one call of sixteen that fail, by a digit of its key, looks how many signs there are
 
 
@@ -45,7 +45,7 @@ class Request(Call):
     """One call: its key, and the way to its value."""
 
     __slots__ = (
-        "arguments", "claim_path", "found", "function", "hash", "hopeless", "opaque", "own_name", "path", "reach",
+        "arguments", "claim_path", "found", "function", "hash", "failed", "opaque", "own_name", "path", "reach",
         "session", "store", "values",
     )  # fmt: skip
 
@@ -56,7 +56,7 @@ class Request(Call):
         arguments: Arguments,
         values: tuple[Any, ...],
         key: str,
-        found: Found | None,
+        found: References | None,
     ) -> None:
         self.function = function
         self.arguments = arguments
@@ -68,12 +68,12 @@ class Request(Call):
         self.store = store = function.store(session)
         stem = f"{store.entries}{key[:2]}{os.sep}{function.safe_name}-{key}"
         self.path, self.claim_path = stem + ENTRY, stem + CLAIM
-        self.reach: Reach = session.reader.reach(function.target)
+        self.reach: CodeFingerprint = session.reader.reach(function.target)
         self.own_name = function.code_name(session)
         self.opaque = {function.target.identity: self.reach} if self.reach.opaque else {}
         self.hit: Hit | None = None
         self.claim: Claim | None = None
-        self.hopeless: set[str] = set()
+        self.failed: set[str] = set()
         self.stored: Stored | None = None  # as it was at the last look for a hit
 
     @property
@@ -83,17 +83,17 @@ class Request(Call):
     def verifier(self) -> Verifier:
         self.session.use_memo(self.store.memo_file)
         own = self.own_name, self.reach.digest
-        return Verifier(self.probe(own), own)
+        return Verifier(self.world(own), own)
 
-    def probe(self, own: tuple[str, str] | None = None) -> LiveProbe:
+    def world(self, own: tuple[str, str] | None = None) -> LiveWorld:
         """Sees the world from this call: what its code and its arguments lead to."""
         found = self.found
         if found is None:
-            return LiveProbe(self.session, own, None, self.reach.cached, self.opaque)
+            return LiveWorld(self.session, own, None, self.reach.cached, self.opaque)
         code = {identity_of(c): c for c in found.code}
-        return LiveProbe(self.session, own, code, self._border(found), self.opaque)
+        return LiveWorld(self.session, own, code, self._border(found), self.opaque)
 
-    def _border(self, found: Found) -> Iterator[Target]:
+    def _border(self, found: References) -> Iterator[Target]:
         """The cached functions that its code and its arguments lead to; few verifications ask for them."""
         yield from self.reach.cached
         yield from filter(None, map(cached_target, found.cached))
@@ -127,7 +127,7 @@ class Request(Call):
 
     def _tidy_signs(self) -> None:
         """Of calls that fail with ever new arguments not all signs are kept; an interrupt here loses nothing."""
-        from cachepy.disk.tidy import MOST_SIGNS, tidy
+        from cachepy.store.tidy import MOST_SIGNS, tidy
 
         tidy(os.path.dirname(self.path), MOST_SIGNS, ending=UNENDED)
 
@@ -146,7 +146,7 @@ class Request(Call):
 
     def tell(self, event: Event, frame: Caller | None) -> None:
         called = self.function.target.identity
-        self.session.remembered.note(called, ((BELOW, event.id, event.trace.effect),), event.root)
+        self.session.remembered.note(called, ((INDIRECT_CALL, event.id, event.trace.effect),), event.root)
         if frame is not None:
             tell(self.session, frame, event)
 
@@ -164,7 +164,7 @@ class Request(Call):
             own = os.path.join(os.path.dirname(self.path), stored.files[index])
             self.store.mark_used((own, self.path, *below))
         session.flush_memo(self.store.memo_file)
-        session.stored_code.renew((self.reach, *verifier.probe.reaches))
+        session.stored_code.renew((self.reach, *verifier.world.reaches))
         if self.function.options.verbose:
             self.log("hit", "")
         elif not is_filled and not (self.found and self.found.code):  # what came as an argument, no name leads to
@@ -239,7 +239,7 @@ def tell(session: State, caller: Caller, event: Event) -> None:
         _tell(session, caller, event, CALL)
         return
     for frame in caller.frames:
-        _tell(session, frame, event, BELOW)
+        _tell(session, frame, event, INDIRECT_CALL)
 
 
 def _tell(session: State, frame: Caller, event: Event, kind: str) -> None:
@@ -252,7 +252,7 @@ def _tell(session: State, frame: Caller, event: Event, kind: str) -> None:
 
 def _add_files_of_elsewhere(session: State, frame: Frame, call: str) -> None:
     """The caller changed the working directory before it called: below, relative names mean other files."""
-    world = LiveProbe(session)
+    world = LiveWorld(session)
     for event in session.stores.events(call)[:1]:
         for each in session.stores.subtree(event):
             for dep in each.trace.deps:

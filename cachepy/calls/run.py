@@ -12,23 +12,23 @@ from errno import EDQUOT, EFBIG, EMFILE, ENFILE, ENOMEM, ENOSPC
 
 from xxhash import xxh3_128_hexdigest
 
-from cachepy.calls.again import how
 from cachepy.calls.bypass import give_way
 from cachepy.calls.inputs import Inputs
 from cachepy.calls.nearest import cause, warn_renewed
+from cachepy.calls.program import is_at_top, note, program
+from cachepy.calls.replay import how
 from cachepy.calls.state import current_session
 from cachepy.calls.unseen import Unseen, meet
+from cachepy.core.bodies import Body, enter_body, leave_body
 from cachepy.core.call import Execution
 from cachepy.core.frame import Frame, leave_in_doubt, working_dir
 from cachepy.core.kinds import EDGES
-from cachepy.core.opened import Body, enter_body, leave_body
-from cachepy.digest import Found
-from cachepy.disk.entryfile import load_value
-from cachepy.disk.handling import unlink
-from cachepy.disk.payload import pack, pack_flat
+from cachepy.core.model import Event, Trace
 from cachepy.errors import AlteredResultWarning, CacheWriteWarning, EntryError, OtherFormatError, UndigestableError
-from cachepy.model import Event, Trace
-from cachepy.program import is_at_top, note, program
+from cachepy.store.entryfile import load_value
+from cachepy.store.fs import unlink
+from cachepy.store.payload import pack, pack_flat
+from cachepy.values.digest import References
 from cachepy.values.flat import flat_stream
 from cachepy.values.label import label_of
 
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from cachepy.calls.function import Function
     from cachepy.calls.request import Request
     from cachepy.calls.state import State
+    from cachepy.code.routes import Routes
     from cachepy.core.call import Flags
-    from cachepy.disk.payload import Payload
-    from cachepy.reach.routes import Routes
+    from cachepy.store.payload import Payload
 
 _OVERHEAD = 1024  # bytes of an entry, about, beside its value
 _NO_ROOM = (ENOSPC, EDQUOT, EFBIG, EMFILE, ENFILE, ENOMEM)  # what there may be again when the program runs next
@@ -83,7 +83,7 @@ class Run(Execution):
         self.parent = request.caller()
         run = os.urandom(16).hex()
         self.frame = Frame(request.id, run, self.parent, request.store.runs + run, working_dir())
-        self.frame.hopeless = request.hopeless
+        self.frame.failed = request.failed
         if is_at_top(self.parent):
             note(request.session, request.id, request.store.root)
         try:
@@ -103,7 +103,7 @@ class Run(Execution):
             self.session.hooks.on_failure(self.call.function.target.identity, error)
             program.has_failed = program.has_failed or is_at_top(self.parent)
             if isinstance(self.parent, Frame):
-                self.parent.hopeless |= {self.call.id, *self.frame.hopeless}
+                self.parent.failed |= {self.call.id, *self.frame.failed}
 
     def holds(self) -> bool:
         return self.inputs.hold()
@@ -163,7 +163,7 @@ class Run(Execution):
         if request.store.most is not None:
             request.store.added += payload.size + _OVERHEAD
             if request.store.added >= request.store.step:
-                from cachepy.recording.within import hold_below
+                from cachepy.graph.eviction import hold_below
 
                 hold_below(self.session.store(request.store.root), self.session, request.id)
         unlink(request.store.unended_path(request.id))  # the sign that it failed before
@@ -186,7 +186,7 @@ class Run(Execution):
             return None
 
     def _with_changed(self) -> Payload:
-        from cachepy.disk.changed import pack_changed
+        from cachepy.store.changed_arguments import pack_changed
 
         given = self.inputs.given
         return pack_changed(self.value, given.parts, given.told(self.value)[1])
@@ -200,7 +200,7 @@ class Run(Execution):
         named = {self.value} if type(self.value) is str else set[str]()
         if flat is not None:
             return xxh3_128_hexdigest(flat), named
-        found, told = Found(), self.inputs.given.told(self.value)[0]
+        found, told = References(), self.inputs.given.told(self.value)[0]
         try:
             digest = self.session.digester.digest(told, found)
             if found.dropped:

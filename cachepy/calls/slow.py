@@ -5,14 +5,14 @@ Loaded at once: a process that loses sight of the files has all of it, or stores
 
 from __future__ import annotations
 
+import cachepy.code.extensions
+import cachepy.code.imports
 import cachepy.core.hooks
-import cachepy.reach.extensions
-import cachepy.reach.imports
 import cachepy.values.registry  # noqa: F401 - see above
-from cachepy.calls.loops import in_thread, sleep
+from cachepy.calls.event_loops import in_thread, sleep
+from cachepy.calls.fast import HitCache, cost_of, remember
 from cachepy.calls.miss import Uncached, cuts_off, turn
 from cachepy.calls.run import Run
-from cachepy.hot import Hots, cost_of, heat
 
 
 class Slow:
@@ -24,6 +24,6 @@ class Slow:
     cuts_off = staticmethod(cuts_off)
     Run = Run
     Uncached = Uncached
-    Hots = Hots
-    heat = staticmethod(heat)
+    HitCache = HitCache
+    remember = staticmethod(remember)
     cost_of = staticmethod(cost_of)

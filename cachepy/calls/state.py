@@ -5,9 +5,10 @@ There is one default, made at the first call; tests replace it with `use_session
 
 from __future__ import annotations
 
-from cachepy import lazyparts
+from cachepy.calls import late_imports
+from cachepy.core import lazyparts
+from cachepy.core.lazyparts import is_made, keep_forks_out, making
 from cachepy.errors import UsageError
-from cachepy.lazyparts import is_made, making
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,34 +16,34 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Generic, TypeVar
 
+    from cachepy.calls.functions import Functions, Remembered
+    from cachepy.calls.import_refusal import Note
     from cachepy.calls.stored_code import StoredCode
-    from cachepy.code import CodeReader
+    from cachepy.code.edit_times import Edits
+    from cachepy.code.fingerprint import CodeReader
+    from cachepy.code.namer import Namer
+    from cachepy.code.recorded_sources import Written
+    from cachepy.code.source import Sources
     from cachepy.core.frame import Frame
     from cachepy.core.hooks import Hooks, Plugin
     from cachepy.core.ports import Recorder, Watched
-    from cachepy.digest import Digester
-    from cachepy.disk.claims import Claims
-    from cachepy.disk.files import Files
-    from cachepy.disk.mounts import Mounts
-    from cachepy.disk.stores import Stores
-    from cachepy.disk.trust import Trust
     from cachepy.errors import Warner
-    from cachepy.functions import Functions, Remembered
-    from cachepy.graph import Graph
-    from cachepy.namer import Namer
-    from cachepy.reach.edited import Edits
-    from cachepy.reach.source import Sources
-    from cachepy.reach.written import Written
-    from cachepy.recording.outbox import Outbox
-    from cachepy.recording.recorder import LazyGraph
-    from cachepy.refusal import Note
-    from cachepy.store import Store
+    from cachepy.graph.graph import Graph
+    from cachepy.graph.recorder import LazyGraph
+    from cachepy.graph.remote_deps import Outbox
+    from cachepy.store.claims import Claims
+    from cachepy.store.entries import Store
+    from cachepy.store.files import Files
+    from cachepy.store.mounts import Mounts
+    from cachepy.store.stores import Stores
+    from cachepy.store.trust import Trust
+    from cachepy.values.digest import Digester
     from cachepy.values.modules import Origins
 
 
     S = TypeVar("S", bound="State")
 else:
-    from cachepy.lazyparts import Generic
+    from cachepy.core.lazyparts import Generic
 
     S = None
 
@@ -73,7 +74,7 @@ class State:
         waiting: dict[object, tuple[set[str], str]]
         shared: dict[str, Frame]
         watches: dict[str, Watched]
-        era: object  # what was found out in an earlier era counts no more (see `hot`)
+        revision: object  # what was found out in an earlier era counts no more (see `fast`)
         _memo_file: str | None
         _own_recorder: Recorder
 
@@ -139,14 +140,14 @@ class State:
         vars(self)["hooks"] = hooks  # in the place of those that were made
         recorder = next((each.recorder for each in chain(hooks) if each.recorder is not None), self._own_recorder)
         if recorder is not self.recorder:
-            self.recorder, self.era = recorder, object()
+            self.recorder, self.revision = recorder, object()
 
     # -- what a decorator says of a cache directory
 
     def trust_more(self, root: str, owners: tuple[Any, ...], key: bytes | None, umask: int | None) -> None:
         """Add whom it trusts."""
         self.stores.trust_more(root, owners, key, umask)
-        self.era = object()
+        self.revision = object()
         if is_made(self, "files"):
             self.files.memo.on_disk = not self.stores.signs
 
@@ -154,7 +155,7 @@ class State:
         """How much is kept."""
         self.stores.limit(root, fname, most, keep)
         if most is not None:
-            self.era = object()
+            self.revision = object()
 
     # -- digests of files
 
@@ -184,6 +185,8 @@ class State:
             self.flush_memo(store.memo_file)
 
 
+late_imports.watch()
+keep_forks_out()
 _default: State | None = None
 
 

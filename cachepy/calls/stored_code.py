@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from cachepy.disk.places import code_name
-from cachepy.reach.edited import reads_in
-from cachepy.reach.pieces import names_of
+from cachepy.code.edit_times import reads_in
+from cachepy.code.pieces import names_of
+from cachepy.store.layout import code_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Protocol
 
-    from cachepy.code import Reach
-    from cachepy.disk.files import Files
-    from cachepy.disk.stores import Stores
-    from cachepy.reach.edited import Edits
-    from cachepy.reach.pieces import Piece
-    from cachepy.reach.source import Sources
-    from cachepy.reach.written import Written
-    from cachepy.store import Store
+    from cachepy.code.edit_times import Edits
+    from cachepy.code.fingerprint import CodeFingerprint
+    from cachepy.code.pieces import Piece
+    from cachepy.code.recorded_sources import Written
+    from cachepy.code.source import Sources
+    from cachepy.store.entries import Store
+    from cachepy.store.files import Files
+    from cachepy.store.stores import Stores
 
     class Session(Protocol):
         """What is asked of a session."""
@@ -63,7 +63,7 @@ class StoredCode:
             if not self._has(store, name, self._edits.newest(pieces)):  # to read the source takes time
                 self._put(store, name, pieces)
 
-    def renew(self, reaches: Iterable[Reach]) -> None:
+    def renew(self, reaches: Iterable[CodeFingerprint]) -> None:
         """Code holds: what is kept of its source files tells so again.
 
         One of them was edited without effect, or the project was copied, or less was known when it was kept.
@@ -90,20 +90,20 @@ class StoredCode:
         )
 
     def _put(self, store: Store, name: str, pieces: tuple[Piece, ...]) -> None:
-        from cachepy.reach.source import code_record, is_of_other
+        from cachepy.code.source import code_record, is_of_other
 
         if is_of_other(store.get_code(name) or b""):
             return
         record = code_record(pieces, self._session.sources, self._session.written, store.root)
         store.put_code(name, record, anew=True, is_whole=self._edits.newest(pieces) > 0)
         if name[:2] in _LOOKED_AT:
-            from cachepy.recording.compact import tidy_code
+            from cachepy.graph.compact import tidy_code
 
             tidy_code(store)
 
 
 def _is_of_here(store: Store, data: bytes) -> bool:
     """Whether a record of a copied cache was made where it is now."""
-    from cachepy.reach.source import loaded_files
+    from cachepy.code.source import loaded_files
 
     return loaded_files(data).get("root") == store.root

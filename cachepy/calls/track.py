@@ -6,7 +6,7 @@ import os
 import sys
 
 from cachepy.calls.bypass import give_way
-from cachepy.calls.kin import find_parent
+from cachepy.calls.child_processes import find_parent
 from cachepy.calls.state import current_session
 from cachepy.core.current import caller, observe_file
 from cachepy.core.frame import working_dir

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import os
 
-from cachepy.calls.kin import Letters
+from cachepy.calls.child_processes import Letters
+from cachepy.calls.functions import MOST_MADE
+from cachepy.code.routes import COUNTED, HIDDEN
 from cachepy.core.kinds import CALLS, FILES, ROOTS
-from cachepy.disk.places import root_of_run
+from cachepy.core.model import CODE, FILE, INDIRECT_CALL, ROOT, Dep
 from cachepy.errors import OpaqueGlobalWarning
-from cachepy.functions import MOST_MADE
-from cachepy.model import BELOW, CODE, FILE, ROOT, Dep
-from cachepy.reach.routes import COUNTED, HIDDEN
+from cachepy.store.layout import root_of_run
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachepy.calls.state import State
+    from cachepy.code.routes import Memo, Routes
     from cachepy.core.frame import Frame
-    from cachepy.reach.routes import Memo, Routes
 
 
 class Unseen:
@@ -125,7 +125,7 @@ def meet(session: State, frame: Frame, dep: Dep) -> None:
     for event in session.stores.events(dep.name)[:1]:
         called = f"{event.module}:{event.qualname}"
         frame.met.add(called)
-        session.remembered.note(called, ((BELOW, dep.name, dep.digest),), event.root)
+        session.remembered.note(called, ((INDIRECT_CALL, dep.name, dep.digest),), event.root)
 
 
 def _state(memo: Memo) -> Any:

@@ -16,9 +16,9 @@ from __future__ import annotations
 import time
 from sys import is_finalizing
 
+from cachepy.core.bodies import Crowd, leave_body
 from cachepy.core.current import back_to, enter, here, leave
 from cachepy.core.frame import Frame
-from cachepy.core.opened import Crowd, leave_body
 from cachepy.errors import EntryReplacedError, UndigestableError
 
 TYPE_CHECKING = False
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from cachepy.core.frame import Caller
+    from cachepy.core.model import Event
     from cachepy.core.ports import Recorder
     from cachepy.core.verify import Verifier
-    from cachepy.model import Event
 
     class Body(Protocol):
         """Runs a body as ``with body: body.value = fn()``: in an `Execution`, or past the cache."""

@@ -1,6 +1,6 @@
 """Who is running here: a context variable, so that threads, asyncio tasks and executors each see their own.
 
-Who has none is asked for in `opened`.
+Who has none is asked for in `bodies`.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 from _contextvars import ContextVar
 
+from cachepy.core.bodies import Crowd, bodies, guess
 from cachepy.core.frame import Frame, working_dir
-from cachepy.core.opened import Crowd, bodies, guess
-from cachepy.model import FILE, Dep
+from cachepy.core.model import FILE, Dep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

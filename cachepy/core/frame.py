@@ -6,7 +6,7 @@ import os
 from _thread import get_ident
 
 from cachepy.core.kinds import CALLS, EDGES
-from cachepy.model import BELOW, FILE, Dep
+from cachepy.core.model import FILE, INDIRECT_CALL, Dep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Frame:
     """One running body: its deps in the order they came, the calls below, and who called it."""
 
     __slots__ = (
-        "__weakref__", "calls", "changed", "closed", "cwd", "deps", "hopeless", "id", "mailbox", "met", "parent", "pid",
+        "__weakref__", "calls", "changed", "closed", "cwd", "deps", "failed", "id", "mailbox", "met", "parent", "pid",
         "posted", "run", "secret", "shared", "thread", "unwritten",
     )  # fmt: skip
 
@@ -59,7 +59,7 @@ class Frame:
         self.deps: dict[tuple[str, str], str | None] = {}
         self.calls: dict[str, Dep] = {}
         self.changed: list[str] = []
-        self.hopeless: set[str] = set()  # calls that raised when they were made for this one (see `revive`)
+        self.failed: set[str] = set()  # calls that raised when they were made for this one (see `cutoff`)
         self.met: set[str] = set()  # functions whose calls other processes told of
         self.closed = False
         self.shared = False  # handed to another process, which may leave deps in the mailbox
@@ -92,7 +92,7 @@ class Frame:
         """What a caller takes over from a call that leaves no node: no edges, but every dep."""
         yield from self.own_deps()
         for dep in self.calls.values():
-            yield Dep(BELOW, dep.name, dep.digest)
+            yield Dep(INDIRECT_CALL, dep.name, dep.digest)
 
     def lose(self, error: OSError | None) -> None:
         """A dep may be missing, so nothing may be stored."""

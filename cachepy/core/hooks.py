@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cachepy.core.frame import Caller, Frame
+    from cachepy.core.model import Dep
     from cachepy.core.ports import Function, Recorder, Runner
-    from cachepy.model import Dep
 
 
 class Hooks:

@@ -9,13 +9,27 @@ from __future__ import annotations
 
 import os
 
+from cachepy.core.model import (
+    ABSENT_PATH,
+    CALL,
+    CODE,
+    ENCLOSING_CODE,
+    ENV,
+    FILE,
+    INDIRECT_CALL,
+    OUTPUT,
+    PACKAGE,
+    PATTERN,
+    RENEWED,
+    ROOT,
+    WRITTEN,
+)
 from cachepy.core.reasons import Reason
-from cachepy.model import ANCHOR, BELOW, CALL, CODE, ENV, FILE, NAME, OUTPUT, PACKAGE, PATTERN, RENEWED, ROOT, WRITTEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from cachepy.core.model import Dep, Trace
     from cachepy.core.world import Here, Watch, World
-    from cachepy.model import Dep, Trace
 
 _OF_CODE = frozenset({"code", "code new", "code gone", "package"})  # cues
 
@@ -109,7 +123,7 @@ class File(_Path):
 class AbsentPath(_Path):
     """name: a text that could name a file but named none; digest: None."""
 
-    word = NAME
+    word = ABSENT_PATH
 
     def now(self, name: str, world: World) -> str | None:
         return "" if world.exists(name) else None
@@ -310,9 +324,11 @@ KINDS = Kinds(
     Mark(OUTPUT, "left"),  # name: a file, or a call below, with which the run left something; digest: of what
     Mark(WRITTEN, "written"),  # name: a file of its deps that the run wrote, as far as can be told; digest: of it
     Mark(RENEWED, "renewed"),  # name: part of an argument made anew; digest: when the process began, and its look
-    Mark(ANCHOR, "anchor", "names code"),  # name: code that speaks for a local function; digest: None if it is gone
+    Mark(
+        ENCLOSING_CODE, "anchor", "names code"
+    ),  # name: code that speaks for a local function; digest: None if it is gone
     Called(CALL, "edge"),
-    Called(BELOW),  # under a child that left no node: no edge is drawn
+    Called(INDIRECT_CALL),  # under a child that left no node: no edge is drawn
 )
 
 FILES = KINDS.those("content")  # a file or folder whose content counts: the graph shows it, and what is exported

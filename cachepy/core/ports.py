@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
-    from cachepy.core.revision import Era
-    from cachepy.model import Event
+    from cachepy.core.model import Event
+    from cachepy.core.revision import Revision
 
 
 class Function(Protocol):
@@ -24,7 +24,7 @@ class Recorder(Protocol):
     """Takes each ended call: into the graph in a serial run, onto the wire on a worker."""
 
     @property
-    def era(self) -> Era: ...
+    def revision(self) -> Revision: ...
 
     def record(self, event: Event) -> None: ...
 
@@ -39,7 +39,7 @@ class Stored(Protocol):
     events: list[Event]
     files: list[str]  # the name of the value of each
     stamp: tuple[int, ...]  # as long as it is the same, so is what is stored
-    hot: dict[int, bytes]  # values that are at hand, pickled
+    pickles: dict[int, bytes]  # values that are at hand, pickled
 
 
 class Store(Protocol):
@@ -140,7 +140,7 @@ class Runner(Protocol):
     """Makes jobs somewhere; may have several under way."""
 
     def start(self, job: Any) -> None:
-        """Begin to make a job: see `Job` in `asking.jobs`."""
+        """Begin to make a job: see `Job` in `staleness.job`."""
 
     def wait(self) -> tuple[str, str | BaseException]:
         """The id of a job that has ended, and the id of the call that it made, or what that raised."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cachepy.model import Item, Report
+from cachepy.core.model import Item, Report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

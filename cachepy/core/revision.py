@@ -15,7 +15,7 @@ class _Missing:
 MISSING = _Missing()
 
 
-class Era:
+class Revision:
     """Lasts until something changes: who remembers what was true in it looks whether it is over."""
 
     __slots__ = ("is_over",)

@@ -1,14 +1,14 @@
 """Whether a stored trace still holds, dep by dep, through all calls below it, and if not, why.
 
-A `Probe` looks at the world as it is now, each file and each function once; `Verifier` compares.
+A `WorldWithRuns` looks at the world as it is now, each file and each function once; `Verifier` compares.
 It does not recurse: a tree of calls may be thousands deep.
 """
 
 from __future__ import annotations
 
 from cachepy.core.kinds import CODES, KINDS, ROOTS
+from cachepy.core.model import Dep, Event, Trace
 from cachepy.core.reasons import Reason
-from cachepy.model import Dep, Event, Trace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from cachepy.core.world import World
 
-    class Probe(World, Protocol):
+    class WorldWithRuns(World, Protocol):
         """What a verification may ask; every answer is for the whole verification."""
 
         several: set[str]  # calls that have more than one run stored
@@ -39,8 +39,8 @@ class Verifier:
     own: identity and digest of the function that is called; its own code has to match exactly.
     """
 
-    def __init__(self, probe: Probe, own: tuple[str, str] = ("", "")) -> None:
-        self.probe = probe
+    def __init__(self, world: WorldWithRuns, own: tuple[str, str] = ("", "")) -> None:
+        self.world = world
         self.own, self._own_digest = own
         self.chosen: dict[str, Event] = {}  # the run of each call below that holds
         self._calls: dict[_Call, bool | int] = {}  # a number: taken to hold if what is open there does
@@ -50,7 +50,7 @@ class Verifier:
     @property
     def several(self) -> set[str]:
         """The calls that were asked for and have more than one run stored."""
-        return self.probe.several
+        return self.world.several
 
     def holds(self, trace: Trace) -> bool:
         """Whether every dep of the trace, and of the calls below it, is as it was."""
@@ -65,9 +65,9 @@ class Verifier:
 
     def own_holds(self, trace: Trace) -> bool:
         """The deps of the run itself, without the calls below."""
-        probe = self.probe
+        world = self.world
         for dep in trace.deps:  # noqa: SIM110 - a generator doubles the time of a hit's longest loop
-            if not KINDS[dep.kind].holds(dep, trace, probe):
+            if not KINDS[dep.kind].holds(dep, trace, world):
                 return False
         return True
 
@@ -77,12 +77,12 @@ class Verifier:
         return [d for d in trace.deps if not self._dep_holds(d, trace) or (d.name == self.own and not exact)]
 
     def _dep_holds(self, dep: Dep, trace: Trace) -> bool:
-        return KINDS[dep.kind].holds(dep, trace, self.probe)
+        return KINDS[dep.kind].holds(dep, trace, self.world)
 
     def call_holds(self, call: _Call, roots: Sequence[str]) -> bool:
         """Whether a stored trace of the call gave this result and holds; depth first, own stack.
 
-        Calls may depend on each other in a circle where nobody knew whose a call was (see `opened`, `unseen`). In truth
+        Calls may depend on each other in a circle where nobody knew whose a call was (see `bodies`, `unseen`). In truth
         one of them was first, and what it depended on is looked at as well: so a call that is open holds until
         something in the circle does not.
         """
@@ -138,7 +138,7 @@ class Verifier:
         del self._taken[mark:]
 
     def _candidates(self, call: _Call, roots: Sequence[str]) -> Iterator[Event]:
-        for event in self.probe.events(call[0], roots):
+        for event in self.world.events(call[0], roots):
             if event.trace.effect == call[1] and self.own_holds(event.trace):
                 yield event
 
@@ -156,11 +156,11 @@ class Verifier:
 
     def why_not(self, events: Sequence[Event]) -> list[Reason]:
         """Why no stored run of a call holds: what is not as it was for the one that was valid last."""
-        return self.reasons(self.probe.last_valid(events).trace)
+        return self.reasons(self.world.last_valid(events).trace)
 
     def reasons(self, trace: Trace) -> list[Reason]:
         """Every cause why the trace does not hold: its own, then those of the calls below; empty if it holds."""
-        found = [r for dep in self.own_broken(trace) for r in KINDS[dep.kind].why(dep, self.probe)]
+        found = [r for dep in self.own_broken(trace) for r in KINDS[dep.kind].why(dep, self.world)]
         roots, broken = roots_of(trace), self.broken_calls(trace)
         causes = dict.fromkeys(self.root_cause(c, roots) for c in broken)
         said = {r.call for r in causes}
@@ -186,19 +186,19 @@ class Verifier:
 
     def _cause_in(self, call: Dep, event: Event | None, own: list[Dep], roots: Sequence[str]) -> Reason:
         if event is None or not own:  # gone, or run again since with another result
-            cue = "value" if next(iter(self.probe.events(call.name, roots)), None) is None else "result"
+            cue = "value" if next(iter(self.world.events(call.name, roots)), None) is None else "result"
             title = self._title(call.name, roots)
             return Reason(cue, title, call.digest, None, title, "below")
-        cause = KINDS[own[0].kind].why(own[0], self.probe)[0]
+        cause = KINDS[own[0].kind].why(own[0], self.world)[0]
         return cause.replace(call=event.title, link="below")
 
     def _run_of(self, call: Dep, roots: Sequence[str]) -> Event | None:
         """The run of a call that gave a result; of several the one that was valid last."""
-        events = [e for e in self.probe.events(call.name, roots) if e.trace.effect == call.digest]
-        return self.probe.last_valid(events) if events else None
+        events = [e for e in self.world.events(call.name, roots) if e.trace.effect == call.digest]
+        return self.world.last_valid(events) if events else None
 
     def _title(self, call: str, roots: Sequence[str]) -> str:
-        return self.probe.title(call, roots)
+        return self.world.title(call, roots)
 
 
 class _Visit:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cachepy.core.model import Dep
     from cachepy.core.reasons import Reason
-    from cachepy.model import Dep
 
 
 class World(Protocol):

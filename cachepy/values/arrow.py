@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from xxhash import xxh3_128
 
-from cachepy.values.found import digest_bytes, form
-from cachepy.values.rules import once_read
+from cachepy.values.builtin_normalizers import once_read
+from cachepy.values.references import digest_bytes, form
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

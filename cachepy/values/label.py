@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cachepy.methods import METHOD, Bound
+from cachepy.values.bound_methods import METHOD, Bound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

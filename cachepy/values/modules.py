@@ -10,7 +10,7 @@ import sys
 import time
 from _weakref import ref
 
-from cachepy.methods import plain
+from cachepy.values.bound_methods import plain
 from cachepy.values.owners import PACKAGE, STDLIB, UNKNOWN, USER, Owners
 
 TYPE_CHECKING = False
@@ -32,6 +32,28 @@ PYTHON = f"{sys.implementation.name}-{sys.version_info[0]}.{sys.version_info[1]}
 
 
 MAIN = ("__main__", "__mp_main__")
+# modules of ours that users' code names things of -> where these were first: so digests go on calling them
+_FIRST = {
+    "cachepy.calls.context": "cachepy.calls.carry",
+    "cachepy.calls.engine": "cachepy.engine",
+    "cachepy.calls.state": "cachepy.session",
+    "cachepy.core.model": "cachepy.model",
+    "cachepy.core.reasons": "cachepy.model",
+    "cachepy.maintain.check": "cachepy.upkeep.check",
+    "cachepy.maintain.prune": "cachepy.upkeep.maintain",
+    "cachepy.maintain.quarantine": "cachepy.upkeep.aside",
+    "cachepy.maintain.repair": "cachepy.upkeep.repair",
+    "cachepy.maintain.rerun": "cachepy.upkeep.trial",
+    "cachepy.methods": "cachepy.questions",
+    "cachepy.staleness.api": "cachepy.api",
+    "cachepy.staleness.plan": "cachepy.asking.plan",
+    "cachepy.staleness.refresh": "cachepy.asking.refresh",
+    "cachepy.staleness.survey": "cachepy.asking.stale",
+    "cachepy.values.bound_methods": "cachepy.methods",
+    "cachepy.views.page": "cachepy.forms.page",
+    "cachepy.views.show": "cachepy.forms.show",
+    "cachepy.views.view": "cachepy.forms.view",
+}
 STARTED = time.time_ns()  # a source file that is younger may have been edited since this process loaded it
 _arrived: list[str] = []  # the script whose code was met last that is not this process's
 _MAIN_SCOPE = vars(sys.modules.get("__main__", sys))
@@ -43,6 +65,11 @@ def canonical(module: str | None) -> str:
     if module not in MAIN:
         return module or "?"
     return main_name(vars(sys.modules[module])) if module in sys.modules else "__main__"
+
+
+def lasting(module: str) -> str:
+    """The name by which digests know a module: whatever of ours is moved stays what it was."""
+    return _FIRST.get(module, module)
 
 
 def main_name(scope: dict[str, Any]) -> str:
@@ -72,7 +99,7 @@ def home_of(fn: Any) -> str:
     scope = fn.__globals__
     name = scope.get("__name__")
     if name not in MAIN:
-        return name or "?"
+        return lasting(name) if name else "?"
     if _arrived and fn.__code__.co_filename == "<string>":  # dataclasses make it among the globals of __main__
         return _arrived[0]
     found = main_name(scope)
@@ -89,7 +116,7 @@ def home_of_class(cls: type) -> str:
     """
     module = cls.__module__
     if module not in MAIN:
-        return module if isinstance(module, str) else "?"
+        return lasting(module) if isinstance(module, str) else "?"
     here = vars(sys.modules[module]) if module in sys.modules else {}
     if cls.__qualname__.partition(".")[0] in here:
         return canonical(module)

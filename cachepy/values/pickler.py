@@ -14,7 +14,7 @@ from xxhash import xxh3_128_hexdigest
 
 from cachepy.errors import UndigestableError
 from cachepy.values.flat import LEAVES, MARSHAL, flat_stream, has_no_nan, may_have_nan
-from cachepy.values.found import Found, mark
+from cachepy.values.references import References, mark
 from cachepy.values.sharing import LARGE, Folder, is_small
 
 TYPE_CHECKING = False
@@ -42,7 +42,7 @@ class Writer:
         self.digester = digester
         self._idle: list[ValuePickler] = []
 
-    def stream(self, value: object, found: Found) -> bytes:
+    def stream(self, value: object, found: References) -> bytes:
         """The canonical bytes of a value; UndigestableError if it has none."""
         try:
             return self._pickled_whole(value, found)
@@ -51,7 +51,7 @@ class Writer:
                 raise
             return self.by_parts(value, found)
 
-    def by_parts(self, value: object, found: Found) -> bytes:
+    def by_parts(self, value: object, found: References) -> bytes:
         """A value of which a part has no digest."""
         found.parted = True
         for fast in (True, False):
@@ -65,7 +65,7 @@ class Writer:
                 why = error
         raise _no_digest(value, why) from why
 
-    def _pickled_whole(self, value: object, found: Found) -> bytes:
+    def _pickled_whole(self, value: object, found: References) -> bytes:
         if self.is_too_deep(value):
             raise _no_digest(value, RecursionError(f"it is more than {_DEEPEST} levels deep"))
         try:
@@ -83,7 +83,7 @@ class Writer:
 
     def is_too_deep(self, value: object) -> bool:
         """Whether pickling would overflow the stack: a program may have raised the limit that Python keeps."""
-        return sys.getrecursionlimit() > _DEEPEST and self._folder(Found()).is_deep(value, _DEEPEST)
+        return sys.getrecursionlimit() > _DEEPEST and self._folder(References()).is_deep(value, _DEEPEST)
 
     def _is_deep_here(self, value: object) -> bool:
         """Whether it is the calls around this one that are deep, not the value: it would have a digest elsewhere."""
@@ -91,9 +91,9 @@ class Writer:
         frame, depth = sys._getframe(), 0
         while frame.f_back is not None:
             frame, depth = frame.f_back, depth + 1
-        return depth > limit // 2 and not self._folder(Found()).is_deep(value, limit // 8)
+        return depth > limit // 2 and not self._folder(References()).is_deep(value, limit // 8)
 
-    def _looped(self, value: object, found: Found) -> bytes:
+    def _looped(self, value: object, found: References) -> bytes:
         """A value that may refer to itself: with a memo, in which object identity shows."""
         try:
             return _LOOPED + _dump(LoopedPickler, value, self.digester, found, fast=False)
@@ -104,7 +104,7 @@ class Writer:
                 raise
             raise _no_digest(value, error) from error
 
-    def folded(self, value: object, found: Found) -> Any:
+    def folded(self, value: object, found: References) -> Any:
         """The value, or if it is too large to be written out, a copy with digests in place of its parts."""
         if is_small(value, self.digester.rule_for):
             return value
@@ -114,10 +114,10 @@ class Writer:
         found.hidden = True
         return folder.fold(value)
 
-    def _folder(self, found: Found) -> Folder:
+    def _folder(self, found: References) -> Folder:
         return Folder(self.digester.rule_for, lambda part: xxh3_128_hexdigest(self.written(part, found)))
 
-    def written(self, value: object, found: Found) -> bytes:
+    def written(self, value: object, found: References) -> bytes:
         """The stream of a value, folded or not."""
         flat = flat_stream(value)
         if flat is not None:
@@ -130,7 +130,7 @@ class Writer:
             return _dump(CanonicalPickler, value, self.digester, found)
         return data
 
-    def _quick(self, value: object, found: Found) -> tuple[bytes, bool]:
+    def _quick(self, value: object, found: References) -> tuple[bytes, bool]:
         """The stream, and whether there are only numbers, texts and plain containers in it."""
         try:
             pickler = self._idle.pop()
@@ -159,7 +159,7 @@ class _Sink:
         self.write = write
 
 
-def _dump(cls: type[ValuePickler], value: object, digester: Digester, found: Found, *, fast: bool = True) -> bytes:
+def _dump(cls: type[ValuePickler], value: object, digester: Digester, found: References, *, fast: bool = True) -> bytes:
     return _pickler(cls, digester, fast=fast).written(value, found)
 
 
@@ -192,11 +192,11 @@ class ValuePickler(Pickler):
 
     chunks: list[bytes]
     digester: Digester
-    found: Found
+    found: References
     is_plain: bool
     orders = False  # whether it writes sets in order
 
-    def written(self, value: object, found: Found) -> bytes:
+    def written(self, value: object, found: References) -> bytes:
         """In ``fast`` mode nothing stays behind: the same pickler can write the next value."""
         self.found, self.is_plain = found, True
         self.dump(value)
@@ -250,11 +250,11 @@ class CanonicalPickler(ValuePickler):
             self.found.merge(found)
         return name, [stream for stream, _ in rows]
 
-    def _row(self, item: Any) -> tuple[bytes, Found]:
-        found = Found(by_parts=self.found.unseen is not None)
+    def _row(self, item: Any) -> tuple[bytes, References]:
+        found = References(by_parts=self.found.unseen is not None)
         return self._stream(item, found), found
 
-    def _stream(self, item: Any, found: Found) -> bytes:
+    def _stream(self, item: Any, found: References) -> bytes:
         writer = self.digester.writer
         data: bytes = writer.written(writer.folded(item, found), found)
         return data
@@ -281,7 +281,7 @@ class PartsPickler(CanonicalPickler):
     parts = 0
 
     def reducer_override(self, obj: Any) -> Any:
-        from cachepy.values import refused
+        from cachepy.values import unpicklable
 
         self.parts += 1
         if self.parts > _MOST_PARTS:
@@ -289,18 +289,18 @@ class PartsPickler(CanonicalPickler):
         if obj is mark or obj is set or obj is frozenset or issubclass(type(obj), type):
             return super().reducer_override(obj)
         self.found.kinds.add(type(obj))
-        beside = refused.form_beside(obj, self)
+        beside = unpicklable.form_beside(obj, self)
         if beside is not None:
             return beside
         try:
             written = super().reducer_override(obj)
-            return refused.reduced(obj) if written is NotImplemented else written
+            return unpicklable.reduced(obj) if written is NotImplemented else written
         except (RecursionError, MemoryError):
             raise
         except Exception:
-            return refused.form_of_parts(obj, self)
+            return unpicklable.form_of_parts(obj, self)
 
-    def _stream(self, item: Any, found: Found) -> bytes:
+    def _stream(self, item: Any, found: References) -> bytes:
         busy = found.known = self.found.known
         place = -id(item)
         if place in busy:  # it holds itself, by way of a set

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import copyreg
 
-from cachepy.methods import Bound
-from cachepy.values.found import members_of_class, module_of
-from cachepy.values.modules import PACKAGE, USER
-from cachepy.values.rules import (
+from cachepy.values.bound_methods import Bound
+from cachepy.values.builtin_normalizers import (
     address_rule,
     bound_rule,
     builtin_rule,
@@ -47,6 +45,8 @@ from cachepy.values.rules import (
     with_caller_rule,
     zip_path_rule,
 )
+from cachepy.values.modules import PACKAGE, USER
+from cachepy.values.references import members_of_class, module_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ _BY_NAME: dict[tuple[str, str], Rule] = {
 
 def _delayed_rule(value: Any, pickler: ValuePickler) -> Any:
     """Few programs have one."""
-    from cachepy.values.lazy import delayed_rule
+    from cachepy.values.delayed import delayed_rule
 
     return delayed_rule(value, pickler)
 
@@ -96,7 +96,7 @@ _BY_BASE: dict[tuple[str, str], Rule] = {
     ("datetime", "datetime"): time_rule,
     ("datetime", "time"): time_rule,
     ("logging", "Logger"): logger_rule,
-    ("cachepy.calls.carry", "with_caller"): with_caller_rule,
+    ("cachepy.calls.context", "with_caller"): with_caller_rule,
     ("dask.delayed", "Delayed"): _delayed_rule,
 }
 
@@ -114,7 +114,7 @@ def _rule_of(cls: type, kind_of: Callable[[type], str]) -> Rule | None:
     if named is not None:
         return named
     if cls.__module__ in ("typing", "annotationlib"):
-        from cachepy.values.hints import hint_rule
+        from cachepy.values.type_hints import hint_rule
 
         named = hint_rule(cls)
         if named is not None:
@@ -148,7 +148,7 @@ def _derived_rule(cls: type) -> Rule | None:
         module = module_of(base)
         library = module.partition(".")[0]
         if library in _LIBRARIES:
-            from cachepy.values.recipes import recipe_for
+            from cachepy.values.library_normalizers import recipe_for
 
             return recipe_for(cls, library)
         if module.startswith("pathlib") and base.__name__ == "PurePath":

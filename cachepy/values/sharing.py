@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from itertools import islice
 
-from cachepy.values.found import form
-from cachepy.values.rules import object_rule, state_of
+from cachepy.values.builtin_normalizers import object_rule, state_of
+from cachepy.values.references import form
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

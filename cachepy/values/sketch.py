@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from itertools import chain, islice
 
+from cachepy.values.builtin_normalizers import attributes_of
 from cachepy.values.flat import NUMBERS, TEXTS
-from cachepy.values.rules import attributes_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

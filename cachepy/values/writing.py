@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from cachepy.values.found import Found
     from cachepy.values.modules import Origins
+    from cachepy.values.references import References
 
     Rule = Callable[[Any, "ValuePickler"], Any]
 
@@ -24,9 +24,9 @@ class Digester(Protocol):
     @property
     def writer(self) -> Any: ...
 
-    def digest(self, value: object, found: Found | None = None) -> str: ...
+    def digest(self, value: object, found: References | None = None) -> str: ...
 
-    def stream(self, value: object, found: Found | None = None) -> bytes: ...
+    def stream(self, value: object, found: References | None = None) -> bytes: ...
 
     def rule_for(self, cls: type) -> tuple[Rule | None, str | None]: ...
 
@@ -37,4 +37,4 @@ class ValuePickler(Protocol):
     """Writes one value, and notes what it came across."""
 
     digester: Digester
-    found: Found
+    found: References

@@ -7,7 +7,7 @@ import shutil
 import time
 from urllib.request import urlopen
 
-from cachepy.model import Dep, Event, Trace
+from cachepy.core.model import Dep, Event, Trace
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 HOSTILE = [

@@ -247,7 +247,7 @@ def leaves_a_thread_behind(tag):
 
 def many_children(tag, count):
     """Records an event with many children, as a caller of so many calls would."""
-    from cachepy.model import CALL, Dep, Trace
+    from cachepy.core.model import CALL, Dep, Trace
     from cachepy.session import current_session
 
     leaf(tag, 6)

@@ -35,7 +35,7 @@ from faulty_module import (
 )
 
 from cachepy import cache_tree_nodes, cache_tree_reset
-from cachepy.model import CALL, Dep, Event, Trace
+from cachepy.core.model import CALL, Dep, Event, Trace
 from cachepy.session import Session, current_session, use_session
 from dask_plugin import connect
 from dask_plugin.records import BATCH, OP, TOPIC, batches, event_of, event_record, hit_record, size_of, told_record

@@ -15,7 +15,7 @@ import ways
 from ways import ByBag, ByDelayed, assert_graph, bare
 
 from cachepy import cache_file, cache_tree_nodes, cache_tree_reset
-from cachepy.graph import Graph, read_events
+from cachepy.graph.graph import Graph, read_events
 from dask_plugin import delayed, with_caller
 
 LOCAL = ("tutorial", "diamonds", "fan_out")

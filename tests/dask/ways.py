@@ -10,7 +10,7 @@ import dask.bag as db
 import pipeline_module as pm
 
 from cachepy import cache_tree_nodes
-from cachepy.model import ROOT, WRITTEN
+from cachepy.core.model import ROOT, WRITTEN
 from cachepy.session import Session, current_session, use_session
 from dask_plugin import delayed, with_caller
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from cachepy.commands import cachepy as program
+from cachepy.cli.group import cachepy as program
 from tests.docs.pages import ROOT
 
 if TYPE_CHECKING:

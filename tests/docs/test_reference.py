@@ -9,7 +9,7 @@ import pytest
 
 import cachepy
 import dask_plugin
-from cachepy.commands import cachepy as program
+from cachepy.cli.group import cachepy as program
 from cachepy.core.reasons import CUES
 from tests.docs.pages import ROOT, Page
 from tests.docs.test_messages import SOURCES

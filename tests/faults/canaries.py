@@ -9,17 +9,12 @@ from pathlib import Path
 import numpy as np
 
 import cachepy
-from cachepy import (
-    CacheWarning,
-    Session,
-    cache_file,
-    use_session,
-)
-from cachepy.disk.entryfile import EntryFile, assemble
-from cachepy.disk.meta import meta_of, rows_of
-from cachepy.disk.payload import Payload, pack
-from cachepy.disk.trust import SEAL, Trust
-from cachepy.rows.packed import pack as packed
+from cachepy import CacheWarning, Session, cache_file, use_session
+from cachepy.store.codec import pack as packed
+from cachepy.store.entryfile import EntryFile, assemble
+from cachepy.store.meta import meta_of, rows_of
+from cachepy.store.payload import Payload, pack
+from cachepy.store.trust import SEAL, Trust
 
 KEY, OTHER = "a key that nobody guesses", "a key of somebody else"
 STRANGER = 54321  # no user here

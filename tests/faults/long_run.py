@@ -68,7 +68,7 @@ def state():
 
 def main():
     step, number = globals()[sys.argv[1]], int(sys.argv[2])
-    for bound in sys.argv[3:]:  # cachepy.code._REMEMBER=100: so that a short run comes to it
+    for bound in sys.argv[3:]:  # cachepy.code.fingerprint._REMEMBER=100: so that a short run comes to it
         name, _, value = bound.partition("=")
         module, _, name = name.rpartition(".")
         assert hasattr(importlib.import_module(module), name), bound

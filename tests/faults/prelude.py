@@ -21,8 +21,7 @@ CACHE = HERE / os.environ.get("CACHE_NAME", "cache")
 HEARING = """
 import asyncio, glob, os, pathlib, resource, shutil, signal, sys, threading, time, traceback, warnings
 import cachepy
-from cachepy import (Session, cache_file, cache_tree_nodes, cache_tree_stale, cache_tree_sync, current_session,
-                     track_file, use_session)
+from cachepy import (Session, cache_file, cache_tree_nodes, cache_tree_stale, cache_tree_sync, current_session, track_file, use_session)
 
 HERE = os.getcwd()
 ROOT = os.path.join(HERE, "cache")

@@ -5,11 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from cachepy import (
-    cache_file,
-    cache_tree_nodes,
-    cache_tree_sync,
-)
+from cachepy import cache_file, cache_tree_nodes, cache_tree_sync
 from cachepy.session import Session, use_session
 
 

@@ -285,14 +285,14 @@ loads = threading.Event()
 
 class Slow(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
-        if name == "cachepy.disk.mailbox":
+        if name == "cachepy.store.inbox":
             loads.set()
             time.sleep(1)
 
 sys.meta_path.insert(0, Slow())
 
 def load():
-    import cachepy.disk.mailbox
+    import cachepy.store.inbox
 
 @cache_file("cache", ignore_globals=["loads", "load"])
 def body():

@@ -21,11 +21,11 @@ from prelude import HEARING
 
 import cachepy
 from cachepy import CheapCallWarning, cache_file, cache_list, cache_prune, cache_repair, cache_verify
-from cachepy.disk import claims, entryfile
-from cachepy.disk import owner as owners
-from cachepy.disk.entryfile import EntryFile
-from cachepy.reach.written import Written
+from cachepy.code.recorded_sources import Written
 from cachepy.session import Session, current_session, use_session
+from cachepy.store import claims, entryfile
+from cachepy.store import owner as owners
+from cachepy.store.entryfile import EntryFile
 from tests.programs import Project
 
 LARGE = 400_000  # bytes: a mapped value
@@ -279,7 +279,8 @@ def test_the_disk_is_full(trial, size, monkeypatch, moment):
 def test_a_forked_child_goes_on_in_the_body(project):
     """Both return; at no moment there is a torn entry."""
     project.main("""
-        from cachepy import cache_verify, store
+        from cachepy import cache_verify
+        from cachepy.store import entries as store
         ME = os.getpid()
 
         @cache_file(ROOT, warn_cheap=False)
@@ -455,7 +456,7 @@ def test_a_touched_entry_is_served_all_the_same(trial, size):
 
 
 DIES = """
-    from cachepy import store
+    from cachepy.store import entries as store
     MOMENT = sys.argv[1]
 
     @cache_file(ROOT, warn_cheap=False)

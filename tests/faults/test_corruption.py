@@ -22,12 +22,12 @@ from cachepy import (
     cache_tree_sync,
     cache_verify,
 )
-from cachepy.disk import entryfile, files
-from cachepy.disk.entryfile import EntryFile
-from cachepy.disk.owner import Owner
-from cachepy.disk.trust import Trust
 from cachepy.errors import EntryError
 from cachepy.session import Session, use_session
+from cachepy.store import entryfile, files
+from cachepy.store.entryfile import EntryFile
+from cachepy.store.owner import Owner
+from cachepy.store.trust import Trust
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from cachepy.disk import claims
+from cachepy.store import claims
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -109,7 +109,7 @@ def test_death_at_200_random_moments(tmp_path: Path) -> None:
 OWNER = """
 import os, sys, time
 from cachepy import cache_file
-from cachepy.disk import owner as owners
+from cachepy.store import owner as owners
 HOST, ROLE = sys.argv[1:3]
 if HOST != "here":
     owners.host_id = lambda: HOST

@@ -152,8 +152,8 @@ def test_the_disk_becomes_read_only(project: Project, small_disk: Path) -> None:
 
 COMMAND = """
 import contextlib, io
-from cachepy.cli import main
-import cachepy.commands
+from cachepy.cli.main import main
+import cachepy.cli.group
 
 
 def command(*args):

@@ -7,7 +7,8 @@ from collections import Counter
 import pytest
 from prelude import PRELUDE
 
-from cachepy import cache_verify, graph
+from cachepy import cache_verify
+from cachepy.graph import graph
 from tests.programs import Project
 
 # ---- forks

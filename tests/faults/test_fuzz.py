@@ -29,14 +29,13 @@ from cachepy import (
     cache_tree_to_json,
     cache_tree_to_mermaid,
 )
-from cachepy.disk import entryfile, journal
-from cachepy.disk.entryfile import _CHECK, _HEAD, _ROW, START, EntryFile, _header_check
-from cachepy.disk.journal import is_dep, is_event
-from cachepy.disk.meta import _rows_in
-from cachepy.rows import wire
-from cachepy.rows.intake import payload_event
-from cachepy.rows.packed import PACKED
 from cachepy.session import Session, use_session
+from cachepy.store import entryfile, journal, safe_pickle
+from cachepy.store.bulk_decode import payload_event
+from cachepy.store.codec import PACKED
+from cachepy.store.entryfile import _CHECK, _HEAD, _ROW, START, EntryFile, _header_check
+from cachepy.store.journal import is_dep, is_event
+from cachepy.store.meta import _rows_in
 
 sys.path.insert(0, str(Path(__file__).parent))
 import victims
@@ -70,7 +69,7 @@ class Target:
         (self.outside / "x.entry").write_bytes(entry.read_bytes())
         (self.root / "runs").mkdir()
         (self.root / "runs" / "0").write_bytes(journal.frame(("file", "x", None)))
-        entry.with_suffix(".claim").write_bytes(wire.dumps(("another host", 7, "1", "token")))
+        entry.with_suffix(".claim").write_bytes(safe_pickle.dumps(("another host", 7, "1", "token")))
         self.memo = b"".join(entryfile.Struct("<q").pack(0) for _ in range(8))
         (self.root / "stat.memo").write_bytes(self.memo)
         self.kept = {path: path.read_bytes() for path in self.root.rglob("*") if path.is_file()}
@@ -228,24 +227,27 @@ def mutated(target: Target, kind: str, data: st.DataObject) -> bytes:
         records = [r for r in journal.scan(whole) if r is not None]
         chosen = data.draw(st.integers(0, len(records) - 1))
         return b"".join(
-            framed(forged(r, places, edits, bomb) if i == chosen else wire.dumps(r)) for i, r in enumerate(records)
+            framed(forged(r, places, edits, bomb) if i == chosen else safe_pickle.dumps(r))
+            for i, r in enumerate(records)
         )
     if kind == "entry":
         meta = EntryFile(str(path)).meta
         if data.draw(st.booleans()):  # as it is written where an event cannot be packed
             rows = [(payload_event(p).wire() if p[:1] == PACKED else p, name) for p, name in _rows_in(str(path), meta)]
-            return with_meta(whole, forged([(wire.dumps(e), name) for e, name in rows], places, edits, bomb))
+            return with_meta(whole, forged([(safe_pickle.dumps(e), name) for e, name in rows], places, edits, bomb))
         return with_meta(
-            whole, edited(meta, edits) if meta[:1] == PACKED else forged(wire.loads(meta), places, edits, bomb)
+            whole, edited(meta, edits) if meta[:1] == PACKED else forged(safe_pickle.loads(meta), places, edits, bomb)
         )
     if kind == "memo":
         numbers = data.draw(st.lists(st.integers(-(1 << 63), (1 << 63) - 1), min_size=5, max_size=5))
-        from cachepy.disk import statmemo
+        from cachepy.store import stat_cache
 
         digest = data.draw(st.binary(min_size=16, max_size=16))
-        row = statmemo._ROW.pack(*numbers, digest, statmemo.xxh3_64_intdigest(repr(tuple(numbers)).encode() + digest))
+        row = stat_cache._ROW.pack(
+            *numbers, digest, stat_cache.xxh3_64_intdigest(repr(tuple(numbers)).encode() + digest)
+        )
         return edited(row * 3, edits)
-    return forged(wire.loads(whole), places, edits, bomb)
+    return forged(safe_pickle.loads(whole), places, edits, bomb)
 
 
 def attack(target: Target, kind: str, data: st.DataObject) -> None:
@@ -256,7 +258,7 @@ def attack(target: Target, kind: str, data: st.DataObject) -> None:
         target.path("claim").unlink()
         return target.judge()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cachepy.disk.claims.LEASE", 0.01)
+        patch.setattr("cachepy.store.claims.LEASE", 0.01)
         target.judge()
     return None
 
@@ -307,13 +309,13 @@ HARMLESS += [op for op in OPCODES if op[:2] == b"((" and op.endswith(b"tt")]
 def test_opcodes_that_do_no_harm(data: bytes) -> None:
     """Plain data, if odd: nested deep, or a list in itself."""
     with suppress(ValueError):
-        wire.loads(b"\x80\x05N" + data + b"N\x86.")
+        safe_pickle.loads(b"\x80\x05N" + data + b"N\x86.")
 
 
 @pytest.mark.parametrize("data", [op for op in OPCODES if op not in HARMLESS], ids=lambda op: repr(op[:6]))
 def test_opcodes_that_plain_data_has_not(data: bytes) -> None:
     with pytest.raises(ValueError, match="not a pickle of plain data"):
-        wire.loads(b"\x80\x05N" + data + b"N\x86.")
+        safe_pickle.loads(b"\x80\x05N" + data + b"N\x86.")
 
 
 def test_plain_data_is_read() -> None:
@@ -322,8 +324,11 @@ def test_plain_data_is_read() -> None:
         {"a": [], 1: {}},
         (),
     ]
-    assert wire.loads(wire.dumps([plain, plain[1]])) == [plain, plain[1]]
-    assert wire.loads(memoryview(wire.dumps([str(i) for i in range(1000)] * 2))) == [str(i) for i in range(1000)] * 2
+    assert safe_pickle.loads(safe_pickle.dumps([plain, plain[1]])) == [plain, plain[1]]
+    assert (
+        safe_pickle.loads(memoryview(safe_pickle.dumps([str(i) for i in range(1000)] * 2)))
+        == [str(i) for i in range(1000)] * 2
+    )
 
 
 def event_of(target: Target) -> tuple[Any, ...]:

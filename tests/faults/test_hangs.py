@@ -350,7 +350,7 @@ def test_calls_from_the_garbage_collector_in_the_midst_of_others(project):
 
 ELSEWHERE = """
     import ctypes
-    from cachepy.disk import claims, owner as owners
+    from cachepy.store import claims, owner as owners
     claims.HEARTBEAT, claims.LEASE = 0.2, 1.0
     ROLE = sys.argv[1]
     if ROLE == "elsewhere":
@@ -403,7 +403,7 @@ def test_the_helper_of_an_owner_that_is_killed_ends(project):
     project.write(
         "main.py",
         """
-        from cachepy.disk import claims
+        from cachepy.store import claims
         claims.HEARTBEAT = 0.2
 
         @cache_file(CACHE)
@@ -428,7 +428,7 @@ def test_no_helper_where_only_this_host_looks(project):
     project.write(
         "main.py",
         """
-        from cachepy.disk import claims
+        from cachepy.store import claims
         claims.HEARTBEAT = 0.1
 
         @cache_file(CACHE)

@@ -401,7 +401,7 @@ def test_asking_who_writes_disturbs_no_writer(folder: Path) -> None:
             except BaseException:
                 os._exit(1)
             os._exit(0)
-        from cachepy.disk.files import Files, StatMemo
+        from cachepy.store.files import Files, StatMemo
         while os.waitpid(pid, os.WNOHANG) == (0, 0):
             Files(StatMemo()).digest("data")
         try:

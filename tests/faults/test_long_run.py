@@ -11,10 +11,10 @@ import pytest
 
 PROGRAM = Path(__file__).with_name("long_run.py")
 # a short run comes to them
-BOUNDS = ["cachepy.code._REMEMBER=50", "cachepy.functions._CODES=50", "cachepy.calls.stored_code._CODES=50"]
-GRAPH = [f"cachepy.recording.compact.{bound}" for bound in ("GRAPH_FLOOR=100000", "TIMES=2", "_WORTH=1")]
-GRAPH.append("cachepy.store.GRAPH_FLOOR=100000")  # the file is made anew early and often, which takes its size once
-HOT = ["cachepy.hot._MOST=200", "cachepy.store._PARSED=200", "cachepy.engine._MANY=200"]
+BOUNDS = ["cachepy.code.fingerprint._REMEMBER=50", "cachepy.calls.functions._CODES=50", "cachepy.calls.stored_code._CODES=50"]
+GRAPH = [f"cachepy.graph.compact.{bound}" for bound in ("GRAPH_FLOOR=100000", "TIMES=2", "_WORTH=1")]
+GRAPH.append("cachepy.store.entries.GRAPH_FLOOR=100000")  # the file is made anew early and often, which takes its size once
+HOT = ["cachepy.calls.fast._MOST=200", "cachepy.store.entries._PARSED=200", "cachepy.calls.engine._MANY=200"]
 
 
 def run(folder, kind, number, *bounds):

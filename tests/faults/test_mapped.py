@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from mounting import mounted
 
-from cachepy import cache_file, cache_verify, store
-from cachepy.disk import handling, mapping
+from cachepy import cache_file, cache_verify
+from cachepy.store import entries, fs, mapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ HOLDER = """
 import sys, warnings
 import numpy as np
 from cachepy import cache_file
-from cachepy.disk import entryfile
+from cachepy.store import entryfile
 
 warnings.simplefilter("ignore")
 entryfile._CHECKED = 0  # as of an array that is too large to be read before it is mapped
@@ -155,7 +155,7 @@ def test_what_is_held_outlives_its_file(program, tmp_path, act: Callable[[Path],
 
 @pytest.mark.parametrize(("n", "may_write"), [(10, True), (100_000, False)])
 def test_large_entries_are_read_only(tmp_path, monkeypatch, n, may_write):
-    monkeypatch.setattr(store, "protect", handling.protect)
+    monkeypatch.setattr(entries, "protect", fs.protect)
     table = cache_file(tmp_path / "cache", warn_cheap=False)(_table)
     table(n)
     [entry] = (tmp_path / "cache").rglob("*.entry")

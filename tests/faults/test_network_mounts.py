@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mounting import mounted
 
-from cachepy import Session, cache_file, hot, track_file, use_session
-from cachepy.disk import files, mounts
-from cachepy.disk.files import Files, StatMemo
-from cachepy.disk.mounts import Mounts
+from cachepy import Session, cache_file, track_file, use_session
+from cachepy.calls import fast
+from cachepy.store import files, mounts
+from cachepy.store.files import Files, StatMemo
+from cachepy.store.mounts import Mounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -257,8 +258,8 @@ class Client:
             monkeypatch.setattr(os, name, getattr(self, name))
         for name in ("link", "mkdir", "rename", "replace", "rmdir", "unlink"):
             monkeypatch.setattr(os, name, self.told(getattr(os, name)))
-        monkeypatch.setattr(hot, "stat", self.stat)
-        monkeypatch.setattr(hot, "access", self.access)
+        monkeypatch.setattr(fast, "stat", self.stat)
+        monkeypatch.setattr(fast, "access", self.access)
 
     def is_mine(self, path: Any) -> bool:
         return isinstance(path, str) and (path + "/").startswith(self.top + "/")

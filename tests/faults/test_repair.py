@@ -9,23 +9,15 @@ from pathlib import Path
 import pytest
 from repairs import Program, first, flip, graph, listing, only
 
-from cachepy import (
-    cache_info,
-    cache_prune,
-    cache_repair,
-    cache_tree_load,
-    cache_tree_nodes,
-    cache_verify,
-    store,
-)
-from cachepy.disk import claims, journal
-from cachepy.disk import owner as owners
-from cachepy.disk.entryfile import MAGIC, START
-from cachepy.disk.handling import OWN_TAG
+from cachepy import cache_info, cache_prune, cache_repair, cache_tree_load, cache_tree_nodes, cache_verify
 from cachepy.errors import UsageError
-from cachepy.graph import read_events
+from cachepy.graph.graph import read_events
+from cachepy.maintain import inspect
 from cachepy.session import Session, use_session
-from cachepy.upkeep import examine
+from cachepy.store import claims, entries, journal
+from cachepy.store import owner as owners
+from cachepy.store.entryfile import MAGIC, START
+from cachepy.store.fs import OWN_TAG
 
 
 @pytest.fixture(autouse=True)
@@ -214,13 +206,13 @@ def test_other_older_values_stay_as_they_are(program, root, which, damage):
 
 def test_a_mended_entry_keeps_all_else(program, root):
     entry = only(root, "read-*.entry")
-    before = examine.EntryFile(str(entry))
+    before = inspect.EntryFile(str(entry))
     first(root, "read-*.old").unlink()
     cache_repair(root)
-    after = examine.EntryFile(str(entry))
+    after = inspect.EntryFile(str(entry))
     assert bytes(after.pickle()) == bytes(before.pickle()) and after.call() == before.call() != b""
-    rows = [row for row in store.rows_of(str(entry), before) if (entry.parent / row[1]).exists()]
-    assert store.rows_of(str(entry), after) == rows and len(rows) > 1
+    rows = [row for row in entries.rows_of(str(entry), before) if (entry.parent / row[1]).exists()]
+    assert entries.rows_of(str(entry), after) == rows and len(rows) > 1
 
 
 def test_an_entry_whose_call_is_running_is_not_mended(program, root):
@@ -281,7 +273,7 @@ def test_notes_and_code(program, root, pattern):
 
 
 def test_the_memo(program, root):
-    rows = [examine.files._row((i, 2, 3, 4, 5), "ab" * 16) for i in range(3)]
+    rows = [inspect.files._row((i, 2, 3, 4, 5), "ab" * 16) for i in range(3)]
     path = root / "stat.memo"
     path.write_bytes(rows[0] + os.urandom(64) + rows[2] + b"torn")
     damaged = path.read_bytes()

@@ -15,20 +15,15 @@ from types import SimpleNamespace
 import pytest
 from repairs import Program, first, flip, graph, listing, only
 
-from cachepy import (
-    CachepyError,
-    cache_repair,
-    cache_tree_reset,
-    cache_verify,
-)
-from cachepy.disk import journal
-from cachepy.disk.payload import pack
-from cachepy.graph import read_events
-from cachepy.model import Dep, Event, Trace
+from cachepy import CachepyError, cache_repair, cache_tree_reset, cache_verify
+from cachepy.core.model import Dep, Event, Trace
+from cachepy.graph.graph import read_events
+from cachepy.maintain import inspect, rewrite
+from cachepy.maintain.quarantine import Aside
 from cachepy.session import Session, use_session
-from cachepy.store import Store
-from cachepy.upkeep import examine, rewrite
-from cachepy.upkeep.aside import Aside
+from cachepy.store import journal
+from cachepy.store.entries import Store
+from cachepy.store.payload import pack
 from tests.programs import Project
 
 REPO = Path(__file__).parents[2]
@@ -125,7 +120,7 @@ def test_what_was_replaced_meanwhile_is_not_moved(program, root):
     path = only(root, "report-*.entry")
     good = path.read_bytes()
     path.write_bytes(good[:-1])
-    stamp = examine.look(Store(str(root)), str(path)).stamp
+    stamp = inspect.look(Store(str(root)), str(path)).stamp
     new = path.with_name("new")
     new.write_bytes(good)
     new.replace(path)
@@ -183,7 +178,7 @@ def test_a_record_that_waits_for_the_lock_is_not_lost(program, root):
     store.journal.append(event.wire())  # open from now on
     script = f"""
     import sys
-    from cachepy.disk.journal import Journal
+    from cachepy.store.journal import Journal
     mine = Journal({str(path)!r})
     mine._open()
     print("open", flush=True)
@@ -275,7 +270,7 @@ def wait_until_blocked(pid):
 
 WRITER = """
 import os, sys, time
-from cachepy.disk.journal import Journal
+from cachepy.store.journal import Journal
 number = int(sys.argv[1])
 mine = Journal(PATH)
 event = EVENT

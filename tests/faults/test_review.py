@@ -23,9 +23,9 @@ import pytest
 from reviewed import module, more, read
 
 from cachepy import cache_file
-from cachepy.disk.entryfile import load_value
-from cachepy.disk.payload import pack
 from cachepy.session import Session, current_session, use_session
+from cachepy.store.entryfile import load_value
+from cachepy.store.payload import pack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,9 +23,9 @@ from reviewed import module, read
 
 import cachepy
 from cachepy import cache_file, cache_tree_changed_files, cache_tree_nodes, cache_tree_sync, track_file
-from cachepy.disk import files, journal
-from cachepy.disk.claims import Claims
 from cachepy.session import Session, current_session, use_session
+from cachepy.store import files, journal
+from cachepy.store.claims import Claims
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

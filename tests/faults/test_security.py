@@ -35,10 +35,10 @@ from cachepy import (
     cache_verify,
     use_session,
 )
-from cachepy.disk.entryfile import EntryFile
-from cachepy.disk.journal import MARK, frame
 from cachepy.errors import UntrustedEntryError
-from cachepy.rows import wire
+from cachepy.store import safe_pickle
+from cachepy.store.entryfile import EntryFile
+from cachepy.store.journal import MARK, frame
 
 
 @pytest.fixture
@@ -111,8 +111,8 @@ def test_no_file_of_plain_data_runs_code(cache, mark, monkeypatch):
 
 def test_a_mailbox_runs_no_code_and_is_judged(tmp_path, mark):
     from cachepy.core.frame import Frame
-    from cachepy.disk.posting import RemoteFrame, read_mailbox
-    from cachepy.model import Dep
+    from cachepy.core.model import Dep
+    from cachepy.store.posting import RemoteFrame, read_mailbox
 
     box = tmp_path / "runs" / "x"
     RemoteFrame("x", str(box)).add(Dep("file", "a", "1"))
@@ -144,7 +144,7 @@ def test_the_meta_of_an_entry_runs_no_code(cache, mark, where):
     meta = EntryFile(str(path)).meta
     rewritten(path, meta={
         "the meta": hostile,
-        "an event": wire.dumps([(hostile, None), (hostile, f"leaf.{'0' * 16}.old")]),
+        "an event": safe_pickle.dumps([(hostile, None), (hostile, f"leaf.{'0' * 16}.old")]),
         "the name of a file": pickle.dumps([(meta, None), (meta, Canary(mark))], 5),
     }[where])  # fmt: skip
     value, ran, warned = asked(cache, "leaf")
@@ -220,7 +220,7 @@ def test_secret_globals_and_variables_are_kept_as_digests(cache, tmp_path, monke
 
 def _found(top):
     """Files below that hold the secret, packed ones too."""
-    from cachepy.reach.source import loaded
+    from cachepy.code.source import loaded
 
     files = [p for p in top.rglob("*") if p.is_file()]
     assert files

@@ -26,18 +26,11 @@ from canaries import (
 )
 
 import cachepy
-from cachepy import (
-    Session,
-    cache_prune,
-    cache_tree_nodes,
-    cache_tree_stale,
-    cache_verify,
-    use_session,
-)
-from cachepy.disk.entryfile import EntryFile
-from cachepy.disk.payload import pack
-from cachepy.disk.trust import SEAL, Trust
-from cachepy.rows import wire
+from cachepy import Session, cache_prune, cache_tree_nodes, cache_tree_stale, cache_verify, use_session
+from cachepy.store import safe_pickle
+from cachepy.store.entryfile import EntryFile
+from cachepy.store.payload import pack
+from cachepy.store.trust import SEAL, Trust
 
 IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 
@@ -72,7 +65,7 @@ def old_seal(path, mark):
 def old_seal_other_call(path, mark):
     """The arguments of the call are replaced."""
     seal = path.read_bytes()[-SEAL:]
-    rewritten(path, call=wire.dumps((False, bomb(mark).pickle)))
+    rewritten(path, call=safe_pickle.dumps((False, bomb(mark).pickle)))
     with path.open("ab") as file:
         file.write(seal)
 
@@ -161,7 +154,7 @@ def test_arguments_that_are_not_signed_are_not_unpickled(cache, mark):
     for options in ({"signing_key": KEY}, {}):
         asked(cache, "top", **options)
         canaries.FILE.write_text(str(int(canaries.FILE.read_text()) + 1))
-        rewritten(the(cache, "leaf-*.entry"), call=wire.dumps((False, pickle.dumps(((Canary(mark),), {})))))
+        rewritten(the(cache, "leaf-*.entry"), call=safe_pickle.dumps((False, pickle.dumps(((Canary(mark),), {})))))
         value, _, warned = asked(cache, "top", **options)
         assert value is True
         assert mark.exists() is not bool(options)

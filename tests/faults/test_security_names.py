@@ -16,19 +16,13 @@ from canaries import (
     the,
 )
 
-from cachepy import (
-    Session,
-    cache_prune,
-    cache_repair,
-    cache_verify,
-    use_session,
-)
-from cachepy.disk.entryfile import EntryFile
-from cachepy.disk.journal import frame
-from cachepy.disk.meta import meta_of, rows_of
-from cachepy.disk.places import code_name
-from cachepy.rows import wire
-from cachepy.rows.packed import pack as packed
+from cachepy import Session, cache_prune, cache_repair, cache_verify, use_session
+from cachepy.store import safe_pickle
+from cachepy.store.codec import pack as packed
+from cachepy.store.entryfile import EntryFile
+from cachepy.store.journal import frame
+from cachepy.store.layout import code_name
+from cachepy.store.meta import meta_of, rows_of
 
 
 @pytest.fixture
@@ -58,7 +52,7 @@ def cache(tmp_path, monkeypatch):
     ],
 )
 def test_no_id_leads_outside(tmp_path, call):
-    from cachepy.store import Store
+    from cachepy.store.entries import Store
 
     store = Store(str(tmp_path / "cache"))
     inside = os.path.join(store.root, "entries", "")
@@ -70,7 +64,7 @@ def test_no_id_leads_outside(tmp_path, call):
 
 
 def test_forgetting_a_hostile_id_deletes_nothing_outside(tmp_path):
-    from cachepy.store import Store
+    from cachepy.store.entries import Store
 
     store = Store(str(tmp_path / "cache"))
     (tmp_path / "cache" / "entries").mkdir(parents=True)
@@ -85,10 +79,10 @@ def test_forgetting_a_hostile_id_deletes_nothing_outside(tmp_path):
 
 
 def test_a_code_digest_leads_nowhere(tmp_path):
-    from cachepy.store import Store
+    from cachepy.store.entries import Store
 
     store = Store(str(tmp_path / "cache"))
-    (tmp_path / "secret").write_bytes(wire.dumps([]))
+    (tmp_path / "secret").write_bytes(safe_pickle.dumps([]))
     (tmp_path / "cache" / "code").mkdir(parents=True)
     for digest in ("../../secret", str(tmp_path / "secret"), "", ".", "a\0b"):
         assert store.get_code(digest) is None
@@ -197,7 +191,7 @@ def test_a_link_goes_but_not_what_it_names(cache, tmp_path):
 
 def test_a_link_to_a_file_of_mine_is_not_written_through(cache, tmp_path):
     """In a shared directory somebody else may have put it there."""
-    from cachepy.disk.files import StatMemo
+    from cachepy.store.files import StatMemo
 
     victim = tmp_path / "victim"
     victim.write_text("mine")
@@ -215,7 +209,7 @@ def test_a_link_to_a_file_of_mine_is_not_written_through(cache, tmp_path):
 
 def test_the_memo_is_writable_by_its_owner_alone(tmp_path):
     """Its rows speak for its owner: who else can write one can hide a change."""
-    from cachepy.disk.files import StatMemo
+    from cachepy.store.files import StatMemo
 
     before = os.umask(0)
     try:

@@ -29,17 +29,11 @@ from canaries import (
 )
 
 import cachepy
-from cachepy import (
-    Session,
-    cache_file,
-    cache_repair,
-    cache_verify,
-    use_session,
-)
-from cachepy.disk.entryfile import EntryFile
-from cachepy.disk.meta import rows_of
-from cachepy.disk.trust import SEAL
-from cachepy.rows import wire
+from cachepy import Session, cache_file, cache_repair, cache_verify, use_session
+from cachepy.store import safe_pickle
+from cachepy.store.entryfile import EntryFile
+from cachepy.store.meta import rows_of
+from cachepy.store.trust import SEAL
 from tests.programs import Project
 
 ROOT = Path(cachepy.__file__).parents[1]
@@ -143,7 +137,7 @@ def test_one_explanation_for_each_stranger(cache):
 @as_root
 def test_a_strangers_memo_is_not_believed(cache, tmp_path):
     """A false row would hide that a file changed."""
-    from cachepy.disk.files import StatMemo, identity_of
+    from cachepy.store.files import StatMemo, identity_of
 
     big = tmp_path / "big"
     big.write_bytes(b"1" * 20_000)
@@ -162,7 +156,7 @@ def test_a_strangers_memo_is_not_believed(cache, tmp_path):
 @as_root
 def test_a_copy_does_not_make_a_strangers_value_ours(cache, mark, monkeypatch):
     """Where there are no hard links the newest value is copied aside: it may be another file by then."""
-    import cachepy.store
+    import cachepy.store.entries
 
     asked(cache, "leaf")
     path = the(cache, "leaf-*.entry")
@@ -173,7 +167,7 @@ def test_a_copy_does_not_make_a_strangers_value_ours(cache, mark, monkeypatch):
         raise OSError(1, "no links here")
 
     canaries.FILE.write_text("2")
-    monkeypatch.setattr(cachepy.store.os, "link", swapped)
+    monkeypatch.setattr(cachepy.store.entries.os, "link", swapped)
     asked(cache, "leaf")
     monkeypatch.undo()
     monkeypatch.setattr(canaries, "FILE", cache.parent / "input")
@@ -242,7 +236,7 @@ def test_a_rerun_unpickles_no_unsigned_arguments(cache, mark):
         warnings.simplefilter("ignore")
         leaf, _ = functions(cache, signing_key=KEY)
         leaf(3)
-        rewritten(the(cache, "leaf-*.entry"), call=wire.dumps((False, pickle.dumps(((Canary(mark),), {})))))
+        rewritten(the(cache, "leaf-*.entry"), call=safe_pickle.dumps((False, pickle.dumps(((Canary(mark),), {})))))
         cache_verify(cache, rerun=5)
     assert not mark.exists()
 
@@ -440,7 +434,7 @@ def test_the_claim_of_a_dead_stranger():
         import time
 
         def die():
-            from cachepy.disk.claims import Claims
+            from cachepy.store.claims import Claims
             store = cachepy.current_session().store(str(CACHE))
             call = "load:" + load.key(1)
             store.prepare(call)
@@ -464,7 +458,7 @@ def test_a_claim_that_cannot_be_removed_is_not_waited_for(mode):
     users(
         f"""
         def die():
-            from cachepy.disk.claims import Claims
+            from cachepy.store.claims import Claims
             store = cachepy.current_session().store(str(CACHE))
             call = "load:" + load.key(1)
             store.prepare(call)

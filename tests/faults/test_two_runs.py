@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cachepy.disk.claims import Claims
+from cachepy.store.claims import Claims
 
 HEAD = """
 import os

@@ -68,7 +68,7 @@ def test_the_wheel_holds_the_two_packages_and_nothing_else(built, sources):
     info = f"cachepy_dask-{cachepy.__version__}.dist-info"
     own = {f"{info}/{name}" for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")}
     assert names_in(built["wheel"]) == packages | own
-    assert {"cachepy/py.typed", "dask_plugin/py.typed", "cachepy/commands/__init__.py", "cachepy/cli.py"} <= packages
+    assert {"cachepy/py.typed", "dask_plugin/py.typed", "cachepy/cli/group.py", "cachepy/cli/main.py"} <= packages
     assert {Path(name).suffix for name in packages if "page_parts/" in name} == {".css", ".html", ".js"}
     assert {Path(name).suffix for name in packages if name.startswith("dask_plugin/page/")} == {".css", ".html", ".js"}
 

@@ -28,7 +28,7 @@ OTHERS = (
     *("click", "numpy", "xxhash", "cloudpickle", "ast", "dataclasses", "enum", "functools", "inspect", "logging"),
     *("pathlib", "pickle", "subprocess", "tempfile", "concurrent.futures.thread", "multiprocessing", "asyncio", "zlib"),
 )
-COMMANDS = ("cachepy.commands", "cachepy.commands.ask", "cachepy.commands.view", "cachepy.asking.stale")
+COMMANDS = ("cachepy.cli.group", "cachepy.cli.ask", "cachepy.cli.view", "cachepy.staleness.survey")
 
 
 def as_main() -> types.ModuleType:

@@ -362,7 +362,7 @@ def tree_of(text: str) -> list[tuple[str, str]]:
 
 def page_of(text: str, states: dict[str, str]) -> dict[str, str]:
     """The calls with their states in the data of the HTML page."""
-    from cachepy.forms.packing import AFTER, STATES
+    from cachepy.views.page_data import AFTER, STATES
 
     names = {number: state for state, number in STATES.items()} | {AFTER: "stale"}
     data = json.loads(text.partition('<script type="application/json" id="data">')[2].partition("</script>")[0])

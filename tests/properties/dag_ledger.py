@@ -47,7 +47,7 @@ class Ledger:
         """The roots were called side by side, in threads that have no caller.
 
         A body that ran meanwhile, and whose code reaches the function of a root, might have handed that call to
-        the thread: so it counts for the body (see `opened`), and its changes make the body run again.
+        the thread: so it counts for the body (see `bodies`), and its changes make the body run again.
         """
         if len(set(roots)) > 1:
             funcs = {root.func for root in roots}

@@ -298,7 +298,7 @@ RESULTS = [f"{i:032x}" for i in range(100, 104)]
 @st.composite
 def events(draw: st.DrawFn) -> list[Any]:
     """Ends of runs as several processes would report them: runs of one call, hits that date them anew."""
-    from cachepy.model import BELOW, CALL, CODE, ENV, FILE, Dep, Event, Trace
+    from cachepy.core.model import CALL, CODE, ENV, FILE, INDIRECT_CALL, Dep, Event, Trace
 
     out = []
     for run in range(draw(st.integers(0, 8))):
@@ -310,7 +310,7 @@ def events(draw: st.DrawFn) -> list[Any]:
         if draw(st.booleans()):
             deps.append(Dep(ENV, "E", draw(st.none() | st.sampled_from(RESULTS))))
         below = [
-            Dep(draw(st.sampled_from([CALL, CALL, BELOW])), POOL[c], draw(st.sampled_from(RESULTS)))
+            Dep(draw(st.sampled_from([CALL, CALL, INDIRECT_CALL])), POOL[c], draw(st.sampled_from(RESULTS)))
             for c in draw(st.lists(st.integers(at + 1, 5), max_size=3, unique=True) if at < 5 else st.just([]))
         ]
         created = float(draw(st.integers(1, 3)))
@@ -339,7 +339,7 @@ def events(draw: st.DrawFn) -> list[Any]:
 
 
 def folded(some: list[Any]) -> dict[str, Any]:
-    from cachepy.graph import Graph
+    from cachepy.graph.graph import Graph
 
     graph = Graph()
     for event in some:
@@ -377,7 +377,7 @@ def test_edges_are_on_both_sides(some: list[Any]) -> None:
 @given(events())
 @budget(100, 2000)
 def test_events_survive_every_carrier(some: list[Any]) -> None:
-    from cachepy.model import Event
+    from cachepy.core.model import Event
 
     for event in some:
         assert Event.unwire(event.wire()) == event

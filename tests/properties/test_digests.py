@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cachepy.digest import Digester, Found, flat_stream
 from cachepy.values import flat
 from cachepy.values import pickler as module
+from cachepy.values.digest import Digester, References, flat_stream
 from cachepy.values.modules import Origins
 
 
@@ -150,7 +150,7 @@ def digester():
 
 def slow(value):
     """The stream of the pickler that looks at every object."""
-    return module._dump(module.CanonicalPickler, value, digester(), Found())
+    return module._dump(module.CanonicalPickler, value, digester(), References())
 
 
 def alike(streams, values):
@@ -220,7 +220,7 @@ def test_no_stream_of_one_way_is_one_of_another(value):
 def test_no_nan_is_overlooked(parts, times):
     """At most one of unusual bits after a byte that looks like the start of an integer."""
     for values in (parts * times, ["x", *parts] * times):
-        data = module._dump(module.ValuePickler, values, digester(), Found())
+        data = module._dump(module.ValuePickler, values, digester(), References())
         if any(part != part for part in parts):
             assert not flat.has_no_nan(values) and (flat.may_have_nan(data) or b"J" in data)
             assert flat_stream(values) is None

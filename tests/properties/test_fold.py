@@ -9,10 +9,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cachepy.disk import journal
-from cachepy.graph import Graph
-from cachepy.model import CALL, FILE, Dep, Event, Trace
-from cachepy.rows.packed import pack
+from cachepy.core.model import CALL, FILE, Dep, Event, Trace
+from cachepy.graph.graph import Graph
+from cachepy.store import journal
+from cachepy.store.codec import pack
 
 NAMES = "abcd"
 KEYS = {name: name * 32 for name in NAMES}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cachepy.core.model import CALL, FILE, Dep, Event, Trace
 from cachepy.core.verify import Verifier
-from cachepy.model import CALL, FILE, Dep, Event, Trace
 
 CALLS = range(4)
 RESULTS = "aab"

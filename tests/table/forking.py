@@ -133,7 +133,7 @@ class Asked(BaseException):
 def ask_instead(cache: str) -> None:
     """Let the first call that is not fresh tell why; calls that are fresh are made, as they run nothing."""
     import cachepy
-    from cachepy.engine import CachedCall
+    from cachepy.calls.engine import CachedCall
 
     look = CachedCall.look
 

@@ -7,7 +7,7 @@ import sysconfig
 from pathlib import Path
 from types import CodeType
 
-from cachepy.reach.bytecode import code_bytes
+from cachepy.code.bytecode import code_bytes
 
 STDLIB = Path(sysconfig.get_path("stdlib"))
 CORPUS = [

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from opened import opened_below
 
-from cachepy.disk import entryfile
-from cachepy.disk.claims import Claims
+from cachepy.store import entryfile
+from cachepy.store.claims import Claims
 
 LEASE = 0.4  # s, instead of 4
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cachepy.cli import main
+from cachepy.cli.main import main
 from tests.programs import Project
 
 PROGRAM = """

@@ -8,7 +8,7 @@ import textwrap
 import time
 from pathlib import Path
 
-from cachepy.engine import CachedCall
+from cachepy.calls.engine import CachedCall
 from cachepy.session import Session, use_session
 
 PRELUDE = """

@@ -6,14 +6,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from cachepy import Session
-from cachepy.core.revision import Era
-from cachepy.disk.claims import Claim, Claims
-from cachepy.disk.entryfile import load_value
+from cachepy.core.revision import Revision
+from cachepy.store.claims import Claim, Claims
+from cachepy.store.entryfile import load_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from cachepy.model import Event
+    from cachepy.core.model import Event
 
 
 class Stored:
@@ -24,7 +24,7 @@ class Stored:
         self.files: list[str] = []
         self.values: list[tuple[Any, bytes]] = []
         self.stamp: tuple[int, ...] = ()
-        self.hot: dict[int, bytes] = {}
+        self.pickles: dict[int, bytes] = {}
 
 
 class Nothing:
@@ -129,7 +129,7 @@ class ListRecorder:
 
     def __init__(self, session: Session | None = None) -> None:
         self.session = session
-        self.era = Era(is_over=True)
+        self.revision = Revision(is_over=True)
         self.ran: list[str] = []
         self.hits: list[str] = []
 

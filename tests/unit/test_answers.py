@@ -13,7 +13,7 @@ import pytest
 
 import cachepy
 from cachepy import Reason, answers, cache_file
-from cachepy.forms import notebook, tabled
+from cachepy.views import notebook, tabled
 
 HOSTILE = "<script>alert('1')</script>&\"\x1b[31m\n"
 

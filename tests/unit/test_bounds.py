@@ -20,10 +20,10 @@ from cachepy import (
     use_session,
     with_caller,
 )
-from cachepy.disk import statmemo, tidy
-from cachepy.recording import compact
-from cachepy.recording.programs import Programs
-from cachepy.store import Store
+from cachepy.graph import compact
+from cachepy.graph.program_files import Programs
+from cachepy.store import stat_cache, tidy
+from cachepy.store.entries import Store
 
 HOUR, DAY = 3600.0, 86400.0
 FAILS = [True]
@@ -126,13 +126,13 @@ def test_older_results_have_a_bound():
 
 
 def test_the_memo_of_files_has_a_bound(monkeypatch):
-    monkeypatch.setattr(statmemo, "MOST_BYTES", 64 * 100)
-    memo = statmemo.StatMemo()
+    monkeypatch.setattr(stat_cache, "MOST_BYTES", 64 * 100)
+    memo = stat_cache.StatMemo()
     for number in range(1000):
         memo.put((1, number, 1 << 20, 1, 1), f"{number:032x}", 1 << 20)
         memo.flush("stat.memo")
         assert os.path.getsize("stat.memo") <= 64 * 101
-    again = statmemo.StatMemo()
+    again = stat_cache.StatMemo()
     again.attach("stat.memo")
     assert again.get((1, 999, 1 << 20, 1, 1)) == f"{999:032x}"
     assert again.get((1, 1, 1 << 20, 1, 1)) is None
@@ -140,8 +140,8 @@ def test_the_memo_of_files_has_a_bound(monkeypatch):
 
 
 def test_what_a_process_knows_of_files_has_a_bound(monkeypatch):
-    monkeypatch.setattr(statmemo, "_MOST_KNOWN", 100)
-    memo = statmemo.StatMemo()
+    monkeypatch.setattr(stat_cache, "_MOST_KNOWN", 100)
+    memo = stat_cache.StatMemo()
     for number in range(1000):
         memo.put((1, number, 1, 1, 1), f"{number:032x}", 1)
         assert len(memo.known) <= 100
@@ -248,7 +248,7 @@ def test_what_was_put_aside_goes_by_age():
 
 
 def test_the_table_names_all_that_is_in_a_cache_directory():
-    from cachepy.disk.handling import OWN_NAMES
+    from cachepy.store.fs import OWN_NAMES
 
     page = (Path(__file__).parents[2] / "ARCHITECTURE.md").read_text(encoding="utf-8")
     table = page[page.index("## What grows") : page.index("## Glossary")]
@@ -257,7 +257,7 @@ def test_the_table_names_all_that_is_in_a_cache_directory():
     assert f"{tidy.MOST_CODE:,}" in table
     assert f"{tidy.MOST_RUNS:,}, and those of the last 7 days" in table
     assert f"{tidy.MOST_PROGRAMS:,}, and those of the last 30 days" in table
-    assert f"{statmemo.MOST_BYTES // 64:,} files" in table
+    assert f"{stat_cache.MOST_BYTES // 64:,} files" in table
 
 
 def test_a_failing_call_is_still_told_of_as_one_that_did_not_end():

@@ -17,9 +17,9 @@ import cloudpickle
 import pytest
 from bytecode_corpus import SOURCES, STDLIB, body_bytes, build, in_function
 
-from cachepy.reach import bytecode
-from cachepy.reach.bytecode import code_bytes
-from cachepy.reach.facts import scan
+from cachepy.code import bytecode
+from cachepy.code.bytecode import code_bytes
+from cachepy.code.names_used import scan
 
 try:
     from _ast_unparse import Unparser  # 3.14
@@ -168,7 +168,7 @@ def test_the_reformatting_is_seen_by_the_compiler():
 
 SEEDED = """
 import hashlib, sys
-from cachepy.reach.bytecode import code_bytes
+from cachepy.code.bytecode import code_bytes
 source = open(sys.argv[1], encoding="utf-8").read() + "\\nx in {'a', 'b', 'c', 'd', ('e', 'f'), None, 1.5}\\n"
 print(hashlib.sha256(code_bytes(compile(source, "x", "exec"))).hexdigest())
 """

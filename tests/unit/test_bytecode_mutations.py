@@ -10,7 +10,7 @@ import sys
 import pytest
 from bytecode_corpus import OPPOSITE, SOURCES, body_bytes, build, in_function
 
-from cachepy.reach.bytecode import code_bytes
+from cachepy.code.bytecode import code_bytes
 
 SAME = {
     "docstring by assignment": ("def f():\n class A:\n  __doc__ = 'a'", "def f():\n class A:\n  'b'"),

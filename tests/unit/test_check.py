@@ -10,14 +10,13 @@ import pytest
 from checked_files import flip, listing, only
 
 from cachepy import Checked, cache_file, cache_verify
-from cachepy.disk import journal
-from cachepy.disk.entryfile import MAGIC
-from cachepy.disk.places import ENTRY, OLD
 from cachepy.errors import UsageError, UsageValueError
-from cachepy.rows import wire
+from cachepy.maintain import inspect
 from cachepy.session import Session, use_session
-from cachepy.store import Store
-from cachepy.upkeep import examine
+from cachepy.store import journal, safe_pickle
+from cachepy.store.entries import Store
+from cachepy.store.entryfile import MAGIC
+from cachepy.store.layout import ENTRY, OLD
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +52,7 @@ def used(root, tmp_path):
     big.write_bytes(bytes(20_000))
     os.utime(big, (1e9, 1e9))
     (root / "stat.memo").write_bytes(b"")
-    memo = examine.files._row((1, 2, 3, 4, 5), "ab" * 16)
+    memo = inspect.files._row((1, 2, 3, 4, 5), "ab" * 16)
     (root / "stat.memo").write_bytes(memo * 3)
     return root
 
@@ -102,12 +101,12 @@ def test_every_flipped_byte_is_found(used, name):
     store = Store(str(used))
     for at in places:
         flip(path, at)
-        found = examine.look(store, str(path))
+        found = inspect.look(store, str(path))
         assert found.what, at
         state = "foreign" if at < len(MAGIC) - 1 else "other" if at < len(MAGIC) else "broken"
         assert found.state == state, at
         path.write_bytes(data)
-    assert examine.look(store, str(path)).what == ""
+    assert inspect.look(store, str(path)).what == ""
 
 
 @pytest.mark.parametrize("name", ["small-*.entry", "large-*.entry", "small-*.old"])
@@ -118,7 +117,7 @@ def test_a_torn_file_is_ours_and_broken(used, name, length):
     (problem,) = cache_verify(used).problems
     assert problem.path == str(path)
     assert problem.call.startswith(name.partition("-")[0] + ":")
-    assert examine.look(Store(str(used)), str(path)).state == "broken"
+    assert inspect.look(Store(str(used)), str(path)).state == "broken"
 
 
 def test_zeros_in_the_middle_and_everywhere(used):
@@ -173,7 +172,16 @@ def test_an_older_value_that_is_another_run(used):
 
 @pytest.mark.parametrize("kind", ["*.valid", "code"])
 @pytest.mark.parametrize(
-    "damage", [b"", b"\x80", b"\x80\x05K\x01.", wire.dumps((1, 2)), wire.dumps(("code", b"x")), b"text", b"\0" * 40]
+    "damage",
+    [
+        b"",
+        b"\x80",
+        b"\x80\x05K\x01.",
+        safe_pickle.dumps((1, 2)),
+        safe_pickle.dumps(("code", b"x")),
+        b"text",
+        b"\0" * 40,
+    ],
 )
 def test_notes_and_code(used, kind, damage):
     path = min((used / "code").iterdir()) if kind == "code" else only(used, kind)
@@ -244,14 +252,14 @@ def test_foreign_files(used):
 
 def test_a_file_that_may_not_be_read(used, monkeypatch):
     path = str(only(used, "large-*.entry"))
-    real = examine.EntryFile
+    real = inspect.EntryFile
 
     def refuse(name, *rest):
         if name == path:
             raise PermissionError(13, "Permission denied", name)
         return real(name, *rest)
 
-    monkeypatch.setattr(examine, "EntryFile", refuse)
+    monkeypatch.setattr(inspect, "EntryFile", refuse)
     (problem,) = cache_verify(used).problems
     assert (problem.path, problem.what) == (path, "cannot be read: Permission denied")
 
@@ -260,9 +268,9 @@ def test_no_value_is_unpickled(used, monkeypatch):
     def load(*_, **__):
         raise AssertionError("a value was loaded")
 
-    monkeypatch.setattr("cachepy.disk.entryfile.load_value", load)
-    monkeypatch.setattr("cachepy.store.load_value", load)
-    monkeypatch.setattr("cachepy.disk.entryfile.plain.loads", load)
+    monkeypatch.setattr("cachepy.store.entryfile.load_value", load)
+    monkeypatch.setattr("cachepy.store.entries.load_value", load)
+    monkeypatch.setattr("cachepy.store.entryfile.short_pickle.loads", load)
     monkeypatch.setattr("_pickle.loads", load)
     assert cache_verify(used).is_good
 

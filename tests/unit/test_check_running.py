@@ -14,8 +14,8 @@ import pytest
 from checked_files import flip, listing, only
 
 from cachepy import cache_file, cache_tree_sync, cache_verify
+from cachepy.maintain import inspect
 from cachepy.session import Session, use_session
-from cachepy.upkeep import examine
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +51,7 @@ def used(root, tmp_path):
     big.write_bytes(bytes(20_000))
     os.utime(big, (1e9, 1e9))
     (root / "stat.memo").write_bytes(b"")
-    memo = examine.files._row((1, 2, 3, 4, 5), "ab" * 16)
+    memo = inspect.files._row((1, 2, 3, 4, 5), "ab" * 16)
     (root / "stat.memo").write_bytes(memo * 3)
     return root
 
@@ -63,7 +63,7 @@ def test_what_is_replaced_meanwhile_is_looked_at_again(used, monkeypatch):
     path = only(used, "small-*.entry")
     good = path.read_bytes()
     path.write_bytes(good[:-1])
-    real, seen = examine.EntryFile, []
+    real, seen = inspect.EntryFile, []
 
     def slow(name, *rest):
         if name == str(path) and not seen:
@@ -71,10 +71,10 @@ def test_what_is_replaced_meanwhile_is_looked_at_again(used, monkeypatch):
             opened = name + ".new"
             Path(opened).write_bytes(good)
             os.replace(opened, name)
-            raise examine.EntryError("torn")
+            raise inspect.EntryError("torn")
         return real(name, *rest)
 
-    monkeypatch.setattr(examine, "EntryFile", slow)
+    monkeypatch.setattr(inspect, "EntryFile", slow)
     assert cache_verify(used).is_good
     assert seen
 
@@ -85,11 +85,11 @@ def test_what_goes_meanwhile_is_not_reported(used, monkeypatch):
     def gone(name, *rest):
         if name == str(path):
             path.unlink()
-            raise examine.EntryError("torn")
+            raise inspect.EntryError("torn")
         return real(name, *rest)
 
-    real = examine.EntryFile
-    monkeypatch.setattr(examine, "EntryFile", gone)
+    real = inspect.EntryFile
+    monkeypatch.setattr(inspect, "EntryFile", gone)
     checked = cache_verify(used)
     assert checked.is_good and checked.entries == 1
 
@@ -317,7 +317,7 @@ def test_what_a_body_calls_anew_is_not_stored(module, root, tmp_path):
 
 
 def test_no_memo_is_written(module, root, tmp_path, monkeypatch):
-    monkeypatch.setattr(examine.files, "YOUNG", -(10**12))
+    monkeypatch.setattr(inspect.files, "YOUNG", -(10**12))
     (tmp_path / "f").write_text("a" * 20_000)
     module.reads(str(tmp_path / "f"))
     (root / "stat.memo").unlink()

@@ -12,11 +12,10 @@ import time
 import pytest
 from claimed_paths import LEASE, block, dead_process, host, open_files, wait_for, write
 
-from cachepy.disk import claims, entryfile
-from cachepy.disk import owner as owners
-from cachepy.disk.claims import Claims
-from cachepy.disk.owner import process_start
-from cachepy.rows import wire
+from cachepy.store import claims, entryfile, safe_pickle
+from cachepy.store import owner as owners
+from cachepy.store.claims import Claims
+from cachepy.store.owner import process_start
 
 REAL = claims.LEASE, claims.HEARTBEAT
 
@@ -243,7 +242,7 @@ def test_a_clock_that_the_kernel_does_not_know(monkeypatch):
 
 NOT_OWNERS = {
     "garbage": b"garbage",
-    "of an older version": wire.dumps(("host", 1, "1", "t")),
+    "of an older version": safe_pickle.dumps(("host", 1, "1", "t")),
     "no owner": entryfile.NOBODY,
     "a length without a text": entryfile.START.pack(entryfile.MAGIC, 20),
     "a text that is cut off": block("h", 1, "1", "t")[:-1],

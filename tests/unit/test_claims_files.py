@@ -10,9 +10,9 @@ import pytest
 from claimed_paths import LEASE, dead_process, host, open_files, wait_for, write
 from opened import opened_below
 
-from cachepy.disk import claims
-from cachepy.disk import owner as owners
-from cachepy.disk.claims import Claims
+from cachepy.store import claims
+from cachepy.store import owner as owners
+from cachepy.store.claims import Claims
 
 
 @pytest.fixture(autouse=True)

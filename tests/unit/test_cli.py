@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from cli_project import PROGRAM, build, build_stale, commands, in_json, tree
 
-from cachepy.disk import journal
+from cachepy.store import journal
 from tests.programs import Project
 
 UNCLEAR = PROGRAM.replace("level(1)", "level(2)")  # what its import would tell, its text does not
@@ -361,7 +361,7 @@ def aged(tmp_path_factory):
 
 @pytest.mark.parametrize("command", READING, ids=" ".join)
 def test_asking_changes_nothing(run, aged, command, monkeypatch):
-    monkeypatch.setattr("cachepy.disk.files.YOUNG", -(10**18))  # what is read now is remembered
+    monkeypatch.setattr("cachepy.store.files.YOUNG", -(10**18))  # what is read now is remembered
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     before = tree(aged)
     assert run(aged, *command)[0] in {0, 1}
@@ -447,7 +447,7 @@ def test_quiet_json_is_json(run, stale):
 
 
 def test_every_command_has_a_help_with_an_example(run, fresh):
-    from cachepy.commands import cachepy
+    from cachepy.cli.group import cachepy
 
     assert list(cachepy.commands) == [
         "status", "explain", "plan", "refresh", "graph", "log", "ls", "show", "stats", "prune", "verify", "repair",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cli_project import build, build_stale, commands, in_json
 
-from cachepy.disk.entryfile import MAGIC
+from cachepy.store.entryfile import MAGIC
 from tests.programs import Project
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cachepy.cli import main
-from cachepy.disk.handling import OWN_TAG
+from cachepy.cli.main import main
+from cachepy.store.fs import OWN_TAG
 
 
 @pytest.fixture

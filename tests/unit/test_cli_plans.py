@@ -8,7 +8,7 @@ import re
 import pytest
 from cli_project import build, build_stale, commands, in_json, tree
 
-from cachepy.disk import journal
+from cachepy.store import journal
 from tests.programs import Project
 
 
@@ -74,7 +74,7 @@ def test_explain_names_what_it_does_not_know(run, fresh):
 
 def ambiguous(folder):
     """A digit with which several digests start would need many calls: so all have the same key here."""
-    from cachepy.graph import read_events
+    from cachepy.graph.graph import read_events
 
     name = str(folder / ".cachepy/graph.pkl")
     events, _ = read_events(name)

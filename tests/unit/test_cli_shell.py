@@ -32,7 +32,7 @@ def report(title, number):
 if __name__ == "__main__":
     report("Übersicht 日本, long, so that it has to fold", 40)
 """
-START = "import sys; from cachepy.cli import main; sys.argv[0] = 'cachepy'; main()"
+START = "import sys; from cachepy.cli.main import main; sys.argv[0] = 'cachepy'; main()"
 CACHEPY = [sys.executable, "-B", "-c", START]
 DASK = [sys.executable, "-B", "-m", "dask", "cachepy"]
 
@@ -245,7 +245,7 @@ def break_it(tmp_path, what):
     ],
 )
 def test_no_error_is_a_one(stale, tmp_path, program, raising, code, text):
-    path = break_it(tmp_path, ("asking.stale", raising, "Survey.__init__"))
+    path = break_it(tmp_path, ("staleness.survey", raising, "Survey.__init__"))
     done = run(stale, "status", program=program, PYTHONPATH=path)
     assert done.returncode == code
     assert text in done.stderr
@@ -254,7 +254,7 @@ def test_no_error_is_a_one(stale, tmp_path, program, raising, code, text):
 
 
 def test_the_traceback_is_there_if_asked_for(stale, tmp_path):
-    path = break_it(tmp_path, ("asking.stale", "raise ValueError('strange')", "Survey.__init__"))
+    path = break_it(tmp_path, ("staleness.survey", "raise ValueError('strange')", "Survey.__init__"))
     done = run(stale, "status", PYTHONPATH=path, CACHEPY_DEBUG="1")
     assert done.returncode == 3
     assert "Traceback" in done.stderr
@@ -268,7 +268,7 @@ def test_an_error_at_import_is_a_three(stale, tmp_path):
 
 
 def test_an_interrupt(stale, tmp_path):
-    path = break_it(tmp_path, ("asking.stale", "import time; print('now', flush=True); time.sleep(60)", "Survey.__init__"))
+    path = break_it(tmp_path, ("staleness.survey", "import time; print('now', flush=True); time.sleep(60)", "Survey.__init__"))
     with subprocess.Popen(
         [*CACHEPY, "status"], cwd=stale, env=environment(PYTHONPATH=path), stdout=-1, stderr=-1
     ) as process:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cachepy.commands import words
-from cachepy.commands.tables import Shape, short_ids
+from cachepy.cli import words
+from cachepy.cli.tables import Shape, short_ids
 
 HEAD = ("state", "id", "call", "cause")
 

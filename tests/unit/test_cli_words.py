@@ -8,7 +8,7 @@ import shlex
 import click
 import pytest
 
-from cachepy.commands import cachepy as program
+from cachepy.cli.group import cachepy as program
 
 
 @pytest.mark.parametrize("name", list(program.commands))

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from cachepy import Session, cache_prune, cache_repair, cache_tree_nodes, cache_tree_sync, cache_verify, use_session
-from cachepy.disk.handling import number_in
-from cachepy.disk.journal import frame, framed
-from cachepy.model import CALL, FILE, Dep, Event, Trace
-from cachepy.recording import compact as compacting
-from cachepy.recording.compact import compact, needed
-from cachepy.recording.table import FORMAT, Reading, Table
-from cachepy.rows.packed import pack, times
-from cachepy.store import Store
+from cachepy.core.model import CALL, FILE, Dep, Event, Trace
+from cachepy.graph import compact as compacting
+from cachepy.graph.compact import compact, needed
+from cachepy.graph.table import FORMAT, Reading, Table
+from cachepy.store.codec import pack, times
+from cachepy.store.entries import Store
+from cachepy.store.fs import number_in
+from cachepy.store.journal import frame, framed
 from tests.programs import Project
 
 ROOT = Path(__file__).parents[2]
@@ -82,9 +82,9 @@ def test_what_is_left_folds_to_the_same_graph(seed):
 PROGRAM = """
 import sys
 from cachepy import cache_file, Session, use_session
-from cachepy.recording import compact
-from cachepy import store
-compact.GRAPH_FLOOR = store.GRAPH_FLOOR = int(sys.argv[2])
+from cachepy.graph import compact
+from cachepy.store import entries
+compact.GRAPH_FLOOR = entries.GRAPH_FLOOR = int(sys.argv[2])
 cached = cache_file("cache", warn_cheap=False)
 
 @cached

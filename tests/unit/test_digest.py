@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cachepy.digest import Digester, Found, flat_stream
 from cachepy.errors import UndigestableError
 from cachepy.values import flat
+from cachepy.values.digest import Digester, References, flat_stream
 from cachepy.values.modules import Origins
 from cachepy.values.sharing import is_small
 
@@ -136,7 +136,7 @@ def test_sets_anywhere():
 
 
 SEEDS = """
-from cachepy.digest import Digester
+from cachepy.values.digest import Digester
 from cachepy.values.modules import Origins
 words = [f"w{i}" for i in range(30)]
 small = [set(words), frozenset(words[:9]), {None, 1.5, True, 7, b"x", "y"}, {("a", 1), "b", 2}, [{"k": set(words[:7])}]]
@@ -207,7 +207,7 @@ def test_threads_share_a_digester():
 def test_what_was_found_belongs_to_its_value():
     mine = digester()
     for name in ("a", "b"):
-        found = Found()
+        found = References()
         mine.stream([Path(name), Held(1)], found)
         assert found.paths == [name]
 
@@ -439,7 +439,7 @@ def test_mere_use_leaves_an_exception_as_it_is():
 
 
 def parts(value):
-    found = Found(by_parts=True)
+    found = References(by_parts=True)
     return digester().digest(value, found), found.unseen
 
 

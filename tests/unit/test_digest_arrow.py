@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from cachepy.digest import Digester
+from cachepy.values.digest import Digester
 from cachepy.values.modules import Origins
 
 DAY = dt.datetime(2020, 1, 1)

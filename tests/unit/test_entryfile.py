@@ -11,13 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cachepy.disk import entryfile
-from cachepy.disk.entryfile import EntryFile, assemble, load_value
-from cachepy.disk.meta import rows_of
-from cachepy.disk.payload import pack
-from cachepy.disk.trust import SEAL, Trust
 from cachepy.errors import EntryError, OtherFormatError, UntrustedEntryError
-from cachepy.rows import wire
+from cachepy.store import entryfile, safe_pickle
+from cachepy.store.entryfile import EntryFile, assemble, load_value
+from cachepy.store.meta import rows_of
+from cachepy.store.payload import pack
+from cachepy.store.trust import SEAL, Trust
 from tests.programs import Project
 
 META = b"what the store says of a call"
@@ -190,7 +189,7 @@ def test_another_version(tmp_path):
 @pytest.mark.parametrize("wrapped", [False, True], ids=["as the meta", "as an event in it"])
 def test_meta_that_would_run_code(tmp_path, wrapped):
     bomb = pickle.dumps([os.getcwd])
-    path = written(tmp_path / "x", 1, wire.dumps([(bomb, None), (bomb, "y.old")]) if wrapped else bomb)
+    path = written(tmp_path / "x", 1, safe_pickle.dumps([(bomb, None), (bomb, "y.old")]) if wrapped else bomb)
     with pytest.raises(EntryError, match="refused"):
         rows_of(path, EntryFile(path))
 
@@ -286,8 +285,8 @@ def test_interrupting_a_load_is_no_damage(monkeypatch):
 
 SCRIPT = """
 import sys
-from cachepy.disk.entryfile import EntryFile, assemble
-from cachepy.disk.payload import pack
+from cachepy.store.entryfile import EntryFile, assemble
+from cachepy.store.payload import pack
 
 class Thing:
     class Inner:
@@ -315,7 +314,7 @@ def test_classes_and_functions_of_main(tmp_path, local):
 
     for how in ("write", "read"):
         assert run("script.py", how, "x", *local) == ["1", "2", "4", "True", "[2]" if local else "[]"]
-    look = "from cachepy.disk.entryfile import EntryFile as E; v = E('x').value(); print(v[0].x, v[2](3))"
+    look = "from cachepy.store.entryfile import EntryFile as E; v = E('x').value(); print(v[0].x, v[2](3))"
     assert run("-c", look) == ["1", "6"]
 
 
@@ -326,8 +325,8 @@ def test_a_lambda_travels_by_value():
 
 def test_code_of_main_that_its_name_does_not_mean_any_more(tmp_path):
     script = """
-from cachepy.disk.entryfile import load_value
-from cachepy.disk.payload import pack
+from cachepy.store.entryfile import load_value
+from cachepy.store.payload import pack
 def f(): return 1
 old = f
 def f(): return 2

@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from cachepy.disk import files
-from cachepy.disk.files import Files, StatMemo
-from cachepy.disk.handling import OWN_NAMES, OWN_TAG
+from cachepy.store import files
+from cachepy.store.files import Files, StatMemo
+from cachepy.store.fs import OWN_NAMES, OWN_TAG
 
 BIG = b"x" * 20_000  # large enough for the memo on disk
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cachepy import graph
-from cachepy.graph import Graph
+from cachepy.graph import graph
+from cachepy.graph.graph import Graph
 from tests.programs import Project
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
@@ -19,7 +19,7 @@ COUNTING = """
 import os
 seen = []
 os.register_at_fork = lambda **hooks: seen.append(hooks)
-from cachepy.graph import Graph
+from cachepy.graph.graph import Graph
 before = len(seen)
 graphs = [Graph() for _ in range(100)]
 print(len(seen) - before)

@@ -15,18 +15,17 @@ from pathlib import Path
 import pytest
 
 import cachepy
-from cachepy.disk import journal
-from cachepy.disk.entryfile import MAGIC, EntryFile
-from cachepy.disk.handling import PROGRAMS
-from cachepy.disk.meta import rows_of
-from cachepy.disk.owner import Owner, owner_in
-from cachepy.disk.statmemo import OTHER_MEMO, StatMemo
+from cachepy.code.source import loaded
 from cachepy.errors import CacheReadWarning, GraphFileError
-from cachepy.graph import load_events
-from cachepy.reach.source import loaded
-from cachepy.recording.table import HEADER
-from cachepy.rows import wire
+from cachepy.graph.graph import load_events
+from cachepy.graph.table import HEADER
 from cachepy.session import Session, use_session
+from cachepy.store import journal, safe_pickle
+from cachepy.store.entryfile import MAGIC, EntryFile
+from cachepy.store.fs import PROGRAMS
+from cachepy.store.meta import rows_of
+from cachepy.store.owner import Owner, owner_in
+from cachepy.store.stat_cache import OTHER_MEMO, StatMemo
 from tests.programs import ROOT, Project
 
 FORMATS = Path(__file__).parents[1] / "data" / "formats"
@@ -222,12 +221,12 @@ def test_a_newer_graph_is_added_to_by_calls_and_not_by_questions(folder, graph):
 
 def test_newer_descriptions_of_code(folder):
     path = min((folder / "cache" / "code").iterdir())
-    path.write_bytes(wire.dumps(("code 2", b"new")))
+    path.write_bytes(safe_pickle.dumps(("code 2", b"new")))
     assert ask(folder, "verify")[1]["problems"] == []
     assert cachepy.cache_repair(folder / "cache").moved == ()
     (folder / "a.txt").write_text("three\n")
     run(folder)
-    assert path.read_bytes() == wire.dumps(("code 2", b"new"))
+    assert path.read_bytes() == safe_pickle.dumps(("code 2", b"new"))
 
 
 @pytest.mark.parametrize("name", ["past", "flow.py-*"])
@@ -269,5 +268,5 @@ def test_the_owner_of_a_newer_claim_is_known():
 
 def test_a_note_may_say_more(folder):
     entry = only(folder, "entries/*/load-*.entry")
-    entry.with_suffix(".valid").write_bytes(wire.dumps((1.0, "run", "more")))
+    entry.with_suffix(".valid").write_bytes(safe_pickle.dumps((1.0, "run", "more")))
     assert ask(folder, "verify")[1]["problems"] == []

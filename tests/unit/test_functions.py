@@ -6,7 +6,7 @@ import gc
 
 import pytest
 
-from cachepy.functions import _CODES, _LIVE, MOST_MADE, Functions, Remembered
+from cachepy.calls.functions import _CODES, _LIVE, MOST_MADE, Functions, Remembered
 
 
 class Target:

@@ -6,8 +6,8 @@ from itertools import permutations
 
 import pytest
 
-from cachepy.graph import Graph
-from cachepy.model import CALL, FILE, OUTPUT, WRITTEN, Dep, Event, Trace
+from cachepy.core.model import CALL, FILE, OUTPUT, WRITTEN, Dep, Event, Trace
+from cachepy.graph.graph import Graph
 
 
 def call(name: str, created: float, *deps: Dep, calls: tuple[str, ...] = (), label: dict[str, str] | None = None) -> Event:

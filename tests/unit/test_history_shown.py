@@ -42,8 +42,8 @@ POOLS = {
 
 
 def test_children_that_begin_a_file_at_once_lose_nothing_of_each_other():
-    from cachepy.disk.handling import PROGRAMS_HEAD
-    from cachepy.recording.programs import line_of, records_in
+    from cachepy.graph.program_files import line_of, records_in
+    from cachepy.store.fs import PROGRAMS_HEAD
 
     one, two = ("made", "", "f:1"), ("made", "", "f:2")
     assert records_in(PROGRAMS_HEAD + line_of(one) + PROGRAMS_HEAD + line_of(two)) == ([one, two], False)

@@ -11,9 +11,9 @@ from cachepy import Session, UsageError, cache_file, cache_tree_nodes, cache_tre
 from cachepy.calls.pools import ProcessPools
 from cachepy.core.frame import Frame
 from cachepy.core.hooks import Hooks, Plugin, chain
-from cachepy.disk.posting import RemoteFrame
-from cachepy.model import Dep
-from cachepy.recording.recorder import GraphRecorder, QuietRecorder
+from cachepy.core.model import Dep
+from cachepy.graph.recorder import GraphRecorder, QuietRecorder
+from cachepy.store.posting import RemoteFrame
 
 METHODS = {name: method for name, method in vars(Hooks).items() if inspect.isfunction(method)}
 GIVEN = {
@@ -87,9 +87,9 @@ def test_a_sink_goes_with_its_hooks(session):
     one.recorder, other.recorder = GraphRecorder(session), GraphRecorder(session)
     seen = []
     for step, hooks in ((session.plug, one), (session.plug, plain), (session.plug, other), (session.unplug, one), (session.unplug, other)):
-        era = session.era
+        revision = session.revision
         step(hooks)
-        seen.append((session.recorder, session.era is not era))
+        seen.append((session.recorder, session.revision is not revision))
     assert seen == [(one.recorder, True), (one.recorder, False), (other.recorder, True), (other.recorder, False), (own, True)]
 
 

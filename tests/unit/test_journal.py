@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from opened import opened_below
 
-from cachepy import graph
-from cachepy.disk import journal
-from cachepy.disk.journal import MARK, Journal, frame, is_dep, is_event, read
+from cachepy.core.model import CALL, FILE, Dep, Event, Trace
 from cachepy.errors import GraphFileError
-from cachepy.model import CALL, FILE, Dep, Event, Trace
+from cachepy.graph import graph
+from cachepy.store import journal
+from cachepy.store.journal import MARK, Journal, frame, is_dep, is_event, read
 from tests.programs import Project
 
 RECORDS = [("a", 1), {"b": (None, 2.5)}, "c" * 1000, ["d"], MARK * 3]
@@ -92,7 +92,7 @@ def test_noise_between_records(path, noise):
 
 WRITER = """
 import sys
-from cachepy.disk.journal import Journal
+from cachepy.store.journal import Journal
 mine = Journal(sys.argv[1])
 for i in range(300):
     mine.append((sys.argv[2], i, "x" * (i * 37 % 9000)))
@@ -174,7 +174,7 @@ def test_no_code_runs(path, protocol, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for value in (Bomb(), os.getcwd, [Bomb()]):
         with monkeypatch.context() as patch:
-            patch.setattr(journal.wire, "dumps", lambda value: pickle.dumps(value, protocol))
+            patch.setattr(journal.safe_pickle, "dumps", lambda value: pickle.dumps(value, protocol))
             data = frame(value)
         with open(path, "wb") as file:
             file.write(frame(1) + data + frame(2))

@@ -14,21 +14,19 @@ from tests.programs import Project
 ROOT = Path(__file__).resolve().parents[2]
 
 LAYERS = "errors < core, values < store < code, graph < calls < session < decorator < staleness, maintain < views < __init__ < cli"
-ROOMS = {  # of today's folders, and of modules that stand by themselves
-    "core": "core", "values": "values", "disk": "store", "rows": "store", "reach": "code", "recording": "graph", "calls": "calls",
-    "asking": "staleness", "upkeep": "maintain", "drawing": "views", "forms": "views", "commands": "cli",
-    "errors": "errors", "model": "core", "lazyparts": "core", "digest": "values", "paths": "values", "key": "values", "methods": "values",
-    "store": "store", "code": "code", "namer": "code", "graph": "graph", "hot": "calls", "probe": "calls", "functions": "calls",
-    "parts": "calls", "refusal": "calls", "program": "calls", "session": "session", "preload": "session", "decorator": "decorator",
-    "engine": "decorator", "questions": "decorator", "answers": "decorator", "api": "staleness", "plot": "views", "export": "views",
-    "__init__": "__init__", "cli": "cli", "exits": "cli", "__main__": "cli",
+ROOMS = {  # of folders, and of modules that stand by themselves
+    "core": "core", "values": "values", "store": "store", "code": "code", "graph": "graph", "calls": "calls",
+    "staleness": "staleness", "maintain": "maintain", "views": "views", "cli": "cli", "errors": "errors",
+    "session": "session", "preload": "session", "decorator": "decorator", "methods": "decorator",
+    "answers": "decorator", "__init__": "__init__", "__main__": "cli",
 }  # fmt: skip
 LEVEL = {room: level for level, rooms in enumerate(LAYERS.split(" < ")) for room in rooms.split(", ")}
 
 # the parts of cachepy that dask_plugin may use
 PUBLIC_TO_DASK = {
-    "__init__", "api", "carry", "codes", "current", "engine", "errors", "frame", "graph", "guard", "hooks", "jobs", "kinds", "methods",
-    "model", "ports", "posting", "program", "reasons", "recorder", "revision", "session", "state", "wire",
+    "__init__", "api", "bound_methods", "carried_code", "context", "current", "engine", "errors", "frame", "graph",
+    "guard", "hooks", "job", "kinds", "model", "ports", "posting", "program", "reasons", "recorder", "revision",
+    "safe_pickle", "session", "state",
 }  # fmt: skip
 
 HEAVY = {"dask", "distributed", "matplotlib", "networkx", "numpy", "pandas", "pyarrow", "polars"}
@@ -71,12 +69,12 @@ def modules(package: str) -> dict[str, Path]:
 
 
 def is_folder(name: str) -> bool:
-    return name.endswith(".__init__") and not name.startswith("commands.")
+    return name.endswith(".__init__") and not name.startswith("cli.")
 
 
 def part_of(name: str) -> str:
     """The commands have one rule for all their modules, every other module has its own, by its name alone."""
-    return "commands" if name.startswith("commands.") else name.rpartition(".")[2]
+    return "cli" if name.startswith("cli.") else name.rpartition(".")[2]
 
 
 def room_of(name: str) -> str:
@@ -88,7 +86,7 @@ def module_of(dotted: str) -> str:
     """Which module an import means; a name that is no module comes from `__init__`."""
     parts = dotted.split(".")[1:]
     ends = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
-    return next((name for name in ends if name in CACHEPY or name == "commands"), "__init__")
+    return next((name for name in ends if name in CACHEPY or name == "cli"), "__init__")
 
 
 def modules_meant(names: set[Import]) -> set[str]:
@@ -125,12 +123,12 @@ def test_no_modules_import_each_other():
 def test_the_map_names_every_module():
     page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     rows = set(re.findall(r"^\| `(\w+)` \|", page, flags=re.MULTILINE))
-    names = {part_of(name) for name in CACHEPY} - {"__init__", "commands"}
+    names = {part_of(name) for name in CACHEPY} - {"__init__", "cli"}
     assert names - rows == set()
 
 
 def test_a_name_is_used_for_one_module():
-    names = [part_of(name) for name in CACHEPY if not name.startswith("commands.")]
+    names = [part_of(name) for name in CACHEPY if not name.startswith("cli.")]
     assert sorted(names) == sorted(set(names))
 
 
@@ -138,7 +136,7 @@ def test_a_name_is_used_for_one_module():
 def test_a_folder_says_what_it_holds(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     assert ast.get_docstring(tree)
-    assert path.parent.name == "commands" or len(tree.body) == 1, "importing one module must not load its neighbours"
+    assert path.parent.name == "cli" or len(tree.body) == 1, "importing one module must not load its neighbours"
 
 
 @pytest.mark.parametrize("name", CACHEPY)
@@ -267,10 +265,10 @@ def test_a_first_hit_is_light(tmp_path):
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("import cachepy.model", {("cachepy.model", True)}),
-        ("from cachepy import model", {("cachepy.model", True)}),
-        ("from . import model", {("cachepy.model", True)}),
-        ("from .model import Dep", {("cachepy.model.Dep", True)}),
+        ("import cachepy.core.model", {("cachepy.core.model", True)}),
+        ("from cachepy.core import model", {("cachepy.core.model", True)}),
+        ("from .core import model", {("cachepy.core.model", True)}),
+        ("from .core.model import Dep", {("cachepy.core.model.Dep", True)}),
         ("def f():\n    import networkx", {("networkx", False)}),
         ("class C:\n    import networkx", {("networkx", True)}),
         ("try:\n    import numpy\nexcept ImportError:\n    pass", {("numpy", True)}),

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from cachepy import Session, lazyparts
-from cachepy.lazyparts import is_made, is_making, part
+from cachepy import Session
+from cachepy.core import lazyparts
+from cachepy.core.lazyparts import is_made, is_making, part
 
 PARTS = [name for name, value in vars(Session).items() if isinstance(value, part)]
 
@@ -98,7 +99,7 @@ def test_a_part_of_a_session_is_no_module(name):
     """It says what it is, and is what its annotation says."""
     made = getattr(Session(), name)
     [method] = [
-        node for node in ast.walk(ast.parse(Path(lazyparts.__file__).with_name("session.py").read_text(encoding="utf-8")))
+        node for node in ast.walk(ast.parse(Path(lazyparts.__file__).parents[1].joinpath("session.py").read_text(encoding="utf-8")))
         if isinstance(node, ast.FunctionDef) and node.name == name
     ]  # fmt: skip
     assert ast.get_docstring(method)

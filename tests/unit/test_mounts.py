@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cachepy.disk import mounts
-from cachepy.disk.files import YOUNG, Files, StatMemo
-from cachepy.disk.mounts import Mounts
+from cachepy.store import mounts
+from cachepy.store.files import YOUNG, Files, StatMemo
+from cachepy.store.mounts import Mounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,13 +11,13 @@ import pytest
 from export_cases import NASTY
 
 import cachepy
-from cachepy.asking.plan import RESULTS, UNSEEN, Plan, PlannedCall
-from cachepy.asking.refresh import Refreshed
+from cachepy.core.model import Dep
 from cachepy.core.reasons import Reason, Verdict
-from cachepy.forms import notebook
-from cachepy.forms.view import GraphView, NodeView, cache_tree_view
-from cachepy.model import Dep
-from cachepy.upkeep.check import Checked, Problem
+from cachepy.maintain.check import Checked, Problem
+from cachepy.staleness.plan import RESULTS, UNSEEN, Plan, PlannedCall
+from cachepy.staleness.refresh import Refreshed
+from cachepy.views import notebook
+from cachepy.views.view import GraphView, NodeView, cache_tree_view
 from tests.programs import ROOT, Project
 
 TAGS = {"div", "span", "strong", "code", "table", "thead", "tbody", "tr", "th", "td", "details", "summary", "img"}
@@ -268,10 +268,10 @@ def cachepy_node(name):
 
 
 def test_records_do_not_load_the_forms_until_they_are_shown():
-    code = "import sys, cachepy.model, cachepy.asking.plan; sys.exit('cachepy.forms.notebook' in sys.modules)"
+    code = "import sys, cachepy.core.model, cachepy.staleness.plan; sys.exit('cachepy.views.notebook' in sys.modules)"
     Project(ROOT).run("-c", code)
 
 
 def test_without_a_notebook_nothing_is_set_up_for_figures():
-    code = "import sys, cachepy.forms.notebook as n; n.show_figures(); sys.exit('matplotlib' in sys.modules)"
+    code = "import sys, cachepy.views.notebook as n; n.show_figures(); sys.exit('matplotlib' in sys.modules)"
     Project(ROOT).run("-c", code)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cachepy.reach.extensions import Loaded
+from cachepy.code.extensions import Loaded
 from cachepy.values.modules import Origins
 from cachepy.values.owners import PACKAGE, STDLIB, USER, Owners
 from tests.programs import Project

@@ -18,12 +18,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, PathPatch, Rectangle
 from matplotlib.text import Text
 
-from cachepy.drawing.captions import View
-from cachepy.drawing.layers import back_edges
-from cachepy.drawing.layout import arrange
-from cachepy.drawing.scene import below, build, choose, direct_files
 from cachepy.errors import UsageValueError
-from cachepy.plot import draw
+from cachepy.views.captions import View
+from cachepy.views.layers import back_edges
+from cachepy.views.picture_layout import arrange
+from cachepy.views.plot import draw
+from cachepy.views.scene import below, build, choose, direct_files
 from tests.programs import Project
 
 if TYPE_CHECKING:
@@ -548,16 +548,16 @@ def test_wrong_arguments_are_named(arguments: dict[str, Any], named: str) -> Non
 def test_neither_pyplot_nor_the_backend_is_touched(tmp_path: Path) -> None:
     code = f"""
 import sys
-import cachepy.plot
+import cachepy.views.plot
 assert not {{"matplotlib", "networkx", "numpy"}} & set(sys.modules)
 import matplotlib
 before = dict.__getitem__(matplotlib.rcParams, "backend")
 for suffix in ("png", "svg", "pdf"):
-    cachepy.plot.draw({{}}, {{}}, {str(tmp_path)!r} + "/g." + suffix)
+    cachepy.views.plot.draw({{}}, {{}}, {str(tmp_path)!r} + "/g." + suffix)
 assert "matplotlib.pyplot" not in sys.modules
 assert dict.__getitem__(matplotlib.rcParams, "backend") is before
 matplotlib.use("svg")
-cachepy.plot.draw({{}}, {{}}, {str(tmp_path)!r} + "/g.png")
+cachepy.views.plot.draw({{}}, {{}}, {str(tmp_path)!r} + "/g.png")
 assert matplotlib.get_backend() == "svg"
 """
     Project(tmp_path).run("-c", code)

@@ -14,14 +14,14 @@ from matplotlib.colors import to_hex, to_rgba
 from matplotlib.figure import Figure
 
 import cachepy
-from cachepy.drawing.captions import View
-from cachepy.drawing.scene import build, directed
-from cachepy.drawing.themes import THEMES
 from cachepy.errors import UsageValueError
-from cachepy.plot import draw
+from cachepy.views.captions import View
+from cachepy.views.plot import draw
+from cachepy.views.scene import build, directed
+from cachepy.views.themes import THEMES
 
 if TYPE_CHECKING:
-    from cachepy.drawing.scene import Scene
+    from cachepy.views.scene import Scene
 
 Nodes = dict[str, dict[str, Any]]
 SVG = "{http://www.w3.org/2000/svg}"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from cachepy.drawing.captions import View, arguments, told_apart
-from cachepy.drawing.origins import common_folder, files_of, origins
+from cachepy.views.captions import View, arguments, told_apart
+from cachepy.views.origins import common_folder, files_of, origins
 
 Nodes = dict[str, dict[str, Any]]
 TWELVE = [Path(f"in/data/{i:02}.csv") for i in range(12)]

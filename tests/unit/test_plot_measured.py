@@ -18,11 +18,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 
-from cachepy.drawing.bands import LANE, LONG, TURN, is_long
-from cachepy.drawing.captions import FRESH, MISSING, STALE
-from cachepy.drawing.layout import arrange
-from cachepy.drawing.themes import THEMES, Theme
-from cachepy.plot import draw
+from cachepy.views.bands import LANE, LONG, TURN, is_long
+from cachepy.views.captions import FRESH, MISSING, STALE
+from cachepy.views.picture_layout import arrange
+from cachepy.views.plot import draw
+from cachepy.views.themes import THEMES, Theme
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -408,7 +408,7 @@ DRAW = """
 import sys
 sys.path.insert(0, {tests!r})
 from test_plot_measured import scattered
-from cachepy.plot import draw
+from cachepy.views.plot import draw
 for seed in (11,):
     nodes, states, reasons = scattered(seed)
     nodes = dict(sorted(nodes.items(), key=lambda item: hash(item[0])))

@@ -7,8 +7,8 @@ import random
 import pytest
 
 from cachepy.core.reasons import Reason
-from cachepy.drawing.captions import changes, why
-from cachepy.drawing.letters import cells, clean, fitted, headed, natural, packed, shorten, wrap
+from cachepy.views.captions import changes, why
+from cachepy.views.letters import cells, clean, fitted, headed, natural, packed, shorten, wrap
 
 
 @pytest.mark.parametrize(

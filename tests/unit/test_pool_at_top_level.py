@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cachepy import Session, cache_file, track_file, use_session
-from cachepy.code import Target
+from cachepy.code.fingerprint import Target
 
 BOTH = threading.Barrier(2)
 TABLE = {"factor": 10}

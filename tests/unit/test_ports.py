@@ -10,9 +10,9 @@ import pytest
 
 from cachepy import cache_file, cache_tree_plan, cache_tree_stale, use_session
 from cachepy.core import ports
-from cachepy.disk.claims import Claims
-from cachepy.recording.recorder import GraphRecorder
-from cachepy.store import Store
+from cachepy.graph.recorder import GraphRecorder
+from cachepy.store.claims import Claims
+from cachepy.store.entries import Store
 from tests.unit import memory_parts
 from tests.unit.memory_parts import MemoryStore, session_in_memory
 

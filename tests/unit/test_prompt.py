@@ -22,9 +22,9 @@ from cachepy import (
     use_session,
     with_caller,
 )
+from cachepy.core.lazyparts import is_made
+from cachepy.core.model import Dep, Item, Record, Report
 from cachepy.core.prompt import LINES, WIDE, fitting, lines_of
-from cachepy.lazyparts import is_made
-from cachepy.model import Dep, Item, Record, Report
 
 GONE = Reason("file gone", "a.csv", "1", None)
 PLANNED = PlannedCall("load:1", "load(a.csv)", "load", "stale", (GONE,), 1.0, 1.0, "")

@@ -22,9 +22,9 @@ from numpydoc.validate import ERROR_MSGS, validate
 import cachepy
 import dask_plugin
 from cachepy import cache_file
-from cachepy.methods import QUESTIONS
-from cachepy.model import Record
-from cachepy.questions import Questions
+from cachepy.core.model import Record
+from cachepy.methods import Questions
+from cachepy.values.bound_methods import QUESTIONS
 from tests.programs import Project
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -24,7 +24,7 @@ from cachepy import (
     current_session,
     use_session,
 )
-from cachepy.asking.plan import CALLERS, RESULTS
+from cachepy.staleness.plan import CALLERS, RESULTS
 
 HELD = ("hit", "")
 NUMBER = itertools.count()

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from cachepy.disk.places import code_name
-from cachepy.model import Dep
-from cachepy.probe import LiveProbe
-from cachepy.reach import source
-from cachepy.reach.changes import LINES, difference, reasons_of, where_of
-from cachepy.reach.pieces import Piece
-from cachepy.reach.source import CUT, FUNCTION_LIMIT, RECORD_LIMIT, Sources, code_record, loaded
-from cachepy.rows import wire
+from cachepy.calls.live_world import LiveWorld
+from cachepy.code import source
+from cachepy.code.changes import LINES, difference, reasons_of, where_of
+from cachepy.code.pieces import Piece
+from cachepy.code.source import CUT, FUNCTION_LIMIT, RECORD_LIMIT, Sources, code_record, loaded
+from cachepy.core.model import Dep
 from cachepy.session import Session, use_session
+from cachepy.store import safe_pickle
+from cachepy.store.layout import code_name
 from cachepy.values.label import label_of, text_of
 from tests.programs import Project
 
@@ -274,7 +274,7 @@ def test_secret_globals_are_not_written(project, name):
     code = f"{name} = 'hunter{{}}'\ndef f(x, password='hunter{{}}'):\n    return {name}\n"
     project.write(m=code.format(2, 2))
     pieces = project.pieces()
-    assert b"hunter" not in wire.dumps([row[0].astuple() + row[1:] for row in loaded(code_record(pieces))])
+    assert b"hunter" not in safe_pickle.dumps([row[0].astuple() + row[1:] for row in loaded(code_record(pieces))])
     found = project.reasons(code.format(2, 2), code.format(3, 3))
     assert texts(found) == [f"global m.{name} changed", "default of password of m:f changed"]
 
@@ -436,15 +436,15 @@ def test_damaged_records_never_raise_and_never_lie(project):
     [
         None, [], {}, "text", 3, ("code",), ("code", b""), ("code", b"junk"), ("code", 7),
         [("code", "m:f", "d", "m.py:1")],
-        ("code", zlib.compress(wire.dumps([(("code", "m:f"), "")]))),
-        ("code", zlib.compress(wire.dumps([(("code", "m:f", "d", None, ""), "")]))),
-        ("code", zlib.compress(wire.dumps([(("code", "m:f", "d", "", ""), None)]))),
+        ("code", zlib.compress(safe_pickle.dumps([(("code", "m:f"), "")]))),
+        ("code", zlib.compress(safe_pickle.dumps([(("code", "m:f", "d", None, ""), "")]))),
+        ("code", zlib.compress(safe_pickle.dumps([(("code", "m:f", "d", "", ""), None)]))),
         ("code", zlib.compress(b"\0" * (1 << 25))),
-        ("code", zlib.compress(wire.dumps([(("code", "m:f", "d", "", ""), "")]))[:-2]),
+        ("code", zlib.compress(safe_pickle.dumps([(("code", "m:f", "d", "", ""), "")]))[:-2]),
     ],
 )  # fmt: skip
 def test_other_objects_in_the_place_of_a_record(content):
-    assert loaded(wire.dumps(content)) == []
+    assert loaded(safe_pickle.dumps(content)) == []
 
 
 # -- end to end
@@ -456,7 +456,7 @@ def test_record_is_made_once_and_never_breaks_a_call(project, monkeypatch):
     project.write(m="def f(x):\n    return x\n")
     pieces = project.pieces()
     made = []
-    monkeypatch.setattr("cachepy.reach.source.code_record", lambda *given: made.append(given) or code_record(*given))
+    monkeypatch.setattr("cachepy.code.source.code_record", lambda *given: made.append(given) or code_record(*given))
     session.stored_code.keep(store, "d" * 32, pieces)
     Session().stored_code.keep(store, "d" * 32, pieces)
     assert len(made) == 1
@@ -473,7 +473,7 @@ def test_damaged_file_gives_a_reason_without_a_diff(project):
         store = session.store(str(project.root / "cache"))
         module = project.load()
         store.put_code(code_name("d" * 32, ["m:f"]), b"\x80\x05junk")
-        (found,) = LiveProbe(session).code_reasons(Dep("code", "m:f", "d" * 32))
+        (found,) = LiveWorld(session).code_reasons(Dep("code", "m:f", "d" * 32))
         assert (found.cue, found.name, found.where, found.diff) == ("code", "m:f", "m.py:1", "")
         assert module.f(1) == 1
 

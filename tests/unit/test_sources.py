@@ -11,7 +11,7 @@ import json
 import pytest
 from source_rows import CHANGED, OPEN, ROWS, SAME, UNTOLD
 
-from cachepy.asking import sources
+from cachepy.staleness import sources
 from tests.programs import Project
 
 # the edit makes another call of it; nobody knows that nothing makes the old one any more

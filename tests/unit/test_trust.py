@@ -7,8 +7,8 @@ import stat
 
 import pytest
 
-from cachepy.disk.trust import SEAL, Trust, key_of, name_of, number_of, umask_of
 from cachepy.errors import UntrustedEntryError, UsageError, UsageValueError
+from cachepy.store.trust import SEAL, Trust, key_of, name_of, number_of, umask_of
 
 KEY, OTHER = b"k" * 16, b"o" * 16
 NOBODY = 54321  # no such user here

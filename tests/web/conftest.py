@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from graphs import pipeline
 
-from cachepy.forms.page import page
+from cachepy.views.page import page
 
 NEEDED = os.environ.get("CACHEPY_NEEDS_BROWSER") == "1"
 MEDIA = "Emulation.setEmulatedMedia"

@@ -9,8 +9,8 @@ import pytest
 from graphs import add, many, pipeline, read, scattered
 from looking import ENTER, ESCAPE, chosen, marked, number, settle
 
-from cachepy.asking.causes import causes
 from cachepy.core.reasons import Reason
+from cachepy.staleness.causes import causes
 
 TAB, SPACE = "\ue004", "\ue00d"
 SHOWN = "page.model.items.filter(i => page.scene.unitOf[i.id] >= 0).map(i => i.name + i.words)"

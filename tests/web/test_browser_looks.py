@@ -10,7 +10,7 @@ import pytest
 from graphs import add, many, pipeline, read, scattered
 from looking import ENTER, ESCAPE, camera, number, settle
 
-from cachepy.forms.page import shown
+from cachepy.views.page import shown
 
 # ---------------------------------------------------------------- looks
 

@@ -16,9 +16,9 @@ from graphs import add, many, pipeline
 from cachepy import cache_file
 from cachepy.core.reasons import Reason
 from cachepy.errors import UsageError
-from cachepy.forms.packing import AFTER, MOST_CAUSES, MOST_REASONS, as_json, ranks, runs, shown
-from cachepy.forms.page import cache_tree_to_html, page
 from cachepy.session import Session, use_session
+from cachepy.views.page import cache_tree_to_html, page
+from cachepy.views.page_data import AFTER, MOST_CAUSES, MOST_REASONS, as_json, ranks, runs, shown
 
 HOSTILE = [
     "</script><script>alert(1)</script>", "<!--<script>", "]]>", "'\"`", "a\nb", "\0", "\ud800", "\u2028\u2029", "&lt;&amp;",
@@ -158,7 +158,7 @@ def test_ten_thousand_calls_are_packed_small():
 
 
 def test_importing_it_is_light():
-    code = "import sys, cachepy.forms.page, cachepy.forms.packing; sys.exit(bool({'json', 'html', 'matplotlib', 'importlib.resources'} & set(sys.modules)))"
+    code = "import sys, cachepy.views.page, cachepy.views.page_data; sys.exit(bool({'json', 'html', 'matplotlib', 'importlib.resources'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0
 
 
@@ -212,7 +212,7 @@ def test_ranks_of_a_circle_and_of_a_long_chain_end():
 
 
 def test_causes_are_those_of_status():
-    from cachepy.asking.causes import causes
+    from cachepy.staleness.causes import causes
 
     nodes, stale = pipeline()
     found = causes({call: each["reasons"] for call, each in stale.items()})

@@ -10,8 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cachepy.disk.entryfile import MAGIC
-from cachepy.disk.statmemo import _row
+from cachepy.store.entryfile import MAGIC
+from cachepy.store.stat_cache import _row
 
 PROGRAM = """
 from cachepy import cache_file

@@ -1,0 +1,218 @@
+"""Answers a verification with the world as it is now, each thing looked at once."""
+
+from __future__ import annotations
+
+import os
+
+from cachepy.code.fingerprint import Target, cached_target, resolve
+from cachepy.core.reasons import Reason
+from cachepy.errors import RefusedCallError
+from cachepy.values.digest import env_digest
+from cachepy.values.modules import find
+
+ModuleType = type(os)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
+
+    from cachepy.calls.state import State
+    from cachepy.code.fingerprint import CodeFingerprint
+    from cachepy.code.pieces import Piece
+    from cachepy.core.model import Dep, Event
+    from cachepy.store.files import Files
+
+
+class LiveWorld:
+    """Answers what a verification asks; looks at each thing once.
+
+    own: the identity and digest of the function that is called, which is known already;
+    known: code by identity that is at hand, because it came as an argument; border: the cached functions at the
+    border of the code that is called;
+    opaque: code that was asked for, of whose values not all can be seen.
+    """
+
+    def __init__(
+        self,
+        session: State,
+        own: tuple[str, str] | None = None,
+        known: dict[str, Any] | None = None,
+        border: Iterable[Target] = (),
+        opaque: dict[str, CodeFingerprint] | None = None,
+    ) -> None:
+        self.session = session
+        self.known = known or {}
+        self.opaque = {} if opaque is None else opaque
+        self._border = border
+        self._by_value: dict[str, list[Target]] | None = None
+        self._own = own
+        self._files: dict[str, str | None] = {}
+        self._fresh: set[str] = set()  # folders that a network mount has been asked for
+        self._exists: dict[str, bool] = {}
+        self._patterns: dict[str, str | None] = {}
+        self._codes: dict[str, list[str]] = {}
+        self.reaches: list[CodeFingerprint] = []  # of the code that was looked at
+        self.several: set[str] = set()
+
+    def file(self, path: str) -> str | None:
+        if path not in self._files:
+            self._files[path] = self.session.files.digest(path, self._fresh)
+        return self._files[path]
+
+    def exists(self, path: str) -> bool:
+        if path not in self._exists:
+            self._exists[path] = self.session.mounts.exists(path, self._fresh)
+        return self._exists[path]
+
+    def pattern(self, text: str) -> str | None:
+        if text not in self._patterns:
+            self._patterns[text] = pattern(text, self.session.files)
+        return self._patterns[text]
+
+    def env(self, name: str) -> str | None:
+        return env_digest(os.environ.get(name))
+
+    def package(self, name: str) -> str:
+        return self.session.origins.version(name)
+
+    def code(self, identity: str, recorded: str | None) -> str | None:
+        """The digest of the code of that name now; of several live ones the recorded, if one has it."""
+        own = self._own[1] if self._own is not None and identity == self._own[0] else None
+        if own is not None and (recorded == own or not self._is_shared(identity)):
+            return own
+        if identity not in self._codes:
+            reaches = [self.session.reader.reach(o) for o in self.found(identity)]
+            self.opaque.update((identity, reach) for reach in reaches if reach.opaque)
+            self.reaches += reaches
+            self._codes[identity] = [reach.digest for reach in reaches]
+        digests = self._codes[identity]
+        return recorded if recorded in digests else next(iter(digests), None)
+
+    def may_import(self) -> bool:
+        """Whether the module of a function below may be imported, as running it would."""
+        return self.session.import_code
+
+    def found(self, identity: str) -> list[Any]:
+        """The targets, functions or classes of an identity."""
+        if identity in self.known:
+            return [self.known[identity]]
+        arrived = self.by_value().get(identity)
+        if arrived is not None:  # others of that name are those of older tasks, or of this process's own script
+            return list(arrived)
+        if "<" in identity:
+            return self._live(identity)
+        module, _, qualname = identity.partition(":")
+        live = self.session.functions.live(identity)
+        obj = resolve(module, qualname)
+        if obj is None and not live and self.may_import():
+            obj = _import(self.session, module, qualname)
+        named = _unwrapped(obj, identity)
+        if isinstance(named, Target):  # an older one may live on in a variable, but is not what a call would find
+            return [named, *(self._held_by(named, live) if len(live) > 1 else ())]
+        own = [t for t in live if t.fn is named]
+        return own or (list(live) if named is None else [*live, named])
+
+    def _held_by(self, named: Target, live: list[Target]) -> list[Target]:
+        """Those of the same name that its code leads to, as when one is put around the other."""
+        names = {piece.digest for piece in self.session.reader.reach(named).pieces}
+        reaches = ((t, self.session.reader.reach(t)) for t in live if t is not named)
+        return [t for t, reach in reaches if f"=cached {t.identity} {reach.digest}" in names]
+
+    def _is_shared(self, identity: str) -> bool:
+        """Whether other cached functions may have the identity of the one that is called."""
+        return "<" in identity or len(self.session.functions.live(identity)) > 1
+
+    def _live(self, identity: str) -> list[Target]:
+        """Local functions and lambdas, which no name leads to: those that exist, after their module has run."""
+        name, mark, _ = identity.partition("@")
+        module = name.partition(":")[0]
+        if not self.session.functions.live_calls(name) and self.may_import() and find(module) is None:
+            _import(self.session, module, "*")
+        calls = self.session.functions.live_calls(name)
+        if mark:  # the newest is what the program would call: an older one may live on in a variable
+            calls = [call for call in calls if call.code_name(self.session) == identity][:1]
+        return [call.target for call in calls]
+
+    def by_value(self) -> dict[str, list[Target]]:
+        """The cached functions that the called code leads to, and a name would not: they came with it to a worker."""
+        if self._by_value is None:
+            self._by_value = {}
+            for target in self.session.reader.below(self._border, lambda each: _named_by(each) is not each):
+                self._by_value.setdefault(target.identity, []).append(target)
+        return self._by_value
+
+    def events(self, call: str, roots: Sequence[str]) -> Iterable[Event]:
+        for root in roots:
+            self.session.store(root)
+        events = self.session.stores.events(call)
+        if len(events) > 1:
+            self.several.add(call)
+        return events
+
+    def last_valid(self, events: Sequence[Event]) -> Event:
+        """Of some runs of a call the one that was last seen to hold."""
+        return self.session.store(events[0].root).last_valid(events)
+
+    def title(self, call: str, roots: Sequence[str]) -> str:
+        """The call for people; without its arguments if nothing is known of it any more."""
+        event = next(iter(self.events(call, roots)), None)
+        return call.rpartition(":")[0] if event is None else event.title
+
+    def code_reasons(self, dep: Dep) -> list[Reason]:
+        found, name = self.found(dep.name), dep.name.partition("@")[0]
+        if not found:
+            return [Reason("unknown", name, dep.digest, None)]
+        reach = self.session.reader.reach(found[0])
+        return self.changes_of(dep, reach.digest, reach.pieces)
+
+    def changes_of(self, dep: Dep, digest: str, pieces: tuple[Piece, ...]) -> list[Reason]:
+        """Why code with this digest, made of these pieces, is not what it was."""
+        from cachepy.code.changes import reasons_of, where_in
+
+        name = dep.name.partition("@")[0]
+        old = self._pieces(dep)
+        reasons = reasons_of(name, old, pieces, self.session.sources) if old else []
+        return reasons or [Reason("code", name, dep.digest, digest, where=where_in(pieces, name))]
+
+    def _pieces(self, dep: Dep) -> list[tuple[Piece, str]]:
+        """What its code digest was made of, each piece with its source; nothing if that is not known."""
+        from cachepy.code.source import has_code, loaded
+
+        kept = [loaded(data) for store in self.session.stores for data in store.codes(dep.digest or "")]
+        name = dep.name.partition("@")[0]
+        return next((rows for rows in kept if has_code(rows, name)), None) or next(filter(None, kept), [])
+
+
+def pattern(text: str, files: Files) -> str | None:
+    """The digest of all files that a pattern or a home path means; None if it means none."""
+    from cachepy.store.patterns import digest_of  # most programs have none
+
+    return digest_of(text, files)
+
+
+def _named_by(target: Target) -> Target | None:
+    """The cached function that the name of one leads to."""
+    return None if "<" in target.qualname else cached_target(resolve(target.module, target.qualname))
+
+
+def _unwrapped(obj: Any, identity: str) -> Any:
+    """The target behind decorators that were put on top of it; other code as it stands under its name."""
+    inner = obj
+    while inner is not None:
+        target = cached_target(inner)
+        if target is not None:
+            return target if target.identity == identity else None
+        inner = None if isinstance(inner, type) else getattr(inner, "__wrapped__", None)
+    return obj if isinstance(obj, (type, ModuleType)) or hasattr(obj, "__code__") else None
+
+
+def _import(session: State, module: str, qualname: str) -> Any:
+    """Import the module of a function below a call, as running the call would; but nothing that it calls runs."""
+    from cachepy.calls.import_refusal import import_refusing
+
+    try:
+        import_refusing(session, module)
+    except (Exception, SystemExit, RefusedCallError):
+        return None
+    return resolve(module, qualname)

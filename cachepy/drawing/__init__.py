@@ -1,1 +1,0 @@
-"""The layout of a graph and the words on it, for plots."""

@@ -1,0 +1,1 @@
+"""Care for the files of a cache directory."""

@@ -1,0 +1,1 @@
+"""Questions about all calls: what is stale, why, and what would run."""

@@ -1,0 +1,1 @@
+"""The files of a cache: atomic, signed, shared, read without trust."""

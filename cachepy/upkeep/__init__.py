@@ -1,1 +1,0 @@
-"""Care for a cache directory: sizes, pruning, verification, repair."""

@@ -1,0 +1,93 @@
+"""Digests of values: equal values have equal digests, in every process.
+
+Few numbers and texts (see `flat`) are written at once.  All others go through the C pickler (see `pickler`), which is
+loaded when there is a value for it: it costs a short program as much as the rest of a hit.  The stream is never loaded
+again: it only has to be canonical.
+"""
+
+from __future__ import annotations
+
+from xxhash import xxh3_128_hexdigest
+
+from cachepy.values.flat import flat_stream
+from cachepy.values.modules import STDLIB, Origins
+from cachepy.values.references import References, digest_bytes, env_digest, form, is_cache, module_of, name_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from cachepy.values.pickler import Writer
+    from cachepy.values.writing import Rule
+
+__all__ = ["Digester", "References", "digest_bytes", "env_digest", "flat_stream", "form", "is_cache", "name_of"]
+
+
+class Digester:
+    """Digests values with the rules of one session.
+
+    Parameters
+    ----------
+    origins : Origins
+        Tells user code from packages.
+    code_of : callable
+        ``code_of(function_or_class) -> str | None``: the digest of code that has no name by which
+        another process could find it (lambdas, local functions), None for code that has, and the
+        empty text for what need not be followed (cached functions).
+
+    Examples
+    --------
+    >>> d = Digester(Origins(), lambda obj: None)
+    >>> d.digest({1, 2, 3}) == d.digest({3, 2, 1})
+    True
+    >>> d.digest(1) == d.digest(True)
+    False
+    """
+
+    def __init__(self, origins: Origins, code_of: Callable[[Any], str | None]) -> None:
+        self.origins = origins
+        self.code_of = code_of
+        self.rules: dict[type, tuple[Rule | None, str | None]] = {}
+        self.kept: dict[int, tuple[Any, ...]] = {}  # what rules remember of objects that are long to read
+        self._writer: Writer | None = None
+
+    def digest(self, value: object, found: References | None = None) -> str:
+        """The digest of any value; UndigestableError if it has none."""
+        return xxh3_128_hexdigest(flat_stream(value) or self.writer.stream(value, found or References()))
+
+    def stream(self, value: object, found: References | None = None) -> bytes:
+        """The canonical bytes of a value; with the `found` of an earlier pass nothing large is read again."""
+        return flat_stream(value) or self.writer.stream(value, found or References())
+
+    def digest_of_parts(self, value: object, found: References) -> str:
+        """The digest of a value that had to be taken apart, if it still has to."""
+        return xxh3_128_hexdigest(self.writer.by_parts(value, found))
+
+    def is_too_deep(self, value: object) -> bool:
+        """Whether pickling would overflow the stack: a program may have raised the limit that Python keeps."""
+        return self.writer.is_too_deep(value)
+
+    @property
+    def writer(self) -> Writer:
+        """Writes what is not flat."""
+        writer = self._writer
+        if writer is None:
+            from cachepy.values.pickler import Writer
+
+            writer = self._writer = Writer(self)
+        return writer
+
+    def rule_for(self, cls: type) -> tuple[Rule | None, str | None]:
+        """The rule for instances of a class (None: as pickle does it), and the package it is of."""
+        try:
+            return self.rules[cls]
+        except KeyError:
+            from cachepy.values.registry import find_rule  # numbers and texts need no rule
+
+            found = self.rules[cls] = find_rule(cls, self.kind_of), self.origins.package(cls)
+            return found
+
+    def kind_of(self, cls: type) -> str:
+        """Whose a class is; those that C code makes for itself are from no module."""
+        return STDLIB if module_of(cls) == "builtins" else self.origins.of_class(cls)

@@ -1,0 +1,1 @@
+"""The graph as pictures, pages, tables and other formats."""
