@@ -12,7 +12,7 @@ from importlib import import_module
 OWN = (
     "calls.config", "calls.context", "calls.fast", "calls.live_world", "calls.miss", "calls.pools",
     "calls.program_end", "calls.slow", "calls.track", "code.changes", "code.extensions", "code.imports",
-    "code.recorded_sources", "code.scopes", "code.source", "core.prompt", "core.reasons", "decorator",
+    "code.recorded_sources", "code.scopes", "code.source", "core.prompt", "decorator",
     "graph.clean_exit", "graph.compact", "graph.eviction", "graph.missing_records", "graph.program_files",
     "graph.remote_deps", "staleness.api", "store.addresses", "store.builtins_unpickler", "store.graph_extent",
     "store.inbox", "store.mounts", "store.patterns", "store.posting", "store.refused_entries", "store.tidy",

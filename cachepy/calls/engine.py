@@ -10,7 +10,6 @@ from cachepy.calls.request import Request
 from cachepy.calls.state import State, current_session
 from cachepy.code.fingerprint import is_stable
 from cachepy.core.call import FLAGS, Call, Flags, Hit, Miss, Path
-from cachepy.core.reasons import Reason, Verdict
 from cachepy.core.revision import MISSING
 from cachepy.errors import CheapCallWarning, UndigestableError
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from cachepy.calls.miss import Uncached
     from cachepy.core.ports import Stored
+    from cachepy.core.reasons import Verdict
     from cachepy.core.verify import Verifier
     from cachepy.values.digest import References
 
@@ -132,6 +132,8 @@ class CachedCall(Function, Path):
 
     def explain(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Verdict:
         """Why a call would run or not; nothing runs."""
+        from cachepy.core.reasons import Reason, Verdict
+
         request = self.request(args, kwargs)
         stored = request.look()
         if stored is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from cachepy.code.fingerprint import Target, cached_target, resolve
-from cachepy.core.reasons import Reason
+from cachepy.core.kinds import reason
 from cachepy.errors import RefusedCallError
 from cachepy.values.digest import env_digest
 from cachepy.values.modules import find
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cachepy.code.fingerprint import CodeFingerprint
     from cachepy.code.pieces import Piece
     from cachepy.core.model import Dep, Event
+    from cachepy.core.reasons import Reason
     from cachepy.store.files import Files
 
 
@@ -162,7 +163,7 @@ class LiveWorld:
     def code_reasons(self, dep: Dep) -> list[Reason]:
         found, name = self.found(dep.name), dep.name.partition("@")[0]
         if not found:
-            return [Reason("unknown", name, dep.digest, None)]
+            return [reason("unknown", name, dep.digest, None)]
         reach = self.session.reader.reach(found[0])
         return self.changes_of(dep, reach.digest, reach.pieces)
 
@@ -173,7 +174,7 @@ class LiveWorld:
         name = dep.name.partition("@")[0]
         old = self._pieces(dep)
         reasons = reasons_of(name, old, pieces, self.session.sources) if old else []
-        return reasons or [Reason("code", name, dep.digest, digest, where=where_in(pieces, name))]
+        return reasons or [reason("code", name, dep.digest, digest, where=where_in(pieces, name))]
 
     def _pieces(self, dep: Dep) -> list[tuple[Piece, str]]:
         """What its code digest was made of, each piece with its source; nothing if that is not known."""

@@ -24,14 +24,23 @@ from cachepy.core.model import (
     ROOT,
     WRITTEN,
 )
-from cachepy.core.reasons import Reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cachepy.core.model import Dep, Trace
+    from cachepy.core.reasons import Reason
     from cachepy.core.world import Here, Watch, World
 
 _OF_CODE = frozenset({"code", "code new", "code gone", "package"})  # cues
+
+
+def reason(
+    cue: str, name: str, old: str | None, new: str | None, call: str = "", link: str = "", where: str = ""
+) -> Reason:
+    """A `Reason`; its module is loaded when somebody asks why."""
+    from cachepy.core.reasons import Reason
+
+    return Reason(cue, name, old, new, call, link, where)
 
 
 class Kind:
@@ -58,7 +67,7 @@ class Kind:
 
     def why(self, dep: Dep, world: World) -> list[Reason]:
         """Why it does not hold."""
-        return [Reason(self.word, dep.name, dep.digest, self.now(dep.name, world))]
+        return [reason(self.word, dep.name, dep.digest, self.now(dep.name, world))]
 
     def things(self, dep: Dep, cwd: str, world: World) -> set[str]:
         """What changed, for a caller that may have changed it; all code counts as one thing."""
@@ -114,7 +123,7 @@ class File(_Path):
 
     def why(self, dep: Dep, world: World) -> list[Reason]:
         now = world.file(dep.name)
-        return [Reason(_file_cue(dep.digest, now), dep.name, dep.digest, now)]
+        return [reason(_file_cue(dep.digest, now), dep.name, dep.digest, now)]
 
     def watch(self, dep: Dep, watch: Watch) -> bool:
         return watch.file(dep.name, dep.digest)
@@ -135,7 +144,7 @@ class AbsentPath(_Path):
         return not world.exists(dep.name)
 
     def why(self, dep: Dep, world: World) -> list[Reason]:
-        return [Reason("file new", dep.name, None, "")]
+        return [reason("file new", dep.name, None, "")]
 
     def watch(self, dep: Dep, watch: Watch) -> bool:
         return watch.absent(dep.name)
@@ -208,7 +217,7 @@ class Env(Kind):
     def why(self, dep: Dep, world: World) -> list[Reason]:
         value = world.env(dep.name)
         cue = "env gone" if value is None else "env new" if dep.digest is None else "env"
-        return [Reason(cue, dep.name, dep.digest, value)]
+        return [reason(cue, dep.name, dep.digest, value)]
 
     def watch(self, dep: Dep, watch: Watch) -> bool:
         return watch.environ(dep.name, dep.digest)
@@ -280,7 +289,7 @@ class _Unknown(Kind):
         return True
 
     def why(self, dep: Dep, world: World) -> list[Reason]:
-        return [Reason("unknown", f"{dep.kind} {dep.name}", dep.digest, None)]
+        return [reason("unknown", f"{dep.kind} {dep.name}", dep.digest, None)]
 
 
 class Kinds(dict[str, Kind]):

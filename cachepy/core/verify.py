@@ -6,15 +6,15 @@ It does not recurse: a tree of calls may be thousands deep.
 
 from __future__ import annotations
 
-from cachepy.core.kinds import CODES, KINDS, ROOTS
+from cachepy.core.kinds import CODES, KINDS, ROOTS, reason
 from cachepy.core.model import Dep, Event, Trace
-from cachepy.core.reasons import Reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Any, Protocol
 
+    from cachepy.core.reasons import Reason
     from cachepy.core.world import World
 
     class WorldWithRuns(World, Protocol):
@@ -164,7 +164,7 @@ class Verifier:
         roots, broken = roots_of(trace), self.broken_calls(trace)
         causes = dict.fromkeys(self.root_cause(c, roots) for c in broken)
         said = {r.call for r in causes}
-        calls = [Reason("call", self._title(c.name, roots), c.name, None) for c in broken]
+        calls = [reason("call", self._title(c.name, roots), c.name, None) for c in broken]
         return [*found, *causes, *(r for r in calls if r.name not in said)]
 
     def root_cause(self, call: Dep, roots: Sequence[str]) -> Reason:
@@ -180,7 +180,7 @@ class Verifier:
                 self._causes[call.name] = self._cause_in(call, event, own, roots)
             else:
                 call, roots = broken[0], roots_of(event.trace)
-        cause = self._causes.get(call.name) or Reason("call", self._title(call.name, roots), call.name, None)
+        cause = self._causes.get(call.name) or reason("call", self._title(call.name, roots), call.name, None)
         self._causes.update(dict.fromkeys(path, cause))
         return cause
 
@@ -188,7 +188,7 @@ class Verifier:
         if event is None or not own:  # gone, or run again since with another result
             cue = "value" if next(iter(self.world.events(call.name, roots)), None) is None else "result"
             title = self._title(call.name, roots)
-            return Reason(cue, title, call.digest, None, title, "below")
+            return reason(cue, title, call.digest, None, title, "below")
         cause = KINDS[own[0].kind].why(own[0], self.world)[0]
         return cause.replace(call=event.title, link="below")
 
