@@ -22,7 +22,7 @@ HOSTILE = "<script>alert('1')</script>&\"\x1b[31m\n"
 def stale(tmp_path, monkeypatch):
     """Sixty calls that read changed files, and one above them, and no calls of other tests."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("cachepy.session._default", cachepy.Session())
+    monkeypatch.setattr("cachepy.calls.state._default", cachepy.Session())
 
     @cache_file("cache")
     def load(path):
