@@ -7,6 +7,8 @@ Names are loaded when they are first used: importing cachepy costs next to nothi
 
 from __future__ import annotations
 
+import sys
+
 from cachepy.core import lazyparts
 
 __version__ = "0.1.0"
@@ -190,6 +192,8 @@ def __getattr__(name: str) -> object:
     if home is None:
         raise AttributeError(f"module 'cachepy' has no attribute {name!r}")
     found: object = getattr(__import__(f"cachepy.{home}", fromlist=[name]), name)  # importlib takes longer than a hit
+    if "cachepy.calls.state" in sys.modules:  # what uses a session has it at once: later its file may be out of reach
+        __import__("cachepy.session")
     globals()[name] = found
     return found
 
