@@ -219,7 +219,7 @@ class Origins:
         module = cls.__module__
         if module == "builtins" or (type(module) is str and module.startswith("_cython_")):  # of no module at all
             return STDLIB, True
-        if module == "types" and vars(sys.modules["types"]).get(cls.__qualname__) is not cls:
+        if module == "types" and module in sys.modules and vars(sys.modules[module]).get(cls.__qualname__) is not cls:
             return USER, True  # `types.new_class` made it for somebody
         for fn in _methods(cls):
             kind, file = self.of_function(fn), fn.__code__.co_filename
