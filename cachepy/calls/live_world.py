@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cachepy.calls.state import State
     from cachepy.code.fingerprint import CodeFingerprint
     from cachepy.code.pieces import Piece
-    from cachepy.core.model import Dep, Event
+    from cachepy.core.model import Dep, Event, Trace
     from cachepy.core.reasons import Reason
     from cachepy.store.files import Files
 
@@ -73,6 +73,9 @@ class LiveWorld:
 
     def env(self, name: str) -> str | None:
         return env_digest(os.environ.get(name))
+
+    def env_in(self, dep: Dep, trace: Trace) -> str | None:
+        return self.env(dep.name)
 
     def package(self, name: str) -> str:
         return self.session.origins.version(name)

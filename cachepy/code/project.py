@@ -205,15 +205,19 @@ class Project:
 
     def variables_set(self) -> set[str]:
         """The variables of the environment that the statements at the top of modules set."""
-        found: set[str] = set()
+        return {name for name, _, _ in self.settings()}
+
+    def settings(self) -> Iterator[tuple[str, str, ast.expr]]:
+        """The same, each with the module that sets it, and to what."""
         for module in self.modules:
             outline = self.outline(module)
-            for node in outline.body if outline is not None else ():
-                for target in node.targets if isinstance(node, ast.Assign) else ():
+            body = outline.body if outline is not None else []
+            for node in (each for each in body if isinstance(each, ast.Assign)):
+                for target in node.targets:
                     if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant):
                         where, rest = self.resolve(module, chain_of(target.value))
-                        found |= {str(target.slice.value)} if (where, *rest) in _ENVIRONS else set()
-        return found
+                        if (where, *rest) in _ENVIRONS:
+                            yield str(target.slice.value), module, node.value
 
     def _place(self, module: str, chain: Chain, unit: Unit | None = None) -> Place:
         where, rest = self.resolve(module, chain)

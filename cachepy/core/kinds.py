@@ -214,6 +214,9 @@ class Env(Kind):
     def now(self, name: str, world: World) -> str | None:
         return world.env(name)
 
+    def holds(self, dep: Dep, trace: Trace, world: World) -> bool:
+        return world.env_in(dep, trace) == dep.digest
+
     def why(self, dep: Dep, world: World) -> list[Reason]:
         value = world.env(dep.name)
         cue = "env gone" if value is None else "env new" if dep.digest is None else "env"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cachepy.core.model import Dep
+    from cachepy.core.model import Dep, Trace
     from cachepy.core.reasons import Reason
 
 
@@ -21,6 +21,10 @@ class World(Protocol):
     def pattern(self, text: str) -> str | None: ...
 
     def env(self, name: str) -> str | None: ...
+
+    def env_in(self, dep: Dep, trace: Trace) -> str | None:
+        """A variable as the program has it that makes the call of a trace: it may set it itself."""
+        ...
 
     def package(self, name: str) -> str: ...
 

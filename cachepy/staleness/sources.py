@@ -15,6 +15,7 @@ from cachepy.calls.late_imports import OURS
 from cachepy.calls.live_world import LiveWorld
 from cachepy.code.bindings import CHANGES, GIVEN, Bindings, Part, is_fresh_each_time
 from cachepy.code.changes import reasons_of
+from cachepy.code.constants import NotConstant
 from cachepy.code.names_used import scan
 from cachepy.code.outline import INIT
 from cachepy.code.pieces import Piece
@@ -25,7 +26,7 @@ from cachepy.core.kinds import KINDS, PATHS
 from cachepy.core.model import Record
 from cachepy.core.reasons import Reason
 from cachepy.store.relocation import moved_path
-from cachepy.values.digest import digest_bytes
+from cachepy.values.digest import digest_bytes, env_digest
 from cachepy.values.modules import PYTHON
 from cachepy.values.owners import UNKNOWN
 
@@ -54,6 +55,15 @@ class Seen(Record):
     is_edited: bool
 
 
+class Setting(Record):
+    """What a program sets a variable to: digests; is_plain: the texts tell that; is_edited: a file of it changed."""
+
+    __slots__ = ("digests", "is_plain", "is_edited")
+    digests: set[str | None]
+    is_plain: bool
+    is_edited: bool
+
+
 def unclear(what: str, why: str) -> Seen:
     """Something that counts could not be looked at."""
     return Seen(UNCLEAR, (Reason("unseen", what, None, why),), is_edited=False)
@@ -66,6 +76,7 @@ class SourceLook:
         self.session = session
         self.world = LiveWorld(session)
         self._seen: dict[tuple[str, str], Seen] = {}
+        self._sets: dict[tuple[str, str], dict[str, Setting]] = {}
         self._projects: dict[tuple[Any, ...], Bindings] = {}
 
     def at(self, identity: str, digest: str) -> Seen:
@@ -74,6 +85,24 @@ class SourceLook:
         if key not in self._seen:
             self._seen[key] = self._look(identity, digest)
         return self._seen[key]
+
+    def sets(self, identity: str, digest: str) -> dict[str, Setting]:
+        """The variables of the environment that the program with this code sets at the top of its modules."""
+        key = identity, digest
+        if key not in self._sets:
+            self._sets[key] = self._settings(identity.partition("@")[0], digest)
+        return self._sets[key]
+
+    def _settings(self, name: str, digest: str) -> dict[str, Setting]:
+        for store in self.session.stores:
+            for rows, data in best_first(store.codes(digest), name):
+                files = loaded_files(data)
+                if files and files.get("python") == PYTHON:
+                    try:
+                        return _Look(self, name, rows, files, store.root).settings()
+                    except Exception:  # likewise
+                        return {}
+        return {}
 
     def _look(self, identity: str, digest: str) -> Seen:
         name = identity.partition("@")[0]
@@ -154,6 +183,7 @@ class _Look:
         digest_of = self.session.files.digest
         self.edited = {name for name, (path, known) in self.files.items() if not known or digest_of(path) != known}
         modules = {*files["modules"], *self.edited}
+        self._look = look
         known = look.bindings(self.files, tuple(sorted(modules)))
         new = known.project.brought_in(self.edited, self.files)
         self.bindings = look.bindings(self.files, tuple(sorted(modules | new))) if new else known
@@ -180,6 +210,19 @@ class _Look:
             return Seen(CHANGED, tuple(found) or (Reason("code", self.name, None, None),), is_edited=True)
         state = UNCLEAR if self.unclear else SAME
         return Seen(state, tuple(self.unclear), is_edited=bool(self.edited))
+
+    def settings(self) -> dict[str, Setting]:
+        """The variables that the modules of the program set, as they are now."""
+        modules = {*self.bindings.project.modules, *self.files}
+        bindings = self._look.bindings(self.files, tuple(sorted(modules)))
+        found: dict[str, Setting] = {}
+        for name, module, node in bindings.project.settings():
+            known = found.setdefault(name, Setting(set(), True, bool(self.edited)))
+            try:
+                known.digests.add(env_digest(str(bindings.evaluated(module, node))))
+            except (NotConstant, LookupError):
+                found[name] = known.replace(is_plain=False)
+        return found
 
     def _doubt(self, what: str, why: str) -> None:
         reason = Reason("unseen", what, None, why)

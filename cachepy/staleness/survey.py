@@ -67,6 +67,7 @@ class AskedWorld(LiveWorld):
         self._recorded: dict[str, Event] = {}
         self._listed: dict[str, set[str]] = {}
         self._refused: dict[str, Refused] = {}
+        self._set: dict[str, str | None] = {}  # variables that programs set to something else now
 
     def recorded(self, call: str) -> Event | None:
         """What the graph has of a call."""
@@ -139,6 +140,23 @@ class AskedWorld(LiveWorld):
             self.edited.add(identity)
             self._check_import(identity, recorded)
         return recorded
+
+    def env(self, name: str) -> str | None:
+        return self._set[name] if name in self._set else super().env(name)
+
+    def env_in(self, dep: Dep, trace: Trace) -> str | None:
+        """What its program sets itself does not go by the environment of whoever asks."""
+        codes = [each for each in trace.deps if each.kind in CODES and each.digest] if self._looks_at_code else []
+        told = [(each, self._sources.sets(each.name, each.digest or "").get(dep.name)) for each in codes]
+        for code, value in told:
+            if value is not None and value.is_edited and value.digests != {dep.digest}:
+                if len(value.digests) == 1 and value.is_plain:
+                    self._set[dep.name] = next(iter(value.digests))
+                    return self._set[dep.name]
+                why = "its program sets it, and changed"
+                doubt = Reason("unseen", f"environment variable {dep.name}", None, why)
+                self.unclear[code.name, code.digest or ""] = (doubt,)
+        return dep.digest if any(value is not None for _, value in told) else super().env(dep.name)
 
     def _check_import(self, identity: str, recorded: str) -> None:
         """Code that is as it was in a module that cannot be imported any more is none that the program comes to."""
