@@ -122,10 +122,10 @@ def test_many_entries_take_no_square_time(root, monkeypatch):
 
     monkeypatch.setattr(prune, "stock", lambda _: map(Fake, range(50_000)))
     root.mkdir()
-    began = time.perf_counter()
+    began = time.process_time()  # a busy machine is none of its fault
     assert len(cache_prune(root, max_bytes=10, dry_run=True)) == 50_000
     assert len(cache_prune(root, days_old=1e-9 + 3, max_bytes=10, dry_run=True)) == 50_000
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize("value", [-1, float("nan"), -0.5])
