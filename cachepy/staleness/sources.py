@@ -96,6 +96,8 @@ class SourceLook:
     def _settings(self, name: str, digest: str) -> dict[str, Setting]:
         for store in self.session.stores:
             for rows, data in best_first(store.codes(digest), name):
+                if not (has_code(rows, name) or _is_of(rows, name)):
+                    break  # other code has the same digest
                 files = loaded_files(data)
                 if files and files.get("python") == PYTHON:
                     try:

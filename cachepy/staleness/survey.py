@@ -10,7 +10,7 @@ from cachepy.answers import StaleCalls
 from cachepy.calls.import_refusal import WAY_OUT
 from cachepy.calls.live_world import LiveWorld
 from cachepy.calls.state import State, current_session
-from cachepy.core.kinds import CHEAP, CODES, FILES, KINDS, PATHS
+from cachepy.core.kinds import CHEAP, CODES, ENVS, FILES, KINDS, PATHS
 from cachepy.core.model import Dep, Event, Record, Trace
 from cachepy.core.reasons import Reason
 from cachepy.core.verify import Verifier
@@ -145,7 +145,10 @@ class AskedWorld(LiveWorld):
         return self._set[name] if name in self._set else super().env(name)
 
     def env_in(self, dep: Dep, trace: Trace) -> str | None:
-        """What its program sets itself does not go by the environment of whoever asks."""
+        """A program that was changed may set it itself, whatever it is for whoever asks.
+
+        As long as it was not, nobody knows whether it was this program: code is recorded once, and many may call it.
+        """
         codes = [each for each in trace.deps if each.kind in CODES and each.digest] if self._looks_at_code else []
         told = [(each, self._sources.sets(each.name, each.digest or "").get(dep.name)) for each in codes]
         for code, value in told:
@@ -156,7 +159,8 @@ class AskedWorld(LiveWorld):
                 why = "its program sets it, and changed"
                 doubt = Reason("unseen", f"environment variable {dep.name}", None, why)
                 self.unclear[code.name, code.digest or ""] = (doubt,)
-        return dep.digest if any(value is not None for _, value in told) else super().env(dep.name)
+                return dep.digest
+        return super().env(dep.name)
 
     def _check_import(self, identity: str, recorded: str) -> None:
         """Code that is as it was in a module that cannot be imported any more is none that the program comes to."""
@@ -207,7 +211,7 @@ class AskingVerifier(Verifier):
         known = self._known.get(key)
         if known is None:
             known = super()._dep_holds(dep, trace)
-            if "<locals>" not in dep.name:  # which may hold by another dep of the trace
+            if "<locals>" not in dep.name and dep.kind not in ENVS:  # which may hold by another dep of the trace
                 self._known[key] = known
         return known
 

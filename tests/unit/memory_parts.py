@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from cachepy import Session
@@ -150,6 +149,5 @@ def session_in_memory() -> tuple[Session, ListRecorder]:
     session = recorder.session = Session(recorder)
     session.claims = NoClaims()
     session.stores.kind = MemoryStore
-    with suppress(OSError):
-        session.files.memo.on_disk = False
+    session.files.memo.on_disk = False
     return session, recorder
