@@ -32,7 +32,7 @@ from cachepy.values.owners import UNKNOWN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from types import CodeType
     from typing import Any
 
@@ -94,34 +94,35 @@ class SourceLook:
         return self._sets[key]
 
     def _settings(self, name: str, digest: str) -> dict[str, Setting]:
+        for root, rows, files in self._records(name, digest):
+            if not files or files.get("python") != PYTHON:
+                break
+            try:
+                return _Look(self, name, rows, files, root).settings()
+            except Exception:  # likewise
+                break
+        return {}
+
+    def _records(self, name: str, digest: str) -> Iterator[tuple[str, list[tuple[Piece, str]], dict[str, Any]]]:
+        """What is kept of code with this digest: the cache directory, the pieces, and the files that they came from."""
         for store in self.session.stores:
             for rows, data in best_first(store.codes(digest), name):
                 if not (has_code(rows, name) or _is_of(rows, name)):
                     break  # other code has the same digest
-                files = loaded_files(data)
-                if files and files.get("python") == PYTHON:
-                    try:
-                        return _Look(self, name, rows, files, store.root).settings()
-                    except Exception:  # likewise
-                        return {}
-        return {}
+                yield store.root, rows, loaded_files(data)
 
     def _look(self, identity: str, digest: str) -> Seen:
         name = identity.partition("@")[0]
-        for store in self.session.stores:
-            for rows, data in best_first(store.codes(digest), name):
-                if not (has_code(rows, name) or _is_of(rows, name)):
-                    break  # other code has the same digest
-                files = loaded_files(data)
-                if not files:
-                    return unclear(f"code of {name}", "it was recorded without its source files")
-                if files.get("python") != PYTHON:
-                    return unclear(f"code of {name}", f"it ran on {files.get('python')}, and this is {PYTHON}")
-                try:
-                    return _Look(self, name, rows, files, store.root).seen()
-                except Exception as error:  # a record of another form, a file that nests too deep
-                    why = f"its source files could not be compared ({type(error).__name__}: {error})"
-                    return unclear(f"code of {name}", why)
+        for root, rows, files in self._records(name, digest):
+            if not files:
+                return unclear(f"code of {name}", "it was recorded without its source files")
+            if files.get("python") != PYTHON:
+                return unclear(f"code of {name}", f"it ran on {files.get('python')}, and this is {PYTHON}")
+            try:
+                return _Look(self, name, rows, files, root).seen()
+            except Exception as error:  # a record of another form, a file that nests too deep
+                why = f"its source files could not be compared ({type(error).__name__}: {error})"
+                return unclear(f"code of {name}", why)
         return unclear(f"code of {name}", "its parts were not recorded: run the program once")
 
     def bindings(self, files: dict[str, tuple[str, str]], modules: tuple[str, ...]) -> Bindings:
