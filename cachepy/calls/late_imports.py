@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from _frozen_importlib_external import PathFinder, SourceFileLoader, spec_from_file_location
 from _thread import get_ident
 from time import monotonic, sleep, time_ns
 
@@ -16,7 +17,8 @@ from cachepy.errors import PartError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from importlib.machinery import ModuleSpec
     from typing import Any
 
     Identity = tuple[int, int, int, int]
@@ -37,6 +39,7 @@ class Unchanged:
     def __init__(self, folder: str, archive: str | None = None) -> None:
         self._folders = dict(_folders(folder))
         self._archive = None if archive is None else (archive, identity_of(os.stat(archive)))
+        self._checked: tuple[str, Folder, str] | None = None
         self._began = time_ns()
         if any(each.written > self._began for each in self._folders.values()):  # by another clock, or a wrong one
             self._began = sys.maxsize
@@ -54,6 +57,22 @@ class Unchanged:
         folder, file = self._place(name)
         if folder is not None:
             self._check_file(name, folder, file)
+            self._checked = name, folder, file
+
+    def found(self, name: str, path: Sequence[str] | None) -> ModuleSpec | None:
+        """The module that was just looked at, if it is a source file in the only folder of its package."""
+        checked, self._checked = self._checked, None
+        if checked is None or checked[0] != name or not path or not checked[2].endswith(".py"):
+            return None
+        _, folder, file = checked
+        is_package = file == "__init__.py"
+        if list(path) != [os.path.dirname(folder.path) if is_package else folder.path]:
+            return None
+        place = os.path.join(folder.path, file)
+        within = [folder.path] if is_package else None
+        return spec_from_file_location(
+            name, place, loader=SourceFileLoader(name, place), submodule_search_locations=within
+        )
 
     def _place(self, name: str) -> tuple[Folder | None, str]:
         """The folder and the file that a module was in."""
@@ -81,6 +100,24 @@ class Unchanged:
             raise PartError(name, archive, str(error.strerror)) from None
         if now != before:
             raise PartError(name, archive, "it was changed")
+
+
+class Found:
+    """It stands right before Python's own search, which would list and ask each folder of ours once more.
+
+    What others put before that search or into it (import hooks of coverage, of type checkers) is asked, as ever.
+    """
+
+    def __init__(self, unchanged: Unchanged) -> None:
+        self._unchanged = unchanged
+        self._hooks = sys.path_hooks.copy()
+
+    def find_spec(self, name: str, path: Sequence[str] | None = None, target: object = None) -> ModuleSpec | None:
+        """What `Unchanged` has just looked at."""
+        found = self._unchanged.found(name, path)
+        if found is None or self._hooks != sys.path_hooks:
+            return None
+        return found if sys.meta_path[sys.meta_path.index(self) + 1] is PathFinder else None
 
 
 def identity_of(st: os.stat_result) -> Identity:
@@ -127,8 +164,12 @@ def _folders(folder: str) -> Iterator[tuple[str, Folder]]:
 def watch() -> None:
     """From now on; the modules that are loaded already are whole."""
     archive: str | None = getattr(getattr(__spec__, "loader", None), "archive", None)
-    others = [finder for finder in sys.meta_path if type(finder).__qualname__ != Unchanged.__qualname__]
-    sys.meta_path[:] = [Unchanged(os.path.dirname(os.path.dirname(os.path.dirname(__file__))), archive), *others]
+    earlier = {Unchanged.__qualname__, Found.__qualname__}  # of this module before it was taken out of `sys.modules`
+    others = [finder for finder in sys.meta_path if type(finder).__qualname__ not in earlier]
+    unchanged = Unchanged(os.path.dirname(os.path.dirname(os.path.dirname(__file__))), archive)
+    sys.meta_path[:] = [unchanged, *others]
+    if PathFinder in others and type(__spec__.loader) is SourceFileLoader:  # else a hook changes what is loaded
+        sys.meta_path.insert(sys.meta_path.index(PathFinder), Found(unchanged))
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=let_loading_end)
 

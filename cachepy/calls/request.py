@@ -20,7 +20,6 @@ from cachepy.core.model import CALL, INDIRECT_CALL, ROOT, Dep, title_of
 from cachepy.core.verify import Verifier
 from cachepy.errors import CacheWriteWarning, EntryError, EntryReplacedError, unwritable
 from cachepy.store.layout import CLAIM, ENTRY, UNENDED, root_of_run
-from cachepy.values.label import label_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,7 +77,12 @@ class Request(Call):
 
     @property
     def title(self) -> str:
-        return title_of(self.function.fname, [label_of(value) for _, value in self.function.binder.named(self.values)])
+        return title_of(self.function.fname, [label for _, label in self._labels()])
+
+    def _labels(self) -> list[tuple[str, str]]:
+        from cachepy.values.label import label_of  # a hit has nothing to say of its arguments
+
+        return [(name, label_of(value)) for name, value in self.function.binder.named(self.values)]
 
     def verifier(self) -> Verifier:
         self.session.use_memo(self.store.memo_file)
@@ -224,7 +228,7 @@ class Request(Call):
             return
         import logging
 
-        labels = ", ".join(f"{n}={label_of(v)}" for n, v in self.function.binder.named(self.values))
+        labels = ", ".join(f"{name}={label}" for name, label in self._labels())
         line = f"{outcome} {self.function.fname}({labels}){cause}"
         logger = logging.getLogger("cachepy")
         if logger.hasHandlers():

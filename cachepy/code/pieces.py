@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from cachepy.core.model import Record
 from cachepy.values.digest import digest_bytes
-from cachepy.values.label import text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +51,8 @@ def code_piece(name: str, digest: str, where: str, notes: list[str]) -> Piece:
 
 def value_piece(name: str, digest: str, value: object) -> Piece:
     """A value that code reads by a name."""
+    from cachepy.values.label import text_of
+
     return Piece("global", name, digest, "", text_of(name, value))
 
 

@@ -29,7 +29,7 @@ from errno import EISDIR
 from xxhash import xxh3_64, xxh3_64_digest, xxh3_64_intdigest
 
 from cachepy.errors import EntryError, EntryReplacedError, OtherFormatError
-from cachepy.store import mapping, short_pickle
+from cachepy.store import short_pickle
 from cachepy.store.fs import read_part
 from cachepy.store.trust import SEAL, Trust
 
@@ -366,6 +366,8 @@ def _beginning(fd: int, size: int) -> bytearray:
 
 def _load(path: str, trust: Trust) -> tuple[Any, Stamp]:
     """All of a large file, mapped copy-on-write or read; and the state that it is in."""
+    from cachepy.store import mapping  # small entries, the most, are never mapped
+
     fd = _opened(path)
     try:
         st = _checked(fd, path, trust)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 
 from cachepy.store.fs import DIGITS, OpenFile, number_of, put_number
-from cachepy.store.locks import try_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -107,6 +106,8 @@ class _Held:
         self._fd: int | None = None
 
     def __enter__(self) -> bool:
+        from cachepy.store.locks import try_lock
+
         try:
             self._fd = self._extent._create()
         except OSError:

@@ -271,6 +271,55 @@ assert not heard, heard
     run(place, program)
 
 
+def test_modules_are_found_as_python_finds_them(place: Path) -> None:
+    program = """
+from importlib.machinery import PathFinder
+everything()
+specs = {n: m.__spec__ for n, m in sys.modules.items() if n.startswith("cachepy.")}
+assert len(specs) > 60
+for name, spec in specs.items():
+    package = sys.modules[name.rpartition(".")[0]]
+    found = PathFinder.find_spec(name, package.__path__)
+    for field in ("name", "origin", "cached", "has_location", "submodule_search_locations", "parent"):
+        assert getattr(spec, field) == getattr(found, field), (name, field)
+    assert type(spec.loader) is type(found.loader) and spec.loader.path == found.loader.path, name
+"""
+    run(place, program)
+
+
+@pytest.mark.parametrize(
+    "hook",
+    [
+        "sys.meta_path.insert(0, Hook)",
+        "sys.meta_path.insert(sys.meta_path.index(PathFinder), Hook)",
+        "sys.path_hooks.insert(0, Hook.in_folder), sys.path_importer_cache.clear()",
+    ],
+)
+def test_import_hooks_are_asked_too(place: Path, hook: str) -> None:
+    """As those of coverage and of type checkers."""
+    program = f"""
+from importlib.machinery import PathFinder
+asked = []
+
+class Hook:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        asked.append(name)
+
+    @classmethod
+    def in_folder(cls, folder):
+        asked.append("cachepy.views.notebook" if folder.endswith("views") else folder)
+        raise ImportError
+
+finders = [getattr(each, "__name__", type(each).__name__) for each in sys.meta_path]
+assert finders.index("Found") + 1 == finders.index("PathFinder"), finders
+{hook}
+import cachepy.views.notebook
+assert "cachepy.views.notebook" in asked, asked
+"""
+    run(place, program)
+
+
 def test_the_programs_own_import_error_is_its_own(place: Path) -> None:
     program = """
 @cached
