@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from cachepy.store.payload import Payload
 
 _OVERHEAD = 1024  # bytes of an entry, about, beside its value
+_SMALL = 0.02  # s; to read back what took less is never too dear
+_SHARE = 0.05  # of the time of the body
 _NO_ROOM = (ENOSPC, EDQUOT, EFBIG, EMFILE, ENFILE, ENOMEM)  # what there may be again when the program runs next
 
 
@@ -146,7 +148,11 @@ class Run(Execution):
         payload = self._packed() if flat is None else pack_flat(self.value)
         if payload is None:
             return None
-        self.event = event = self._event(elapsed, *self._result(payload, flat))
+        try:
+            self.event = event = self._event(elapsed, *self._result(payload, flat, elapsed))
+        except EntryError as error:
+            self._warn_not_stored("read back", error.__cause__ or error)
+            return None
         try:
             self._keep_code()
             claim = request.claim if request.stored is None and self.flags.may_hit else None
@@ -175,15 +181,18 @@ class Run(Execution):
                 raise RecursionError("its parts lie thousands of levels inside each other")
             return self._with_changed() if self.inputs.given.parts else pack(self.value)
         except Exception as error:
-            call = self.call.function
-            self.session.warn(
-                CacheWriteWarning,
-                f"the result of {call.fname} cannot be pickled ({type(error).__name__}: {error}), so it was not "
-                f"stored; return plain data to have it cached",
-                "pickle",
-                call.target.identity,
-            )
+            self._warn_not_stored("pickled", error)
             return None
+
+    def _warn_not_stored(self, what: str, error: BaseException) -> None:
+        call = self.call.function
+        self.session.warn(
+            CacheWriteWarning,
+            f"the result of {call.fname} cannot be {what} ({type(error).__name__}: {error}), so it was not stored; "
+            f"return plain data to have it cached",
+            "pickle",
+            call.target.identity,
+        )
 
     def _with_changed(self) -> Payload:
         from cachepy.store.changed_arguments import pack_changed
@@ -195,34 +204,49 @@ class Run(Execution):
         for reach in self.inputs.reaches:
             self.session.stored_code.keep(self.session.store(self.call.store.root), reach.digest, reach.pieces)
 
-    def _result(self, payload: Payload, flat: bytes | None) -> tuple[str, set[str]]:
+    def _result(self, payload: Payload, flat: bytes | None, elapsed: float) -> tuple[str, set[str]]:
         """The digest of the result, and the paths that it names."""
         named = {self.value} if type(self.value) is str else set[str]()
         if flat is not None:
             return xxh3_128_hexdigest(flat), named
-        found, told = References(), self.inputs.given.told(self.value)[0]
+        found, told, began = References(), self.inputs.given.told(self.value)[0], time.perf_counter()
         try:
             digest = self.session.digester.digest(told, found)
-            if found.dropped:
-                self._compare(payload, digest, found.dropped)
+            if (found.dropped or found.altering) and not self.inputs.given.parts:
+                budget = max(_SMALL, _SHARE * elapsed) - (time.perf_counter() - began)
+                digest = self._read_back(payload, digest, found, budget)
             return digest, named.union(found.paths)
         except UndigestableError:
             return self.session.digester.digest((payload.pickle, [bytes(b) for b in payload.buffers])), named
 
-    def _compare(self, payload: Payload, digest: str, dropped: list[str]) -> None:
-        """Say it if a result of a kind that pickle may alter does not come back as it is."""
-        call, outcome = self.call.function, "without that"
+    def _read_back(self, payload: Payload, digest: str, found: References, budget: float) -> str:
+        """The digest of what a hit will give; where that is another one, this run gives that too.
+
+        Else each call that takes it would have one key now and another one in the next program, and run again there.
+        budget: seconds that this may take, about, if such a result came back as it was before.
+        """
+        digester = self.session.digester
+        if budget < 0 and not found.dropped and found.altering <= digester.proven:
+            return digest
+        read = load_value(payload.pickle, payload.buffers)
         try:
-            if self.inputs.given.parts:
-                return
-            if self.session.digester.digest(load_value(payload.pickle, payload.buffers)) == digest:
-                return
-        except (EntryError, UndigestableError) as error:
-            outcome = f"not at all ({error})"
+            now = digester.digest(read)
+        except UndigestableError:
+            return digest
+        if now == digest:
+            digester.proven |= found.altering
+        elif found.dropped:
+            self._warn_altered(found.dropped)
+        else:
+            self.value, digest = read, now
+        return digest
+
+    def _warn_altered(self, dropped: list[str]) -> None:
+        call = self.call.function
         self.session.warn(
             AlteredResultWarning,
             f"the result of {call.fname} loses {', '.join(dict.fromkeys(dropped))} when it is stored: from the cache "
-            f"it comes back {outcome}. Return it as data of its own, or let __reduce__ keep it",
+            f"it comes back without that. Return it as data of its own, or let __reduce__ keep it",
             call.target.identity,
         )
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from _pickle import Pickler, PicklingError, dumps
 from io import BytesIO
 
@@ -75,6 +76,10 @@ def pack(value: object, known: Mapping[int, Any] | None = None) -> Payload:
 def _dump(pickler: Any, value: object, known: Mapping[int, Any] | None) -> None:
     if known is not None:
         pickler.persistent_id = lambda obj: known.get(id(obj))
+    if "torch" in sys.modules:
+        from cachepy.store.packed_tensors import table_for
+
+        pickler.dispatch_table = table_for(pickler)
     pickler.dump(value)
 
 

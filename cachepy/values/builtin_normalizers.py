@@ -119,10 +119,10 @@ def _made_around(fn: Any, pickler: ValuePickler) -> Any:
         return None
     _note_package(fn, pickler)
     rows = [(cls, each) for cls, each in table if each is not inner]
-    return form("decorated", fn.__code__.co_qualname, _around(fn, inner, pickler), rows, inside)
+    return form("decorated", fn.__code__.co_qualname, around(fn, inner, pickler), rows, inside)
 
 
-def _around(obj: Any, inner: Any, pickler: ValuePickler) -> Any:
+def around(obj: Any, inner: Any, pickler: ValuePickler) -> Any:
     """What a wrapper wraps: by name if the wrapper stands where the name says, else by value."""
     if not _is_user_function(inner, pickler) or "__cachepy__" in vars(inner) or not _is_found(obj):
         return inner
@@ -146,7 +146,7 @@ def lru_rule(cached: Any, pickler: ValuePickler) -> Any:
     """By the function behind the memo and the limits, never by what it holds."""
     pickler.found.memos.append(cached)
     limits = cached.cache_parameters() if hasattr(cached, "cache_parameters") else None
-    return form("lru_cache", _around(cached, vars(cached)["__wrapped__"], pickler), limits)
+    return form("lru_cache", around(cached, vars(cached)["__wrapped__"], pickler), limits)
 
 
 def partial_rule(part: Any, _: ValuePickler) -> Any:
@@ -227,7 +227,7 @@ def named_callable_rule(obj: Any, pickler: ValuePickler) -> Any:
         return NotImplemented
     held = [(name, each) for name, each in attributes_of(obj) if callable(each) and name != "__wrapped__"]
     code = [(name, each) for name, each in held if _is_user_function(each, pickler)]
-    inner = _around(obj, getattr(obj, "__wrapped__", None), pickler)
+    inner = around(obj, getattr(obj, "__wrapped__", None), pickler)
     return form("by name", type(obj), taken, inner, [row for row in code if row[1] is not inner])
 
 
@@ -392,6 +392,13 @@ def _stored_by(code: Any) -> set[str]:
         texts = (text for text in code.co_consts if type(text) is str and text[:1] == "_")
         found.update(text for text in texts if "hash" in text.lower())
     return found
+
+
+def cache_names(cls: type) -> frozenset[str]:
+    """The private names in the code of a library's class that say of themselves that they are caches."""
+    members = (member for base in cls.__mro__ for member in members_of_class(base).values())
+    codes = (getattr(getattr(each, "fget", each), "__code__", None) for each in members)
+    return frozenset(n for c in codes for n in getattr(c, "co_names", ()) if n[:1] == "_" != n[1:2] and is_cache(n))
 
 
 def has_attributes(cls: type) -> bool:

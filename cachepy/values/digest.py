@@ -48,7 +48,8 @@ class Digester:
     def __init__(self, origins: Origins, code_of: Callable[[Any], str | None]) -> None:
         self.origins = origins
         self.code_of = code_of
-        self.rules: dict[type, tuple[Rule | None, str | None]] = {}
+        self.rules: dict[type, tuple[Rule | None, str | None, bool]] = {}
+        self.proven: set[type] = set()  # classes whose instances came back from storage as they were
         self.kept: dict[int, tuple[Any, ...]] = {}  # what rules remember of objects that are long to read
         self._writer: Writer | None = None
 
@@ -78,14 +79,18 @@ class Digester:
             writer = self._writer = Writer(self)
         return writer
 
-    def rule_for(self, cls: type) -> tuple[Rule | None, str | None]:
-        """The rule for instances of a class (None: as pickle does it), and the package it is of."""
+    def rule_for(self, cls: type) -> tuple[Rule | None, str | None, bool]:
+        """The rule for instances of a class (None: as pickle does it), its package, and whether they may be altered.
+
+        That is: a stored one may come back with another digest, as what pickle makes of it is the class's own affair.
+        """
         try:
             return self.rules[cls]
         except KeyError:
-            from cachepy.values.registry import find_rule  # numbers and texts need no rule
+            from cachepy.values.registry import find_rule, may_alter  # numbers and texts need no rule
 
-            found = self.rules[cls] = find_rule(cls, self.kind_of), self.origins.package(cls)
+            rule = find_rule(cls, self.kind_of)
+            found = self.rules[cls] = rule, self.origins.package(cls), may_alter(cls, self.kind_of)
             return found
 
     def kind_of(self, cls: type) -> str:

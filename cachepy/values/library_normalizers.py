@@ -31,6 +31,10 @@ def recipe_for(cls: type, library: str) -> Rule | None:
         from cachepy.values.labelled_arrays import labelled_rule
 
         return labelled_rule(cls, library)
+    if library == "torch":
+        from cachepy.values.tensors import torch_rule
+
+        return torch_rule(cls)
     makers = {"numpy": _numpy, "pandas": _pandas, "pyarrow": arrow_rule, "polars": _polars, "scipy": _scipy}
     return makers[library](cls)
 

@@ -95,6 +95,7 @@ class Writer:
 
     def _looped(self, value: object, found: References) -> bytes:
         """A value that may refer to itself: with a memo, in which object identity shows."""
+        found.altering.add(type(value))
         try:
             return _LOOPED + _dump(LoopedPickler, value, self.digester, found, fast=False)
         except (UndigestableError, MemoryError):
@@ -214,9 +215,12 @@ class ValuePickler(Pickler):
             if self.orders:
                 return NotImplemented
             raise _SetMetError
-        rule, package = self.digester.rule_for(type(obj))
+        cls = type(obj)
+        rule, package, may_alter = self.digester.rule_for(cls)
         if package is not None:
             self.found.packages.add(package)
+        if may_alter:
+            self.found.altering.add(cls)
         return NotImplemented if rule is None else rule(obj, self)
 
 

@@ -72,15 +72,15 @@ class References:
 
     known: forms by the id of the object, which is kept with it: what is met again is not done again.
     Valid while the values do not change.  again: bytes of what was met so, since somebody set it to 0.
-    hidden: whether there may be text that the stream shows
-    only as a digest.  parted: whether it had to be taken apart.  unseen: the types of parts without a
-    digest; None if such a part is an error.
-    dropped: what pickle may not bring back, in words.  kinds: the classes of the parts, if it had to be taken apart.
+    hidden: whether there may be text that the stream shows only as a digest.  parted: whether it had to be taken apart.
+    unseen: the types of parts without a digest; None if such a part is an error.
+    dropped: what pickle may not bring back, in words.  altering: classes of which it may bring back something else.
+    kinds: the classes of the parts, if it had to be taken apart.
     """
 
     __slots__ = (
-        "_code", "again", "cached", "calls", "dropped", "hidden", "kinds", "known", "memos", "names", "packages",
-        "parted", "paths", "unseen",
+        "_code", "again", "altering", "cached", "calls", "dropped", "hidden", "kinds", "known", "memos", "names",
+        "packages", "parted", "paths", "unseen",
     )  # fmt: skip
 
     def __init__(self, *, by_parts: bool = False) -> None:
@@ -97,6 +97,7 @@ class References:
         self.parted = False
         self.kinds: set[type] = set()
         self.dropped: list[str] = []
+        self.altering: set[type] = set()
         self.unseen: list[str] | None = [] if by_parts else None
 
     @property
@@ -119,6 +120,7 @@ class References:
         self.hidden |= other.hidden
         self.kinds |= other.kinds
         self.dropped += other.dropped
+        self.altering |= other.altering
         if self.unseen is not None:
             self.unseen += other.unseen or ()
 

@@ -9,6 +9,7 @@ from cachepy.values.builtin_normalizers import (
     address_rule,
     bound_rule,
     builtin_rule,
+    cache_names,
     class_rule,
     code_rule,
     curry_rule,
@@ -45,7 +46,7 @@ from cachepy.values.builtin_normalizers import (
     with_caller_rule,
     zip_path_rule,
 )
-from cachepy.values.modules import PACKAGE, USER
+from cachepy.values.modules import PACKAGE, STDLIB, USER
 from cachepy.values.references import members_of_class, module_of
 
 TYPE_CHECKING = False
@@ -56,7 +57,10 @@ if TYPE_CHECKING:
     from cachepy.values.writing import Rule, ValuePickler
 
 _MODULE = type(copyreg)
-_LIBRARIES = {"numpy", "pandas", "pyarrow", "polars", "scipy", "xarray", "pint"}
+_LIBRARIES = {"numpy", "pandas", "pyarrow", "polars", "scipy", "torch", "xarray", "pint"}
+_MORE = {
+    "dask", "lightgbm", "mudata", "numba", "pydantic", "scipy", "sklearn", "sqlalchemy", "xarray", "xgboost",
+}  # fmt: skip
 _DASKS = frozenset({"normalize_token", "tokenize"})
 _BY_NAME: dict[tuple[str, str], Rule] = {
     ("builtins", "type"): class_rule,
@@ -109,6 +113,18 @@ def find_rule(cls: type, kind_of: Callable[[type], str]) -> Rule | None:
     return rule
 
 
+def may_alter(cls: type, kind_of: Callable[[type], str]) -> bool:
+    """Whether storage may bring back another object than it was given: a class tells pickle itself what it is."""
+    if kind_of(cls) == STDLIB or issubclass(cls, (type, _MODULE)) or (cls.__module__, cls.__name__) in _BY_NAME:
+        return False
+    derived = _derived_rule(cls)
+    if derived is _delayed_rule:  # its functions may come back without their names
+        return True
+    if derived is not None or _declared_rule(cls, kind_of) is not None:
+        return False
+    return not _is_plain(cls) or hasattr(cls, "__setstate__")
+
+
 def _rule_of(cls: type, kind_of: Callable[[type], str]) -> Rule | None:
     named = bound_rule if cls is Bound else _BY_NAME.get((cls.__module__, cls.__name__))
     if named is not None:
@@ -144,6 +160,12 @@ def _definer(cls: type, name: str) -> type | None:
 
 def _derived_rule(cls: type) -> Rule | None:
     """The rule for what is derived from a class that has one."""
+    if not _MORE.isdisjoint(module_of(base).partition(".")[0] for base in cls.__mro__):
+        from cachepy.values.library_states import rule_among
+
+        rule = rule_among(cls)
+        if rule is not None:
+            return rule
     for base in cls.__mro__:
         module = module_of(base)
         library = module.partition(".")[0]
@@ -162,7 +184,7 @@ def _derived_rule(cls: type) -> Rule | None:
 
 
 def _object_rule(cls: type, kind_of: Callable[[type], str]) -> Rule | None:
-    lazy = lazy_names(cls)
+    lazy = lazy_names(cls) if kind_of(cls) != PACKAGE else lazy_names(cls) | cache_names(cls)
     if _is_plain(cls):
         return lazy_rule(lazy) if lazy else object_rule
     if issubclass(cls, BaseException) and kind_of(cls) != PACKAGE:
