@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 SCHEMA := @$(BIN)/check-jsonschema --quiet --builtin-schema
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit docs stress bench build hooks clean
+.PHONY: help demo test lint unit docs stress examples bench build hooks clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -40,6 +40,10 @@ docs: $(READY) ## the documentation as a site, in site/; a broken link is an err
 
 stress: $(READY) ## long random runs
 	$(BIN)/python -m pytest -m stress --timeout 3600 $(PYTEST_ARGS)
+
+examples: $(READY) ## those of three fields, and all kinds of objects; installs torch, scanpy and other large packages
+	$(PIP) install --editable ".[examples]"
+	$(BIN)/python -m pytest $(PYTEST_ARGS) tests/examples/test_pipelines.py tests/unit/test_objects.py
 
 bench: $(READY) ## against joblib, diskcache and hand-written floors; five minutes
 	@$(BIN)/python -c "import diskcache, joblib" 2>/dev/null || $(PIP) install --editable ".[bench]"

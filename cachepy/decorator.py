@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from _collections_abc import Callable
+from _functools import partial  # type: ignore[import-not-found]  # functools itself costs more than a hit
 
 from cachepy.calls.engine import CachedCall
 from cachepy.calls.options import Options
@@ -14,7 +15,7 @@ from cachepy.core.call import Hit
 from cachepy.core.lazyparts import is_making
 from cachepy.core.revision import MISSING
 from cachepy.methods import Questions, check_function
-from cachepy.values.bound_methods import HUNG_ON, Bound, join_class
+from cachepy.values.bound_methods import HUNG_ON, Bound, Partial, join_class
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ else:
 
 _FUNCTION = type(current_session)
 MethodType: Any = type(Options().root)
+_STANDS_FOR_OTHERS = ("cachepy", "dask", "dask_plugin", "distributed")
 _WORN = "__module__", "__name__", "__qualname__", "__doc__", "__type_params__"
 
 
@@ -344,11 +346,23 @@ def wrap(fn: Any, options: Options) -> Any:
         return type(fn)(wrap(fn.__func__, options))
     if isinstance(fn, MethodType):  # its object counts by its state, as `self` does
         return Bound(wrap(fn.__func__, options), fn.__self__)
+    if isinstance(fn, partial):
+        return Partial(wrap(fn.func, options), *fn.args, **fn.keywords)
     fn = _callable_of(fn)
+    if _is_callable_object(fn):  # by its state, likewise
+        return Partial(wrap(type(fn).__call__, options), fn)
     check_function(fn)
     call = CachedCall(fn, options)
     wrapper = _async_wrapper(call) if call.is_async else _wrapper(call)
     return attach(wrapper, call)
+
+
+def _is_callable_object(fn: Any) -> bool:
+    """Whether an instance is called by a method written in Python; Dask's and our own stand for something else."""
+    if type(fn) is _FUNCTION or isinstance(fn, type) or not callable(fn):
+        return False
+    called = type(fn).__call__
+    return type(called) is _FUNCTION and type(fn).__module__.partition(".")[0] not in _STANDS_FOR_OTHERS
 
 
 def _callable_of(fn: Any) -> Any:

@@ -45,7 +45,7 @@ from cachepy.code.routes import COUNTED, HIDDEN, LIBRARY, Steps
 from cachepy.code.settings import Readers
 from cachepy.core.revision import MISSING
 from cachepy.errors import UndigestableError
-from cachepy.values.bound_methods import HUNG_ON, METHOD, Bound
+from cachepy.values.bound_methods import HUNG_ON, METHOD, Bound, Partial
 from cachepy.values.digest import Digester, References, is_cache, name_of
 from cachepy.values.modules import PACKAGE, USER, home_of, lasting
 from cachepy.values.references import is_exported
@@ -587,6 +587,7 @@ _DESCRIPTIONS: dict[type, Callable[[Walk, str, Any, Chains], str]] = {
     staticmethod: _parts("__func__"), classmethod: _parts("__func__"),
     property: _parts("fget", "fset", "fdel"),
     partial: Walk.describe_partial,
+    Partial: Walk.describe_partial,
     _lru_cache_wrapper: Walk.describe_memo,
     type(_parts.__code__): Walk.describe_code,
     type(len): Walk.describe_builtin,

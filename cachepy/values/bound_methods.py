@@ -1,4 +1,4 @@
-"""Cached functions as methods: bound to an object, they answer their questions about that object.
+"""Cached functions as methods and as partials: bound to an object, they answer their questions about that object.
 
 A bound method of Python's own hands every attribute on to its function, which cannot know the object.  So once a class
 is made, what stands in it are descriptors of our own; until then, and everywhere else, cached functions are plain
@@ -8,6 +8,7 @@ functions, and so are ``Job.f`` and static methods.
 from __future__ import annotations
 
 import sys
+from _functools import partial  # type: ignore[import-not-found]  # functools itself costs more than a hit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,6 +68,15 @@ class Bound:
     @property
     def __doc__(self) -> Any:  # type: ignore[override]  # likewise
         return self.__func__.__doc__
+
+
+class Partial(partial):  # type: ignore[misc]  # of any function
+    """A cached function with some of its arguments, which its questions are about too."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in QUESTIONS:
+            raise AttributeError(f"a partial object has no attribute {name!r}", name=name, obj=self)
+        return partial(getattr(self.func, name), *self.args, **self.keywords)
 
 
 class Method:

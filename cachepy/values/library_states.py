@@ -143,6 +143,19 @@ def _backend_data(made: Any, _: ValuePickler) -> Any:
 # -- biology
 
 
+_ALIGNED = "layers", "obsm", "varm", "obsp", "varp"
+
+
+def _anndata(data: Any, _: ValuePickler) -> Any:
+    """All that it holds in memory; what lies in a file is digested as pickle writes it."""
+    if data.isbacked:
+        return NotImplemented
+    raw = data.raw
+    below = None if raw is None else (raw.X, raw.var, dict(raw.varm))
+    parts = [(name, dict(getattr(data, name))) for name in _ALIGNED]
+    return form("anndata", type(data), data.is_view, data.X, data.obs, data.var, dict(data.uns), parts, below)
+
+
 def _mudata(data: Any, _: ValuePickler) -> Any:
     parts = [(name, dict(getattr(data, name))) for name in ("obsm", "varm", "obsp", "varp", "obsmap", "varmap")]
     tables = data._obs, data._var, dict(data._uns), data._axis
@@ -151,6 +164,7 @@ def _mudata(data: Any, _: ValuePickler) -> Any:
 
 # where a class, or one that it is derived from, comes from -> its rule
 RULES: dict[tuple[str, str], Rule] = {
+    ("anndata._core.anndata", "AnnData"): _anndata,
     ("dask._expr", "Expr"): _expression,
     ("dask.dataframe.dask_expr._util", "_BackendData"): _backend_data,
     ("lightgbm.basic", "Dataset"): _lightgbm_data,

@@ -27,6 +27,7 @@ _DICT: Any = vars(_MODULE)["__dict__"]
 _HOLDERS = (staticmethod, classmethod, property)
 _MOST = 10_000  # classes that are remembered: some libraries make new ones all the time
 _HEAP = 1 << 9  # of the flags of a class: it was made while the program ran
+_BINDERS = ("nanobind", "pybind11_builtins", "Boost.Python")  # libraries in C++ say that their functions are from there
 _TYPED = ("<timeit-src>", "<doctest ")  # a user's text, run in the globals of whoever runs it
 PYTHON = f"{sys.implementation.name}-{sys.version_info[0]}.{sys.version_info[1]}"
 
@@ -218,6 +219,8 @@ class Origins:
         """Also whether that is settled: what is the user's so far may say its version once it is loaded."""
         module = cls.__module__
         if module == "builtins" or (type(module) is str and module.startswith("_cython_")):  # of no module at all
+            return STDLIB, True
+        if module in _BINDERS and module not in sys.modules:
             return STDLIB, True
         if module == "types" and module in sys.modules and vars(sys.modules[module]).get(cls.__qualname__) is not cls:
             return USER, True  # `types.new_class` made it for somebody

@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 _MODULE = type(copyreg)
 _LIBRARIES = {"numpy", "pandas", "pyarrow", "polars", "scipy", "torch", "xarray", "pint"}
 _MORE = {
-    "dask", "lightgbm", "mudata", "numba", "pydantic", "scipy", "sklearn", "sqlalchemy", "xarray", "xgboost",
+    "anndata", "dask", "lightgbm", "mudata", "numba", "pydantic", "scipy", "sklearn", "sqlalchemy", "xarray", "xgboost",
 }  # fmt: skip
 _DASKS = frozenset({"normalize_token", "tokenize"})
 _BY_NAME: dict[tuple[str, str], Rule] = {
@@ -75,6 +75,7 @@ _BY_NAME: dict[tuple[str, str], Rule] = {
     ("builtins", "code"): code_rule,
     ("functools", "_lru_cache_wrapper"): lru_rule,
     ("functools", "partial"): partial_rule,
+    ("cachepy.values.bound_methods", "Partial"): partial_rule,
     ("zipfile", "Path"): zip_path_rule,
     ("zipfile._path", "Path"): zip_path_rule,
     ("weakref", "ProxyType"): proxy_rule,
