@@ -1,7 +1,7 @@
 """How tensors of torch are stored: their elements as an array beside the pickle, which is mapped when it is large.
 
 torch's own pickle of a tensor is an archive of all the memory that it is a view of, written and read through copies.
-`rebuilt` stands in stored pickles under this module's name: who moves it says so in `addresses`.
+`rebuilt` and `set_attributes` stand in stored pickles under this module's name: who moves them says so in `addresses`.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def _reduced(tensor: Any) -> Any:
     if not is_dense(tensor) or tensor.device.type != "cpu" or not tensor.is_leaf or tensor._backward_hooks:
         return tensor.__reduce_ex__(5)
     about = tensor.dtype, tuple(tensor.shape), tensor.requires_grad
-    state = tensor.__dict__ or None
-    return rebuilt, (type(tensor), bytes_of(tensor), *about, tensor.grad), state
+    made = rebuilt, (type(tensor), bytes_of(tensor), *about, tensor.grad)
+    return (*made, tensor.__dict__, None, None, set_attributes) if tensor.__dict__ else made
 
 
 def rebuilt(cls: type, data: Any, dtype: Any, shape: tuple[int, ...], needs_grad: bool, grad: Any) -> Any:
@@ -49,3 +49,8 @@ def rebuilt(cls: type, data: Any, dtype: Any, shape: tuple[int, ...], needs_grad
         tensor.requires_grad_()
     tensor.grad = grad
     return tensor
+
+
+def set_attributes(tensor: Any, attributes: dict[str, Any]) -> None:
+    """What a program hung on a tensor."""
+    tensor.__dict__.update(attributes)

@@ -52,13 +52,14 @@ def _no_dispatch() -> Any:
 def _tensor(tensor: Any, pickler: ValuePickler) -> Any:
     if not tensor.is_leaf:
         pickler.found.dropped.append("how its gradients come about (detach() ends that)")
-    about = str(tensor.dtype), tuple(tensor.shape), str(tensor.device), tensor.requires_grad
+    shape = "nested" if tensor.is_nested else tuple(tensor.shape)
+    about = str(tensor.dtype), shape, str(tensor.device), tensor.requires_grad, tensor.is_leaf
     grad = tensor.grad if tensor.is_leaf else None  # of another one torch warns
     names = [row for row in attributes_of(tensor) if row[0] != "_backward_hooks"]
     return form("tensor", type(tensor), *about, _elements(tensor), grad, names)
 
 
-_tensor_rule = once_read(_tensor, lambda tensor: 0 if tensor.is_sparse else tensor.numel() * tensor.element_size())
+_tensor_rule = once_read(_tensor, lambda tensor: tensor.numel() * tensor.element_size() if is_dense(tensor) else 0)
 
 
 def _elements(tensor: Any) -> Any:
