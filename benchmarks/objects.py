@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).parent
-KINDS = HERE / "object_kinds.txt"
+KINDS = Path(os.environ.get("OBJECT_KINDS", HERE / "object_kinds.txt"))
 PAGE = HERE.parent / "docs" / "reference" / "objects.md"
 COLUMNS = ("argument", "result", "global")
 SEEDS = ("1", "2", "3")
@@ -57,7 +57,7 @@ def make(n):
 
 @cached
 def hand_on(x):
-    log("argument result")
+    log("result")
     {used}
     return x
 
@@ -201,6 +201,8 @@ def judge(kind, tree=HERE.parent):
     try:
         (folder / "program.py").write_text(program(kind), "utf-8")
         runs = [_run(folder, seed, tree, ["used"] if seed == SEEDS[-1] else []) for seed in SEEDS]
+    except AssertionError as error:
+        return Verdict(kind, {"program": str(error).strip().splitlines()[-1]}, [], [])
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     wrong = {}

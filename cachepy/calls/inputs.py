@@ -260,7 +260,9 @@ class Inputs:
         after = self.session.reader.reach(self.request.function.target)
         if after.digest == before.digest:
             return True
-        changed = sorted({p.name for p in set(before.pieces) ^ set(after.pieces)}) or ["what its code asks of objects"]
+        pieces = set(before.pieces) ^ set(after.pieces)
+        written = {piece.name for piece in pieces if piece.cue != "package"}  # by the user
+        changed = sorted(written or {piece.name for piece in pieces}) or ["what its code asks of objects"]
         self.session.warn(
             ChangedGlobalWarning,
             f"{', '.join(changed)} changed while {self.request.function.fname} ran, so the result was not stored and "

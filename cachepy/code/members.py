@@ -22,6 +22,7 @@ _CLASS_NOISE = frozenset({
     "__parameters__", "__orig_bases__", "__abstractmethods__", "_abc_impl", "__classcell__", "__type_params__",
     PLACE,
 })  # fmt: skip
+_MAPPED = frozenset({"__mapper__", "_sa_class_manager", "_sa_registry", "registry"})
 _FIXED = frozenset({
     ("_thread", "lock"), ("_thread", "RLock"), ("pathlib", "PosixPath"), ("pathlib", "PurePosixPath"),
     ("pathlib._local", "PosixPath"), ("pathlib._local", "PurePosixPath"), ("decimal", "Decimal"), ("uuid", "UUID"),
@@ -78,8 +79,8 @@ def members_of(cls: type) -> dict[str, Any]:
 
 
 def _is_made(name: str, member: Any) -> bool:
-    """What pydantic and attrs make of the rest; a ``__hash__`` that attrs wrote holds a number of its process."""
-    if name.startswith("__pydantic"):
+    """What libraries make of the rest; a ``__hash__`` that attrs wrote holds a number of its process."""
+    if name.startswith("__pydantic") or (name in _MAPPED and type(member).__module__.startswith("sqlalchemy.orm.")):
         return True
     is_hash = name == "__hash__" and type(member) is FUNCTION
     return is_hash and member.__code__.co_filename.startswith("<attrs generated")

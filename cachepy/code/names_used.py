@@ -115,7 +115,8 @@ def _scan_one(ops: list[Op], facts: CodeFacts, cells: list[tuple[str, Import]]) 
             _scan_call(ops, at, name, facts)
             _scan_use(ops, at, name, facts)
         elif op in _ATTRIBUTES:
-            facts.attributes.add(name)
+            if name not in _TEXTS_RUN or _has_arguments(ops, at):  # ``model.eval()`` runs no text
+                facts.attributes.add(name)
             _scan_call(ops, at, name, facts)
         elif op in ("LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"):
             facts.cell_chains.setdefault(name, set()).add(_chain(ops, at + 1))
@@ -129,6 +130,14 @@ def _scan_one(ops: list[Op], facts: CodeFacts, cells: list[tuple[str, Import]]) 
         elif op == "IMPORT_NAME":
             facts.implied.add("__import__")
             facts.imports += _import(ops, at, cells)
+
+
+def _has_arguments(ops: list[Op], at: int) -> bool:
+    """Whether what was loaded is anything but called at once with nothing."""
+    call = at + 1
+    while call < len(ops) and ops[call][0] in _PADDING:
+        call += 1
+    return call == len(ops) or ops[call][0] != "CALL" or ops[call][2] != 0
 
 
 def _scan_use(ops: list[Op], at: int, name: str, facts: CodeFacts) -> None:

@@ -372,10 +372,16 @@ def _without(state: Any, lazy: frozenset[str]) -> Any:
 def lazy_names(cls: type) -> frozenset[str]:
     """The names under which an instance keeps what it found out: `functools.cached_property`, and its own hash."""
     rows = (row for base in cls.__mro__ for row in members_of_class(base).items())
-    found = {n for n, v in rows if any(b.__name__ == "cached_property" for b in type(v).__mro__)}
+    found = {n for n, v in rows if any(_is_lazy(b.__name__) for b in type(v).__mro__[:-1])}
     own = next((vars(base)["__hash__"] for base in cls.__mro__ if "__hash__" in vars(base)), None)
     code = getattr(own, "__code__", None)
     return frozenset(found if code is None else found | _stored_by(code))
+
+
+def _is_lazy(name: str) -> bool:
+    """Whether a descriptor's class says that it computes once: cached_property, lazy_property, lazyproperty, reify."""
+    low = name.lower()
+    return low == "reify" or ("propert" in low and any(word in low for word in ("cached", "lazy", "memoized")))
 
 
 def _stored_by(code: Any) -> set[str]:
@@ -394,11 +400,25 @@ def _stored_by(code: Any) -> set[str]:
     return found
 
 
-def cache_names(cls: type) -> frozenset[str]:
-    """The private names in the code of a library's class that say of themselves that they are caches."""
+class CacheNames(frozenset[str]):
+    """Names, and all private ones that say of themselves that they are caches."""
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or (type(name) is str and _is_private_cache(name))
+
+    def __bool__(self) -> bool:
+        return True
+
+
+def has_caches(cls: type) -> bool:
+    """Whether a private name in the code of a class says so."""
     members = (member for base in cls.__mro__ for member in members_of_class(base).values())
     codes = (getattr(getattr(each, "fget", each), "__code__", None) for each in members)
-    return frozenset(n for c in codes for n in getattr(c, "co_names", ()) if n[:1] == "_" != n[1:2] and is_cache(n))
+    return any(_is_private_cache(name) for code in codes for name in getattr(code, "co_names", ()))
+
+
+def _is_private_cache(name: str) -> bool:
+    return name[:1] == "_" != name[1:2] and is_cache(name)
 
 
 def has_attributes(cls: type) -> bool:

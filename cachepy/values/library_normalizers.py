@@ -93,11 +93,12 @@ def _vectorized(made: Any, _: ValuePickler) -> Any:
     return form("vectorized", *[getattr(made, name, None) for name in names])
 
 
-def _random_state(made: Any, _: ValuePickler) -> Any:
+def _random_state(made: Any, pickler: ValuePickler) -> Any:
     """By its state; numpy's own, which objects of libraries hold, by its name, since it is not their state."""
     import numpy as np
 
     if made is np.random.mtrand._rand:  # what np.random.seed seeds has no public name
+        pickler.found.altering.add(type(made))  # it comes back as one of its own
         return form("numpy.random")
     return form("random", made.get_state(legacy=False))
 

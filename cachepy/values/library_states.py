@@ -44,6 +44,28 @@ def _neighbors(model: Any, _: ValuePickler) -> Any:
     return (*form("object", type(model)), rows)
 
 
+def _spline(spline: Any, _: ValuePickler) -> Any:
+    """Its knots and coefficients, of which FITPACK keeps longer arrays than it fills, and its data."""
+    *given, knots, coefficients = spline._data[:5], spline._eval_args[0], spline._eval_args[1]
+    rest = [row for row in attributes_of(spline) if row[0] not in ("_data", "_eval_args")]
+    return form("spline", type(spline), given, knots, coefficients, spline._eval_args[2], rest)
+
+
+# -- astropy, matplotlib
+
+
+def _compound(model: Any, _: ValuePickler) -> Any:
+    """A model of two others; the tables that it makes of them are filled as it is used."""
+    limits = [sorted(getattr(model, name).items()) for name in ("fixed", "bounds", "tied")]
+    about = model.name, model.inputs, model.outputs, model.parameters, limits
+    return form("compound", type(model), model.op, model.left, model.right, *about)
+
+
+def _callbacks(registry: Any, _: ValuePickler) -> Any:
+    """What it can tell of; who listens is of this process."""
+    return form("callbacks", type(registry), sorted(map(str, registry._signals or ())))
+
+
 # -- data of boosted trees
 
 
@@ -108,6 +130,24 @@ def _table_parts(table: Any) -> tuple[Any, ...]:
     return str(CreateTable(table)), indexes, columns, table.comment, dict(table.info)
 
 
+def _metadata(metadata: Any, _: ValuePickler) -> Any:
+    return form("sql tables", sorted((name, *_table_parts(each)) for name, each in metadata.tables.items()))
+
+
+def _mapped(attribute: Any, _: ValuePickler) -> Any:
+    """An attribute of a mapped class: its column, or how it relates."""
+    kept = attribute.property
+    columns = [str(column) for column in getattr(kept, "columns", ())]
+    relates = [(name, str(getattr(kept, name, ""))) for name in _RELATES]
+    return form("mapped", str(attribute), type(kept).__name__, columns, relates)
+
+
+_RELATES = (
+    "argument", "secondary", "direction", "uselist", "lazy", "back_populates", "order_by", "cascade", "viewonly",
+    "primaryjoin", "secondaryjoin", "remote_side", "collection_class",
+)  # fmt: skip
+
+
 def _default(made: Any) -> Any:
     return None if made is None else getattr(made, "arg", str(made))
 
@@ -150,10 +190,12 @@ def _anndata(data: Any, _: ValuePickler) -> Any:
     """All that it holds in memory; what lies in a file is digested as pickle writes it."""
     if data.isbacked:
         return NotImplemented
+    is_view = data.is_view
+    data = data.copy() if is_view else data  # the parts of a view know all that they are a view of
     raw = data.raw
     below = None if raw is None else (raw.X, raw.var, dict(raw.varm))
     parts = [(name, dict(getattr(data, name))) for name in _ALIGNED]
-    return form("anndata", type(data), data.is_view, data.X, data.obs, data.var, dict(data.uns), parts, below)
+    return form("anndata", type(data), is_view, data.X, data.obs, data.var, dict(data.uns), parts, below)
 
 
 def _mudata(data: Any, _: ValuePickler) -> Any:
@@ -165,12 +207,16 @@ def _mudata(data: Any, _: ValuePickler) -> Any:
 # where a class, or one that it is derived from, comes from -> its rule
 RULES: dict[tuple[str, str], Rule] = {
     ("anndata._core.anndata", "AnnData"): _anndata,
+    ("astropy.modeling.core", "CompoundModel"): _compound,
     ("dask._expr", "Expr"): _expression,
     ("dask.dataframe.dask_expr._util", "_BackendData"): _backend_data,
     ("lightgbm.basic", "Dataset"): _lightgbm_data,
+    ("matplotlib.cbook", "CallbackRegistry"): _callbacks,
+    ("matplotlib.colors", "Colormap"): without("_isinit", "_lut"),
     ("mudata._core.mudata", "MuData"): _mudata,
     ("numba.core.dispatcher", "Dispatcher"): _dispatcher,
     ("pydantic._internal._validate_call", "ValidateCallWrapper"): _validated,
+    ("scipy.interpolate._fitpack2", "UnivariateSpline"): _spline,
     ("scipy.sparse._coo", "_coo_base"): without("has_canonical_format"),
     ("scipy.spatial._qhull", "_QhullUser"): without(
         "_qhull", "_transform", "_vertex_to_simplex", "_vertex_neighbor_vertices", "_vertices", "_ridge_dict"
@@ -181,8 +227,12 @@ RULES: dict[tuple[str, str], Rule] = {
     ("sklearn.neighbors._kd_tree", "BinaryTree64"): _binary_tree,
     ("sklearn.neighbors._base", "NeighborsBase"): _neighbors,
     ("sklearn.feature_extraction.text", "_VectorizerMixin"): without("_stop_words_id"),
+    ("sqlalchemy.orm.attributes", "QueryableAttribute"): _mapped,
+    ("sqlalchemy.orm.decl_api", "DeclarativeBase"): without("_sa_instance_state"),
+    ("sqlalchemy.sql.schema", "MetaData"): _metadata,
     ("sqlalchemy.sql.schema", "Table"): _table,
     ("sqlalchemy.sql.elements", "ClauseElement"): _sql,
+    ("statsmodels.base.data", "ModelData"): without("_cache", "predict_start", "predict_end", "predict_dates"),
     ("xarray.core.groupby", "GroupBy"): without("_dims", "_groups", "_sizes"),
     ("xgboost.core", "DMatrix"): _xgboost_data,
 }

@@ -6,10 +6,10 @@ import copyreg
 
 from cachepy.values.bound_methods import Bound
 from cachepy.values.builtin_normalizers import (
+    CacheNames,
     address_rule,
     bound_rule,
     builtin_rule,
-    cache_names,
     class_rule,
     code_rule,
     curry_rule,
@@ -19,6 +19,7 @@ from cachepy.values.builtin_normalizers import (
     finalizer_rule,
     function_rule,
     has_attributes,
+    has_caches,
     lazy_names,
     lazy_rule,
     lazy_state_rule,
@@ -59,7 +60,8 @@ if TYPE_CHECKING:
 _MODULE = type(copyreg)
 _LIBRARIES = {"numpy", "pandas", "pyarrow", "polars", "scipy", "torch", "xarray", "pint"}
 _MORE = {
-    "anndata", "dask", "lightgbm", "mudata", "numba", "pydantic", "scipy", "sklearn", "sqlalchemy", "xarray", "xgboost",
+    "anndata", "astropy", "dask", "lightgbm", "matplotlib", "mudata", "numba", "pydantic", "scipy", "sklearn",
+    "sqlalchemy", "statsmodels", "xarray", "xgboost",
 }  # fmt: skip
 _DASKS = frozenset({"normalize_token", "tokenize"})
 _BY_NAME: dict[tuple[str, str], Rule] = {
@@ -119,11 +121,9 @@ def may_alter(cls: type, kind_of: Callable[[type], str]) -> bool:
     if kind_of(cls) == STDLIB or issubclass(cls, (type, _MODULE)) or (cls.__module__, cls.__name__) in _BY_NAME:
         return False
     derived = _derived_rule(cls)
-    if derived is _delayed_rule:  # its functions may come back without their names
-        return True
-    if derived is not None or _declared_rule(cls, kind_of) is not None:
-        return False
-    return not _is_plain(cls) or hasattr(cls, "__setstate__")
+    if derived is not None:  # what is Dask's may hold functions that come back without their names
+        return derived is _delayed_rule or derived is _further_rule(cls)
+    return _declared_rule(cls, kind_of) is None and (not _is_plain(cls) or hasattr(cls, "__setstate__"))
 
 
 def _rule_of(cls: type, kind_of: Callable[[type], str]) -> Rule | None:
@@ -161,12 +161,9 @@ def _definer(cls: type, name: str) -> type | None:
 
 def _derived_rule(cls: type) -> Rule | None:
     """The rule for what is derived from a class that has one."""
-    if not _MORE.isdisjoint(module_of(base).partition(".")[0] for base in cls.__mro__):
-        from cachepy.values.library_states import rule_among
-
-        rule = rule_among(cls)
-        if rule is not None:
-            return rule
+    rule = _further_rule(cls)
+    if rule is not None:
+        return rule
     for base in cls.__mro__:
         module = module_of(base)
         library = module.partition(".")[0]
@@ -184,8 +181,19 @@ def _derived_rule(cls: type) -> Rule | None:
     return None
 
 
+def _further_rule(cls: type) -> Rule | None:
+    """The rule for a class of a library of which only few classes need one."""
+    if _MORE.isdisjoint(module_of(base).partition(".")[0] for base in cls.__mro__):
+        return None
+    from cachepy.values.library_states import rule_among
+
+    return rule_among(cls)
+
+
 def _object_rule(cls: type, kind_of: Callable[[type], str]) -> Rule | None:
-    lazy = lazy_names(cls) if kind_of(cls) != PACKAGE else lazy_names(cls) | cache_names(cls)
+    lazy = lazy_names(cls)
+    if kind_of(cls) == PACKAGE and has_caches(cls):
+        lazy = CacheNames(lazy)
     if _is_plain(cls):
         return lazy_rule(lazy) if lazy else object_rule
     if issubclass(cls, BaseException) and kind_of(cls) != PACKAGE:
