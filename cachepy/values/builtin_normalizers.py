@@ -372,16 +372,23 @@ def _without(state: Any, lazy: frozenset[str]) -> Any:
 def lazy_names(cls: type) -> frozenset[str]:
     """The names under which an instance keeps what it found out: `functools.cached_property`, and its own hash."""
     rows = (row for base in cls.__mro__ for row in members_of_class(base).items())
-    found = {n for n, v in rows if any(_is_lazy(b.__name__) for b in type(v).__mro__[:-1])}
+    found = {name for name, member in rows if _is_lazy(member)}
     own = next((vars(base)["__hash__"] for base in cls.__mro__ if "__hash__" in vars(base)), None)
     code = getattr(own, "__code__", None)
     return frozenset(found if code is None else found | _stored_by(code))
 
 
-def _is_lazy(name: str) -> bool:
-    """Whether a descriptor's class says that it computes once: cached_property, lazy_property, lazyproperty, reify."""
-    low = name.lower()
-    return low == "reify" or ("propert" in low and any(word in low for word in ("cached", "lazy", "memoized")))
+def _is_lazy(member: Any) -> bool:
+    """Whether a descriptor says that it computes once (cached_property, lazy_property, reify), and cannot be set."""
+    names = [base.__name__.lower() for base in type(member).__mro__[:-1]]
+    if "cached_property" in names:
+        return True
+    if hasattr(type(member), "__set__") and (not isinstance(member, property) or member.fset is not None):
+        return False
+    return any(n == "reify" or ("propert" in n and any(word in n for word in _ONCE)) for n in names)
+
+
+_ONCE = ("cached", "lazy", "memoized")
 
 
 def _stored_by(code: Any) -> set[str]:
