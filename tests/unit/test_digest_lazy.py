@@ -20,7 +20,7 @@ def dec(x):
 
 
 def digest(value):
-    return Session().reader.digest(value)
+    return Session().reader.digester.digest(value)
 
 
 def tree(first=3, second=4, function=inc, **more):
