@@ -171,7 +171,7 @@ def watch() -> None:
     if PathFinder in others and type(__spec__.loader) is SourceFileLoader:  # else a hook changes what is loaded
         sys.meta_path.insert(sys.meta_path.index(PathFinder), Found(unchanged))
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(before=let_loading_end)
+        os.register_at_fork(before=let_loading_end, after_in_child=forget_loading)
 
 
 def let_loading_end() -> None:
@@ -179,15 +179,31 @@ def let_loading_end() -> None:
 
     So wait till it is there; the locks are importlib's own, and where they have other names, nobody waits.
     """
-    locks = getattr(sys.modules.get("_frozen_importlib"), "_module_locks", None)
-    if not isinstance(locks, dict):
-        return
-    me, began = get_ident(), monotonic()
+    locks, me, began = _locks(), get_ident(), monotonic()
     while names := [name for name, ref in locks.copy().items() if _loader_of(ref) not in (None, me)]:
         is_ours = any(str(name).partition(".")[0] in OURS for name in names)
         if monotonic() - began > (_LONGEST_WAIT if is_ours else _WAIT_FOR_OTHERS):
             return
         sleep(0.0005)
+
+
+def forget_loading() -> None:
+    """In the child of a fork: a module of ours that a thread of the parent was loading all the same is loaded anew.
+
+    Python takes its own import lock after the hooks, and may let another thread go on until it has it.
+    """
+    locks, me = _locks(), get_ident()
+    for name, ref in list(locks.items()):
+        if str(name).partition(".")[0] in OURS and _loader_of(ref) not in (None, me):
+            locks.pop(name, None)
+            if getattr(getattr(sys.modules.get(name), "__spec__", None), "_initializing", False):
+                del sys.modules[name]
+
+
+def _locks() -> dict[str, Any]:
+    """The locks of the modules that are being loaded, by name; none where they are kept otherwise."""
+    found = getattr(sys.modules.get("_frozen_importlib"), "_module_locks", None)
+    return found if isinstance(found, dict) else {}
 
 
 def _loader_of(ref: Any) -> int | None:

@@ -98,6 +98,34 @@ def test_forks_beside_busy_threads(project):
     assert cache_verify(project / "cache").problems == ()
 
 
+def test_a_module_that_a_thread_loads_across_a_fork_is_loaded_anew(project):
+    """Python waits for its own lock after our hook, and another thread may begin to load something meanwhile."""
+    text = """
+    import cachepy.calls.late_imports as late
+    late._LONGEST_WAIT = 0  # it is as if the thread had begun after the hook
+    parent, blocked = os.getpid(), threading.Event()
+
+    class Slow:
+        def find_spec(self, name, path=None, target=None):
+            if name in ("cachepy.staleness.plan", "cachepy.code.walking") and os.getpid() == parent:
+                blocked.set()
+                time.sleep(100)
+
+    sys.meta_path.insert(0, Slow())
+    threading.Thread(target=lambda: __import__("cachepy.staleness.plan"), daemon=True).start()
+    assert blocked.wait(10)
+    if not (pid := os.fork()):
+        signal.alarm(10)
+        import cachepy.staleness.plan
+        assert cachepy.staleness.plan.cache_tree_plan
+        os._exit(0)
+    status = os.waitpid(pid, 0)[1]
+    assert status == 0, status
+    os._exit(0)
+    """
+    project.main(text).silent()
+
+
 @pytest.mark.stress
 def test_many_forks_beside_busy_threads(project):
     project.main(FORKING, 600, limit=900).silent()
