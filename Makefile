@@ -38,7 +38,7 @@ unit: $(READY) ## the tests alone; PYTEST_ARGS="tests/unit -x" for some of them
 docs: $(READY) ## the documentation as a site, in site/; a broken link is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-stress: $(READY) ## long random runs
+stress: $(READY) ## long random runs, kills and faults: half an hour on two cores
 	$(BIN)/python -m pytest -m stress --timeout 3600 $(PYTEST_ARGS)
 
 examples: $(READY) ## those of three fields, and all kinds of objects; installs torch, scanpy and other large packages
