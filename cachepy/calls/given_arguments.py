@@ -102,7 +102,9 @@ class Given:
             is_cheap = left >= 0 or cost < _SMALL  # of a small one there is no sketch
             look, then = (self._digest_now, before) if is_cheap else (self._sketch, sketched)
             now = None if then is None else look(value)
-            if now != then and now == look(value):  # else it is never the same twice, which is told otherwise
+            if now == then or now != look(value):  # the same, or never the same twice, which is told otherwise
+                continue
+            if is_cheap or self._digest_now(value) != before:  # a sketch shows caches too, which do not count
                 found.append((name, value))
         return found
 

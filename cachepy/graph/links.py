@@ -232,7 +232,7 @@ class Links:
         return places
 
     def history(
-        self, past: set[str], left: Mapping[str, float], given: Mapping[str, str], dropped: Iterable[str],
+        self, past: Iterable[str], left: Mapping[str, float], given: Mapping[str, str], dropped: Iterable[str],
         made: Callable[[], set[str]],
     ) -> set[str]:
         """The calls that nothing makes any more: they took a result of an earlier run, which no call gives now.
@@ -246,7 +246,7 @@ class Links:
         again: dict[str, set[str]] = {}
         for call, digest in given.items():
             again.setdefault(digest, set()).add(call)
-        past = past.union(result_in(self._rows[call]) for call in given)
+        past = {*past}.union(result_in(self._rows[call]) for call in given)
 
         def givers(digest: str) -> set[str]:
             by_row = {call for call in self.results.get(digest, ()) if given.get(call, digest) == digest}

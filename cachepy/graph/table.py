@@ -13,6 +13,7 @@ from cachepy.store.bulk_decode import Intake
 from cachepy.store.codec import (
     PACKED,
     Quiet,
+    args_in,
     calls_in,
     fields_in,
     files_in,
@@ -41,6 +42,7 @@ FORMAT = 1  # of the records of a graph file: what a file without a header has
 HEADER = ("cachepy-graph", FORMAT)  # the first record of a saved graph, and of a file in any other format
 _PACKED = PACKED[0]
 _MANY = 1000  # records that are looked at together
+_PAST = 100_000  # results of earlier runs that are known, at least
 
 
 class Table:
@@ -54,7 +56,8 @@ class Table:
         self.revision = Revision()  # in which no row has taken the place of another
         self.rows: dict[str, Row] = {}
         self.first: dict[str, float] = {}
-        self.past: set[str] = set()
+        self.past: dict[str, None] = {}
+        self._most_past = _PAST
         self.left: dict[str, float] = {}
         self._files: dict[bytes, Files] = {}  # in the second parts of rows
         self._parts: dict[bytes, None] = {}  # those whose files nobody asked for yet
@@ -119,7 +122,9 @@ class Table:
         first = min(self.first.get(call, was[1]), now[1])
         is_newer = now > was
         before, after = (old, new) if is_newer else (new, old)
-        self.past.add(result_in(before))
+        self.past[result_in(before)] = None
+        if len(self.past) > self._most_past:
+            self._forget()
         for each in {*calls_in(before)}.difference(calls_in(after)):
             self.left[each] = max(self.left.get(each, 0.0), times(after)[1])
         if is_newer:
@@ -130,6 +135,13 @@ class Table:
         if call in self.first or first != max(was, now)[1]:  # an older run that holds again may be the first of all
             self.first[call] = first
         return is_newer
+
+    def _forget(self) -> None:
+        """Results of long ago that no call took: a program that makes the same calls for weeks has many."""
+        taken = {digest for row in self.rows.values() for digest in args_in(row).values()}
+        first = len(self.past) - _PAST // 2
+        self.past = {digest: None for at, digest in enumerate(self.past) if at >= first or digest in taken}
+        self._most_past = max(_PAST, 2 * len(self.past))
 
     @property
     def links(self) -> Links:

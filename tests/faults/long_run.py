@@ -62,6 +62,7 @@ def state():
         "descriptors": len(os.listdir("/proc/self/fd")),
         "threads": threading.active_count(),
         "objects": len(gc.get_objects()),
+        "blocks": sys.getallocatedblocks(),
         "nodes": len(cache_tree_nodes()),
     }
 

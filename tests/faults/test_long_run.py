@@ -12,6 +12,7 @@ import pytest
 PROGRAM = Path(__file__).with_name("long_run.py")
 # a short run comes to them
 BOUNDS = ["cachepy.code.fingerprint._REMEMBER=50", "cachepy.calls.functions._CODES=50", "cachepy.calls.stored_code._CODES=50"]
+BOUNDS.append("cachepy.graph.table._PAST=100")
 GRAPH = [f"cachepy.graph.compact.{bound}" for bound in ("GRAPH_FLOOR=100000", "TIMES=2", "_WORTH=1")]
 GRAPH.append("cachepy.store.entries.GRAPH_FLOOR=100000")  # the file is made anew early and often, which takes its size once
 HOT = ["cachepy.calls.fast._MOST=200", "cachepy.store.entries._PARSED=200", "cachepy.calls.engine._MANY=200"]
@@ -69,5 +70,7 @@ def test_a_function_that_is_defined_again_and_again(tmp_path, number):
     states = run(tmp_path, "defined", number, *BOUNDS)
     check_the_same(states)
     assert states[-1]["nodes"] == 1
-    assert grown(states, "objects") < 1.1
-    assert grown(states, "memory") < 1.1
+    assert grown(states, "objects") < 1.02
+    assert grown(states, "blocks") < 1.05  # all that Python allocates, texts and code too
+    # the code of the last hour stays on disk: its folder is listed at times, which takes 0.3 KB a file for a moment
+    assert states[-1]["memory"] - states[2]["memory"] < 2**20 + 512 * number

@@ -267,3 +267,29 @@ def test_a_failing_call_is_still_told_of_as_one_that_did_not_end():
     track_file("nothing")
     assert cache_tree_stale() == {}
     assert len(signs()) == 1
+
+
+def test_results_of_long_ago_are_forgotten_but_for_those_that_a_call_took(tmp_path, monkeypatch):
+    """What took an old result is history, however long ago that was made."""
+    from cachepy.graph import table
+
+    monkeypatch.setattr(table, "_PAST", 10)
+    numbers = iter(range(100_000, 200_000))
+    with use_session(Session()) as session:
+        cached = cache_file(tmp_path, warn_cheap=False, ignore_globals=["numbers"])
+
+        @cached
+        def make(n):
+            return [next(numbers)] * 50
+
+        @cached
+        def use(values):
+            return len(values)
+
+        first = make(1)
+        use(first)
+        for _ in range(200):
+            make(1, _force=True)
+        past = session.nodes.graph._table.past
+        assert len(past) <= 25
+        assert session.digester.digest(first) in past

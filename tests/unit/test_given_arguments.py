@@ -550,3 +550,21 @@ def test_a_model_in_two_programs(project):
     assert first.stdout == "fit\npredict\n[ 18.5  68.  117.5 167. ] True\n" and first.stderr == second.stderr == ""
     assert second.stdout == "[ 18.5  68.  117.5 167. ] True\n"
     assert project.cachepy("status", "-q", "--cache-dir", "cache").returncode == 0
+
+
+def test_a_cache_inside_a_large_argument_is_no_change_of_it(cached, monkeypatch):
+    """A sketch shows the flags that a sparse matrix of scipy sets when it is used; the digest leaves them out."""
+    sparse = pytest.importorskip("scipy.sparse")
+    monkeypatch.setattr("cachepy.calls.given_arguments._SMALL", -1.0)
+    monkeypatch.setattr("cachepy.calls.given_arguments._SHARE", 0.0)
+    matrix = copy.deepcopy(sparse.csr_matrix([[0, 1.0], [2, 0]]))
+    vars(matrix).pop("_has_canonical_format", None)
+
+    @cached
+    def total(m):
+        return float(m.sum()), m.has_canonical_format
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ChangedArgumentWarning)
+        total(matrix)
+    assert total.is_cached(matrix)
