@@ -151,7 +151,7 @@ class Run(Execution):
         try:
             self.event = event = self._event(elapsed, *self._result(payload, flat, elapsed))
         except EntryError as error:
-            self._warn_not_stored("read back", error.__cause__ or error)
+            self._warn_not_stored("cannot be read back", error.__cause__ or error)
             return None
         try:
             self._keep_code()
@@ -181,14 +181,14 @@ class Run(Execution):
                 raise RecursionError("its parts lie thousands of levels inside each other")
             return self._with_changed() if self.inputs.given.parts else pack(self.value)
         except Exception as error:
-            self._warn_not_stored("pickled", error)
+            self._warn_not_stored("cannot be pickled", error)
             return None
 
     def _warn_not_stored(self, what: str, error: BaseException) -> None:
         call = self.call.function
         self.session.warn(
             CacheWriteWarning,
-            f"the result of {call.fname} cannot be {what} ({type(error).__name__}: {error}), so it was not stored; "
+            f"the result of {call.fname} {what} ({type(error).__name__}: {error}), so it was not stored; "
             f"return plain data to have it cached",
             "pickle",
             call.target.identity,
