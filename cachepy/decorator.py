@@ -362,6 +362,8 @@ def _is_callable_object(fn: Any) -> bool:
     if type(fn) is _FUNCTION or isinstance(fn, type) or not callable(fn):
         return False
     called = type(fn).__call__
+    if hasattr(fn, "no_such_name_of_it"):  # a mock, or another one that answers to any name
+        return False
     return type(called) is _FUNCTION and type(fn).__module__.partition(".")[0] not in _STANDS_FOR_OTHERS
 
 

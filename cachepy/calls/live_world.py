@@ -77,9 +77,6 @@ class LiveWorld:
     def env_in(self, dep: Dep, trace: Trace) -> str | None:
         return self.env(dep.name)
 
-    def own_env(self, dep: Dep, trace: Trace) -> str | None:
-        return self.env(dep.name)
-
     def package(self, name: str) -> str:
         return self.session.origins.version(name)
 

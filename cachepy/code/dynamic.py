@@ -35,20 +35,11 @@ _SOURCES = (".py", ".pyc")
 
 
 class Loose:
-    """What one walk meets of texts, in case some of the code imports a module that no constant names.
-
-    variables: of the environment, which the code reads by name; set_here: those that it sets itself.
-    """
+    """What one walk meets of texts, in case some of the code imports a module that no constant names."""
 
     def __init__(self) -> None:
         self.is_used = False
         self.texts: set[str] = set()
-        self.variables: set[str] = set()
-        self.set_here: set[str] = set()
-
-    def read_by_name(self) -> frozenset[str]:
-        """The variables that come from outside."""
-        return frozenset(self.variables - self.set_here)
 
     def follow(self, walk: Walk) -> None:
         """Count the files of the modules that have such a name; of a package of which a name begins with it, all."""
@@ -74,9 +65,6 @@ def visit_dynamic(walk: Walk, fn: Any, facts: CodeFacts) -> None:
     for value in map(fn.__globals__.get, facts.names):
         if type(value) in (dict, list, tuple, set, frozenset) and len(value) < _MANY:
             walk.loose.texts.update(_texts_inside(value))
-    names = (fn.__globals__.get(text) if is_global else text for text, is_global in facts.variables)
-    walk.loose.variables.update(name for name in names if type(name) is str and name not in walk.ignore)
-    walk.loose.set_here |= facts.variables_set
     named = {*facts.names, *facts.attributes}
     if not facts.attributes.isdisjoint(_SCOPE_ATTRIBUTES):
         walk.number(fn.__globals__)

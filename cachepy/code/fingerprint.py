@@ -73,23 +73,21 @@ class Target:
 class CodeFingerprint(Record, quick=True):
     """The digest of all that code reaches, its pieces, and a check that it is still so.
 
-    cached: the cached functions at its border, whose code is not in the digest; routes: on which ways they are reached;
-    variables: of the environment, which it reads by name.
+    cached: the cached functions at its border, whose code is not in the digest; routes: on which ways they are reached.
     """
 
-    __slots__ = ("digest", "pieces", "opaque", "guard", "cached", "routes", "variables")
+    __slots__ = ("digest", "pieces", "opaque", "guard", "cached", "routes")
     digest: str
     pieces: tuple[Piece, ...]
     opaque: tuple[tuple[str, str], ...]
     guard: Callable[[], bool]
     cached: tuple[Target, ...]
     routes: Routes
-    variables: frozenset[str]
     if not TYPE_CHECKING:
 
         def __init__(
             self, digest: str, pieces: tuple[Piece, ...], opaque: Any, guard: Any,
-            cached: tuple[Target, ...], routes: Routes, variables: frozenset[str],
+            cached: tuple[Target, ...], routes: Routes,
         ) -> None:
             self.digest = digest
             self.pieces = pieces
@@ -97,7 +95,6 @@ class CodeFingerprint(Record, quick=True):
             self.guard = guard
             self.cached = cached
             self.routes = routes
-            self.variables = variables
 
 
 def cached_call(obj: Any) -> Any:
@@ -299,7 +296,6 @@ class CodeReader:
             walk.guard.build(),
             tuple(dict.fromkeys(filter(None, map(_target_at, walk.cached)))),
             walk.steps.routes([self.reach(cls).routes for cls in walk.steps.aside]),
-            walk.loose.read_by_name(),
         )
 
     def code_digest(self, code: CodeType) -> str:

@@ -61,15 +61,12 @@ class CodeFacts:
 
     attributes: names of all attributes that are read; texts: all constants that are texts; loose_modules: whether
     something is taken out of ``sys.modules`` that no constant names; loose_imports: whether a module is imported that
-    no constant names; uses: of names of globals and cells, whether something is put into their objects or taken out;
-    variables: of the environment, each with whether it is the name of a global that says which; variables_set: those
-    that the code itself sets.
+    no constant names; uses: of names of globals and cells, whether something is put into their objects or taken out.
     """
 
     __slots__ = (
         "asks", "attributes", "cell_chains", "global_chains", "implied", "imports", "loose_imports",
-        "loose_modules", "names", "stored_cells", "stored_globals", "texts", "uses", "variables",
-        "variables_set",
+        "loose_modules", "names", "stored_cells", "stored_globals", "texts", "uses",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -86,8 +83,6 @@ class CodeFacts:
         self.names: tuple[str, ...] = ()
         self.implied: set[str] = set()  # builtins that statements call
         self.asks: set[str] = set()  # which questions about code it may ask
-        self.variables: set[tuple[str, bool]] = set()
-        self.variables_set: set[str] = set()
 
 
 def scan(code: CodeType) -> CodeFacts:
@@ -119,9 +114,7 @@ def _scan_one(ops: list[Op], facts: CodeFacts, cells: list[tuple[str, Import]]) 
             facts.global_chains.setdefault(name, set()).add(_chain(ops, at + 1))
             _scan_call(ops, at, name, facts)
             _scan_use(ops, at, name, facts)
-            _scan_environment(ops, at, name, facts)
         elif op in _ATTRIBUTES:
-            _scan_environment(ops, at, name, facts)
             if name not in _TEXTS_RUN or _has_arguments(ops, at):  # ``model.eval()`` runs no text
                 facts.attributes.add(name)
             _scan_call(ops, at, name, facts)
@@ -204,49 +197,6 @@ def _import(ops: list[Op], at: int, cells: list[tuple[str, Import]]) -> list[Imp
     elif store == "STORE_DEREF":
         cells.append((str(variable), bound))
     return [found] if bound is found else [found, bound]
-
-
-def _scan_environment(ops: list[Op], at: int, name: str, facts: CodeFacts) -> None:
-    """A variable under a name that the code spells out: in brackets, by a method, by `getenv`, by ``in``."""
-    if name not in ("environ", "getenv"):
-        return
-    key, after = _at(ops, at + 1), _at(ops, at + 2)
-    if name == "environ":
-        if key[0] == "CONTAINS_OP":
-            key = next((ops[i] for i in range(at - 1, max(at - 3, -1), -1) if ops[i][0] == "LOAD_CONST"), key)
-        elif key[0] in _ATTRIBUTES:
-            method, key = key[1], _at(ops, _past_padding(ops, at + 2))
-            if method not in _READING:
-                facts.variables_set |= {str(key[1])} if method in _SETTING and _is_name(key) else set()
-                return
-        elif after[0] in ("STORE_SUBSCR", "DELETE_SUBSCR"):
-            facts.variables_set.add(str(key[1]))
-            return
-        elif _subscript(ops, at + 1) is None:
-            return
-    else:
-        key = _at(ops, _past_padding(ops, at + 1))
-    if _is_name(key):
-        facts.variables.add((str(key[1]), key[0] in _LOADS))
-
-
-_READING = ("get", "__getitem__")
-_SETTING = ("setdefault", "pop", "__setitem__")
-_NO_OP: Op = ("", None, 0, 0, 0)
-
-
-def _at(ops: list[Op], at: int) -> Op:
-    return ops[at] if at < len(ops) else _NO_OP
-
-
-def _past_padding(ops: list[Op], at: int) -> int:
-    while at < len(ops) and ops[at][0] in _PADDING:
-        at += 1
-    return at
-
-
-def _is_name(key: Op) -> bool:
-    return key[0] in _LOADS or (key[0] == "LOAD_CONST" and isinstance(key[1], str))
 
 
 def _scan_call(ops: list[Op], at: int, name: str, facts: CodeFacts) -> None:

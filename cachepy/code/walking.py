@@ -26,7 +26,6 @@ class Walk(Protocol):
     origins: Origins
     loose: Any
     readers: Any
-    ignore: frozenset[str]
 
     @property
     def loaded(self) -> Callable[[str], str]: ...

@@ -18,7 +18,6 @@ from cachepy.core.model import (
     FILE,
     INDIRECT_CALL,
     OUTPUT,
-    OWN_ENV,
     PACKAGE,
     PATTERN,
     RENEWED,
@@ -235,15 +234,6 @@ class Env(Kind):
         return f"ran {function} with a different value of ${dep.name} than here", (function, dep.name)
 
 
-class OwnEnv(Env):
-    """The same of a variable that the program set itself: what it is for whoever asks says nothing."""
-
-    word = OWN_ENV
-
-    def holds(self, dep: Dep, trace: Trace, world: World) -> bool:
-        return world.own_env(dep, trace) == dep.digest
-
-
 class Package(Kind):
     """name: a top-level module; digest: its version, which is that of a process as long as it runs."""
 
@@ -341,7 +331,6 @@ KINDS = Kinds(
     AbsentPath(),
     Pattern(),
     Env(),
-    OwnEnv(),
     Package(),
     Mark(ROOT, "root"),  # name: another cache directory, where calls below are stored; digest: None
     Mark(OUTPUT, "left"),  # name: a file, or a call below, with which the run left something; digest: of what

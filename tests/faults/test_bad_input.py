@@ -147,7 +147,7 @@ async def async_generator() -> Any:
 
 DECORATED = [
     (7, "7"), ("text", "text"), (Thing, "methods"), (len, "def"), (generator, "list"), (async_generator, "list"),
-    (THING, "<a thing>"), (property(lambda s: 1), "def"), (__import__("functools").partial(plain, 1), "def"),
+    (THING, "<a thing>"), (property(lambda s: 1), "def"), (__import__("functools").partial(print, 1), "def"),
 ]  # fmt: skip
 
 
