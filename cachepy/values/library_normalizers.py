@@ -323,5 +323,5 @@ def _scipy(cls: type) -> Rule | None:
 
 def _sparse(matrix: Any, _: ValuePickler) -> Any:
     """Without what it has found out about its indices."""
-    found = "_has_sorted_indices", "_has_canonical_format"
+    found = "_has_sorted_indices", "_has_canonical_format", "has_canonical_format"
     return form("sparse", type(matrix), [item for item in attributes_of(matrix) if item[0] not in found])

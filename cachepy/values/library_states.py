@@ -46,9 +46,8 @@ def _neighbors(model: Any, _: ValuePickler) -> Any:
 
 def _spline(spline: Any, _: ValuePickler) -> Any:
     """Its knots and coefficients, of which FITPACK keeps longer arrays than it fills, and its data."""
-    *given, knots, coefficients = spline._data[:5], spline._eval_args[0], spline._eval_args[1]
-    rest = [row for row in attributes_of(spline) if row[0] not in ("_data", "_eval_args")]
-    return form("spline", type(spline), given, knots, coefficients, spline._eval_args[2], rest)
+    rest = [row for row in attributes_of(spline) if row[0] != "_data"]
+    return form("spline", type(spline), spline._data[:5], rest)
 
 
 # -- astropy, matplotlib
@@ -217,7 +216,6 @@ RULES: dict[tuple[str, str], Rule] = {
     ("numba.core.dispatcher", "Dispatcher"): _dispatcher,
     ("pydantic._internal._validate_call", "ValidateCallWrapper"): _validated,
     ("scipy.interpolate._fitpack2", "UnivariateSpline"): _spline,
-    ("scipy.sparse._coo", "_coo_base"): without("has_canonical_format"),
     ("scipy.spatial._qhull", "_QhullUser"): without(
         "_qhull", "_transform", "_vertex_to_simplex", "_vertex_neighbor_vertices", "_vertices", "_ridge_dict"
     ),

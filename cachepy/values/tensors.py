@@ -40,13 +40,8 @@ def is_dense(tensor: Any) -> bool:
     import torch
 
     is_plain = tensor.layout is torch.strided and not tensor.is_quantized and not tensor.is_nested
-    return bool(is_plain and not tensor.is_meta and type(tensor).__torch_dispatch__ is _no_dispatch())
-
-
-def _no_dispatch() -> Any:
-    import torch
-
-    return torch.Tensor.__torch_dispatch__
+    is_made_of_others = type(tensor).__torch_dispatch__ is not torch.Tensor.__torch_dispatch__
+    return bool(is_plain and not tensor.is_meta and not is_made_of_others)
 
 
 def _tensor(tensor: Any, pickler: ValuePickler) -> Any:
@@ -78,13 +73,15 @@ def _elements(tensor: Any) -> Any:
     if tensor.layout is torch.sparse_coo:
         plain = tensor.detach().coalesce()
         return layout, tensor.dense_dim(), plain.indices(), plain.values()
-    for parts in (("crow_indices", "col_indices", "values"), ("ccol_indices", "row_indices", "values")):
-        if str(tensor.layout).removeprefix("torch.").startswith(_COMPRESSED[parts[0]]):
-            return layout, [getattr(tensor.detach(), part)() for part in parts]
+    if layout in _COMPRESSED:
+        return layout, [getattr(tensor.detach(), part)() for part in _COMPRESSED[layout]]
     return _by_parts(tensor)
 
 
-_COMPRESSED = {"crow_indices": ("sparse_csr", "sparse_bsr"), "ccol_indices": ("sparse_csc", "sparse_bsc")}
+_ROWS, _COLUMNS = ("crow_indices", "col_indices", "values"), ("ccol_indices", "row_indices", "values")
+_COMPRESSED = {
+    "torch.sparse_csr": _ROWS, "torch.sparse_bsr": _ROWS, "torch.sparse_csc": _COLUMNS, "torch.sparse_bsc": _COLUMNS,
+}  # fmt: skip
 
 
 def _by_parts(tensor: Any) -> Any:
