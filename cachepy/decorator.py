@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         umask: int | str | None
         verbose: bool
         warn_cheap: bool
+        observe_code: bool
 
     class CachedCallable(Protocol[P, R_co]):
         """What is called with the arguments of a function, and with the three keywords of every cached one.
@@ -165,6 +166,7 @@ def cache_file(
     umask: int | str | None = None,
     verbose: bool = False,
     warn_cheap: bool = True,
+    observe_code: bool = True,
 ) -> CacheFile: ...
 
 
@@ -187,6 +189,7 @@ def cache_file(
     umask: int | str | None = None,
     verbose: bool = False,
     warn_cheap: bool = True,
+    observe_code: bool = True,
     **unknown: object,
 ) -> CacheFile | Callable[..., object]:
     """Cache a function's results on disk, and use one again only if nothing that it depended on has changed.
@@ -245,6 +248,9 @@ def cache_file(
         on stderr.
     warn_cheap : bool, default True
         Warn, once, if the function runs faster than its stored result is checked and loaded.
+    observe_code : bool, default True
+        From Python 3.12 on: whether code counts that ran although the function's code does not lead to it, as a plugin
+        that is found by a text.
     **unknown
         There are no others: an option that is none of these is an error.
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cachepy.code.namer import Namer
     from cachepy.code.recorded_sources import Written
     from cachepy.code.source import Sources
+    from cachepy.code.source_texts import SourceTexts
     from cachepy.core.hooks import Hooks
     from cachepy.core.ports import Recorder
     from cachepy.graph.remote_deps import Outbox
@@ -149,6 +150,13 @@ class Session(State):
         from cachepy.code.source import Sources
 
         return Sources(self.reader.code_digest)
+
+    @part
+    def texts(self) -> SourceTexts:
+        """Source files as code that may run."""
+        from cachepy.code.source_texts import SourceTexts
+
+        return SourceTexts(self.sources)
 
     @part
     def written(self) -> Written:

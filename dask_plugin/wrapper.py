@@ -17,6 +17,7 @@ from dask.delayed import Delayed, DelayedLeaf, call_function
 from dask.delayed import delayed as _delayed
 
 from cachepy.calls.carried_code import reach_of, whole_digest
+from cachepy.calls.context import code_for_another
 from cachepy.calls.context import with_caller as _with_caller
 from cachepy.calls.engine import CachedCall
 from cachepy.calls.state import current_session
@@ -88,7 +89,12 @@ class with_caller(_with_caller[P, R]):  # noqa: N801 - used as a function: clien
         try:
             if self._has_other_code():
                 return await self._call().uncached().run_async(args, kwargs)
-            return await self.fn(*args, **kwargs)  # type: ignore[misc]  # of a coroutine function
+            told = code_for_another(self.frame, self.fn)
+            try:
+                return await self.fn(*args, **kwargs)  # type: ignore[misc]  # of a coroutine function
+            finally:
+                if told is not None:
+                    told.tell()
         finally:
             leave(token)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from _collections_abc import Callable
 from functools import partial
 
@@ -10,6 +11,7 @@ from cachepy.calls.child_processes import find_parent
 from cachepy.calls.import_refusal import refuse
 from cachepy.calls.options import cache_default_dir
 from cachepy.calls.state import current_session
+from cachepy.code.fingerprint import cached_call
 from cachepy.core.bodies import Crowd
 from cachepy.core.current import caller, enter, here, leave
 from cachepy.core.frame import Frame, leave_in_doubt
@@ -22,6 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Generic, ParamSpec, TypeVar
 
+    from cachepy.calls.ran_code import RemoteCode
     from cachepy.calls.state import State
     from cachepy.core.frame import Caller
 
@@ -82,9 +85,12 @@ class with_caller(Generic[P, R]):  # noqa: N801 - used as a function: pool.submi
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         token = enter(self.caller() or here())
+        told = code_for_another(self.frame, self.fn)
         try:
             return self.fn(*args, **kwargs)
         finally:
+            if told is not None:
+                told.tell()
             leave(token)
 
     def __repr__(self) -> str:
@@ -120,6 +126,17 @@ class with_caller(Generic[P, R]):  # noqa: N801 - used as a function: pool.submi
             if error is not None:
                 frame.lose(error)
         return frame.run, frame.mailbox if frame.unwritten is None else "", frame.secret
+
+
+def code_for_another(frame: Caller | None, fn: Any) -> RemoteCode | None:
+    """Begin to note the code that runs here for a call in another process; a cached function does so by itself."""
+    if frame is None or isinstance(frame, Frame) or not frame.mailbox or sys.version_info < (3, 12):
+        return None
+    if frame.run[:7] == "outbox-" or cached_call(fn) is not None:
+        return None
+    from cachepy.calls.ran_code import RemoteCode
+
+    return RemoteCode(current_session(), frame, fn)
 
 
 def _one_of(crowd: Crowd) -> Caller:

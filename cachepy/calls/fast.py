@@ -18,7 +18,7 @@ from weakref import ref
 
 from cachepy.calls.program import is_at_top, note, program
 from cachepy.calls.request import tell
-from cachepy.code.fingerprint import cached_target
+from cachepy.code.fingerprint import cached_target, resolve
 from cachepy.code.guard import Guard
 from cachepy.core.bodies import bodies
 from cachepy.core.current import caller, here
@@ -378,8 +378,14 @@ class Looks:
         self._fast.files.append((folder, identity_of(found)))
         return time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) > YOUNG
 
+    def source(self, path: str, digest: str | None, *, is_whole: bool) -> bool:
+        from cachepy.calls.live_world import source
+
+        session = self._session
+        return self.check(lambda: source(session, path, is_whole=is_whole) == digest)
+
     def code(self, identity: str, digest: str | None) -> bool:
-        """The code of a call below: a cached function that stands at the top of its module."""
+        """The code of a call below, a cached function that stands at the top of its module; other code by its name."""
         if identity == self._own:
             return True
         watches = self._session.watches
@@ -406,6 +412,7 @@ class CodeWatch:
         wrapper = None if home is None else vars(sys.modules[home]).get(name)
         target = cached_target(wrapper)
         if home is None or target is None or target.identity != identity or type(wrapper) is not type(remember):
+            self._watch_other(session, module, name)
             return
         reach = session.reader.reach(target)
         guard = Guard(repr)
@@ -414,6 +421,15 @@ class CodeWatch:
         guard.item(vars(wrapper), "__cachepy__", vars(wrapper)["__cachepy__"])
         guard.true(reach.guard)
         self.digest, self.check = reach.digest, guard.build()
+
+
+    def _watch_other(self, session: State, module: str, name: str) -> None:
+        """A function that is not cached, or a class, that its name leads to."""
+        obj = resolve(module, name) if "<" not in name and "@" not in name else None
+        if obj is None or cached_target(obj) is not None or not isinstance(obj, (type, type(remember))):
+            return
+        reach = session.reader.reach(obj)
+        self.digest, self.check = reach.digest, lambda: resolve(module, name) is obj and reach.guard()
 
 
 def _never() -> bool:

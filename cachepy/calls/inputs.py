@@ -28,9 +28,11 @@ from cachepy.values.paths import MAGIC, could_be, path_in, text_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     from cachepy.calls.request import Request
+    from cachepy.code.fingerprint import CodeFingerprint
     from cachepy.core.call import Flags
     from cachepy.core.frame import Frame
     from cachepy.values.digest import References
@@ -257,9 +259,13 @@ class Inputs:
         before = self.request.reach
         if before.guard():
             return True
-        after = self.session.reader.reach(self.request.function.target)
-        if after.digest == before.digest:
-            return True
+        return self.are_as_before([(before, self.session.reader.reach(self.request.function.target))])
+
+    def are_as_before(self, pairs: Iterable[tuple[CodeFingerprint, CodeFingerprint]]) -> bool:
+        """Whether code has the digest that it had before it ran; warns of the first that has not."""
+        return all(before.digest == after.digest or self._warn_global(before, after) for before, after in pairs)
+
+    def _warn_global(self, before: CodeFingerprint, after: CodeFingerprint) -> bool:
         pieces = set(before.pieces) ^ set(after.pieces)
         written = {piece.name for piece in pieces if piece.cue != "package"}  # by the user
         changed = sorted(written or {piece.name for piece in pieces}) or ["what its code asks of objects"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-from cachepy.code.fingerprint import Target, cached_target, resolve
+from cachepy.code.fingerprint import IN_TEXT, Target, cached_target, resolve
 from cachepy.core.kinds import reason
 from cachepy.errors import RefusedCallError
 from cachepy.values.digest import env_digest
-from cachepy.values.modules import find
+from cachepy.values.modules import find, scope_of
 
 ModuleType = type(os)
 
@@ -101,6 +101,8 @@ class LiveWorld:
         """The targets, functions or classes of an identity."""
         if identity in self.known:
             return [self.known[identity]]
+        if identity.endswith(IN_TEXT):
+            return self._in_text(identity.removesuffix(IN_TEXT))
         arrived = self.by_value().get(identity)
         if arrived is not None:  # others of that name are those of older tasks, or of this process's own script
             return list(arrived)
@@ -116,6 +118,18 @@ class LiveWorld:
             return [named, *(self._held_by(named, live) if len(live) > 1 else ())]
         own = [t for t in live if t.fn is named]
         return own or (list(live) if named is None else [*live, named])
+
+    def _in_text(self, identity: str) -> list[Any]:
+        """The functions of that name in the source file of their module."""
+        module, _, qualname = identity.partition(":")
+        if find(module) is None and self.may_import():
+            _import(self.session, module, "*")
+        scope = scope_of(find(module))
+        path = scope.get("__file__")
+        return list(self.session.texts.functions(path, qualname, scope)) if type(path) is str else []
+
+    def source(self, path: str, *, is_whole: bool) -> str | None:
+        return source(self.session, path, is_whole=is_whole)
 
     def _held_by(self, named: Target, live: list[Target]) -> list[Target]:
         """Those of the same name that its code leads to, as when one is put around the other."""
@@ -193,6 +207,11 @@ def pattern(text: str, files: Files) -> str | None:
     from cachepy.store.patterns import digest_of  # most programs have none
 
     return digest_of(text, files)
+
+
+def source(session: State, path: str, *, is_whole: bool) -> str | None:
+    """The digest of a source file as code; of what does not compile that of its bytes."""
+    return session.texts.digest(path, is_whole=is_whole) or session.files.digest(path)
 
 
 def _named_by(target: Target) -> Target | None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NAMES = (
     "cache_dir", "version", "env_vars", "depends_on_files", "depends_on_vars",
     "changes", "file_args", "ignore_args", "ignore_globals", "keep_args", "max_bytes", "keep",
-    "trusted_owners", "signing_key", "umask", "verbose", "warn_cheap",
+    "trusted_owners", "signing_key", "umask", "verbose", "warn_cheap", "observe_code",
 )  # fmt: skip
 
 
@@ -90,6 +90,7 @@ class Options:
         self.umask = None if umask is None else umask_of("umask", umask)
         self.verbose = _flag("verbose", given.get("verbose", False))
         self.warn_cheap = _flag("warn_cheap", given.get("warn_cheap", True))
+        self.observe_code = _flag("observe_code", given.get("observe_code", True))
         self._root = None if self.cache_dir is None else _settled(self.cache_dir)
 
     def root(self) -> str:

@@ -7,6 +7,7 @@ caller take over the deps if there is nothing to store.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from errno import EDQUOT, EFBIG, EMFILE, ENFILE, ENOMEM, ENOSPC
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachepy.calls.function import Function
+    from cachepy.calls.ran_code import RanCode
     from cachepy.calls.request import Request
     from cachepy.calls.state import State
     from cachepy.code.routes import Routes
@@ -49,8 +51,10 @@ _SHARE = 0.05  # of the time of the body
 _NO_ROOM = (ENOSPC, EDQUOT, EFBIG, EMFILE, ENFILE, ENOMEM)  # what there may be again when the program runs next
 
 
-def finish(frame: Frame, unseen: Unseen | None) -> None:
+def finish(frame: Frame, unseen: Unseen | None, ran: RanCode | None = None) -> None:
     """The body has ended: nothing is added any more, except what others sent meanwhile, and what nobody saw."""
+    if ran is not None:
+        ran.end()
     if frame.shared:
         session = current_session()
         session.shared.pop(frame.run, None)
@@ -58,8 +62,9 @@ def finish(frame: Frame, unseen: Unseen | None) -> None:
             frame.add(dep)
             if dep.kind in EDGES:
                 meet(session, frame, dep)
-    if unseen is not None and frame.is_open():  # not in a forked child that unwinds through it
-        unseen.add()
+    for each in (unseen, ran):
+        if each is not None and frame.is_open():  # not in a forked child that unwinds through it
+            each.add()
     frame.closed = True
 
 
@@ -70,10 +75,25 @@ def observe(session: State, call: Function, frame: Frame, routes: Routes) -> Uns
     return Unseen(session, frame, routes, call.fname) if routes.memos or routes.elsewhere or routes.takes_work else None
 
 
+if sys.version_info >= (3, 12):
+
+    def observe_code(session: State, call: Function, frame: Frame, inputs: Inputs) -> RanCode | None:
+        """From now on the code that runs for a body is noted; the last step before it runs."""
+        from cachepy.calls.ran_code import watched
+
+        return watched(session, call, frame, inputs)
+
+else:
+
+    def observe_code(*_: object) -> RanCode | None:
+        """Before Python 3.12 the interpreter does not tell which code runs."""
+        return None
+
+
 class Run(Execution):
     """One run of a Python function: what it depends on, and what becomes of its value."""
 
-    __slots__ = ("event", "inputs", "session", "unseen")
+    __slots__ = ("event", "inputs", "ran", "session", "unseen")
     call: Request
 
     def __init__(self, request: Request, flags: Flags) -> None:
@@ -94,13 +114,14 @@ class Run(Execution):
             self.session.owners[request.id] = self.frame
             self.inputs = Inputs(request, self.frame, flags)
             self.unseen = observe(self.session, request.function, self.frame, self.inputs.routes)
+            self.ran = observe_code(self.session, request.function, self.frame, self.inputs)
         except BaseException:
             leave_body(self.frame)
             self.release(is_unended=False)
             raise
 
     def close(self, error: object) -> None:
-        finish(self.frame, self.unseen)
+        finish(self.frame, self.unseen, self.ran)
         if isinstance(error, BaseException):
             self.session.hooks.on_failure(self.call.function.target.identity, error)
             program.has_failed = program.has_failed or is_at_top(self.parent)
@@ -108,7 +129,9 @@ class Run(Execution):
                 self.parent.failed |= {self.call.id, *self.frame.failed}
 
     def holds(self) -> bool:
-        return self.inputs.hold()
+        if self.ran is not None:
+            self.inputs.reaches += self.ran.reaches
+        return self.inputs.hold() and (self.ran is None or self.inputs.are_as_before(self.ran.changed()))
 
     def may_store(self, elapsed: float) -> bool:
         return self.inputs.given.may_store(self.value, elapsed, self.inputs.kept)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cachepy.code.namer import Namer
     from cachepy.code.recorded_sources import Written
     from cachepy.code.source import Sources
+    from cachepy.code.source_texts import SourceTexts
     from cachepy.core.frame import Frame
     from cachepy.core.hooks import Hooks, Plugin
     from cachepy.core.ports import Recorder, Watched
@@ -101,6 +102,9 @@ class State:
 
         @property
         def sources(self) -> Sources: ...
+
+        @property
+        def texts(self) -> SourceTexts: ...
 
         @property
         def written(self) -> Written: ...

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cachepy.code.extensions import Loaded
     from cachepy.code.routes import Routes
 
+IN_TEXT = "@text"  # behind the name of code that is found in its source file, whatever its name leads to
 UNBOUND = "unbound"  # the digest of a declared variable that is not there
 _REMEMBER = 4096  # digests of functions and classes of modules
 _LOCAL = 1  # of local functions and lambdas: a guard keeps alive all that they close over
@@ -73,21 +74,25 @@ class Target:
 class CodeFingerprint(Record, quick=True):
     """The digest of all that code reaches, its pieces, and a check that it is still so.
 
-    cached: the cached functions at its border, whose code is not in the digest; routes: on which ways they are reached.
+    cached: the cached functions at its border, whose code is not in the digest; routes: on which ways they are reached;
+    codes: the code objects of the user's functions that are in it.
     """
 
-    __slots__ = ("digest", "pieces", "opaque", "guard", "cached", "routes")
+    __slots__ = ("digest", "pieces", "opaque", "guard", "cached", "routes", "codes", "_inside")
     digest: str
     pieces: tuple[Piece, ...]
     opaque: tuple[tuple[str, str], ...]
     guard: Callable[[], bool]
     cached: tuple[Target, ...]
     routes: Routes
-    if not TYPE_CHECKING:
+    codes: tuple[CodeType, ...]
+    if TYPE_CHECKING:
+        _inside: frozenset[int] | None = None
+    else:
 
         def __init__(
             self, digest: str, pieces: tuple[Piece, ...], opaque: Any, guard: Any,
-            cached: tuple[Target, ...], routes: Routes,
+            cached: tuple[Target, ...], routes: Routes, codes: tuple[CodeType, ...],
         ) -> None:
             self.digest = digest
             self.pieces = pieces
@@ -95,6 +100,22 @@ class CodeFingerprint(Record, quick=True):
             self.guard = guard
             self.cached = cached
             self.routes = routes
+            self.codes = codes
+            self._inside = None
+
+    def inside(self) -> frozenset[int]:
+        """The ids of all code objects that its digest holds, those in the constants of others too."""
+        if self._inside is None:
+            object.__setattr__(self, "_inside", frozenset(map(id, with_inner(self.codes))))
+        return self._inside or frozenset()
+
+
+def with_inner(codes: Iterable[CodeType]) -> list[CodeType]:
+    """Code objects, and those of the functions, classes and comprehensions that are written inside them."""
+    found = [*codes]
+    for code in found:  # grows meanwhile
+        found += [each for each in code.co_consts if type(each) is _CODE]
+    return found
 
 
 def cached_call(obj: Any) -> Any:
@@ -296,6 +317,7 @@ class CodeReader:
             walk.guard.build(),
             tuple(dict.fromkeys(filter(None, map(_target_at, walk.cached)))),
             walk.steps.routes([self.reach(cls).routes for cls in walk.steps.aside]),
+            tuple(walk.codes),
         )
 
     def code_digest(self, code: CodeType) -> str:
@@ -350,6 +372,7 @@ class CodeReader:
         if reach is None:
             return f"cached {target.identity} recursive"
         walk.cached += reach.cached
+        walk.codes += reach.codes
         walk.pieces += [piece for piece in reach.pieces if piece.cue != "declared"]
         walk.guard.true(reach.guard)
         return f"cached {target.identity} {reach.digest}"

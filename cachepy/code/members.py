@@ -9,6 +9,8 @@ from cachepy.values.bound_methods import PLACE, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import CodeType
     from typing import Any
 
 FUNCTION = type(lambda: None)
@@ -45,6 +47,17 @@ def is_fixed(obj: object) -> bool:
     """
     cls = type(obj)
     return is_immutable(obj) or (cls.__module__, cls.__name__) in _FIXED
+
+
+def codes_in(objs: Iterable[Any]) -> list[CodeType]:
+    """The code objects of functions, and of the methods of classes."""
+    found: list[CodeType] = []
+    for obj in objs:
+        for held in [*vars(obj).values()] if isinstance(obj, type) else [obj]:
+            inner = getattr(held, "__func__", held)
+            parts = [inner.fget, inner.fset, inner.fdel] if isinstance(inner, property) else [inner]
+            found += [code for part in parts if (code := getattr(part, "__code__", None)) is not None]
+    return found
 
 
 def _enum_members(cls: Any, members: dict[str, Any]) -> dict[str, Any]:

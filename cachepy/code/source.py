@@ -36,15 +36,18 @@ _NEWLINE = "\n"  # a backslash in an f-string is an error before Python 3.12
 class Module:
     """A source file: its lines, and the code that it compiles to."""
 
-    __slots__ = ("_tree", "codes", "lines", "stamp")
+    __slots__ = ("_tree", "code", "codes", "lines", "stamp", "text_digests")
 
     def __init__(self, text: str, stamp: object, name: str, flags: int) -> None:
         self.lines = text.split("\n")  # not splitlines, which knows more ends of lines than Python
         self.stamp = stamp
+        self.code: CodeType | None = None  # of the module itself
         self.codes: dict[str, list[CodeType]] = {}
+        self.text_digests: dict[bool, str] = {}  # see `source_texts`
         self._tree: ast.AST | None = None
         try:
-            self._index(_compiled(text, name, flags))
+            self.code = _compiled(text, name, flags)
+            self._index(self.code)
         except Exception:  # it does not compile, now: remembered, so as not to try for each function
             self.codes.clear()
 
@@ -183,10 +186,10 @@ class Sources:
     digest: as `digest_of`, of somebody who knows the digests of most code.
     """
 
-    __slots__ = ("_digest", "_modules", "_texts")
+    __slots__ = ("_modules", "_texts", "digest")
 
     def __init__(self, digest: Callable[[CodeType], str] = digest_of) -> None:
-        self._digest = digest
+        self.digest = digest
         self._modules: dict[str, Module] = {}
         self._texts: dict[tuple[str, ...], str] = {}
 
@@ -209,13 +212,13 @@ class Sources:
 
     def _find(self, piece: Piece) -> str:
         filename, _, line = piece.where.rpartition(":")
-        module = self._module(filename)
+        module = self.module(filename)
         if module is None:
             return ""
         wanted = piece.digest.partition(".")[0]
         same = module.codes.get(piece.name.partition(":")[2], [])
         for code in sorted(same, key=lambda c: c.co_firstlineno != int(line)):
-            if self._digest(code) == wanted:
+            if self.digest(code) == wanted:
                 node = _node(module, code)
                 return "" if node is None else _cut(_normal(node, piece.text))
         return ""
@@ -223,12 +226,12 @@ class Sources:
     def codes(self, filename: str) -> dict[str, list[CodeType]]:
         """The code objects that a file compiles to now, by their qualified names; none if it does not compile."""
         try:
-            module = self._module(filename)
+            module = self.module(filename)
         except Exception:  # what is no text
             return {}
         return {} if module is None else module.codes
 
-    def _module(self, filename: str) -> Module | None:
+    def module(self, filename: str) -> Module | None:
         """The file as it is now."""
         known = self._modules.pop(filename, None)
         read = _read_file(filename) or _read_lines(filename)
@@ -357,7 +360,7 @@ def _normal(node: ast.AST, notes: str) -> str:
     import ast
     from copy import copy
 
-    _drop_docstrings(node)
+    drop_docstrings(node)
     if isinstance(node, ast.Lambda):
         return ast.unparse(ast.Lambda(args=_arguments(node.args, {}), body=node.body))
     assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
@@ -395,14 +398,15 @@ def _name(text: str | None) -> ast.expr | None:
     return None if text is None else ast.Name(id=text)
 
 
-def _drop_docstrings(node: ast.AST) -> None:
-    """Of the definition and all in it; not by ast.walk, which looks into each expression."""
+def drop_docstrings(node: ast.AST) -> None:
+    """Of the module or definition and all in it; not by ast.walk, which looks into each expression."""
     import ast
 
+    documented = ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef
     todo: list[Any] = [node]
     while todo:
         inner = todo.pop()
-        if isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and ast.get_docstring(inner, False):
+        if isinstance(inner, documented) and ast.get_docstring(inner, False):
             inner.body = inner.body[1:] or [ast.Pass()]
         blocks = [getattr(inner, name, None) for name in ("body", "orelse", "finalbody", "handlers", "cases")]
         todo += [each for block in blocks if isinstance(block, list) for each in block]

@@ -5,9 +5,7 @@ down, line by line, what each name is bound to; the digest of the lines says whi
 *and* under which names.  It goes by what travels with a function (code objects, globals,
 closures), never by source text, so it is the same on every worker.
 
-It is longer than its neighbours because describing an object and visiting it call each other: one walk, one file.
-
-`fingerprint` drives it.
+It is longer than its neighbours because describing an object and visiting it call each other. `fingerprint` drives it.
 """
 
 from __future__ import annotations
@@ -30,6 +28,7 @@ from cachepy.code.members import (
     FUNCTION,
     IMMUTABLE,
     MODULE,
+    codes_in,
     field_notes,
     is_abstract,
     is_enum,
@@ -100,6 +99,7 @@ class Walk:
         self.ignore = ignore
         self.lines: list[str] = []
         self.pieces: list[Piece] = []
+        self.codes: list[Any] = []  # the code objects of the user's functions
         self.opaque: list[tuple[str, str]] = []  # name, and the types of what in its value has no digest
         self.cached: list[Any] = []
         self.guard = Guard(self._digest_with_code)
@@ -330,6 +330,7 @@ class Walk:
             self._note(label, found.unseen)
         self.pieces.append(value_piece(label, digest, obj))
         self.cached += found.cached
+        self.codes += codes_in(found.nameless)
         before = self.steps.found(obj, found)
         if not is_fixed(obj):
             self._watch(obj, (digest, _ids_in(found)), found)
@@ -416,7 +417,7 @@ class Walk:
             named_patches(self, facts.attributes)
 
     def _own_code(self, fn: Any, label: str, digest: str) -> None:
-        code = fn.__code__
+        self.codes.append(code := fn.__code__)
         annotations = annotations_of(fn)
         notes = [f"{name}: {note}" for name, note in sorted(notes_of(fn, annotations))]
         where = f"{code.co_filename}:{code.co_firstlineno}"

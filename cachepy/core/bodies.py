@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from cachepy.core.frame import Caller, Frame
 
-    class Letters(Protocol):
-        """What child processes tell (see `child_processes`)."""
+    class Part(Protocol):
+        """What is to be ended with a body."""
 
         def end(self) -> None: ...
 
@@ -39,7 +39,7 @@ class Body:
     that takes work for threads which were there before; before: those threads.
     """
 
-    __slots__ = ("before", "called", "frame", "hands_on", "is_async", "letters", "reached")
+    __slots__ = ("before", "called", "frame", "hands_on", "is_async", "letters", "ran", "reached")
 
     def __init__(self, frame: Frame, called: str, reached: frozenset[str], *, hands_on: bool, is_async: bool) -> None:
         self.frame = frame
@@ -47,8 +47,9 @@ class Body:
         self.reached = reached
         self.hands_on = hands_on
         self.is_async = is_async
-        self.before = _threads()
-        self.letters: Letters | None = None  # where child processes tell of what they do for it (see `child_processes`)
+        self.before = threads()
+        self.letters: Part | None = None  # where child processes tell of what they do for it (see `child_processes`)
+        self.ran: Part | None = None  # notes the code that runs for it (see `ran_code`)
 
     def may_own(self, thread: Thread | None, called: str) -> bool:
         """Whether a call that a thread made may be one of this body's."""
@@ -88,8 +89,9 @@ def enter_body(body: Body) -> None:
 def leave_body(frame: Frame) -> None:
     """It has ended; also if it was never entered."""
     body = bodies.pop(id(frame), None)
-    if body is not None and body.letters is not None:
-        body.letters.end()
+    for each in (body.letters, body.ran) if body is not None else ():
+        if each is not None:
+            each.end()
 
 
 def guess(called: str) -> Caller | None:
@@ -104,7 +106,7 @@ def guess(called: str) -> Caller | None:
     is_known, frame = _scheduled_by(running)
     if is_known:
         return frame
-    thread = next((each for each in _threads() if each.ident == me and type(each).__name__ != "_DummyThread"), None)
+    thread = next((each for each in threads() if each.ident == me and type(each).__name__ != "_DummyThread"), None)
     able = [body for body in running if body.may_own(thread, called)]
     if not able:
         return None
@@ -207,7 +209,7 @@ _POOLS = frozenset({"concurrent.futures.thread", "multiprocessing.pool"})
 _INSIDE = frozenset({"concurrent", "multiprocessing", "threading"})
 
 
-def _threads() -> frozenset[Thread]:
+def threads() -> frozenset[Thread]:
     """The threads that Python knows; without the module there is only one."""
     threading = sys.modules.get("threading")
     return frozenset(threading.enumerate()) if threading is not None else frozenset()

@@ -16,12 +16,15 @@ from cachepy.core.model import (
     ENCLOSING_CODE,
     ENV,
     FILE,
+    IMPORTED,
     INDIRECT_CALL,
     OUTPUT,
     PACKAGE,
     PATTERN,
+    RAN,
     RENEWED,
     ROOT,
+    SOURCE,
     WRITTEN,
 )
 
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     from cachepy.core.reasons import Reason
     from cachepy.core.world import Here, Watch, World
 
-_OF_CODE = frozenset({"code", "code new", "code gone", "package"})  # cues
+_OF_CODE = frozenset({"code", "code new", "code gone", "package", "ran"})  # cues
 
 
 def reason(
@@ -205,6 +208,50 @@ class Code(Kind):
         return f"has different code of {dep.name} than this client{why}", (dep.name, now)
 
 
+class RanCode(Code):
+    """Code that ran though the function's code does not lead to it; name: as of `Code`, "...@text" of what has none."""
+
+    word = RAN
+
+    def holds(self, dep: Dep, trace: Trace, world: World) -> bool:
+        return self.same(dep.name, dep.digest, world)
+
+    def why(self, dep: Dep, world: World) -> list[Reason]:
+        return [each.replace(cue="ran") if each.cue == "code" else each for each in world.code_reasons(dep)]
+
+
+class Source(_Path):
+    """name: the path of a source file of code that ran; digest: of its text as code, None if there is none."""
+
+    word = SOURCE
+    is_whole = True
+
+    def now(self, name: str, world: World) -> str | None:
+        return world.source(name, is_whole=self.is_whole)
+
+    def elsewhere(self, name: str) -> tuple[str, str] | None:
+        return None if os.path.isabs(name) else (self.word, os.path.abspath(name))
+
+    def stayed(self, name: str, digest: str | None, world: World) -> bool:
+        return True  # what was loaded is what ran
+
+    def why(self, dep: Dep, world: World) -> list[Reason]:
+        return [reason("ran", dep.name, dep.digest, self.now(dep.name, world))]
+
+    def things(self, dep: Dep, cwd: str, world: World) -> set[str]:
+        return {"code"}
+
+    def watch(self, dep: Dep, watch: Watch) -> bool:
+        return watch.source(dep.name, dep.digest, is_whole=self.is_whole)
+
+
+class Imported(Source):
+    """The source file of a module that was imported under a computed name; digest: of what an import runs of it."""
+
+    word = IMPORTED
+    is_whole = False
+
+
 class Env(Kind):
     """name: a variable of the environment; digest: of its value, None if it is not set."""
 
@@ -327,6 +374,9 @@ class Kinds(dict[str, Kind]):
 _UNKNOWN = _Unknown()
 KINDS = Kinds(
     Code(),
+    RanCode(),
+    Source(),
+    Imported(),
     File(),
     AbsentPath(),
     Pattern(),

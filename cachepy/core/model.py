@@ -108,6 +108,9 @@ class Record:
 
 # the words of the kinds of deps: what each is stands in `core/kinds`
 CODE = "code"
+RAN = "ran"
+SOURCE = "source"
+IMPORTED = "imported"
 FILE = "file"
 ABSENT_PATH = "name"
 PATTERN = "pattern"

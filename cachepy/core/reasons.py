@@ -16,6 +16,7 @@ CUES = {
     "directory": "directory {name} changed",
     "directory gone": "directory {name} is gone",
     "code": "code of {name} changed",
+    "ran": "code of {name} changed, found at run time",
     "code new": "code of {name} is used now",
     "code gone": "code of {name} is no longer used",
     "global": "global {name} changed{values}",

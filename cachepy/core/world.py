@@ -32,6 +32,10 @@ class World(Protocol):
 
     def code_reasons(self, dep: Dep) -> list[Reason]: ...
 
+    def source(self, path: str, *, is_whole: bool) -> str | None:
+        """The digest of a source file as code: of the whole, or of what runs when it is imported."""
+        ...
+
 
 class Watch(Protocol):
     """What the fast path can look at in each hit; all say whether that is quick, and as good as the long way."""
@@ -45,6 +49,8 @@ class Watch(Protocol):
     def environ(self, name: str, digest: str | None) -> bool: ...
 
     def code(self, identity: str, digest: str | None) -> bool: ...
+
+    def source(self, path: str, digest: str | None, *, is_whole: bool) -> bool: ...
 
     def check(self, holds: Callable[[], bool]) -> bool: ...
 

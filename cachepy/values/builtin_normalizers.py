@@ -96,6 +96,8 @@ def _code_form(kind: str, obj: Any, pickler: ValuePickler) -> Any:
         pickler.found.add_code(obj)
     elif not by_value:
         pickler.found.calls.add(":".join(name))
+    else:
+        pickler.found.nameless.append(obj)
     return form(kind, *name, by_value)
 
 

@@ -79,8 +79,8 @@ class References:
     """
 
     __slots__ = (
-        "_code", "again", "altering", "cached", "calls", "dropped", "hidden", "kinds", "known", "memos", "names",
-        "packages", "parted", "paths", "unseen",
+        "_code", "again", "altering", "cached", "calls", "dropped", "hidden", "kinds", "known", "memos", "nameless",
+        "names", "packages", "parted", "paths", "unseen",
     )  # fmt: skip
 
     def __init__(self, *, by_parts: bool = False) -> None:
@@ -88,6 +88,7 @@ class References:
         self.cached: list[Any] = []
         self.calls: set[str] = set()  # cached functions, by their names
         self.memos: list[Any] = []  # functions that functools remembers for
+        self.nameless: list[Any] = []  # functions and classes that no name leads to: they are in the digest
         self.packages: set[str] = set()
         self.paths: list[str] = []
         self.names: list[str] = []
@@ -114,6 +115,7 @@ class References:
         self.cached += other.cached
         self.calls |= other.calls
         self.memos += other.memos
+        self.nameless += other.nameless
         self.packages |= other.packages
         self.paths += other.paths
         self.names += other.names

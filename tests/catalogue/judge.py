@@ -237,8 +237,8 @@ def complaint(program: Program, verdict: Verdict) -> str:
     if program.pending:
         good = verdict.outcome not in (GOOD, WRONG)
         wish = f"something else than {GOOD} (pending: {program.pending}; if it is mended, take the mark away)"
-    elif program.stale:
-        good, wish = verdict.outcome == STALE, f"{STALE}, as documented: {program.stale}"
+    elif program.hole:
+        good, wish = verdict.outcome == STALE, f"{STALE}, as documented: {program.hole}"
     else:
         good, wish = verdict.outcome == GOOD, GOOD
     return "" if good else f"{program.name}: {verdict.outcome}, expected {wish}\n{verdict.text}\n{shown(program)}"
@@ -281,13 +281,13 @@ def main() -> None:
     mended = set()
     for chapter, program in chosen:
         verdict = court.verdict(program)
-        column = "stale, documented" if verdict.outcome == STALE and program.stale else verdict.outcome
+        column = "stale, documented" if verdict.outcome == STALE and program.hole else verdict.outcome
         for row in (chapter, "all"):
             table[row][column] += 1
         if verdict.outcome == GOOD:
             mended.add(f"{chapter}: {program.name}")
         if verdict.outcome != GOOD or complaint(program, verdict):
-            mark = f" [pending {program.pending}]" if program.pending else f" [stale: {program.stale}]" if program.stale else ""
+            mark = f" [pending {program.pending}]" if program.pending else f" [stale: {program.hole}]" if program.hole else ""
             text = f"\n{verdict.text}\n{shown(program)}" if "-v" in sys.argv else f" {verdict.text.strip()[-300:]!r}"
             print(f"{chapter}: {program.name}: {verdict.outcome}{mark}:{text}")
     court.close()

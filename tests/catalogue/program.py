@@ -8,6 +8,7 @@ the script prints `repr(f())`.
 from __future__ import annotations
 
 import re
+import sys
 import textwrap
 from dataclasses import dataclass, field
 
@@ -17,7 +18,7 @@ HEAD = (
 )
 ABSENT = "∅"
 _MARK = re.compile("«([^«»→]*)→([^«»→]*)»")
-_OWN = ("env", "needs", "stale", "warns", "python")
+_OWN = ("env", "needs", "stale", "seen", "warns", "python")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Program:
     env: dict[str, str] = field(default_factory=dict)
     needs: str = ""  # modules of libraries, imported by the server before it forks
     stale: str = ""  # the row of docs/explanation/invalidates.md that says that this edit is not seen
+    seen: str = ""  # the first version of Python in which it is seen all the same, since the code that runs is observed
     pending: str = ""  # why it is not yet so, from `pending.txt`
     warns: str = ""  # the warning that every process has to give; with a "?" before it, the one that it may give
     python: str = "3.11"  # the first version that has it
@@ -37,6 +39,12 @@ class Program:
         """The files of the old or the new program; None is one that is not there."""
         texts = {name: chosen(text, new) for name, text in self.files.items()}
         return {name: None if text.strip() == ABSENT else text for name, text in texts.items()}
+
+    @property
+    def hole(self) -> str:
+        """Why its edit is not seen by this Python, if it is not."""
+        is_seen = self.seen and sys.version_info >= tuple(map(int, self.seen.split(".")))
+        return "" if is_seen else self.stale
 
     def environment(self, new: bool) -> dict[str, str]:
         return {name: value for name, text in self.env.items() if (value := chosen(text, new)) != ABSENT}

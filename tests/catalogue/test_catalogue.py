@@ -40,3 +40,19 @@ def test_names_are_distinct() -> None:
 def test_what_is_not_seen_is_documented() -> None:
     rows = {program.stale for _, program in ALL if program.stale}
     assert [row for row in sorted(rows) if row not in ROWS] == []
+
+
+def not_seen_before(version: str) -> str:
+    """What of the catalogue is seen only from some version of Python on, as a table for the page."""
+    kinds: dict[str, list[str]] = {}
+    for _, program in ALL:
+        if program.stale and program.seen == version:
+            kind, _, what = program.name.partition(", ")
+            kinds.setdefault(kind, []).append(what)
+    rows = [f"| {kind} | {'; '.join(filter(None, whats))} |" for kind, whats in kinds.items()]
+    return "\n".join(["| way to code | to what of it |", "|---|---|", *rows])
+
+
+def test_what_older_pythons_do_not_see_is_on_the_page() -> None:
+    block = ROWS.partition("<!-- table -->")[2].partition("<!-- /table -->")[0]
+    assert block.strip() == not_seen_before("3.12")

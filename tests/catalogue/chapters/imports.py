@@ -197,7 +197,7 @@ PROGRAMS: list[Program] = [
         @cached
         def f(name):
             return importlib.import_module(name).X
-        """, call="f('a')", a=A, stale="code found by a string"),
+        """, call="f('a')", a=A, stale="code found by a string", seen="3.12"),
     counts("importlib with a joined name", "import importlib\nNAMES = ['a']", "[importlib.import_module('p.' + n).X for n in NAMES]", p__init="", p__a=A),
     counts("__import__ with a constant", "", "__import__('a').X", a=A),
     counts("__import__ with fromlist", "", "__import__('p.a', fromlist=['X']).X", p__init="", p__a=A),
