@@ -1,5 +1,7 @@
-# Every target but `help` and `clean` needs python3 (3.11 or later, with venv) and nothing else: it makes .venv first.
-PYTHON ?= python3
+# Every target but `help` and `clean` needs Python (3.11 or later, with venv) and nothing else: it makes .venv first, with
+# the newest that it finds. PYTHON names another one.
+PYTHON ?= $(or $(shell for each in python3.13 python3.12; do \
+	"$$each" -c 'import ensurepip, venv' 2>/dev/null && echo "$$each" && break; done),python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-for-cachepy

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import sys
+from _thread import get_ident
 
 from cachepy.core.bodies import Crowd
 from cachepy.core.current import NOBODY, here
@@ -45,6 +46,10 @@ if TYPE_CHECKING:
         def is_alone(self) -> bool: ...
 
         def lacks(self, key: int) -> bool: ...
+
+        def may_own(self, thread: int) -> bool:
+            """Whether a thread without a caller may work for it."""
+            ...
 
         def take(self, code: CodeType, at: Any) -> bool:
             """Note code that starts; False if it may count when it starts the next time."""
@@ -194,9 +199,8 @@ class CodeEvents:
         for watch in own:
             if watch.lacks(key):
                 done &= watch.take(code, at)
-        lacking = [each for watch in own for each in watch.beside if each.lacks(key)]
-        if not own:
-            return not any(each.lacks(key) for each in list(self._open.values()))
+        beside = [each for watch in own for each in watch.beside] if own else list(self._open.values())
+        lacking = [each for each in beside if each.lacks(key)]
         if not lacking:
             return done
         times = self._times[key] = self._times.get(key, 0) + 1
@@ -207,14 +211,17 @@ class CodeEvents:
         return done
 
     def _of_here(self) -> list[Watch]:
-        """The bodies whose code runs here: the innermost; without a caller all of them."""
+        """The bodies whose code runs here: the innermost; in a thread without a caller all that it may work for."""
         frame: Any = here()
         if frame is NOBODY:
             return []
         if isinstance(frame, Crowd):
             return [watch for each in frame.frames if (watch := self._nearest(each)) is not None]
         watch = self._nearest(frame)
-        return list(self._open.values()) if watch is None else [watch]
+        if watch is not None:
+            return [watch]
+        me = get_ident()
+        return [each for each in list(self._open.values()) if each.may_own(me)]
 
     def _nearest(self, frame: Any) -> Watch | None:
         """The body of a frame, or else of the nearest caller that runs here."""

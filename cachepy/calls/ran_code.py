@@ -70,7 +70,16 @@ class RanCode:
     def is_alone(self) -> bool:
         """Whether nobody runs code for it while it waits: it began no thread, and has nobody who takes its work."""
         body = self._body
-        return body is not None and not body.is_async and not body.hands_on and threads() <= body.before
+        if body is None or body.is_async or body.hands_on or any(reach.routes.hands_on for reach in self.reaches):
+            return False
+        return threads() <= body.before
+
+    def may_own(self, thread: int) -> bool:
+        """Whether a thread without a caller may work for it: not one of before, unless its code hands work on."""
+        body = self._body
+        if body is None or body.hands_on or any(reach.routes.hands_on for reach in self.reaches):
+            return True
+        return not any(each.ident == thread for each in body.before)
 
     def lacks(self, key: int) -> bool:
         return key not in self.covered and key not in self.taken and not self.is_blind

@@ -224,6 +224,7 @@ class Source(_Path):
     """name: the path of a source file of code that ran; digest: of its text as code, None if there is none."""
 
     word = SOURCE
+    traits = "path", "one path", "process"
     is_whole = True
 
     def now(self, name: str, world: World) -> str | None:
@@ -243,6 +244,12 @@ class Source(_Path):
 
     def watch(self, dep: Dep, watch: Watch) -> bool:
         return watch.source(dep.name, dep.digest, is_whole=self.is_whole)
+
+    def apart(self, dep: Dep, function: str, here: Here) -> tuple[str, tuple[object, ...]] | None:
+        now = self.now(dep.name, here)
+        if now is None or now == dep.digest:
+            return None
+        return f"ran {function} with other code of {dep.name} than is here", (dep.name, now)
 
 
 class Imported(Source):

@@ -50,6 +50,12 @@ class Program:
     above: str = ABOVE
 
 
+FOUND_BY_A_TEXT = {
+    "a function found by a text": Program(
+        "import importlib\nNAME = 'LIB'[::-1]\n@cached\ndef f(x): return importlib.import_module(NAME[::-1]).helper(x)",
+        "def helper(x): return x * NUMBER",
+    ),
+}
 PROGRAMS = {
     "its own body": Program("@cached\ndef f(x): return x * NUMBER"),
     "a helper": Program("def helper(x): return x * NUMBER\n@cached\ndef f(x): return helper(x)"),
@@ -77,6 +83,7 @@ PROGRAMS = {
     "a module imported in the body": Program(
         "@cached\ndef f(x):\n    import LIB\n    return x * LIB.FACTOR", "FACTOR = NUMBER"
     ),
+    **(FOUND_BY_A_TEXT if sys.version_info >= (3, 12) else {}),
     "two calls further down": Program(
         "@cached\ndef e(x): return x * NUMBER\n@cached\ndef f(x): return e(x)",
     ),

@@ -2,8 +2,10 @@
 
 import asyncio
 import importlib
+import os
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -275,6 +277,46 @@ def test_threads_that_a_body_begins_are_its_own(steps, tmp_path):
 
     assert f(5) == 10
     assert ran(f, 5) == {"step"}
+
+
+def test_a_thread_that_was_there_before_works_for_nobody_here(steps, tmp_path):
+    name = steps("COUNT = 0\ndef tick(x):\n    global COUNT\n    COUNT += 1\n    return x\n").__name__
+    begun, done = str(tmp_path / "begun"), str(tmp_path / "done")
+
+    @cache_file(tmp_path / "c", warn_cheap=False)
+    def f(x):
+        os.mkdir(begun)
+        while not os.path.exists(done):
+            time.sleep(0.01)
+        return x
+
+    def beside():
+        while not os.path.exists(begun):
+            time.sleep(0.01)
+        called(name, "tick", 1)
+        os.mkdir(done)
+
+    thread = threading.Thread(target=beside)
+    thread.start()
+    f(1)
+    thread.join()
+    assert ran(f, 1) == set()
+
+
+def test_a_pool_that_was_there_before_and_is_found_by_a_text(steps, tmp_path):
+    text = (
+        "from concurrent.futures import ThreadPoolExecutor\nPOOL = ThreadPoolExecutor(1)\nPOOL.submit(int).result()\n"
+        "def step(x):\n    return x\ndef send(x):\n    return POOL.submit(globals()['st' + 'ep'], x).result()\n"
+    )
+    name = steps(text).__name__
+
+    @cache_file(tmp_path / "c", warn_cheap=False)
+    def f(x):
+        return called(name, "send", x)
+
+    assert f(1) == 1
+    assert "send" in ran(f, 1)  # which leads to all names of its module
+    sys.modules[name].POOL.shutdown()
 
 
 def test_a_thread_of_the_parent_that_runs_what_its_child_ran_first(steps, tmp_path):
