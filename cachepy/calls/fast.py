@@ -16,9 +16,10 @@ from os import F_OK, access, stat
 from time import perf_counter, time, time_ns
 from weakref import ref
 
+from cachepy.calls.live_world import LiveWorld
 from cachepy.calls.program import is_at_top, note, program
 from cachepy.calls.request import tell
-from cachepy.code.fingerprint import cached_target, resolve
+from cachepy.code.fingerprint import IN_TEXT, cached_target, resolve
 from cachepy.code.guard import Guard
 from cachepy.core.bodies import bodies
 from cachepy.core.current import caller, here
@@ -424,7 +425,14 @@ class CodeWatch:
 
 
     def _watch_other(self, session: State, module: str, name: str) -> None:
-        """A function that is not cached, or a class, that its name leads to."""
+        """Code that is not cached: a function or a class that its name leads to, or what its source file has."""
+        if name.endswith(IN_TEXT):
+            known = LiveWorld(session).found(f"{module}:{name}")
+            reaches = [session.reader.reach(fn) for fn in known]
+            if len(reaches) == 1:
+                self.digest = reaches[0].digest
+                self.check = lambda: LiveWorld(session).found(f"{module}:{name}") == known and reaches[0].guard()
+            return
         obj = resolve(module, name) if "<" not in name and "@" not in name else None
         if obj is None or cached_target(obj) is not None or not isinstance(obj, (type, type(remember))):
             return

@@ -46,8 +46,8 @@ class RanCode:
     """What is noted of one body (see `code_events`)."""
 
     __slots__ = (
-        "_body", "_fname", "_found", "_implied", "_imported", "_loading", "_missed", "_session", "_sources", "beside",
-        "covered", "frame", "is_blind", "taken",
+        "_body", "_fname", "_found", "_implied", "_imported", "_loading", "_missed", "_own", "_session", "_sources",
+        "beside", "changed", "covered", "frame", "is_blind", "taken",
     )  # fmt: skip
 
     def __init__(self, session: State, frame: Any, fname: str, covered: frozenset[int] = frozenset()) -> None:
@@ -59,6 +59,8 @@ class RanCode:
         self.is_blind = False
         self._fname = fname
         self._body: Body | None = None  # of a call that runs here
+        self._own: CodeFingerprint | None = None  # likewise: its own code
+        self.changed: list[tuple[CodeFingerprint, CodeFingerprint]] = []
         self._found: dict[str, tuple[Any, CodeFingerprint]] = {}
         self._sources: dict[str, Dep] = {}
         self._imported: dict[str, None] = {}  # modules that were asked for by a computed name
@@ -174,6 +176,7 @@ class RanCode:
 
     def add(self) -> None:
         """Tell the frame of what counts; it has to be open still."""
+        self._look_again()
         for dep in self.deps():
             self.frame.add(dep)
         if self._missed is not None:
@@ -228,13 +231,21 @@ class RanCode:
     def reaches(self) -> list[CodeFingerprint]:
         return [reach for _, reach in self._found.values()]
 
-    def changed(self) -> Iterator[tuple[CodeFingerprint, CodeFingerprint]]:
-        """What is not as it was when it began to run: then and now."""
-        for obj, before in list(self._found.values()):
-            if not before.guard():
-                now = self._session.reader.reach(obj)
-                if now.digest != before.digest:
-                    yield before, now
+    def _look_again(self) -> None:
+        """What is not as it was when it began to run, is noted, then and now.
+
+        What the function's own code reaches too is as it was before the body, or that says so: code may have begun to
+        run in the midst of a change.
+        """
+        for identity, (obj, before) in list(self._found.items()):
+            if before.guard():
+                continue
+            now = self._session.reader.reach(obj)
+            own = {piece.name for piece in self._own.pieces} if self._own is not None else set[str]()
+            if {piece.name for piece in {*before.pieces} ^ {*now.pieces}} <= own:
+                self._found[identity] = obj, now
+            elif now.digest != before.digest:
+                self.changed.append((before, now))
 
 
 def _home(scope: dict[str, Any]) -> str:
@@ -288,7 +299,7 @@ def watched(session: State, call: Function, frame: Frame, inputs: Inputs) -> Ran
         inside.append(frozenset(map(id, with_inner(codes_in(inputs.request.found.nameless)))))
     ran = RanCode(session, frame, call.fname, inside[0] if len(inside) == 1 else frozenset().union(*inside))
     ran.is_blind = not call.options.observe_code
-    ran._body = bodies[id(frame)]
+    ran._own, ran._body = inputs.request.reach, bodies[id(frame)]
     ran._body.ran = ran
     return ran if _begins(session, ran) else None
 

@@ -131,7 +131,7 @@ class Run(Execution):
     def holds(self) -> bool:
         if self.ran is not None:
             self.inputs.reaches += self.ran.reaches
-        return self.inputs.hold() and (self.ran is None or self.inputs.are_as_before(self.ran.changed()))
+        return self.inputs.hold() and (self.ran is None or self.inputs.are_as_before(self.ran.changed))
 
     def may_store(self, elapsed: float) -> bool:
         return self.inputs.given.may_store(self.value, elapsed, self.inputs.kept)
