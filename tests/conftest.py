@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.programs import Project
+from tests.programs import NO_INPUTS, Project
 
 # A shell that starts a command in the background (`make test &`, some CI services) lets it ignore Ctrl-C, and every
 # process started from here inherits that: tests that interrupt a running call would see nothing happen and fail.
@@ -19,6 +19,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Two edits of one size within a second look alike to Python: it runs the compiled file of the first one, with the cache
 # and without.  So nothing that these tests start writes compiled files.
 sys.dont_write_bytecode = True
+os.environ["CACHEPY_IGNORE_ENV"] = NO_INPUTS
 os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
 

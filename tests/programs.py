@@ -16,6 +16,10 @@ from typing import Any, NamedTuple, Self
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT = 240  # seconds for one process: it hangs
 PASSING = (".claim", ".tmp", ".break", ".dead")  # how files are named that are there while something happens
+# Where functions log to, and how they are to behave for once, is no input of theirs: it differs between calls that are hits.
+NO_INPUTS = (
+    "PIPE_LOG,PIPE_MODE,REFRESH_LOG,MAIN_LOG,RANLOG,CUTLOG,CUTDIR,TUTORIAL_LOG,READER,DAWDLE,OWNER,SLOW,INSIDE,FAIL"
+)
 SETTINGS = ("CACHEPY", "PYTHON", "COLUMNS", "NO_COLOR", "FORCE_COLOR", "SLURM_", "SGE_", "PBS_")  # of who runs the tests
 LOG = '''
 import os
@@ -95,6 +99,7 @@ class Project:
         """That of a user without settings of their own, but for those given; None is a variable that is not set."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith(SETTINGS)}
         own = {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONFAULTHANDLER": "1"}
+        own["CACHEPY_IGNORE_ENV"] = NO_INPUTS
         return {k: v for k, v in (kept | own | self.env | env).items() if v is not None}
 
     def start(self, *args: object, stdin: int = subprocess.DEVNULL, **env: str | None) -> subprocess.Popen[str]:

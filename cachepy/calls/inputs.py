@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from cachepy.calls.closures import observe_anchors
+from cachepy.calls.environment import counted, kind_of
 from cachepy.calls.flows import SHORT, flowing, numbers_in
 from cachepy.calls.given_arguments import Given
 from cachepy.calls.live_world import LiveWorld, pattern
@@ -19,7 +20,7 @@ from cachepy.code.namer import LOCAL
 from cachepy.code.routes import Routes
 from cachepy.core.frame import LOST, UNTOLD
 from cachepy.core.kinds import KINDS, ROOTS, SINGLE
-from cachepy.core.model import ABSENT_PATH, CODE, ENV, FILE, PACKAGE, PATTERN, Dep
+from cachepy.core.model import ABSENT_PATH, CODE, FILE, PACKAGE, PATTERN, Dep
 from cachepy.errors import ChangedGlobalWarning, ChangedInputWarning, OpaqueGlobalWarning
 from cachepy.graph.numbers import NUMBERS_OF, joined
 from cachepy.store.stored_arguments import keep
@@ -77,7 +78,6 @@ class Inputs:
 
     def _observe(self) -> None:
         call, reach = self.request.function, self.request.reach
-        add = self.frame.add
         self.frame.deps[CODE, self.request.own_name] = reach.digest
         if LOCAL in call.target.qualname:
             self.reaches += observe_anchors(self.session, call, self.frame)
@@ -90,11 +90,14 @@ class Inputs:
                 call.target.identity,
                 name,
             )
-        for name in call.options.env_vars:
-            add(Dep(ENV, name, LiveWorld(self.session).env(name)))
         for path in call.options.depends_on_files:
             self._observe_declared(path)
         self._observe_arguments()
+        found, reader = self.request.found, self.session.reader
+        read = set[str]() if found is None else reader.variables_of(found.nameless)
+        read |= set[str]().union(*(reach.variables for reach in self.reaches))
+        for name in dict.fromkeys([*call.options.env_vars, *(counted(read) if read else ())]):
+            self.frame.add(Dep(kind_of(name), name, LiveWorld(self.session).env(name)))
 
     def _observe_declared(self, path: str) -> None:
         """A declared file; a pattern or a home path as the set of files that it means now."""

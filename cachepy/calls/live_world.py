@@ -77,6 +77,9 @@ class LiveWorld:
     def env_in(self, dep: Dep, trace: Trace) -> str | None:
         return self.env(dep.name)
 
+    def own_env(self, dep: Dep, trace: Trace) -> str | None:
+        return self.env(dep.name)
+
     def package(self, name: str) -> str:
         return self.session.origins.version(name)
 

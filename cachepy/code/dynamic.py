@@ -35,11 +35,22 @@ _SOURCES = (".py", ".pyc")
 
 
 class Loose:
-    """What one walk meets of texts, in case some of the code imports a module that no constant names."""
+    """What one walk meets of texts, in case some of the code imports a module that no constant names.
+
+    variables: of the environment, which the code reads by name; set_here: those that it sets itself;
+    nameless: functions and classes in values, which may read others.
+    """
 
     def __init__(self) -> None:
         self.is_used = False
         self.texts: set[str] = set()
+        self.variables: set[str] = set()
+        self.set_here: set[str] = set()
+        self.nameless: list[Any] = []
+
+    def read_by_name(self, others: set[str], ignore: frozenset[str]) -> frozenset[str]:
+        """The variables that come from outside; others: those that the nameless read."""
+        return frozenset((self.variables | others) - self.set_here - ignore)
 
     def follow(self, walk: Walk) -> None:
         """Count the files of the modules that have such a name; of a package of which a name begins with it, all."""
@@ -58,6 +69,12 @@ def _texts_inside(value: Any) -> Iterator[str]:
             yield each
 
 
+def _spelled(fn: Any, names: set[tuple[str, bool]]) -> set[str]:
+    """Names as code spells them: each is a text, or the name of a global that is one."""
+    found = (fn.__globals__.get(text) if is_global else text for text, is_global in names)
+    return {name for name in found if type(name) is str}
+
+
 def visit_dynamic(walk: Walk, fn: Any, facts: CodeFacts) -> None:
     """Follow the texts in the code, and in the globals that it reads."""
     walk.loose.is_used |= facts.loose_imports
@@ -65,6 +82,9 @@ def visit_dynamic(walk: Walk, fn: Any, facts: CodeFacts) -> None:
     for value in map(fn.__globals__.get, facts.names):
         if type(value) in (dict, list, tuple, set, frozenset) and len(value) < _MANY:
             walk.loose.texts.update(_texts_inside(value))
+    if facts.variables or facts.variables_set:
+        walk.loose.variables |= _spelled(fn, facts.variables)
+        walk.loose.set_here |= _spelled(fn, facts.variables_set)
     named = {*facts.names, *facts.attributes}
     if not facts.attributes.isdisjoint(_SCOPE_ATTRIBUTES):
         walk.number(fn.__globals__)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from _thread import get_ident
+from _weakref import ref
 
 from cachepy.code.bytecode import code_bytes
 from cachepy.code.names_used import CodeFacts, scan
@@ -75,10 +76,10 @@ class CodeFingerprint(Record, quick=True):
     """The digest of all that code reaches, its pieces, and a check that it is still so.
 
     cached: the cached functions at its border, whose code is not in the digest; routes: on which ways they are reached;
-    codes: the code objects of the user's functions that are in it.
+    codes: the code objects of the user's functions that are in it; variables: of the environment, read by name.
     """
 
-    __slots__ = ("digest", "pieces", "opaque", "guard", "cached", "routes", "codes", "_inside")
+    __slots__ = ("digest", "pieces", "opaque", "guard", "cached", "routes", "codes", "variables", "_inside")
     digest: str
     pieces: tuple[Piece, ...]
     opaque: tuple[tuple[str, str], ...]
@@ -86,6 +87,7 @@ class CodeFingerprint(Record, quick=True):
     cached: tuple[Target, ...]
     routes: Routes
     codes: tuple[CodeType, ...]
+    variables: frozenset[str]
     if TYPE_CHECKING:
         _inside: frozenset[int] | None = None
     else:
@@ -93,6 +95,7 @@ class CodeFingerprint(Record, quick=True):
         def __init__(
             self, digest: str, pieces: tuple[Piece, ...], opaque: Any, guard: Any,
             cached: tuple[Target, ...], routes: Routes, codes: tuple[CodeType, ...],
+            variables: frozenset[str],
         ) -> None:
             self.digest = digest
             self.pieces = pieces
@@ -101,6 +104,7 @@ class CodeFingerprint(Record, quick=True):
             self.cached = cached
             self.routes = routes
             self.codes = codes
+            self.variables = variables
             self._inside = None
 
     def inside(self) -> frozenset[int]:
@@ -229,6 +233,7 @@ class CodeReader:
         self._local: dict[int, tuple[Any, CodeFingerprint]] = {}
         self._codes: dict[CodeType, tuple[str, CodeFacts]] = {}
         self._busy: set[tuple[int, int]] = set()
+        self._nameless: dict[int, tuple[Any, frozenset[str]]] = {}  # the variables that they read, if they read any
 
     def digest(self, obj: Any) -> str:
         """The digest of a plain function or class with all that it reaches."""
@@ -318,6 +323,7 @@ class CodeReader:
             tuple(dict.fromkeys(filter(None, map(_target_at, walk.cached)))),
             walk.steps.routes([self.reach(cls).routes for cls in walk.steps.aside]),
             tuple(walk.codes),
+            walk.loose.read_by_name(self.variables_of(walk.loose.nameless), walk.ignore),
         )
 
     def code_digest(self, code: CodeType) -> str:
@@ -386,7 +392,18 @@ class CodeReader:
         if is_stable(obj, module, qualname):
             return None if target is None else ""
         reach = self._guarded(target or obj)
+        if reach is not None and reach.variables and target is None:
+            key = id(obj)
+            self._nameless[key] = ref(obj, lambda _: self._nameless.pop(key, None)), reach.variables
         return "recursive" if reach is None else reach.digest
+
+    def variables_of(self, nameless: Iterable[Any]) -> set[str]:
+        """The variables of the environment that functions and classes read which were digested as parts of values."""
+        found = set[str]()
+        for obj in nameless if self._nameless else ():
+            mark, names = self._nameless.get(id(obj), (None, frozenset[str]()))
+            found |= names if mark is not None and mark() is obj else frozenset()
+        return found
 
     def _guarded(self, obj: Any) -> CodeFingerprint | None:
         """The reach, or None if this thread is already walking the object: code may refer to itself."""

@@ -61,12 +61,15 @@ class CodeFacts:
 
     attributes: names of all attributes that are read; texts: all constants that are texts; loose_modules: whether
     something is taken out of ``sys.modules`` that no constant names; loose_imports: whether a module is imported that
-    no constant names; uses: of names of globals and cells, whether something is put into their objects or taken out.
+    no constant names; uses: of names of globals and cells, whether something is put into their objects or taken out;
+    variables: of the environment, each with whether it is the name of a global that says which; variables_set: those
+    that the code itself sets.
     """
 
     __slots__ = (
         "asks", "attributes", "cell_chains", "global_chains", "implied", "imports", "loose_imports",
-        "loose_modules", "names", "stored_cells", "stored_globals", "texts", "uses",
+        "loose_modules", "names", "stored_cells", "stored_globals", "texts", "uses", "variables",
+        "variables_set",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -83,6 +86,8 @@ class CodeFacts:
         self.names: tuple[str, ...] = ()
         self.implied: set[str] = set()  # builtins that statements call
         self.asks: set[str] = set()  # which questions about code it may ask
+        self.variables: set[tuple[str, bool]] = set()
+        self.variables_set: set[tuple[str, bool]] = set()
 
 
 def scan(code: CodeType) -> CodeFacts:
@@ -114,7 +119,9 @@ def _scan_one(ops: list[Op], facts: CodeFacts, cells: list[tuple[str, Import]]) 
             facts.global_chains.setdefault(name, set()).add(_chain(ops, at + 1))
             _scan_call(ops, at, name, facts)
             _scan_use(ops, at, name, facts)
+            _scan_environment(ops, at, name, facts)
         elif op in _ATTRIBUTES:
+            _scan_environment(ops, at, name, facts)
             if name not in _TEXTS_RUN or _has_arguments(ops, at):  # ``model.eval()`` runs no text
                 facts.attributes.add(name)
             _scan_call(ops, at, name, facts)
@@ -197,6 +204,46 @@ def _import(ops: list[Op], at: int, cells: list[tuple[str, Import]]) -> list[Imp
     elif store == "STORE_DEREF":
         cells.append((str(variable), bound))
     return [found] if bound is found else [found, bound]
+
+
+def _scan_environment(ops: list[Op], at: int, name: str, facts: CodeFacts) -> None:
+    """A variable under a name that the code spells out: in brackets, by a method, by `getenv`, by ``in``."""
+    if name not in ("environ", "getenv"):
+        return
+    key, after, found = _at(ops, at + 1), _at(ops, at + 2), facts.variables
+    if name == "getenv":
+        key = _at(ops, _past_padding(ops, at + 1))
+    elif key[0] == "CONTAINS_OP":
+        key = _at(ops, at - (2 if ops[at][0] in _ATTRIBUTES else 1))
+    elif key[0] in _ATTRIBUTES:
+        if key[1] not in _READING:
+            found = facts.variables_set if key[1] in _SETTING else set()
+        key = _at(ops, _past_padding(ops, at + 2))
+    elif after[0] in ("STORE_SUBSCR", "DELETE_SUBSCR"):
+        found = facts.variables_set
+    elif _subscript(ops, at + 1) is None:
+        return
+    if _is_name(key):
+        found.add((str(key[1]), key[0] in _LOADS))
+
+
+_READING = ("get", "__getitem__")
+_SETTING = ("setdefault", "pop", "__setitem__")
+_NO_OP: Op = ("", None, 0, 0, 0)
+
+
+def _at(ops: list[Op], at: int) -> Op:
+    return ops[at] if 0 <= at < len(ops) else _NO_OP
+
+
+def _past_padding(ops: list[Op], at: int) -> int:
+    while at < len(ops) and ops[at][0] in _PADDING:
+        at += 1
+    return at
+
+
+def _is_name(key: Op) -> bool:
+    return key[0] in _LOADS or (key[0] == "LOAD_CONST" and isinstance(key[1], str))
 
 
 def _scan_call(ops: list[Op], at: int, name: str, facts: CodeFacts) -> None:

@@ -108,8 +108,7 @@ class Walk:
         self._queue: deque[Any] = deque()
         self._looked: dict[int, Any] = {}
         self.loose = Loose()
-        self.asked = Asked()
-        self.readers = Readers()
+        self.asked, self.readers = Asked(), Readers()
         self._listed = 0  # of the classes: how many were asked for their subclasses
 
     def run(self, root: Any) -> None:
@@ -331,6 +330,7 @@ class Walk:
         self.pieces.append(value_piece(label, digest, obj))
         self.cached += found.cached
         self.codes += codes_in(found.nameless)
+        self.loose.nameless += found.nameless
         before = self.steps.found(obj, found)
         if not is_fixed(obj):
             self._watch(obj, (digest, _ids_in(found)), found)

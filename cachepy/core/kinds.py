@@ -19,6 +19,7 @@ from cachepy.core.model import (
     IMPORTED,
     INDIRECT_CALL,
     OUTPUT,
+    OWN_ENV,
     PACKAGE,
     PATTERN,
     RAN,
@@ -288,6 +289,15 @@ class Env(Kind):
         return f"ran {function} with a different value of ${dep.name} than here", (function, dep.name)
 
 
+class OwnEnv(Env):
+    """The same of a variable that the program set itself: what it is for whoever asks says nothing."""
+
+    word = OWN_ENV
+
+    def holds(self, dep: Dep, trace: Trace, world: World) -> bool:
+        return world.own_env(dep, trace) == dep.digest
+
+
 class Package(Kind):
     """name: a top-level module; digest: its version, which is that of a process as long as it runs."""
 
@@ -388,6 +398,7 @@ KINDS = Kinds(
     AbsentPath(),
     Pattern(),
     Env(),
+    OwnEnv(),
     Package(),
     Mark(ROOT, "root"),  # name: another cache directory, where calls below are stored; digest: None
     Mark(OUTPUT, "left"),  # name: a file, or a call below, with which the run left something; digest: of what

@@ -162,6 +162,27 @@ class AskedWorld(LiveWorld):
                 return dep.digest
         return super().env(dep.name)
 
+    def own_env(self, dep: Dep, trace: Trace) -> str | None:
+        """What the program sets it to, as far as its text tells; a program that is as it was sets what it set.
+
+        A process that has the function is a program itself: what counts is what a call would find in it now.
+        """
+        codes = [each for each in trace.deps if each.kind in CODES and each.digest] if self._looks_at_code else []
+        if any(self.found(code.name) for code in codes):
+            return super().own_env(dep, trace)
+        for code in codes:
+            if self._sources.at(code.name, code.digest or "").is_edited:
+                value = self._sources.sets(code.name, code.digest or "").get(dep.name)
+                if value is not None and value.is_plain and len(value.digests) == 1:
+                    self._set[dep.name] = next(iter(value.digests))
+                    return self._set[dep.name]
+                if value is None and super().env(dep.name) == dep.digest:  # it sets it no more
+                    continue
+                why = "its program sets it, and changed"
+                doubt = Reason("unseen", f"environment variable {dep.name}", None, why)
+                self.unclear[code.name, code.digest or ""] = (doubt,)
+        return dep.digest
+
     def _check_import(self, identity: str, recorded: str) -> None:
         """Code that is as it was in a module that cannot be imported any more is none that the program comes to."""
         module, _, name = identity.partition(":")

@@ -23,6 +23,8 @@ import types
 from pathlib import Path
 from typing import Any
 
+from tests.forked import take_for_the_first_environment
+
 LIMIT = 60.0  # seconds for one request
 OTHERS = (
     *("click", "numpy", "xxhash", "cloudpickle", "ast", "dataclasses", "enum", "functools", "inspect", "logging"),
@@ -118,6 +120,7 @@ def child(request: dict[str, Any], out: int, err: int) -> None:
         os.chdir(request["cwd"])
         os.environ.clear()
         os.environ.update(request["env"])
+        take_for_the_first_environment()
         run(request["argv"])
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 0 if error.code is None else 1

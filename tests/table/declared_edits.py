@@ -148,7 +148,24 @@ DECLARED = [
         A,
         top="[globals()['g'](x)]",
     ),
-    child("child's undeclared variable", "version='1'", env(CASE_MODE="b"), "", f"({MODE}, x)[1]", A),
+    child("child's undeclared variable", "version='1'", env(CASE_MODE="b"), "g", f"({MODE}, x)[1]", A, same=True),
+    child("child's undeclared variable, another", "version='1'", env(CASE_OTHER="b"), "", MODE, A),
+    child(
+        "child's undeclared variable, under a computed name",
+        "version='1'",
+        env(CASE_MODE="b"),
+        "",
+        "(os.environ.get('_'.join(['CASE', 'MODE'])), x)[1]",
+        A,
+    ),
+    *(
+        Case(name, {"m.py": "import os\n" + function(MODE)}, edit, "f", env=given, fresh=True)
+        for name, edit, given in (
+            ("undeclared variable: value changed", env(CASE_MODE="b"), A),
+            ("undeclared variable: set", env(CASE_MODE="b"), {}),
+            ("undeclared variable: unset", env(CASE_MODE=None), A),
+        )
+    ),
     Case(
         "depends_on_vars, changed in place",
         {"m.py": "import sys\nN = [1]\n" + function(f"sum({LOOKED_UP})", options="depends_on_vars=['N']")},

@@ -255,12 +255,15 @@ FIRST: dict[str, dict[str, str]] = {
     },
     "environment variable changed": {
         "env_vars: value changed": "environment variable CASE_MODE changed",
+        "undeclared variable: value changed": "environment variable CASE_MODE changed",
     },
     "environment variable set": {
         "env_vars: set": "environment variable CASE_MODE is set now",
+        "undeclared variable: set": "environment variable CASE_MODE is set now",
     },
     "environment variable unset": {
         "env_vars: unset": "environment variable CASE_MODE is no longer set",
+        "undeclared variable: unset": "environment variable CASE_MODE is no longer set",
     },
     "installed package": {
         "installed package, another version": "package casepkg changed from 1.0 to 1.1",
@@ -289,6 +292,7 @@ FIRST: dict[str, dict[str, str]] = {
         "child's env_vars: value changed": "g(3) below it is stale: environment variable CASE_MODE changed",
         "child's env_vars: set": "g(3) below it is stale: environment variable CASE_MODE is set now",
         "child's env_vars: unset": "g(3) below it is stale: environment variable CASE_MODE is no longer set",
+        "child's undeclared variable": "g(3) below it is stale: environment variable CASE_MODE changed",
     },
     "file of a child": {
         "child's tracked file edited": "g() below it is stale: file a.txt changed",

@@ -15,6 +15,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from tests.forked import take_for_the_first_environment
+
 WARM = (
     "numpy",
     "pandas",
@@ -107,6 +109,7 @@ def execute(request: dict[str, Any]) -> None:
     faulthandler.dump_traceback_later(TIMEOUT, exit=True)
     warnings.resetwarnings()
     os.environ.update(request["env"])
+    take_for_the_first_environment()
     os.chdir(request["cwd"])
     sys.dont_write_bytecode = True
     sys.path[0] = request["root"]
