@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
+
+
+def begin_now() -> None:
+    """Let the child stand for a process that begins here: files that were written before are what it loads."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("cachepy.") and "STARTED" in vars(module):
+            module.STARTED = time.time_ns()  # type: ignore[attr-defined]
 
 
 def take_for_the_first_environment() -> None:

@@ -12,12 +12,14 @@ import sys
 from types import FunctionType
 
 from cachepy.calls.code_events import events
+from cachepy.calls.environment import counted, kind_of
 from cachepy.code.fingerprint import IN_TEXT, cached_target, identity_of, resolve, with_inner
 from cachepy.code.members import codes_in
 from cachepy.core.bodies import bodies, threads
 from cachepy.core.frame import leave_in_doubt
 from cachepy.core.model import IMPORTED, RAN, SOURCE, Dep
 from cachepy.errors import OpaqueGlobalWarning, UncachedCallWarning
+from cachepy.values.digest import env_digest
 from cachepy.values.modules import MAIN, USER, absolute_name, find, lasting, main_name, scope_of
 
 TYPE_CHECKING = False
@@ -129,10 +131,11 @@ class RanCode:
     # -- modules
 
     def take_import(self, name: object, package: Any, at: Any) -> None:
-        """A module is asked for by a name; one that the code spells out counts already."""
+        """A module is asked for by a name; one that the code or a global of it spells out counts already."""
         if self.is_blind or at is None or self._is_import(at):
             return
-        if type(name) is not str or name in at.f_code.co_consts:
+        code = at.f_code
+        if type(name) is not str or name in code.co_consts or name in map(at.f_globals.get, code.co_names):
             return
         if name[:1] == ".":
             from importlib.util import resolve_name
@@ -194,6 +197,9 @@ class RanCode:
         """What counts."""
         for identity, (_, reach) in list(self._found.items()):
             yield Dep(RAN, identity, reach.digest)
+        read = set[str]().union(*(reach.variables for reach in self.reaches))
+        for name in counted(read) if read else ():
+            yield Dep(kind_of(name), name, env_digest(os.environ.get(name)))
         yield from list(self._sources.values())
         yield from self._values_of([(name, False) for name in self._imported])
         homes = {identity.partition(":")[0] for identity in self._found}

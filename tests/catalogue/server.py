@@ -24,6 +24,8 @@ import types
 import warnings
 from typing import Any
 
+from tests.forked import begin_now
+
 TIMEOUT = 30
 COMMON = (
     "abc asyncio collections.abc concurrent.futures.thread contextlib copy dataclasses decimal enum fractions functools importlib.util "
@@ -74,13 +76,6 @@ def without_cache() -> None:
     stand_in = types.ModuleType("cachepy")
     exec(ORACLE, stand_in.__dict__)
     sys.modules["cachepy"] = stand_in
-
-
-def begin_now() -> None:
-    """The child stands for a process that begins here: files that were written before are what it loads."""
-    for name, module in list(sys.modules.items()):
-        if name.startswith("cachepy.") and "STARTED" in vars(module):
-            module.STARTED = time.time_ns()  # type: ignore[attr-defined]
 
 
 def run(request: dict[str, Any]) -> int:

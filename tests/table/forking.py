@@ -15,7 +15,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from tests.forked import take_for_the_first_environment
+from tests.forked import begin_now, take_for_the_first_environment
 
 WARM = (
     "numpy",
@@ -110,6 +110,7 @@ def execute(request: dict[str, Any]) -> None:
     warnings.resetwarnings()
     os.environ.update(request["env"])
     take_for_the_first_environment()
+    begin_now()
     os.chdir(request["cwd"])
     sys.dont_write_bytecode = True
     sys.path[0] = request["root"]

@@ -447,3 +447,16 @@ def test_a_function_carried_into_a_pool_of_processes(project, start):
     project.edit("plug.py", "x * 2", "x * 3")
     assert project.run("-W", "ignore", "main.py").stdout == "ran 18\n"
     assert project.run("-W", "ignore", "main.py").stdout == "18\n"
+
+
+def test_a_variable_of_the_environment_that_it_reads_counts(steps, tmp_path, monkeypatch):
+    name = steps("import os\ndef step(x):\n    return os.environ.get('OBSERVED', '') + x\n").__name__
+    monkeypatch.setenv("OBSERVED", "a")
+
+    @cache_file(tmp_path / "c", warn_cheap=False)
+    def f(x):
+        return called(name, "step", x)
+
+    assert f("x") == f("x") == "ax"
+    monkeypatch.setenv("OBSERVED", "b")
+    assert f("x") == "bx"
