@@ -17,6 +17,7 @@ from cachepy.code.fingerprint import IN_TEXT, cached_target, identity_of, resolv
 from cachepy.code.members import codes_in
 from cachepy.core.bodies import bodies, threads
 from cachepy.core.frame import leave_in_doubt
+from cachepy.core.kinds import EDITED
 from cachepy.core.model import IMPORTED, RAN, SOURCE, Dep
 from cachepy.errors import OpaqueGlobalWarning, UncachedCallWarning
 from cachepy.values.digest import env_digest
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from cachepy.core.bodies import Body
     from cachepy.core.frame import Caller, Frame
 
-_EDITED = "edited"  # the digest of a file that is another one than what was loaded: no file has it
 _OWN = "cachepy.core.call"
 _TAKEN = (
     "other tools have all numbers of sys.monitoring, so code that runs is not observed: what is found by a text goes "
@@ -171,7 +171,7 @@ class RanCode:
         """A source file as a dep, by its digest if it is what was loaded."""
         texts, cwd = self._session.texts, getattr(self.frame, "cwd", "")
         is_same = texts.is_as_loaded(path, code or events.loaded.get(path))
-        digest = (texts.digest(path, is_whole=is_whole) if is_same else None) or _EDITED
+        digest = (texts.digest(path, is_whole=is_whole) if is_same else None) or EDITED
         name = path.removeprefix(os.path.join(cwd, "")) if cwd else path
         return Dep(SOURCE if is_whole else IMPORTED, name, digest)
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from cachepy.core.reasons import Reason
     from cachepy.core.world import Here, Watch, World
 
+EDITED = "edited"  # the digest of a source file that may be another one than what ran: no file has it
 _OF_CODE = frozenset({"code", "code new", "code gone", "package", "ran"})  # cues
 
 
@@ -238,6 +239,8 @@ class Source(_Path):
         return True  # what was loaded is what ran
 
     def why(self, dep: Dep, world: World) -> list[Reason]:
+        if dep.digest == EDITED:
+            return [reason("unseen", f"code of {dep.name}", None, "it was edited after its program began")]
         return [reason("ran", dep.name, dep.digest, self.now(dep.name, world))]
 
     def things(self, dep: Dep, cwd: str, world: World) -> set[str]:
@@ -248,7 +251,7 @@ class Source(_Path):
 
     def apart(self, dep: Dep, function: str, here: Here) -> tuple[str, tuple[object, ...]] | None:
         now = self.now(dep.name, here)
-        if now is None or now == dep.digest:
+        if now is None or dep.digest in (now, EDITED):
             return None
         return f"ran {function} with other code of {dep.name} than is here", (dep.name, now)
 

@@ -460,3 +460,18 @@ def test_a_variable_of_the_environment_that_it_reads_counts(steps, tmp_path, mon
     assert f("x") == f("x") == "ax"
     monkeypatch.setenv("OBSERVED", "b")
     assert f("x") == "bx"
+
+
+def test_a_file_that_was_edited_after_it_was_loaded_vouches_for_nothing(plugins):
+    plugins.edit("main.py", ".score(3)", ".RATE")
+    plugins.edit("main.py", "import importlib\n", (
+        "import importlib, plug_a, sys\n"
+        "if len(sys.argv) > 1:\n"
+        "    open('plug_a.py', 'w').write('RATE = 9')\n"
+    ))  # fmt: skip
+    assert plugins.run("main.py", "edit").stdout == "ran 2\n"
+    told = plugins.cachepy("status", "--cache-dir", "cache")
+    assert "plug_a.py could not be checked: it was edited after its program began" in told.stdout
+    assert told.returncode in (1, 3)
+    assert plugins.run("main.py").silent() == "ran 9\n"
+    assert plugins.run("main.py").silent() == "9\n"
