@@ -89,7 +89,7 @@ def test_a_fork_waits_until_no_part_is_being_made():
 
 
 def test_a_session_has_parts_and_nothing_else_is_made_late():
-    assert PARTS == ["slow", "hooks", "files", "mounts", "claims", "outbox", "namer", "sources", "written"]
+    assert PARTS == ["slow", "hooks", "files", "mounts", "claims", "outbox", "namer", "sources", "texts", "written"]
     assert not hasattr(Session, "__getattr__")
     assert [name for name in PARTS if is_made(Session(), name)] == []
 
