@@ -156,7 +156,7 @@ class Session(State):
         """Source files as code that may run."""
         from cachepy.code.source_texts import SourceTexts
 
-        return SourceTexts(self.sources)
+        return SourceTexts(self.sources, self.edits)
 
     @part
     def written(self) -> Written:

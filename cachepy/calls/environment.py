@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 
-from cachepy.core.model import ENV, OWN_ENV
+from cachepy.core.model import ENV, OWN_ENV, Dep
+from cachepy.values.references import env_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
 _PLACE = "/proc/self/environ"
 IGNORED = "CACHEPY_IGNORE_ENV"
@@ -23,12 +24,13 @@ def counted(names: Iterable[str]) -> list[str]:
     return sorted(name for name in names if name not in left_out and name != IGNORED)
 
 
-def kind_of(name: str) -> str:
-    """The kind of dep for a variable."""
-    before = _at_the_start()
-    value = os.environ.get(name)
-    is_own = bool(before) and before.get(os.fsencode(name)) != (None if value is None else os.fsencode(value))
-    return OWN_ENV if is_own else ENV
+def deps_of(names: Collection[str]) -> Iterator[Dep]:
+    """Variables as they are now: as given from outside, or as the program's own."""
+    before = _at_the_start() if names else {}
+    for name in names:
+        value = os.environ.get(name)
+        is_own = bool(before) and before.get(os.fsencode(name)) != (None if value is None else os.fsencode(value))
+        yield Dep(OWN_ENV if is_own else ENV, name, env_digest(value))
 
 
 def _at_the_start() -> dict[bytes, bytes]:

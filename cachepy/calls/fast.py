@@ -16,7 +16,7 @@ from os import F_OK, access, stat
 from time import perf_counter, time, time_ns
 from weakref import ref
 
-from cachepy.calls.live_world import LiveWorld
+from cachepy.calls.live_world import LiveWorld, source
 from cachepy.calls.program import is_at_top, note, program
 from cachepy.calls.request import tell
 from cachepy.code.fingerprint import IN_TEXT, cached_target, resolve
@@ -380,8 +380,6 @@ class Looks:
         return time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) > YOUNG
 
     def source(self, path: str, digest: str | None, *, is_whole: bool) -> bool:
-        from cachepy.calls.live_world import source
-
         session = self._session
         return self.check(lambda: source(session, path, is_whole=is_whole) == digest)
 
@@ -422,7 +420,6 @@ class CodeWatch:
         guard.item(vars(wrapper), "__cachepy__", vars(wrapper)["__cachepy__"])
         guard.true(reach.guard)
         self.digest, self.check = reach.digest, guard.build()
-
 
     def _watch_other(self, session: State, module: str, name: str) -> None:
         """Code that is not cached: a function or a class that its name leads to, or what its source file has."""

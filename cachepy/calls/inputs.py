@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from cachepy.calls.closures import observe_anchors
-from cachepy.calls.environment import counted, kind_of
+from cachepy.calls.environment import counted, deps_of
 from cachepy.calls.flows import SHORT, flowing, numbers_in
 from cachepy.calls.given_arguments import Given
 from cachepy.calls.live_world import LiveWorld, pattern
@@ -96,8 +96,8 @@ class Inputs:
         found, reader = self.request.found, self.session.reader
         read = set[str]() if found is None else reader.variables_of(found.nameless)
         read |= set[str]().union(*(reach.variables for reach in self.reaches))
-        for name in dict.fromkeys([*call.options.env_vars, *(counted(read) if read else ())]):
-            self.frame.add(Dep(kind_of(name), name, LiveWorld(self.session).env(name)))
+        for dep in deps_of(dict.fromkeys([*call.options.env_vars, *(counted(read) if read else ())])):
+            self.frame.add(dep)
 
     def _observe_declared(self, path: str) -> None:
         """A declared file; a pattern or a home path as the set of files that it means now."""

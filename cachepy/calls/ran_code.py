@@ -12,7 +12,7 @@ import sys
 from types import FunctionType
 
 from cachepy.calls.code_events import events
-from cachepy.calls.environment import counted, kind_of
+from cachepy.calls.environment import counted, deps_of
 from cachepy.code.fingerprint import IN_TEXT, cached_target, identity_of, resolve, with_inner
 from cachepy.code.members import codes_in
 from cachepy.core.bodies import bodies, threads
@@ -20,8 +20,7 @@ from cachepy.core.frame import leave_in_doubt
 from cachepy.core.kinds import EDITED
 from cachepy.core.model import IMPORTED, RAN, SOURCE, Dep
 from cachepy.errors import OpaqueGlobalWarning, UncachedCallWarning
-from cachepy.values.digest import env_digest
-from cachepy.values.modules import MAIN, USER, absolute_name, find, lasting, main_name, scope_of
+from cachepy.values.modules import USER, absolute_name, find, home_in, scope_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,14 +73,16 @@ class RanCode:
     def is_alone(self) -> bool:
         """Whether nobody runs code for it while it waits: it began no thread, and has nobody who takes its work."""
         body = self._body
-        if body is None or body.is_async or body.hands_on or any(reach.routes.hands_on for reach in self.reaches):
-            return False
-        return threads() <= body.before
+        return body is not None and not body.is_async and not self._hands_on(body) and threads() <= body.before
+
+    def _hands_on(self, body: Body) -> bool:
+        """Whether its code, or some that ran for it, has an object that takes work for threads of before."""
+        return body.hands_on or any(reach.routes.hands_on for reach in self.reaches)
 
     def may_own(self, thread: int) -> bool:
         """Whether a thread without a caller may work for it: not one of before, unless its code hands work on."""
         body = self._body
-        if body is None or body.hands_on or any(reach.routes.hands_on for reach in self.reaches):
+        if body is None or self._hands_on(body):
             return True
         return not any(each.ident == thread for each in body.before)
 
@@ -106,7 +107,7 @@ class RanCode:
         return True
 
     def _add(self, code: CodeType, at: Any) -> None:
-        home = _home(at.f_globals)
+        home = home_in(at.f_globals)
         reader, texts, file = self._session.reader, self._session.texts, code.co_filename
         named = _named(code, home, at)
         if named is not None:
@@ -159,7 +160,7 @@ class RanCode:
         if back.f_code.co_name == "import_module" or name in self._imported:
             return
         if scope.get("__file__") == file and scope_of(sys.modules.get(name)) is scope:
-            self._implied[file] = _home(scope)
+            self._implied[file] = home_in(scope)
         else:
             self._add_source(file, code)
 
@@ -198,8 +199,7 @@ class RanCode:
         for identity, (_, reach) in list(self._found.items()):
             yield Dep(RAN, identity, reach.digest)
         read = set[str]().union(*(reach.variables for reach in self.reaches))
-        for name in counted(read) if read else ():
-            yield Dep(kind_of(name), name, env_digest(os.environ.get(name)))
+        yield from deps_of(counted(read) if read else ())
         yield from list(self._sources.values())
         yield from self._values_of([(name, False) for name in self._imported])
         homes = {identity.partition(":")[0] for identity in self._found}
@@ -243,21 +243,14 @@ class RanCode:
         What the function's own code reaches too is as it was before the body, or that says so: code may have begun to
         run in the midst of a change.
         """
-        for identity, (obj, before) in list(self._found.items()):
-            if before.guard():
-                continue
+        moved = [(identity, *row) for identity, row in list(self._found.items()) if not row[1].guard()]
+        own = {piece.name for piece in self._own.pieces} if moved and self._own is not None else set[str]()
+        for identity, obj, before in moved:
             now = self._session.reader.reach(obj)
-            own = {piece.name for piece in self._own.pieces} if self._own is not None else set[str]()
             if {piece.name for piece in {*before.pieces} ^ {*now.pieces}} <= own:
                 self._found[identity] = obj, now
             elif now.digest != before.digest:
                 self.changed.append((before, now))
-
-
-def _home(scope: dict[str, Any]) -> str:
-    """The canonical name of the module with these globals."""
-    name = scope.get("__name__")
-    return main_name(scope) if name in MAIN else lasting(name) if type(name) is str else "?"
 
 
 def _values_from(scope: dict[str, Any], each: Taken) -> Iterator[tuple[str, bool]]:

@@ -122,6 +122,8 @@ class Run(Execution):
 
     def close(self, error: object) -> None:
         finish(self.frame, self.unseen, self.ran)
+        if self.ran is not None:
+            self.inputs.reaches += self.ran.reaches
         if isinstance(error, BaseException):
             self.session.hooks.on_failure(self.call.function.target.identity, error)
             program.has_failed = program.has_failed or is_at_top(self.parent)
@@ -129,8 +131,6 @@ class Run(Execution):
                 self.parent.failed |= {self.call.id, *self.frame.failed}
 
     def holds(self) -> bool:
-        if self.ran is not None:
-            self.inputs.reaches += self.ran.reaches
         return self.inputs.hold() and (self.ran is None or self.inputs.are_as_before(self.ran.changed))
 
     def may_store(self, elapsed: float) -> bool:

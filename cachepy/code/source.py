@@ -36,15 +36,15 @@ _NEWLINE = "\n"  # a backslash in an f-string is an error before Python 3.12
 class Module:
     """A source file: its lines, and the code that it compiles to."""
 
-    __slots__ = ("_tree", "code", "codes", "lines", "stamp", "text_digests")
+    __slots__ = ("_tree", "at_import", "code", "codes", "lines", "stamp")
 
     def __init__(self, text: str, stamp: object, name: str, flags: int) -> None:
         self.lines = text.split("\n")  # not splitlines, which knows more ends of lines than Python
         self.stamp = stamp
         self.code: CodeType | None = None  # of the module itself
         self.codes: dict[str, list[CodeType]] = {}
-        self.text_digests: dict[bool, str] = {}  # see `source_texts`
-        self._tree: ast.AST | None = None
+        self.at_import: str | None = None  # the digest of what an import runs (see `source_texts`)
+        self._tree: ast.Module | None = None
         try:
             self.code = _compiled(text, name, flags)
             self._index(self.code)
@@ -59,7 +59,7 @@ class Module:
                     self.codes.setdefault(inner.co_qualname, []).append(inner)
                     todo.append(inner)
 
-    def tree(self) -> ast.AST:
+    def tree(self) -> ast.Module:
         if self._tree is None:
             self._tree = _parsed(self.lines)
         return self._tree
@@ -288,10 +288,10 @@ def _compiled(text: str, name: str, flags: int) -> Any:
         return compile(text, name, "exec", flags, dont_inherit=True)
 
 
-def _parsed(lines: list[str]) -> ast.AST:
+def _parsed(lines: list[str]) -> ast.Module:
     import ast
 
-    tree: ast.AST = _compiled("\n".join(lines), "?", ast.PyCF_ONLY_AST)
+    tree: ast.Module = _compiled("\n".join(lines), "?", ast.PyCF_ONLY_AST)
     return tree
 
 

@@ -8,7 +8,7 @@ from types import CellType, FunctionType
 
 from cachepy.core.model import Record
 from cachepy.values.digest import digest_bytes
-from cachepy.values.modules import STARTED, canonical, scope_of
+from cachepy.values.modules import canonical, scope_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from types import CodeType
     from typing import Any
 
+    from cachepy.code.edit_times import Edits
     from cachepy.code.source import Module, Sources
 
 _MOST = 1024  # functions and modules that are remembered
@@ -38,8 +39,9 @@ class Taken(Record):
 class SourceTexts:
     """Digests of source files and functions made from them, each file read once for each of its states."""
 
-    def __init__(self, sources: Sources) -> None:
+    def __init__(self, sources: Sources, edits: Edits) -> None:
         self._sources = sources
+        self._edits = edits
         self._made: dict[tuple[int, int], tuple[CodeType, Any, FunctionType]] = {}
         self._importable: dict[tuple[str, str], bool] = {}
 
@@ -51,28 +53,22 @@ class SourceTexts:
         module = self._module(path)
         if module is None or module.code is None:
             return None
-        if is_whole not in module.text_digests:
-            text = "" if is_whole else _run_at_import("\n".join(module.lines))
-            whole = self._sources.digest(module.code)
-            module.text_digests[is_whole] = whole if is_whole else digest_bytes(text.encode("utf-8", "surrogatepass"))
-        return module.text_digests[is_whole]
+        if is_whole:
+            return self._sources.digest(module.code)
+        if module.at_import is None:
+            module.at_import = digest_bytes(_run_at_import("\n".join(module.lines)).encode("utf-8", "surrogatepass"))
+        return module.at_import
 
     def taken(self, path: str) -> list[Taken]:
         """What a file imports at its top."""
         module = self._module(path)
-        return [] if module is None or module.code is None else _taken("\n".join(module.lines))
+        return [] if module is None or module.code is None else _taken(module.tree())
 
     def is_as_loaded(self, path: str, code: CodeType | None) -> bool:
         """Whether a file is what was loaded; code: of the module, if that is known."""
         if code is None:
-            try:
-                st = os.stat(path)
-            except (OSError, ValueError):
-                return False
-            return max(st.st_mtime_ns, st.st_ctime_ns) < STARTED
-        module = self._module(path)
-        digest = self._sources.digest
-        return module is not None and module.code is not None and digest(module.code) == digest(code)
+            return not self._edits.is_later(path)
+        return self.digest(path, is_whole=True) == self._sources.digest(code)
 
     def functions(self, path: str, qualname: str, scope: dict[str, Any]) -> list[FunctionType]:
         """The functions of that name in a file, as they would be among these globals; they hold nothing."""
@@ -117,10 +113,10 @@ def _run_at_import(text: str) -> str:
     return ast.unparse(tree)
 
 
-def _taken(text: str) -> list[Taken]:
+def _taken(tree: ast.Module) -> list[Taken]:
     import ast
 
-    tops = ast.parse(text).body
+    tops = tree.body
     used = {node.id for top in tops for each in _values(top) for node in ast.walk(each) if isinstance(node, ast.Name)}
     found = []
     for node in [node for top in tops for node in _imports(top)]:

@@ -95,12 +95,18 @@ def module_name(module: Any) -> str:
     return main_name(scope) if name in MAIN else name if isinstance(name, str) else "?"
 
 
+def home_in(scope: dict[str, Any]) -> str:
+    """The canonical name of the module with these globals."""
+    name = scope.get("__name__")
+    return main_name(scope) if name in MAIN else lasting(name) if type(name) is str and name else "?"
+
+
 def home_of(fn: Any) -> str:
     """The module in which a function was written, by its globals: ``wraps`` changes ``__module__``."""
     scope = fn.__globals__
     name = scope.get("__name__")
     if name not in MAIN:
-        return lasting(name) if name else "?"
+        return home_in(scope)
     if _arrived and fn.__code__.co_filename == "<string>":  # dataclasses make it among the globals of __main__
         return _arrived[0]
     found = main_name(scope)
