@@ -11,7 +11,6 @@ show a traceback is no part of the body.
 from __future__ import annotations
 
 import os
-import stat
 import sys
 import time
 
@@ -30,11 +29,13 @@ if TYPE_CHECKING:
     class Sight(Protocol):
         """What is noted of the files of one body."""
 
-        def read(self, path: str, *, is_young: bool = False, stat: Any = None) -> None: ...
+        def read(self, path: str, opened: Any = None) -> None:
+            """opened: the file, or its descriptor, where that is known."""
+            ...
 
         def write(self, path: str, *, is_temporary: bool = False) -> None: ...
 
-        def rewrite(self, path: str, *, appends: bool = False, stat: Any = None) -> None: ...
+        def rewrite(self, path: str, *, appends: bool = False, before: Any = None) -> None: ...
 
         def move(self, old: str, new: str) -> None: ...
 
@@ -47,6 +48,10 @@ if TYPE_CHECKING:
         def list(self, folder: str) -> None: ...
 
         def match(self, pattern: str) -> None: ...
+
+        def name(self, path: str) -> None:
+            """The command line of a program names it, perhaps."""
+            ...
 
 
 _NOBODY, _BODY, _TEMPFILE = 0, 1, 2  # who asked
@@ -85,7 +90,7 @@ class FileEvents:
 
     def rewrite(self, path: Any) -> None:
         """It is opened for both: what becomes of it shows at the end."""
-        self._each(path, lambda sight, text: sight.rewrite(text, stat=stat_of(text)))
+        self._each(path, lambda sight, text: sight.rewrite(text, before=stat_of(text)))
 
     def _each(self, path: Any, tell: Any) -> None:
         text = text_of(path)
@@ -98,9 +103,13 @@ class FileEvents:
     def sights(self, at: Any) -> tuple[Sight, ...] | list[Sight]:
         """The bodies for which a file is opened; at: where that was asked for."""
         frame = here()
-        if frame is NOBODY or (frame is None and not bodies) or sys is None:
+        if frame is NOBODY or (frame is None and not bodies) or sys is None or not self.who(at):
             return ()
-        return self._sights() if self.who(at) else ()
+        body = bodies.get(id(frame))
+        if body is None or not body.frame.is_open():
+            return self._sights()
+        seen: Any = body.seen
+        return () if seen is None or seen.is_blind else (seen,)
 
     def _sights(self) -> list[Sight]:
         from cachepy.calls.seen_files import sight_of
@@ -152,10 +161,16 @@ class FileEvents:
             for name, told in names.items():
                 if type(scope.get(name)) is type(len):
                     self._put_everywhere(scope[name], Watched(scope[name], module, self.sights, told))
-        from cachepy.calls.globs import stand_ins
+        from cachepy.calls import globs, programs
 
-        for scope, name, stand_in in stand_ins():
+        for scope, name, stand_in in globs.stand_ins():
             self._put(scope, name, stand_in)
+        for name, told in (("system", programs.system), ("posix_spawn", programs.spawn), ("posix_spawnp", programs.spawn)):
+            if hasattr(os, name):
+                self._put_everywhere(getattr(os, name), Watched(getattr(os, name), "os", self.sights, told))
+        subprocess = sys.modules.get("subprocess")
+        if subprocess is not None:
+            self._put(subprocess.Popen, "__init__", programs.popen(subprocess.Popen.__init__))
 
     def _put_everywhere(self, plain: Any, stand_in: Watched) -> None:
         """In all modules that have the function: many take it under a name of their own."""
@@ -213,7 +228,15 @@ def stat_of(path: str) -> os.stat_result | None:
         return None
 
 
-def _is_young(st: os.stat_result) -> bool:
+def stat_of_open(path: str, opened: Any) -> os.stat_result | None:
+    """The same of what was opened, if that is known: the path may lead elsewhere by now."""
+    try:
+        return os.fstat(opened if type(opened) is int else opened.fileno())
+    except (OSError, ValueError, AttributeError, TypeError):
+        return stat_of(path)
+
+
+def is_young(st: os.stat_result) -> bool:
     """Whether the file may change again without its times showing it."""
     return time.time_ns() - max(st.st_mtime_ns, st.st_ctime_ns) <= YOUNG
 
@@ -226,7 +249,7 @@ def _open(plain: Any, sights: Any, at: Any, args: Any, kwargs: Any) -> Any:
     if path is None:
         return plain(*args, **kwargs)
     mode = args[1] if len(args) > 1 else kwargs.get("mode", "r")
-    return _opened(sights, path, _kind_of_mode(mode), lambda: plain(*args, **kwargs), _number)
+    return _opened(sights, path, _kind_of_mode(mode), lambda: plain(*args, **kwargs))
 
 
 def _system_open(plain: Any, sights: Any, at: Any, args: Any, kwargs: Any) -> Any:
@@ -236,14 +259,10 @@ def _system_open(plain: Any, sights: Any, at: Any, args: Any, kwargs: Any) -> An
     kind = _kind_of_flags(args[1] if len(args) > 1 else kwargs.get("flags", 0))
     if kind == "write" and events.who(at) == _TEMPFILE:
         kind = "temporary"
-    return _opened(sights, path, kind, lambda: plain(*args, **kwargs), int)
+    return _opened(sights, path, kind, lambda: plain(*args, **kwargs))
 
 
-def _number(file: Any) -> Any:
-    return file.fileno()
-
-
-def _opened(sights: Any, path: str, kind: str, opens: Any, number: Any) -> Any:
+def _opened(sights: Any, path: str, kind: str, opens: Callable[[], Any]) -> Any:
     """Open a file, and tell how; before it is opened for both, what was there."""
     before = stat_of(path) if kind in ("both", "append") else None
     try:
@@ -252,23 +271,14 @@ def _opened(sights: Any, path: str, kind: str, opens: Any, number: Any) -> Any:
         if kind == "read":
             _look(sights, path, None)
         raise
-    st = _stat_of_open(number, made, path) if kind == "read" else None
     for sight in sights:
         if kind == "read":
-            if st is not None and stat.S_ISREG(st.st_mode):
-                sight.read(path, is_young=_is_young(st), stat=st)
+            sight.read(path, made)
         elif kind in ("both", "append"):
-            sight.rewrite(path, appends=kind == "append", stat=before)
+            sight.rewrite(path, appends=kind == "append", before=before)
         else:
             sight.write(path, is_temporary=kind == "temporary")
     return made
-
-
-def _stat_of_open(number: Any, made: Any, path: str) -> os.stat_result | None:
-    try:
-        return os.fstat(number(made))
-    except (OSError, ValueError, AttributeError, TypeError):
-        return stat_of(path)
 
 
 def _kind_of_mode(mode: Any) -> str:

@@ -6,8 +6,9 @@ Here they are all named. A decorator adds patterns of its own with ``ignore_file
 from __future__ import annotations
 
 import os
+import re
 import sys
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
 
 from cachepy.store.listings import TAG
 
@@ -51,13 +52,12 @@ class IgnoredFiles:
         tops = {os.path.join(os.path.abspath(name), "") for name in named if name} - {os.sep, "/usr/", "/usr/local/"}
         self._tops = tuple(tops)
         self._files = frozenset(SYSTEM)
+        self._is_named = re.compile("|".join(map(translate, NAMES))).match
 
     def ignores(self, path: str) -> bool:
         """Whether a file or folder at this absolute path does not count."""
         folder, _, name = path.rpartition(os.sep)
-        if path in self._files or any(fnmatchcase(name, each) for each in NAMES):
-            return True
-        return self._in(folder)
+        return path in self._files or self._is_named(name) is not None or self._in(folder)
 
     def _in(self, folder: str) -> bool:
         """Whether nothing in a folder counts."""

@@ -9,8 +9,9 @@ is neither: its content is never what a run found.
 from __future__ import annotations
 
 import os
+import stat
 
-from cachepy.calls.file_events import events, stat_of
+from cachepy.calls.file_events import events, is_young, stat_of, stat_of_open
 from cachepy.calls.ignored_files import IgnoredFiles, fits
 from cachepy.core.bodies import bodies
 from cachepy.core.frame import Frame, working_dir
@@ -42,7 +43,7 @@ class SeenFiles:
     """
 
     __slots__ = (
-        "_both", "_fname", "_looked", "_matched", "_listed", "_read", "_session", "_skips", "_temporary", "added",
+        "_both", "_fname", "_looked", "_matched", "_listed", "_named", "_places", "_read", "_session", "_skips", "_temporary", "added",
         "below", "frame", "is_blind", "made", "outputs", "removed", "rewritten", "written",
     )  # fmt: skip
 
@@ -58,6 +59,8 @@ class SeenFiles:
         self._matched: dict[str, tuple[str, list[str] | None]] = {}
         self._both: dict[str, tuple[str, Any]] = {}  # name, identity before it was opened
         self._temporary = set[str]()
+        self._named: dict[str, tuple[str, Any]] = {}  # name, identity or digest of a folder when a program was started
+        self._places: dict[tuple[str, str], str | None] = {}
         self.written: dict[str, str] = {}
         self.made = set[str]()  # folders
         self.removed = set[str]()
@@ -68,16 +71,17 @@ class SeenFiles:
 
     # -- what is told while it runs
 
-    def read(self, path: str, *, is_young: bool = False, stat: Any = None) -> None:
+    def read(self, path: str, opened: Any = None) -> None:
         place = self._place(path)
         if place is None or place in self._read or place in self.written or self._is_temporary(place):
             return
-        found = stat_of(place) if stat is None else stat
-        if stat is None and found is not None and found.st_mode & 0o170000 == 0o040000:
-            self.list(path)  # a folder of parts: who reads it says which
+        found = stat_of_open(place, opened)
+        if found is None or not stat.S_ISREG(found.st_mode):
+            if found is not None and opened is None and stat.S_ISDIR(found.st_mode):
+                self.list(path)  # a folder of parts: which of them are read is told by themselves
             return
-        identity = None if found is None else identity_of(found)
-        self._read[place] = self._name(path, place), identity, self._session.files.digest(place) if is_young else None
+        digest = self._session.files.digest(place) if is_young(found) else None
+        self._read[place] = self._name(path, place), identity_of(found), digest
 
     def write(self, path: str, *, is_temporary: bool = False) -> None:
         place = self._place(path)
@@ -92,14 +96,14 @@ class SeenFiles:
             self.added.discard(place)
         self.removed.discard(place)
 
-    def rewrite(self, path: str, *, appends: bool = False, stat: Any = None) -> None:
+    def rewrite(self, path: str, *, appends: bool = False, before: Any = None) -> None:
         place = self._place(path)
         if place is None or place in self.written or self._is_temporary(place):
             return
         if appends:
             self.added.add(place)
         elif place not in self._both:
-            self._both[place] = self._name(path, place), None if stat is None else identity_of(stat)
+            self._both[place] = self._name(path, place), None if before is None else identity_of(before)
 
     def move(self, old: str, new: str) -> None:
         source = self._place(old)
@@ -117,6 +121,17 @@ class SeenFiles:
         place = self._place(path)
         if place is not None and self.written.pop(place, None) is None:
             self.removed.add(place)
+
+    def name(self, path: str) -> None:
+        place = self._place(path)
+        if place is None or place in self._named or self._is_own(place):
+            return
+        found = stat_of(place)
+        if found is not None and stat.S_ISDIR(found.st_mode):
+            digest = self._session.files.digest(place)
+            self._named[place] = self._name(path, place), digest
+        else:
+            self._named[place] = self._name(path, place), None if found is None else identity_of(found)
 
     def make_folder(self, path: str, *, is_temporary: bool = False) -> None:
         place = self._place(path)
@@ -145,12 +160,16 @@ class SeenFiles:
 
     def _place(self, path: str) -> str | None:
         """Where a path leads; None if that does not count."""
-        if self.is_blind or self.frame.closed or "\0" in path or not path:
+        if self.frame.closed or "\0" in path or not path:
             return None
-        place = absolute("" if path[0] == os.sep else working_dir(), path)
-        if place[:1] != os.sep and not os.path.isabs(place):
-            return None
-        return None if ignored.ignores(place) or (self._skips and fits(place, path, self._skips)) else place
+        cwd = "" if path[0] == os.sep else working_dir()
+        try:
+            return self._places[cwd, path]
+        except KeyError:
+            place = absolute(cwd, path)
+            is_out = not os.path.isabs(place) or ignored.ignores(place) or fits(place, path, self._skips)
+            self._places[cwd, path] = found = None if is_out else place
+            return found
 
     def _name(self, path: str, place: str) -> str:
         """As it was given, if it means the same from where the body began."""
@@ -176,6 +195,7 @@ class SeenFiles:
     def settle(self, arg_files: Mapping[str, str]) -> None:
         """Tell the frame what counts; it has to be open still. arg_files: paths that arguments named."""
         self._settle_both()
+        self._settle_named()
         self._keep_written()
         if self.written or self.below or self.rewritten or self.added:
             self._drop_arguments(arg_files)
@@ -196,6 +216,22 @@ class SeenFiles:
                 self._read.setdefault(place, (name, before, None))
             else:
                 self.rewritten[place] = name
+
+    def _settle_named(self) -> None:
+        """What a program was told of: written, if it is not what it was; of a folder, all that is in it."""
+        for place, (name, before) in self._named.items():
+            found = stat_of(place)
+            if found is None or place in self.written:
+                continue
+            if stat.S_ISDIR(found.st_mode):
+                if before is not None and self._session.files.digest(place) == before:
+                    self.frame.add(Dep(FILE, name, before))
+            elif identity_of(found) == before:
+                self._read.setdefault(place, (name, before, None))
+            elif place in self._read and self._read[place][1] == before:
+                self.rewritten[place] = name
+            else:
+                self.written[place] = name  # if the body read it, that was afterwards
 
     def _keep_written(self) -> None:
         """What is gone again, or is no file, was for the moment only."""
@@ -298,7 +334,7 @@ class AtOnce:
         self._session = session
         self._frame = frame
 
-    def read(self, path: str, *, is_young: bool = False, stat: Any = None) -> None:
+    def read(self, path: str, opened: Any = None) -> None:
         place = self._place(path)
         if place is not None and place not in events.written:
             self._frame.add(Dep(FILE, place, self._session.files.digest(place)))
@@ -308,7 +344,7 @@ class AtOnce:
         if place is not None:
             events.written.add(place)
 
-    def rewrite(self, path: str, *, appends: bool = False, stat: Any = None) -> None:
+    def rewrite(self, path: str, *, appends: bool = False, before: Any = None) -> None:
         self.write(path)
 
     def move(self, old: str, new: str) -> None:
@@ -324,6 +360,10 @@ class AtOnce:
         place = self._place(path)
         if place is not None and place not in events.written and found is None:
             self._frame.add(Dep(ABSENT_PATH, place, None))
+
+    def name(self, path: str) -> None:
+        if os.path.isfile(path):
+            self.read(path)
 
     def list(self, folder: str) -> None:
         place = self._place(folder)
