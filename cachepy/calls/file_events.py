@@ -17,14 +17,14 @@ import time
 from cachepy.core.bodies import bodies
 from cachepy.core.current import NOBODY, caller, each_of, here
 from cachepy.store.files import YOUNG
-from cachepy.store.listings import kind_of, what_is_there
 from cachepy.values.owners import USER, Owners
-from cachepy.values.watched import Watched
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any, Protocol
+
+    Place = tuple[Any, str, Any]  # the names of a module, or a class; a name; what is to stand there
 
     class Sight(Protocol):
         """What is noted of the files of one body."""
@@ -54,8 +54,9 @@ if TYPE_CHECKING:
             ...
 
 
-_NOBODY, _BODY, _TEMPFILE = 0, 1, 2  # who asked
+_NOBODY, _BODY, TEMPFILE = 0, 1, 2  # who asked
 _LIBRARY, _USERS, _OURS, _RUNS, _ASIDE, _TEMP = 0, 1, 2, 3, 4, 5  # whose a file of code is
+_BODIES = (_USERS, _RUNS)
 _ROOM = __file__.replace("\\", "/").rpartition("/calls/")[0]
 _RUNNERS = tuple(f"{_ROOM}/{each}" for each in ("core/call.py", "calls/miss.py", "calls/context.py", "calls/bypass.py"))
 _PLUGIN = f"{_ROOM.rpartition('/')[0]}/dask_plugin/"
@@ -63,9 +64,8 @@ _CARRIER = f"{_PLUGIN}wrapper.py"
 _STDLIB = os.path.dirname(os.__file__)
 _ASIDES = ("linecache.py", "glob.py", "logging/__init__.py", "logging/handlers.py", "logging/config.py")
 _KINDS = {os.path.join(_STDLIB, each): _ASIDE for each in _ASIDES} | {os.path.join(_STDLIB, "tempfile.py"): _TEMP}
+_LEFT = frozenset({"posix", "nt", "_frozen_importlib_external", "importlib._bootstrap_external"})
 _SELECTS = ("_select", "select", "_iterate_dir")  # functions of pathlib that work for `glob`
-_MAKES_WAY = frozenset({"makedirs", "mkdir"})
-_EXISTS = frozenset({"exists", "isfile", "isdir", "is_file", "is_dir", "lexists", "samefile", "which", "_access_check"})
 
 
 class FileEvents:
@@ -73,10 +73,11 @@ class FileEvents:
 
     def __init__(self) -> None:
         self.is_on = False
-        self.written = set[str]()  # by this process, for callers that run elsewhere
+        self.written: dict[str, None] = {}  # by this process, for callers that run elsewhere
         self._places: list[tuple[Any, str, Any]] = []  # scope or class, name, what stood there
         self._kinds = dict(_KINDS)
         self._owners = Owners()
+        self._sight_of: Callable[[Any], Sight | None] = lambda _: None
 
     # -- what readers that are not written in Python tell (see `library_files`)
 
@@ -112,10 +113,8 @@ class FileEvents:
         return () if seen is None or seen.is_blind else (seen,)
 
     def _sights(self) -> list[Sight]:
-        from cachepy.calls.seen_files import sight_of
-
         found = caller()
-        sights = [sight_of(frame) for frame in (() if found is None else each_of(found))]
+        sights = [self._sight_of(frame) for frame in (() if found is None else each_of(found))]
         return [sight for sight in sights if sight is not None]
 
     def who(self, at: Any) -> int:
@@ -125,11 +124,11 @@ class FileEvents:
             kind = self._kinds.get(code.co_filename)
             if kind is None:
                 kind = self._kind_of(code.co_filename)
-            if kind == _USERS or kind == _RUNS:
+            if kind in _BODIES:
                 return _BODY
             if kind == _TEMP:
-                return _TEMPFILE
-            if kind >= _OURS or (code.co_name.startswith(_SELECTS) and at.f_globals.get("__name__", "")[:7] == "pathlib"):
+                return TEMPFILE
+            if kind >= _OURS or (code.co_name.startswith(_SELECTS) and _is_of_pathlib(at)):
                 return _NOBODY
             at = at.f_back
         return _BODY
@@ -151,38 +150,15 @@ class FileEvents:
 
     # -- standing in the way
 
-    def start(self) -> None:
-        """Stand in the place of the functions that open files, from now on."""
-        if self.is_on:
-            return
+    def start(self, places: Iterable[Place], sight_of: Callable[[Any], Sight | None]) -> None:
+        """Stand in the place of the functions that open files, from now on; sight_of: who hears for a caller."""
         self.is_on = True
-        for module, names in _WATCHED.items():
-            scope = vars(sys.modules[module])
-            for name, told in names.items():
-                if type(scope.get(name)) is type(len):
-                    self._put_everywhere(scope[name], Watched(scope[name], module, self.sights, told))
-        from cachepy.calls import globs, programs
+        self._sight_of = sight_of
+        for scope, name, stand_in in places:
+            self.put(scope, name, stand_in)
 
-        for scope, name, stand_in in globs.stand_ins():
-            self._put(scope, name, stand_in)
-        for name, told in (("system", programs.system), ("posix_spawn", programs.spawn), ("posix_spawnp", programs.spawn)):
-            if hasattr(os, name):
-                self._put_everywhere(getattr(os, name), Watched(getattr(os, name), "os", self.sights, told))
-        subprocess = sys.modules.get("subprocess")
-        if subprocess is not None:
-            self._put(subprocess.Popen, "__init__", programs.popen(subprocess.Popen.__init__))
-
-    def _put_everywhere(self, plain: Any, stand_in: Watched) -> None:
-        """In all modules that have the function: many take it under a name of their own."""
-        for name, module in list(sys.modules.items()):
-            if name in _LEFT or name.partition(".")[0] in ("cachepy", "dask_plugin"):
-                continue
-            scope = getattr(module, "__dict__", None)
-            if type(scope) is dict:
-                for key in [key for key, value in list(scope.items()) if value is plain]:
-                    self._put(scope, key, stand_in)
-
-    def _put(self, scope: Any, name: str, stand_in: Any) -> None:
+    def put(self, scope: Any, name: str, stand_in: Any) -> None:
+        """Stand in one place: of a class, or of the names of a module."""
         if isinstance(scope, dict):
             self._places.append((scope, name, scope[name]))
             scope[name] = stand_in
@@ -201,7 +177,21 @@ class FileEvents:
         self.is_on = False
 
 
+def _is_of_pathlib(at: Any) -> bool:
+    return str(at.f_globals.get("__name__")).partition(".")[0] == "pathlib"
+
+
 events = FileEvents()
+
+
+def everywhere(plain: Any, stand_in: Any) -> Iterator[Place]:
+    """All modules that have a function: many take it under a name of their own."""
+    for name, module in list(sys.modules.items()):
+        if name in _LEFT or name.partition(".")[0] in ("cachepy", "dask_plugin"):
+            continue
+        scope = getattr(module, "__dict__", None)
+        if type(scope) is dict:
+            yield from ((scope, key, stand_in) for key, value in list(scope.items()) if value is plain)
 
 
 def text_of(path: Any) -> str | None:
@@ -239,159 +229,3 @@ def stat_of_open(path: str, opened: Any) -> os.stat_result | None:
 def is_young(st: os.stat_result) -> bool:
     """Whether the file may change again without its times showing it."""
     return time.time_ns() - max(st.st_mtime_ns, st.st_ctime_ns) <= YOUNG
-
-
-# -- one function for each that is watched: it calls the plain one, and tells who hears of it
-
-
-def _open(plain: Any, sights: Any, at: Any, args: Any, kwargs: Any) -> Any:
-    path = text_of(args[0] if args else kwargs.get("file"))
-    if path is None:
-        return plain(*args, **kwargs)
-    mode = args[1] if len(args) > 1 else kwargs.get("mode", "r")
-    return _opened(sights, path, _kind_of_mode(mode), lambda: plain(*args, **kwargs))
-
-
-def _system_open(plain: Any, sights: Any, at: Any, args: Any, kwargs: Any) -> Any:
-    path = text_of(args[0] if args else kwargs.get("path"))
-    if path is None or kwargs.get("dir_fd") is not None:
-        return plain(*args, **kwargs)
-    kind = _kind_of_flags(args[1] if len(args) > 1 else kwargs.get("flags", 0))
-    if kind == "write" and events.who(at) == _TEMPFILE:
-        kind = "temporary"
-    return _opened(sights, path, kind, lambda: plain(*args, **kwargs))
-
-
-def _opened(sights: Any, path: str, kind: str, opens: Callable[[], Any]) -> Any:
-    """Open a file, and tell how; before it is opened for both, what was there."""
-    before = stat_of(path) if kind in ("both", "append") else None
-    try:
-        made = opens()
-    except FileNotFoundError:
-        if kind == "read":
-            _look(sights, path, None)
-        raise
-    for sight in sights:
-        if kind == "read":
-            sight.read(path, made)
-        elif kind in ("both", "append"):
-            sight.rewrite(path, appends=kind == "append", before=before)
-        else:
-            sight.write(path, is_temporary=kind == "temporary")
-    return made
-
-
-def _kind_of_mode(mode: Any) -> str:
-    text = mode if isinstance(mode, str) else "r"
-    if "w" in text or "x" in text:
-        return "write"
-    if "a" in text:
-        return "append"
-    return "both" if "+" in text else "read"
-
-
-def _kind_of_flags(flags: Any) -> str:
-    if not isinstance(flags, int) or not flags & (os.O_WRONLY | os.O_RDWR):
-        return "read"
-    if flags & os.O_APPEND:
-        return "append"
-    return "write" if flags & (os.O_TRUNC | os.O_EXCL) else "both"
-
-
-def _look(sights: Any, path: str | None, found: str | None) -> None:
-    for sight in sights if path is not None else ():
-        sight.look(path, found)
-
-
-def _first(args: Any, kwargs: Any, otherwise: Any = None) -> str | None:
-    """The path that a function is given first; None if it is none, or one below an open folder."""
-    if kwargs.get("dir_fd") is not None:
-        return None
-    return text_of(args[0] if args else kwargs.get("path", otherwise))
-
-
-def _stat(plain: Any, sights: Any, at: Any, args: Any, kwargs: Any) -> Any:
-    """`os.stat`, and all that goes by it, as `os.path.exists`."""
-    name = at.f_code.co_name
-    path = None if name in _MAKES_WAY else _first(args, kwargs)
-    try:
-        found = plain(*args, **kwargs)
-    except (FileNotFoundError, NotADirectoryError):
-        _look(sights, path, None)
-        raise
-    if path is not None:
-        _look(sights, path, kind_of(found, sized=name not in _EXISTS))
-    return found
-
-
-def _access(plain: Any, sights: Any, at: Any, args: Any, kwargs: Any) -> Any:
-    path = _first(args, kwargs)
-    if path is not None:
-        _look(sights, path, what_is_there(path, sized=False))
-    return plain(*args, **kwargs)
-
-
-def _list(plain: Any, sights: Any, at: Any, args: Any, kwargs: Any) -> Any:
-    path = text_of((args[0] if args else kwargs.get("path")) or ".")
-    try:
-        found = plain(*args, **kwargs)
-    except (FileNotFoundError, NotADirectoryError):
-        _look(sights, path, None)
-        raise
-    for sight in sights if path is not None else ():
-        sight.list(path)
-    return found
-
-
-def _make_folder(plain: Any, sights: Any, at: Any, args: Any, kwargs: Any) -> Any:
-    made, path = plain(*args, **kwargs), _first(args, kwargs)
-    for sight in sights if path is not None else ():
-        sight.make_folder(path, is_temporary=events.who(at) == _TEMPFILE)
-    return made
-
-
-def _remove(plain: Any, sights: Any, at: Any, args: Any, kwargs: Any) -> Any:
-    made, path = plain(*args, **kwargs), _first(args, kwargs)
-    for sight in sights if path is not None else ():
-        sight.remove(path)
-    return made
-
-
-def _truncate(plain: Any, sights: Any, at: Any, args: Any, kwargs: Any) -> Any:
-    made, path = plain(*args, **kwargs), _first(args, kwargs)
-    for sight in sights if path is not None else ():
-        sight.rewrite(path, appends=True)
-    return made
-
-
-def _two(args: Any, kwargs: Any) -> tuple[str, str] | None:
-    """The paths that a function is given."""
-    if not {"dir_fd", "src_dir_fd", "dst_dir_fd"}.isdisjoint(kwargs):
-        return None
-    old, new = map(text_of, [*args, *kwargs.values()][:2])
-    return (old, new) if old is not None and new is not None else None
-
-
-def _move(plain: Any, sights: Any, at: Any, args: Any, kwargs: Any) -> Any:
-    made, both = plain(*args, **kwargs), _two(args, kwargs)
-    for sight in sights if both is not None else ():
-        sight.move(*both)
-    return made
-
-
-def _link(plain: Any, sights: Any, at: Any, args: Any, kwargs: Any) -> Any:
-    made, both = plain(*args, **kwargs), _two(args, kwargs)
-    for sight in sights if both is not None else ():
-        sight.write(both[1])
-    return made
-
-
-_WATCHED: dict[str, dict[str, Callable[..., Any]]] = {
-    "io": {"open": _open},
-    "os": {
-        "open": _system_open, "stat": _stat, "access": _access, "listdir": _list, "scandir": _list,
-        "mkdir": _make_folder, "remove": _remove, "unlink": _remove, "rmdir": _remove, "truncate": _truncate,
-        "rename": _move, "replace": _move, "link": _link, "symlink": _link,
-    },
-}  # fmt: skip
-_LEFT = frozenset({"posix", "nt", "_frozen_importlib_external", "importlib._bootstrap_external"})

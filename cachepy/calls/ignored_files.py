@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SYSTEM = (
-    "/proc", "/sys", "/dev", "/run", "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/share/zoneinfo", "/usr/share/mime",
-    "/usr/share/fonts", "/usr/share/locale", "/etc/ssl", "/etc/fonts",
+    "/proc", "/sys", "/dev", "/run", "/lib", "/lib64", "/usr/lib", "/usr/lib64",
+    "/usr/share/zoneinfo", "/usr/share/mime", "/usr/share/fonts", "/usr/share/locale", "/etc/ssl", "/etc/fonts",
     "/etc/group", "/etc/host.conf", "/etc/hosts", "/etc/localtime", "/etc/mime.types", "/etc/nsswitch.conf",
     "/etc/os-release", "/etc/passwd", "/etc/resolv.conf", "/etc/timezone",
 )  # fmt: skip
@@ -29,8 +29,11 @@ NAMES = ("*.pyc", "*.pyo", "*.lock", "*.lck", "*.pid", "*.swp", ".DS_Store", "Th
 """Names of files that never count."""
 OF_USER = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR", "NUMBA_CACHE_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR")
 """Variables of the environment that name folders for caches and settings of programs."""
-IN_HOME = (".cache", ".config", ".matplotlib", ".ipython", ".jupyter", ".local/share/jupyter", ".netrc", ".astropy/cache")
+IN_HOME = (".cache", ".config", ".matplotlib", ".ipython", ".jupyter", ".local/share/jupyter", ".netrc")
 """The same below the user's home."""
+
+
+_MOST = 100_000  # folders
 
 
 class IgnoredFiles:
@@ -70,13 +73,6 @@ class IgnoredFiles:
                 self._folders[folder] = known
         return known
 
-    def forget(self, folder: str) -> None:
-        """A folder became a cache directory, or one was taken away."""
-        self._folders.pop(folder, None)
-
-
-_MOST = 100_000  # folders
-
 
 def _is_tagged(folder: str) -> bool:
     return bool(folder) and os.path.lexists(os.path.join(folder, TAG))
@@ -86,3 +82,6 @@ def fits(path: str, name: str, patterns: Iterable[str]) -> bool:
     """Whether a path, as it was given or in full, or its last part, is meant by one of a user's patterns."""
     last = path.rpartition(os.sep)[2]
     return any(fnmatchcase(text, each) for each in patterns for text in (name, path, last))
+
+
+ignored = IgnoredFiles()

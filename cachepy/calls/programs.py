@@ -10,14 +10,15 @@ import os
 import shlex
 import sys
 
-from cachepy.calls.file_events import events, text_of
+from cachepy.calls.file_events import events, everywhere, text_of
+from cachepy.values.watched import Watched
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import Any
 
-    from cachepy.calls.file_events import Sight
+    from cachepy.calls.file_events import Place, Sight
 
 _ENDS = frozenset({"|", "||", "&&", ";", "&", "(", ")", "{", "}", "!", "|&"})  # after these a program's name comes
 _REDIRECTS = frozenset({">", ">>", "<", ">&", "&>", "<>", ">|", "<<<", "<<"})
@@ -61,9 +62,7 @@ def _of_shell(args: Any) -> tuple[list[str], list[str]]:
     for word in lexer:
         if word in _ENDS:
             is_first = True
-        elif word in _REDIRECTS or word.isdigit():
-            continue
-        elif is_first and ("=" in word or word in _WORDS):
+        elif word in _REDIRECTS or word.isdigit() or (is_first and ("=" in word or word in _WORDS)):
             continue
         elif is_first:
             programs.append(word)
@@ -95,7 +94,7 @@ def _paths(words: Iterable[str], folder: str | None) -> Iterator[str]:
             yield os.path.join(folder or "", text)
 
 
-def popen(plain: Callable[..., None]) -> Callable[..., None]:
+def _popen(plain: Callable[..., None]) -> Callable[..., None]:
     """What stands in the place of ``subprocess.Popen.__init__``."""
     from functools import wraps
 
@@ -104,24 +103,35 @@ def popen(plain: Callable[..., None]) -> Callable[..., None]:
         sights = events.sights(sys._getframe(1))
         if sights:
             is_shell = bool(kwargs.get("shell", more[7] if len(more) > 7 else False))
-            given = kwargs.get("executable") or args
-            if given is not args and not is_shell:
-                given = [given, *([*args][1:] if not isinstance(args, (str, bytes)) else [])]
-            started(sights, given if not is_shell else args, is_shell=is_shell, cwd=kwargs.get("cwd"), env=kwargs.get("env"))
+            given, program = args, kwargs.get("executable")
+            if program and not is_shell:
+                given = [program, *([] if isinstance(args, (str, bytes)) else [*args][1:])]
+            started(sights, given, is_shell=is_shell, cwd=kwargs.get("cwd"), env=kwargs.get("env"))
         plain(self, args, *more, **kwargs)
 
     return begins
 
 
-def system(plain: Any, sights: Any, at: Any, args: Any, kwargs: Any) -> Any:
+def _system(plain: Any, sights: Any, _: Any, args: Any, kwargs: Any) -> Any:
     """`os.system`."""
     started(sights, args[0] if args else kwargs.get("command"), is_shell=True)
     return plain(*args, **kwargs)
 
 
-def spawn(plain: Any, sights: Any, at: Any, args: Any, kwargs: Any) -> Any:
+def _spawn(plain: Any, sights: Any, _: Any, args: Any, kwargs: Any) -> Any:
     """`os.posix_spawn`, `os.posix_spawnp`."""
     argv = args[1] if len(args) > 1 else kwargs.get("argv", ())
     path = args[0] if args else kwargs.get("path")
     started(sights, [path, *list(argv)[1:]], is_shell=False)
     return plain(*args, **kwargs)
+
+
+def stand_ins() -> Iterator[Place]:
+    """What to put where."""
+    for name, told in (("system", _system), ("posix_spawn", _spawn), ("posix_spawnp", _spawn)):
+        plain = getattr(os, name, None)
+        if type(plain) is type(len):
+            yield from everywhere(plain, Watched(plain, "os", events.sights, told))
+    subprocess = sys.modules.get("subprocess")
+    if subprocess is not None:
+        yield subprocess.Popen, "__init__", _popen(subprocess.Popen.__init__)
