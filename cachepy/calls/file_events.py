@@ -62,7 +62,10 @@ _RUNNERS = tuple(f"{_ROOM}/{each}" for each in ("core/call.py", "calls/miss.py",
 _PLUGIN = f"{_ROOM.rpartition('/')[0]}/dask_plugin/"
 _CARRIER = f"{_PLUGIN}wrapper.py"
 _STDLIB = os.path.dirname(os.__file__)
-_ASIDES = ("linecache.py", "glob.py", "logging/__init__.py", "logging/handlers.py", "logging/config.py")
+_ASIDES = (
+    "traceback.py", "inspect.py", "warnings.py", "pdb.py", "glob.py",
+    "logging/__init__.py", "logging/handlers.py", "logging/config.py",
+)  # fmt: skip
 _KINDS = {os.path.join(_STDLIB, each): _ASIDE for each in _ASIDES} | {os.path.join(_STDLIB, "tempfile.py"): _TEMP}
 _LEFT = frozenset({"posix", "nt", "_frozen_importlib_external", "importlib._bootstrap_external"})
 _SELECTS = ("_select", "select", "_iterate_dir")  # functions of pathlib that work for `glob`
