@@ -44,7 +44,7 @@ class FileWatch:
         for place, name in self._seen.rewritten.items():
             self._session.warn(
                 RewrittenFileWarning,
-                f"{self._fname} reads {name!r} and writes it anew, so that file counts neither as its input nor as its "
+                f"{self._fname} reads {name!r} and then overwrites it, so that file is neither its input nor its "
                 f"output: a change of it goes unseen. Write another file, or say "
                 f"ignore_files=[{os.path.basename(name)!r}] if it does not matter",
                 self._fname,
