@@ -22,6 +22,7 @@ from cachepy.values.references import (
     module_of,
     name_of,
 )
+from cachepy.values.stand_ins import original
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def once_read(rule: Rule, size: Callable[[Any], int]) -> Rule:
 
 def class_rule(cls: type, pickler: ValuePickler) -> Any:
     """A class goes by its name, unless it is one of Python's own that pickle knows."""
+    cls = original(cls)
     if module_of(cls) != "builtins":
         return _named_class(cls, pickler)
     return NotImplemented if _BUILTINS.get(cls.__name__) is cls else form("class", "builtins", cls.__qualname__)
@@ -80,6 +82,8 @@ def _named_class(cls: type, pickler: ValuePickler) -> Any:
 @once
 def function_rule(fn: Any, pickler: ValuePickler) -> Any:
     """A function goes by its name; what a library made around user code by that too."""
+    if original(fn) is not fn:  # of one that is written in C: as pickle writes that
+        return fn.__qualname__
     made = pickler.digester.origins.of(fn) != USER and _made_around(fn, pickler)
     return made or _code_form("function", fn, pickler)
 
