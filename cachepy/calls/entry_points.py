@@ -30,6 +30,8 @@ FUNCTION: Any = type(lambda: None)
 _HELD = (staticmethod, classmethod)
 _POSITIONAL, _KEYWORDS = 0x04, 0x08  # flags of code that takes *args, **kwargs
 _SUSPENDED = 0x20 | 0x80 | 0x100 | 0x200  # generators and coroutines
+_LOOK_AT_FRAMES = frozenset({"duckdb"})  # for variables that a query names
+_CALL = compile("_cachepy_fn(*_cachepy_args, **_cachepy_kwargs)", "<cachepy>", "eval")
 _COMPILED = (".so", ".pyd")
 _MOST = 500  # items of a table of a module that are looked at
 
@@ -82,7 +84,7 @@ class Wrapped:
             return self._method(module, obj, "__init__", [pick.shifted() for pick in picks])
         if type(obj) is FUNCTION:
             return self._in_place(obj, picks)
-        return callable(obj) and self._replace(module, obj, picks)
+        return callable(obj) and self._replace(module, last, obj, picks)
 
     def _in_place(self, fn: Any, picks: list[Pick]) -> bool:
         """Give a function new code; it stays the same object."""
@@ -134,16 +136,17 @@ class Wrapped:
         self._exchange_in(vars(module))
         return made
 
-    def _replace(self, module: Any, fn: Any, picks: list[Pick]) -> bool:
-        """Where it is offered, and where it says that it is: pickle looks for it there."""
+    def _replace(self, module: Any, name: str, fn: Any, picks: list[Pick]) -> bool:
+        """Where it is offered, not where it was compiled: who holds the first one pickles it by that name."""
         if original(fn) is not fn:
             return True
+        if getattr(fn, "__module__", None) == module.__name__:
+            return False
         made = around(fn, picks, vars(module))
+        made.__module__, made.__qualname__ = module.__name__, name
         register(made, fn)
         self._moved[id(fn)] = fn, made
-        home = sys.modules.get(getattr(fn, "__module__", None) or "", module)
-        for each in {id(place): place for place in (module, home)}.values():
-            self._exchange_in(vars(each))
+        self._exchange_in(vars(module))
         return True
 
     def _exchange(self, place: Any, key: Any, after: Any) -> None:
@@ -225,11 +228,23 @@ def around(fn: Any, picks: list[Pick], scope: dict[str, Any]) -> Any:
 
     It lives in the scope of the library: who looks at the frames of callers takes it for the library's own.
     """
-    code = _compiled(_Parameters(_any.__code__), (), fn, picks)
+    is_looked_at = scope.get("__name__") in _LOOK_AT_FRAMES
+    code = _compiled(_Parameters(_any.__code__), (), _as_if_called_there(fn) if is_looked_at else fn, picks)
     name = getattr(fn, "__name__", "stand_in")
     file = scope.get("__file__") or "<cachepy>"
     made = FUNCTION(code.replace(co_name=name, co_qualname=name, co_filename=file), scope, name)
     return update_wrapper(made, fn)
+
+
+def _as_if_called_there(fn: Any) -> Any:
+    """It is called in a frame that shows the variables of the frame that called us."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        at = sys._getframe(2)
+        shown = {**at.f_locals, "_cachepy_fn": fn, "_cachepy_args": args, "_cachepy_kwargs": kwargs}
+        return eval(_CALL, at.f_globals, shown)  # noqa: S307 - a constant
+
+    return call
 
 
 def _any(*args: Any, **kwargs: Any) -> None:

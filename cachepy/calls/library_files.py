@@ -469,3 +469,8 @@ def remove() -> None:
     if _watch is not None:
         _watch.end()
         _watch = None
+
+
+def missing() -> list[str]:
+    """What the table names and the libraries that are loaded do not offer: they are of another time."""
+    return [] if _watch is None else [*_watch.missing]

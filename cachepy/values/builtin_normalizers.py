@@ -79,11 +79,19 @@ def _named_class(cls: type, pickler: ValuePickler) -> Any:
     return _code_form("class", cls, pickler)
 
 
-@once
 def function_rule(fn: Any, pickler: ValuePickler) -> Any:
-    """A function goes by its name; what a library made around user code by that too."""
-    if original(fn) is not fn:  # of one that is written in C: as pickle writes that
-        return fn.__qualname__
+    """A function goes by its name; what stands for one that is written in C as pickle writes that."""
+    first = original(fn)
+    if first is fn:
+        return _function(fn, pickler)
+    name = first.__reduce_ex__(3)
+    pickler.renamed.append((f"c{fn.__module__}\n{fn.__qualname__}\n", f"c{first.__module__}\n{name}\n"))
+    return fn.__qualname__
+
+
+@once
+def _function(fn: Any, pickler: ValuePickler) -> Any:
+    """What a library made around user code counts by that too."""
     made = pickler.digester.origins.of(fn) != USER and _made_around(fn, pickler)
     return made or _code_form("function", fn, pickler)
 

@@ -6,8 +6,9 @@ Each has the modules that it needs, the name of the file, a function that makes 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any, Callable, NamedTuple
+from typing import Any, NamedTuple
 
 
 class Cell(NamedTuple):
@@ -20,8 +21,8 @@ class Cell(NamedTuple):
     seen: str = "read"
 
 
-def row(id, modules, file, write, read, made="write", seen="read"):
-    return Cell(id, modules, file, write, read, made, seen)
+def row(name, modules, file, write, read, made="write", seen="read"):
+    return Cell(name, modules, file, write, read, made, seen)
 
 
 def table(m):
