@@ -205,6 +205,25 @@ GENOMES = (
 CELLS = [(name, cell) for name, cells in {"pyarrow": ARROW, "polars": POLARS, "stores": STORES, "duckdb": DUCKDB, "maps": MAPS, "genomes": GENOMES}.items() for cell in cells]
 
 
+def page_table():
+    """What is seen of which library, for docs/explanation/invalidates.md: `python -m tests.unit.library_cells`."""
+    from cachepy.calls.library_files import MODE, NAMES, READ, SQL, TABLE
+
+    found = {}
+    for each in TABLE:
+        columns = found.setdefault(each.module, ([], [], []))
+        kind = 0 if each.does in (READ, SQL, NAMES) else 2 if each.does == MODE else 1
+        columns[kind].extend(name for name in each.names if name not in columns[kind])
+    rows = [(module, *(" ".join(f"`{name}`" for name in column) for column in columns)) for module, columns in found.items()]
+    lines = [f"| `{module}` | {reads} | {writes} | {both} |" for module, reads, writes, both in rows]
+    last = "| others that read or write in C | not seen: `track_file(path)` | not seen: `track_file(path)`, `outputs` | |"
+    return "\n".join(["| library | reads | writes | as its mode says |", "|---|---|---|---|", *lines, last])
+
+
 def modules(get, names):
     """The modules of a cell, under the last part of their names."""
     return SimpleNamespace(**{name.rpartition(".")[2]: get(name) for name in names.split()})
+
+
+if __name__ == "__main__":
+    print(page_table())

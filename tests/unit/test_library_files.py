@@ -5,14 +5,16 @@ from __future__ import annotations
 import importlib
 import inspect
 import pickle
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from cachepy.calls import library_files
 from cachepy.session import Session
-from tests.unit.library_cells import CELLS, modules
+from tests.unit.library_cells import CELLS, modules, page_table
 
 
 class Recorder:
@@ -319,8 +321,6 @@ def told_by(program, *args, **kwargs):
 
 
 def library_root():
-    from pathlib import Path
-
     return str(Path(__file__).resolve().parents[2])
 
 
@@ -628,3 +628,9 @@ def test_a_body_tells_and_its_values_are_stored_without_a_word(plain, tmp_path):
     assert second[0].equals(first[0]) and second[1].equals(first[1])
     assert plain.seen == []
     library_files.remove()
+
+
+def test_the_page_says_what_is_seen():
+    page = Path(library_root(), "docs", "explanation", "invalidates.md").read_text(encoding="utf-8")
+    made = re.findall(r"<!-- table -->\n(.*?)\n<!-- /table -->", page, flags=re.DOTALL)
+    assert [block for block in made if block.endswith(f"\n\n{page_table()}")]
