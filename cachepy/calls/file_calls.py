@@ -10,7 +10,7 @@ import sys
 
 from cachepy.calls.file_events import TEMPFILE, events, everywhere, stat_of, text_of
 from cachepy.store.listings import kind_of, what_is_there
-from cachepy.values.watched import Watched
+from cachepy.values.stand_ins import Watched
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -58,12 +58,23 @@ class SettledFiles:
             found = stat_of(place)
             if found is None or place in seen.written:
                 continue
-            if before is None:
+            if stat.S_ISDIR(found.st_mode):
+                self._sort_folder(place, name, before)
+            elif before is None:
                 seen.written[place] = name
             elif identity_of(found) == before:
                 seen.opened.setdefault(place, (name, before, None))
             else:
                 seen.rewritten[place] = name
+
+    def _sort_folder(self, place: str, name: str, before: object) -> None:
+        """One that a library opened for both; what is in it may have been written past Python."""
+        seen = self._seen
+        if seen.files.digest(place) != before:
+            seen.written[place] = name
+            seen.folders.add(place)
+        elif isinstance(before, str):
+            self._frame.add(Dep(FILE, name, before))
 
     def _sort_named(self) -> None:
         """What a program was told of: an output if it is not what it was, unless the body had read it before."""
@@ -85,9 +96,10 @@ class SettledFiles:
     def _drop_momentary(self) -> None:
         """What is gone again, or is no file, is no output."""
         seen = self._seen
-        for place in [p for p in seen.written if seen.is_temporary(p) or not os.path.isfile(p)]:
+        gone = (p for p in list(seen.written) if not os.path.isfile(p) and p not in seen.folders)
+        for place in [*gone, *filter(seen.is_temporary, list(seen.written))]:
             seen.removed.add(place)
-            del seen.written[place]
+            seen.written.pop(place, None)
 
     def _drop_argument(self, name: str) -> None:
         """A path that an argument names is no input if this body, or a call below it, writes there, or in it."""

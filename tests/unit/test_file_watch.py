@@ -11,6 +11,7 @@ import pytest
 
 import cachepy
 from cachepy import cache_file, cache_tree_nodes
+from cachepy.calls import file_watch
 from cachepy.calls.file_events import events
 from tests.observed import again, folder, ran, write
 
@@ -83,7 +84,7 @@ def test_the_code_of_who_names_it_is_what_it_was(name, folder):
     scope = {}
     exec(f"from os import {name}\ndef body(x):\n    return {name} is not None, open is not None, os_name(x)\ndef os_name(x):\n    return x", scope)
     body = cache_file("cache", warn_cheap=False)(scope["body"])
-    events.stop()
+    file_watch.stop()
     before = body.key(open), cachepy.current_session().reader.reach(body.__cachepy__.target).digest
     body(1)
     assert type(open) is not type(len)
