@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
         # match(pattern): what it matches is read, and what it will match too; not every Events has it
 
-    Picks = dict[str, list[tuple[str, list[Pick]]]]  # module -> dotted names of functions, and what to do at their calls
+    Picks = dict[str, list[tuple[str, list[Pick]]]]  # module -> dotted names of functions, and what is done at calls
 
 
 READ, WRITE, REWRITE, MODE, SQL, NAMES = "read", "write", "rewrite", "mode", "sql", "names"

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
-    from cachepy.calls.entry_points import Pick
-from cachepy.calls.file_events import Place, Sight
+    from cachepy.calls.file_events import Place, Sight
 
 _ENDS = frozenset({"|", "||", "&&", ";", "&", "(", ")", "{", "}", "!", "|&"})  # after these a program's name comes
 _REDIRECTS = frozenset({">", ">>", "<", ">&", "&>", "<>", ">|", "<<<", "<<"})

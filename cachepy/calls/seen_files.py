@@ -38,8 +38,8 @@ class SeenFiles:
     """
 
     __slots__ = (
-        "_places", "_skips", "added", "below", "both", "files", "folders", "frame", "is_blind", "listed", "looked", "made",
-        "matched", "named", "outputs", "opened", "removed", "rewritten", "temporary", "written",
+        "_places", "_skips", "added", "below", "both", "files", "folders", "frame", "is_blind", "listed", "looked",
+        "made", "matched", "named", "outputs", "opened", "removed", "rewritten", "temporary", "written",
     )  # fmt: skip
 
     def __init__(self, frame: Frame, files: Files, skips: Iterable[str], *, is_blind: bool) -> None:
