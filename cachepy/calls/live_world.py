@@ -87,9 +87,12 @@ class LiveWorld:
         return self._names[ask, name]
 
     def present(self, path: str, *, sized: bool) -> str | None:
-        from cachepy.store.listings import what_is_there
+        from cachepy.store.listings import kind_of
 
-        return what_is_there(path, sized=sized) if self.exists(path) else None
+        try:
+            return kind_of(self.session.mounts.stat(path, self._fresh), sized=sized)
+        except (OSError, ValueError):
+            return None
 
     def env(self, name: str) -> str | None:
         return env_digest(os.environ.get(name))

@@ -155,6 +155,10 @@ class SeenFiles:
             return None
         return self.files.digest(place) if stat.S_ISDIR(found.st_mode) else identity_of(found)
 
+    def is_blank(self) -> bool:
+        """Whether nothing was told."""
+        return not self._places and not self.below
+
     # -- of the calls below
 
     def note_below(self, event: Event) -> None:

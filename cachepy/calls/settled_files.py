@@ -37,6 +37,8 @@ class SettledFiles:
         """Tell it; arg_files: the paths that arguments named."""
         seen = self._seen
         self._take_from_elsewhere()
+        if seen.is_blank():
+            return
         self._sort_both()
         self._sort_named()
         self._drop_momentary()
