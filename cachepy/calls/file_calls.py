@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from cachepy.calls.file_events import TEMPFILE, events, everywhere, stat_of, text_of
+from cachepy.calls.file_events import TEMPFILE, events, stat_of, text_of
 from cachepy.store.listings import kind_of, what_is_there
 from cachepy.values.stand_ins import Watched
 
@@ -16,8 +16,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
-
-    from cachepy.calls.file_events import Place
 
 _MAKES_WAY = frozenset({"makedirs", "mkdir"})  # they look whether a folder is there only to make it
 _EXISTS = frozenset({"exists", "isfile", "isdir", "is_file", "is_dir", "lexists", "samefile"})
@@ -181,11 +179,11 @@ _WATCHED: dict[str, dict[str, Callable[..., Any]]] = {
 }  # fmt: skip
 
 
-def stand_ins() -> Iterator[Place]:
-    """What to put where."""
+def pairs() -> Iterator[tuple[Any, Watched]]:
+    """The functions, each with what is to stand in its place."""
     for module, names in _WATCHED.items():
         scope = vars(sys.modules[module])
         for name, told in names.items():
             plain = scope.get(name)
             if type(plain) is type(len):  # not there on this system, or replaced by somebody else
-                yield from everywhere(plain, Watched(plain, module, events.sights, told))
+                yield plain, Watched(plain, module, events.sights, told)

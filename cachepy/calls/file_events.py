@@ -211,14 +211,14 @@ def _is_aside(at: Any) -> bool:
 events = FileEvents()
 
 
-def everywhere(plain: Any, stand_in: Any) -> Iterator[Place]:
-    """All modules that have a function: many take it under a name of their own."""
+def everywhere(pairs: Iterable[tuple[Any, Any]]) -> Iterator[Place]:
+    """All modules that have some functions: many take one under a name of their own. pairs: it, and its stand-in."""
+    held = {id(plain): (plain, stand_in) for plain, stand_in in pairs}
     for name, module in list(sys.modules.items()):
-        if name in _LEFT or name.partition(".")[0] in ("cachepy", "dask_plugin"):
-            continue
         scope = getattr(module, "__dict__", None)
-        if type(scope) is dict:
-            yield from ((scope, key, stand_in) for key, value in list(scope.items()) if value is plain)
+        if type(scope) is dict and name not in _LEFT and name.partition(".")[0] not in ("cachepy", "dask_plugin"):
+            found = [(key, held[id(value)]) for key, value in list(scope.items()) if id(value) in held]
+            yield from ((scope, key, stand_in) for key, (plain, stand_in) in found if scope.get(key) is plain)
 
 
 def text_of(path: Any) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from cachepy.calls import file_calls, globs, library_files, programs
-from cachepy.calls.file_events import events
+from cachepy.calls.file_events import events, everywhere
 from cachepy.calls.files_at_once import FilesAtOnce
 from cachepy.calls.seen_files import SeenFiles
 from cachepy.calls.settled_files import SettledFiles
@@ -84,7 +84,8 @@ def begin(session: State, call: Function, frame: Frame, arg_files: Mapping[str, 
 def start() -> None:
     """From now on files are watched in this process."""
     if not events.is_on:
-        events.start([*file_calls.stand_ins(), *globs.stand_ins(), *programs.stand_ins()], _sight_of)
+        functions = [*file_calls.pairs(), *globs.pairs(), *programs.pairs()]
+        events.start([*everywhere(functions), *globs.methods()], _sight_of)
         library_files.install(events, _runs_here, {"subprocess": [("Popen", [programs.POPEN])]})
 
 

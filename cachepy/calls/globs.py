@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import pathlib
 import sys
+from functools import wraps
 
-from cachepy.calls.file_events import events, everywhere, text_of
+from cachepy.calls.file_events import events, text_of
 from cachepy.values.stand_ins import Watched
 
 TYPE_CHECKING = False
@@ -28,7 +31,6 @@ def _glob(plain: Any, sights: Any, _: Any, args: Any, kwargs: Any) -> Any:
 
 def _of_path(plain: Callable[..., Any], *, is_deep: bool) -> Callable[..., Any]:
     """``Path.glob`` or ``Path.rglob``; a function, so that it is a method."""
-    from functools import wraps
 
     @wraps(plain)
     def looks(self: Any, pattern: Any, *args: Any, **kwargs: Any) -> Any:
@@ -45,18 +47,16 @@ def _of_path(plain: Callable[..., Any], *, is_deep: bool) -> Callable[..., Any]:
 
 def _escaped(folder: str) -> str:
     """A folder whose name has characters that mean something in a pattern."""
-    from glob import escape
-
-    return escape(folder)
+    return glob.escape(folder)
 
 
-def stand_ins() -> Iterator[Place]:
-    """What to put where."""
-    import glob
-    import pathlib
+def pairs() -> Iterator[tuple[Any, Watched]]:
+    """The functions, each with what is to stand in its place."""
+    for plain in (glob.glob, glob.iglob):
+        yield plain, Watched(plain, "glob", events.sights, _glob)
 
-    for name in ("glob", "iglob"):
-        plain = vars(glob)[name]
-        yield from everywhere(plain, Watched(plain, "glob", events.sights, _glob))
+
+def methods() -> Iterator[Place]:
+    """The same of methods."""
     for name in ("glob", "rglob"):
         yield pathlib.Path, name, _of_path(vars(pathlib.Path)[name], is_deep=name == "rglob")

@@ -10,7 +10,7 @@ import os
 import shlex
 
 from cachepy.calls.entry_points import Pick
-from cachepy.calls.file_events import events, everywhere, text_of
+from cachepy.calls.file_events import events, text_of
 from cachepy.values.stand_ins import Watched
 
 TYPE_CHECKING = False
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
-    from cachepy.calls.file_events import Place, Sight
+    from cachepy.calls.file_events import Sight
 
 _ENDS = frozenset({"|", "||", "&&", ";", "&", "(", ")", "{", "}", "!", "|&"})  # after these a program's name comes
 _REDIRECTS = frozenset({">", ">>", "<", ">&", "&>", "<>", ">|", "<<<", "<<"})
@@ -122,9 +122,9 @@ def _spawn(plain: Any, sights: Any, _: Any, args: Any, kwargs: Any) -> Any:
     return plain(*args, **kwargs)
 
 
-def stand_ins() -> Iterator[Place]:
-    """What to put where."""
+def pairs() -> Iterator[tuple[Any, Watched]]:
+    """The functions, each with what is to stand in its place."""
     for name, told in (("system", _system), ("posix_spawn", _spawn), ("posix_spawnp", _spawn)):
         plain = getattr(os, name, None)
         if type(plain) is type(len):
-            yield from everywhere(plain, Watched(plain, "os", events.sights, told))
+            yield plain, Watched(plain, "os", events.sights, told)

@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 class SeenFiles:
     """What was seen of the files of one body.
 
-    opened: name, identity when it was opened, digest if its times could not tell a change; openers: whose code; looked:
-    name, what was there; listed, matched: name, names; both, named: name, identity (of a folder its digest) before it was opened for
-    reading and writing, or a program was told of it.
-    written, rewritten: name; made, wanted: folders that it made, or wanted to be there; added: files that were only added to; below: what calls below wrote.
+    opened: name, identity when it was opened, digest if its times could not tell a change; openers: whose code opened
+    it; looked: name, what was there; listed, matched: name, names; both, named: name, state before it was opened for
+    reading and writing, or a program was told of it; written, rewritten: name; made, wanted: folders that were made, or
+    were there; added: files that were only added to; below: what calls below wrote.
     """
 
     __slots__ = (
