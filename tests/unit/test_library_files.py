@@ -499,6 +499,25 @@ def test_frames_of_callers_are_found_by_duckdb(seen):
     assert len(mine) == 2
 
 
+def test_frames_of_callers_are_found_by_polars(seen):
+    pl = wanted("polars")
+    mine = pl.DataFrame({"a": [1, 2]})
+    assert pl.sql("select sum(a) from mine").collect().item() == mine["a"].sum()
+
+
+def test_what_a_user_put_into_a_library_stays_as_it_is(plain, monkeypatch):
+    import pyarrow.parquet as pq
+
+    def mine(source):
+        return source
+
+    before = mine.__code__
+    monkeypatch.setattr(pq, "read_table", mine)
+    library_files.install(plain, lambda: True)
+    assert pq.read_table is mine and mine.__code__ is before
+    library_files.remove()
+
+
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
@@ -519,7 +538,7 @@ def test_files_in_a_query(tmp_path, query, expected):
         (tmp_path / name).write_text("x\n1\n")
     told = Recorder()
     row = library_files.Row("any", "any", library_files.SQL, "query")
-    library_files.Notes(told, lambda: True).pick(row).see(query.format(tmp_path))
+    library_files.Notes(told, lambda: True).pick(row).tell(query.format(tmp_path))
     assert [(what, path.rpartition("/")[2]) for what, path in told.seen] == expected
 
 
@@ -564,7 +583,7 @@ def test_a_pattern_is_told_as_such_to_whoever_listens(tmp_path):
     told, matched = Recorder(), []
     told.match = matched.append
     row = library_files.Row("any", "any", library_files.READ, "source")
-    library_files.Notes(told, lambda: True).pick(row).see(f"{tmp_path}/*.none")
+    library_files.Notes(told, lambda: True).pick(row).tell(f"{tmp_path}/*.none")
     assert (told.seen, matched) == ([], [f"{tmp_path}/*.none"])
 
 
