@@ -160,6 +160,19 @@ def test_an_argument_that_is_odd_makes_no_error_of_ours(seen):
         assert "cachepy" not in str(caught.value)
 
 
+def test_frames_can_be_looked_at(seen, tmp_path):
+    """Debuggers and tracebacks ask for the variables of each frame: also of those whose cells nobody uses."""
+    pl = wanted("polars")
+    assert pl.read_csv.__code__.co_freevars
+    with pytest.raises(FileNotFoundError) as caught:
+        pl.read_csv(tmp_path / "none")
+    assert caught.traceback[1].name == "wrapper" and caught.traceback[1].lineno + 1 == pl.read_csv.__code__.co_firstlineno
+    at = caught.value.__traceback__
+    while at is not None:
+        assert {*at.tb_frame.f_code.co_freevars} <= {*at.tb_frame.f_locals}
+        at = at.tb_next
+
+
 # -- where names were taken before
 
 USERS = """
