@@ -39,18 +39,21 @@ _MOST = 500  # items of a table of a module that are looked at
 class Pick:
     """What is done at a call, with which of its arguments.
 
-    is_watched: whether anything is to be done at all; tell: called with the values of the parameters, each None where
-    it is not given; parameters: name and position, -1 of what has none.
+    tell: called with the values of the parameters, each None where it is not given; parameters: name and position, -1
+    of what has none; is_watched: whether anything is to be done at all, where that is asked before.
     """
 
     __slots__ = ("is_watched", "parameters", "tell")
 
     def __init__(
-        self, is_watched: Callable[[], bool], tell: Callable[..., None], parameters: tuple[tuple[str, int], ...]
+        self,
+        tell: Callable[..., None],
+        parameters: tuple[tuple[str, int], ...],
+        is_watched: Callable[[], bool] | None = None,
     ) -> None:
-        self.is_watched = is_watched
         self.tell = tell
         self.parameters = parameters
+        self.is_watched = is_watched
 
     def from_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """For code of which only a call tells what its parameters are."""
@@ -60,7 +63,7 @@ class Pick:
     def shifted(self) -> Pick:
         """The same for a method: its object comes first."""
         places = tuple((name, index + 1 if index >= 0 else index) for name, index in self.parameters)
-        return Pick(self.is_watched, self.tell, places)
+        return Pick(self.tell, places, self.is_watched)
 
 
 class Wrapped:
@@ -307,14 +310,23 @@ class _Parameters:
 
 def _compiled(takes: _Parameters, cells: tuple[str, ...], fn: Any, picks: list[Pick]) -> Any:
     """Code with objects among its constants, on one line: a traceback shows the first line of the function."""
-    calls = [call for call in map(takes.call, picks) if call is not None]
+    held: list[Any] = [fn]
+    calls: list[str] = []
+    for pick in picks:
+        call = takes.call(pick)
+        if call is not None:
+            asks = ""
+            if pick.is_watched is not None:
+                asks = f"_cachepy_{len(held)}() and "
+                held.append(pick.is_watched)
+            calls.append(f"{asks}_cachepy_{len(held)}({call[0]})")
+            held.append(call[1])
     if not calls:
         return None
-    held = [fn, picks[0].is_watched, *(tell for _, tell in calls)]
     marks = {f"\0cachepy {number}": obj for number, obj in enumerate(held)}
     line = [f"None and ({', '.join(cells)})"] if cells else []  # so that it has the same cells
     line += [f"_cachepy_{number} = {mark!r}" for number, mark in enumerate(marks)]
-    line += [f"_cachepy_1() and _cachepy_{number}({given})" for number, (given, _) in enumerate(calls, 2)]
+    line += calls
     line.append(f"return _cachepy_0({takes.given()})")
     head = "".join(f"    {name} = None\n" for name in cells)
     text = f"def outer():\n{head}    def made({takes.taken()}): {'; '.join(line)}\n"

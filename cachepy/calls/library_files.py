@@ -298,7 +298,7 @@ class Notes:
                 return
 
         parameters = ((row.parameter, row.place), *((row.mode[:2],) if row.mode is not None else ()))
-        return Pick(self.is_watched, told, parameters)
+        return Pick(told, parameters, self.is_watched)
 
     def _by_mode(self, row: Row, value: Any, mode: Any) -> None:
         tell = self._tells[action_of(row, mode)]
