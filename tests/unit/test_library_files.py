@@ -5,32 +5,15 @@ from __future__ import annotations
 import importlib
 import inspect
 import pickle
-import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from cachepy.calls import library_files
 from cachepy.session import Session
-from tests.unit.library_cells import CELLS, modules, page_table
-
-
-class Recorder:
-    """What is told of files."""
-
-    def __init__(self):
-        self.seen = []
-
-    def read(self, path):
-        self.seen.append(("read", str(path)))
-
-    def write(self, path):
-        self.seen.append(("write", str(path)))
-
-    def rewrite(self, path):
-        self.seen.append(("rewrite", str(path)))
+from tests.docs.pages import ROOT
+from tests.unit.library_cells import CELLS, Recorder, modules
 
 
 def wanted(name):
@@ -316,6 +299,7 @@ import sys
 sys.path.insert(0, {folder!r})
 from functools import partial
 from cachepy.session import Session
+from tests.docs.pages import ROOT
 from cachepy.calls import library_files
 from tests.unit.test_library_files import Recorder
 if {watched}:
@@ -328,18 +312,14 @@ print([Session().reader.digester.digest(each) for each in (*values, pyarrow.parq
 
 
 def told_by(program, *args, **kwargs):
-    done = subprocess.run([sys.executable, "-c", program, *args], capture_output=True, text=True, check=False, cwd=library_root(), **kwargs)
+    done = subprocess.run([sys.executable, "-c", program, *args], capture_output=True, text=True, check=False, cwd=str(ROOT), **kwargs)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 
-def library_root():
-    return str(Path(__file__).resolve().parents[2])
-
-
 def test_arguments_have_one_digest_in_processes_that_watch_and_in_others(plain):
     """The key of a call must not depend on whether a body ran in this process before."""
-    one, other = (told_by(PARTS.format(folder=library_root(), watched=watched)) for watched in (False, True))
+    one, other = (told_by(PARTS.format(folder=str(ROOT), watched=watched)) for watched in (False, True))
     assert one == other
 
 
@@ -531,75 +511,6 @@ def test_what_a_user_put_into_a_library_stays_as_it_is(plain, monkeypatch):
     library_files.remove()
 
 
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ("select * from '{0}/a.csv' where x = 'EUR'", [("read", "a.csv")]),
-        ("select 'it''s' from \"{0}/a.csv\"", [("read", "a.csv")]),
-        ("copy t to '{0}/out.csv'", [("write", "out.csv")]),
-        ("COPY t FROM '{0}/a.csv'", [("read", "a.csv")]),
-        ("attach '{0}/new.db' as n", [("rewrite", "new.db")]),
-        ("ATTACH IF NOT EXISTS '{0}/a.csv' (READ_ONLY)", [("read", "a.csv")]),
-        ("attach ':memory:' as n", []),
-        ("select * from read_csv(['{0}/a.csv', '{0}/b.csv'])", [("read", "a.csv"), ("read", "b.csv")]),
-        ("select * from '{0}/*.csv'", [("read", "a.csv"), ("read", "b.csv")]),
-        ("select 1", []),
-    ],
-)
-def test_files_in_a_query(tmp_path, query, expected):
-    for name in ("a.csv", "b.csv"):
-        (tmp_path / name).write_text("x\n1\n")
-    told = Recorder()
-    row = library_files.Row("any", "any", library_files.SQL, "query")
-    library_files.Notes(told, lambda: True).pick(row).tell(query.format(tmp_path))
-    assert [(what, path.rpartition("/")[2]) for what, path in told.seen] == expected
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        ("{0}/a.csv", ["a.csv"]),
-        (b"{0}/a.csv", ["a.csv"]),
-        (b"no such file", []),
-        (["{0}/a.csv", ("{0}/b.csv",)], ["a.csv", "b.csv"]),
-        ("{0}/[ab].csv", ["a.csv", "b.csv"]),
-        ("{0}/**/*.csv", ["a.csv", "b.csv"]),
-        ("file://{0}/a.csv", ["a.csv"]),
-        ("~/a.csv", ["a.csv"]),
-        ("zip://{0}/z.zip!a.shp", ["z.zip"]),
-        ("/vsizip/{0}/z.zip/a.shp", ["z.zip"]),
-        ('NETCDF:"{0}/a.csv":v', ["a.csv"]),
-        ("{0}/none", ["none"]),
-        ("", []),
-        (None, []),
-        (7, []),
-        (object, []),
-    ],
-)
-def test_paths_in_an_argument(tmp_path, monkeypatch, value, expected):
-    for name in ("a.csv", "b.csv", "z.zip"):
-        (tmp_path / name).write_text("x")
-    monkeypatch.setenv("HOME", str(tmp_path))
-
-    def filled(value):
-        if isinstance(value, (list, tuple)):
-            return [*map(filled, value)]
-        if isinstance(value, bytes):
-            return value.replace(b"{0}", str(tmp_path).encode())
-        return value.replace("{0}", str(tmp_path)) if isinstance(value, str) else value
-
-    found = [path.rpartition("/")[2] for path in library_files.paths_in(filled(value))]
-    assert found == expected
-
-
-def test_a_pattern_is_told_as_such_to_whoever_listens(tmp_path):
-    told, matched = Recorder(), []
-    told.match = matched.append
-    row = library_files.Row("any", "any", library_files.READ, "source")
-    library_files.Notes(told, lambda: True).pick(row).tell(f"{tmp_path}/*.none")
-    assert (told.seen, matched) == ([], [f"{tmp_path}/*.none"])
-
-
 def test_what_lies_beside_a_file_is_read_with_it(seen, tmp_path):
     gpd = wanted("geopandas")
     wanted("pyogrio")
@@ -609,16 +520,6 @@ def test_what_lies_beside_a_file_is_read_with_it(seen, tmp_path):
     seen.clear()
     gpd.read_file(tmp_path / "t.shp")
     assert {("read", str(tmp_path / f"t.{end}")) for end in ("shp", "shx", "dbf", "prj", "cpg")} == {*seen}
-
-
-@pytest.mark.parametrize(
-    ("mode", "expected"),
-    [("r", "read"), ("rb", "read"), ("r+", "rewrite"), ("a", "rewrite"), ("w", "write"), ("w-", "write"), ("x", "write"),
-     ("w+", "rewrite"), ("wb", "write"), (None, "read"), ("rs", "read"), ("as", "rewrite")],
-)  # fmt: skip
-def test_modes(mode, expected):
-    row = library_files.Row("any", "any", library_files.MODE, "name", 0, ("mode", 1, "r"))
-    assert library_files.action_of(row, mode) == expected
 
 
 # -- outside of bodies, and with cachepy's own uses
@@ -660,9 +561,3 @@ def test_a_body_tells_and_its_values_are_stored_without_a_word(plain, tmp_path):
     assert second[0].equals(first[0]) and second[1].equals(first[1])
     assert plain.seen == []
     library_files.remove()
-
-
-def test_the_page_says_what_is_seen():
-    page = Path(library_root(), "docs", "explanation", "invalidates.md").read_text(encoding="utf-8")
-    made = re.findall(r"<!-- table -->\n(.*?)\n<!-- /table -->", page, flags=re.DOTALL)
-    assert [block for block in made if block.endswith(f"\n\n{page_table()}")]
