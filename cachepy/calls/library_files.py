@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
         # match(pattern): what it matches is read, and what it will match too; not every Events has it
 
+    Picks = dict[str, list[tuple[str, list[Pick]]]]  # module -> dotted names of functions, and what is done at calls
+
 
 READ, WRITE, REWRITE, MODE, SQL, NAMES = "read", "write", "rewrite", "mode", "sql", "names"
 _TRUE_READS = {True: READ, False: REWRITE}
@@ -179,6 +181,8 @@ TABLE = (
     Row("pysam", "tabix_index", REWRITE, "filename"),
     Row("pysam", "tabix_compress", READ, "filename_in"),
     Row("pysam", "tabix_compress", WRITE, "filename_out", 1),
+    # what Python itself has in C
+    Row("sqlite3", "connect", REWRITE, "database"),
     # numpy remembers `io.open` of before; its `fromfile`, `memmap` and `load` ask for it anew
     Row("numpy", "loadtxt genfromtxt", READ, "fname"),
 )
@@ -222,6 +226,8 @@ def paths_in(value: Any, match: Callable[[str], object] = len) -> Iterator[str]:
 
 def _of_text(text: str, match: Callable[[str], object]) -> Iterator[str]:
     text = text.removeprefix("file://")
+    if text[:5] == "file:":  # as sqlite has them
+        text = text[5:].partition("?")[0]
     if text[:1] == "~" and not os.path.exists(text):
         text = os.path.expanduser(text)
     if _WILD.isdisjoint(text) or os.path.exists(text):
@@ -356,10 +362,10 @@ _IN_MEMORY = frozenset({"", ":memory:", ":default:"})
 class Watch:
     """The entry points of all libraries of the table, in this process."""
 
-    def __init__(self, events: Events, is_watched: Callable[[], bool]) -> None:
+    def __init__(self, events: Events, is_watched: Callable[[], bool], others: Picks) -> None:
         self.notes = Notes(events, is_watched)
         self.wrapped = Wrapped()
-        self.rows: dict[str, list[tuple[str, list[Pick]]]] = _by_module(self.notes)
+        self.rows = _by_module(self.notes) | others
         self.waiting = set(self.rows)
         self.missing: list[str] = []  # what this version of a library does not offer
 
@@ -434,7 +440,7 @@ def _is_whole(module: Any) -> bool:
     return module is not None and not getattr(getattr(module, "__spec__", None), "_initializing", False)
 
 
-def _by_module(notes: Notes) -> dict[str, list[tuple[str, list[Pick]]]]:
+def _by_module(notes: Notes) -> Picks:
     """The picks of each entry point: some have several paths."""
     found: dict[str, dict[str, list[Pick]]] = {}
     for row in TABLE:
@@ -451,15 +457,18 @@ def _runs_here() -> bool:
 _watch: Watch | None = None
 
 
-def install(events: Events, is_watched: Callable[[], bool] = _runs_here) -> None:
-    """Have the files noted that libraries open; called again, it only looks for libraries that came meanwhile."""
+def install(events: Events, is_watched: Callable[[], bool] = _runs_here, others: Picks | None = None) -> None:
+    """Have the files noted that libraries open; called again, it only looks for libraries that came meanwhile.
+
+    others: what else is to be seen of a module, by its name.
+    """
     global _watch
     if _watch is not None and _watch.notes.events is events:
         if _watch.waiting:
             _watch.catch_up()
         return
     remove()
-    _watch = Watch(events, is_watched)
+    _watch = Watch(events, is_watched, others or {})
     _watch.begin()
 
 

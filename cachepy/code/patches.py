@@ -15,7 +15,7 @@ from cachepy.core.revision import MISSING
 from cachepy.values.bound_methods import METHOD, Bound
 from cachepy.values.modules import STDLIB, USER, scope_of
 from cachepy.values.references import cells_of, members_of_class
-from cachepy.values.stand_ins import original
+from cachepy.values.stand_ins import Watched, original
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _inside(obj: Any) -> Any:
         return None
 
 
-_PLAIN = frozenset({int, float, str, bytes, bool, complex, type(None), list, tuple, set, frozenset, dict})
+_PLAIN = frozenset({int, float, str, bytes, bool, complex, type(None), list, tuple, set, frozenset, dict, Watched})
 
 
 def _closes_over(walk: Walk, fn: Any, deep: int) -> bool:

@@ -591,10 +591,7 @@ _DESCRIPTIONS: dict[type, Callable[[Walk, str, Any, Chains], str]] = {
     Partial: Walk.describe_partial,
     _lru_cache_wrapper: Walk.describe_memo,
     type(_parts.__code__): Walk.describe_code,
-    type(len): Walk.describe_builtin,
-    type(str.join): Walk.describe_builtin,
-    type(vars(dict)["fromkeys"]): Walk.describe_builtin,
-    type(object.__init__): Walk.describe_builtin,
+    **dict.fromkeys(map(type, (len, str.join, vars(dict)["fromkeys"], object.__init__)), Walk.describe_builtin),
     type(vars(FUNCTION)["__closure__"]): lambda _, label, obj, __: f"slot {obj.__name__}",
     type(vars(FUNCTION)["__code__"]): lambda _, label, obj, __: f"slot {obj.__name__}",
 }

@@ -1,12 +1,15 @@
-"""What was put in the place of a library's code for as long as files are watched, and what it stands for.
+"""What was put in the place of code of Python's or of a library, so that files are seen, and what it stands for.
 
 Whoever describes code asks here first: digests are the same whether files are watched or not.
 """
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 _replaced: dict[int, tuple[Any, Any]] = {}  # by id: what stands there, which keeps the id its own, and the original
@@ -21,3 +24,34 @@ def original(obj: Any) -> Any:
     """What an object stands for; itself if it stands for nothing else."""
     found = _replaced.get(id(obj))
     return obj if found is None else found[1]
+
+
+class Watched:
+    """Stands in the place of a builtin function; no descriptor, so that in a class it is none either, as the builtin.
+
+    plain: the function; module: where it stands; sights: who hears of it, by where it was called; told: calls it, and
+    tells them.
+    """
+
+    def __init__(self, plain: Any, module: str, sights: Callable[[Any], Any], told: Callable[..., Any]) -> None:
+        self.__wrapped__ = plain
+        self.__name__: str = plain.__name__
+        self.__qualname__: str = plain.__qualname__
+        self.__doc__: str | None = plain.__doc__
+        self.__text_signature__: str | None = getattr(plain, "__text_signature__", None)
+        self.__self__: Any = getattr(plain, "__self__", None)
+        self.__module__ = module
+        self._sights = sights
+        self._told = told
+        register(self, plain)
+
+    def __repr__(self) -> str:
+        return repr(self.__wrapped__)
+
+    def __reduce__(self) -> str:
+        return self.__qualname__
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        at = sys._getframe(1)
+        sights = self._sights(at)
+        return self._told(self.__wrapped__, sights, at, args, kwargs) if sights else self.__wrapped__(*args, **kwargs)

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from cachepy.calls import library_files
+from cachepy.calls import file_watch, library_files
 from cachepy.session import Session
 from tests.docs.pages import ROOT
 from tests.unit.library_cells import CELLS, Recorder, modules
@@ -19,6 +19,14 @@ from tests.unit.library_cells import CELLS, Recorder, modules
 def wanted(name):
     """A library, or a reason why there is nothing to try."""
     return pytest.importorskip(name, reason=f"{name} is not installed", exc_type=ImportError)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nobody_watches():
+    """Bodies of other tests may have begun to."""
+    file_watch.stop()
+    yield
+    file_watch.stop()
 
 
 @pytest.fixture(scope="module")
@@ -299,9 +307,8 @@ import sys
 sys.path.insert(0, {folder!r})
 from functools import partial
 from cachepy.session import Session
-from tests.docs.pages import ROOT
 from cachepy.calls import library_files
-from tests.unit.test_library_files import Recorder
+from tests.unit.library_cells import Recorder
 if {watched}:
     library_files.install(Recorder(), lambda: True)
 import pyarrow.csv
@@ -423,7 +430,7 @@ def test_a_file_system_pickles(seen):
 LATE = """
 import sys
 from cachepy.calls import library_files
-from tests.unit.test_library_files import Recorder
+from tests.unit.library_cells import Recorder
 told = Recorder()
 library_files.install(told, lambda: True)
 import importlib
@@ -458,7 +465,7 @@ def test_an_import_that_fails_fails_as_ever(plain, tmp_path):
 import sys
 sys.path.insert(0, sys.argv[1])
 from cachepy.calls import library_files
-from tests.unit.test_library_files import Recorder
+from tests.unit.library_cells import Recorder
 library_files.install(Recorder(), lambda: True)
 for name in ("tables", "h5py", "netCDF4"):
     try:
@@ -548,7 +555,7 @@ def test_a_body_tells_and_its_values_are_stored_without_a_word(plain, tmp_path):
     pq_file, pl_file = tmp_path / "t.parquet", tmp_path / "t.csv"
     pl_file.write_text("a\n1\n")
 
-    @cache_file(tmp_path / "cache", warn_cheap=False)
+    @cache_file(tmp_path / "cache", warn_cheap=False, observe=False)
     def both(given, frame):
         pq.write_table(given, pq_file)
         return pq.read_table(pq_file), pl.read_csv(pl_file)

@@ -1,7 +1,7 @@
-"""What it costs to observe the code that runs (Python 3.12 and later): bodies with and without, in turn.
+"""What it costs to observe the code that runs (Python 3.12 and later), or the files: bodies with and without, in turn.
 
-`python benchmarks/observed_code.py` prints a table: microseconds of processor time of a run and of a hit, the least of
-several rounds.  Each of the two runs in processes of its own, since events are on for all of a process.
+`python benchmarks/observed.py code`, or `files`, prints a table: microseconds of processor time of a run and of a hit,
+the least of several rounds.  Each of the two runs in processes of its own, since events are on for all of a process.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 ROUNDS, RUNS, HITS = 5, 40, 200
 STEPS = "".join(f"def u{i}(x):\n    return x + {i}\n" for i in range(1000))
 BODIES = """
-import asyncio, importlib
+import asyncio, copy, glob, importlib, logging, os
 from concurrent.futures import ThreadPoolExecutor
 import numpy as np, pandas as pd
 import steps
@@ -65,8 +65,59 @@ async def tasks(x):
 def threads(x):
     with ThreadPoolExecutor(4) as pool:
         return sum(pool.map(steps.u0, range(x, x + 2000)))
+
+NESTED = [{"a": [i, str(i), (i, [i])]} for i in range(300)]
+LOG = logging.getLogger("bodies")
+LOG.addHandler(logging.NullHandler())
+LOG.propagate = False
+
+def copies(x):
+    return len(copy.deepcopy(NESTED)) + x
+
+def logs(x):
+    for i in range(1000):
+        LOG.warning("%s of %s", i, x)
+    return x
+
+def opens(x, n):
+    total = x
+    for i in range(n):
+        with open(f"many/{i}") as file:
+            total += len(file.read())
+    return total
+
+def opens_one(x):
+    total = x
+    for i in range(1000):
+        with open("many/1") as file:
+            total += len(file.read())
+    return total
+
+def looks(x):
+    return x + sum(os.path.exists(f"many/{i}") for i in range(1000))
+
+def lists(x):
+    return x + sum(len(os.listdir("many")) for i in range(10))
+
+def matches(x):
+    return x + sum(len(glob.glob("many/1*")) for i in range(10))
+
+def ids(x):
+    return x + sum(id(each) > 0 for each in NESTED * 100)
 """
-CALLS = {
+FILES = {
+    "nothing": ("nothing", ()),
+    "pandas: group, merge, pivot": ("frames", ()),
+    "deepcopy of 300 dicts": ("copies", ()),
+    "logging, 1,000 records": ("logs", ()),
+    "id(), 30,000 times": ("ids", ()),
+    "open, 1 file, 1,000 times": ("opens_one", ()),
+    "open, 1,000 files": ("opens", (1000,)),
+    "exists, 1,000 paths": ("looks", ()),
+    "listdir of 1,000 files, 10 times": ("lists", ()),
+    "glob of 1,000 files, 10 times": ("matches", ()),
+}
+CODE = {
     "nothing": ("nothing", ()),
     "10 functions that it names": ("named_10", ()),
     "10 functions, found by texts": ("found", (10,)),
@@ -77,6 +128,8 @@ CALLS = {
     "asyncio, 1,000 tasks": ("tasks", ()),
     "4 threads, 2,000 calls": ("threads", ()),
 }
+
+TABLES = {"code": ("observe_code", CODE), "files": ("observe", FILES)}
 
 
 def least(call, times):
@@ -89,15 +142,17 @@ def least(call, times):
     return min(found) * 1e6
 
 
-def measure(folder, cache, *, observes):
+def measure(folder, cache, what, *, observes):
     """A run and a hit of each body."""
     from cachepy import cache_file
 
+    os.chdir(folder)
     sys.path.insert(0, folder)
     bodies, times = importlib.import_module("bodies"), {}
-    for name, (fname, more) in CALLS.items():
+    option, calls = TABLES[what]
+    for name, (fname, more) in calls.items():
         fn = getattr(bodies, fname)
-        cached = cache_file(cache, warn_cheap=False, observe_code=observes)(getattr(fn, "__wrapped__", fn))
+        cached = cache_file(cache, warn_cheap=False, **{option: observes})(getattr(fn, "__wrapped__", fn))
         setattr(bodies, fname, cached)
         is_async = asyncio.iscoroutinefunction(fn)
         call = (lambda i, f=cached: asyncio.run(f(i))) if is_async else (lambda i, f=cached, m=more: f(i, *m))
@@ -105,18 +160,23 @@ def measure(folder, cache, *, observes):
     print(json.dumps(times))
 
 
-def main():
+def main(what):
     with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "many").mkdir()
+        for i in range(1000):
+            Path(folder, "many", str(i)).write_text(str(i))
+        time.sleep(2.1)  # files that are younger are digested at once
         Path(folder, "steps.py").write_text(STEPS)
         Path(folder, "bodies.py").write_text(BODIES)
         found = {True: [], False: []}
         for i in range(ROUNDS):
             for observes, times in found.items():
-                command = [sys.executable, __file__, folder, os.path.join(folder, f"cache{i}{observes}"), str(observes)]
+                cache = os.path.join(folder, f"cache{i}{observes}")
+                command = [sys.executable, __file__, folder, cache, what, str(observes)]
                 done = subprocess.run(command, check=True, capture_output=True, text=True)
                 times.append(json.loads(done.stdout.splitlines()[-1]))
         print(f"{'body':<34}{'run without':>12}{'with':>10}{'ratio':>8}   {'hit without':>12}{'with':>8}")
-        for name in CALLS:
+        for name in TABLES[what][1]:
             (off, hit), (on, seen) = (
                 [min(each[name][i] for each in found[observes]) for i in (0, 1)] for observes in (False, True)
             )
@@ -124,7 +184,7 @@ def main():
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        measure(sys.argv[1], sys.argv[2], observes=sys.argv[3] == "True")
+    if len(sys.argv) > 2:
+        measure(*sys.argv[1:4], observes=sys.argv[4] == "True")
     else:
-        main()
+        main(sys.argv[1])

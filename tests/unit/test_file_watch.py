@@ -1,0 +1,92 @@
+"""What does not count, options, and what stands in the way of `open`: `file_watch`, `file_events`."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cachepy
+from cachepy import cache_file, cache_tree_nodes
+from cachepy.calls import file_watch
+from cachepy.calls.file_events import events
+from tests.observed import again, folder, ran, write
+
+__all__ = ["folder"]
+pytestmark = pytest.mark.usefixtures("folder")
+
+
+def test_what_packages_and_the_system_have_does_not_count():
+    def body():
+        Path(os.__file__).read_text()
+        Path(np.__file__).read_text()
+        Path("/proc/self/status").read_text()
+        return 1
+
+    cached = cache_file("cache", warn_cheap=False)(body)
+    cached()
+    (node,) = cache_tree_nodes().values()
+    assert node["files"] == []
+
+
+def test_the_cache_itself_does_not_count():
+    inner = cache_file("cache", warn_cheap=False)(lambda x: x + 1)
+
+    def body():
+        ran()
+        return inner(1), sorted(os.listdir(".")), sorted(map(str, Path().rglob("*.entry")))[:0]
+
+    Path("log").touch()
+    assert again(body, lambda: inner(2)) == 0
+
+
+def test_options():
+    write("in.txt", "1")
+    write("my.status", "1")
+
+    def body():
+        ran()
+        return Path("in.txt").read_text()
+
+    def other():
+        ran()
+        return Path("my.status").read_text()
+
+    assert again(body, lambda: write("in.txt", "2"), observe=False) == 0
+    assert again(other, lambda: write("my.status", "2"), ignore_files=["*.status"]) == 0
+
+
+def test_it_is_called_as_before_where_nobody_runs(folder):
+    @cache_file("cache", warn_cheap=False)
+    def body():
+        return 1
+
+    body()
+    assert events.is_on
+    assert pickle.loads(pickle.dumps(open)) is open
+    assert pickle.loads(pickle.dumps(os.stat)) is os.stat
+    assert repr(os.stat) == "<built-in function stat>"
+
+    class Holder:
+        lists = os.listdir
+
+    write("data/a", "1")
+    assert Holder().lists("data") == ["a"]
+    with pytest.raises(FileNotFoundError):
+        open("nothing")  # noqa: SIM115 - it is not there
+
+
+@pytest.mark.parametrize("name", ["listdir", "stat", "scandir"])
+def test_the_code_of_who_names_it_is_what_it_was(name, folder):
+    scope = {}
+    exec(f"from os import {name}\ndef body(x):\n    return {name} is not None, open is not None, os_name(x)\ndef os_name(x):\n    return x", scope)
+    body = cache_file("cache", warn_cheap=False)(scope["body"])
+    file_watch.stop()
+    before = body.key(open), cachepy.current_session().reader.reach(body.__cachepy__.target).digest
+    body(1)
+    assert type(open) is not type(len)
+    scope[name] = getattr(os, name)
+    assert before == (body.key(open), cachepy.current_session().reader.reach(body.__cachepy__.target).digest)
