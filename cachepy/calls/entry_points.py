@@ -1,4 +1,4 @@
-"""Puts a few calls of ours before functions and classes of libraries, so that nobody sees that they are there.
+"""Puts calls of ours before functions and classes of libraries, so that nobody sees that they are there.
 
 A function written in Python keeps its identity and gets other code: all names that were taken of it before, by
 whatever module, table or closure, lead to the new code, and signature, pickle and place in the source stay.  Of a
@@ -39,22 +39,31 @@ _MOST = 500  # items of a table of a module that are looked at
 class Pick:
     """What is done at a call, with which of its arguments.
 
-    see: called with the values of the parameters, each None where it is not given.
+    tell: called with the values of the parameters, each None where it is not given; parameters: name and position, -1
+    of what has none; is_watched: whether anything is to be done at all, where that is asked before.
     """
 
-    __slots__ = ("parameters", "see")
+    __slots__ = ("is_watched", "parameters", "tell")
 
-    def __init__(self, see: Callable[..., None], parameters: tuple[tuple[str, int], ...]) -> None:
-        self.see = see
-        self.parameters = parameters  # name and position, -1 if it has none
+    def __init__(
+        self,
+        tell: Callable[..., None],
+        parameters: tuple[tuple[str, int], ...],
+        is_watched: Callable[[], bool] | None = None,
+    ) -> None:
+        self.tell = tell
+        self.parameters = parameters
+        self.is_watched = is_watched
 
     def from_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """For code of which only a call tells what its parameters are."""
-        self.see(*(kwargs[n] if n in kwargs else args[i] if 0 <= i < len(args) else None for n, i in self.parameters))
+        places = self.parameters
+        self.tell(*(kwargs[n] if n in kwargs else args[i] if 0 <= i < len(args) else None for n, i in places))
 
     def shifted(self) -> Pick:
         """The same for a method: its object comes first."""
-        return Pick(self.see, tuple((name, index + 1 if index >= 0 else index) for name, index in self.parameters))
+        places = tuple((name, index + 1 if index >= 0 else index) for name, index in self.parameters)
+        return Pick(self.tell, places, self.is_watched)
 
 
 class Wrapped:
@@ -82,8 +91,8 @@ class Wrapped:
         obj = vars(home).get(last)
         if isinstance(obj, type):
             return self._method(module, obj, "__init__", [pick.shifted() for pick in picks])
-        if type(obj) is FUNCTION:
-            return self._in_place(obj, picks)
+        if type(obj) is FUNCTION:  # somebody may have put there what is not the library's
+            return _is_of(obj, module) and self._in_place(obj, picks)
         return callable(obj) and self._replace(module, last, obj, picks)
 
     def _in_place(self, fn: Any, picks: list[Pick]) -> bool:
@@ -105,7 +114,7 @@ class Wrapped:
         fn = held.__func__ if isinstance(held, _HELD) else held
         if fn is None:
             return False
-        if type(fn) is FUNCTION:
+        if type(fn) is FUNCTION and _is_of(fn, module):
             return self._in_place(fn, picks)
         if fn is object.__init__:  # all is done in `__new__`, a static method
             name, fn = "__new__", cls.__new__
@@ -168,20 +177,23 @@ class Wrapped:
                 continue
             self._exchange_in(scope)
             if scope.get("__name__") == "__main__" or (file and not is_installed(file)):
-                for value in [each for each in scope.values() if type(each) in (dict, list)]:
-                    self._exchange_in(value)
+                for table in [each for each in scope.values() if type(each) in (dict, list) and len(each) <= _MOST]:
+                    self._exchange_in(table)
 
     def _exchange_in(self, table: Any) -> None:
         """In the names of a module, or in a table of it."""
         moved = self._moved
-        if type(table) is dict and (len(table) <= _MOST or "__name__" in table):
-            for key, value in list(table.items()):
-                if id(value) in moved:
-                    self._exchange(table, key, moved[id(value)][1])
-        elif type(table) is list and len(table) <= _MOST:
-            for index, value in enumerate(table):
-                if id(value) in moved:
-                    self._exchange(table, index, moved[id(value)][1])
+        if moved.keys().isdisjoint(map(id, list(table.values() if type(table) is dict else table))):
+            return
+        for key, value in list(table.items() if type(table) is dict else enumerate(table)):
+            if id(value) in moved:
+                self._exchange(table, key, moved[id(value)][1])
+
+
+def _is_of(fn: Any, module: Any) -> bool:
+    """Whether a function was written in the library that a module is of."""
+    top: str = module.__name__.partition(".")[0]
+    return str(fn.__globals__.get("__name__")).partition(".")[0] in (top, f"_{top}")
 
 
 class _Same(ABCMeta):
@@ -287,7 +299,7 @@ class _Parameters:
                 told.append("None")
             else:
                 return None
-        return ", ".join(told), pick.see
+        return ", ".join(told), pick.tell
 
     def _looked_for(self, pick: Pick) -> str:
         """All that was given: only a call tells where it is."""
@@ -298,14 +310,23 @@ class _Parameters:
 
 def _compiled(takes: _Parameters, cells: tuple[str, ...], fn: Any, picks: list[Pick]) -> Any:
     """Code with objects among its constants, on one line: a traceback shows the first line of the function."""
-    calls = [call for call in map(takes.call, picks) if call is not None]
+    held: list[Any] = [fn]
+    calls: list[str] = []
+    for pick in picks:
+        call = takes.call(pick)
+        if call is not None:
+            asks = ""
+            if pick.is_watched is not None:
+                asks = f"_cachepy_{len(held)}() and "
+                held.append(pick.is_watched)
+            calls.append(f"{asks}_cachepy_{len(held)}({call[0]})")
+            held.append(call[1])
     if not calls:
         return None
-    held = [fn, *(see for _, see in calls)]
     marks = {f"\0cachepy {number}": obj for number, obj in enumerate(held)}
     line = [f"None and ({', '.join(cells)})"] if cells else []  # so that it has the same cells
     line += [f"_cachepy_{number} = {mark!r}" for number, mark in enumerate(marks)]
-    line += [f"_cachepy_{number}({given})" for number, (given, _) in enumerate(calls, 1)]
+    line += calls
     line.append(f"return _cachepy_0({takes.given()})")
     head = "".join(f"    {name} = None\n" for name in cells)
     text = f"def outer():\n{head}    def made({takes.taken()}): {'; '.join(line)}\n"

@@ -13,7 +13,8 @@ import re
 import sys
 
 from cachepy.calls.entry_points import Pick, Wrapped
-from cachepy.core.current import caller
+from cachepy.core.bodies import bodies
+from cachepy.core.current import caller, here
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -294,17 +295,16 @@ class Notes:
 
     def pick(self, row: Row) -> Pick:
         """What is to be done at the calls of a row."""
-        is_watched, tell = self.is_watched, self._by_mode if row.does == MODE else self._plain
+        tell = self._by_mode if row.does == MODE else self._plain
 
-        def see(value: Any, mode: Any = None) -> None:
-            if is_watched():
-                try:
-                    tell(row, value, mode)
-                except Exception:  # an argument of any kind may be anything; the call itself says so
-                    return
+        def told(value: Any, mode: Any = None) -> None:
+            try:
+                tell(row, value, mode)
+            except Exception:  # an argument may be anything; the call itself says so
+                return
 
         parameters = ((row.parameter, row.place), *((row.mode[:2],) if row.mode is not None else ()))
-        return Pick(see, parameters)
+        return Pick(told, parameters, self.is_watched)
 
     def _by_mode(self, row: Row, value: Any, mode: Any) -> None:
         tell = self._tells[action_of(row, mode)]
@@ -392,7 +392,7 @@ class Watch:
         """Python asks where a module is: what the others say, with a word for us when it has been loaded."""
         if name not in self.rows:
             return None
-        for finder in sys.meta_path:
+        for finder in list(sys.meta_path):
             find = None if finder is self else getattr(finder, "find_spec", None)
             spec = None if find is None else find(name, path, target)
             if spec is not None:
@@ -451,7 +451,7 @@ def _by_module(notes: Notes) -> Picks:
 
 def _runs_here() -> bool:
     """Whether the body of a cached function runs here."""
-    return caller() is not None
+    return (here() is not None or bool(bodies)) and caller() is not None
 
 
 _watch: Watch | None = None

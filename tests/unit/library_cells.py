@@ -11,6 +11,22 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 
+class Recorder:
+    """What is told of files."""
+
+    def __init__(self):
+        self.seen = []
+
+    def read(self, path):
+        self.seen.append(("read", str(path)))
+
+    def write(self, path):
+        self.seen.append(("write", str(path)))
+
+    def rewrite(self, path):
+        self.seen.append(("rewrite", str(path)))
+
+
 class Cell(NamedTuple):
     id: str
     modules: str

@@ -5,32 +5,15 @@ from __future__ import annotations
 import importlib
 import inspect
 import pickle
-import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from cachepy.calls import file_watch, library_files
 from cachepy.session import Session
-from tests.unit.library_cells import CELLS, modules, page_table
-
-
-class Recorder:
-    """What is told of files."""
-
-    def __init__(self):
-        self.seen = []
-
-    def read(self, path):
-        self.seen.append(("read", str(path)))
-
-    def write(self, path):
-        self.seen.append(("write", str(path)))
-
-    def rewrite(self, path):
-        self.seen.append(("rewrite", str(path)))
+from tests.docs.pages import ROOT
+from tests.unit.library_cells import CELLS, Recorder, modules
 
 
 def wanted(name):
@@ -166,6 +149,19 @@ def test_an_argument_that_is_odd_makes_no_error_of_ours(seen):
         with pytest.raises(Exception, match=r".") as caught:
             pl.read_csv(odd, n_rows="none")
         assert "cachepy" not in str(caught.value)
+
+
+def test_frames_can_be_looked_at(seen, tmp_path):
+    """Debuggers and tracebacks ask for the variables of each frame: also of those whose cells nobody uses."""
+    pl = wanted("polars")
+    assert pl.read_csv.__code__.co_freevars
+    with pytest.raises(FileNotFoundError) as caught:
+        pl.read_csv(tmp_path / "none")
+    assert caught.traceback[1].name == "wrapper" and caught.traceback[1].lineno + 1 == pl.read_csv.__code__.co_firstlineno
+    at = caught.value.__traceback__
+    while at is not None:
+        assert {*at.tb_frame.f_code.co_freevars} <= {*at.tb_frame.f_locals}
+        at = at.tb_next
 
 
 # -- where names were taken before
@@ -311,8 +307,8 @@ import sys
 sys.path.insert(0, {folder!r})
 from functools import partial
 from cachepy.session import Session
-from cachepy.calls import file_watch, library_files
-from tests.unit.test_library_files import Recorder
+from cachepy.calls import library_files
+from tests.unit.library_cells import Recorder
 if {watched}:
     library_files.install(Recorder(), lambda: True)
 import pyarrow.csv
@@ -323,18 +319,14 @@ print([Session().reader.digester.digest(each) for each in (*values, pyarrow.parq
 
 
 def told_by(program, *args, **kwargs):
-    done = subprocess.run([sys.executable, "-c", program, *args], capture_output=True, text=True, check=False, cwd=library_root(), **kwargs)
+    done = subprocess.run([sys.executable, "-c", program, *args], capture_output=True, text=True, check=False, cwd=str(ROOT), **kwargs)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 
-def library_root():
-    return str(Path(__file__).resolve().parents[2])
-
-
 def test_arguments_have_one_digest_in_processes_that_watch_and_in_others(plain):
     """The key of a call must not depend on whether a body ran in this process before."""
-    one, other = (told_by(PARTS.format(folder=library_root(), watched=watched)) for watched in (False, True))
+    one, other = (told_by(PARTS.format(folder=str(ROOT), watched=watched)) for watched in (False, True))
     assert one == other
 
 
@@ -437,8 +429,8 @@ def test_a_file_system_pickles(seen):
 
 LATE = """
 import sys
-from cachepy.calls import file_watch, library_files
-from tests.unit.test_library_files import Recorder
+from cachepy.calls import library_files
+from tests.unit.library_cells import Recorder
 told = Recorder()
 library_files.install(told, lambda: True)
 import importlib
@@ -472,8 +464,8 @@ def test_an_import_that_fails_fails_as_ever(plain, tmp_path):
     program = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from cachepy.calls import file_watch, library_files
-from tests.unit.test_library_files import Recorder
+from cachepy.calls import library_files
+from tests.unit.library_cells import Recorder
 library_files.install(Recorder(), lambda: True)
 for name in ("tables", "h5py", "netCDF4"):
     try:
@@ -507,73 +499,23 @@ def test_frames_of_callers_are_found_by_duckdb(seen):
     assert len(mine) == 2
 
 
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ("select * from '{0}/a.csv' where x = 'EUR'", [("read", "a.csv")]),
-        ("select 'it''s' from \"{0}/a.csv\"", [("read", "a.csv")]),
-        ("copy t to '{0}/out.csv'", [("write", "out.csv")]),
-        ("COPY t FROM '{0}/a.csv'", [("read", "a.csv")]),
-        ("attach '{0}/new.db' as n", [("rewrite", "new.db")]),
-        ("ATTACH IF NOT EXISTS '{0}/a.csv' (READ_ONLY)", [("read", "a.csv")]),
-        ("attach ':memory:' as n", []),
-        ("select * from read_csv(['{0}/a.csv', '{0}/b.csv'])", [("read", "a.csv"), ("read", "b.csv")]),
-        ("select * from '{0}/*.csv'", [("read", "a.csv"), ("read", "b.csv")]),
-        ("select 1", []),
-    ],
-)
-def test_files_in_a_query(tmp_path, query, expected):
-    for name in ("a.csv", "b.csv"):
-        (tmp_path / name).write_text("x\n1\n")
-    told = Recorder()
-    row = library_files.Row("any", "any", library_files.SQL, "query")
-    library_files.Notes(told, lambda: True).pick(row).see(query.format(tmp_path))
-    assert [(what, path.rpartition("/")[2]) for what, path in told.seen] == expected
+def test_frames_of_callers_are_found_by_polars(seen):
+    pl = wanted("polars")
+    mine = pl.DataFrame({"a": [1, 2]})
+    assert pl.sql("select sum(a) from mine").collect().item() == mine["a"].sum()
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        ("{0}/a.csv", ["a.csv"]),
-        (b"{0}/a.csv", ["a.csv"]),
-        (b"no such file", []),
-        (["{0}/a.csv", ("{0}/b.csv",)], ["a.csv", "b.csv"]),
-        ("{0}/[ab].csv", ["a.csv", "b.csv"]),
-        ("{0}/**/*.csv", ["a.csv", "b.csv"]),
-        ("file://{0}/a.csv", ["a.csv"]),
-        ("~/a.csv", ["a.csv"]),
-        ("zip://{0}/z.zip!a.shp", ["z.zip"]),
-        ("/vsizip/{0}/z.zip/a.shp", ["z.zip"]),
-        ('NETCDF:"{0}/a.csv":v', ["a.csv"]),
-        ("{0}/none", ["none"]),
-        ("", []),
-        (None, []),
-        (7, []),
-        (object, []),
-    ],
-)
-def test_paths_in_an_argument(tmp_path, monkeypatch, value, expected):
-    for name in ("a.csv", "b.csv", "z.zip"):
-        (tmp_path / name).write_text("x")
-    monkeypatch.setenv("HOME", str(tmp_path))
+def test_what_a_user_put_into_a_library_stays_as_it_is(plain, monkeypatch):
+    import pyarrow.parquet as pq
 
-    def filled(value):
-        if isinstance(value, (list, tuple)):
-            return [*map(filled, value)]
-        if isinstance(value, bytes):
-            return value.replace(b"{0}", str(tmp_path).encode())
-        return value.replace("{0}", str(tmp_path)) if isinstance(value, str) else value
+    def mine(source):
+        return source
 
-    found = [path.rpartition("/")[2] for path in library_files.paths_in(filled(value))]
-    assert found == expected
-
-
-def test_a_pattern_is_told_as_such_to_whoever_listens(tmp_path):
-    told, matched = Recorder(), []
-    told.match = matched.append
-    row = library_files.Row("any", "any", library_files.READ, "source")
-    library_files.Notes(told, lambda: True).pick(row).see(f"{tmp_path}/*.none")
-    assert (told.seen, matched) == ([], [f"{tmp_path}/*.none"])
+    before = mine.__code__
+    monkeypatch.setattr(pq, "read_table", mine)
+    library_files.install(plain, lambda: True)
+    assert pq.read_table is mine and mine.__code__ is before
+    library_files.remove()
 
 
 def test_what_lies_beside_a_file_is_read_with_it(seen, tmp_path):
@@ -585,16 +527,6 @@ def test_what_lies_beside_a_file_is_read_with_it(seen, tmp_path):
     seen.clear()
     gpd.read_file(tmp_path / "t.shp")
     assert {("read", str(tmp_path / f"t.{end}")) for end in ("shp", "shx", "dbf", "prj", "cpg")} == {*seen}
-
-
-@pytest.mark.parametrize(
-    ("mode", "expected"),
-    [("r", "read"), ("rb", "read"), ("r+", "rewrite"), ("a", "rewrite"), ("w", "write"), ("w-", "write"), ("x", "write"),
-     ("w+", "rewrite"), ("wb", "write"), (None, "read"), ("rs", "read"), ("as", "rewrite")],
-)  # fmt: skip
-def test_modes(mode, expected):
-    row = library_files.Row("any", "any", library_files.MODE, "name", 0, ("mode", 1, "r"))
-    assert library_files.action_of(row, mode) == expected
 
 
 # -- outside of bodies, and with cachepy's own uses
@@ -636,9 +568,3 @@ def test_a_body_tells_and_its_values_are_stored_without_a_word(plain, tmp_path):
     assert second[0].equals(first[0]) and second[1].equals(first[1])
     assert plain.seen == []
     library_files.remove()
-
-
-def test_the_page_says_what_is_seen():
-    page = Path(library_root(), "docs", "explanation", "invalidates.md").read_text(encoding="utf-8")
-    made = re.findall(r"<!-- table -->\n(.*?)\n<!-- /table -->", page, flags=re.DOTALL)
-    assert [block for block in made if block.endswith(f"\n\n{page_table()}")]
