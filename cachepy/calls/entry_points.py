@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     Undo = Callable[[], None]
+    Picks = dict[str, list[tuple[str, list["Pick"]]]]  # module -> dotted names of functions, and what is done at calls
 
 FUNCTION: Any = type(lambda: None)
 _HELD = (staticmethod, classmethod)
@@ -62,7 +63,7 @@ class Pick:
 
     def shifted(self) -> Pick:
         """The same for a method: its object comes first."""
-        places = tuple((name, index + 1 if index >= 0 else index) for name, index in self.parameters)
+        places = tuple((n, 0 if n == "self" else at + 1 if at >= 0 else at) for n, at in self.parameters)
         return Pick(self.tell, places, self.is_watched)
 
 
@@ -114,7 +115,7 @@ class Wrapped:
         fn = held.__func__ if isinstance(held, _HELD) else held
         if fn is None:
             return False
-        if type(fn) is FUNCTION and _is_of(fn, module):
+        if type(fn) is FUNCTION and _is_of(fn, module) and not fn.__code__.co_flags & _SUSPENDED:
             return self._in_place(fn, picks)
         if fn is object.__init__:  # all is done in `__new__`, a static method
             name, fn = "__new__", cls.__new__

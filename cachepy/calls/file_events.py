@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from types import CodeType
     from typing import Any, Protocol
 
-    Place = tuple[Any, str, Any]  # the names of a module, or a class; a name; what is to stand there
+    Place = tuple[dict[str, Any], str, Any]  # the names of a module, one of them, and what is to stand there
 
     class Sight(Protocol):
         """What is noted of the files of one body."""
@@ -70,7 +70,8 @@ _ASIDES = (
     "logging/__init__.py", "logging/handlers.py", "logging/config.py",
 )  # fmt: skip
 _KINDS = {os.path.join(_STDLIB, each): _ASIDE for each in _ASIDES} | {os.path.join(_STDLIB, "tempfile.py"): _TEMP}
-_LEFT = frozenset({"posix", "nt", "_frozen_importlib_external", "importlib._bootstrap_external"})
+_LEFT = frozenset({"_io", "posix", "nt", "_frozen_importlib_external", "importlib._bootstrap_external"})
+"""Modules that keep the functions: who holds one pickles it by its name there, and imports go by these."""
 _LOOKS_UP = ("_select", "select", "_iterate_dir", "which")  # functions of pathlib for `glob`, and of shutil
 
 
@@ -80,7 +81,7 @@ class FileEvents:
     def __init__(self) -> None:
         self.is_on = False
         self.written: dict[str, None] = {}  # by this process, for callers that run elsewhere
-        self._places: list[tuple[Any, str, Any]] = []  # scope or class, name, what stood there
+        self._places: list[Place] = []  # with what stood there
         self._kinds = dict(_KINDS)
         self._owners = Owners()
         self._sight_of: Callable[[Any], Sight | None] = lambda _: None
@@ -107,7 +108,7 @@ class FileEvents:
         text = text_of(path)
         if text is None or "://" in text:
             return
-        for sight in self.sights(self.above()):
+        for sight in self.sights(self.caller_of_library()):
             tell(sight, text)
 
     def asking(self) -> CodeType | None:
@@ -117,8 +118,13 @@ class FileEvents:
             at = at.f_back
         return None if at is None else at.f_code
 
+    def caller_of_library(self) -> Any:
+        """Where a function of a library was called that has its calls looked at."""
+        at = self.above()
+        return None if at is None else at.f_back
+
     def above(self) -> Any:
-        """Where code of others called what looks at the calls of a library."""
+        """The nearest code that is not ours."""
         at: Any = sys._getframe(1)
         while at is not None and self._kind(at.f_code.co_filename) == _OURS:
             at = at.f_back
@@ -184,22 +190,15 @@ class FileEvents:
         for scope, name, stand_in in places:
             self.put(scope, name, stand_in)
 
-    def put(self, scope: Any, name: str, stand_in: Any) -> None:
-        """Stand in one place: of a class, or of the names of a module."""
-        if isinstance(scope, dict):
-            self._places.append((scope, name, scope[name]))
-            scope[name] = stand_in
-        else:
-            self._places.append((scope, name, vars(scope)[name]))
-            setattr(scope, name, stand_in)
+    def put(self, scope: dict[str, Any], name: str, stand_in: Any) -> None:
+        """Stand in one place, of the names of a module."""
+        self._places.append((scope, name, scope[name]))
+        scope[name] = stand_in
 
     def stop(self) -> None:
         """Put back what stood there; for tests."""
         for scope, name, plain in reversed(self._places):
-            if isinstance(scope, dict):
-                scope[name] = plain
-            else:
-                setattr(scope, name, plain)
+            scope[name] = plain
         self._places.clear()
         self.is_on = False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import os
 
 from cachepy.calls import file_calls, globs, library_files, programs
@@ -13,8 +14,8 @@ from cachepy.calls.state import current_session
 from cachepy.core.bodies import bodies
 from cachepy.core.current import here
 from cachepy.core.frame import Frame
-from cachepy.core.model import FILE
 from cachepy.errors import RewrittenFileWarning
+from cachepy.values.stand_ins import original
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,12 +43,13 @@ class FileWatch:
 
     def add(self) -> None:
         """The body has ended: tell its frame, which has to be open still."""
+        self._seen.look_deeper(self._session.stores.events)
         SettledFiles(self._seen).settle(self._arg_files)
         frame = self._seen.frame
         for place, code in self._seen.openers.items():
-            name = self._seen.opened[place][0]
-            if code is not None and (FILE, name) in frame.deps:  # behind a memo it is not opened the next time
-                self._session.remembered.note_file(code, name, frame.cwd, frame.deps[FILE, name])
+            dep = self._seen.told.get(place)
+            if code is not None and dep is not None:  # behind a memo it is not opened the next time
+                self._session.remembered.note_file(code, dep.name, frame.cwd, dep.digest)
         for place, name in self._seen.rewritten.items():
             self._session.warn(
                 RewrittenFileWarning,
@@ -67,7 +69,7 @@ class FileWatch:
         body = bodies.get(id(self._seen.frame.parent))
         above: Any = None if body is None else body.seen
         if above is not None:
-            above.below |= self._seen.left()
+            above.below.update(dict.fromkeys(self._seen.left()))
 
 
 def begin(session: State, call: Function, frame: Frame, arg_files: Mapping[str, str]) -> FileWatch | None:
@@ -84,15 +86,21 @@ def begin(session: State, call: Function, frame: Frame, arg_files: Mapping[str, 
 def start() -> None:
     """From now on files are watched in this process."""
     if not events.is_on:
-        functions = [*file_calls.pairs(), *globs.pairs(), *programs.pairs()]
-        events.start([*everywhere(functions), *globs.methods()], _sight_of)
-        library_files.install(events, _runs_here, {"subprocess": [("Popen", [programs.POPEN])]})
+        events.start(everywhere([*file_calls.pairs(), *programs.pairs()]), _sight_of)
+        if open.__module__ == "io":  # before Python 3.12 it is pickled by that name
+            copyreg.pickle(type(len), _reduced)
+        library_files.install(events, _runs_here, globs.PICKS | programs.PICKS)
 
 
 def stop() -> None:
     """Put back what stood there; for tests."""
     library_files.remove()
     events.stop()
+
+
+def _reduced(fn: Any) -> Any:
+    """How a builtin function is pickled: as ever, and `open` where somebody holds it, not what stands in its place."""
+    return (eval, ("open",)) if fn.__name__ == "open" and original(open) is fn else fn.__reduce__()
 
 
 def _runs_here() -> bool:

@@ -4,59 +4,45 @@ from __future__ import annotations
 
 import glob
 import os
-import pathlib
-import sys
-from functools import wraps
 
+from cachepy.calls.entry_points import Pick
 from cachepy.calls.file_events import events, text_of
-from cachepy.values.stand_ins import Watched
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from typing import Any
 
-    from cachepy.calls.file_events import Place
+    from cachepy.calls.entry_points import Picks
 
 
-def _glob(plain: Any, sights: Any, _: Any, args: Any, kwargs: Any) -> Any:
-    """`glob.glob` and `glob.iglob`."""
-    pattern = text_of(args[0] if args else kwargs.get("pathname")) if kwargs.get("dir_fd") is None else None
+def _globbed(pathname: Any, root_dir: Any = None, dir_fd: Any = None) -> None:
+    """`glob.glob` or `glob.iglob` is called."""
+    pattern = text_of(pathname) if dir_fd is None else None
     if pattern is not None:
-        folder = _escaped(text_of(kwargs.get("root_dir")) or "")
-        for sight in sights:
-            sight.match(os.path.join(folder, pattern))
-    return plain(*args, **kwargs)
+        events.match(os.path.join(glob.escape(text_of(root_dir) or ""), pattern))
 
 
-def _of_path(plain: Callable[..., Any], *, is_deep: bool) -> Callable[..., Any]:
-    """``Path.glob`` or ``Path.rglob``; a function, so that it is a method."""
-
-    @wraps(plain)
-    def looks(self: Any, pattern: Any, *args: Any, **kwargs: Any) -> Any:
-        sights = events.sights(sys._getframe(1))
-        text = text_of(pattern) if sights else None
-        if text is not None:
-            below = os.path.join("**", text) if is_deep else text
-            for sight in sights:
-                sight.match(os.path.join(_escaped(str(self)), below))
-        return plain(self, pattern, *args, **kwargs)
-
-    return looks
+def _globbed_below(self: Any, pattern: Any) -> None:
+    """``Path.glob`` is called."""
+    text = text_of(pattern)
+    if text is not None:
+        events.match(os.path.join(glob.escape(str(self)), text))
 
 
-def _escaped(folder: str) -> str:
-    """A folder whose name has characters that mean something in a pattern."""
-    return glob.escape(folder)
+def _globbed_deep(self: Any, pattern: Any) -> None:
+    """``Path.rglob`` is called."""
+    text = text_of(pattern)
+    if text is not None:
+        events.match(os.path.join(glob.escape(str(self)), "**", text))
 
 
-def pairs() -> Iterator[tuple[Any, Watched]]:
-    """The functions, each with what is to stand in its place."""
-    for plain in (glob.glob, glob.iglob):
-        yield plain, Watched(plain, "glob", events.sights, _glob)
-
-
-def methods() -> Iterator[Place]:
-    """The same of methods."""
-    for name in ("glob", "rglob"):
-        yield pathlib.Path, name, _of_path(vars(pathlib.Path)[name], is_deep=name == "rglob")
+_OF_TEXT = (("pathname", 0), ("root_dir", -1), ("dir_fd", -1))
+_OF_PATH = (("self", -1), ("pattern", 0))
+PICKS: Picks = {
+    "glob": [(name, [Pick(_globbed, _OF_TEXT)]) for name in ("glob", "iglob")],
+    "pathlib": [
+        ("Path.glob", [Pick(_globbed_below, _OF_PATH)]),
+        ("Path.rglob", [Pick(_globbed_deep, _OF_PATH)]),
+    ],
+}
+"""What is done at each call of theirs."""

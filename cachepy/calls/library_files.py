@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any, Protocol
 
+    from cachepy.calls.entry_points import Picks
+
     class Events(Protocol):
         """Who is told of a path; none of it ever raises."""
 
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
             """It is opened for both: the end of the body tells whether it was changed."""
 
         # match(pattern): what it matches is read, and what it will match too; not every Events has it
-
-    Picks = dict[str, list[tuple[str, list[Pick]]]]  # module -> dotted names of functions, and what is done at calls
 
 
 READ, WRITE, REWRITE, MODE, SQL, NAMES = "read", "write", "rewrite", "mode", "sql", "names"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
+    from cachepy.calls.entry_points import Picks
     from cachepy.calls.file_events import Sight
 
 _ENDS = frozenset({"|", "||", "&&", ";", "&", "(", ")", "{", "}", "!", "|&"})  # after these a program's name comes
@@ -96,7 +97,7 @@ def _paths(words: Iterable[str], folder: str | None) -> Iterator[str]:
 
 def _seen(args: Any, shell: Any = None, cwd: Any = None, env: Any = None, executable: Any = None) -> None:
     """`subprocess.Popen` is called."""
-    sights = events.sights(events.above())
+    sights = events.sights(events.caller_of_library())
     if sights and args is not None:
         given = args
         if executable and not shell:
@@ -104,7 +105,8 @@ def _seen(args: Any, shell: Any = None, cwd: Any = None, env: Any = None, execut
         started(sights, given, is_shell=bool(shell), cwd=cwd, env=env)
 
 
-POPEN = Pick(_seen, (("args", 0), ("shell", 8), ("cwd", 9), ("env", 10), ("executable", 2)))
+_OF_POPEN = (("args", 0), ("shell", 8), ("cwd", 9), ("env", 10), ("executable", 2))
+PICKS: Picks = {"subprocess": [("Popen", [Pick(_seen, _OF_POPEN)])]}
 """What is done at each call of it."""
 
 

@@ -18,12 +18,12 @@ from cachepy.store.stat_cache import identity_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from types import CodeType
     from typing import Any
 
     from cachepy.core.frame import Frame
-    from cachepy.core.model import Event
+    from cachepy.core.model import Dep, Event
     from cachepy.store.files import Files
 
     Names = list[str] | None
@@ -35,13 +35,14 @@ class SeenFiles:
     opened: name, identity when it was opened, digest if its times could not tell a change; openers: whose code opened
     it; looked: name, what was there; listed, matched: name, names; both, named: name, state before it was opened for
     reading and writing, or a program was told of it; written, rewritten: name; made, wanted: folders that were made, or
-    were there; added: files that were only added to; below: what calls below wrote.
+    were there; added: files that were only added to; below: what calls below wrote, with the digest, if that is part of
+    what they gave; deeper: calls below those that wrote something; told: deps of files that were opened.
     """
 
     __slots__ = (
-        "_places", "_skips", "added", "below", "both", "files", "folders", "frame", "is_blind", "listed", "looked",
-        "made", "matched", "named", "opened", "openers", "outputs", "removed", "rewritten", "temporary", "wanted",
-        "written",
+        "_places", "_skips", "added", "below", "both", "deeper", "files", "folders", "frame", "is_blind", "listed",
+        "looked", "made", "matched", "named", "opened", "openers", "outputs", "removed", "rewritten", "temporary",
+        "told", "wanted", "written",
     )  # fmt: skip
 
     def __init__(self, frame: Frame, files: Files, skips: Iterable[str], *, is_blind: bool) -> None:
@@ -64,8 +65,10 @@ class SeenFiles:
         self.wanted = set[str]()
         self.removed = set[str]()
         self.added = set[str]()
-        self.below = set[str]()
+        self.below: dict[str, str | None] = {}
+        self.deeper: list[tuple[str, str | None]] = []
         self.folders = set[str]()  # of what was written
+        self.told: dict[str, Dep] = {}
         self.outputs: list[str] = []
 
     # -- what is told while it runs (see `file_events.Sight`)
@@ -164,8 +167,18 @@ class SeenFiles:
     def note_below(self, event: Event) -> None:
         """What they left is no input of this body because an argument names it."""
         paths = {dep.name for dep in event.trace.deps if dep.kind in PATHS}
-        left = (d.name for d in event.trace.deps if d.kind in PASSED or (d.kind in LEFT and d.name in paths))
-        self.below.update(absolute(event.cwd, name) for name in left)
+        for dep in event.trace.deps:
+            if dep.kind in LEFT and dep.name not in paths:
+                self.deeper.append((dep.name, dep.digest))
+            elif dep.kind in LEFT or (dep.kind in PASSED and absolute(event.cwd, dep.name) not in self.below):
+                self.below[absolute(event.cwd, dep.name)] = dep.digest
+
+    def look_deeper(self, events: Callable[[str], Iterable[Event]]) -> None:
+        """The same of the calls below these that left something; events: the stored runs of a call."""
+        while self.deeper:
+            call, effect = self.deeper.pop()
+            for event in [each for each in events(call) if each.trace.effect == effect][:1]:
+                self.note_below(event)
 
     def left(self) -> set[str]:
         """What this body and the calls below it wrote."""

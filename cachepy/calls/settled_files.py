@@ -2,8 +2,8 @@
 
 A file counts with the content that it had when it was opened: it is digested now, if it still is what it was, and was
 digested at once where its times could not tell.  What the body wrote is no input, whoever named it, and what it looked
-for and then made is none either.  A file that it read and then wrote in its place, or only added to, is neither: no
-run would find it as it is.
+for and then made is none either; nor is what a call below left, as long as it is read as that left it.  A file that it
+read and then wrote in its place, or only added to, is neither: no run would find it as it is.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import stat
 
 from cachepy.calls.file_events import stat_of
 from cachepy.calls.files_at_once import WROTE_HERE
-from cachepy.core.kinds import FILES, PASSED, absolute
-from cachepy.core.model import ABSENT_PATH, FILE, LISTED, MATCHED, PASSED_ON, PATTERN, PRESENT, Dep
+from cachepy.core.kinds import FILES, PASSED, PATHS, SINGLE, absolute
+from cachepy.core.model import ABSENT_PATH, FILE, LISTED, MATCHED, PASSED_ON, PRESENT, Dep
 from cachepy.store.listings import digest_of_names, fixed_part, named, names_in
 from cachepy.store.patterns import TOO_MANY
 from cachepy.store.stat_cache import identity_of
@@ -60,7 +60,7 @@ class SettledFiles:
         seen, deps = self._seen, self._frame.deps
         for name in [name for kind, name in deps if kind in PASSED and deps[kind, name] == WROTE_HERE]:
             del deps[PASSED_ON, name]
-            seen.below.add(name)
+            seen.below.setdefault(name, None)
             if os.path.isfile(name) and name not in seen.opened:
                 seen.written.setdefault(name, name)
 
@@ -120,7 +120,7 @@ class SettledFiles:
         own = {*seen.written, *seen.rewritten, *seen.added}
         if place not in own and place not in seen.below and not self._is_around(place, (*own, *seen.below)):
             return
-        for kind in (FILE, ABSENT_PATH):
+        for kind in SINGLE:
             self._frame.deps.pop((kind, name), None)
         if place not in own:
             self._frame.add(Dep(PASSED_ON, name, None))
@@ -135,7 +135,10 @@ class SettledFiles:
             elif place not in seen.written:
                 found = stat_of(place)
                 if found is not None and identity_of(found) == identity:  # that the content stayed is looked at later
-                    self._frame.add(Dep(FILE, name, digest or seen.files.digest(place)))
+                    now = digest or seen.files.digest(place)
+                    if seen.below.get(place) != now:  # else a call below gave it, and this one goes by what that gives
+                        seen.told[place] = Dep(FILE, name, now)
+                        self._frame.add(seen.told[place])
                 elif place not in seen.removed:
                     self._frame.changed.append(name)
 
@@ -156,7 +159,7 @@ class SettledFiles:
             if place not in self._places_of(FILES):
                 self._add_names(Dep(LISTED, name, None), names, names_in(place), place + os.sep, "")
         for place, (name, paths) in list(seen.matched.items()):
-            if place not in self._places_of((PATTERN,)):
+            if place not in self._places_of(PATHS - SINGLE):
                 self._add_names(Dep(MATCHED, name, TOO_MANY), paths, named(place), "", fixed_part(place))
 
     def _places_of(self, kinds: Container[str]) -> set[str]:

@@ -179,8 +179,8 @@ def module_rule(module: Any, pickler: ValuePickler) -> Any:
 def builtin_rule(fn: Any, pickler: ValuePickler) -> Any:
     """A function of a compiled module of the user's counts by that module."""
     fn = original(fn)
-    if fn.__module__ in ("_io", "posix", "nt"):  # the same name for both
-        return form("builtin", fn.__module__, fn.__qualname__)
+    if fn.__module__ in ("io", "_io", "posix", "nt"):  # other functions may stand under its name
+        return form("builtin", fn.__module__.lstrip("_"), fn.__qualname__)
     home = getattr(fn, "__self__", None)
     if home is not None and not isinstance(home, (_MODULE, type)) and is_exported(fn, pickler.digester.origins):
         return form("builtin", module_of(type(home)), fn.__qualname__)

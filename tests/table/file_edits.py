@@ -458,7 +458,7 @@ def f():
     return len(look("a.txt"))
 """,
         write("a.txt", "two"),
-        "",
+        "f",
     ),
     below(
         "track_file not reached in the first run",

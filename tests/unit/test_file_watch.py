@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import pickle
 from pathlib import Path
@@ -13,6 +14,7 @@ import cachepy
 from cachepy import cache_file, cache_tree_nodes
 from cachepy.calls import file_watch
 from cachepy.calls.file_events import events
+from cachepy.values.stand_ins import original
 from tests.observed import again, folder, ran, write
 
 __all__ = ["folder"]
@@ -70,6 +72,9 @@ def test_it_is_called_as_before_where_nobody_runs(folder):
     assert pickle.loads(pickle.dumps(os.stat)) is os.stat
     assert repr(os.stat) == "<built-in function stat>"
 
+    assert pickle.loads(pickle.dumps(original(open))) is open
+    assert pickle.loads(pickle.dumps(original(os.stat)))(".")
+
     class Holder:
         lists = os.listdir
 
@@ -90,3 +95,11 @@ def test_the_code_of_who_names_it_is_what_it_was(name, folder):
     assert type(open) is not type(len)
     scope[name] = getattr(os, name)
     assert before == (body.key(open), cachepy.current_session().reader.reach(body.__cachepy__.target).digest)
+
+
+def test_a_table_of_functions_counts_as_before(folder):
+    openers = {".gz": gzip.open, "": original(open), "list": original(os.listdir)}
+    file_watch.stop()
+    before = cachepy.Session().digester.digest([openers, open])
+    file_watch.start()
+    assert cachepy.Session().digester.digest([openers, open]) == before
