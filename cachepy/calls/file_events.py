@@ -53,6 +53,10 @@ if TYPE_CHECKING:
             """The command line of a program names it, perhaps."""
             ...
 
+        def ask(self, source: str) -> None:
+            """A source is asked of which nothing can be digested: a host."""
+            ...
+
 
 _NOBODY, _BODY, TEMPFILE = 0, 1, 2  # who asked
 _LIBRARY, _USERS, _OURS, _RUNS, _ASIDE, _TEMP = 0, 1, 2, 3, 4, 5  # whose a file of code is
@@ -100,12 +104,21 @@ class FileEvents:
         """The names that a pattern means are looked at."""
         self._each(pattern, lambda sight, text: sight.match(text))
 
+    def ask(self, source: str) -> None:
+        """A host is asked for something."""
+        for sight in self.sights(self.above()):
+            sight.ask(source)
+
     def _each(self, path: Any, tell: Any) -> None:
         text = text_of(path)
         if text is None or "://" in text:
             return
         for sight in self.sights(self.above()):
             tell(sight, text)
+
+    def is_of_body(self, at: Any) -> bool:
+        """Whether code of the user's runs here, or what runs a body."""
+        return self._kind(at.f_code.co_filename) in _BODIES
 
     def above(self) -> Any:
         """Where code of others called what looks at the calls of a library."""

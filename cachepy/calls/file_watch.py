@@ -10,9 +10,11 @@ from cachepy.calls.files_at_once import FilesAtOnce
 from cachepy.calls.seen_files import SeenFiles
 from cachepy.calls.settled_files import SettledFiles
 from cachepy.calls.state import current_session
+from cachepy.calls.unseen_network import Network
 from cachepy.core.bodies import bodies
 from cachepy.core.current import here
 from cachepy.core.frame import Frame
+from cachepy.core.model import UNSEEN_SOURCE, Dep
 from cachepy.errors import RewrittenFileWarning
 
 TYPE_CHECKING = False
@@ -42,6 +44,8 @@ class FileWatch:
     def add(self) -> None:
         """The body has ended: tell its frame, which has to be open still."""
         SettledFiles(self._seen).settle(self._arg_files)
+        for source in self._seen.asked:
+            self._seen.frame.add(Dep(UNSEEN_SOURCE, source, None))
         for place, name in self._seen.rewritten.items():
             self._session.warn(
                 RewrittenFileWarning,
@@ -79,7 +83,8 @@ def start() -> None:
     """From now on files are watched in this process."""
     if not events.is_on:
         events.start([*file_calls.stand_ins(), *globs.stand_ins(), *programs.stand_ins()], _sight_of)
-        library_files.install(events, _runs_here, {"subprocess": [("Popen", [programs.POPEN])]})
+        others = {"subprocess": [("Popen", [programs.POPEN])]} | Network(events).picks()
+        library_files.install(events, _runs_here, others)
 
 
 def stop() -> None:

@@ -35,10 +35,11 @@ class SeenFiles:
     there; listed, matched: name, names; both, named: name, identity (of a folder its digest) before it was opened for
     reading and writing, or a program was told of it.
     written, rewritten: name; made: folders; added: files that were only added to; below: what calls below wrote.
+    asked: sources of which nothing can be digested, as hosts.
     """
 
     __slots__ = (
-        "_places", "_skips", "added", "below", "both", "files", "folders", "frame", "is_blind", "listed", "looked",
+        "_places", "_skips", "added", "asked", "below", "both", "files", "folders", "frame", "is_blind", "listed", "looked",
         "made", "matched", "named", "outputs", "opened", "removed", "rewritten", "temporary", "written",
     )  # fmt: skip
 
@@ -63,6 +64,7 @@ class SeenFiles:
         self.below = set[str]()
         self.folders = set[str]()  # of what was written
         self.outputs: list[str] = []
+        self.asked: dict[str, None] = {}
 
     # -- what is told while it runs (see `file_events.Sight`)
 
@@ -143,6 +145,9 @@ class SeenFiles:
         if place is None or place in self.named or self.is_own(place):
             return
         self.named[place] = self._name(path, place), self._state(place, stat_of(place))
+
+    def ask(self, source: str) -> None:
+        self.asked[source] = None
 
     def _state(self, place: str, found: os.stat_result | None) -> Any:
         """What differs if it is written to."""
