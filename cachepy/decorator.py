@@ -293,7 +293,8 @@ def cache_file(
     CacheWarning
         When the cache cannot do its part; the value is right all the same. `UncachedCallWarning`,
         `CacheReadWarning`, `CacheWriteWarning`, `ChangedInputWarning`, `ChangedGlobalWarning`,
-        `ChangedArgumentWarning`, `OpaqueGlobalWarning`, `UnseenInputWarning`, `CheapCallWarning` and `NeverReusedWarning` say which.
+        `ChangedArgumentWarning`, `OpaqueGlobalWarning`, `UnseenInputWarning`, `CheapCallWarning` and
+        `NeverReusedWarning` say which.
 
     See Also
     --------

@@ -73,7 +73,7 @@ def finish(
         if each is not None and frame.is_open():  # not in a forked child that unwinds through it
             each.add()
     if frame.is_open():
-        sources.add(ran)
+        sources.add(ran.reaches if ran is not None else ())
     frame.closed = True
 
 

@@ -3,7 +3,7 @@
 All that is written in Python goes by it, asyncio too.  Readers and drivers written in C say it by their arguments: a
 URL, the host of a database.  A connection that was kept from an earlier call counts where something is sent on it.
 
-Not blamed on a body: what Dask and the like do to compute for it, what only reports, and threads that were there before.
+Not blamed on a body: what Dask and the like do to compute for it, what only reports, threads that were there before.
 """
 
 from __future__ import annotations
@@ -51,13 +51,15 @@ class Network:
 
     def picks(self) -> Picks:
         """What is to be seen of which module."""
+        connects: Pick = _Method(self._connects, (("self", 0), ("address", 1)))
+        sends: Pick = _Method(self._sends, (("self", 0),))
         return {
             "socket": [
                 ("getaddrinfo", [Pick(self._looks_up, (("host", 0),))]),
-                *((f"socket.{name}", [_Method(self._connects, (("self", 0), ("address", 1)))]) for name in _CONNECT),
-                *((f"socket.{name}", [_Method(self._sends, (("self", 0),))]) for name in _SEND),
-            ],
-            "ssl": [("SSLSocket.send", [_Method(self._sends, (("self", 0),))])],
+                ("socket.connect", [connects]), ("socket.connect_ex", [connects]),
+                ("socket.send", [sends]), ("socket.sendall", [sends]),
+            ],  # fmt: skip
+            "ssl": [("SSLSocket.send", [sends])],
             "grpc": [(name, [Pick(self._calls, (("target", 0),))]) for name in ("insecure_channel", "secure_channel")],
             **{module: [self._of_driver(module, *row)] for module, row in _DRIVERS.items()},
         }
@@ -114,7 +116,8 @@ class Network:
         """A host by the name that it was asked for; None of what is no address of the internet."""
         if type(address) is not tuple or len(address) < 2 or type(address[0]) is not str or type(address[1]) is not int:
             return None
-        host, port = address[:2]
+        host: str = address[0]
+        port: int = address[1]
         host = "localhost" if host == "::1" or host[:4] == "127." else self._hosts.get(host, host)
         host = f"[{host}]" if ":" in host else host
         return f"network {host}" if port >= _EPHEMERAL else f"network {host}:{port}"
@@ -138,7 +141,6 @@ class Network:
         return here() is not None or not all(me in [t.ident for t in body.before] for body in list(bodies.values()))
 
 
-_CONNECT, _SEND = ("connect", "connect_ex"), ("send", "sendall")
 _DRIVERS = {  # the function, and what its first parameter is called
     "psycopg2": ("connect", "dsn"),
     "psycopg": ("Connection.connect", "conninfo"),

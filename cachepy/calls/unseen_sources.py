@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from cachepy.calls.function import Function
-    from cachepy.calls.ran_code import RanCode
     from cachepy.calls.state import State
     from cachepy.code.fingerprint import CodeFingerprint
     from cachepy.code.unseen_names import Use
@@ -47,10 +46,9 @@ class UnseenSources:
         if self._call.options.unseen == "error" and self._uses:
             _refuse(self._call.fname, sources_in(self._uses))
 
-    def add(self, ran: RanCode | None) -> None:
-        """The body has ended: tell its frame, which has to be open still."""
-        if ran is not None:
-            self._take(ran.reaches)
+    def add(self, ran: Iterable[CodeFingerprint]) -> None:
+        """The body has ended: tell its frame, which has to be open still; ran: code that its own does not lead to."""
+        self._take(ran)
         for source in sources_in(self._uses) if self._uses else ():
             self._frame.add(Dep(UNSEEN_SOURCE, source, None))
 
@@ -67,7 +65,7 @@ class UnseenSources:
             self._session.warn(
                 UnseenInputWarning,
                 f"{self._call.fname} depends on {', '.join(loud)}, whose changes go unseen: its result is reused as it "
-                f"is. Pass what it gets as an argument, use a seed, change version=... when it is to run anew, or say "
+                f"is. Pass what it gets as an argument, use a seed, change version=... to run it again, or say "
                 f"unseen='ok' if that is right",
                 self._call.target.identity,
             )

@@ -82,7 +82,9 @@ class CodeFingerprint(Record, quick=True):
     functions: those of the user's that are in it, with their globals.
     """
 
-    __slots__ = ("digest", "pieces", "opaque", "guard", "cached", "routes", "codes", "variables", "functions", "_inside", "_uses")
+    __slots__ = (
+        "digest", "pieces", "opaque", "guard", "cached", "routes", "codes", "variables", "functions", "_inside", "_uses",
+    )  # fmt: skip
     digest: str
     pieces: tuple[Piece, ...]
     opaque: tuple[tuple[str, str], ...]
