@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from _thread import RLock
 
 from cachepy.core.bodies import bodies
 from cachepy.core.current import NOBODY, caller, each_of, here
@@ -79,7 +80,8 @@ class FileEvents:
     """The events of this process."""
 
     def __init__(self) -> None:
-        self.is_on = False
+        self.is_on = self.is_starting = False
+        self.lock = RLock()
         self.written: dict[str, None] = {}  # by this process, for callers that run elsewhere
         self._places: list[tuple[Any, str, Any]] = []  # scope or class, name, what stood there
         self._kinds = dict(_KINDS)

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from cachepy.calls.state import State
 
 
+_LONGEST = 5  # seconds
+
+
 class FileWatch:
     """The files of one body, from its beginning to its end.
 
@@ -80,11 +83,20 @@ def begin(session: State, call: Function, frame: Frame, arg_files: Mapping[str, 
 
 
 def start() -> None:
-    """From now on files are watched in this process."""
-    if not events.is_on:
-        events.start([*file_calls.stand_ins(), *globs.stand_ins(), *programs.stand_ins()], _sight_of)
-        others = {"subprocess": [("Popen", [programs.POPEN])]} | Network(events).picks()
-        library_files.install(events, _runs_here, others)
+    """From now on files are watched in this process; bodies that begin at once in several threads wait for the first."""
+    if events.is_on and not events.is_starting:
+        return
+    is_mine = events.lock.acquire(timeout=_LONGEST)  # a child that was forked meanwhile must not wait for ever
+    try:
+        if not events.is_on:
+            events.is_starting = True
+            events.start([*file_calls.stand_ins(), *globs.stand_ins(), *programs.stand_ins()], _sight_of)
+            others = {"subprocess": [("Popen", [programs.POPEN])]} | Network(events).picks()
+            library_files.install(events, _runs_here, others)
+    finally:
+        events.is_starting = False
+        if is_mine:
+            events.lock.release()
 
 
 def stop() -> None:

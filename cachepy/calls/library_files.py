@@ -401,7 +401,7 @@ class Watch:
         if name not in self.rows:
             return None
         for finder in sys.meta_path:
-            find = None if finder is self else getattr(finder, "find_spec", None)
+            find = None if isinstance(finder, Watch) else getattr(finder, "find_spec", None)
             spec = None if find is None else find(name, path, target)
             if spec is not None:
                 self._follow(spec.loader)

@@ -60,8 +60,10 @@ class UnseenSources:
 
     def warn(self, event: Event) -> None:
         """It is stored: say once for each function what may make another result."""
-        loud = [name for name in unseen_in(event.trace) if not name.startswith(_QUIET)]
-        if loud and self._call.options.unseen == "warn":
+        if self._call.options.unseen != "warn":
+            return
+        loud = sorted([dep.name for dep in event.trace.deps if dep.kind in UNSEEN and not dep.name.startswith(_QUIET)])
+        if loud:
             self._session.warn(
                 UnseenInputWarning,
                 f"{self._call.fname} depends on {', '.join(loud)}, whose changes go unseen: its result is reused as it "
