@@ -83,7 +83,7 @@ def begin(session: State, call: Function, frame: Frame, arg_files: Mapping[str, 
 
 
 def start() -> None:
-    """From now on files are watched in this process; bodies that begin at once in several threads wait for the first."""
+    """From now on files are watched in this process; bodies that begin at once wait for the first."""
     if events.is_on and not events.is_starting:
         return
     is_mine = events.lock.acquire(timeout=_LONGEST)  # a child that was forked meanwhile must not wait for ever

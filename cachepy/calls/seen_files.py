@@ -39,7 +39,8 @@ class SeenFiles:
     """
 
     __slots__ = (
-        "_places", "_skips", "added", "asked", "below", "both", "files", "folders", "frame", "is_blind", "listed", "looked",
+        "_places", "_skips", "added", "asked", "below", "both", "files", "folders", "frame", "is_blind", "listed",
+        "looked",
         "made", "matched", "named", "outputs", "opened", "removed", "rewritten", "temporary", "written",
     )  # fmt: skip
 

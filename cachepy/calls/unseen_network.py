@@ -56,9 +56,11 @@ class Network:
         return {
             "socket": [
                 ("getaddrinfo", [Pick(self._looks_up, (("host", 0),))]),
-                ("socket.connect", [connects]), ("socket.connect_ex", [connects]),
-                ("socket.send", [sends]), ("socket.sendall", [sends]),
-            ],  # fmt: skip
+                ("socket.connect", [connects]),
+                ("socket.connect_ex", [connects]),
+                ("socket.send", [sends]),
+                ("socket.sendall", [sends]),
+            ],
             "ssl": [("SSLSocket.send", [sends])],
             "grpc": [(name, [Pick(self._calls, (("target", 0),))]) for name in ("insecure_channel", "secure_channel")],
             **{module: [self._of_driver(module, *row)] for module, row in _DRIVERS.items()},

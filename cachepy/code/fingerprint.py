@@ -83,7 +83,8 @@ class CodeFingerprint(Record, quick=True):
     """
 
     __slots__ = (
-        "digest", "pieces", "opaque", "guard", "cached", "routes", "codes", "variables", "functions", "_inside", "_uses",
+        "digest", "pieces", "opaque", "guard", "cached", "routes", "codes", "variables", "functions", "_inside",
+        "_uses",
     )  # fmt: skip
     digest: str
     pieces: tuple[Piece, ...]

@@ -41,14 +41,14 @@ _DRAWN = (
     "gammavariate lognormvariate paretovariate triangular vonmisesvariate weibullvariate binomialvariate getrandbits "
     "randbytes"
 )
-_LEGACY = " ".join((
+_LEGACY = (
     "rand randn randint random random_sample ranf sample random_integers bytes",
     "choice shuffle permutation beta binomial chisquare dirichlet exponential f",
     "gamma geometric gumbel hypergeometric laplace logistic lognormal logseries multinomial",
     "multivariate_normal negative_binomial noncentral_chisquare noncentral_f normal pareto poisson power rayleigh",
     "standard_cauchy standard_exponential standard_gamma standard_normal standard_t triangular uniform vonmises wald",
     "weibull zipf",
-))  # fmt: skip
+)
 _TORCH = "rand randn randint randperm normal bernoulli multinomial poisson rand_like randn_like randint_like"
 _TABLE: dict[str, tuple[str, ...]] = {
     **_all("time", "time time_ns", CLOCK),
@@ -61,7 +61,7 @@ _TABLE: dict[str, tuple[str, ...]] = {
     **_all("random", _DRAWN, CHANCE, generator="random"),
     **_all("random", "Random", CHANCE, _BARE),
     **_all("random", "SystemRandom", CHANCE),
-    **_all("numpy.random", _LEGACY, CHANCE, generator="numpy"),
+    **_all("numpy.random", " ".join(_LEGACY), CHANCE, generator="numpy"),
     **_all("numpy.random", "default_rng RandomState", CHANCE, _BARE),
     **_all("torch", _TORCH, CHANCE, generator="torch"),
     **_all("tensorflow.random", "normal uniform truncated_normal shuffle", CHANCE, generator="tensorflow"),

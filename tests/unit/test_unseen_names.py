@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import getpass
 import os
 import random
@@ -32,7 +32,7 @@ def imports_inside():
 
     import numpy.random as drawn
 
-    return date.today(), t.time(), drawn.rand()
+    return date.today(), t.time(), drawn.rand()  # noqa: NPY002 - it is the one that is meant
 
 
 def imports_what_is_not_loaded():
@@ -52,8 +52,8 @@ def writes_a_function_inside():
 
 
 def seeds_in_another_order(n):
-    drawn = np.random.normal(size=n)
-    np.random.seed(n + 1)
+    drawn = np.random.normal(size=n)  # noqa: NPY002 - it is the one that is meant
+    np.random.seed(n + 1)  # noqa: NPY002 - it is the one that is meant
     return drawn
 
 
@@ -64,9 +64,9 @@ COUNTED = {
     "localtime of now": (lambda: time.localtime(), CLOCK, "time.localtime"),
     "localtime of None": (lambda: time.localtime(None), CLOCK, "time.localtime"),
     "strftime of now": (lambda: time.strftime("%Y"), CLOCK, "time.strftime"),
-    "datetime.now": (lambda: datetime.datetime.now(tz=None), CLOCK, "datetime.datetime.now"),
+    "datetime.now": (lambda: dt.datetime.now(tz=None), CLOCK, "datetime.datetime.now"),
     "now of a class": (lambda: moment.now().isoformat(), CLOCK, "datetime.datetime.now"),
-    "today": (lambda: datetime.date.today(), CLOCK, "datetime.date.today"),
+    "today": (lambda: dt.date.today(), CLOCK, "datetime.date.today"),
     "Timestamp.now": (lambda: pd.Timestamp.now(), CLOCK, "pandas.Timestamp.now"),
     "Timestamp of a text": (lambda: pd.Timestamp("now"), CLOCK, "pandas.Timestamp"),
     "datetime64": (lambda: np.datetime64("now"), CLOCK, "numpy.datetime64"),
@@ -75,9 +75,9 @@ COUNTED = {
     "Random": (lambda: random.Random().random(), CHANCE, "random.Random"),
     "SystemRandom": (lambda: random.SystemRandom(), CHANCE, "random.SystemRandom"),
     "a seed of nothing": (lambda: (random.seed(), random.random()), CHANCE, "random.random"),
-    "another's seed": (lambda: (random.seed(1), np.random.normal()), CHANCE, "numpy.random.normal"),
-    "a legacy function": (lambda: np.random.randint(3), CHANCE, "numpy.random.randint"),
-    "one under its name": (lambda: rand(3), CHANCE, "numpy.random.rand"),
+    "another's seed": (lambda: (random.seed(1), np.random.normal()), CHANCE, "numpy.random.normal"),  # noqa: NPY002 - it is the one that is meant
+    "a legacy function": (lambda: np.random.randint(3), CHANCE, "numpy.random.randint"),  # noqa: NPY002 - it is the one that is meant
+    "one under its name": (lambda: rand(3), CHANCE, "numpy.random.rand"),  # noqa: NPY002 - likewise
     "default_rng": (lambda: np.random.default_rng().normal(), CHANCE, "numpy.random.default_rng"),
     "default_rng of None": (lambda: default_rng(seed=None), CHANCE, "numpy.random.default_rng"),
     "RandomState": (lambda: np.random.RandomState(), CHANCE, "numpy.random.RandomState"),
@@ -92,8 +92,8 @@ COUNTED = {
 }
 NOT_COUNTED = {
     "measuring": lambda: (time.perf_counter(), time.monotonic(), time.process_time(), time.sleep(0)),
-    "a moment that is given": lambda x: (time.localtime(x), time.strftime("%Y", x), datetime.datetime.fromtimestamp(x)),
-    "a date that is given": lambda: (pd.Timestamp("2001-01-01"), np.datetime64("2001"), datetime.datetime(2001, 1, 1)),
+    "a moment that is given": lambda x: (time.localtime(x), time.strftime("%Y", x), dt.datetime.fromtimestamp(x)),
+    "a date that is given": lambda: (pd.Timestamp("2001-01-01"), np.datetime64("2001"), dt.datetime(2001, 1, 1)),
     "a generator with a seed": lambda n: (np.random.default_rng(n), random.Random(3), np.random.RandomState(seed=n)),
     "a seed": lambda n: (random.seed(n), random.random()),
     "a seed of numpy": seeds_in_another_order,
@@ -129,7 +129,7 @@ def test_imports_in_a_body():
 
 def test_a_seed_in_other_code_that_is_reached():
     def seeds(n):
-        np.random.seed(n)
+        np.random.seed(n)  # noqa: NPY002 - it is the one that is meant
 
     assert found(COUNTED["a legacy function"][0], seeds) == []
     assert found(COUNTED["random"][0], seeds) == ["random numbers (random.random)"]

@@ -204,7 +204,7 @@ def test_dask_computes_for_a_body(port):
     def body(port):
         scope = {"__name__": "distributed.comm.tcp", "socket": socket}
         code = compile("socket.create_connection(('127.0.0.1', port)).close()", http.client.__file__, "exec")
-        exec(code, scope | {"port": port})  # noqa: S102 - it stands for a library
+        exec(code, scope | {"port": port})
 
     assert recorded(body, port) == []
 
@@ -267,9 +267,9 @@ def test_a_reader_in_c_that_is_given_a_url():
     assert asked == ["network s3://bucket"]
 
 
-def test_a_driver_in_c(folder, monkeypatch):  # noqa: F811 - the fixture
+def test_a_driver_in_c(folder, monkeypatch):
     driver = types.ModuleType("pymssql")
-    exec(compile("def connect(server='', **more):\n    return 'rows'", http.client.__file__, "exec"), vars(driver))  # noqa: S102 - likewise
+    exec(compile("def connect(server='', **more):\n    return 'rows'", http.client.__file__, "exec"), vars(driver))
     driver.connect.__module__ = "pymssql"
     monkeypatch.setitem(sys.modules, "pymssql", driver)
     file_watch.stop()  # it is looked for when bodies are watched again
