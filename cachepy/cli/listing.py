@@ -242,7 +242,7 @@ def _sum(tell: Tell, name: str, entries: int, size: int, elapsed: float) -> tupl
     "show",
     "cachepy show load:59c1f00d\ncachepy show total --value",
     "id label module function arguments created elapsed cwd origin path size runs result files parents children inputs "
-    "env packages history state reasons value unseen unimported",
+    "env packages sources history state reasons value unseen unimported",
 )
 @click.argument("call", shell_complete=completing.calls)
 @click.option("--value", "with_value", is_flag=True, help="Load the stored value and show the start of its repr.")

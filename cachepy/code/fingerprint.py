@@ -79,12 +79,12 @@ class CodeFingerprint(Record, quick=True):
 
     cached: the cached functions at its border, whose code is not in the digest; routes: on which ways they are reached;
     codes: the code objects of the user's functions that are in it; variables: of the environment, read by name;
-    functions: those of the user's that are in it, with their globals.
+    functions: those of the user's that are in it, with their globals; ignore: names of globals that do not count.
     """
 
     __slots__ = (
-        "digest", "pieces", "opaque", "guard", "cached", "routes", "codes", "variables", "functions", "_inside",
-        "_uses",
+        "digest", "pieces", "opaque", "guard", "cached", "routes", "codes", "variables", "functions", "ignore",
+        "_inside", "_uses",
     )  # fmt: skip
     digest: str
     pieces: tuple[Piece, ...]
@@ -95,6 +95,7 @@ class CodeFingerprint(Record, quick=True):
     codes: tuple[CodeType, ...]
     variables: frozenset[str]
     functions: tuple[Any, ...]
+    ignore: frozenset[str]
     if TYPE_CHECKING:
         _inside: frozenset[int] | None = None
         _uses: frozenset[Use] | None = None
@@ -103,7 +104,7 @@ class CodeFingerprint(Record, quick=True):
         def __init__(
             self, digest: str, pieces: tuple[Piece, ...], opaque: Any, guard: Any,
             cached: tuple[Target, ...], routes: Routes, codes: tuple[CodeType, ...],
-            variables: frozenset[str], functions: tuple[Any, ...],
+            variables: frozenset[str], functions: tuple[Any, ...], ignore: frozenset[str],
         ) -> None:
             self.digest = digest
             self.pieces = pieces
@@ -114,6 +115,7 @@ class CodeFingerprint(Record, quick=True):
             self.codes = codes
             self.variables = variables
             self.functions = functions
+            self.ignore = ignore
             self._inside = None
             self._uses = None
 
@@ -128,7 +130,7 @@ class CodeFingerprint(Record, quick=True):
         if self._uses is None:
             from cachepy.code.unseen_names import uses_of  # a hit does not ask
 
-            object.__setattr__(self, "_uses", uses_of(self.functions, origins))
+            object.__setattr__(self, "_uses", uses_of(self.functions, origins, self.ignore))
         return self._uses or frozenset()
 
 
@@ -343,6 +345,7 @@ class CodeReader:
             tuple(walk.codes),
             walk.loose.read_by_name(self.variables_of(walk.loose.nameless), walk.ignore),
             (*walk.asked.functions, *(each for each in walk.loose.nameless if isinstance(each, FUNCTION))),
+            walk.ignore,
         )
 
     def code_digest(self, code: CodeType) -> str:

@@ -94,8 +94,8 @@ _BETWEEN = frozenset({"IMPORT_FROM", "SWAP", "POP_TOP"})
 _NOT_READ = frozenset({"isatty", "fileno", "encoding"})  # of stdin
 
 
-def uses_of(functions: Iterable[Any], origins: Origins) -> frozenset[Use]:
-    """What functions of the user's name, seeds too."""
+def uses_of(functions: Iterable[Any], origins: Origins, ignore: frozenset[str] = frozenset()) -> frozenset[Use]:
+    """What functions of the user's name, seeds too; ignore: names of globals that do not count."""
     known: dict[int, str] = {}
     found: set[Use] = set()
     for fn in functions:
@@ -105,7 +105,7 @@ def uses_of(functions: Iterable[Any], origins: Origins) -> frozenset[Use]:
             codes += [const for const in each.co_consts if isinstance(const, CodeType)]
         if _may_name(fn, codes):
             known = known or _known(origins)
-            found |= _Scan(fn, codes, known).uses()
+            found |= _Scan(fn, codes, known, ignore).uses()
     return frozenset(found)
 
 
@@ -158,7 +158,8 @@ class _Name(str):
 class _Scan:
     """One function with all code that is written inside it."""
 
-    def __init__(self, fn: Any, codes: list[CodeType], known: dict[int, str]) -> None:
+    def __init__(self, fn: Any, codes: list[CodeType], known: dict[int, str], ignore: frozenset[str]) -> None:
+        self._ignore = ignore
         self._scope = fn.__globals__
         self._known = known
         self._codes = [[op for op in decode(code)[0] if op[0] not in ("NOP", "RESUME")] for code in codes]
@@ -181,6 +182,8 @@ class _Scan:
         return found
 
     def _root(self, op: str, name: str) -> Any:
+        if name in self._ignore:
+            return MISSING
         if op in _LOADS:
             return self._scope.get(name, _Name(name) if name == "input" else MISSING)
         if op == "LOAD_FAST" or op in _CELLS:

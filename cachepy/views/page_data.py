@@ -108,8 +108,8 @@ class Packer:
             AFTER if state == STATES["stale"] and is_after else state,
             [self._index("reasons", _reason(reason)) for reason in reasons[:MOST_REASONS]],
             len(reasons),
-            self._index("whys", shown(said)),
             [self._index("sources", shown(name)) for name in node.get("unseen") or ()],
+            self._index("whys", shown(said)),
         ]
 
     def _files(self, node: Mapping[str, Any]) -> list[Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 
 import cachepy
 from cachepy import cache_file, cache_tree_nodes
-from cachepy.calls import file_watch
+from cachepy.calls import file_watch, library_files
 from cachepy.calls.file_events import events
 from tests.observed import again, folder, ran, write
 
@@ -90,3 +92,24 @@ def test_the_code_of_who_names_it_is_what_it_was(name, folder):
     assert type(open) is not type(len)
     scope[name] = getattr(os, name)
     assert before == (body.key(open), cachepy.current_session().reader.reach(body.__cachepy__.target).digest)
+
+
+def test_bodies_that_begin_at_once_put_up_one_watch(folder):
+    file_watch.stop()
+    before, barrier = sys.getswitchinterval(), threading.Barrier(8)
+    cached = cache_file("cache", warn_cheap=False)(lambda x: x + 1)
+
+    def call(number):
+        barrier.wait()
+        cached(number)
+
+    sys.setswitchinterval(1e-6)
+    try:
+        each = [threading.Thread(target=call, args=(number,)) for number in range(8)]
+        for thread in each:
+            thread.start()
+        for thread in each:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert sum(isinstance(finder, library_files.Watch) for finder in sys.meta_path) == 1

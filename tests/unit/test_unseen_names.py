@@ -127,6 +127,11 @@ def test_imports_in_a_body():
     assert found(imports_what_is_not_loaded) == ["random numbers (tensorflow.random.normal, tensorflow.random.uniform)"]
 
 
+def test_names_that_do_not_count():
+    fn = COUNTED["random"][0]
+    assert uses_of([fn], Origins(), frozenset({"random"})) == frozenset()
+
+
 def test_a_seed_in_other_code_that_is_reached():
     def seeds(n):
         np.random.seed(n)  # noqa: NPY002 - it is the one that is meant
