@@ -38,6 +38,8 @@ if TYPE_CHECKING:
         RewrittenFileWarning,
         StuckCallWarning,
         UncachedCallWarning,
+        UnseenInputError,
+        UnseenInputWarning,
         UsageError,
         UsageValueError,
     )
@@ -85,7 +87,7 @@ _HOMES = {
     "errors": "AlteredResultWarning CachepyError CacheReadWarning CacheWarning CacheWriteWarning "
     "ChangedArgumentWarning ChangedGlobalWarning ChangedInputWarning CheapCallWarning GraphFileError "
     "NeverReusedWarning OpaqueGlobalWarning RewrittenFileWarning StuckCallWarning UncachedCallWarning "
-    "UsageError UsageValueError",
+    "UnseenInputError UnseenInputWarning UsageError UsageValueError",
     "maintain.prune": "cache_info cache_list cache_prune cache_stats",
     "core.reasons": "Reason Verdict",
     "calls.options": "cache_default_dir",
@@ -167,6 +169,7 @@ __all__ = [  # noqa: RUF022 - in the order and the words of the pages in docs/re
     "ChangedArgumentWarning",
     "OpaqueGlobalWarning",
     "RewrittenFileWarning",
+    "UnseenInputWarning",
     "AlteredResultWarning",
     "CheapCallWarning",
     "NeverReusedWarning",
@@ -175,6 +178,7 @@ __all__ = [  # noqa: RUF022 - in the order and the words of the pages in docs/re
     "UsageError",
     "UsageValueError",
     "GraphFileError",
+    "UnseenInputError",
 ]
 
 

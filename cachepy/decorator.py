@@ -20,7 +20,7 @@ from cachepy.values.bound_methods import HUNG_ON, Bound, Partial, join_class
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import Any, Concatenate, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, overload
+    from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, overload
 
     from cachepy.core.reasons import Verdict
 
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         observe_code: bool
         observe: bool
         ignore_files: list[str] | tuple[str, ...]
+        unseen: Literal["warn", "ok", "error"]
 
     class CachedCallable(Protocol[P, R_co]):
         """What is called with the arguments of a function, and with the three keywords of every cached one.
@@ -171,6 +172,7 @@ def cache_file(
     observe_code: bool = True,
     observe: bool = True,
     ignore_files: list[str] | tuple[str, ...] = (),
+    unseen: Literal["warn", "ok", "error"] = "warn",
 ) -> CacheFile: ...
 
 
@@ -196,6 +198,7 @@ def cache_file(
     observe_code: bool = True,
     observe: bool = True,
     ignore_files: list[str] | tuple[str, ...] = (),
+    unseen: Literal["warn", "ok", "error"] = "warn",
     **unknown: object,
 ) -> CacheFile | Callable[..., object]:
     """Cache a function's results on disk, and use one again only if nothing that it depended on has changed.
@@ -262,6 +265,9 @@ def cache_file(
         declares them.
     ignore_files : list of str, default ()
         Patterns (``"*.log"``, ``"status/*"``) of files that do not count although the body reads or writes them.
+    unseen : {"warn", "ok", "error"}, default "warn"
+        What is said of a body whose result depends on what cannot be compared later: the network, random numbers
+        without a seed, what a user types, the clock. ``"error"`` refuses such a result.
     **unknown
         There are no others: an option that is none of these is an error.
 
@@ -279,13 +285,16 @@ def cache_file(
         a class, a function that is not written in Python.
     UsageValueError
         For an option whose value cannot be: an empty directory, a parameter that the function does not have.
+    UnseenInputError
+        At a call, with ``unseen="error"``.
 
     Warns
     -----
     CacheWarning
         When the cache cannot do its part; the value is right all the same. `UncachedCallWarning`,
         `CacheReadWarning`, `CacheWriteWarning`, `ChangedInputWarning`, `ChangedGlobalWarning`,
-        `ChangedArgumentWarning`, `OpaqueGlobalWarning`, `CheapCallWarning` and `NeverReusedWarning` say which.
+        `ChangedArgumentWarning`, `OpaqueGlobalWarning`, `UnseenInputWarning`, `CheapCallWarning` and
+        `NeverReusedWarning` say which.
 
     See Also
     --------

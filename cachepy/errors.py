@@ -75,6 +75,27 @@ class GraphFileError(CachepyError):
     """
 
 
+class UnseenInputError(CachepyError):
+    """A function that says ``unseen="error"`` depends on what cannot be compared later; nothing is stored.
+
+    Raised before the body runs if its code says so, else after it: hosts are known only then. The message names all of
+    them, also the clock. See `UnseenInputWarning`.
+
+    Examples
+    --------
+    >>> import time
+    >>> from cachepy import UnseenInputError, cache_file
+    >>> @cache_file("cache", unseen="error")
+    ... def stamp():
+    ...     return time.time()
+    >>> try:
+    ...     stamp()
+    ... except UnseenInputError as error:
+    ...     print(str(error).partition(", ")[0])
+    stamp depends on the clock (time.time)
+    """
+
+
 class EntryError(CachepyError):
     """An entry on disk is torn, foreign or damaged.  Never leaves the engine."""
 
@@ -420,6 +441,26 @@ class RewrittenFileWarning(CacheWarning):
     >>> _ = Path("count.txt").write_text("0")
     >>> number()
     1
+    """
+
+
+class UnseenInputWarning(CacheWarning):
+    """A result depends on what cannot be compared later: a host, random numbers without a seed, what a user types.
+
+    So it is reused although a run would give another one. Given once for a function in a process. Pass what it gets as
+    an argument, use a seed, change ``version`` when it is to run anew, or say ``unseen="ok"``.
+
+    Examples
+    --------
+    >>> import random
+    >>> from cachepy import cache_file
+    >>> @cache_file("cache", unseen="ok")
+    ... def sample(n):
+    ...     return [random.random() for _ in range(n)]
+    >>> sample(3) == sample(3)
+    True
+    >>> print(sample.explain(3))
+    fresh; depends on random numbers (random.random), which cannot be compared
     """
 
 

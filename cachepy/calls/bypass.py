@@ -18,6 +18,7 @@ from cachepy.errors import (
     PartError,
     SubinterpreterError,
     UncachedCallWarning,
+    UnseenInputError,
     UntoldError,
     UsageError,
     UsageValueError,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from cachepy.core.frame import Caller
 
 # for the program: warnings are errors if it says so, and what runs out is its own
-_MEANT = (UsageError, UsageValueError, UntoldError, Warning, RecursionError, MemoryError)
+_MEANT = (UsageError, UsageValueError, UnseenInputError, UntoldError, Warning, RecursionError, MemoryError)
 
 
 class Bypass:

@@ -132,6 +132,7 @@ class CachedCall(Function, Path):
 
     def explain(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Verdict:
         """Why a call would run or not; nothing runs."""
+        from cachepy.core.kinds import unseen_in
         from cachepy.core.reasons import Reason, Verdict
 
         request = self.request(args, kwargs)
@@ -141,8 +142,9 @@ class CachedCall(Function, Path):
 
             return Verdict("missing", (Reason("first", request.title, None, None), *differences(request)))
         verifier = request.verifier()
-        if any(verifier.holds(event.trace) for event in stored.events):
-            return Verdict("fresh", ())
+        held = next((event for event in stored.events if verifier.holds(event.trace)), None)
+        if held is not None:
+            return Verdict("fresh", (), unseen_in(held.trace))
         return Verdict("stale", tuple(verifier.why_not(stored.events)))
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from _thread import RLock
 
 from cachepy.core.bodies import bodies
 from cachepy.core.current import NOBODY, caller, each_of, here
@@ -56,6 +57,10 @@ if TYPE_CHECKING:
             """The command line of a program names it, perhaps."""
             ...
 
+        def ask(self, source: str) -> None:
+            """A source is asked of which nothing can be digested: a host."""
+            ...
+
 
 _NOBODY, _BODY, TEMPFILE = 0, 1, 2  # who asked
 _LIBRARY, _USERS, _OURS, _RUNS, _ASIDE, _TEMP = 0, 1, 2, 3, 4, 5  # whose a file of code is
@@ -79,7 +84,8 @@ class FileEvents:
     """The events of this process."""
 
     def __init__(self) -> None:
-        self.is_on = False
+        self.is_on = self.is_starting = False
+        self.lock = RLock()
         self.written: dict[str, None] = {}  # by this process, for callers that run elsewhere
         self._places: list[Place] = []  # with what stood there
         self._kinds = dict(_KINDS)
@@ -104,6 +110,11 @@ class FileEvents:
         """The names that a pattern means are looked at."""
         self._each(pattern, lambda sight, text: sight.match(text))
 
+    def ask(self, source: str) -> None:
+        """A host is asked for something."""
+        for sight in self.sights(self.above()):
+            sight.ask(source)
+
     def _each(self, path: Any, tell: Any) -> None:
         text = text_of(path)
         if text is None or "://" in text:
@@ -122,6 +133,10 @@ class FileEvents:
         """Where a function of a library was called that has its calls looked at."""
         at = self.above()
         return None if at is None else at.f_back
+
+    def is_of_body(self, at: Any) -> bool:
+        """Whether code of the user's runs here, or what runs a body."""
+        return self._kind(at.f_code.co_filename) in _BODIES
 
     def above(self) -> Any:
         """The nearest code that is not ours."""

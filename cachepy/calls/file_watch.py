@@ -11,9 +11,11 @@ from cachepy.calls.files_at_once import FilesAtOnce
 from cachepy.calls.seen_files import SeenFiles
 from cachepy.calls.settled_files import SettledFiles
 from cachepy.calls.state import current_session
+from cachepy.calls.unseen_network import Network
 from cachepy.core.bodies import bodies
 from cachepy.core.current import here
 from cachepy.core.frame import Frame
+from cachepy.core.model import UNSEEN_SOURCE, Dep
 from cachepy.errors import RewrittenFileWarning
 from cachepy.values.stand_ins import original
 
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from cachepy.calls.file_events import Sight
     from cachepy.calls.function import Function
     from cachepy.calls.state import State
+
+
+_LONGEST = 5  # seconds
 
 
 class FileWatch:
@@ -50,6 +55,8 @@ class FileWatch:
             dep = self._seen.told.get(place)
             if code is not None and dep is not None:  # behind a memo it is not opened the next time
                 self._session.remembered.note_file(code, dep.name, frame.cwd, dep.digest)
+        for source in self._seen.asked:
+            self._seen.frame.add(Dep(UNSEEN_SOURCE, source, None))
         for place, name in self._seen.rewritten.items():
             self._session.warn(
                 RewrittenFileWarning,
@@ -84,12 +91,21 @@ def begin(session: State, call: Function, frame: Frame, arg_files: Mapping[str, 
 
 
 def start() -> None:
-    """From now on files are watched in this process."""
-    if not events.is_on:
-        events.start(everywhere([*file_calls.pairs(), *programs.pairs()]), _sight_of)
-        if open.__module__ == "io":  # before Python 3.12 it is pickled by that name
-            copyreg.pickle(type(len), _reduced)
-        library_files.install(events, _runs_here, globs.PICKS | programs.PICKS)
+    """From now on files are watched in this process; bodies that begin at once wait for the first."""
+    if events.is_on and not events.is_starting:
+        return
+    is_mine = events.lock.acquire(timeout=_LONGEST)  # a child that was forked meanwhile must not wait for ever
+    try:
+        if not events.is_on:
+            events.is_starting = True
+            events.start(everywhere([*file_calls.pairs(), *programs.pairs()]), _sight_of)
+            if open.__module__ == "io":  # before Python 3.12 it is pickled by that name
+                copyreg.pickle(type(len), _reduced)
+            library_files.install(events, _runs_here, globs.PICKS | programs.PICKS | Network(events).picks())
+    finally:
+        events.is_starting = False
+        if is_mine:
+            events.lock.release()
 
 
 def stop() -> None:

@@ -8,7 +8,7 @@ from itertools import islice
 from cachepy.calls.ignored_files import ignored
 from cachepy.core.frame import working_dir
 from cachepy.core.kinds import absolute
-from cachepy.core.model import ABSENT_PATH, FILE, LISTED, MATCHED, PASSED_ON, Dep
+from cachepy.core.model import ABSENT_PATH, FILE, LISTED, MATCHED, PASSED_ON, UNSEEN_SOURCE, Dep
 from cachepy.store.listings import digest_of_names, fixed_part, named, names_in
 
 TYPE_CHECKING = False
@@ -78,6 +78,9 @@ class FilesAtOnce:
 
     def name(self, path: str) -> None:
         self.read(path)
+
+    def ask(self, source: str) -> None:
+        self._frame.add(Dep(UNSEEN_SOURCE, source, None))
 
     def _place(self, path: str) -> str | None:
         """Where a path leads; None if that does not count, or is of this process's own making."""

@@ -44,12 +44,13 @@ class Inputs:
 
     args: digests of arguments that may be results of other calls; arg_files: path -> the parameter that names it;
     given: those that the body may change; kept: what makes the call again; reaches: all code that the trace names;
-    routes: what it comes to;
+    running: that of it which the body may run; routes: what it comes to;
     outputs: what earlier runs left behind; renewed: what of its arguments looks made anew.
     """
 
     __slots__ = (
-        "arg_files", "args", "frame", "given", "kept", "outputs", "reaches", "renewed", "request", "routes", "session",
+        "arg_files", "args", "frame", "given", "kept", "outputs", "reaches", "renewed", "request", "routes",
+        "running", "session",
     )  # fmt: skip
 
     def __init__(self, request: Request, frame: Frame, flags: Flags) -> None:
@@ -60,7 +61,7 @@ class Inputs:
         self.arg_files: dict[str, str] = {}
         self.given = Given(request)
         self.kept: bytes | None = None
-        self.reaches = [request.reach]
+        self.reaches, self.running = [request.reach], [request.reach]
         self.routes = request.reach.routes
         self.renewed = marks(request)
         self._observe()
@@ -129,6 +130,7 @@ class Inputs:
         for obj in found.code:
             reach = self.session.reader.reach(cached_target(obj) or obj)
             self.reaches.append(reach)
+            self.running.append(reach)
             self.session.warner.warn_unseen(identity_of(obj), reach.opaque)
             self.routes = self.routes.plus([reach.routes])
             self.frame.add(Dep(CODE, identity_of(obj), reach.digest))

@@ -13,6 +13,7 @@ import re
 import sys
 
 from cachepy.calls.entry_points import Pick, Wrapped
+from cachepy.calls.unseen_network import of_url
 from cachepy.core.bodies import bodies
 from cachepy.core.current import caller, here
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
             """It is opened for both: the end of the body tells whether it was changed."""
 
         # match(pattern): what it matches is read, and what it will match too; not every Events has it
+        # ask(source): a host is asked for something; likewise
 
 
 READ, WRITE, REWRITE, MODE, SQL, NAMES = "read", "write", "rewrite", "mode", "sql", "names"
@@ -291,6 +293,7 @@ class Notes:
         self.events = events
         self.is_watched = is_watched
         self._match: Callable[[str], object] = getattr(events, "match", len)
+        self._ask: Callable[[str], object] = getattr(events, "ask", len)
         self._tells = {READ: self._read, WRITE: self._write, REWRITE: events.rewrite}
 
     def pick(self, row: Row) -> Pick:
@@ -323,6 +326,11 @@ class Notes:
                 tell(path)
 
     def _read(self, path: str) -> None:
+        if "://" in path:
+            host = of_url(path)
+            if host is not None:
+                self._ask(host)
+            return
         self.events.read(path)
         for each in beside(path, BESIDE):
             if os.path.exists(each):
@@ -393,7 +401,7 @@ class Watch:
         if name not in self.rows:
             return None
         for finder in list(sys.meta_path):
-            find = None if finder is self else getattr(finder, "find_spec", None)
+            find = None if isinstance(finder, Watch) else getattr(finder, "find_spec", None)
             spec = None if find is None else find(name, path, target)
             if spec is not None:
                 self._follow(spec.loader)

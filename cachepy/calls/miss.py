@@ -20,6 +20,7 @@ from cachepy.calls.cutoff import Revival
 from cachepy.calls.import_refusal import refuse
 from cachepy.calls.run import finish, observe
 from cachepy.calls.state import current_session
+from cachepy.calls.unseen_sources import UnseenSources
 from cachepy.calls.waiting import attempts, take
 from cachepy.code.namer import LOCAL
 from cachepy.core.bodies import leave_body
@@ -138,6 +139,7 @@ class _Transparent:
                 observe_anchors(session, call, self.frame)
             self.unseen = observe(session, call, self.frame, reach.routes)
             self.files = file_watch.begin(session, call, self.frame, {})
+            self.sources = UnseenSources(session, call, self.frame, [reach])
         self.token = enter(self.frame)
 
     def __enter__(self) -> Self:
@@ -147,7 +149,7 @@ class _Transparent:
         leave(self.token)
         try:
             if self.frame is not None:
-                finish(self.frame, self.unseen, self.files)
+                finish(self.frame, self.unseen, self.files, self.sources)
                 current_session().remembered.note(self.called, [dep.astuple() for dep in self.frame.absorbed()])
                 self.frame.hand_over()
                 if self.files is not None:

@@ -18,7 +18,7 @@ NAMES = (
     "cache_dir", "version", "env_vars", "depends_on_files", "depends_on_vars",
     "changes", "file_args", "ignore_args", "ignore_globals", "keep_args", "max_bytes", "keep",
     "trusted_owners", "signing_key", "umask", "verbose", "warn_cheap", "observe_code",
-    "observe", "ignore_files",
+    "observe", "ignore_files", "unseen",
 )  # fmt: skip
 
 
@@ -94,6 +94,7 @@ class Options:
         self.observe_code = _flag("observe_code", given.get("observe_code", True))
         self.observe = _flag("observe", given.get("observe", True))
         self.ignore_files = _names("ignore_files", given.get("ignore_files"))
+        self.unseen = _one_of("unseen", given.get("unseen", "warn"), ("warn", "ok", "error"))
         self._root = None if self.cache_dir is None else _settled(self.cache_dir)
 
     def root(self) -> str:
@@ -195,6 +196,15 @@ def _keep(value: Any) -> int:
 def _flag(option: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise UsageError(f"{option} must be True or False, not {value!r}")
+    return value
+
+
+def _one_of(option: str, value: Any, words: tuple[str, ...]) -> str:
+    meant = " or ".join(map(repr, words))
+    if not isinstance(value, str):
+        raise UsageError(f"{option} must be {meant}, not {value!r}")
+    if value not in words:
+        raise UsageValueError(f"{option} must be {meant}, not {value!r}")
     return value
 
 

@@ -136,6 +136,10 @@ class Request(Call):
         tidy(os.path.dirname(self.path), MOST_SIGNS, ending=UNENDED)
 
     def load(self, stored: Stored, index: int) -> tuple[Any, Callable[[], None] | None] | None:
+        if self.function.options.unseen == "error":
+            from cachepy.calls.unseen_sources import refuse_stored  # most functions do not ask
+
+            refuse_stored(self.function.fname, stored.events[index].trace)
         try:
             value = self.store.value(self.id, stored, index)
         except (EntryReplacedError, FileNotFoundError) as error:

@@ -21,6 +21,7 @@ from cachepy.calls.program import is_at_top, note, program
 from cachepy.calls.replay import how
 from cachepy.calls.state import current_session
 from cachepy.calls.unseen import Unseen, meet
+from cachepy.calls.unseen_sources import UnseenSources, error_of
 from cachepy.core.bodies import Body, enter_body, leave_body, note_below
 from cachepy.core.call import Execution
 from cachepy.core.frame import Frame, leave_in_doubt, working_dir
@@ -53,7 +54,9 @@ _SHARE = 0.05  # of the time of the body
 _NO_ROOM = (ENOSPC, EDQUOT, EFBIG, EMFILE, ENFILE, ENOMEM)  # what there may be again when the program runs next
 
 
-def finish(frame: Frame, unseen: Unseen | None, files: FileWatch | None, ran: RanCode | None = None) -> None:
+def finish(
+    frame: Frame, unseen: Unseen | None, files: FileWatch | None, sources: UnseenSources, ran: RanCode | None = None
+) -> None:
     """The body has ended: nothing is added any more, except what others sent meanwhile, and what nobody saw."""
     if ran is not None:
         ran.end()
@@ -69,6 +72,8 @@ def finish(frame: Frame, unseen: Unseen | None, files: FileWatch | None, ran: Ra
     for each in (unseen, ran, files):
         if each is not None and frame.is_open():  # not in a forked child that unwinds through it
             each.add()
+    if frame.is_open():
+        sources.add(ran.reaches if ran is not None else ())
     frame.closed = True
 
 
@@ -97,7 +102,7 @@ else:
 class Run(Execution):
     """One run of a Python function: what it depends on, and what becomes of its value."""
 
-    __slots__ = ("event", "files", "inputs", "ran", "session", "unseen")
+    __slots__ = ("event", "files", "inputs", "ran", "session", "sources", "unseen")
     call: Request
 
     def __init__(self, request: Request, flags: Flags) -> None:
@@ -117,6 +122,8 @@ class Run(Execution):
                 request.log("run", cause(request))
             self.session.owners[request.id] = self.frame
             self.inputs = Inputs(request, self.frame, flags)
+            self.sources = UnseenSources(self.session, request.function, self.frame, self.inputs.running)
+            self.sources.refuse_code()
             self.unseen = observe(self.session, request.function, self.frame, self.inputs.routes)
             self.files = file_watch.begin(self.session, request.function, self.frame, self.inputs.arg_files)
             self.ran = observe_code(self.session, request.function, self.frame, self.inputs)
@@ -126,7 +133,7 @@ class Run(Execution):
             raise
 
     def close(self, error: object) -> None:
-        finish(self.frame, self.unseen, self.files, self.ran)
+        finish(self.frame, self.unseen, self.files, self.sources, self.ran)
         if self.ran is not None:
             self.inputs.reaches += self.ran.reaches
         if isinstance(error, BaseException):
@@ -134,6 +141,9 @@ class Run(Execution):
             program.has_failed = program.has_failed or is_at_top(self.parent)
             if isinstance(self.parent, Frame):
                 self.parent.failed |= {self.call.id, *self.frame.failed}
+        elif self.sources.refused():
+            self.hand_over()
+            raise error_of(self.call.function.fname, self.sources.refused())
 
     def holds(self) -> bool:
         return self.inputs.hold() and (self.ran is None or self.inputs.are_as_before(self.ran.changed))
@@ -168,6 +178,7 @@ class Run(Execution):
         self.call.release(is_unended=is_unended)
 
     def stored(self, event: Event) -> None:
+        self.sources.warn(event)
         if self.inputs.renewed and self.parent is None:
             warn_renewed(self.call, event)
         if self.frame.shared:

@@ -36,13 +36,14 @@ class SeenFiles:
     it; looked: name, what was there; listed, matched: name, names; both, named: name, state before it was opened for
     reading and writing, or a program was told of it; written, rewritten: name; made, wanted: folders that were made, or
     were there; added: files that were only added to; below: what calls below wrote, with the digest, if that is part of
-    what they gave; deeper: calls below those that wrote something; told: deps of files that were opened.
+    what they gave; deeper: calls below those that wrote something; told: deps of files that were opened; asked: sources
+    of which nothing can be digested, as hosts.
     """
 
     __slots__ = (
-        "_places", "_skips", "added", "below", "both", "deeper", "files", "folders", "frame", "is_blind", "listed",
-        "looked", "made", "matched", "named", "opened", "openers", "outputs", "removed", "rewritten", "temporary",
-        "told", "wanted", "written",
+        "_places", "_skips", "added", "asked", "below", "both", "deeper", "files", "folders", "frame", "is_blind",
+        "listed", "looked", "made", "matched", "named", "opened", "openers", "outputs", "removed", "rewritten",
+        "temporary", "told", "wanted", "written",
     )  # fmt: skip
 
     def __init__(self, frame: Frame, files: Files, skips: Iterable[str], *, is_blind: bool) -> None:
@@ -70,6 +71,7 @@ class SeenFiles:
         self.folders = set[str]()  # of what was written
         self.told: dict[str, Dep] = {}
         self.outputs: list[str] = []
+        self.asked: dict[str, None] = {}
 
     # -- what is told while it runs (see `file_events.Sight`)
 
@@ -151,6 +153,9 @@ class SeenFiles:
         if place is None or place in self.named or self.is_own(place):
             return
         self.named[place] = self._name(path, place), self._state(place, stat_of(place))
+
+    def ask(self, source: str) -> None:
+        self.asked[source] = None
 
     def _state(self, place: str, found: os.stat_result | None) -> Any:
         """What differs if it is written to."""

@@ -13,6 +13,7 @@ from cachepy.cli.console import Tell, complain
 from cachepy.cli.exit_codes import ERROR, STALE
 from cachepy.cli.opening import Opened, opened
 from cachepy.cli.options import command, everything, history, limit, looks_at_code
+from cachepy.core.kinds import unseen_in
 from cachepy.values import humanize
 
 TYPE_CHECKING = False
@@ -118,19 +119,21 @@ def _as_dict(cache: Opened, call: str, state: str, reasons: Iterable[Reason]) ->
 @command(
     "status",
     "cachepy status\ncachepy status -q --root report || sbatch job.sh",
-    "state counts causes calls history unended unknown plain unseen unimported",
+    "state counts causes calls history unended unknown plain sources unseen unimported",
 )
 @click.option(
     "--root", "roots", metavar="CALL", multiple=True, shell_complete=completing.calls,
     help="Only this call or function, and what it needs.",
 )  # fmt: skip
+@click.option("--unseen", "lists_unseen", is_flag=True, help="List what calls depend on and cannot be compared.")
 @limit
 @everything
 @history
 @looks_at_code
 def status(
-    tell: Tell, cache_dir: str | None, *, roots: tuple[str, ...], limit: int, show_all: bool, code: str, history: bool
-) -> int:
+    tell: Tell, cache_dir: str | None, *, roots: tuple[str, ...], lists_unseen: bool, limit: int, show_all: bool,
+    code: str, history: bool,
+) -> int:  # fmt: skip
     """Say what is stale or missing, and why.
 
     Stale: something that the call depended on has changed (a file, code, a variable, a package, a call below).
@@ -161,16 +164,36 @@ def status(
         asked = asked if history else asked - past
         found = {i: f for i, f in survey.found.items() if i in asked}
         plain = _plain(cache, tell, asked)
+        sources = _sources(cache, asked) if lists_unseen or tell.as_json else {}
         if tell.as_json:
             fields = _status_fields(cache, len(asked), found, is_open=bool(broken or unknown))
-            more = {"unended": broken, "unknown": unknown, "plain": plain}
+            more = {"unended": broken, "unknown": unknown, "plain": plain, "sources": sources}
             tell.document(**fields, history=sorted(past), **more, **seen(cache, survey))
         elif not tell.is_silent:
             _tell_open(tell, cache, broken, unknown)
             if asked or not (broken or unknown):
                 _tell_status(tell, cache, len(asked), found, None if show_all else limit)
+            if lists_unseen:
+                _tell_sources(tell, cache, sources, None if show_all else limit)
     is_open = bool(broken or unknown) or not cache.session.graph
     return code_of(cache, (f.state for f in found.values()), is_open)
+
+
+def _sources(cache: Opened, asked: Iterable[str]) -> dict[str, list[str]]:
+    """What calls depend on and nobody can compare: hosts, the clock."""
+    found = {call: list(unseen_in(cache.events[call].trace)) for call in asked}
+    return {call: names for call, names in found.items() if names}
+
+
+def _tell_sources(tell: Tell, cache: Opened, sources: dict[str, list[str]], most: int | None) -> None:
+    order = sorted(sources, key=lambda i: (sources[i], cache.label(i)))
+    names = tell.names(order[:most], cache.ids)
+    rows = [(names[i], cache.label(i), ", ".join(sources[i])) for i in order[:most]]
+    if rows:
+        tell.table(("id", "call", "depends on"), rows, fixed="id", same="depends on")
+        _say_more(tell, len(order), most, "call")
+    else:
+        tell.line("no call depends on what cannot be compared")
 
 
 def _unended(cache: Opened, survey: Survey, roots: Sequence[str]) -> dict[str, float]:

@@ -16,7 +16,7 @@ from cachepy.cli.finding import place
 from cachepy.cli.mistakes import similar
 from cachepy.cli.opening import Opened, opened, session_at
 from cachepy.cli.options import command, looks_at_code
-from cachepy.core.kinds import ENVS, FILES, PACKAGES
+from cachepy.core.kinds import ENVS, FILES, PACKAGES, unseen_in
 from cachepy.values import humanize
 
 TYPE_CHECKING = False
@@ -242,7 +242,7 @@ def _sum(tell: Tell, name: str, entries: int, size: int, elapsed: float) -> tupl
     "show",
     "cachepy show load:59c1f00d\ncachepy show total --value",
     "id label module function arguments created elapsed cwd origin path size runs result files parents children inputs "
-    "env packages history state reasons value unseen unimported",
+    "env packages sources history state reasons value unseen unimported",
 )
 @click.argument("call", shell_complete=completing.calls)
 @click.option("--value", "with_value", is_flag=True, help="Load the stored value and show the start of its repr.")
@@ -299,6 +299,7 @@ def _facts(cache: Opened, call: str) -> dict[str, Any]:
         "inputs": node.get("inputs", {}),
         "env": sorted({d.name for d in event.trace.deps if d.kind in ENVS}),
         "packages": {d.name: d.digest for d in event.trace.deps if d.kind in PACKAGES},
+        "sources": list(unseen_in(event.trace)),
     }
 
 
@@ -361,6 +362,7 @@ def _tell_facts(tell: Tell, cache: Opened, f: dict[str, Any]) -> None:
         *(("calls", f"{cache.label(i)}  {names[i]}") for i in f["children"]),
         *(("input", f"{name} = {cache.label(i)}  {names[i]}") for name, i in f["inputs"].items()),
         *(("variable", name) for name in f["env"]),
+        *(("unseen", name) for name in f["sources"]),
         *(("package", f"{name} {version}") for name, version in f["packages"].items()),
     ]
     for name, text in lines:

@@ -11,6 +11,7 @@ from _thread import get_ident
 from _weakref import ref
 
 from cachepy.code.bytecode import code_bytes
+from cachepy.code.members import FUNCTION
 from cachepy.code.names_used import CodeFacts, scan
 from cachepy.code.pieces import Piece
 from cachepy.code.walk import Walk
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from cachepy.code.extensions import Loaded
     from cachepy.code.routes import Routes
+    from cachepy.code.unseen_names import Use
 
 IN_TEXT = "@text"  # behind the name of code that is found in its source file, whatever its name leads to
 UNBOUND = "unbound"  # the digest of a declared variable that is not there
@@ -76,10 +78,14 @@ class CodeFingerprint(Record, quick=True):
     """The digest of all that code reaches, its pieces, and a check that it is still so.
 
     cached: the cached functions at its border, whose code is not in the digest; routes: on which ways they are reached;
-    codes: the code objects of the user's functions that are in it; variables: of the environment, read by name.
+    codes: the code objects of the user's functions that are in it; variables: of the environment, read by name;
+    functions: those of the user's that are in it, with their globals; ignore: names of globals that do not count.
     """
 
-    __slots__ = ("digest", "pieces", "opaque", "guard", "cached", "routes", "codes", "variables", "_inside")
+    __slots__ = (
+        "digest", "pieces", "opaque", "guard", "cached", "routes", "codes", "variables", "functions", "ignore",
+        "_inside", "_uses",
+    )  # fmt: skip
     digest: str
     pieces: tuple[Piece, ...]
     opaque: tuple[tuple[str, str], ...]
@@ -88,14 +94,17 @@ class CodeFingerprint(Record, quick=True):
     routes: Routes
     codes: tuple[CodeType, ...]
     variables: frozenset[str]
+    functions: tuple[Any, ...]
+    ignore: frozenset[str]
     if TYPE_CHECKING:
         _inside: frozenset[int] | None = None
+        _uses: frozenset[Use] | None = None
     else:
 
         def __init__(
             self, digest: str, pieces: tuple[Piece, ...], opaque: Any, guard: Any,
             cached: tuple[Target, ...], routes: Routes, codes: tuple[CodeType, ...],
-            variables: frozenset[str],
+            variables: frozenset[str], functions: tuple[Any, ...], ignore: frozenset[str],
         ) -> None:
             self.digest = digest
             self.pieces = pieces
@@ -105,13 +114,24 @@ class CodeFingerprint(Record, quick=True):
             self.routes = routes
             self.codes = codes
             self.variables = variables
+            self.functions = functions
+            self.ignore = ignore
             self._inside = None
+            self._uses = None
 
     def inside(self) -> frozenset[int]:
         """The ids of all code objects that its digest holds, those in the constants of others too."""
         if self._inside is None:
             object.__setattr__(self, "_inside", frozenset(map(id, with_inner(self.codes))))
         return self._inside or frozenset()
+
+    def uses(self, origins: Origins) -> frozenset[Use]:
+        """What its code names that no digest can tell, as the clock; asked for when a body runs."""
+        if self._uses is None:
+            from cachepy.code.unseen_names import uses_of  # a hit does not ask
+
+            object.__setattr__(self, "_uses", uses_of(self.functions, origins, self.ignore))
+        return self._uses or frozenset()
 
 
 def with_inner(codes: Iterable[CodeType]) -> list[CodeType]:
@@ -324,6 +344,8 @@ class CodeReader:
             walk.steps.routes([self.reach(cls).routes for cls in walk.steps.aside]),
             tuple(walk.codes),
             walk.loose.read_by_name(self.variables_of(walk.loose.nameless), walk.ignore),
+            (*walk.asked.functions, *(each for each in walk.loose.nameless if isinstance(each, FUNCTION))),
+            walk.ignore,
         )
 
     def code_digest(self, code: CodeType) -> str:

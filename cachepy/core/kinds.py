@@ -30,6 +30,7 @@ from cachepy.core.model import (
     RENEWED,
     ROOT,
     SOURCE,
+    UNSEEN_SOURCE,
     WRITTEN,
 )
 
@@ -474,6 +475,7 @@ KINDS = Kinds(
     Mark(WRITTEN, "written"),  # name: a file of its deps that the run wrote, as far as can be told; digest: of it
     Mark(PASSED_ON, "passed on"),  # name: a path that an argument named and a call below wrote; digest: None
     Mark(RENEWED, "renewed"),  # name: part of an argument made anew; digest: when the process began, and its look
+    Mark(UNSEEN_SOURCE, "unseen"),  # name: what the body asked and nobody can compare: a host, the clock; digest: None
     Mark(
         ENCLOSING_CODE, "anchor", "names code"
     ),  # name: code that speaks for a local function; digest: None if it is gone
@@ -497,7 +499,13 @@ LEFT = KINDS.those("left")  # a part of the effect
 WROTE = KINDS.those("written")
 PASSED = KINDS.those("passed on")
 MADE_ANEW = KINDS.those("renewed")
+UNSEEN = KINDS.those("unseen")
 CHEAP = KINDS.those("cheap")  # to ask the world again costs no more than to remember the answer
+
+
+def unseen_in(trace: Trace) -> tuple[str, ...]:
+    """What a run depended on that nobody can compare."""
+    return tuple(sorted(dep.name for dep in trace.deps if dep.kind in UNSEEN))
 
 
 def absolute(cwd: str, name: str) -> str:

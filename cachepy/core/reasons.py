@@ -141,7 +141,7 @@ class Reason(Item, defaults=("", "", "", "")):
         return {**dict(zip(self._fields, self.astuple(), strict=True)), "text": str(self)}
 
 
-class Verdict(Report):
+class Verdict(Report, defaults=((),)):
     """Whether a call can be reused, as ``f.explain(*args)`` answers; ``str()`` gives a sentence.
 
     Attributes
@@ -150,6 +150,8 @@ class Verdict(Report):
         "missing" says that nothing is stored for these arguments.
     reasons : tuple of Reason
         Why it is not fresh, root causes first.
+    unseen : tuple of str, default ()
+        What the stored result depends on and cannot be compared: ``"network example.org:443"``.
 
     Examples
     --------
@@ -164,9 +166,15 @@ class Verdict(Report):
     missing: no result of square(3) is stored for these arguments
     """
 
-    __slots__ = ("state", "reasons")
+    __slots__ = ("state", "reasons", "unseen")
     state: str
     reasons: tuple[Reason, ...]
+    if TYPE_CHECKING:
+        unseen: tuple[str, ...] = ()
+    else:
+        unseen: tuple[str, ...]
 
     def __str__(self) -> str:
-        return ": ".join([self.state, *(["; ".join(map(str, self.reasons))] if self.reasons else [])])
+        why = "; ".join(map(str, self.reasons))
+        text = f"{self.state}: {why}" if why else self.state
+        return f"{text}; depends on {', '.join(self.unseen)}, which cannot be compared" if self.unseen else text

@@ -152,7 +152,8 @@ def _diff(lines: list[str]) -> str:
 
 def _verdict(thing: Any) -> str:
     if not thing.reasons:
-        return heading("This call", chip(thing.state)) + soft("Its stored result would be used.")
+        more = f" It depends on {', '.join(thing.unseen)}, which cannot be compared." if thing.unseen else ""
+        return heading("This call", chip(thing.state)) + soft(f"Its stored result would be used.{text(more)}")
     return heading("This call", chip(thing.state)) + reasons(thing.reasons)
 
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from cachepy.staleness.causes import Cause
     from cachepy.views.exports import Nodes
 
-TABLES = ("functions", "files", "folders", "reasons", "whys")  # whys: a call's reasons in few words, as in plots
+# whys: a call's reasons in few words, as in plots; sources: what cannot be compared
+TABLES = ("functions", "files", "folders", "reasons", "whys", "sources")
 STATES = {"fresh": 0, "stale": 1, "missing": 2, "unknown": 3}
 AFTER = 5  # stale because of another; 4 is a file
 MOST_REASONS = 12  # of one call: behind them, a call with 10,000 stale inputs says the same again and again
@@ -107,6 +108,7 @@ class Packer:
             AFTER if state == STATES["stale"] and is_after else state,
             [self._index("reasons", _reason(reason)) for reason in reasons[:MOST_REASONS]],
             len(reasons),
+            [self._index("sources", shown(name)) for name in node.get("unseen") or ()],
             self._index("whys", shown(said)),
         ]
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import dask
 import dask.bag as db
@@ -104,6 +106,28 @@ def test_all_on_one_event_loop(work, session, data, serial, bodies):
             await check_async(client, lambda: ways.WORK[work](ByMap(client), data), serial(work), bodies)
 
     asyncio.run(main())
+
+
+# -- what cannot be compared
+
+
+@pytest.mark.parametrize("processes", [True, False])
+def test_hosts_and_the_clock_are_recorded_as_in_a_serial_run(processes, session, bodies):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    port = server.server_address[1]
+    try:
+        pm.asked(port, 0)
+        with LocalCluster(n_workers=2, threads_per_worker=2, processes=processes, **QUIET) as cluster:
+            with Client(cluster) as client, connect(client):
+                asked = client.map(with_caller(pm.asked), [port] * 4, range(1, 5))
+                client.gather([*asked, *client.map(with_caller(pm.measured), range(20, 40))])
+    finally:
+        server.shutdown()
+        server.server_close()
+    found = {(each["fname"], tuple(each["unseen"])) for each in cache_tree_nodes().values()}
+    marks = "network localhost", "random numbers (random.random)", "the clock (time.time)"
+    assert found == {("asked", marks), ("measured", ())}
 
 
 # -- coroutines

@@ -14,7 +14,9 @@ from cachepy.core.model import ROOT, WRITTEN
 from cachepy.session import Session, current_session, use_session
 from dask_plugin import delayed, with_caller
 
-_PARTS = ("id", "fname", "module", "hash", "parents", "children", "files", "file_hashes", "inputs", "qualname", "label")
+_PARTS = (
+    "id", "fname", "module", "hash", "parents", "children", "files", "file_hashes", "inputs", "qualname", "label", "unseen",
+)  # fmt: skip
 
 
 def shape(nodes):

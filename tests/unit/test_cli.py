@@ -372,7 +372,7 @@ def test_asking_changes_nothing(run, aged, command, monkeypatch):
 
 REASON = "cue name old new call link where diff text"
 SCHEMAS = {
-    ("status",): "cache_dir state counts causes calls history unended unknown plain unseen unimported",
+    ("status",): "cache_dir state counts causes calls history unended unknown plain sources unseen unimported",
     ("explain", "load"): "cache_dir calls history unseen unimported",
     ("plan",): "cache_dir calls counts certain possible seconds saved text history plain unseen unimported",
     ("graph",): "cache_dir nodes history unseen unimported",
@@ -385,7 +385,7 @@ SCHEMAS = {
         "alone",
         "--value",
     ): "cache_dir id label module function arguments created elapsed cwd origin path size runs "
-    "result files parents children inputs env packages history state reasons value unseen unimported",
+    "result files parents children inputs env packages sources history state reasons value unseen unimported",
     ("prune", "--dry-run"): "cache_dir entries size deleted forgotten dry_run",
     ("verify",): "cache_dir is_good entries bytes problems unrecorded missing reran stale unable differing others",
     ("repair", "--dry-run"): "cache_dir is_changed entries events rebuilt moved mended foreign leftovers dry_run",

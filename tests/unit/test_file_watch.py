@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import os
 import pickle
+import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ import pytest
 
 import cachepy
 from cachepy import cache_file, cache_tree_nodes
-from cachepy.calls import file_watch
+from cachepy.calls import file_watch, library_files
 from cachepy.calls.file_events import events
 from cachepy.values.stand_ins import original
 from tests.observed import again, folder, ran, write
@@ -103,3 +105,24 @@ def test_a_table_of_functions_counts_as_before(folder):
     before = cachepy.Session().digester.digest([openers, open])
     file_watch.start()
     assert cachepy.Session().digester.digest([openers, open]) == before
+
+
+def test_bodies_that_begin_at_once_put_up_one_watch(folder):
+    file_watch.stop()
+    before, barrier = sys.getswitchinterval(), threading.Barrier(8)
+    cached = cache_file("cache", warn_cheap=False)(lambda x: x + 1)
+
+    def call(number):
+        barrier.wait()
+        cached(number)
+
+    sys.setswitchinterval(1e-6)
+    try:
+        each = [threading.Thread(target=call, args=(number,)) for number in range(8)]
+        for thread in each:
+            thread.start()
+        for thread in each:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert sum(isinstance(finder, library_files.Watch) for finder in sys.meta_path) == 1

@@ -46,7 +46,7 @@ WORDS = {
     "direction", "dry_run", "env_vars", "file_args", "fn", "forget", "highlight_stale", "history", "ignore_args", "ignore_files",
     "ignore_globals", "import_code", "keep", "keep_args", "labels", "least_used", "level", "license_url", "max_bytes",
     "max_entries", "max_nodes", "name", "observe", "observe_code", "output", "path", "progress", "recorder", "rerun", "root", "seed", "session",
-    "signing_key", "theme", "title", "transparent", "trusted_owners", "umask", "verbose", "version",
+    "signing_key", "theme", "title", "transparent", "trusted_owners", "umask", "unseen", "verbose", "version",
     "warn_cheap",
 }  # fmt: skip
 OF_DASK = {"nout", "obj", "pure", "traverse"}  # `delayed` takes what `dask.delayed` takes, as it takes it

@@ -173,6 +173,14 @@ def test_a_cause_is_told_in_the_words_of_the_plot():
     assert said == {"load": "file 02.csv changed", "clean": "because of load(02.csv)", "mean": ""}
 
 
+def test_what_cannot_be_compared_is_told():
+    nodes: dict = {}
+    call = add(nodes, "load")
+    nodes[call]["unseen"] = ["network example.org:443", "the clock (time.time)"]
+    data = data_of(page(nodes, None, title=""))
+    assert [data["sources"][each] for each in data["calls"][0][-2]] == nodes[call]["unseen"]
+
+
 def test_what_a_call_made_stands_by_argument():
     nodes: dict = {}
     top = add(nodes, "total")

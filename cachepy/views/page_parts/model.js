@@ -2,7 +2,7 @@
 // depends (left) to what it depends on (right), so a result that is taken leads back to the call that gave it.
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
-const FIELDS = ["fn", "hash", "args", "files", "created", "elapsed", "outfile", "state", "reasons", "causes", "why"];
+const FIELDS = ["fn", "hash", "args", "files", "created", "elapsed", "outfile", "state", "reasons", "causes", "sources", "why"];
 const STALE = 1,
   MISSING = 2,
   UNKNOWN = 3,

@@ -62,6 +62,7 @@ class Panel {
       this.reasons(call),
       this.arguments(item),
       this.files(call),
+      this.sources(call),
       this.times(call),
       this.links("Calls", this.ends(item.id, "right", CALLS)),
       this.links("Called by", this.ends(item.id, "left", CALLS)),
@@ -184,6 +185,11 @@ class Panel {
     for (const edge of given)
       if (!told.has(edge)) rows.push(tag("dt", "", edge.names), tag("dd", "", "result of ", this.link(edge.b)));
     return rows.length ? this.section("Arguments", tag("dl", "", ...rows)) : [];
+  }
+
+  sources(call) {
+    const rows = call.sources.map((source) => tag("li", "", DATA.sources[source]));
+    return rows.length ? this.section("Cannot be compared", tag("ul", "", ...rows)) : [];
   }
 
   files(call) {
