@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         GraphFileError,
         NeverReusedWarning,
         OpaqueGlobalWarning,
+        RewrittenFileWarning,
         StuckCallWarning,
         UncachedCallWarning,
         UsageError,
@@ -83,7 +84,8 @@ _HOMES = {
     "decorator": "cache_file",
     "errors": "AlteredResultWarning CachepyError CacheReadWarning CacheWarning CacheWriteWarning "
     "ChangedArgumentWarning ChangedGlobalWarning ChangedInputWarning CheapCallWarning GraphFileError "
-    "NeverReusedWarning OpaqueGlobalWarning StuckCallWarning UncachedCallWarning UsageError UsageValueError",
+    "NeverReusedWarning OpaqueGlobalWarning RewrittenFileWarning StuckCallWarning UncachedCallWarning "
+    "UsageError UsageValueError",
     "maintain.prune": "cache_info cache_list cache_prune cache_stats",
     "core.reasons": "Reason Verdict",
     "calls.options": "cache_default_dir",
@@ -164,6 +166,7 @@ __all__ = [  # noqa: RUF022 - in the order and the words of the pages in docs/re
     "ChangedGlobalWarning",
     "ChangedArgumentWarning",
     "OpaqueGlobalWarning",
+    "RewrittenFileWarning",
     "AlteredResultWarning",
     "CheapCallWarning",
     "NeverReusedWarning",

@@ -51,6 +51,8 @@ if TYPE_CHECKING:
         verbose: bool
         warn_cheap: bool
         observe_code: bool
+        observe: bool
+        ignore_files: list[str] | tuple[str, ...]
 
     class CachedCallable(Protocol[P, R_co]):
         """What is called with the arguments of a function, and with the three keywords of every cached one.
@@ -167,6 +169,8 @@ def cache_file(
     verbose: bool = False,
     warn_cheap: bool = True,
     observe_code: bool = True,
+    observe: bool = True,
+    ignore_files: list[str] | tuple[str, ...] = (),
 ) -> CacheFile: ...
 
 
@@ -190,6 +194,8 @@ def cache_file(
     verbose: bool = False,
     warn_cheap: bool = True,
     observe_code: bool = True,
+    observe: bool = True,
+    ignore_files: list[str] | tuple[str, ...] = (),
     **unknown: object,
 ) -> CacheFile | Callable[..., object]:
     """Cache a function's results on disk, and use one again only if nothing that it depended on has changed.
@@ -251,6 +257,11 @@ def cache_file(
     observe_code : bool, default True
         From Python 3.12 on: whether code counts that ran although the function's code does not lead to it, as a plugin
         that is found by a text.
+    observe : bool, default True
+        Whether files count that the body opens, lists or looks for, and those that it writes are outputs, though nobody
+        declares them.
+    ignore_files : list of str, default ()
+        Patterns (``"*.log"``, ``"status/*"``) of files that do not count although the body reads or writes them.
     **unknown
         There are no others: an option that is none of these is an error.
 

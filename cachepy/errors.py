@@ -402,6 +402,13 @@ class AlteredResultWarning(CacheWarning):
     """
 
 
+class RewrittenFileWarning(CacheWarning):
+    """A body reads a file and writes it anew, so the file counts neither as its input nor as its output.
+
+    Given once for each function and file. Write another file, or name it in ``ignore_files`` if it does not matter.
+    """
+
+
 class OpaqueGlobalWarning(CacheWarning):
     """A part of a value that the code reads by a name has no digest, so changes of that part go unseen.
 

@@ -379,6 +379,22 @@ class Looks:
         self._fast.files.append((folder, identity_of(found)))
         return time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) > YOUNG
 
+    def names_in(self, folder: str, digest: str | None) -> bool:
+        from cachepy.store.listings import digest_of_listing
+
+        return self.check(lambda: digest_of_listing(folder) == digest)
+
+    def names_of(self, pattern: str, digest: str | None) -> bool:
+        from cachepy.store.listings import digest_of_named
+
+        return self.check(lambda: digest_of_named(pattern) == digest)
+
+    def present(self, path: str, digest: str | None) -> bool:
+        from cachepy.store.listings import what_is_there
+
+        sized = digest is not None and digest[:5] == "file:"
+        return self.check(lambda: what_is_there(path, sized=sized) == digest)
+
     def source(self, path: str, digest: str | None, *, is_whole: bool) -> bool:
         session = self._session
         return self.check(lambda: source(session, path, is_whole=is_whole) == digest)

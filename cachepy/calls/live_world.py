@@ -52,6 +52,7 @@ class LiveWorld:
         self._fresh: set[str] = set()  # folders that a network mount has been asked for
         self._exists: dict[str, bool] = {}
         self._patterns: dict[str, str | None] = {}
+        self._names: dict[tuple[str, str], str | None] = {}
         self._codes: dict[str, list[str]] = {}
         self.reaches: list[CodeFingerprint] = []  # of the code that was looked at
         self.several: set[str] = set()
@@ -70,6 +71,25 @@ class LiveWorld:
         if text not in self._patterns:
             self._patterns[text] = pattern(text, self.session.files)
         return self._patterns[text]
+
+    def names_in(self, folder: str) -> str | None:
+        return self._named(folder, "digest_of_listing")
+
+    def names_of(self, pattern: str) -> str | None:
+        return self._named(pattern, "digest_of_named")
+
+    def _named(self, name: str, ask: str) -> str | None:
+        """What names there are below a folder, or for a pattern."""
+        from cachepy.store import listings  # few programs look
+
+        if (ask, name) not in self._names:
+            self._names[ask, name] = getattr(listings, ask)(name)
+        return self._names[ask, name]
+
+    def present(self, path: str, *, sized: bool) -> str | None:
+        from cachepy.store.listings import what_is_there
+
+        return what_is_there(path, sized=sized) if self.exists(path) else None
 
     def env(self, name: str) -> str | None:
         return env_digest(os.environ.get(name))

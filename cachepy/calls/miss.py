@@ -18,6 +18,7 @@ from cachepy.calls.closures import observe_anchors
 from cachepy.calls.cutoff import Revival
 from cachepy.calls.import_refusal import refuse
 from cachepy.calls.run import finish, observe
+from cachepy.calls.seen_files import hand_on, watched_files
 from cachepy.calls.state import current_session
 from cachepy.calls.waiting import attempts, take
 from cachepy.code.namer import LOCAL
@@ -127,7 +128,7 @@ class _Transparent:
         self.fname, self.after = call.fname, after
         self.value: Any = None
         self.frame = None
-        self.unseen = None
+        self.unseen = self.seen = None
         if parent is not None:
             session = current_session()
             self.frame = Frame("", os.urandom(16).hex(), parent, parent.mailbox + "+", working_dir())
@@ -136,6 +137,7 @@ class _Transparent:
             if LOCAL in call.target.qualname:
                 observe_anchors(session, call, self.frame)
             self.unseen = observe(session, call, self.frame, reach.routes)
+            self.seen = watched_files(session, call, self.frame)
         self.token = enter(self.frame)
 
     def __enter__(self) -> Self:
@@ -145,9 +147,10 @@ class _Transparent:
         leave(self.token)
         try:
             if self.frame is not None:
-                finish(self.frame, self.unseen)
+                finish(self.frame, self.unseen, seen=self.seen)
                 current_session().remembered.note(self.called, [dep.astuple() for dep in self.frame.absorbed()])
                 self.frame.hand_over()
+                hand_on(self.seen, self.frame.parent)
             if kind is None:
                 self.after()
         except Exception as error:

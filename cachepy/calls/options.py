@@ -18,6 +18,7 @@ NAMES = (
     "cache_dir", "version", "env_vars", "depends_on_files", "depends_on_vars",
     "changes", "file_args", "ignore_args", "ignore_globals", "keep_args", "max_bytes", "keep",
     "trusted_owners", "signing_key", "umask", "verbose", "warn_cheap", "observe_code",
+    "observe", "ignore_files",
 )  # fmt: skip
 
 
@@ -91,6 +92,8 @@ class Options:
         self.verbose = _flag("verbose", given.get("verbose", False))
         self.warn_cheap = _flag("warn_cheap", given.get("warn_cheap", True))
         self.observe_code = _flag("observe_code", given.get("observe_code", True))
+        self.observe = _flag("observe", given.get("observe", True))
+        self.ignore_files = _names("ignore_files", given.get("ignore_files"))
         self._root = None if self.cache_dir is None else _settled(self.cache_dir)
 
     def root(self) -> str:

@@ -70,14 +70,20 @@ class Outputs:
         path = os.path.join(self._cwd, name)
         return self._files.digest(path) if stat.S_ISDIR(st.st_mode) else identity_of(st)
 
-    def marks(self, deps: Iterable[Dep], calls: Iterable[Dep], result: str, named: set[str]) -> list[Dep]:
-        """The deps that say what this run left behind, and wrote; named: the paths in its result."""
+    def marks(
+        self, deps: Iterable[Dep], calls: Iterable[Dep], result: str, named: set[str], seen: Iterable[str] = ()
+    ) -> list[Dep]:
+        """The deps that say what this run left behind, and wrote.
+
+        named: the paths in its result; seen: of files that it was seen to write.
+        """
+        surely = frozenset(seen)
         left = {c.name: c.digest for c in calls if "+" in (c.digest or "")}
         written = []
         for dep in deps:
             if dep.kind not in FILES:
                 continue
-            is_written = self._is_written(dep)
+            is_written = dep.name in surely or self._is_written(dep)
             if dep.name in named or dep.name in self._marked or is_written:
                 left[dep.name] = dep.digest
             if is_written or self._may_be_written(dep):

@@ -11,7 +11,7 @@ from cachepy.calls.live_world import LiveWorld
 from cachepy.calls.program import is_at_top, note
 from cachepy.calls.state import State
 from cachepy.code.fingerprint import cached_target, identity_of
-from cachepy.core.bodies import Crowd
+from cachepy.core.bodies import Crowd, note_below
 from cachepy.core.call import Call
 from cachepy.core.current import caller
 from cachepy.core.frame import Frame, working_dir
@@ -252,6 +252,7 @@ def _tell(session: State, frame: Caller, event: Event, kind: str) -> None:
     if root_of_run(frame.mailbox) != event.root:
         frame.add(Dep(ROOT, event.root, None))
     frame.add(Dep(kind, event.id, event.trace.effect))
+    note_below(frame, event)
 
 
 def _add_files_of_elsewhere(session: State, frame: Frame, call: str) -> None:

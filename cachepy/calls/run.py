@@ -18,9 +18,10 @@ from cachepy.calls.inputs import Inputs
 from cachepy.calls.nearest import cause, warn_renewed
 from cachepy.calls.program import is_at_top, note, program
 from cachepy.calls.replay import how
+from cachepy.calls.seen_files import hand_on, outputs_of, watched_files
 from cachepy.calls.state import current_session
 from cachepy.calls.unseen import Unseen, meet
-from cachepy.core.bodies import Body, enter_body, leave_body
+from cachepy.core.bodies import Body, enter_body, leave_body, note_below
 from cachepy.core.call import Execution
 from cachepy.core.frame import Frame, leave_in_doubt, working_dir
 from cachepy.core.kinds import EDGES
@@ -35,11 +36,13 @@ from cachepy.values.label import label_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from cachepy.calls.function import Function
     from cachepy.calls.ran_code import RanCode
     from cachepy.calls.request import Request
+    from cachepy.calls.seen_files import SeenFiles
     from cachepy.calls.state import State
     from cachepy.code.routes import Routes
     from cachepy.core.call import Flags
@@ -51,7 +54,13 @@ _SHARE = 0.05  # of the time of the body
 _NO_ROOM = (ENOSPC, EDQUOT, EFBIG, EMFILE, ENFILE, ENOMEM)  # what there may be again when the program runs next
 
 
-def finish(frame: Frame, unseen: Unseen | None, ran: RanCode | None = None) -> None:
+def finish(
+    frame: Frame,
+    unseen: Unseen | None,
+    ran: RanCode | None = None,
+    seen: SeenFiles | None = None,
+    arg_files: Mapping[str, str] | None = None,
+) -> None:
     """The body has ended: nothing is added any more, except what others sent meanwhile, and what nobody saw."""
     if ran is not None:
         ran.end()
@@ -62,9 +71,13 @@ def finish(frame: Frame, unseen: Unseen | None, ran: RanCode | None = None) -> N
             frame.add(dep)
             if dep.kind in EDGES:
                 meet(session, frame, dep)
+                for event in session.stores.events(dep.name)[:1]:
+                    note_below(frame, event)
     for each in (unseen, ran):
         if each is not None and frame.is_open():  # not in a forked child that unwinds through it
             each.add()
+    if seen is not None and frame.is_open():
+        seen.settle(arg_files or {})
     frame.closed = True
 
 
@@ -93,7 +106,7 @@ else:
 class Run(Execution):
     """One run of a Python function: what it depends on, and what becomes of its value."""
 
-    __slots__ = ("event", "inputs", "ran", "session", "unseen")
+    __slots__ = ("event", "inputs", "ran", "seen", "session", "unseen")
     call: Request
 
     def __init__(self, request: Request, flags: Flags) -> None:
@@ -114,6 +127,7 @@ class Run(Execution):
             self.session.owners[request.id] = self.frame
             self.inputs = Inputs(request, self.frame, flags)
             self.unseen = observe(self.session, request.function, self.frame, self.inputs.routes)
+            self.seen = watched_files(self.session, request.function, self.frame)
             self.ran = observe_code(self.session, request.function, self.frame, self.inputs)
         except BaseException:
             leave_body(self.frame)
@@ -121,7 +135,7 @@ class Run(Execution):
             raise
 
     def close(self, error: object) -> None:
-        finish(self.frame, self.unseen, self.ran)
+        finish(self.frame, self.unseen, self.ran, self.seen, self.inputs.arg_files)
         if self.ran is not None:
             self.inputs.reaches += self.ran.reaches
         if isinstance(error, BaseException):
@@ -154,6 +168,7 @@ class Run(Execution):
             except OSError:  # a reason will say less
                 pass
             self.frame.hand_over()
+            hand_on(self.seen, self.parent)
 
     def release(self, *, is_unended: bool) -> None:
         if self.session.owners.get(self.call.id) is self.frame:
@@ -276,7 +291,7 @@ class Run(Execution):
     def _event(self, elapsed: float, result: str, named: set[str]) -> Event:
         request, call, now = self.call, self.call.function, time.time()
         deps, calls = self.frame.own_deps(), tuple(self.frame.calls.values())
-        deps = (*deps, *self.inputs.outputs.marks(deps, calls, result, named), *self.inputs.renewed)
+        deps = (*deps, *self.inputs.outputs.marks(deps, calls, result, named, outputs_of(self.seen)), *self.inputs.renewed)
         return Event(
             id=self.call.id,
             fname=call.fname,

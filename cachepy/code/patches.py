@@ -15,6 +15,7 @@ from cachepy.core.revision import MISSING
 from cachepy.values.bound_methods import METHOD, Bound
 from cachepy.values.modules import STDLIB, USER, scope_of
 from cachepy.values.references import cells_of, members_of_class
+from cachepy.values.watched import Watched, behind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def follow(walk: Walk, label: str, module: Any, chains: Chains) -> None:
 
 
 def _look(walk: Walk, label: str, obj: Any, rest: tuple[str, ...], scope: dict[str, Any]) -> None:
+    obj = behind(obj)
     if is_users(walk, obj):
         walk.bind(label, obj, [rest])
     elif isinstance(obj, MODULE):
@@ -145,7 +147,7 @@ def _inside(obj: Any) -> Any:
         return None
 
 
-_PLAIN = frozenset({int, float, str, bytes, bool, complex, type(None), list, tuple, set, frozenset, dict})
+_PLAIN = frozenset({int, float, str, bytes, bool, complex, type(None), list, tuple, set, frozenset, dict, Watched})
 
 
 def _closes_over(walk: Walk, fn: Any, deep: int) -> bool:

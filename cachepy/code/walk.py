@@ -48,6 +48,7 @@ from cachepy.values.bound_methods import HUNG_ON, METHOD, Bound, Partial
 from cachepy.values.digest import Digester, References, is_cache, name_of
 from cachepy.values.modules import PACKAGE, USER, home_of, lasting
 from cachepy.values.references import is_exported
+from cachepy.values.watched import Watched, behind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -591,6 +592,7 @@ _DESCRIPTIONS: dict[type, Callable[[Walk, str, Any, Chains], str]] = {
     Partial: Walk.describe_partial,
     _lru_cache_wrapper: Walk.describe_memo,
     type(_parts.__code__): Walk.describe_code,
+    Watched: lambda walk, label, obj, chains: walk.describe(label, behind(obj), chains),
     type(len): Walk.describe_builtin,
     type(str.join): Walk.describe_builtin,
     type(vars(dict)["fromkeys"]): Walk.describe_builtin,

@@ -20,11 +20,18 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from cachepy.core.frame import Caller, Frame
+    from cachepy.core.model import Event
 
     class Part(Protocol):
         """What is to be ended with a body."""
 
         def end(self) -> None: ...
+
+    class Seen(Protocol):
+        """What notes the files of a body."""
+
+        def note_below(self, event: Event) -> None:
+            """A call below ended, or was a hit."""
 
 
 bodies: dict[int, Body] = {}
@@ -39,7 +46,7 @@ class Body:
     that takes work for threads which were there before; before: those threads.
     """
 
-    __slots__ = ("before", "called", "frame", "hands_on", "is_async", "letters", "ran", "reached")
+    __slots__ = ("before", "called", "frame", "hands_on", "is_async", "letters", "ran", "reached", "seen")
 
     def __init__(self, frame: Frame, called: str, reached: frozenset[str], *, hands_on: bool, is_async: bool) -> None:
         self.frame = frame
@@ -49,6 +56,7 @@ class Body:
         self.is_async = is_async
         self.before = threads()
         self.letters: Part | None = None  # where child processes tell of what they do for it (see `child_processes`)
+        self.seen: Seen | None = None  # notes the files that it opens (see `seen_files`)
         self.ran: Part | None = None  # notes the code that runs for it (see `ran_code`)
 
     def may_own(self, thread: Thread | None, called: str) -> bool:
@@ -92,6 +100,13 @@ def leave_body(frame: Frame) -> None:
     for each in (body.letters, body.ran) if body is not None else ():
         if each is not None:
             each.end()
+
+
+def note_below(frame: object, event: Event) -> None:
+    """What a call below wrote is no input of the body that made it."""
+    body = bodies.get(id(frame))
+    if body is not None and body.seen is not None:
+        body.seen.note_below(event)
 
 
 def guess(called: str) -> Caller | None:

@@ -18,10 +18,14 @@ from cachepy.core.model import (
     FILE,
     IMPORTED,
     INDIRECT_CALL,
+    LISTED,
+    MATCHED,
     OUTPUT,
     OWN_ENV,
     PACKAGE,
+    PASSED_ON,
     PATTERN,
+    PRESENT,
     RAN,
     RENEWED,
     ROOT,
@@ -172,6 +176,65 @@ class Pattern(Kind):
 
     def elsewhere(self, name: str) -> tuple[str, str] | None:
         return None if name[:1] in ("~", os.sep) else (PATTERN, os.path.abspath(name))
+
+
+class Listed(_Path):
+    """name: a folder whose names were looked at; digest: of these, None if there is no such folder."""
+
+    word = LISTED
+
+    def now(self, name: str, world: World) -> str | None:
+        return world.names_in(name)
+
+    def why(self, dep: Dep, world: World) -> list[Reason]:
+        now = world.names_in(dep.name)
+        return [reason("directory gone" if now is None else "listed", dep.name, dep.digest, now)]
+
+    def watch(self, dep: Dep, watch: Watch) -> bool:
+        return watch.names_in(dep.name, dep.digest)
+
+    def elsewhere(self, name: str) -> tuple[str, str] | None:
+        return None if os.path.isabs(name) else (self.word, os.path.abspath(name))
+
+
+class Matched(Listed):
+    """name: a pattern that was looked up; digest: of the names that it meant, not of what is in the files."""
+
+    word = MATCHED
+    traits = ("path",)
+
+    def now(self, name: str, world: World) -> str | None:
+        return world.names_of(name)
+
+    def why(self, dep: Dep, world: World) -> list[Reason]:
+        return [reason("matched", dep.name, dep.digest, world.names_of(dep.name))]
+
+    def watch(self, dep: Dep, watch: Watch) -> bool:
+        return watch.names_of(dep.name, dep.digest)
+
+
+class Present(_Path):
+    """name: a path that was looked for and found; digest: what is there, a folder, a file, maybe with its size."""
+
+    word = PRESENT
+
+    def same(self, name: str, digest: str | None, world: World) -> bool:
+        return world.present(name, sized=digest is not None and digest[:5] == "file:") == digest
+
+    def now(self, name: str, world: World) -> str | None:
+        return world.present(name, sized=True)
+
+    def why(self, dep: Dep, world: World) -> list[Reason]:
+        now = world.present(dep.name, sized=True)
+        old, is_folder = dep.digest, dep.digest == "dir"
+        gone = "directory gone" if is_folder else "file gone"
+        return [reason(gone if now is None else "file", dep.name, old, now)]
+
+    def watch(self, dep: Dep, watch: Watch) -> bool:
+        return watch.present(dep.name, dep.digest)
+
+    def elsewhere(self, name: str) -> tuple[str, str] | None:
+        return None if os.path.isabs(name) else (self.word, os.path.abspath(name))
 
 
 class Code(Kind):
@@ -400,12 +463,16 @@ KINDS = Kinds(
     File(),
     AbsentPath(),
     Pattern(),
+    Listed(),
+    Matched(),
+    Present(),
     Env(),
     OwnEnv(),
     Package(),
     Mark(ROOT, "root"),  # name: another cache directory, where calls below are stored; digest: None
     Mark(OUTPUT, "left"),  # name: a file, or a call below, with which the run left something; digest: of what
     Mark(WRITTEN, "written"),  # name: a file of its deps that the run wrote, as far as can be told; digest: of it
+    Mark(PASSED_ON, "passed on"),  # name: a path that an argument named and a call below wrote; digest: None
     Mark(RENEWED, "renewed"),  # name: part of an argument made anew; digest: when the process began, and its look
     Mark(
         ENCLOSING_CODE, "anchor", "names code"
@@ -428,6 +495,7 @@ EDGES = KINDS.those("edge")  # a call to which the graph draws an edge
 ROOTS = KINDS.those("root")
 LEFT = KINDS.those("left")  # a part of the effect
 WROTE = KINDS.those("written")
+PASSED = KINDS.those("passed on")
 MADE_ANEW = KINDS.those("renewed")
 CHEAP = KINDS.those("cheap")  # to ask the world again costs no more than to remember the answer
 

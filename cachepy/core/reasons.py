@@ -13,6 +13,8 @@ CUES = {
     "file gone": "file {name} is gone",
     "file new": "file {name} exists now",
     "pattern": "the files that {name} matches changed",
+    "listed": "the names in directory {name} changed",
+    "matched": "the names that {name} matches changed",
     "directory": "directory {name} changed",
     "directory gone": "directory {name} is gone",
     "code": "code of {name} changed",

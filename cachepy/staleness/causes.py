@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Near = Callable[[str], str]
 
 _FOLLOW = ("call", "input")  # not causes of their own
-_PATHS = ("file", "file gone", "file new", "directory", "directory gone", "pattern")
+_PATHS = ("file", "file gone", "file new", "directory", "directory gone", "pattern", "listed", "matched")
 _VALUE = "value"
 _MANY = {"file": "changed", "file gone": "are gone", "file new": "exist now"}
 

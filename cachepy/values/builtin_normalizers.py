@@ -22,6 +22,7 @@ from cachepy.values.references import (
     module_of,
     name_of,
 )
+from cachepy.values.watched import behind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -165,7 +166,10 @@ def module_rule(module: Any, pickler: ValuePickler) -> Any:
 
 
 def builtin_rule(fn: Any, pickler: ValuePickler) -> Any:
-    """A function of a compiled module of the user's counts by that module."""
+    """A function of a compiled module of the user's counts by that module; what tells of files is what it stands for."""
+    fn = behind(fn)
+    if fn.__module__ in ("_io", "posix", "nt"):  # the same name for both
+        return form("builtin", fn.__module__, fn.__qualname__)
     home = getattr(fn, "__self__", None)
     if home is not None and not isinstance(home, (_MODULE, type)) and is_exported(fn, pickler.digester.origins):
         return form("builtin", module_of(type(home)), fn.__qualname__)

@@ -1,0 +1,88 @@
+"""Files that do not count though a body opens them: of the interpreter, of packages, of the system, caches, locks.
+
+Here they are all named. A decorator adds patterns of its own with ``ignore_files``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from fnmatch import fnmatchcase
+
+from cachepy.store.listings import TAG
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SYSTEM = (
+    "/proc", "/sys", "/dev", "/run", "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/share/zoneinfo", "/usr/share/mime",
+    "/usr/share/fonts", "/usr/share/locale", "/etc/ssl", "/etc/fonts",
+    "/etc/group", "/etc/host.conf", "/etc/hosts", "/etc/localtime", "/etc/mime.types", "/etc/nsswitch.conf",
+    "/etc/os-release", "/etc/passwd", "/etc/resolv.conf", "/etc/timezone",
+)  # fmt: skip
+"""Folders and files of the operating system."""
+PARTS = ("__pycache__", "site-packages", "dist-packages")
+"""Folders whose content never counts, wherever they are: packages count by their version."""
+NAMES = ("*.pyc", "*.pyo", "*.lock", "*.lck", "*.pid", "*.swp", ".DS_Store", "Thumbs.db", TAG)
+"""Names of files that never count."""
+OF_USER = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR", "NUMBA_CACHE_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR")
+"""Variables of the environment that name folders for caches and settings of programs."""
+IN_HOME = (".cache", ".config", ".matplotlib", ".ipython", ".jupyter", ".local/share/jupyter", ".netrc", ".astropy/cache")
+"""The same below the user's home."""
+
+
+class IgnoredFiles:
+    """Knows of a path whether it counts; what it learnt of folders it remembers.
+
+    Examples
+    --------
+    >>> IgnoredFiles().ignores("/proc/cpuinfo"), IgnoredFiles().ignores("/data/genes.csv")
+    (True, False)
+    """
+
+    def __init__(self) -> None:
+        self._folders: dict[str, bool] = {}
+        interpreter = (sys.prefix, sys.base_prefix, sys.exec_prefix, os.path.dirname(os.__file__))
+        home = os.path.expanduser("~")
+        of_user = [os.environ.get(name) for name in OF_USER]
+        of_user += [os.path.join(home, name) for name in IN_HOME] if os.path.isabs(home) else []
+        named = (*SYSTEM, *interpreter, *filter(None, of_user))
+        tops = {os.path.join(os.path.abspath(name), "") for name in named if name} - {os.sep, "/usr/", "/usr/local/"}
+        self._tops = tuple(tops)
+        self._files = frozenset(SYSTEM)
+
+    def ignores(self, path: str) -> bool:
+        """Whether a file or folder at this absolute path does not count."""
+        folder, _, name = path.rpartition(os.sep)
+        if path in self._files or any(fnmatchcase(name, each) for each in NAMES):
+            return True
+        return self._in(folder)
+
+    def _in(self, folder: str) -> bool:
+        """Whether nothing in a folder counts."""
+        known = self._folders.get(folder)
+        if known is None:
+            above, _, name = folder.rpartition(os.sep)
+            is_own = name in PARTS or f"{folder}{os.sep}".startswith(self._tops) or _is_tagged(folder)
+            known = is_own or (bool(above) and self._in(above))
+            if known or len(self._folders) < _MOST:
+                self._folders[folder] = known
+        return known
+
+    def forget(self, folder: str) -> None:
+        """A folder became a cache directory, or one was taken away."""
+        self._folders.pop(folder, None)
+
+
+_MOST = 100_000  # folders
+
+
+def _is_tagged(folder: str) -> bool:
+    return bool(folder) and os.path.lexists(os.path.join(folder, TAG))
+
+
+def fits(path: str, name: str, patterns: Iterable[str]) -> bool:
+    """Whether a path, as it was given or in full, or its last part, is meant by one of a user's patterns."""
+    last = path.rpartition(os.sep)[2]
+    return any(fnmatchcase(text, each) for each in patterns for text in (name, path, last))
