@@ -1,11 +1,11 @@
-"""Patterns that bodies look up, by `glob` or by ``Path.glob``: the names that they mean count, not those beside them."""
+"""Patterns that bodies look up, by `glob` or ``Path.glob``: the names that they mean count, not those beside them."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-from cachepy.calls.file_events import events, text_of
+from cachepy.calls.file_events import events, everywhere, text_of
 from cachepy.values.watched import Watched
 
 TYPE_CHECKING = False
@@ -13,12 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
+    from cachepy.calls.file_events import Place
 
-def _glob(plain: Any, sights: Any, at: Any, args: Any, kwargs: Any) -> Any:
+
+def _glob(plain: Any, sights: Any, _: Any, args: Any, kwargs: Any) -> Any:
     """`glob.glob` and `glob.iglob`."""
     pattern = text_of(args[0] if args else kwargs.get("pathname")) if kwargs.get("dir_fd") is None else None
-    for sight in sights if pattern is not None else ():
-        sight.match(os.path.join(_escaped(text_of(kwargs.get("root_dir")) or ""), pattern))
+    if pattern is not None:
+        folder = _escaped(text_of(kwargs.get("root_dir")) or "")
+        for sight in sights:
+            sight.match(os.path.join(folder, pattern))
     return plain(*args, **kwargs)
 
 
@@ -46,17 +50,13 @@ def _escaped(folder: str) -> str:
     return escape(folder)
 
 
-def stand_ins() -> Iterator[tuple[Any, str, Any]]:
-    """What to put where: scope or class, name, stand-in."""
+def stand_ins() -> Iterator[Place]:
+    """What to put where."""
     import glob
     import pathlib
 
     for name in ("glob", "iglob"):
         plain = vars(glob)[name]
-        stand_in = Watched(plain, "glob", events.sights, _glob)
-        for each, module in list(sys.modules.items()):
-            scope = getattr(module, "__dict__", None)
-            if type(scope) is dict and each.partition(".")[0] != "cachepy":
-                yield from ((scope, key, stand_in) for key, value in list(scope.items()) if value is plain)
+        yield from everywhere(plain, Watched(plain, "glob", events.sights, _glob))
     for name in ("glob", "rglob"):
         yield pathlib.Path, name, _of_path(vars(pathlib.Path)[name], is_deep=name == "rglob")

@@ -6,8 +6,9 @@ Here they are all named. A decorator adds patterns of its own with ``ignore_file
 from __future__ import annotations
 
 import os
+import re
 import sys
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
 
 from cachepy.store.listings import TAG
 
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SYSTEM = (
-    "/proc", "/sys", "/dev", "/run", "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/share/zoneinfo", "/usr/share/mime",
-    "/usr/share/fonts", "/usr/share/locale", "/etc/ssl", "/etc/fonts",
+    "/proc", "/sys", "/dev", "/run", "/lib", "/lib64", "/usr/lib", "/usr/lib64",
+    "/usr/share/zoneinfo", "/usr/share/mime", "/usr/share/fonts", "/usr/share/locale", "/etc/ssl", "/etc/fonts",
     "/etc/group", "/etc/host.conf", "/etc/hosts", "/etc/localtime", "/etc/mime.types", "/etc/nsswitch.conf",
     "/etc/os-release", "/etc/passwd", "/etc/resolv.conf", "/etc/timezone",
 )  # fmt: skip
@@ -28,8 +29,11 @@ NAMES = ("*.pyc", "*.pyo", "*.lock", "*.lck", "*.pid", "*.swp", ".DS_Store", "Th
 """Names of files that never count."""
 OF_USER = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR", "NUMBA_CACHE_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR")
 """Variables of the environment that name folders for caches and settings of programs."""
-IN_HOME = (".cache", ".config", ".matplotlib", ".ipython", ".jupyter", ".local/share/jupyter", ".netrc", ".astropy/cache")
+IN_HOME = (".cache", ".config", ".matplotlib", ".ipython", ".jupyter", ".local/share/jupyter", ".netrc")
 """The same below the user's home."""
+
+
+_MOST = 100_000  # folders
 
 
 class IgnoredFiles:
@@ -51,13 +55,12 @@ class IgnoredFiles:
         tops = {os.path.join(os.path.abspath(name), "") for name in named if name} - {os.sep, "/usr/", "/usr/local/"}
         self._tops = tuple(tops)
         self._files = frozenset(SYSTEM)
+        self._is_named = re.compile("|".join(map(translate, NAMES))).match
 
     def ignores(self, path: str) -> bool:
         """Whether a file or folder at this absolute path does not count."""
         folder, _, name = path.rpartition(os.sep)
-        if path in self._files or any(fnmatchcase(name, each) for each in NAMES):
-            return True
-        return self._in(folder)
+        return path in self._files or self._is_named(name) is not None or self._in(folder)
 
     def _in(self, folder: str) -> bool:
         """Whether nothing in a folder counts."""
@@ -70,13 +73,6 @@ class IgnoredFiles:
                 self._folders[folder] = known
         return known
 
-    def forget(self, folder: str) -> None:
-        """A folder became a cache directory, or one was taken away."""
-        self._folders.pop(folder, None)
-
-
-_MOST = 100_000  # folders
-
 
 def _is_tagged(folder: str) -> bool:
     return bool(folder) and os.path.lexists(os.path.join(folder, TAG))
@@ -86,3 +82,6 @@ def fits(path: str, name: str, patterns: Iterable[str]) -> bool:
     """Whether a path, as it was given or in full, or its last part, is meant by one of a user's patterns."""
     last = path.rpartition(os.sep)[2]
     return any(fnmatchcase(text, each) for each in patterns for text in (name, path, last))
+
+
+ignored = IgnoredFiles()

@@ -13,12 +13,12 @@ import cachepy.graph.graph
 import cachepy.store.claims
 import cachepy.values.paths
 import cachepy.values.pickler  # noqa: F401 - what a miss may need is loaded here, in one go that no fork can interrupt
+from cachepy.calls import file_watch
 from cachepy.calls.bypass import Bypass, bypass, give_way
 from cachepy.calls.closures import observe_anchors
 from cachepy.calls.cutoff import Revival
 from cachepy.calls.import_refusal import refuse
 from cachepy.calls.run import finish, observe
-from cachepy.calls.seen_files import hand_on, watched_files
 from cachepy.calls.state import current_session
 from cachepy.calls.waiting import attempts, take
 from cachepy.code.namer import LOCAL
@@ -128,7 +128,7 @@ class _Transparent:
         self.fname, self.after = call.fname, after
         self.value: Any = None
         self.frame = None
-        self.unseen = self.seen = None
+        self.unseen = self.files = None
         if parent is not None:
             session = current_session()
             self.frame = Frame("", os.urandom(16).hex(), parent, parent.mailbox + "+", working_dir())
@@ -137,7 +137,7 @@ class _Transparent:
             if LOCAL in call.target.qualname:
                 observe_anchors(session, call, self.frame)
             self.unseen = observe(session, call, self.frame, reach.routes)
-            self.seen = watched_files(session, call, self.frame)
+            self.files = file_watch.begin(session, call, self.frame, {})
         self.token = enter(self.frame)
 
     def __enter__(self) -> Self:
@@ -147,10 +147,11 @@ class _Transparent:
         leave(self.token)
         try:
             if self.frame is not None:
-                finish(self.frame, self.unseen, seen=self.seen)
+                finish(self.frame, self.unseen, self.files)
                 current_session().remembered.note(self.called, [dep.astuple() for dep in self.frame.absorbed()])
                 self.frame.hand_over()
-                hand_on(self.seen, self.frame.parent)
+                if self.files is not None:
+                    self.files.hand_over()
             if kind is None:
                 self.after()
         except Exception as error:

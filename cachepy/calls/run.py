@@ -13,12 +13,12 @@ from errno import EDQUOT, EFBIG, EMFILE, ENFILE, ENOMEM, ENOSPC
 
 from xxhash import xxh3_128_hexdigest
 
+from cachepy.calls import file_watch
 from cachepy.calls.bypass import give_way
 from cachepy.calls.inputs import Inputs
 from cachepy.calls.nearest import cause, warn_renewed
 from cachepy.calls.program import is_at_top, note, program
 from cachepy.calls.replay import how
-from cachepy.calls.seen_files import hand_on, outputs_of, watched_files
 from cachepy.calls.state import current_session
 from cachepy.calls.unseen import Unseen, meet
 from cachepy.core.bodies import Body, enter_body, leave_body, note_below
@@ -36,13 +36,12 @@ from cachepy.values.label import label_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Any
 
+    from cachepy.calls.file_watch import FileWatch
     from cachepy.calls.function import Function
     from cachepy.calls.ran_code import RanCode
     from cachepy.calls.request import Request
-    from cachepy.calls.seen_files import SeenFiles
     from cachepy.calls.state import State
     from cachepy.code.routes import Routes
     from cachepy.core.call import Flags
@@ -54,13 +53,7 @@ _SHARE = 0.05  # of the time of the body
 _NO_ROOM = (ENOSPC, EDQUOT, EFBIG, EMFILE, ENFILE, ENOMEM)  # what there may be again when the program runs next
 
 
-def finish(
-    frame: Frame,
-    unseen: Unseen | None,
-    ran: RanCode | None = None,
-    seen: SeenFiles | None = None,
-    arg_files: Mapping[str, str] | None = None,
-) -> None:
+def finish(frame: Frame, unseen: Unseen | None, files: FileWatch | None, ran: RanCode | None = None) -> None:
     """The body has ended: nothing is added any more, except what others sent meanwhile, and what nobody saw."""
     if ran is not None:
         ran.end()
@@ -73,11 +66,9 @@ def finish(
                 meet(session, frame, dep)
                 for event in session.stores.events(dep.name)[:1]:
                     note_below(frame, event)
-    for each in (unseen, ran):
+    for each in (unseen, ran, files):
         if each is not None and frame.is_open():  # not in a forked child that unwinds through it
             each.add()
-    if seen is not None and frame.is_open():
-        seen.settle(arg_files or {})
     frame.closed = True
 
 
@@ -106,7 +97,7 @@ else:
 class Run(Execution):
     """One run of a Python function: what it depends on, and what becomes of its value."""
 
-    __slots__ = ("event", "inputs", "ran", "seen", "session", "unseen")
+    __slots__ = ("event", "files", "inputs", "ran", "session", "unseen")
     call: Request
 
     def __init__(self, request: Request, flags: Flags) -> None:
@@ -127,7 +118,7 @@ class Run(Execution):
             self.session.owners[request.id] = self.frame
             self.inputs = Inputs(request, self.frame, flags)
             self.unseen = observe(self.session, request.function, self.frame, self.inputs.routes)
-            self.seen = watched_files(self.session, request.function, self.frame)
+            self.files = file_watch.begin(self.session, request.function, self.frame, self.inputs.arg_files)
             self.ran = observe_code(self.session, request.function, self.frame, self.inputs)
         except BaseException:
             leave_body(self.frame)
@@ -135,7 +126,7 @@ class Run(Execution):
             raise
 
     def close(self, error: object) -> None:
-        finish(self.frame, self.unseen, self.ran, self.seen, self.inputs.arg_files)
+        finish(self.frame, self.unseen, self.files, self.ran)
         if self.ran is not None:
             self.inputs.reaches += self.ran.reaches
         if isinstance(error, BaseException):
@@ -168,7 +159,8 @@ class Run(Execution):
             except OSError:  # a reason will say less
                 pass
             self.frame.hand_over()
-            hand_on(self.seen, self.parent)
+            if self.files is not None:
+                self.files.hand_over()
 
     def release(self, *, is_unended: bool) -> None:
         if self.session.owners.get(self.call.id) is self.frame:
@@ -291,7 +283,8 @@ class Run(Execution):
     def _event(self, elapsed: float, result: str, named: set[str]) -> Event:
         request, call, now = self.call, self.call.function, time.time()
         deps, calls = self.frame.own_deps(), tuple(self.frame.calls.values())
-        deps = (*deps, *self.inputs.outputs.marks(deps, calls, result, named, outputs_of(self.seen)), *self.inputs.renewed)
+        written = self.files.outputs if self.files is not None else ()
+        deps = (*deps, *self.inputs.outputs.marks(deps, calls, result, named, written), *self.inputs.renewed)
         return Event(
             id=self.call.id,
             fname=call.fname,

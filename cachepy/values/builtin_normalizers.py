@@ -166,7 +166,7 @@ def module_rule(module: Any, pickler: ValuePickler) -> Any:
 
 
 def builtin_rule(fn: Any, pickler: ValuePickler) -> Any:
-    """A function of a compiled module of the user's counts by that module; what tells of files is what it stands for."""
+    """A function of a compiled module of the user's counts by that module."""
     fn = behind(fn)
     if fn.__module__ in ("_io", "posix", "nt"):  # the same name for both
         return form("builtin", fn.__module__, fn.__qualname__)

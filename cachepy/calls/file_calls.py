@@ -1,0 +1,202 @@
+"""The functions of Python that open, list and look for files, each as one that tells who hears of it.
+
+Each is given the plain function, those who hear, where it was called, and its arguments; it calls the plain one.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from cachepy.calls.file_events import TEMPFILE, events, everywhere, stat_of, text_of
+from cachepy.store.listings import kind_of, what_is_there
+from cachepy.values.watched import Watched
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from cachepy.calls.file_events import Place
+
+_MAKES_WAY = frozenset({"makedirs", "mkdir"})  # they look whether a folder is there only to make it
+_EXISTS = frozenset({"exists", "isfile", "isdir", "is_file", "is_dir", "lexists", "samefile", "which", "_access_check"})
+
+
+def _open(plain: Any, sights: Any, _: Any, args: Any, kwargs: Any) -> Any:
+    path = text_of(args[0] if args else kwargs.get("file"))
+    if path is None:
+        return plain(*args, **kwargs)
+    mode = args[1] if len(args) > 1 else kwargs.get("mode", "r")
+    return _opened(sights, path, _kind_of_mode(mode), lambda: plain(*args, **kwargs))
+
+
+def _system_open(plain: Any, sights: Any, at: Any, args: Any, kwargs: Any) -> Any:
+    path = text_of(args[0] if args else kwargs.get("path"))
+    if path is None or kwargs.get("dir_fd") is not None:
+        return plain(*args, **kwargs)
+    kind = _kind_of_flags(args[1] if len(args) > 1 else kwargs.get("flags", 0))
+    if kind == "write" and events.who(at) == TEMPFILE:
+        kind = "temporary"
+    return _opened(sights, path, kind, lambda: plain(*args, **kwargs))
+
+
+def _opened(sights: Any, path: str, kind: str, opens: Callable[[], Any]) -> Any:
+    """Open a file, and tell how; before it is opened for both, what was there."""
+    before = stat_of(path) if kind in ("both", "append") else None
+    try:
+        made = opens()
+    except FileNotFoundError:
+        if kind == "read":
+            _look(sights, path, None)
+        raise
+    for sight in sights:
+        if kind == "read":
+            sight.read(path, made)
+        elif kind in ("both", "append"):
+            sight.rewrite(path, appends=kind == "append", before=before)
+        else:
+            sight.write(path, is_temporary=kind == "temporary")
+    return made
+
+
+def _kind_of_mode(mode: Any) -> str:
+    text = mode if isinstance(mode, str) else "r"
+    if "w" in text or "x" in text:
+        return "write"
+    if "a" in text:
+        return "append"
+    return "both" if "+" in text else "read"
+
+
+def _kind_of_flags(flags: Any) -> str:
+    if not isinstance(flags, int) or not flags & (os.O_WRONLY | os.O_RDWR):
+        return "read"
+    if flags & os.O_APPEND:
+        return "append"
+    return "write" if flags & (os.O_TRUNC | os.O_EXCL) else "both"
+
+
+def _look(sights: Any, path: str | None, found: str | None) -> None:
+    for sight in sights if path is not None else ():
+        sight.look(path, found)
+
+
+def _first(args: Any, kwargs: Any, otherwise: Any = None) -> str | None:
+    """The path that a function is given first; None if it is none, or one below an open folder."""
+    if kwargs.get("dir_fd") is not None:
+        return None
+    return text_of(args[0] if args else kwargs.get("path", otherwise))
+
+
+def _stat(plain: Any, sights: Any, at: Any, args: Any, kwargs: Any) -> Any:
+    """`os.stat`, and all that goes by it, as `os.path.exists`."""
+    name = at.f_code.co_name
+    path = None if name in _MAKES_WAY else _first(args, kwargs)
+    try:
+        found = plain(*args, **kwargs)
+    except (FileNotFoundError, NotADirectoryError):
+        _look(sights, path, None)
+        raise
+    if path is not None:
+        _look(sights, path, kind_of(found, sized=name not in _EXISTS))
+    return found
+
+
+def _access(plain: Any, sights: Any, _: Any, args: Any, kwargs: Any) -> Any:
+    path = _first(args, kwargs)
+    if path is not None:
+        _look(sights, path, what_is_there(path, sized=False))
+    return plain(*args, **kwargs)
+
+
+def _list(plain: Any, sights: Any, _: Any, args: Any, kwargs: Any) -> Any:
+    path = text_of((args[0] if args else kwargs.get("path")) or ".")
+    try:
+        found = plain(*args, **kwargs)
+    except (FileNotFoundError, NotADirectoryError):
+        _look(sights, path, None)
+        raise
+    for sight in sights if path is not None else ():
+        sight.list(path)
+    return found
+
+
+def _make_folder(plain: Any, sights: Any, at: Any, args: Any, kwargs: Any) -> Any:
+    made, path = plain(*args, **kwargs), _first(args, kwargs)
+    for sight in sights if path is not None else ():
+        sight.make_folder(path, is_temporary=events.who(at) == TEMPFILE)
+    return made
+
+
+def _remove(plain: Any, sights: Any, _: Any, args: Any, kwargs: Any) -> Any:
+    made, path = plain(*args, **kwargs), _first(args, kwargs)
+    for sight in sights if path is not None else ():
+        sight.remove(path)
+    return made
+
+
+def _truncate(plain: Any, sights: Any, _: Any, args: Any, kwargs: Any) -> Any:
+    made, path = plain(*args, **kwargs), _first(args, kwargs)
+    for sight in sights if path is not None else ():
+        sight.rewrite(path, appends=True)
+    return made
+
+
+def _two(args: Any, kwargs: Any) -> tuple[str, str] | None:
+    """The paths that a function is given."""
+    if not {"dir_fd", "src_dir_fd", "dst_dir_fd"}.isdisjoint(kwargs):
+        return None
+    old, new = map(text_of, [*args, *kwargs.values()][:2])
+    return (old, new) if old is not None and new is not None else None
+
+
+def _move(plain: Any, sights: Any, _: Any, args: Any, kwargs: Any) -> Any:
+    made, both = plain(*args, **kwargs), _two(args, kwargs)
+    for sight in sights:
+        if both is not None:
+            sight.move(*both)
+    return made
+
+
+def _link(plain: Any, sights: Any, _: Any, args: Any, kwargs: Any) -> Any:
+    made, both = plain(*args, **kwargs), _two(args, kwargs)
+    for sight in sights:
+        if both is not None:
+            sight.write(both[1])
+    return made
+
+
+_WATCHED: dict[str, dict[str, Callable[..., Any]]] = {
+    "io": {"open": _open},
+    "os": {
+        "open": _system_open, "stat": _stat, "access": _access, "listdir": _list, "scandir": _list,
+        "mkdir": _make_folder, "remove": _remove, "unlink": _remove, "rmdir": _remove, "truncate": _truncate,
+        "rename": _move, "replace": _move, "link": _link, "symlink": _link,
+    },
+}  # fmt: skip
+
+
+def stand_ins() -> Iterator[Place]:
+    """What to put where."""
+    for module, names in _WATCHED.items():
+        scope = vars(sys.modules[module])
+        for name, told in names.items():
+            plain = scope.get(name)
+            if type(plain) is type(len):  # not there on this system, or replaced by somebody else
+                stand_in = Watched(plain, module, events.sights, told)
+                yield from everywhere(plain, stand_in)
+                yield from ((table, key, stand_in) for table in _tables() for key in _keys(table, plain))
+
+
+def _tables() -> Iterator[dict[Any, Any]]:
+    """Tables of functions that well-known libraries keep."""
+    for name in ("numpy.lib._datasource", "numpy.lib.npyio"):
+        openers = getattr(sys.modules.get(name), "_file_openers", None)
+        table = getattr(openers, "_file_openers", None)
+        if isinstance(table, dict):
+            yield table
+
+
+def _keys(table: dict[Any, Any], value: Any) -> list[Any]:
+    return [key for key, each in table.items() if each is value]

@@ -1,0 +1,89 @@
+"""Whose files are noted, and by whom: for each body from its beginning to what its caller hears at its end."""
+
+from __future__ import annotations
+
+import os
+
+from cachepy.calls import file_calls, globs, programs
+from cachepy.calls.file_events import events
+from cachepy.calls.files_at_once import FilesAtOnce
+from cachepy.calls.seen_files import SeenFiles
+from cachepy.calls.settled_files import SettledFiles
+from cachepy.calls.state import current_session
+from cachepy.core.bodies import bodies
+from cachepy.core.frame import Frame
+from cachepy.errors import RewrittenFileWarning
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from cachepy.calls.file_events import Sight
+    from cachepy.calls.function import Function
+    from cachepy.calls.state import State
+
+
+class FileWatch:
+    """The files of one body, from its beginning to its end.
+
+    arg_files: the paths that arguments named; outputs: the names of the files that it was seen to write.
+    """
+
+    __slots__ = ("_arg_files", "_fname", "_seen", "_session")
+
+    def __init__(self, session: State, seen: SeenFiles, arg_files: Mapping[str, str], fname: str) -> None:
+        self._session = session
+        self._seen = seen
+        self._arg_files = arg_files
+        self._fname = fname
+
+    def add(self) -> None:
+        """The body has ended: tell its frame, which has to be open still."""
+        SettledFiles(self._seen).settle(self._arg_files)
+        for place, name in self._seen.rewritten.items():
+            self._session.warn(
+                RewrittenFileWarning,
+                f"{self._fname} reads {name!r} and writes it anew, so that file counts neither as its input nor as its "
+                f"output: a change of it goes unseen. Write another file, or say "
+                f"ignore_files=[{os.path.basename(name)!r}] if it does not matter",
+                self._fname,
+                place,
+            )
+
+    @property
+    def outputs(self) -> list[str]:
+        return self._seen.outputs
+
+    def hand_over(self) -> None:
+        """There is no event: the caller takes over what was written."""
+        body = bodies.get(id(self._seen.frame.parent))
+        above: Any = None if body is None else body.seen
+        if above is not None:
+            above.below |= self._seen.left()
+
+
+def begin(session: State, call: Function, frame: Frame, arg_files: Mapping[str, str]) -> FileWatch | None:
+    """Begin to note the files of a body; None if nobody has wanted to know so far."""
+    options = call.options
+    if not options.observe and not events.is_on:
+        return None
+    start()
+    seen = SeenFiles(frame, session.files, options.ignore_files, is_blind=not options.observe)
+    bodies[id(frame)].seen = seen
+    return FileWatch(session, seen, arg_files, call.fname)
+
+
+def start() -> None:
+    """From now on files are watched in this process."""
+    if not events.is_on:
+        events.start([*file_calls.stand_ins(), *globs.stand_ins(), *programs.stand_ins()], _sight_of)
+
+
+def _sight_of(frame: Any) -> Sight | None:
+    """Who notes the files of a caller that is not the innermost body of this thread."""
+    body = bodies.get(id(frame))
+    seen: Any = None if body is None else body.seen
+    if seen is not None:
+        return None if seen.is_blind else seen
+    return None if isinstance(frame, Frame) else FilesAtOnce(frame, current_session().files, events.written)

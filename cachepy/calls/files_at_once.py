@@ -1,0 +1,80 @@
+"""The files of a caller that runs elsewhere, or cannot be told for sure: each counts as it is when it is opened."""
+
+from __future__ import annotations
+
+import os
+from itertools import islice
+
+from cachepy.calls.ignored_files import ignored
+from cachepy.core.frame import working_dir
+from cachepy.core.kinds import absolute
+from cachepy.core.model import ABSENT_PATH, FILE, LISTED, MATCHED, Dep
+from cachepy.store.listings import digest_of_names, fixed_part, named, names_in
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cachepy.core.frame import Caller
+    from cachepy.store.files import Files
+
+_MOST = 10_000  # paths
+
+
+class FilesAtOnce:
+    """Tells a caller of files (see `file_events.Sight`); own: what this process wrote, which is no input."""
+
+    def __init__(self, frame: Caller, files: Files, own: dict[str, None]) -> None:
+        self._frame = frame
+        self._files = files
+        self._own = own
+
+    def read(self, path: str, opened: Any = None) -> None:
+        place = self._place(path)
+        if place is not None and os.path.isfile(place):
+            self._frame.add(Dep(FILE, place, self._files.digest(place)))
+
+    def write(self, path: str, *, is_temporary: bool = False) -> None:
+        self._own[absolute(working_dir(), path)] = None
+        if len(self._own) > _MOST:
+            for each in list(islice(self._own, _MOST // 2)):
+                self._own.pop(each, None)
+
+    def rewrite(self, path: str, *, appends: bool = False, before: Any = None) -> None:
+        self.write(path)
+
+    def move(self, old: str, new: str) -> None:
+        self.write(new)
+
+    def remove(self, path: str) -> None:
+        self.write(path)
+
+    def make_folder(self, path: str, *, is_temporary: bool = False) -> None:
+        self.write(path)
+
+    def look(self, path: str, found: str | None) -> None:
+        place = self._place(path)
+        if place is not None and found is None:
+            self._frame.add(Dep(ABSENT_PATH, place, None))
+
+    def list(self, folder: str) -> None:
+        place = self._place(folder)
+        if place is not None:
+            self._frame.add(Dep(LISTED, place, digest_of_names(names_in(place))))
+
+    def match(self, pattern: str) -> None:
+        place = self._place(pattern)
+        found = None if place is None else named(place)
+        if place is not None and found is not None:
+            self._frame.add(Dep(MATCHED, place, digest_of_names(found, fixed_part(place))))
+
+    def name(self, path: str) -> None:
+        self.read(path)
+
+    def _place(self, path: str) -> str | None:
+        """Where a path leads; None if that does not count, or is of this process's own making."""
+        place = absolute(working_dir(), path)
+        above = place
+        while above not in self._own and len(above) > 1:
+            above = os.path.dirname(above)
+        return None if above in self._own or ignored.ignores(place) else place

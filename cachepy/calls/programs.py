@@ -1,0 +1,137 @@
+"""Programs that bodies start: the executable counts by its content, and so do the files that its command line names.
+
+What it does cannot be seen.  A file that is named there and was not what it was when the body ended is an output; one
+that was left alone is an input.  Words of a shell's command are taken apart, as far as they are plain.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+
+from cachepy.calls.file_events import events, everywhere, text_of
+from cachepy.values.watched import Watched
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import Any
+
+    from cachepy.calls.file_events import Place, Sight
+
+_ENDS = frozenset({"|", "||", "&&", ";", "&", "(", ")", "{", "}", "!", "|&"})  # after these a program's name comes
+_REDIRECTS = frozenset({">", ">>", "<", ">&", "&>", "<>", ">|", "<<<", "<<"})
+_WORDS = frozenset({
+    "if", "then", "else", "elif", "fi", "for", "do", "done", "while", "until", "case", "esac", "in", "time", "exec",
+    "env", "nice", "nohup", "sudo", "cd", "set", "export", "test", "[", "echo", "true", "false", "exit", "eval", "wait",
+})  # fmt: skip
+"""What a shell does itself, or what only starts another program."""
+_LONGEST = 4096
+
+
+def started(sights: Iterable[Sight], args: Any, *, is_shell: bool, cwd: Any = None, env: Any = None) -> None:
+    """A program is about to be started; never raises."""
+    try:
+        folder = text_of(cwd)
+        programs, words = _of_shell(args) if is_shell else _of_list(args)
+        found = [_executable(each, folder, env) for each in programs]
+        paths = list(_paths(words, folder))
+    except (ValueError, TypeError, OSError):  # quotes without an end: what a shell makes of them, nobody knows
+        return
+    for sight in sights:
+        for each in found:
+            if each is not None:
+                sight.read(each)
+        for path in paths:
+            sight.name(path)
+
+
+def _of_list(args: Any) -> tuple[list[str], list[str]]:
+    words = [args] if isinstance(args, (str, bytes, os.PathLike)) else list(args)
+    texts = [text for text in map(text_of, words) if text is not None]
+    return texts[:1], texts[1:]
+
+
+def _of_shell(args: Any) -> tuple[list[str], list[str]]:
+    """The names of programs in a shell's command, and all other words."""
+    text = text_of(args if isinstance(args, (str, bytes, os.PathLike)) else next(iter(args), ""))
+    lexer = shlex.shlex((text or "").replace("\n", " ; "), posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    programs, words, is_first = list[str](), list[str](), True
+    for word in lexer:
+        if word in _ENDS:
+            is_first = True
+        elif word in _REDIRECTS or word.isdigit() or (is_first and ("=" in word or word in _WORDS)):
+            continue
+        elif is_first:
+            programs.append(word)
+            is_first = False
+        else:
+            words.append(word)
+    return programs, words
+
+
+def _executable(name: str, folder: str | None, env: Mapping[str, str] | None) -> str | None:
+    """Where the program of a name is."""
+    if os.sep in name:
+        return os.path.join(folder or "", name)
+    path = (os.environ if env is None else env).get("PATH", os.defpath)
+    for each in path.split(os.pathsep):
+        found = os.path.join(each or ".", name)
+        if os.access(found, os.X_OK) and os.path.isfile(found):
+            return found
+    return None
+
+
+def _paths(words: Iterable[str], folder: str | None) -> Iterator[str]:
+    """What words of a command line may name."""
+    for word in words:
+        text = word
+        if word[:1] == "-":
+            _, _, text = word.partition("=")
+        if text and len(text) < _LONGEST and text[:1] != "-" and "\0" not in text:
+            yield os.path.join(folder or "", text)
+
+
+def _popen(plain: Callable[..., None]) -> Callable[..., None]:
+    """What stands in the place of ``subprocess.Popen.__init__``."""
+    from functools import wraps
+
+    @wraps(plain)
+    def begins(self: Any, args: Any, *more: Any, **kwargs: Any) -> None:
+        sights = events.sights(sys._getframe(1))
+        if sights:
+            is_shell = bool(kwargs.get("shell", more[7] if len(more) > 7 else False))
+            given, program = args, kwargs.get("executable")
+            if program and not is_shell:
+                given = [program, *([] if isinstance(args, (str, bytes)) else [*args][1:])]
+            started(sights, given, is_shell=is_shell, cwd=kwargs.get("cwd"), env=kwargs.get("env"))
+        plain(self, args, *more, **kwargs)
+
+    return begins
+
+
+def _system(plain: Any, sights: Any, _: Any, args: Any, kwargs: Any) -> Any:
+    """`os.system`."""
+    started(sights, args[0] if args else kwargs.get("command"), is_shell=True)
+    return plain(*args, **kwargs)
+
+
+def _spawn(plain: Any, sights: Any, _: Any, args: Any, kwargs: Any) -> Any:
+    """`os.posix_spawn`, `os.posix_spawnp`."""
+    argv = args[1] if len(args) > 1 else kwargs.get("argv", ())
+    path = args[0] if args else kwargs.get("path")
+    started(sights, [path, *list(argv)[1:]], is_shell=False)
+    return plain(*args, **kwargs)
+
+
+def stand_ins() -> Iterator[Place]:
+    """What to put where."""
+    for name, told in (("system", _system), ("posix_spawn", _spawn), ("posix_spawnp", _spawn)):
+        plain = getattr(os, name, None)
+        if type(plain) is type(len):
+            yield from everywhere(plain, Watched(plain, "os", events.sights, told))
+    subprocess = sys.modules.get("subprocess")
+    if subprocess is not None:
+        yield subprocess.Popen, "__init__", _popen(subprocess.Popen.__init__)

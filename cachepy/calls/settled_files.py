@@ -1,0 +1,150 @@
+"""What the files of a body come to when it has ended: its inputs and its outputs.
+
+A file counts with the content that it had when it was opened: it is digested now, if it still is what it was, and was
+digested at once where its times could not tell.  What the body wrote is no input, whoever named it, and what it looked
+for and then made is none either.  A file that it read and then wrote in its place, or only added to, is neither: no
+run would find it as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from cachepy.calls.file_events import stat_of
+from cachepy.core.kinds import absolute
+from cachepy.core.model import ABSENT_PATH, FILE, LISTED, MATCHED, PASSED_ON, PRESENT, Dep
+from cachepy.store.listings import digest_of_names, fixed_part, named, names_in
+from cachepy.store.patterns import TOO_MANY
+from cachepy.store.stat_cache import identity_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from cachepy.calls.seen_files import Names, SeenFiles
+
+
+class SettledFiles:
+    """Tells the frame of a body, which has to be open still, what was seen of its files."""
+
+    def __init__(self, seen: SeenFiles) -> None:
+        self._seen = seen
+        self._frame = seen.frame
+
+    def settle(self, arg_files: Mapping[str, str]) -> None:
+        """Tell it; arg_files: the paths that arguments named."""
+        seen = self._seen
+        self._sort_both()
+        self._sort_named()
+        self._drop_momentary()
+        if seen.written or seen.below or seen.rewritten or seen.added:
+            for name in arg_files:
+                self._drop_argument(name)
+        for place, name in seen.written.items():
+            self._frame.deps.pop((ABSENT_PATH, name), None)
+            self._frame.add(Dep(FILE, name, seen.files.digest(place)))
+            seen.outputs.append(name)
+        self._add_opened()
+        self._add_looked()
+        for place, (name, names) in list(seen.listed.items()):
+            self._add_names(Dep(LISTED, name, None), names, names_in(place), place + os.sep, "")
+        for place, (name, paths) in list(seen.matched.items()):
+            self._add_names(Dep(MATCHED, name, TOO_MANY), paths, named(place), "", fixed_part(place))
+
+    # -- what was written
+
+    def _sort_both(self) -> None:
+        """What was opened for reading and writing: an input if it is what it was, an output if it was not there."""
+        seen = self._seen
+        for place, (name, before) in seen.both.items():
+            found = stat_of(place)
+            if found is None or place in seen.written:
+                continue
+            if before is None:
+                seen.written[place] = name
+            elif identity_of(found) == before:
+                seen.opened.setdefault(place, (name, before, None))
+            else:
+                seen.rewritten[place] = name
+
+    def _sort_named(self) -> None:
+        """What a program was told of: an output if it is not what it was, unless the body had read it before."""
+        seen = self._seen
+        for place, (name, before) in seen.named.items():
+            found = stat_of(place)
+            if found is None or place in seen.written:
+                continue
+            if stat.S_ISDIR(found.st_mode):
+                if before is not None and seen.files.digest(place) == before:
+                    self._frame.add(Dep(FILE, name, before))
+            elif identity_of(found) == before:
+                seen.opened.setdefault(place, (name, before, None))
+            elif place in seen.opened and seen.opened[place][1] == before:
+                seen.rewritten[place] = name
+            else:
+                seen.written[place] = name
+
+    def _drop_momentary(self) -> None:
+        """What is gone again, or is no file, is no output."""
+        seen = self._seen
+        for place in [p for p in seen.written if seen.is_temporary(p) or not os.path.isfile(p)]:
+            seen.removed.add(place)
+            del seen.written[place]
+
+    def _drop_argument(self, name: str) -> None:
+        """A path that an argument names is no input if this body, or a call below it, writes there, or in it."""
+        seen, place = self._seen, absolute(self._frame.cwd, name)
+        own = {*seen.written, *seen.rewritten, *seen.added}
+        if place not in own and place not in seen.below and not self._is_around(place, (*own, *seen.below)):
+            return
+        for kind in (FILE, ABSENT_PATH):
+            self._frame.deps.pop((kind, name), None)
+        if place not in own:
+            self._frame.add(Dep(PASSED_ON, name, None))
+
+    # -- what was read
+
+    def _add_opened(self) -> None:
+        seen = self._seen
+        for place, (name, identity, digest) in list(seen.opened.items()):
+            if place in seen.rewritten:
+                self._frame.deps.pop((FILE, name), None)
+            elif place not in seen.written:
+                found, now = stat_of(place), seen.files.digest(place)
+                if found is not None and identity_of(found) == identity and (digest or now) == now:
+                    self._frame.add(Dep(FILE, name, now))
+                elif place not in seen.removed:
+                    self._frame.changed.append(name)
+
+    def _add_looked(self) -> None:
+        seen = self._seen
+        for place, (name, there) in list(seen.looked.items()):
+            if place in seen.opened or self._is_of_run(place):
+                continue
+            if there is None and self._is_around(place, (*seen.made, *seen.written, *seen.below)):
+                continue  # it is there because of what was made in it
+            self._frame.add(Dep(ABSENT_PATH if there is None else PRESENT, name, there))
+
+    def _add_names(self, dep: Dep, before: Names, now: Names, base: str, cut: str) -> None:
+        """Names that were seen; those that came or went by this run, or by calls below it, are no change.
+
+        dep: as it is where names cannot be told.
+        """
+        if before is None or now is None:
+            self._frame.add(dep)
+            return
+        if not all(self._is_of_run(base + each) for each in {*before} ^ {*now}):
+            self._frame.changed.append(dep.name)
+        self._frame.add(Dep(dep.kind, dep.name, digest_of_names(now, cut)))
+
+    def _is_of_run(self, place: str) -> bool:
+        """Whether it is there, or not, because of this run."""
+        seen = self._seen
+        if place in seen.below or seen.is_own(place):
+            return True
+        return self._is_around(place, (*seen.written, *seen.made, *seen.below))
+
+    @staticmethod
+    def _is_around(place: str, others: Iterable[str]) -> bool:
+        return any(each.startswith(place + os.sep) for each in others)
