@@ -403,9 +403,23 @@ class AlteredResultWarning(CacheWarning):
 
 
 class RewrittenFileWarning(CacheWarning):
-    """A body reads a file and writes it anew, so the file counts neither as its input nor as its output.
+    """A body reads a file and then overwrites it, so the file is neither its input nor its output.
 
-    Given once for each function and file. Write another file, or name it in ``ignore_files`` if it does not matter.
+    No run would find it as the run before found it. Given once for each function and file: a change of the file goes
+    unseen. Write another file, or name it in ``ignore_files`` if it does not matter.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from cachepy import cache_file
+    >>> @cache_file("cache", ignore_files=["count.txt"])
+    ... def number():
+    ...     count = int(Path("count.txt").read_text()) + 1
+    ...     _ = Path("count.txt").write_text(str(count))
+    ...     return count
+    >>> _ = Path("count.txt").write_text("0")
+    >>> number()
+    1
     """
 
 

@@ -10,7 +10,7 @@ import sys
 
 from cachepy.calls.file_events import TEMPFILE, events, everywhere, stat_of, text_of
 from cachepy.store.listings import kind_of, what_is_there
-from cachepy.values.watched import Watched
+from cachepy.values.stand_ins import Watched
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -184,19 +184,4 @@ def stand_ins() -> Iterator[Place]:
         for name, told in names.items():
             plain = scope.get(name)
             if type(plain) is type(len):  # not there on this system, or replaced by somebody else
-                stand_in = Watched(plain, module, events.sights, told)
-                yield from everywhere(plain, stand_in)
-                yield from ((table, key, stand_in) for table in _tables() for key in _keys(table, plain))
-
-
-def _tables() -> Iterator[dict[Any, Any]]:
-    """Tables of functions that well-known libraries keep."""
-    for name in ("numpy.lib._datasource", "numpy.lib.npyio"):
-        openers = getattr(sys.modules.get(name), "_file_openers", None)
-        table = getattr(openers, "_file_openers", None)
-        if isinstance(table, dict):
-            yield table
-
-
-def _keys(table: dict[Any, Any], value: Any) -> list[Any]:
-    return [key for key, each in table.items() if each is value]
+                yield from everywhere(plain, Watched(plain, module, events.sights, told))

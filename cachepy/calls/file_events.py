@@ -96,11 +96,23 @@ class FileEvents:
         """It is opened for both: what becomes of it shows at the end."""
         self._each(path, lambda sight, text: sight.rewrite(text, before=stat_of(text)))
 
+    def match(self, pattern: Any) -> None:
+        """The names that a pattern means are looked at."""
+        self._each(pattern, lambda sight, text: sight.match(text))
+
     def _each(self, path: Any, tell: Any) -> None:
         text = text_of(path)
-        if text is not None and "://" not in text:
-            for sight in self.sights(sys._getframe(2)):
-                tell(sight, text)
+        if text is None or "://" in text:
+            return
+        for sight in self.sights(self.above()):
+            tell(sight, text)
+
+    def above(self) -> Any:
+        """Where code of others called what looks at the calls of a library."""
+        at: Any = sys._getframe(1)
+        while at is not None and self._kind(at.f_code.co_filename) == _OURS:
+            at = at.f_back
+        return at
 
     # -- who hears
 
@@ -124,9 +136,7 @@ class FileEvents:
         """Who asked: a body, or code that works for one, a module for files of the moment, or somebody else."""
         while at is not None:
             code = at.f_code
-            kind = self._kinds.get(code.co_filename)
-            if kind is None:
-                kind = self._kind_of(code.co_filename)
+            kind = self._kind(code.co_filename)
             if kind in _BODIES:
                 return _BODY
             if kind == _TEMP:
@@ -135,6 +145,10 @@ class FileEvents:
                 return _NOBODY
             at = at.f_back
         return _BODY
+
+    def _kind(self, file: str) -> int:
+        kind = self._kinds.get(file)
+        return self._kind_of(file) if kind is None else kind
 
     def _kind_of(self, file: str) -> int:
         name = file.replace("\\", "/")

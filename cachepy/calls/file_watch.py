@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 
-from cachepy.calls import file_calls, globs, programs
+from cachepy.calls import file_calls, globs, library_files, programs
 from cachepy.calls.file_events import events
 from cachepy.calls.files_at_once import FilesAtOnce
 from cachepy.calls.seen_files import SeenFiles
 from cachepy.calls.settled_files import SettledFiles
 from cachepy.calls.state import current_session
 from cachepy.core.bodies import bodies
+from cachepy.core.current import here
 from cachepy.core.frame import Frame
 from cachepy.errors import RewrittenFileWarning
 
@@ -44,7 +45,7 @@ class FileWatch:
         for place, name in self._seen.rewritten.items():
             self._session.warn(
                 RewrittenFileWarning,
-                f"{self._fname} reads {name!r} and writes it anew, so that file counts neither as its input nor as its "
+                f"{self._fname} reads {name!r} and then overwrites it, so that file is neither its input nor its "
                 f"output: a change of it goes unseen. Write another file, or say "
                 f"ignore_files=[{os.path.basename(name)!r}] if it does not matter",
                 self._fname,
@@ -78,6 +79,18 @@ def start() -> None:
     """From now on files are watched in this process."""
     if not events.is_on:
         events.start([*file_calls.stand_ins(), *globs.stand_ins(), *programs.stand_ins()], _sight_of)
+        library_files.install(events, _runs_here, {"subprocess": [("Popen", [programs.POPEN])]})
+
+
+def stop() -> None:
+    """Put back what stood there; for tests."""
+    library_files.remove()
+    events.stop()
+
+
+def _runs_here() -> bool:
+    """Whether a body may be running here; who asks for a file is asked later."""
+    return here() is not None or bool(bodies)
 
 
 def _sight_of(frame: Any) -> Sight | None:

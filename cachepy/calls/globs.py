@@ -6,7 +6,7 @@ import os
 import sys
 
 from cachepy.calls.file_events import events, everywhere, text_of
-from cachepy.values.watched import Watched
+from cachepy.values.stand_ins import Watched
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 
+from cachepy.calls.entry_points import Pick
 from cachepy.calls.file_events import events, everywhere, text_of
-from cachepy.values.watched import Watched
+from cachepy.values.stand_ins import Watched
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
     from cachepy.calls.file_events import Place, Sight
@@ -94,22 +94,18 @@ def _paths(words: Iterable[str], folder: str | None) -> Iterator[str]:
             yield os.path.join(folder or "", text)
 
 
-def _popen(plain: Callable[..., None]) -> Callable[..., None]:
-    """What stands in the place of ``subprocess.Popen.__init__``."""
-    from functools import wraps
+def _seen(args: Any, shell: Any = None, cwd: Any = None, env: Any = None, executable: Any = None) -> None:
+    """`subprocess.Popen` is called."""
+    sights = events.sights(events.above())
+    if sights and args is not None:
+        given = args
+        if executable and not shell:
+            given = [executable, *([] if isinstance(args, (str, bytes)) else [*args][1:])]
+        started(sights, given, is_shell=bool(shell), cwd=cwd, env=env)
 
-    @wraps(plain)
-    def begins(self: Any, args: Any, *more: Any, **kwargs: Any) -> None:
-        sights = events.sights(sys._getframe(1))
-        if sights:
-            is_shell = bool(kwargs.get("shell", more[7] if len(more) > 7 else False))
-            given, program = args, kwargs.get("executable")
-            if program and not is_shell:
-                given = [program, *([] if isinstance(args, (str, bytes)) else [*args][1:])]
-            started(sights, given, is_shell=is_shell, cwd=kwargs.get("cwd"), env=kwargs.get("env"))
-        plain(self, args, *more, **kwargs)
 
-    return begins
+POPEN = Pick(_seen, (("args", 0), ("shell", 8), ("cwd", 9), ("env", 10), ("executable", 2)))
+"""What is done at each call of it."""
 
 
 def _system(plain: Any, sights: Any, _: Any, args: Any, kwargs: Any) -> Any:
@@ -132,6 +128,3 @@ def stand_ins() -> Iterator[Place]:
         plain = getattr(os, name, None)
         if type(plain) is type(len):
             yield from everywhere(plain, Watched(plain, "os", events.sights, told))
-    subprocess = sys.modules.get("subprocess")
-    if subprocess is not None:
-        yield subprocess.Popen, "__init__", _popen(subprocess.Popen.__init__)

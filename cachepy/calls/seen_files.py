@@ -38,8 +38,8 @@ class SeenFiles:
     """
 
     __slots__ = (
-        "_places", "_skips", "added", "below", "both", "files", "frame", "is_blind", "listed", "looked", "made",
-        "matched", "named", "outputs", "opened", "removed", "rewritten", "temporary", "written",
+        "_places", "_skips", "added", "below", "both", "files", "folders", "frame", "is_blind", "listed", "looked",
+        "made", "matched", "named", "outputs", "opened", "removed", "rewritten", "temporary", "written",
     )  # fmt: skip
 
     def __init__(self, frame: Frame, files: Files, skips: Iterable[str], *, is_blind: bool) -> None:
@@ -61,6 +61,7 @@ class SeenFiles:
         self.removed = set[str]()
         self.added = set[str]()
         self.below = set[str]()
+        self.folders = set[str]()  # of what was written
         self.outputs: list[str] = []
 
     # -- what is told while it runs (see `file_events.Sight`)
@@ -96,7 +97,7 @@ class SeenFiles:
         if appends:
             self.added.add(place)
         elif place not in self.both:
-            self.both[place] = self._name(path, place), None if before is None else identity_of(before)
+            self.both[place] = self._name(path, place), self._state(place, before)
 
     def move(self, old: str, new: str) -> None:
         source, target = self._place(old), self._place(new)
@@ -141,10 +142,13 @@ class SeenFiles:
         place = self._place(path)
         if place is None or place in self.named or self.is_own(place):
             return
-        found = stat_of(place)
-        is_folder = found is not None and stat.S_ISDIR(found.st_mode)
-        before = self.files.digest(place) if is_folder else None if found is None else identity_of(found)
-        self.named[place] = self._name(path, place), before
+        self.named[place] = self._name(path, place), self._state(place, stat_of(place))
+
+    def _state(self, place: str, found: os.stat_result | None) -> Any:
+        """What differs if it is written to."""
+        if found is None:
+            return None
+        return self.files.digest(place) if stat.S_ISDIR(found.st_mode) else identity_of(found)
 
     # -- of the calls below
 

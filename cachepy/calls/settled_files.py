@@ -12,15 +12,15 @@ import os
 import stat
 
 from cachepy.calls.file_events import stat_of
-from cachepy.core.kinds import absolute
-from cachepy.core.model import ABSENT_PATH, FILE, LISTED, MATCHED, PASSED_ON, PRESENT, Dep
+from cachepy.core.kinds import FILES, absolute
+from cachepy.core.model import ABSENT_PATH, FILE, LISTED, MATCHED, PASSED_ON, PATTERN, PRESENT, Dep
 from cachepy.store.listings import digest_of_names, fixed_part, named, names_in
 from cachepy.store.patterns import TOO_MANY
 from cachepy.store.stat_cache import identity_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     from cachepy.calls.seen_files import Names, SeenFiles
 
@@ -47,10 +47,7 @@ class SettledFiles:
             seen.outputs.append(name)
         self._add_opened()
         self._add_looked()
-        for place, (name, names) in list(seen.listed.items()):
-            self._add_names(Dep(LISTED, name, None), names, names_in(place), place + os.sep, "")
-        for place, (name, paths) in list(seen.matched.items()):
-            self._add_names(Dep(MATCHED, name, TOO_MANY), paths, named(place), "", fixed_part(place))
+        self._add_listed()
 
     # -- what was written
 
@@ -61,12 +58,23 @@ class SettledFiles:
             found = stat_of(place)
             if found is None or place in seen.written:
                 continue
-            if before is None:
+            if stat.S_ISDIR(found.st_mode):
+                self._sort_folder(place, name, before)
+            elif before is None:
                 seen.written[place] = name
             elif identity_of(found) == before:
                 seen.opened.setdefault(place, (name, before, None))
             else:
                 seen.rewritten[place] = name
+
+    def _sort_folder(self, place: str, name: str, before: object) -> None:
+        """One that a library opened for both; what is in it may have been written past Python."""
+        seen = self._seen
+        if seen.files.digest(place) != before:
+            seen.written[place] = name
+            seen.folders.add(place)
+        elif isinstance(before, str):
+            self._frame.add(Dep(FILE, name, before))
 
     def _sort_named(self) -> None:
         """What a program was told of: an output if it is not what it was, unless the body had read it before."""
@@ -88,9 +96,10 @@ class SettledFiles:
     def _drop_momentary(self) -> None:
         """What is gone again, or is no file, is no output."""
         seen = self._seen
-        for place in [p for p in seen.written if seen.is_temporary(p) or not os.path.isfile(p)]:
+        gone = (p for p in list(seen.written) if not os.path.isfile(p) and p not in seen.folders)
+        for place in [*gone, *filter(seen.is_temporary, list(seen.written))]:
             seen.removed.add(place)
-            del seen.written[place]
+            seen.written.pop(place, None)
 
     def _drop_argument(self, name: str) -> None:
         """A path that an argument names is no input if this body, or a call below it, writes there, or in it."""
@@ -119,12 +128,27 @@ class SettledFiles:
 
     def _add_looked(self) -> None:
         seen = self._seen
+        known = self._places_of(FILES) if seen.looked else ()
         for place, (name, there) in list(seen.looked.items()):
-            if place in seen.opened or self._is_of_run(place):
+            if place in known or self._is_of_run(place):
                 continue
             if there is None and self._is_around(place, (*seen.made, *seen.written, *seen.below)):
                 continue  # it is there because of what was made in it
             self._frame.add(Dep(ABSENT_PATH if there is None else PRESENT, name, there))
+
+    def _add_listed(self) -> None:
+        """Names in folders and of patterns, where not all that they mean counts anyway."""
+        seen = self._seen
+        for place, (name, names) in list(seen.listed.items()):
+            if place not in self._places_of(FILES):
+                self._add_names(Dep(LISTED, name, None), names, names_in(place), place + os.sep, "")
+        for place, (name, paths) in list(seen.matched.items()):
+            if place not in self._places_of((PATTERN,)):
+                self._add_names(Dep(MATCHED, name, TOO_MANY), paths, named(place), "", fixed_part(place))
+
+    def _places_of(self, kinds: Container[str]) -> set[str]:
+        """The paths of all deps of some kinds."""
+        return {absolute(self._frame.cwd, name) for kind, name in self._frame.deps if kind in kinds}
 
     def _add_names(self, dep: Dep, before: Names, now: Names, base: str, cut: str) -> None:
         """Names that were seen; those that came or went by this run, or by calls below it, are no change.

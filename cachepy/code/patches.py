@@ -15,7 +15,7 @@ from cachepy.core.revision import MISSING
 from cachepy.values.bound_methods import METHOD, Bound
 from cachepy.values.modules import STDLIB, USER, scope_of
 from cachepy.values.references import cells_of, members_of_class
-from cachepy.values.watched import Watched, behind
+from cachepy.values.stand_ins import Watched, original
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def follow(walk: Walk, label: str, module: Any, chains: Chains) -> None:
 
 
 def _look(walk: Walk, label: str, obj: Any, rest: tuple[str, ...], scope: dict[str, Any]) -> None:
-    obj = behind(obj)
+    obj = original(obj)
     if is_users(walk, obj):
         walk.bind(label, obj, [rest])
     elif isinstance(obj, MODULE):

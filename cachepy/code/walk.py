@@ -1,9 +1,8 @@
 """The walk from a function over all the code and globals it reaches (design 3.5).
 
-`Walk` numbers each function and class of user code in the order in which it is met and writes
-down, line by line, what each name is bound to; the digest of the lines says which code is reached
-*and* under which names.  It goes by what travels with a function (code objects, globals,
-closures), never by source text, so it is the same on every worker.
+`Walk` numbers each function and class of user code in the order in which it is met and writes down, line by line, what
+each name is bound to; the digest of the lines says which code is reached *and* under which names.  It goes by what
+travels with a function (code objects, globals, closures), never by source text, so it is the same on every worker.
 
 It is longer than its neighbours because describing an object and visiting it call each other. `fingerprint` drives it.
 """
@@ -48,7 +47,7 @@ from cachepy.values.bound_methods import HUNG_ON, METHOD, Bound, Partial
 from cachepy.values.digest import Digester, References, is_cache, name_of
 from cachepy.values.modules import PACKAGE, USER, home_of, lasting
 from cachepy.values.references import is_exported
-from cachepy.values.watched import Watched, behind
+from cachepy.values.stand_ins import original
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -184,7 +183,7 @@ class Walk:
         """What an object is, in a text that is equal exactly if it does the same."""
         if type(obj) in _WEAK:
             return self.value(label, obj)
-        known = self.boundary(self, obj)
+        known = self.boundary(self, obj := original(obj))
         if known is not None:
             self.pieces.append(bound_piece(label, known))
             self._hung_on(label, obj, [chain for chain in chains if chain])
@@ -389,7 +388,7 @@ class Walk:
         kind = self.origins.of_function(fn)
         self.guard.function(fn)
         label = f"{home_of(fn)}:{fn.__code__.co_qualname}"
-        digest, facts = self.known_code(fn.__code__)
+        digest, facts = self.known_code(original(fn.__code__))
         if kind != USER:
             self.lines.append(self.package(fn) if kind == PACKAGE else f"stdlib {label}")
             self.steps.leads_out(home_of(fn))
@@ -511,7 +510,7 @@ class Walk:
             self.bind(f"{label}.copyreg", reducer)
         for i, base in enumerate(cls.__bases__):
             self.bind(f"{label}.base {i}", base)
-        if type(cls) is not type:
+        if original(type(cls)) is not type:
             self.bind(f"{label}.metaclass", type(cls))
         self.lines += notes
         bind_annotated(self, label, annotations)
@@ -592,11 +591,7 @@ _DESCRIPTIONS: dict[type, Callable[[Walk, str, Any, Chains], str]] = {
     Partial: Walk.describe_partial,
     _lru_cache_wrapper: Walk.describe_memo,
     type(_parts.__code__): Walk.describe_code,
-    Watched: lambda walk, label, obj, chains: walk.describe(label, behind(obj), chains),
-    type(len): Walk.describe_builtin,
-    type(str.join): Walk.describe_builtin,
-    type(vars(dict)["fromkeys"]): Walk.describe_builtin,
-    type(object.__init__): Walk.describe_builtin,
+    **dict.fromkeys(map(type, (len, str.join, vars(dict)["fromkeys"], object.__init__)), Walk.describe_builtin),
     type(vars(FUNCTION)["__closure__"]): lambda _, label, obj, __: f"slot {obj.__name__}",
     type(vars(FUNCTION)["__code__"]): lambda _, label, obj, __: f"slot {obj.__name__}",
 }

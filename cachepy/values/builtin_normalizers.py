@@ -22,7 +22,7 @@ from cachepy.values.references import (
     module_of,
     name_of,
 )
-from cachepy.values.watched import behind
+from cachepy.values.stand_ins import original
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ def once_read(rule: Rule, size: Callable[[Any], int]) -> Rule:
 
 def class_rule(cls: type, pickler: ValuePickler) -> Any:
     """A class goes by its name, unless it is one of Python's own that pickle knows."""
+    cls = original(cls)
     if module_of(cls) != "builtins":
         return _named_class(cls, pickler)
     return NotImplemented if _BUILTINS.get(cls.__name__) is cls else form("class", "builtins", cls.__qualname__)
@@ -78,9 +79,19 @@ def _named_class(cls: type, pickler: ValuePickler) -> Any:
     return _code_form("class", cls, pickler)
 
 
-@once
 def function_rule(fn: Any, pickler: ValuePickler) -> Any:
-    """A function goes by its name; what a library made around user code by that too."""
+    """A function goes by its name; what stands for one that is written in C as pickle writes that."""
+    first = original(fn)
+    if first is fn:
+        return _function(fn, pickler)
+    name = first.__reduce_ex__(3)
+    pickler.renamed.append((f"c{fn.__module__}\n{fn.__qualname__}\n", f"c{first.__module__}\n{name}\n"))
+    return fn.__qualname__
+
+
+@once
+def _function(fn: Any, pickler: ValuePickler) -> Any:
+    """What a library made around user code counts by that too."""
     made = pickler.digester.origins.of(fn) != USER and _made_around(fn, pickler)
     return made or _code_form("function", fn, pickler)
 
@@ -167,7 +178,7 @@ def module_rule(module: Any, pickler: ValuePickler) -> Any:
 
 def builtin_rule(fn: Any, pickler: ValuePickler) -> Any:
     """A function of a compiled module of the user's counts by that module."""
-    fn = behind(fn)
+    fn = original(fn)
     if fn.__module__ in ("_io", "posix", "nt"):  # the same name for both
         return form("builtin", fn.__module__, fn.__qualname__)
     home = getattr(fn, "__self__", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cachepy.values.bound_methods import METHOD, Bound
+from cachepy.values.stand_ins import original
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def _is_secret(text: str) -> bool:
 
 
 def _label(value: Any) -> str:
+    value = original(value)
     cls = type(value)  # all is looked up there: a value may answer to any name
     if issubclass(cls, CONTAINERS) and len(value) > 4:
         return f"{cls.__name__} of {len(value)}"

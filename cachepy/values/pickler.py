@@ -171,6 +171,7 @@ def _pickler(cls: type[ValuePickler], digester: Digester, *, fast: bool) -> Valu
     pickler.fast = fast
     pickler.chunks = chunks
     pickler.digester = digester
+    pickler.renamed = []
     return pickler
 
 
@@ -195,6 +196,7 @@ class ValuePickler(Pickler):
     digester: Digester
     found: References
     is_plain: bool
+    renamed: list[tuple[str, str]]  # how names of code were written, and how they are to be
     orders = False  # whether it writes sets in order
 
     def written(self, value: object, found: References) -> bytes:
@@ -205,6 +207,13 @@ class ValuePickler(Pickler):
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         chunks.clear()
         del self.found
+        return self._with_names(data) if self.renamed else data
+
+    def _with_names(self, data: bytes) -> bytes:
+        """What stands for a function is found by a name of its own, and counts by that of the function."""
+        for written, meant in self.renamed:
+            data = data.replace(written.encode(), meant.encode())
+        self.renamed.clear()
         return data
 
     def reducer_override(self, obj: Any) -> Any:

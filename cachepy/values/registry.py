@@ -75,7 +75,7 @@ _BY_NAME: dict[tuple[str, str], Rule] = {
     ("builtins", "classmethod"): method_kind_rule,
     ("builtins", "method"): bound_rule,
     ("builtins", "code"): code_rule,
-    ("cachepy.values.watched", "Watched"): builtin_rule,
+    ("cachepy.values.stand_ins", "Watched"): builtin_rule,
     ("functools", "_lru_cache_wrapper"): lru_rule,
     ("functools", "partial"): partial_rule,
     ("cachepy.values.bound_methods", "Partial"): partial_rule,

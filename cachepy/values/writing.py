@@ -38,3 +38,4 @@ class ValuePickler(Protocol):
 
     digester: Digester
     found: References
+    renamed: list[tuple[str, str]]

@@ -22,6 +22,8 @@ STATE = {
     "cachepy/calls/child_processes.py:_boxes": "the lock of this process's letter boxes, made anew after a fork",
     "cachepy/calls/child_processes.py:_folders": "where this process has letter boxes: a matter of the process, not of a Session",
     "cachepy/calls/child_processes.py:_host": "the name of this machine in the names of its letter boxes, worked out once",
+    "cachepy/calls/library_files.py:_watch": "what stands before functions of libraries: the same for all sessions",
+    "cachepy/values/stand_ins.py:_replaced": "what stands in the place of functions, and for what: a matter of the process",
     "cachepy/calls/patience.py:waiters": "threads of this process that only wait: they let nobody go on, in any session",
     "cachepy/store/claims.py:_live": "the claims of this process: what none of its sessions holds belongs to nobody",
     "cachepy/graph/graph.py:_alive": "all graphs, weakly: a fork is a matter of the process",

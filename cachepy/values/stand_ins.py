@@ -1,6 +1,6 @@
-"""A function of the standard library, or one written in C, that tells which files it is given: it stands in its place.
+"""What was put in the place of code of Python's or of a library, so that files are seen, and what it stands for.
 
-Whoever asks what it is hears of the function itself: it pickles as that, counts as that, and has its name.
+Whoever describes code asks here first: digests are the same whether files are watched or not.
 """
 
 from __future__ import annotations
@@ -11,6 +11,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+_replaced: dict[int, tuple[Any, Any]] = {}  # by id: what stands there, which keeps the id its own, and the original
+
+
+def register(stand_in: Any, original: Any) -> None:
+    """Say that one thing stands for another: functions, classes, code objects."""
+    _replaced[id(stand_in)] = stand_in, original
+
+
+def original(obj: Any) -> Any:
+    """What an object stands for; itself if it stands for nothing else."""
+    found = _replaced.get(id(obj))
+    return obj if found is None else found[1]
 
 
 class Watched:
@@ -30,6 +43,7 @@ class Watched:
         self.__module__ = module
         self._sights = sights
         self._told = told
+        register(self, plain)
 
     def __repr__(self) -> str:
         return repr(self.__wrapped__)
@@ -41,8 +55,3 @@ class Watched:
         at = sys._getframe(1)
         sights = self._sights(at)
         return self._told(self.__wrapped__, sights, at, args, kwargs) if sights else self.__wrapped__(*args, **kwargs)
-
-
-def behind(obj: Any) -> Any:
-    """What stands behind a function that tells of files; anything else as it is."""
-    return obj.__wrapped__ if type(obj) is Watched else obj
