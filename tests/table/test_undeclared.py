@@ -260,7 +260,7 @@ class Pipeline:
         """Carry out its edits, and see that what had to run did."""
         ran, before = self.run(**env)
         assert ran == set(ALL.split())
-        assert not self.run(**env)[0], "the second run"
+        assert not self.run(**env | {"CLUSTER": None})[0], "the second run"
         shown = before
         for edit, variables in row.steps():
             edit(self.project.folder)
@@ -283,14 +283,12 @@ def test_an_edit_of_what_nobody_declared(pipeline: Pipeline, row: Row) -> None:
     pipeline.edited(row)
 
 
-ON_A_CLUSTER = {
-    "a config", "a new file in a folder", "a file that the glob does not match", "a file whose existence was asked for",
-    "an executable", "a variable", "an intermediate is damaged", "what a program wrote is gone",
-}  # fmt: skip
+ON_A_CLUSTER = {"a config", "a new file in a folder", "an executable", "what a program wrote is gone"}
 
 
 @pytest.mark.dask
 @pytest.mark.parametrize("row", [row for row in ROWS if row.name in ON_A_CLUSTER], ids=lambda row: row.name)
 def test_the_same_on_a_cluster(pipeline: Pipeline, row: Row) -> None:
-    """The steps run in two worker processes; the last run is serial, and finds all that they stored."""
-    pipeline.edited(row, CLUSTER="1")
+    """The steps run in two worker processes; second runs are serial, and find all that was stored there."""
+    # what workers say when they are stopped in the midst of a heartbeat is no word of this package
+    pipeline.edited(row, CLUSTER="1", DASK_LOGGING__DISTRIBUTED="critical")
