@@ -85,6 +85,7 @@ class with_caller(Generic[P, R]):  # noqa: N801 - used as a function: pool.submi
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         token = enter(self.caller() or here())
+        _watch_files_for(self.frame)
         told = code_for_another(self.frame, self.fn)
         try:
             return self.fn(*args, **kwargs)
@@ -126,6 +127,14 @@ class with_caller(Generic[P, R]):  # noqa: N801 - used as a function: pool.submi
             if error is not None:
                 frame.lose(error)
         return frame.run, frame.mailbox if frame.unwritten is None else "", frame.secret
+
+
+def _watch_files_for(frame: Caller | None) -> None:
+    """A call in another process waits for this: no body may have begun here so far."""
+    if frame is not None and not isinstance(frame, Frame) and frame.mailbox:
+        from cachepy.calls import file_watch
+
+        file_watch.start()
 
 
 def code_for_another(frame: Caller | None, fn: Any) -> RemoteCode | None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cachepy.calls.file_events import Place
 
 _MAKES_WAY = frozenset({"makedirs", "mkdir"})  # they look whether a folder is there only to make it
-_EXISTS = frozenset({"exists", "isfile", "isdir", "is_file", "is_dir", "lexists", "samefile", "which", "_access_check"})
+_EXISTS = frozenset({"exists", "isfile", "isdir", "is_file", "is_dir", "lexists", "samefile"})
 
 
 def _open(plain: Any, sights: Any, _: Any, args: Any, kwargs: Any) -> Any:
@@ -123,10 +123,14 @@ def _list(plain: Any, sights: Any, _: Any, args: Any, kwargs: Any) -> Any:
 
 
 def _make_folder(plain: Any, sights: Any, at: Any, args: Any, kwargs: Any) -> Any:
-    made, path = plain(*args, **kwargs), _first(args, kwargs)
-    for sight in sights if path is not None else ():
-        sight.make_folder(path, is_temporary=events.who(at) == TEMPFILE)
-    return made
+    path, is_new = _first(args, kwargs), False
+    try:
+        made = plain(*args, **kwargs)
+        is_new = True
+        return made
+    finally:
+        for sight in sights if path is not None else ():
+            sight.make_folder(path, is_new=is_new, is_temporary=is_new and events.who(at) == TEMPFILE)
 
 
 def _remove(plain: Any, sights: Any, _: Any, args: Any, kwargs: Any) -> Any:

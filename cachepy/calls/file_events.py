@@ -22,6 +22,7 @@ from cachepy.values.owners import USER, Owners
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from types import CodeType
     from typing import Any, Protocol
 
     Place = tuple[Any, str, Any]  # the names of a module, or a class; a name; what is to stand there
@@ -41,7 +42,9 @@ if TYPE_CHECKING:
 
         def remove(self, path: str) -> None: ...
 
-        def make_folder(self, path: str, *, is_temporary: bool = False) -> None: ...
+        def make_folder(self, path: str, *, is_new: bool, is_temporary: bool) -> None:
+            """is_new: else somebody has made it before."""
+            ...
 
         def look(self, path: str, found: str | None) -> None: ...
 
@@ -68,7 +71,7 @@ _ASIDES = (
 )  # fmt: skip
 _KINDS = {os.path.join(_STDLIB, each): _ASIDE for each in _ASIDES} | {os.path.join(_STDLIB, "tempfile.py"): _TEMP}
 _LEFT = frozenset({"posix", "nt", "_frozen_importlib_external", "importlib._bootstrap_external"})
-_SELECTS = ("_select", "select", "_iterate_dir")  # functions of pathlib that work for `glob`
+_LOOKS_UP = ("_select", "select", "_iterate_dir", "which")  # functions of pathlib for `glob`, and of shutil
 
 
 class FileEvents:
@@ -107,6 +110,13 @@ class FileEvents:
         for sight in self.sights(self.above()):
             tell(sight, text)
 
+    def asking(self) -> CodeType | None:
+        """The code of the user's that asked for what is being told."""
+        at = self.above()
+        while at is not None and self._kind(at.f_code.co_filename) != _USERS:
+            at = at.f_back
+        return None if at is None else at.f_code
+
     def above(self) -> Any:
         """Where code of others called what looks at the calls of a library."""
         at: Any = sys._getframe(1)
@@ -141,7 +151,7 @@ class FileEvents:
                 return _BODY
             if kind == _TEMP:
                 return TEMPFILE
-            if kind >= _OURS or (code.co_name.startswith(_SELECTS) and _is_of_pathlib(at)):
+            if kind >= _OURS or (code.co_name.startswith(_LOOKS_UP) and _is_aside(at)):
                 return _NOBODY
             at = at.f_back
         return _BODY
@@ -194,8 +204,8 @@ class FileEvents:
         self.is_on = False
 
 
-def _is_of_pathlib(at: Any) -> bool:
-    return str(at.f_globals.get("__name__")).partition(".")[0] == "pathlib"
+def _is_aside(at: Any) -> bool:
+    return str(at.f_globals.get("__name__")).partition(".")[0] in ("pathlib", "shutil")
 
 
 events = FileEvents()

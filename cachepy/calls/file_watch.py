@@ -13,6 +13,7 @@ from cachepy.calls.state import current_session
 from cachepy.core.bodies import bodies
 from cachepy.core.current import here
 from cachepy.core.frame import Frame
+from cachepy.core.model import FILE
 from cachepy.errors import RewrittenFileWarning
 
 TYPE_CHECKING = False
@@ -42,6 +43,11 @@ class FileWatch:
     def add(self) -> None:
         """The body has ended: tell its frame, which has to be open still."""
         SettledFiles(self._seen).settle(self._arg_files)
+        frame = self._seen.frame
+        for place, code in self._seen.openers.items():
+            name = self._seen.opened[place][0]
+            if code is not None and (FILE, name) in frame.deps:  # behind a memo it is not opened the next time
+                self._session.remembered.note_file(code, name, frame.cwd, frame.deps[FILE, name])
         for place, name in self._seen.rewritten.items():
             self._session.warn(
                 RewrittenFileWarning,

@@ -8,7 +8,7 @@ from itertools import islice
 from cachepy.calls.ignored_files import ignored
 from cachepy.core.frame import working_dir
 from cachepy.core.kinds import absolute
-from cachepy.core.model import ABSENT_PATH, FILE, LISTED, MATCHED, Dep
+from cachepy.core.model import ABSENT_PATH, FILE, LISTED, MATCHED, PASSED_ON, Dep
 from cachepy.store.listings import digest_of_names, fixed_part, named, names_in
 
 TYPE_CHECKING = False
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cachepy.core.frame import Caller
     from cachepy.store.files import Files
 
+WROTE_HERE = "wrote"  # the digest of a mark by which the caller hears of it
 _MOST = 10_000  # paths
 
 
@@ -35,22 +36,29 @@ class FilesAtOnce:
             self._frame.add(Dep(FILE, place, self._files.digest(place)))
 
     def write(self, path: str, *, is_temporary: bool = False) -> None:
+        place = self._place(path)
+        self._note(path)
+        if place is not None and not is_temporary:
+            self._frame.add(Dep(PASSED_ON, place, WROTE_HERE))
+
+    def _note(self, path: str) -> None:
         self._own[absolute(working_dir(), path)] = None
         if len(self._own) > _MOST:
             for each in list(islice(self._own, _MOST // 2)):
                 self._own.pop(each, None)
 
     def rewrite(self, path: str, *, appends: bool = False, before: Any = None) -> None:
-        self.write(path)
+        self._note(path)
 
     def move(self, old: str, new: str) -> None:
         self.write(new)
 
     def remove(self, path: str) -> None:
-        self.write(path)
+        self._note(path)
 
-    def make_folder(self, path: str, *, is_temporary: bool = False) -> None:
-        self.write(path)
+    def make_folder(self, path: str, *, is_new: bool, is_temporary: bool) -> None:
+        if is_new:
+            self._note(path)
 
     def look(self, path: str, found: str | None) -> None:
         place = self._place(path)

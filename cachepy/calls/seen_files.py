@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 
-from cachepy.calls.file_events import is_young, stat_of, stat_of_open
+from cachepy.calls.file_events import events, is_young, stat_of, stat_of_open
 from cachepy.calls.ignored_files import fits, ignored
 from cachepy.core.frame import working_dir
 from cachepy.core.kinds import LEFT, PASSED, PATHS, absolute
@@ -19,6 +19,7 @@ from cachepy.store.stat_cache import identity_of
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from types import CodeType
     from typing import Any
 
     from cachepy.core.frame import Frame
@@ -31,15 +32,16 @@ if TYPE_CHECKING:
 class SeenFiles:
     """What was seen of the files of one body.
 
-    opened: name, identity when it was opened, digest if its times could not tell a change; looked: name, what was
-    there; listed, matched: name, names; both, named: name, identity (of a folder its digest) before it was opened for
+    opened: name, identity when it was opened, digest if its times could not tell a change; openers: whose code; looked:
+    name, what was there; listed, matched: name, names; both, named: name, identity (of a folder its digest) before it was opened for
     reading and writing, or a program was told of it.
-    written, rewritten: name; made: folders; added: files that were only added to; below: what calls below wrote.
+    written, rewritten: name; made, wanted: folders that it made, or wanted to be there; added: files that were only added to; below: what calls below wrote.
     """
 
     __slots__ = (
         "_places", "_skips", "added", "below", "both", "files", "folders", "frame", "is_blind", "listed", "looked",
-        "made", "matched", "named", "outputs", "opened", "removed", "rewritten", "temporary", "written",
+        "made", "matched", "named", "opened", "openers", "outputs", "removed", "rewritten", "temporary", "wanted",
+        "written",
     )  # fmt: skip
 
     def __init__(self, frame: Frame, files: Files, skips: Iterable[str], *, is_blind: bool) -> None:
@@ -49,6 +51,7 @@ class SeenFiles:
         self._skips = tuple(skips)
         self._places: dict[tuple[str, str], str | None] = {}
         self.opened: dict[str, tuple[str, Any, str | None]] = {}
+        self.openers: dict[str, CodeType | None] = {}
         self.looked: dict[str, tuple[str, str | None]] = {}
         self.listed: dict[str, tuple[str, Names]] = {}
         self.matched: dict[str, tuple[str, Names]] = {}
@@ -58,6 +61,7 @@ class SeenFiles:
         self.rewritten: dict[str, str] = {}
         self.temporary = set[str]()
         self.made = set[str]()
+        self.wanted = set[str]()
         self.removed = set[str]()
         self.added = set[str]()
         self.below = set[str]()
@@ -74,6 +78,7 @@ class SeenFiles:
         if found is not None and stat.S_ISREG(found.st_mode):
             digest = self.files.digest(place) if is_young(found) else None
             self.opened[place] = self._name(path, place), identity_of(found), digest
+            self.openers[place] = events.asking()
         elif found is not None and stat.S_ISDIR(found.st_mode) and opened is None:
             self.list(path)  # of parts: which of them are read is told by themselves
 
@@ -115,10 +120,10 @@ class SeenFiles:
         if place is not None and self.written.pop(place, None) is None:
             self.removed.add(place)
 
-    def make_folder(self, path: str, *, is_temporary: bool = False) -> None:
+    def make_folder(self, path: str, *, is_new: bool, is_temporary: bool) -> None:
         place = self._place(path)
         if place is not None:
-            (self.temporary if is_temporary else self.made).add(place)
+            (self.temporary if is_temporary else self.made if is_new else self.wanted).add(place)
 
     def look(self, path: str, found: str | None) -> None:
         place = self._place(path)
@@ -188,5 +193,5 @@ class SeenFiles:
 
     def is_own(self, place: str) -> bool:
         """Whether it is there, or not, because of this body."""
-        kinds = (self.written, self.made, self.removed, self.added, self.rewritten)
+        kinds = (self.written, self.made, self.wanted, self.removed, self.added, self.rewritten)
         return any(place in each for each in kinds) or self.is_temporary(place)

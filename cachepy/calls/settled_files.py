@@ -12,7 +12,8 @@ import os
 import stat
 
 from cachepy.calls.file_events import stat_of
-from cachepy.core.kinds import FILES, absolute
+from cachepy.calls.files_at_once import WROTE_HERE
+from cachepy.core.kinds import FILES, PASSED, absolute
 from cachepy.core.model import ABSENT_PATH, FILE, LISTED, MATCHED, PASSED_ON, PATTERN, PRESENT, Dep
 from cachepy.store.listings import digest_of_names, fixed_part, named, names_in
 from cachepy.store.patterns import TOO_MANY
@@ -35,6 +36,7 @@ class SettledFiles:
     def settle(self, arg_files: Mapping[str, str]) -> None:
         """Tell it; arg_files: the paths that arguments named."""
         seen = self._seen
+        self._take_from_elsewhere()
         self._sort_both()
         self._sort_named()
         self._drop_momentary()
@@ -50,6 +52,15 @@ class SettledFiles:
         self._add_listed()
 
     # -- what was written
+
+    def _take_from_elsewhere(self) -> None:
+        """Files that other processes wrote for this body (see `files_at_once`)."""
+        seen, deps = self._seen, self._frame.deps
+        for name in [name for kind, name in deps if kind in PASSED and deps[kind, name] == WROTE_HERE]:
+            del deps[PASSED_ON, name]
+            seen.below.add(name)
+            if os.path.isfile(name) and name not in seen.opened:
+                seen.written.setdefault(name, name)
 
     def _sort_both(self) -> None:
         """What was opened for reading and writing: an input if it is what it was, an output if it was not there."""
@@ -120,9 +131,9 @@ class SettledFiles:
             if place in seen.rewritten:
                 self._frame.deps.pop((FILE, name), None)
             elif place not in seen.written:
-                found, now = stat_of(place), seen.files.digest(place)
-                if found is not None and identity_of(found) == identity and (digest or now) == now:
-                    self._frame.add(Dep(FILE, name, now))
+                found = stat_of(place)
+                if found is not None and identity_of(found) == identity:  # that the content stayed is looked at later
+                    self._frame.add(Dep(FILE, name, digest or seen.files.digest(place)))
                 elif place not in seen.removed:
                     self._frame.changed.append(name)
 

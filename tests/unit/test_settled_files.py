@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import multiprocessing
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -225,3 +228,56 @@ def test_a_file_that_changes_while_it_is_used_is_not_stored():
 
 def _change_behind_its_back():
     subprocess.run([sys.executable, "-c", "open('in' + '.txt', 'w').write('new')"], check=True)
+
+
+def test_a_folder_that_was_to_be_made_and_was_there_is_listed():
+    def body():
+        ran()
+        os.makedirs("data", exist_ok=True)
+        return sorted(os.listdir("data"))
+
+    write("data/a", "1")
+    assert again(body, lambda: write("data/b", "1")) == 1
+
+
+def test_what_lies_behind_a_memo_counts_for_each_call():
+    @functools.lru_cache
+    def limit():
+        return Path("limit.txt").read_text()
+
+    cached = cache_file("cache", warn_cheap=False)
+
+    @cached
+    def scaled(x):
+        return x, limit()
+
+    write("limit.txt", "1")
+    assert [scaled(1), scaled(2)] == [(1, "1"), (2, "1")]
+    write("limit.txt", "2")
+    limit.cache_clear()
+    assert [scaled(1), scaled(2)] == [(1, "2"), (2, "2")]
+
+
+def _write_and_read(number):
+    Path(f"part{number}").write_text(Path("in.txt").read_text() + str(number))
+    return Path(f"part{number}").read_text()
+
+
+def in_carried_processes():
+    ran()
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return list(pool.map(cachepy.with_caller(_write_and_read), range(2)))
+
+
+def in_forked_processes():
+    ran()
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("fork")) as pool:
+        return list(pool.map(_write_and_read, range(2)))
+
+
+@pytest.mark.parametrize("body", [in_carried_processes, in_forked_processes], ids=lambda fn: fn.__name__)
+def test_files_of_other_processes_count(body, recwarn):
+    write("in.txt", "a")
+    assert again(body, lambda: write("in.txt", "b")) == 1
+    assert again(body, lambda: Path("part1").unlink()) == 1
+    assert [str(each.message) for each in recwarn if "fork" not in str(each.message)] == []
