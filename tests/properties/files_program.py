@@ -141,6 +141,10 @@ BY_TEMPORARY = (
     "with tempfile.NamedTemporaryFile('w') as file:\n    file.write(repr(out))\n    file.flush()\n"
     "    shutil.copyfile(file.name, {out})"
 )
+BY_RENAMING = (
+    "with tempfile.NamedTemporaryFile('w', dir=os.path.dirname({out}), delete=False) as file:\n    file.write(repr(out))\n"
+    "os.replace(file.name, {out})"
+)
 BY_PROGRAM = (
     "with tempfile.TemporaryDirectory() as place:\n    helpers.put(place + '/x', repr(out))\n"
     "    subprocess.run(['cp', place + '/x', {out}], check=True)"
@@ -151,6 +155,7 @@ WRITES = (
     MADE + "Path({out}).write_text(repr(out))",
     "helpers.put({out}, repr(out[:1]))\nhelpers.put({out}, repr(out))\nout.append(helpers.read({out}))",
     MADE + BY_TEMPORARY,
+    MADE + BY_RENAMING,
     MADE + BY_PROGRAM,
 )
 
@@ -250,11 +255,12 @@ def programs(draw: st.DrawFn) -> Program:
 def edits(program: Program) -> st.SearchStrategy[list[Any]]:
     """[what, path, ...] as `files_server.operate` takes it."""
     mine = " ".join(line for func in program.funcs for line in func.lines)
-    used = [path for path in INPUTS if path in mine or path == "in/ref.txt"]
-    path = st.sampled_from([*used * 3, *INPUTS, *BESIDE, *program.outputs])
+    used = [path for path in INPUTS if path in mine] or ["in/ref.txt"]
+    path = st.sampled_from([*used * 6, *INPUTS, *BESIDE, *program.outputs * 2])
     content = st.sampled_from(CONTENTS)
+    write = st.tuples(st.just("write"), path, content, st.booleans(), st.booleans())
     return st.one_of(
-        st.tuples(st.just("write"), path, content, st.booleans(), st.booleans()),
+        *[write] * 4,
         st.tuples(st.just("delete"), path),
         st.tuples(st.just("touch"), path),
         st.tuples(st.just("anew"), path, st.booleans()),

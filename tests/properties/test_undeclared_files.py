@@ -127,13 +127,13 @@ def tell(plan: dict[str, Any], sides: dict[str, Server]) -> None:
 
 @pytest.mark.timeout(3600 if STRESS else 900)  # making a failing example small takes minutes
 @given(fp.plans())
-@budget(40, 2000)
+@budget(30, 2000)
 def test_files_that_nobody_declared(sides: dict[str, Server], plan: dict[str, Any]) -> None:
     tell(plan, sides)
 
 
 @pytest.mark.stress
 @given(fp.plans())
-@budget(40, 600, long=True)
+@budget(30, 600, long=True)
 def test_files_that_nobody_declared_for_long(sides: dict[str, Server], plan: dict[str, Any]) -> None:
     tell(plan, sides)
