@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -125,8 +125,19 @@ def tell(plan: dict[str, Any], sides: dict[str, Server]) -> None:
         Story(plan, Path(place), sides).run()
 
 
+CAT = next(way for way in fp.READS if way.startswith("got = subprocess.run(['cat'"))
+PROGRAM_FINDS_NOTHING: dict[str, Any] = {
+    "program": fp.Program((fp.Func(0, 2, (CAT.replace("{p}", "'in/a.txt'"),), None),), ((0, 1),)),
+    "files": {},
+    "rounds": [
+        {"edits": [["write", "in/a.txt", "a", False, False]], "same process": False, "again in the same process": False}
+    ],
+}
+
+
 @pytest.mark.timeout(3600 if STRESS else 900)  # making a failing example small takes minutes
 @given(fp.plans())
+@example(PROGRAM_FINDS_NOTHING)
 @budget(30, 2000)
 def test_files_that_nobody_declared(sides: dict[str, Server], plan: dict[str, Any]) -> None:
     tell(plan, sides)
