@@ -19,12 +19,14 @@ import time
 import traceback
 import types
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from dag_program import text_of
 
+Serve = Callable[[dict[str, Any]], dict[str, Any]]
 LIMIT = 60.0  # seconds for one request
 
 
@@ -208,9 +210,9 @@ def serve(request: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def child(request: dict[str, Any], write: int) -> None:
+def child(answer_to: Serve, request: dict[str, Any], write: int) -> None:
     try:
-        answer = serve(request)
+        answer = answer_to(request)
     except BaseException:
         answer = {"failure": traceback.format_exc()}
     data = json.dumps(answer).encode()
@@ -219,12 +221,12 @@ def child(request: dict[str, Any], write: int) -> None:
     os._exit(0)
 
 
-def one(request: dict[str, Any]) -> bytes:
+def one(answer_to: Serve, request: dict[str, Any]) -> bytes:
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(read)
-        child(request, write)
+        child(answer_to, request, write)
     os.close(write)
     data, end = b"", time.monotonic() + LIMIT
     while True:
@@ -241,11 +243,11 @@ def one(request: dict[str, Any]) -> bytes:
     return data or json.dumps({"failure": f"the process died, status {status}"}).encode()
 
 
-def main() -> None:
+def main(answer_to: Serve = serve) -> None:
     import cachepy  # noqa: F401  (warm: every fork has it)
 
     for line in sys.stdin.buffer:
-        answer = one(json.loads(line))
+        answer = one(answer_to, json.loads(line))
         sys.stdout.buffer.write(answer + b"\n")
         sys.stdout.buffer.flush()
 

@@ -139,13 +139,13 @@ def plans(draw: st.DrawFn, *, fuzzy: bool = False) -> dict[str, Any]:
 
 
 class Server:
-    """The other end of `dag_server.py`."""
+    """The other end of `dag_server.py`, or of another one like it."""
 
-    def __init__(self) -> None:
+    def __init__(self, script: str = "dag_server.py") -> None:
         env = {k: v for k, v in os.environ.items() if not k.startswith(("CACHEPY_", "CPDAG_"))}
         env["PYTHONPATH"] = ROOT
         self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).parent / "dag_server.py")],
+            [sys.executable, str(Path(__file__).parent / script)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=env,
