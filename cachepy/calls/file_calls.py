@@ -9,7 +9,7 @@ import os
 import sys
 
 from cachepy.calls.file_events import TEMPFILE, events, stat_of, text_of
-from cachepy.store.listings import kind_of, what_is_there
+from cachepy.store.listings import LINK, kind_of, what_is_there
 from cachepy.values.stand_ins import Watched
 
 TYPE_CHECKING = False
@@ -101,6 +101,13 @@ def _stat(plain: Any, sights: Any, at: Any, args: Any, kwargs: Any) -> Any:
     return found
 
 
+def _read_link(plain: Any, sights: Any, _: Any, args: Any, kwargs: Any) -> Any:
+    """`os.readlink`, and what goes by it, as ``Path.resolve``."""
+    made, path = plain(*args, **kwargs), _first(args, kwargs)
+    _look(sights, path, f"{LINK}{os.fsdecode(made)}")
+    return made
+
+
 def _access(plain: Any, sights: Any, _: Any, args: Any, kwargs: Any) -> Any:
     path = _first(args, kwargs)
     if path is not None:
@@ -172,9 +179,9 @@ def _link(plain: Any, sights: Any, _: Any, args: Any, kwargs: Any) -> Any:
 _WATCHED: dict[str, dict[str, Callable[..., Any]]] = {
     "io": {"open": _open},
     "os": {
-        "open": _system_open, "stat": _stat, "access": _access, "listdir": _list, "scandir": _list,
-        "mkdir": _make_folder, "remove": _remove, "unlink": _remove, "rmdir": _remove, "truncate": _truncate,
-        "rename": _move, "replace": _move, "link": _link, "symlink": _link,
+        "open": _system_open, "stat": _stat, "access": _access, "readlink": _read_link, "listdir": _list,
+        "scandir": _list, "mkdir": _make_folder, "remove": _remove, "unlink": _remove, "rmdir": _remove,
+        "truncate": _truncate, "rename": _move, "replace": _move, "link": _link, "symlink": _link,
     },
 }  # fmt: skip
 

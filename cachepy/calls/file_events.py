@@ -18,7 +18,7 @@ from _thread import RLock
 from cachepy.core.bodies import bodies
 from cachepy.core.current import NOBODY, caller, each_of, here
 from cachepy.store.files import YOUNG
-from cachepy.values.owners import USER, Owners
+from cachepy.values.owners import PACKAGE, USER, Owners
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -128,6 +128,15 @@ class FileEvents:
         while at is not None and self._kind(at.f_code.co_filename) != _USERS:
             at = at.f_back
         return None if at is None else at.f_code
+
+    def is_asked_by_user(self) -> bool:
+        """Whether no package stands between the user's code and what is being told."""
+        at = self.above()
+        while at is not None and self._kind(at.f_code.co_filename) not in _BODIES:
+            if self._owners.kind(at.f_code.co_filename) == PACKAGE:
+                return False
+            at = at.f_back
+        return True
 
     def caller_of_library(self) -> Any:
         """Where a function of a library was called that has its calls looked at."""

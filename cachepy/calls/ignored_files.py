@@ -25,10 +25,12 @@ SYSTEM = (
 """Folders and files of the operating system."""
 PARTS = ("__pycache__", "site-packages", "dist-packages")
 """Folders whose content never counts, wherever they are: packages count by their version."""
-NAMES = ("*.pyc", "*.pyo", "*.lock", "*.lck", "*.pid", "*.swp", ".DS_Store", "Thumbs.db", TAG)
+NAMES = ("*.pyc", "*.pyo", "*.swp", ".DS_Store", "Thumbs.db", TAG)
 """Names of files that never count."""
+LOCKS = (".lock", ".lck", ".pid")
+"""What names of files end in that are no outputs; who reads one means it."""
 OF_USER = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR", "NUMBA_CACHE_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR")
-"""Variables of the environment that name folders for caches and settings of programs."""
+"""Variables of the environment that name folders for caches and settings: what packages read there does not count."""
 IN_HOME = (".cache", ".config", ".matplotlib", ".ipython", ".jupyter", ".local/share/jupyter", ".netrc")
 """The same below the user's home."""
 
@@ -51,16 +53,19 @@ class IgnoredFiles:
         home = os.path.expanduser("~")
         of_user = [os.environ.get(name) for name in OF_USER]
         of_user += [os.path.join(home, name) for name in IN_HOME] if os.path.isabs(home) else []
-        named = (*SYSTEM, *interpreter, *filter(None, of_user))
-        tops = {os.path.join(os.path.abspath(name), "") for name in named if name} - {os.sep, "/usr/", "/usr/local/"}
-        self._tops = tuple(tops)
+        self._tops = _folders((*SYSTEM, *interpreter))
+        self._of_user = _folders(filter(None, of_user))
         self._files = frozenset(SYSTEM)
         self._is_named = re.compile("|".join(map(translate, NAMES))).match
 
     def ignores(self, path: str) -> bool:
         """Whether a file or folder at this absolute path does not count."""
         folder, _, name = path.rpartition(os.sep)
-        return path in self._files or self._is_named(name) is not None or self._in(folder)
+        return path in self._files or self._is_named(name) is not None or self._in(folder) or _is_tagged(path)
+
+    def is_setting(self, path: str) -> bool:
+        """Whether it is a cache or a setting of the user's: that counts only for code that asks for it by itself."""
+        return path.startswith(self._of_user)
 
     def _in(self, folder: str) -> bool:
         """Whether nothing in a folder counts."""
@@ -72,6 +77,11 @@ class IgnoredFiles:
             if known or len(self._folders) < _MOST:
                 self._folders[folder] = known
         return known
+
+
+def _folders(names: Iterable[str]) -> tuple[str, ...]:
+    found = {os.path.join(os.path.abspath(name), "") for name in names if name}
+    return tuple(found - {os.sep, "/usr/", "/usr/local/"})
 
 
 def _is_tagged(folder: str) -> bool:

@@ -86,11 +86,13 @@ class LiveWorld:
             self._names[ask, name] = getattr(listings, ask)(name)
         return self._names[ask, name]
 
-    def present(self, path: str, *, sized: bool) -> str | None:
-        from cachepy.store.listings import kind_of
+    def present(self, path: str, asked: str) -> str | None:
+        from cachepy.store.listings import LINK, kind_of, link_of
 
+        if asked == LINK:
+            return link_of(path)
         try:
-            return kind_of(self.session.mounts.stat(path, self._fresh), sized=sized)
+            return kind_of(self.session.mounts.stat(path, self._fresh), sized=asked == "file:")
         except (OSError, ValueError):
             return None
 

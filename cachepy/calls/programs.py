@@ -6,6 +6,7 @@ that was left alone is an input.  Words of a shell's command are taken apart, as
 
 from __future__ import annotations
 
+import glob
 import os
 import shlex
 
@@ -29,6 +30,8 @@ _WORDS = frozenset({
 })  # fmt: skip
 """What a shell does itself, or what only starts another program."""
 _LONGEST = 4096
+_WILD = frozenset("*?[")
+_SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "ash"})
 
 
 def started(sights: Iterable[Sight], args: Any, *, is_shell: bool, cwd: Any = None, env: Any = None) -> None:
@@ -36,6 +39,9 @@ def started(sights: Iterable[Sight], args: Any, *, is_shell: bool, cwd: Any = No
     try:
         folder = text_of(cwd)
         programs, words = _of_shell(args) if is_shell else _of_list(args)
+        if not is_shell and programs and os.path.basename(programs[0]) in _SHELLS and "-c" in words[:-1]:
+            more, words = _of_shell(words[words.index("-c") + 1])
+            programs, is_shell = programs + more, True
         found = [_executable(each, folder, env) for each in programs]
         paths = list(_paths(words, folder))
     except (ValueError, TypeError, OSError):  # quotes without an end: what a shell makes of them, nobody knows
@@ -45,7 +51,12 @@ def started(sights: Iterable[Sight], args: Any, *, is_shell: bool, cwd: Any = No
             if each is not None:
                 sight.read(each)
         for path in paths:
-            sight.name(path)
+            if is_shell and not _WILD.isdisjoint(path):
+                sight.match(path)
+                for each in glob.glob(path):
+                    sight.name(each)
+            else:
+                sight.name(path)
 
 
 def _of_list(args: Any) -> tuple[list[str], list[str]]:
@@ -86,13 +97,12 @@ def _executable(name: str, folder: str | None, env: Mapping[str, str] | None) ->
 
 
 def _paths(words: Iterable[str], folder: str | None) -> Iterator[str]:
-    """What words of a command line may name."""
+    """What words of a command line may name, also behind an option or a key: ``-fpatterns``, ``--out=a``, ``if=a``."""
     for word in words:
-        text = word
-        if word[:1] == "-":
-            _, _, text = word.partition("=")
-        if text and len(text) < _LONGEST and text[:1] != "-" and "\0" not in text:
-            yield os.path.join(folder or "", text)
+        parts = {word, word.partition("=")[2], word[2:] if word[:1] == "-" else ""}
+        for text in parts:
+            if text and len(text) < _LONGEST and text[:1] != "-" and "\0" not in text:
+                yield os.path.join(folder or "", text)
 
 
 def _seen(args: Any, shell: Any = None, cwd: Any = None, env: Any = None, executable: Any = None) -> None:

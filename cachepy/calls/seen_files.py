@@ -10,7 +10,7 @@ import os
 import stat
 
 from cachepy.calls.file_events import events, is_young, stat_of, stat_of_open
-from cachepy.calls.ignored_files import fits, ignored
+from cachepy.calls.ignored_files import LOCKS, fits, ignored
 from cachepy.core.frame import working_dir
 from cachepy.core.kinds import LEFT, PASSED, PATHS, absolute
 from cachepy.store.listings import named, names_in
@@ -79,13 +79,15 @@ class SeenFiles:
         place = self._place(path)
         if place is None or place in self.opened or place in self.written or self.is_temporary(place):
             return
+        if ignored.is_setting(place) and not events.is_asked_by_user():
+            return
         found = stat_of_open(place, opened)
         if found is not None and stat.S_ISREG(found.st_mode):
             digest = self.files.digest(place) if is_young(found) else None
             self.opened[place] = self._name(path, place), identity_of(found), digest
             self.openers[place] = events.asking()
         elif found is not None and stat.S_ISDIR(found.st_mode) and opened is None:
-            self.list(path)  # of parts: which of them are read is told by themselves
+            self.name(path)  # a library reads all that is in it, or nobody knows what
 
     def write(self, path: str, *, is_temporary: bool = False) -> None:
         place = self._place(path)
@@ -93,6 +95,8 @@ class SeenFiles:
             return
         if is_temporary:
             self.temporary.add(place)
+        elif place.endswith(LOCKS):
+            self.added.add(place)
         elif place in self.opened:
             self.rewritten[place] = self._name(path, place)
         else:
@@ -104,7 +108,7 @@ class SeenFiles:
         place = self._place(path)
         if place is None or place in self.written or self.is_temporary(place):
             return
-        if appends:
+        if appends or place.endswith(LOCKS):
             self.added.add(place)
         elif place not in self.both:
             self.both[place] = self._name(path, place), self._state(place, before)
@@ -135,7 +139,7 @@ class SeenFiles:
         if place is None or self.is_own(place):
             return
         known = self.looked.get(place)
-        if known is None or len(found or "") > len(known[1] or ""):  # with its size: that says more
+        if known is None or len(found or "") > len(known[1] or ""):  # with its size, or what a link says: that is more
             self.looked[place] = self._name(path, place), found
 
     def list(self, folder: str) -> None:

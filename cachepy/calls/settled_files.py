@@ -15,7 +15,7 @@ from cachepy.calls.file_events import stat_of
 from cachepy.calls.files_at_once import WROTE_HERE
 from cachepy.core.kinds import FILES, PASSED, PATHS, SINGLE, absolute
 from cachepy.core.model import ABSENT_PATH, FILE, LISTED, MATCHED, PASSED_ON, PRESENT, Dep
-from cachepy.store.listings import digest_of_names, fixed_part, named, names_in
+from cachepy.store.listings import LINK, digest_of_names, fixed_part, named, names_in
 from cachepy.store.patterns import TOO_MANY
 from cachepy.store.stat_cache import identity_of
 
@@ -94,9 +94,12 @@ class SettledFiles:
         seen = self._seen
         for place, (name, before) in seen.named.items():
             found = stat_of(place)
-            if found is None or place in seen.written:
+            if place in seen.written or seen.is_own(place):
                 continue
-            if stat.S_ISDIR(found.st_mode):
+            if found is None:
+                if before is None:  # a text perhaps; if it is a file one day, that may be read
+                    seen.looked.setdefault(place, (name, None))
+            elif stat.S_ISDIR(found.st_mode):
                 if before is not None and seen.files.digest(place) == before:
                     self._frame.add(Dep(FILE, name, before))
             elif identity_of(found) == before:
@@ -104,7 +107,7 @@ class SettledFiles:
             elif place in seen.opened and seen.opened[place][1] == before:
                 seen.rewritten[place] = name
             else:
-                seen.written[place] = name
+                seen.written[place] = name  # if the body read it, that was afterwards
 
     def _drop_momentary(self) -> None:
         """What is gone again, or is no file, is no output."""
@@ -146,7 +149,7 @@ class SettledFiles:
         seen = self._seen
         known = self._places_of(FILES) if seen.looked else ()
         for place, (name, there) in list(seen.looked.items()):
-            if place in known or self._is_of_run(place):
+            if (place in known and (there or "")[:5] != LINK) or self._is_of_run(place):
                 continue
             if there is None and self._is_around(place, (*seen.made, *seen.written, *seen.below)):
                 continue  # it is there because of what was made in it

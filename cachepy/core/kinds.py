@@ -215,18 +215,18 @@ class Matched(Listed):
 
 
 class Present(_Path):
-    """name: a path that was looked for and found; digest: what is there, a folder, a file, maybe with its size."""
+    """name: a path that was looked for; digest: what was there, a folder, a file, perhaps its size, or a link's text."""
 
     word = PRESENT
 
     def same(self, name: str, digest: str | None, world: World) -> bool:
-        return world.present(name, sized=digest is not None and digest[:5] == "file:") == digest
+        return world.present(name, (digest or "")[:5]) == digest
 
     def now(self, name: str, world: World) -> str | None:
-        return world.present(name, sized=True)
+        return world.present(name, "file:")
 
     def why(self, dep: Dep, world: World) -> list[Reason]:
-        now = world.present(dep.name, sized=True)
+        now = world.present(dep.name, (dep.digest or "")[:5])
         old, is_folder = dep.digest, dep.digest == "dir"
         gone = "directory gone" if is_folder else "file gone"
         return [reason(gone if now is None else "file", dep.name, old, now)]

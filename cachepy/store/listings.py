@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 TAG = "CACHEDIR.TAG"
 _OWN = frozenset({"__pycache__", TAG})
-FOLDER, OTHER = "dir", "special"
+FOLDER, OTHER, LINK = "dir", "special", "link:"
 
 
 def names_in(folder: str) -> list[str] | None:
@@ -70,6 +70,14 @@ def fixed_part(pattern: str) -> str:
     parts = pattern.split(os.sep)
     first = next((at for at, part in enumerate(parts) if {"*", "?", "["} & {*part}), len(parts) - 1)
     return "".join(part + os.sep for part in parts[:first])
+
+
+def link_of(path: str) -> str | None:
+    """What a link says, as `what_is_there` tells it."""
+    try:
+        return f"{LINK}{os.readlink(path)}"
+    except (OSError, ValueError):
+        return None
 
 
 def what_is_there(path: str, *, sized: bool) -> str | None:

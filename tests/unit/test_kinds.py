@@ -136,13 +136,13 @@ from cachepy.core.current import caller
 
 RAN = []
 
-@cache_file("cache", ignore_globals=["RAN", "SEEN"])
+@cache_file("cache", ignore_globals=["RAN", "SEEN"], observe=False)
 def shape(x):
     RAN.append(x)
     caller().add(Dep("tool", "bin/mesher", SEEN()))
     return x + 1
 
-@cache_file("cache", ignore_globals=["RAN"])
+@cache_file("cache", ignore_globals=["RAN"], observe=False)
 def report(x):
     return shape(x) * 2
 """
