@@ -215,7 +215,7 @@ class Matched(Listed):
 
 
 class Present(_Path):
-    """name: a path that was looked for; digest: what was there, a folder, a file, perhaps its size, or a link's text."""
+    """name: a path that was looked for; digest: what was there, a folder, a file, its size too, or a link's text."""
 
     word = PRESENT
 

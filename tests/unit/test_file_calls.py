@@ -355,3 +355,18 @@ def test_the_size_counts_where_it_was_asked_for():
         return os.path.exists("in.txt")
 
     assert again(is_there, lambda: write("in.txt", "123")) == 0
+
+
+def test_what_a_link_says_counts():
+    def body():
+        ran()
+        return Path("latest").resolve().name
+
+    def point(name):
+        Path("latest").unlink(missing_ok=True)
+        Path("latest").symlink_to(name)
+
+    write("v1", "1")
+    write("v2", "1")
+    point("v1")
+    assert again(body, lambda: point("v2")) == 1

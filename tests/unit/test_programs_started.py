@@ -40,3 +40,34 @@ def test_words_of_a_shell_are_files_and_programs():
     assert again(body, lambda: write("in.txt", "d\nc\n")) == 1
     (node,) = cache_tree_nodes().values()
     assert {"in.txt", "out.txt", "sort", "head"} <= {Path(path).name for path in node["files"]}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["sh", "-c", "cat in.txt | tr a-z A-Z"],
+        "cat *.txt",
+        ["dd", "if=in.txt", "status=none"],
+        ["grep", "-fin.txt", "in.txt"],
+        ["sort", "--files0-from=in.list"],
+    ],
+    ids=str,
+)
+def test_what_words_mean_counts(command):
+    write("in.txt", "a")
+    write("in.list", "in.txt")
+
+    def body():
+        ran()
+        return subprocess.run(command, shell=isinstance(command, str), capture_output=True, check=False).stdout
+
+    changed = "in.list" if "list" in str(command) else "in.txt"
+    assert again(body, lambda: write(changed, "b")) == 1
+
+
+def test_what_a_program_does_not_find_counts():
+    def body():
+        ran()
+        return subprocess.run(["cat", "in.txt"], capture_output=True, check=False).stdout
+
+    assert again(body, lambda: write("in.txt", "b")) == 1

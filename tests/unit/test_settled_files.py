@@ -281,3 +281,25 @@ def test_files_of_other_processes_count(body, recwarn):
     assert again(body, lambda: write("in.txt", "b")) == 1
     assert again(body, lambda: Path("part1").unlink()) == 1
     assert [str(each.message) for each in recwarn if "fork" not in str(each.message)] == []
+
+
+def test_a_lock_is_no_output_and_one_that_is_read_is_an_input():
+    def body():
+        ran()
+        Path("mine.lock").write_text("1")
+        return Path("versions.lock").read_text()
+
+    write("versions.lock", "1")
+    assert again(body, lambda: Path("mine.lock").unlink()) == 0
+    assert again(body, lambda: write("versions.lock", "2")) == 1
+
+
+def test_a_walk_over_a_folder_with_the_cache_in_it_is_a_hit():
+    def body():
+        ran()
+        return sorted(name for _, _, names in os.walk(".") for name in names if name.endswith(".csv"))
+
+    write("data/a.csv", "1")
+    Path("log").touch()
+    assert again(body, lambda: None) == 0
+    assert again(body, lambda: write("data/b.csv", "1")) == 1
