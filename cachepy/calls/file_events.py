@@ -13,7 +13,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from _thread import RLock
+from _thread import RLock, get_ident
+from contextlib import contextmanager
 
 from cachepy.core.bodies import bodies
 from cachepy.core.current import NOBODY, caller, each_of, here
@@ -88,6 +89,7 @@ class FileEvents:
         self.lock = RLock()
         self.written: dict[str, None] = {}  # by this process, for callers that run elsewhere
         self._places: list[Place] = []  # with what stood there
+        self._busy = set[int]()  # threads that look at files because they were told of one
         self._kinds = dict(_KINDS)
         self._owners = Owners()
         self._sight_of: Callable[[Any], Sight | None] = lambda _: None
@@ -156,10 +158,24 @@ class FileEvents:
 
     # -- who hears
 
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """What is opened in this thread meanwhile is opened for our own ends, whoever stands in the way."""
+        me = get_ident()
+        is_first = me not in self._busy
+        self._busy.add(me)
+        try:
+            yield
+        finally:
+            if is_first:
+                self._busy.discard(me)
+
     def sights(self, at: Any) -> tuple[Sight, ...] | list[Sight]:
         """The bodies for which a file is opened; at: where that was asked for."""
         frame = here()
         if frame is NOBODY or (frame is None and not bodies) or sys is None or not self.who(at):
+            return ()
+        if self._busy and get_ident() in self._busy:
             return ()
         body = bodies.get(id(frame))
         if body is None or not body.frame.is_open():

@@ -49,7 +49,8 @@ class FileWatch:
     def add(self) -> None:
         """The body has ended: tell its frame, which has to be open still."""
         self._seen.look_deeper(self._session.stores.events)
-        SettledFiles(self._seen).settle(self._arg_files)
+        with events.aside():
+            SettledFiles(self._seen).settle(self._arg_files)
         frame = self._seen.frame
         for place, code in self._seen.openers.items():
             dep = self._seen.told.get(place)

@@ -31,6 +31,7 @@ _WORDS = frozenset({
 """What a shell does itself, or what only starts another program."""
 _LONGEST = 4096
 _WILD = frozenset("*?[")
+_NO_NAME = frozenset(" \t\n'\"();|&$<>{}")  # what has one of these is a text, unless such a file is there
 _SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "ash"})
 
 
@@ -101,8 +102,10 @@ def _paths(words: Iterable[str], folder: str | None) -> Iterator[str]:
     for word in words:
         parts = {word, word.partition("=")[2], word[2:] if word[:1] == "-" else ""}
         for text in parts:
-            if text and len(text) < _LONGEST and text[:1] != "-" and "\0" not in text:
-                yield os.path.join(folder or "", text)
+            path = os.path.join(folder or "", text)
+            is_text = not text or text[:1] == "-" or len(text) > _LONGEST or "\0" in text
+            if not is_text and (_NO_NAME.isdisjoint(text) or os.path.lexists(path)):
+                yield path
 
 
 def _seen(args: Any, shell: Any = None, cwd: Any = None, env: Any = None, executable: Any = None) -> None:

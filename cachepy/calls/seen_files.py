@@ -83,7 +83,7 @@ class SeenFiles:
             return
         found = stat_of_open(place, opened)
         if found is not None and stat.S_ISREG(found.st_mode):
-            digest = self.files.digest(place) if is_young(found) else None
+            digest = self._digest(place) if is_young(found) else None
             self.opened[place] = self._name(path, place), identity_of(found), digest
             self.openers[place] = events.asking()
         elif found is not None and stat.S_ISDIR(found.st_mode) and opened is None:
@@ -145,12 +145,14 @@ class SeenFiles:
     def list(self, folder: str) -> None:
         place = self._place(folder)
         if place is not None and place not in self.listed and place not in self.made and not self.is_temporary(place):
-            self.listed[place] = self._name(folder, place), names_in(place)
+            with events.aside():
+                self.listed[place] = self._name(folder, place), names_in(place)
 
     def match(self, pattern: str) -> None:
         place = self._place(pattern)
         if place is not None and place not in self.matched and not self.is_temporary(place):
-            self.matched[place] = self._name(pattern, place), named(place)
+            with events.aside():
+                self.matched[place] = self._name(pattern, place), named(place)
 
     def name(self, path: str) -> None:
         place = self._place(path)
@@ -165,7 +167,11 @@ class SeenFiles:
         """What differs if it is written to."""
         if found is None:
             return None
-        return self.files.digest(place) if stat.S_ISDIR(found.st_mode) else identity_of(found)
+        return self._digest(place) if stat.S_ISDIR(found.st_mode) else identity_of(found)
+
+    def _digest(self, place: str) -> str | None:
+        with events.aside():
+            return self.files.digest(place)
 
     def is_blank(self) -> bool:
         """Whether nothing was told."""

@@ -51,6 +51,12 @@ class Watched:
     def __reduce__(self) -> str:
         return self.__qualname__
 
+    def __eq__(self, other: object) -> bool:  # `os.stat in os.supports_dir_fd` asks a set of the functions
+        return original(other) is self.__wrapped__
+
+    def __hash__(self) -> int:
+        return hash(self.__wrapped__)
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         at = sys._getframe(1)
         sights = self._sights(at)

@@ -142,6 +142,7 @@ def tree(tag, i):
 
 
 def play_trees(tag, count):
+    data_files()  # else the first of the trees would write them
     return [tree(tag, i) for i in range(count)]
 
 

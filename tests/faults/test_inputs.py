@@ -70,11 +70,16 @@ PREPARE = """
         def write(name, text):
             with open(name, "w") as file:
                 file.write(text)
+
+        def elsewhere(code):
+            import subprocess
+            subprocess.run([sys.executable, "-c", code], check=True)
 """
 
 CHANGES = {
-    "argument": "write('arg', 'new')",
-    "argument deleted": "write('arg', 'new'); os.rename('arg', 'x'); write('arg', 'mew')",
+    # what a thread of the body writes is an output of the body
+    "argument": "elsewhere('open(\"arg\", \"w\").write(\"new\")')",
+    "argument deleted": "elsewhere('import os; open(\"arg\", \"w\").write(\"new\"); os.rename(\"arg\", \"x\"); open(\"arg\", \"w\").write(\"mew\")')",
     "tracked": "write('tracked', 'new')",
     "tracked deleted": "os.unlink('tracked')",
     "member": "write('folder/member', 'new')",
