@@ -138,7 +138,7 @@ PROGRAM_FINDS_NOTHING: dict[str, Any] = {
 @pytest.mark.timeout(3600 if STRESS else 900)  # making a failing example small takes minutes
 @given(fp.plans())
 @example(PROGRAM_FINDS_NOTHING)
-@budget(30, 2000)
+@budget(15, 2000)
 def test_files_that_nobody_declared(sides: dict[str, Server], plan: dict[str, Any]) -> None:
     tell(plan, sides)
 
