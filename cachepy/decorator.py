@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         observe_code: bool
         observe: bool
         ignore_files: list[str] | tuple[str, ...]
+        outputs: list[str] | tuple[str, ...]
         unseen: Literal["warn", "ok", "error"]
 
     class CachedCallable(Protocol[P, R_co]):
@@ -172,6 +173,7 @@ def cache_file(
     observe_code: bool = True,
     observe: bool = True,
     ignore_files: list[str] | tuple[str, ...] = (),
+    outputs: list[str] | tuple[str, ...] = (),
     unseen: Literal["warn", "ok", "error"] = "warn",
 ) -> CacheFile: ...
 
@@ -198,6 +200,7 @@ def cache_file(
     observe_code: bool = True,
     observe: bool = True,
     ignore_files: list[str] | tuple[str, ...] = (),
+    outputs: list[str] | tuple[str, ...] = (),
     unseen: Literal["warn", "ok", "error"] = "warn",
     **unknown: object,
 ) -> CacheFile | Callable[..., object]:
@@ -227,8 +230,8 @@ def cache_file(
         Parameters whose objects the body changes in place, as in ``changes=["self"]``. Their new state is stored
         beside the result, and put into the caller's objects at a hit.
     file_args : list of str, optional
-        The only parameters that are looked at for files; by default all are. If the body writes a file that an
-        argument names, list its inputs here, ``[]`` if there are none.
+        The only parameters that are looked at for files; by default all are. A text such as ``"D03"``
+        names a file once there is one of that name.
     ignore_args : list of str, default ()
         Parameters that do not count at all: a logger, but not the path of an output, which says which file to write.
     ignore_globals : list of str, default ()
@@ -265,6 +268,8 @@ def cache_file(
         declares them.
     ignore_files : list of str, default ()
         Patterns (``"*.log"``, ``"status/*"``) of files that do not count although the body reads or writes them.
+    outputs : list of str, default ()
+        Parameters that name files which the body writes by a library that is not seen to do so.
     unseen : {"warn", "ok", "error"}, default "warn"
         What is said of a body whose result depends on what cannot be compared later: the network, random numbers
         without a seed, what a user types, the clock. ``"error"`` refuses such a result.

@@ -38,18 +38,20 @@ class FileWatch:
     arg_files: the paths that arguments named; outputs: the names of the files that it was seen to write.
     """
 
-    __slots__ = ("_arg_files", "_fname", "_seen", "_session")
+    __slots__ = ("_arg_files", "_declared", "_fname", "_seen", "_session")
 
-    def __init__(self, session: State, seen: SeenFiles, arg_files: Mapping[str, str], fname: str) -> None:
+    def __init__(self, session: State, seen: SeenFiles, arg_files: Mapping[str, str], call: Function) -> None:
         self._session = session
         self._seen = seen
         self._arg_files = arg_files
-        self._fname = fname
+        self._declared = call.options.outputs
+        self._fname = call.fname
 
     def add(self) -> None:
         """The body has ended: tell its frame, which has to be open still."""
         self._seen.look_deeper(self._session.stores.events)
         with events.aside():
+            self._take_declared()
             SettledFiles(self._seen).settle(self._arg_files)
         frame = self._seen.frame
         for place, code in self._seen.openers.items():
@@ -68,6 +70,12 @@ class FileWatch:
                 place,
             )
 
+    def _take_declared(self) -> None:
+        """What parameters name that were declared to name outputs."""
+        names = [path for path, given in self._arg_files.items() if given.partition("[")[0] in self._declared]
+        for name in names:
+            self._seen.declare(name)
+
     @property
     def outputs(self) -> list[str]:
         return self._seen.outputs
@@ -83,12 +91,12 @@ class FileWatch:
 def begin(session: State, call: Function, frame: Frame, arg_files: Mapping[str, str]) -> FileWatch | None:
     """Begin to note the files of a body; None if nobody has wanted to know so far."""
     options = call.options
-    if not options.observe and not events.is_on:
+    if not options.observe and not options.outputs and not events.is_on:
         return None
     start()
     seen = SeenFiles(frame, session.files, options.ignore_files, is_blind=not options.observe)
     bodies[id(frame)].seen = seen
-    return FileWatch(session, seen, arg_files, call.fname)
+    return FileWatch(session, seen, arg_files, call)
 
 
 def start() -> None:

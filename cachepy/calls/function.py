@@ -38,7 +38,7 @@ class Function:
     def __init__(self, fn: Any, options: Options, name: tuple[str, str] | None = None) -> None:
         self.fn = fn
         self.options = options
-        self.binder = Binder(fn, options.ignore_args, options.file_args, options.changes)
+        self.binder = Binder(fn, options.ignore_args, options.file_args, options.changes, options.outputs)
         self.target = Target(
             fn, options.ignore_globals, options.depends_on_vars, options.declared(), name, options.values
         )

@@ -246,8 +246,8 @@ class Inputs:
             given = self.arg_files[name]
             text = (
                 f"{fname} changed the file {name!r} that its argument {given!r} names, so its result was not stored. "
-                f"If the file is an output, name only the inputs in file_args=[...] and call track_file() on it after "
-                f"writing (ignore_args=[{given.partition('[')[0]!r}] would leave out which file it is)"
+                f"If the file is an output, say outputs=[{given.partition('[')[0]!r}] (ignore_args would leave out "
+                f"which file it is)"
             )
         elif name in self.frame.calls:
             name = LiveWorld(self.session).title(name, [n for kind, n in self.frame.deps if kind in ROOTS])

@@ -154,6 +154,16 @@ class SeenFiles:
             with events.aside():
                 self.matched[place] = self._name(pattern, place), named(place)
 
+    def declare(self, path: str) -> None:
+        """It is an output, whoever wrote it, if it is there now."""
+        place = absolute(self.frame.cwd, path)
+        found = stat_of(place)
+        if found is not None:
+            self.written.setdefault(place, path)
+            self.opened.pop(place, None)
+            if stat.S_ISDIR(found.st_mode):
+                self.folders.add(place)
+
     def name(self, path: str) -> None:
         place = self._place(path)
         if place is None or place in self.named or self.is_own(place):
@@ -175,7 +185,7 @@ class SeenFiles:
 
     def is_blank(self) -> bool:
         """Whether nothing was told."""
-        return not self._places and not self.below
+        return not self._places and not self.below and not self.written
 
     # -- of the calls below
 

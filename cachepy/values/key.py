@@ -83,7 +83,12 @@ class Binder:
     """
 
     def __init__(
-        self, fn: Any, ignore_args: frozenset[str], file_args: frozenset[str] | None, changes: Iterable[str] = ()
+        self,
+        fn: Any,
+        ignore_args: frozenset[str],
+        file_args: frozenset[str] | None,
+        changes: Iterable[str] = (),
+        outputs: Iterable[str] = (),
     ) -> None:
         self.signature = signature_of(fn)
         self.file_args = file_args
@@ -91,6 +96,7 @@ class Binder:
         _check_names(fn, self.signature, "ignore_args", ignore_args)
         _check_names(fn, self.signature, "file_args", file_args or ())
         _check_names(fn, self.signature, "changes", changes)
+        _check_names(fn, self.signature, "outputs", outputs)
         ignored = sorted(ignore_args & {*changes})
         if ignored:
             raise UsageValueError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import multiprocessing
 import os
@@ -303,3 +304,20 @@ def test_a_walk_over_a_folder_with_the_cache_in_it_is_a_hit():
     Path("log").touch()
     assert again(body, lambda: None) == 0
     assert again(body, lambda: write("data/b.csv", "1")) == 1
+
+
+def test_an_output_may_be_declared(recwarn):
+    def body(source, out):
+        ran()
+        library = ctypes.CDLL(None)  # writes past Python
+        file = library.creat(out.encode(), 0o644)
+        library.write(file, Path(source).read_bytes(), 1)
+        library.close(file)
+        return 1
+
+    write("in.txt", "a")
+    assert again(body, lambda: Path("out.txt").unlink(), "in.txt", "out.txt", outputs=["out"]) == 1
+    assert again(body, lambda: write("out.txt", "damaged"), "in.txt", "out.txt", outputs=["out"]) == 1
+    assert [str(each.message) for each in recwarn] == []
+    with pytest.raises(cachepy.UsageValueError, match="names no parameter"):
+        cache_file("cache", outputs=["nothing"])(body)
