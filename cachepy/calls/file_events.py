@@ -75,6 +75,12 @@ _ASIDES = (
     "traceback.py", "inspect.py", "warnings.py", "pdb.py", "glob.py",
     "logging/__init__.py", "logging/handlers.py", "logging/config.py",
 )  # fmt: skip
+_LOOK_FOR_THEMSELVES = os.path.join(_STDLIB, "importlib", "metadata", "")  # it asks which packages there are
+_PACKAGES_ASIDE = frozenset({
+    "IPython", "_pytest", "coverage", "debugpy", "distributed", "ipykernel", "jupyter_client", "pluggy", "tornado",
+    "zmq",
+})  # fmt: skip
+"""Packages that run others' code, and open files for their own ends: scratch folders, histories, logs."""
 _KINDS = {os.path.join(_STDLIB, each): _ASIDE for each in _ASIDES} | {os.path.join(_STDLIB, "tempfile.py"): _TEMP}
 _LEFT = frozenset({"_io", "posix", "nt", "_frozen_importlib_external", "importlib._bootstrap_external"})
 """Modules that keep the functions: who holds one pickles it by its name there, and imports go by these."""
@@ -214,6 +220,8 @@ class FileEvents:
             kind = _RUNS
         elif name.startswith((f"{_ROOM}/", _PLUGIN)):
             kind = _OURS
+        elif name.startswith(_LOOK_FOR_THEMSELVES) or _package_of(name) in _PACKAGES_ASIDE:
+            kind = _ASIDE
         else:
             kind = _USERS if self._owners.kind(file) == USER else _LIBRARY
             if kind == _USERS and not self._owners.is_settled(file):
@@ -241,6 +249,11 @@ class FileEvents:
             scope[name] = plain
         self._places.clear()
         self.is_on = False
+
+
+def _package_of(file: str) -> str:
+    """The package that an installed file is of."""
+    return file.rpartition("-packages/")[2].partition("/")[0] if "-packages/" in file else ""
 
 
 def _is_aside(at: Any) -> bool:

@@ -191,7 +191,7 @@ def reads(path):
 def above_reads(path):
     return reads(path)
 
-@cf
+@cf(observe=False)
 def moody(x):
     if os.path.exists(MARK):
         raise ValueError("no luck")
@@ -201,7 +201,7 @@ def moody(x):
 def forgetful(x):
     return x
 
-@cf
+@cf(observe=False)
 def strays(x):
     if os.path.exists(MARK):
         forgetful("new")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import importlib.metadata
 import os
 import pickle
 import sys
@@ -16,6 +17,7 @@ import cachepy
 from cachepy import cache_file, cache_tree_nodes
 from cachepy.calls import file_watch, library_files
 from cachepy.calls.file_events import events
+from cachepy.core.kinds import PATHS
 from cachepy.values.stand_ins import original
 from tests.observed import again, folder, ran, write
 
@@ -34,6 +36,30 @@ def test_what_packages_and_the_system_have_does_not_count():
     cached()
     (node,) = cache_tree_nodes().values()
     assert node["files"] == []
+
+
+def test_what_is_asked_of_packages_does_not_count():
+    def body():
+        return importlib.metadata.version("numpy"), len(importlib.metadata.entry_points(group="none"))
+
+    sys.path.insert(0, os.getcwd())
+    try:
+        cache_file("cache", warn_cheap=False)(body)()
+    finally:
+        sys.path.remove(os.getcwd())
+    (event,) = cachepy.current_session().graph.events()
+    assert [dep for dep in event.trace.deps if dep.kind in PATHS] == []
+
+
+def test_what_a_cluster_opens_for_its_own_ends_does_not_count(folder):
+    distributed = pytest.importorskip("distributed.diskutils")
+
+    def body():
+        return distributed.WorkSpace("scratch").new_work_dir(prefix="worker-").dir_path[:0]
+
+    cache_file("cache", warn_cheap=False)(body)()
+    (event,) = cachepy.current_session().graph.events()
+    assert [dep for dep in event.trace.deps if dep.kind in PATHS] == []
 
 
 def test_the_cache_itself_does_not_count():

@@ -184,7 +184,7 @@ CASES: dict[str, tuple[str, str, list[tuple[str, str, str]]]] = {
             track_file(out)
         """,
         "split('in.txt', 'parts'); count('parts/0.txt')",
-        [("count", "HERE/parts", "split")],
+        [("count", "out", "split")],
     ),
     "who only passes the path on is not blamed": (
         """

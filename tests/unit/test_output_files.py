@@ -18,12 +18,12 @@ def cached(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["out", "rest"])
 def test_the_warning_says_what_to_do(cached, tmp_path, name):
-    @cached
+    @cached(observe=False)  # as a library does that writes past Python
     def write(text, *rest):
         with open(rest[0], "w") as file:
             file.write(text)
 
-    @cached
+    @cached(observe=False)
     def write_out(text, out):
         with open(out, "w") as file:
             file.write(text)
@@ -32,7 +32,7 @@ def test_the_warning_says_what_to_do(cached, tmp_path, name):
         (write if name == "rest" else write_out)("one", "a.txt")
     text = str(seen[0].message)
     assert f"its argument '{name}" in text
-    for advice in ("'a.txt'", "was not stored", "in file_args=[...]", "track_file()", f"ignore_args=['{name}']"):
+    for advice in ("'a.txt'", "was not stored", f"outputs=['{name}']", "ignore_args"):
         assert advice in text
 
 
