@@ -150,7 +150,7 @@ PROGRAMS: list[Program] = [
     pd_("eval with a local", "pd.DataFrame({'a': [1, 2]})", "h(X)", "def h(d):\n    k = «1→2»\n    return d.eval('a + @k').tolist()\n"),
     pd_("option", "0", "pd.get_option('display.max_rows')", "pd.set_option('display.max_rows', «5→6»)\n"),
     pd_("option_context of a global", "0", "h()", "L = «5→6»\ndef h():\n    with pd.option_context('display.max_rows', L):\n        return pd.get_option('display.max_rows')\n"),
-    pd_("read_csv of a constant", "0", "pd.read_csv('d.csv').a.tolist()", data={"d.csv": "a\n«1→2»\n"}, stale="a file that is opened without being an argument"),
+    pd_("read_csv of a constant", "0", "pd.read_csv('d.csv').a.tolist()", data={"d.csv": "a\n«1→2»\n"}),
     pd_("read_csv of track_file", "0", "pd.read_csv(track_file('d.csv')).a.tolist()", data={"d.csv": "a\n«1→2»\n"}),
     pd_("read_csv's converter", "0", "pd.read_csv(track_file('d.csv'), converters={'a': h}).a.tolist()", "def h(x):\n    return x + '«a→b»'\n", data={"d.csv": "a\n1\n"}),
     counts("pandas frame as argument", P + "@cached\ndef f(d):\n    return d.a.tolist()", call="f(pd.DataFrame({'a': [«1→2»]}))", needs="numpy pandas"),

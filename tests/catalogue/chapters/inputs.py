@@ -5,7 +5,6 @@ from __future__ import annotations
 from tests.catalogue.program import Program, counts
 
 T = {"d.txt": "«one→two»"}
-OPENED = "a file that is opened without being an argument"
 VARIABLE = "an environment variable whose name is computed"
 
 
@@ -15,8 +14,8 @@ def argument(name: str, call: str, body: str = "open(p).read()", before: str = "
 
 
 def opened(name: str, use: str, before: str = "", data: dict[str, str] | None = None, **more: str) -> Program:
-    """A file that the body opens without saying so."""
-    return counts(f"opened {name}", before, use, data=data or T, stale=OPENED, **more)
+    """A file that the body opens without saying so: it is observed."""
+    return counts(f"opened {name}", before, use, data=data or T, **more)
 
 
 def tracked(name: str, use: str, before: str = "", data: dict[str, str] | None = None, **more: str) -> Program:
