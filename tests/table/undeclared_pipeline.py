@@ -129,7 +129,7 @@ def on_a_cluster():
     from dask_plugin import connect, with_caller
 
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50) as cluster,
         Client(cluster) as client,
         connect(client),
     ):
