@@ -15,6 +15,7 @@ from cachepy.calls.unseen_network import Network
 from cachepy.core.bodies import bodies
 from cachepy.core.current import here
 from cachepy.core.frame import Frame
+from cachepy.core.kinds import PASSED
 from cachepy.core.model import UNSEEN_SOURCE, Dep
 from cachepy.errors import RewrittenFileWarning
 from cachepy.values.stand_ins import original
@@ -49,6 +50,8 @@ class FileWatch:
 
     def add(self) -> None:
         """The body has ended: tell its frame, which has to be open still."""
+        if self._is_idle():
+            return
         self._seen.look_deeper(self._session.stores.events)
         with events.aside():
             self._take_declared()
@@ -69,6 +72,13 @@ class FileWatch:
                 self._fname,
                 place,
             )
+
+    def _is_idle(self) -> bool:
+        """Whether there is nothing to tell, as for most bodies."""
+        seen = self._seen
+        if self._declared or seen.deeper or seen.asked or not seen.is_blank():
+            return False
+        return not any(kind in PASSED for kind, _ in seen.frame.deps)  # what other processes wrote for it
 
     def _take_declared(self) -> None:
         """What parameters name that were declared to name outputs."""
