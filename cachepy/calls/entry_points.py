@@ -17,7 +17,7 @@ from abc import ABCMeta
 from functools import update_wrapper
 
 from cachepy.values.owners import is_installed
-from cachepy.values.stand_ins import original, register
+from cachepy.values.stand_ins import keys_of, original, register
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -183,12 +183,8 @@ class Wrapped:
 
     def _exchange_in(self, table: Any) -> None:
         """In the names of a module, or in a table of it."""
-        moved = self._moved
-        if moved.keys().isdisjoint(map(id, list(table.values() if type(table) is dict else table))):
-            return
-        for key, value in list(table.items() if type(table) is dict else enumerate(table)):
-            if id(value) in moved:
-                self._exchange(table, key, moved[id(value)][1])
+        for key in keys_of(table, self._moved):
+            self._exchange(table, key, self._moved[id(table[key])][1])
 
 
 def _is_of(fn: Any, module: Any) -> bool:

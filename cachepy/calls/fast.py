@@ -390,12 +390,9 @@ class Looks:
         return self.check(lambda: digest_of_named(pattern) == digest)
 
     def present(self, path: str, digest: str | None) -> bool:
-        from cachepy.store.listings import LINK, link_of, what_is_there
+        from cachepy.store.listings import what_is_there
 
-        if digest is not None and digest[:5] == LINK:
-            return self.check(lambda: link_of(path) == digest)
-        sized = digest is not None and digest[:5] == "file:"
-        return self.check(lambda: what_is_there(path, sized=sized) == digest)
+        return self.check(lambda: what_is_there(path, digest) == digest)
 
     def source(self, path: str, digest: str | None, *, is_whole: bool) -> bool:
         session = self._session

@@ -30,8 +30,8 @@ def _open(plain: Any, sights: Any, _: Any, args: Any, kwargs: Any) -> Any:
 
 
 def _system_open(plain: Any, sights: Any, at: Any, args: Any, kwargs: Any) -> Any:
-    path = text_of(args[0] if args else kwargs.get("path"))
-    if path is None or kwargs.get("dir_fd") is not None:
+    path = _first(args, kwargs)
+    if path is None:
         return plain(*args, **kwargs)
     kind = _kind_of_flags(args[1] if len(args) > 1 else kwargs.get("flags", 0))
     if kind == "write" and events.who(at) == TEMPFILE:
@@ -41,7 +41,7 @@ def _system_open(plain: Any, sights: Any, at: Any, args: Any, kwargs: Any) -> An
 
 def _opened(sights: Any, path: str, kind: str, opens: Callable[[], Any]) -> Any:
     """Open a file, and tell how; before it is opened for both, what was there."""
-    before = stat_of(path) if kind in ("both", "append") else None
+    before = stat_of(path) if kind == "both" else None
     try:
         made = opens()
     except FileNotFoundError:
@@ -80,24 +80,28 @@ def _look(sights: Any, path: str | None, found: str | None) -> None:
         sight.look(path, found)
 
 
-def _first(args: Any, kwargs: Any, otherwise: Any = None) -> str | None:
+def _first(args: Any, kwargs: Any) -> str | None:
     """The path that a function is given first; None if it is none, or one below an open folder."""
     if kwargs.get("dir_fd") is not None:
         return None
-    return text_of(args[0] if args else kwargs.get("path", otherwise))
+    return text_of(args[0] if args else kwargs.get("path"))
+
+
+def _found(plain: Any, sights: Any, path: str | None, args: Any, kwargs: Any) -> Any:
+    """What a function that looks finds; if there is nothing, that is told."""
+    try:
+        return plain(*args, **kwargs)
+    except (FileNotFoundError, NotADirectoryError):
+        _look(sights, path, None)
+        raise
 
 
 def _stat(plain: Any, sights: Any, at: Any, args: Any, kwargs: Any) -> Any:
     """`os.stat`, and all that goes by it, as `os.path.exists`."""
     name = at.f_code.co_name
     path = None if name in _MAKES_WAY else _first(args, kwargs)
-    try:
-        found = plain(*args, **kwargs)
-    except (FileNotFoundError, NotADirectoryError):
-        _look(sights, path, None)
-        raise
-    if path is not None:
-        _look(sights, path, kind_of(found, sized=name not in _EXISTS))
+    found = _found(plain, sights, path, args, kwargs)
+    _look(sights, path, kind_of(found, sized=name not in _EXISTS))
     return found
 
 
@@ -111,17 +115,13 @@ def _read_link(plain: Any, sights: Any, _: Any, args: Any, kwargs: Any) -> Any:
 def _access(plain: Any, sights: Any, _: Any, args: Any, kwargs: Any) -> Any:
     path = _first(args, kwargs)
     if path is not None:
-        _look(sights, path, what_is_there(path, sized=False))
+        _look(sights, path, what_is_there(path))
     return plain(*args, **kwargs)
 
 
 def _list(plain: Any, sights: Any, _: Any, args: Any, kwargs: Any) -> Any:
     path = text_of((args[0] if args else kwargs.get("path")) or ".")
-    try:
-        found = plain(*args, **kwargs)
-    except (FileNotFoundError, NotADirectoryError):
-        _look(sights, path, None)
-        raise
+    found = _found(plain, sights, path, args, kwargs)
     for sight in sights if path is not None else ():
         sight.list(path)
     return found

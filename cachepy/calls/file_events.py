@@ -20,6 +20,7 @@ from cachepy.core.bodies import bodies
 from cachepy.core.current import NOBODY, caller, each_of, here
 from cachepy.store.files import YOUNG
 from cachepy.values.owners import PACKAGE, USER, Owners
+from cachepy.values.stand_ins import keys_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -265,12 +266,11 @@ events = FileEvents()
 
 def everywhere(pairs: Iterable[tuple[Any, Any]]) -> Iterator[Place]:
     """All modules that have some functions: many take one under a name of their own. pairs: it, and its stand-in."""
-    held = {id(plain): (plain, stand_in) for plain, stand_in in pairs}
+    held = {id(plain): stand_in for plain, stand_in in pairs}
     for name, module in list(sys.modules.items()):
         scope = getattr(module, "__dict__", None)
         if type(scope) is dict and name not in _LEFT and name.partition(".")[0] not in ("cachepy", "dask_plugin"):
-            found = [(key, held[id(value)]) for key, value in list(scope.items()) if id(value) in held]
-            yield from ((scope, key, stand_in) for key, (plain, stand_in) in found if scope.get(key) is plain)
+            yield from ((scope, key, held[id(scope[key])]) for key in keys_of(scope, held))
 
 
 def text_of(path: Any) -> str | None:

@@ -88,7 +88,7 @@ class FileWatch:
 
     @property
     def outputs(self) -> list[str]:
-        return self._seen.outputs
+        return list(self._seen.written.values())
 
     def hand_over(self) -> None:
         """There is no event: the caller takes over what was written."""

@@ -9,7 +9,7 @@ from cachepy.calls.ignored_files import ignored
 from cachepy.core.frame import working_dir
 from cachepy.core.kinds import absolute
 from cachepy.core.model import ABSENT_PATH, FILE, LISTED, MATCHED, PASSED_ON, UNSEEN_SOURCE, Dep
-from cachepy.store.listings import digest_of_names, fixed_part, named, names_in
+from cachepy.store.listings import digest_of_listing, digest_of_names, named
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,13 +68,13 @@ class FilesAtOnce:
     def list(self, folder: str) -> None:
         place = self._place(folder)
         if place is not None:
-            self._frame.add(Dep(LISTED, place, digest_of_names(names_in(place))))
+            self._frame.add(Dep(LISTED, place, digest_of_listing(place)))
 
     def match(self, pattern: str) -> None:
         place = self._place(pattern)
         found = None if place is None else named(place)
         if place is not None and found is not None:
-            self._frame.add(Dep(MATCHED, place, digest_of_names(found, fixed_part(place))))
+            self._frame.add(Dep(MATCHED, place, digest_of_names(found, place)))
 
     def name(self, path: str) -> None:
         self.read(path)

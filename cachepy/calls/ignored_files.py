@@ -10,7 +10,7 @@ import re
 import sys
 from fnmatch import fnmatchcase, translate
 
-from cachepy.store.listings import TAG
+from cachepy.store.listings import TAG, is_tagged
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class IgnoredFiles:
     def ignores(self, path: str) -> bool:
         """Whether a file or folder at this absolute path does not count."""
         folder, _, name = path.rpartition(os.sep)
-        return path in self._files or self._is_named(name) is not None or self._in(folder) or _is_tagged(path)
+        return path in self._files or self._is_named(name) is not None or self._in(folder) or is_tagged(path)
 
     def is_setting(self, path: str) -> bool:
         """Whether it is a cache or a setting of the user's: that counts only for code that asks for it by itself."""
@@ -72,7 +72,7 @@ class IgnoredFiles:
         known = self._folders.get(folder)
         if known is None:
             above, _, name = folder.rpartition(os.sep)
-            is_own = name in PARTS or f"{folder}{os.sep}".startswith(self._tops) or _is_tagged(folder)
+            is_own = name in PARTS or f"{folder}{os.sep}".startswith(self._tops) or (bool(folder) and is_tagged(folder))
             known = is_own or (bool(above) and self._in(above))
             if known or len(self._folders) < _MOST:
                 self._folders[folder] = known
@@ -82,10 +82,6 @@ class IgnoredFiles:
 def _folders(names: Iterable[str]) -> tuple[str, ...]:
     found = {os.path.join(os.path.abspath(name), "") for name in names if name}
     return tuple(found - {os.sep, "/usr/", "/usr/local/"})
-
-
-def _is_tagged(folder: str) -> bool:
-    return bool(folder) and os.path.lexists(os.path.join(folder, TAG))
 
 
 def fits(path: str, name: str, patterns: Iterable[str]) -> bool:

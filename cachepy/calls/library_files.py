@@ -16,6 +16,7 @@ from cachepy.calls.entry_points import Pick, Wrapped
 from cachepy.calls.unseen_network import of_url
 from cachepy.core.bodies import bodies
 from cachepy.core.current import caller, here
+from cachepy.values.paths import MAGIC
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -192,7 +193,6 @@ TABLE = (
 
 # ---------------------------------------------------------------- which paths are meant
 
-_WILD = frozenset("*?[")
 _QUOTED = re.compile(
     r"""(\bTO\s+|\bATTACH\s+(?:DATABASE\s+)?(?:IF\s+NOT\s+EXISTS\s+)?)?(?:'((?:[^']|'')*)'|"([^"]*)")""",
     re.IGNORECASE,
@@ -232,7 +232,7 @@ def _of_text(text: str, match: Callable[[str], object]) -> Iterator[str]:
         text = text[5:].partition("?")[0]
     if text[:1] == "~" and not os.path.exists(text):
         text = os.path.expanduser(text)
-    if _WILD.isdisjoint(text) or os.path.exists(text):
+    if MAGIC.isdisjoint(text) or os.path.exists(text):
         yield _inner(text)
     elif "://" not in text:
         match(text)

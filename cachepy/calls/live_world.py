@@ -86,15 +86,10 @@ class LiveWorld:
             self._names[ask, name] = getattr(listings, ask)(name)
         return self._names[ask, name]
 
-    def present(self, path: str, asked: str) -> str | None:
-        from cachepy.store.listings import LINK, kind_of, link_of
+    def present(self, path: str, like: str | None) -> str | None:
+        from cachepy.store.listings import what_is_there
 
-        if asked == LINK:
-            return link_of(path)
-        try:
-            return kind_of(self.session.mounts.stat(path, self._fresh), sized=asked == "file:")
-        except (OSError, ValueError):
-            return None
+        return what_is_there(path, like, lambda each: self.session.mounts.stat(each, self._fresh))
 
     def env(self, name: str) -> str | None:
         return env_digest(os.environ.get(name))

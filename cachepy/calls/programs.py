@@ -12,6 +12,7 @@ import shlex
 
 from cachepy.calls.entry_points import Pick
 from cachepy.calls.file_events import events, text_of
+from cachepy.values.paths import MAGIC
 from cachepy.values.stand_ins import Watched
 
 TYPE_CHECKING = False
@@ -30,7 +31,6 @@ _WORDS = frozenset({
 })  # fmt: skip
 """What a shell does itself, or what only starts another program."""
 _LONGEST = 4096
-_WILD = frozenset("*?[")
 _NO_NAME = frozenset(" \t\n'\"();|&$<>{}")  # what has one of these is a text, unless such a file is there
 _SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "ash"})
 
@@ -52,7 +52,7 @@ def started(sights: Iterable[Sight], args: Any, *, is_shell: bool, cwd: Any = No
             if each is not None:
                 sight.read(each)
         for path in paths:
-            if is_shell and not _WILD.isdisjoint(path):
+            if is_shell and not MAGIC.isdisjoint(path):
                 sight.match(path)
                 for each in glob.glob(path):
                     sight.name(each)

@@ -42,7 +42,7 @@ class SeenFiles:
 
     __slots__ = (
         "_places", "_skips", "added", "asked", "below", "both", "deeper", "files", "folders", "frame", "is_blind",
-        "listed", "looked", "made", "matched", "named", "opened", "openers", "outputs", "removed", "rewritten",
+        "listed", "looked", "made", "matched", "named", "opened", "openers", "removed", "rewritten",
         "temporary", "told", "wanted", "written",
     )  # fmt: skip
 
@@ -70,7 +70,6 @@ class SeenFiles:
         self.deeper: list[tuple[str, str | None]] = []
         self.folders = set[str]()  # of what was written
         self.told: dict[str, Dep] = {}
-        self.outputs: list[str] = []
         self.asked: dict[str, None] = {}
 
     # -- what is told while it runs (see `file_events.Sight`)

@@ -15,7 +15,7 @@ from cachepy.calls.file_events import stat_of
 from cachepy.calls.files_at_once import WROTE_HERE
 from cachepy.core.kinds import FILES, PASSED, PATHS, SINGLE, absolute
 from cachepy.core.model import ABSENT_PATH, FILE, LISTED, MATCHED, PASSED_ON, PRESENT, Dep
-from cachepy.store.listings import LINK, digest_of_names, fixed_part, named, names_in
+from cachepy.store.listings import LINK, digest_of_names, named, names_in
 from cachepy.store.patterns import TOO_MANY
 from cachepy.store.stat_cache import identity_of
 
@@ -32,6 +32,7 @@ class SettledFiles:
     def __init__(self, seen: SeenFiles) -> None:
         self._seen = seen
         self._frame = seen.frame
+        self._around = set[str]()  # the folders above all that is there because of this run
 
     def settle(self, arg_files: Mapping[str, str]) -> None:
         """Tell it; arg_files: the paths that arguments named."""
@@ -42,13 +43,11 @@ class SettledFiles:
         self._sort_both()
         self._sort_named()
         self._drop_momentary()
-        if seen.written or seen.below or seen.rewritten or seen.added:
-            for name in arg_files:
-                self._drop_argument(name)
+        self._around = _above((*seen.written, *seen.made, *seen.below))
+        self._drop_arguments(arg_files)
         for place, name in seen.written.items():
             self._frame.deps.pop((ABSENT_PATH, name), None)
             self._frame.add(Dep(FILE, name, seen.files.digest(place)))
-            seen.outputs.append(name)
         self._add_opened()
         self._add_looked()
         self._add_listed()
@@ -117,16 +116,18 @@ class SettledFiles:
             seen.removed.add(place)
             seen.written.pop(place, None)
 
-    def _drop_argument(self, name: str) -> None:
+    def _drop_arguments(self, arg_files: Mapping[str, str]) -> None:
         """A path that an argument names is no input if this body, or a call below it, writes there, or in it."""
-        seen, place = self._seen, absolute(self._frame.cwd, name)
-        own = {*seen.written, *seen.rewritten, *seen.added}
-        if place not in own and place not in seen.below and not self._is_around(place, (*own, *seen.below)):
-            return
-        for kind in SINGLE:
-            self._frame.deps.pop((kind, name), None)
-        if place not in own:
-            self._frame.add(Dep(PASSED_ON, name, None))
+        own = {*self._seen.written, *self._seen.rewritten, *self._seen.added}
+        wrote = own | self._seen.below.keys()
+        wrote |= _above(wrote)
+        for name in arg_files if wrote else ():
+            place = absolute(self._frame.cwd, name)
+            if place in wrote:
+                for kind in SINGLE:
+                    self._frame.deps.pop((kind, name), None)
+                if place not in own:
+                    self._frame.add(Dep(PASSED_ON, name, None))
 
     # -- what was read
 
@@ -149,45 +150,49 @@ class SettledFiles:
         seen = self._seen
         known = self._places_of(FILES) if seen.looked else ()
         for place, (name, there) in list(seen.looked.items()):
-            if (place in known and (there or "")[:5] != LINK) or self._is_of_run(place):
+            if (place in known and not (there or "").startswith(LINK)) or self._is_of_run(place):
                 continue
-            if there is None and self._is_around(place, (*seen.made, *seen.written, *seen.below)):
-                continue  # it is there because of what was made in it
             self._frame.add(Dep(ABSENT_PATH if there is None else PRESENT, name, there))
 
     def _add_listed(self) -> None:
         """Names in folders and of patterns, where not all that they mean counts anyway."""
         seen = self._seen
+        known = self._places_of(FILES) if seen.listed else ()
         for place, (name, names) in list(seen.listed.items()):
-            if place not in self._places_of(FILES):
-                self._add_names(Dep(LISTED, name, None), names, names_in(place), place + os.sep, "")
+            if place not in known:
+                self._add_names(Dep(LISTED, name, None), names, names_in(place), base=place + os.sep)
+        known = self._places_of(PATHS - SINGLE) if seen.matched else ()
         for place, (name, paths) in list(seen.matched.items()):
-            if place not in self._places_of(PATHS - SINGLE):
-                self._add_names(Dep(MATCHED, name, TOO_MANY), paths, named(place), "", fixed_part(place))
+            if place not in known:
+                self._add_names(Dep(MATCHED, name, TOO_MANY), paths, named(place), pattern=place)
 
     def _places_of(self, kinds: Container[str]) -> set[str]:
         """The paths of all deps of some kinds."""
         return {absolute(self._frame.cwd, name) for kind, name in self._frame.deps if kind in kinds}
 
-    def _add_names(self, dep: Dep, before: Names, now: Names, base: str, cut: str) -> None:
+    def _add_names(self, dep: Dep, before: Names, now: Names, *, base: str = "", pattern: str = "") -> None:
         """Names that were seen; those that came or went by this run, or by calls below it, are no change.
 
-        dep: as it is where names cannot be told.
+        dep: as it is where names cannot be told; base: what makes paths of them; pattern: what means them.
         """
         if before is None or now is None:
             self._frame.add(dep)
             return
         if not all(self._is_of_run(base + each) for each in {*before} ^ {*now}):
             self._frame.changed.append(dep.name)
-        self._frame.add(Dep(dep.kind, dep.name, digest_of_names(now, cut)))
+        self._frame.add(Dep(dep.kind, dep.name, digest_of_names(now, pattern)))
 
     def _is_of_run(self, place: str) -> bool:
         """Whether it is there, or not, because of this run."""
-        seen = self._seen
-        if place in seen.below or seen.is_own(place):
-            return True
-        return self._is_around(place, (*seen.written, *seen.made, *seen.below))
+        return place in self._seen.below or place in self._around or self._seen.is_own(place)
 
-    @staticmethod
-    def _is_around(place: str, others: Iterable[str]) -> bool:
-        return any(each.startswith(place + os.sep) for each in others)
+
+def _above(places: Iterable[str]) -> set[str]:
+    """All folders that some paths lie in, at any depth, but for the topmost."""
+    found = set[str]()
+    for place in places:
+        folder = os.path.dirname(place)
+        while folder not in found and folder != os.path.dirname(folder):
+            found.add(folder)
+            folder = os.path.dirname(folder)
+    return found

@@ -113,7 +113,7 @@ class _Path(Kind):
         return absolute(cwd, name)
 
     def elsewhere(self, name: str) -> tuple[str, str] | None:
-        return None if os.path.isabs(name) else (FILE, os.path.abspath(name))
+        return None if os.path.isabs(name) else (self.word, os.path.abspath(name))
 
 
 class File(_Path):
@@ -159,6 +159,9 @@ class AbsentPath(_Path):
     def watch(self, dep: Dep, watch: Watch) -> bool:
         return watch.absent(dep.name)
 
+    def elsewhere(self, name: str) -> tuple[str, str] | None:
+        return None if os.path.isabs(name) else (FILE, os.path.abspath(name))
+
 
 class Pattern(Kind):
     """name: a text that means a set of files; digest: of their names and contents, None if it means none."""
@@ -194,9 +197,6 @@ class Listed(_Path):
     def watch(self, dep: Dep, watch: Watch) -> bool:
         return watch.names_in(dep.name, dep.digest)
 
-    def elsewhere(self, name: str) -> tuple[str, str] | None:
-        return None if os.path.isabs(name) else (self.word, os.path.abspath(name))
-
 
 class Matched(Listed):
     """name: a pattern that was looked up; digest: of the names that it meant, not of what is in the files."""
@@ -220,22 +220,19 @@ class Present(_Path):
     word = PRESENT
 
     def same(self, name: str, digest: str | None, world: World) -> bool:
-        return world.present(name, (digest or "")[:5]) == digest
+        return world.present(name, digest) == digest
 
     def now(self, name: str, world: World) -> str | None:
         return world.present(name, "file:")
 
     def why(self, dep: Dep, world: World) -> list[Reason]:
-        now = world.present(dep.name, (dep.digest or "")[:5])
+        now = world.present(dep.name, dep.digest)
         old, is_folder = dep.digest, dep.digest == "dir"
         gone = "directory gone" if is_folder else "file gone"
         return [reason(gone if now is None else "file", dep.name, old, now)]
 
     def watch(self, dep: Dep, watch: Watch) -> bool:
         return watch.present(dep.name, dep.digest)
-
-    def elsewhere(self, name: str) -> tuple[str, str] | None:
-        return None if os.path.isabs(name) else (self.word, os.path.abspath(name))
 
 
 class Code(Kind):
@@ -295,9 +292,6 @@ class Source(_Path):
 
     def now(self, name: str, world: World) -> str | None:
         return world.source(name, is_whole=self.is_whole)
-
-    def elsewhere(self, name: str) -> tuple[str, str] | None:
-        return None if os.path.isabs(name) else (self.word, os.path.abspath(name))
 
     def stayed(self, name: str, digest: str | None, world: World) -> bool:
         return True  # what was loaded is what ran

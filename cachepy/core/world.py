@@ -28,8 +28,8 @@ class World(Protocol):
         """The digest of the names that a pattern means."""
         ...
 
-    def present(self, path: str, asked: str) -> str | None:
-        """What a path names; asked: "file:" for the size of a file too, "link:" for what a link says."""
+    def present(self, path: str, like: str | None) -> str | None:
+        """What a path names; like: an answer of before, which says how much counts."""
         ...
 
     def env(self, name: str) -> str | None: ...

@@ -10,32 +10,37 @@ import stat
 
 from xxhash import xxh3_128_hexdigest
 
-from cachepy.store.patterns import TOO_MANY, TooManyError, matches
+from cachepy.store.patterns import TOO_MANY, TooManyError, matches, split
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 TAG = "CACHEDIR.TAG"
 _OWN = frozenset({"__pycache__", TAG})
-FOLDER, OTHER, LINK = "dir", "special", "link:"
+FOLDER, OTHER = "dir", "special"
+SIZED, LINK = "file:", "link:"  # how an answer begins that says the size of a file too, or what a link says
 
 
 def names_in(folder: str) -> list[str] | None:
     """The names in a folder, without those of cache directories; None if it cannot be listed."""
     try:
         with os.scandir(folder) as found:
-            return sorted(entry.name for entry in found if not (entry.name in _OWN or _is_cache(entry)))
+            return sorted(each.name for each in found if not (each.name in _OWN or is_tagged(each.path)))
     except (OSError, ValueError):
         return None
 
 
 def _is_cache(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a folder that says so by the tag which many programs know."""
     try:
-        return entry.is_dir() and os.path.lexists(os.path.join(entry.path, TAG))
+        return entry.is_dir() and is_tagged(entry.path)
     except OSError:
         return False
+
+
+def is_tagged(folder: str) -> bool:
+    """Whether a folder says by the tag which many programs know that it is a cache."""
+    return os.path.lexists(os.path.join(folder, TAG))
 
 
 def named(pattern: str) -> list[str] | None:
@@ -46,44 +51,35 @@ def named(pattern: str) -> list[str] | None:
         return None
 
 
-def digest_of_names(names: Iterable[str] | None, without: str = "") -> str | None:
-    """The digest of names; without: what they all begin with, and where that lies says nothing."""
-    if names is None:
-        return TOO_MANY if without else None
-    cut = len(without)
+def digest_of_names(names: Iterable[str], pattern: str = "") -> str:
+    """The digest of names; pattern: what means them: where the folder lies in which it begins says nothing."""
+    cut = len(split(pattern)[0])
     return xxh3_128_hexdigest(os.fsencode("\0".join(sorted(name[cut:] for name in names))))
 
 
 def digest_of_listing(folder: str) -> str | None:
     """The digest of the names in a folder; None if there is none."""
-    return digest_of_names(names_in(folder))
+    names = names_in(folder)
+    return None if names is None else digest_of_names(names)
 
 
 def digest_of_named(pattern: str) -> str | None:
     """The digest of the names that a pattern means now."""
     found = named(pattern)
-    return TOO_MANY if found is None else digest_of_names(found, fixed_part(pattern))
+    return TOO_MANY if found is None else digest_of_names(found, pattern)
 
 
-def fixed_part(pattern: str) -> str:
-    """What comes before the first component with a wildcard."""
-    parts = pattern.split(os.sep)
-    first = next((at for at, part in enumerate(parts) if {"*", "?", "["} & {*part}), len(parts) - 1)
-    return "".join(part + os.sep for part in parts[:first])
+def what_is_there(
+    path: str, like: str | None = None, stat_of: Callable[[str], os.stat_result] = os.stat
+) -> str | None:
+    """The kind of what a path names; None if there is nothing.
 
-
-def link_of(path: str) -> str | None:
-    """What a link says, as `what_is_there` tells it."""
+    like: an answer of before, which says whether the size of a file counts, or what a link says.
+    """
     try:
-        return f"{LINK}{os.readlink(path)}"
-    except (OSError, ValueError):
-        return None
-
-
-def what_is_there(path: str, *, sized: bool) -> str | None:
-    """The kind of what a path names, of a file its size too if that was asked for; None if there is nothing."""
-    try:
-        return kind_of(os.stat(path), sized=sized)
+        if like is not None and like.startswith(LINK):
+            return f"{LINK}{os.readlink(path)}"
+        return kind_of(stat_of(path), sized=like is not None and like.startswith(SIZED))
     except (OSError, ValueError):
         return None
 
@@ -91,5 +87,5 @@ def what_is_there(path: str, *, sized: bool) -> str | None:
 def kind_of(st: os.stat_result, *, sized: bool) -> str:
     """The same of a stat."""
     if stat.S_ISREG(st.st_mode):
-        return f"file:{st.st_size}" if sized else "file"
+        return f"{SIZED}{st.st_size}" if sized else "file"
     return FOLDER if stat.S_ISDIR(st.st_mode) else OTHER

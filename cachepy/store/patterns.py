@@ -46,7 +46,7 @@ def may_mean_files(text: str, *, is_path: bool) -> bool:
 def matches(pattern: str) -> list[str]:
     """The paths that it means now, sorted; `TooManyError` if too many names would have to be looked at."""
     path = os.path.expanduser(pattern)
-    base, parts = _split(path)
+    base, parts = split(path)
     if not parts:
         return [path] if os.path.lexists(path) else []
     return sorted(_Search().below(base, parts))
@@ -63,18 +63,18 @@ def digest_of(pattern: str, files: Files) -> str | None:
 
 def digest_of_matches(pattern: str, found: list[str], files: Files) -> str | None:
     """The same where it is known what it means."""
-    base = len(_split(os.path.expanduser(pattern))[0])
+    base = len(split(os.path.expanduser(pattern))[0])
     rows = [f"{path[base:]}\0{files.digest(path)}" for path in found]
     return xxh3_128_hexdigest(os.fsencode("\0".join(rows))) if rows else None
 
 
 def only_folder(pattern: str) -> str | None:
     """The one folder whose names decide what a pattern means; None if there are more, or none."""
-    base, parts = _split(os.path.expanduser(pattern))
+    base, parts = split(os.path.expanduser(pattern))
     return base or "." if len(parts) == 1 and parts[0] != "**" else None
 
 
-def _split(path: str) -> tuple[str, list[str]]:
+def split(path: str) -> tuple[str, list[str]]:
     """The part before the first component with a wildcard, and the components from there on."""
     parts = path.split(os.sep)
     first = next((i for i, part in enumerate(parts) if MAGIC & {*part}), None)

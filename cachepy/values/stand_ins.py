@@ -9,7 +9,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any
 
 _replaced: dict[int, tuple[Any, Any]] = {}  # by id: what stands there, which keeps the id its own, and the original
@@ -24,6 +24,13 @@ def original(obj: Any) -> Any:
     """What an object stands for; itself if it stands for nothing else."""
     found = _replaced.get(id(obj))
     return obj if found is None else found[1]
+
+
+def keys_of(table: dict[Any, Any] | list[Any], held: Mapping[int, Any]) -> list[Any]:
+    """Where a table, or the names of a module, has some objects; held: by their ids."""
+    if held.keys().isdisjoint(map(id, list(table.values() if type(table) is dict else table))):
+        return []
+    return [key for key, each in list(table.items() if type(table) is dict else enumerate(table)) if id(each) in held]
 
 
 class Watched:
