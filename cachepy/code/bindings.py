@@ -72,6 +72,11 @@ class Part:
         self.run = run_at_import(texts) if _outside_in(texts) else texts
         self.outside = _outside_in(self.run)
 
+    @property
+    def homes(self) -> set[str]:
+        """The modules in whose files the texts stand, but for those of the name's own module."""
+        return {home for text in self.texts if (home := home_of(text))}
+
 
 def _outside_in(texts: set[str]) -> frozenset[str]:
     found: set[str] = set()
@@ -383,6 +388,12 @@ def _is_postponed(outline: Outline) -> bool:
 
 def _part_of(texts: set[str], label: str, node: ast.expr | None) -> Part:
     return Part(digest_bytes("\0".join(sorted(texts)).encode("utf-8", "surrogatepass")), label, node, texts)
+
+
+def home_of(text: str) -> str:
+    """The module in whose file one of the texts of a part stands; empty if that is the name's own."""
+    first = text.partition("\n")[0]
+    return first.removeprefix("# ") if first[:2] == "# " else ""
 
 
 def is_fresh_each_time(part: Part) -> bool:

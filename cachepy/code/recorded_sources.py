@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
-from cachepy.code.bindings import Bindings, is_fresh_each_time
+from cachepy.code.bindings import Bindings, home_of, is_fresh_each_time
 from cachepy.code.constants import NotConstant
 from cachepy.code.outline import INIT
 from cachepy.code.project import Project
@@ -114,11 +114,13 @@ class Written:
         self._grow(modules)
         parts: dict[str, dict[str, str]] = {}
         outside: dict[str, list[Read]] = {}
+        homes: set[str] = set()
         for (module, name), about in subjects.pieces.items():
             kept = parts[f"{module} {name}"] = {}
             for key, part in self.bindings.parts(module, name).items():
                 if self._is_trusted(module) or self._is_proven(module, name, part, about):
                     kept[key] = part.digest
+                    homes |= part.homes
                     if part.outside and key[:1] != "@":
                         reads = [] if is_fresh_each_time(part) else self._reads(module, part)
                         outside[f"{module} {name} {key}"] = reads
@@ -129,6 +131,7 @@ class Written:
         return {
             "python": PYTHON, "files": files, "parts": parts, "outside": outside, "names": names,
             "modules": self.project.modules, "root": root, "loose": loose,
+            "told by": {path: self._digest_read(path) for home, path in read.items() if home in homes},
         }  # fmt: skip
 
     def _grow(self, modules: set[str]) -> None:
@@ -230,8 +233,7 @@ class Written:
         """The paths that expressions make of constants, as the folder of a file and a name."""
         import ast
 
-        first = text.partition("\n")[0]
-        home = first.removeprefix("# ") if first[:2] == "# " else module
+        home = home_of(text) or module
         for node in ast.walk(tree):
             if isinstance(node, (ast.BinOp, ast.Call, ast.Name, ast.JoinedStr)):
                 try:

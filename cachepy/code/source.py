@@ -8,6 +8,7 @@ the digest does not cover is left out: decorators, docstrings, what the defaults
 from __future__ import annotations
 
 import os
+from itertools import chain
 from types import CodeType
 
 from cachepy.code.bytecode import code_bytes
@@ -109,7 +110,8 @@ def code_record(
         record = safe_pickle.dumps(
             (_WORD, zlib.compress(safe_pickle.dumps(rows)), zlib.compress(safe_pickle.dumps(files)))
         )
-        return with_reads(record, (read for reads in files.get("outside", {}).values() for read in reads))
+        told_by = [("file", path, digest) for path, digest in files.pop("told by", {}).items()]
+        return with_reads(record, chain(told_by, *files.get("outside", {}).values()))
     except Exception:  # a Python without zlib, a surrogate, no memory
         return safe_pickle.dumps([])
 

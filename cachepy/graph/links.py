@@ -240,7 +240,7 @@ class Links:
         Or their programs do not make them any more, or their callers, and nobody has met them since. A call whose
         input came from history is history too, and what only history calls, unless a program makes it by itself. One
         that is called by others is only if they all are.
-        left: what later runs of callers did not make, and when; given: what calls give that hold by an older run than
+        left: what earlier runs of callers made, and when; given: what calls give that hold by an older run than
         the one in their row; dropped: what programs made once, and no more; made: what they make.
         """
         again: dict[str, set[str]] = {}

@@ -49,7 +49,7 @@ class Table:
     """Of two rows of one call the one that was seen later counts.
 
     first: when a call was made first, where its row does not say so; past: digests of results of earlier runs; left:
-    calls that a later run of a caller did not make any more, with when that was.
+    calls that an earlier run of a caller made, with when the last of these was seen.
     """
 
     def __init__(self) -> None:
@@ -121,12 +121,13 @@ class Table:
         was, now = rank(old), rank(new)
         first = min(self.first.get(call, was[1]), now[1])
         is_newer = now > was
-        before, after = (old, new) if is_newer else (new, old)
+        before = old if is_newer else new
         self.past[result_in(before)] = None
         if len(self.past) > self._most_past:
             self._forget()
-        for each in {*calls_in(before)}.difference(calls_in(after)):
-            self.left[each] = max(self.left.get(each, 0.0), times(after)[1])
+        seen = times(before)[0]
+        for each in calls_in(before):  # also what the later one makes: a third may lie between them, and come last
+            self.left[each] = max(self.left.get(each, 0.0), seen)
         if is_newer:
             self.rows[call] = new
             self._replaced += 1

@@ -104,3 +104,37 @@ def test_a_file_that_the_program_makes_itself_is_known_after_the_second_run(proj
     assert run(project) == 1
     assert run(project) == 0
     assert status(project) == 0
+
+
+BELOW = """
+import tools
+class Job:
+    def __init__(self, k):
+        self.k = k
+
+    @cache_file('cache', warn_cheap=False)
+    def below(self, x):
+        print('below ran')
+        return tools.helps(x) + self.k
+
+JOB = Job(2)
+
+@cache_file('cache', warn_cheap=False)
+def f(x):
+    print('f ran')
+    return JOB.below(x)
+"""
+
+
+@pytest.mark.parametrize("old", ["x + 1", "STEP = 1"], ids=["a function", "a global"])
+def test_what_stands_in_other_files_is_known_after_one_run(project, old):
+    """The code of `f` holds: what was kept of how its names are made is of before the edit, but for one more run."""
+    project.write("tools.py", "STEP = 1\ndef helps(x):\n    return (x + 1) * STEP\n")
+    project.write("lib.py", HEAD + BELOW)
+    assert run(project) == 1
+    assert status(project) == 0
+    project.write("tools.py", (project / "tools.py").read_text().replace(old, old[:-1] + "5"))
+    assert status(project) == 1
+    assert run(project) == 1
+    assert status(project) == 0
+    assert run(project) == 0
