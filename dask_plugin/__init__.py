@@ -1,12 +1,13 @@
 """cachepy on a Dask cluster: the same results and the same graph.
 
->>> from dask_plugin import connect, delayed, with_caller
+>>> from dask_plugin import connect, delayed, prune, with_caller
 """
 
 from __future__ import annotations
 
 from dask_plugin.client import ClusterGraph, connect
 from dask_plugin.differences import OtherCodeWarning
-from dask_plugin.wrapper import delayed, with_caller
+from dask_plugin.lazy import delayed, prune
+from dask_plugin.wrapper import with_caller
 
-__all__ = ["ClusterGraph", "OtherCodeWarning", "connect", "delayed", "with_caller"]
+__all__ = ["ClusterGraph", "OtherCodeWarning", "connect", "delayed", "prune", "with_caller"]

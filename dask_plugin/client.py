@@ -6,6 +6,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any, Self
 
+from dask import config
 from distributed.client import Client, FutureCancelledError
 
 import cachepy
@@ -75,6 +76,7 @@ class ClusterGraph:
         self._seq: int | None = None
         self._asked: dict[str, str] = {}  # calls that this program had made there -> their cache directories
         self._process = os.getpid()
+        self.prunes = False  # whether it made that the default
         self._hooks = ClientHooks(self)
 
     @property
@@ -289,6 +291,8 @@ class ClusterGraph:
 
     def close(self) -> None:
         """Stop listening; the cluster goes on keeping its graph."""
+        if self.prunes:
+            config.set({"cachepy.prune": False})
         if self.client.status == "running" and self.client._event_handlers.get(TOPIC) == self._on_records:
             self.client.unsubscribe_topic(TOPIC)
             self.client._event_handlers[TOPIC] = _ignore  # for what is on its way
@@ -352,7 +356,7 @@ def _ignore(event: object) -> None:
     """A handler that does nothing."""
 
 
-def connect(client: Client) -> ClusterGraph:
+def connect(client: Client, *, prune: bool = False) -> ClusterGraph:
     """Have a Dask cluster record the graph of its cached calls, and keep this client's graph complete.
 
     When ``result()``, ``compute()`` or ``gather`` returns, ``cache_tree_nodes()`` holds every call
@@ -362,6 +366,9 @@ def connect(client: Client) -> ClusterGraph:
     ----------
     client : distributed.Client
         Of any cluster; of an asynchronous client the result is to be awaited.
+    prune : bool, default False
+        Whether ``compute()`` of what `delayed` gives takes out verified hits before it submits anything, unless
+        it is told otherwise: the setting ``cachepy.prune`` of `dask.config`, until `close`.
 
     Returns
     -------
@@ -392,10 +399,14 @@ def connect(client: Client) -> ClusterGraph:
         raise UsageError(f"connect takes a distributed.Client, not {client!r}; write connect(Client(...))")
     graph = ClusterGraph(client, current_session())
     known = getattr(client._event_handlers.get(TOPIC), "__self__", None)
+    if prune:
+        config.set({"cachepy.prune": True})
     if isinstance(known, ClusterGraph) and known.session is graph.session:
+        known.prunes |= prune
         if not client.asynchronous:
             client.sync(known._open)
         return known
+    graph.prunes = prune
     program.before_end.append(graph.note_asked)
     graph.session.plug(graph._hooks)
     if not client.asynchronous:

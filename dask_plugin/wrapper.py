@@ -1,4 +1,4 @@
-"""`delayed` and `with_caller`: tasks that know which cached call they were made by.
+"""`with_caller`: tasks that know which cached call they were made by.
 
 The caller is captured where the task is built, or at the latest where it is pickled, travels inside
 the task, and is set where the task runs.  It is part of the token: two callers of one pure call are
@@ -11,10 +11,7 @@ from collections.abc import Callable
 from types import FunctionType, MethodType
 from typing import Any, ParamSpec, TypeVar
 
-from dask import config
-from dask.base import normalize_token, tokenize
-from dask.delayed import Delayed, DelayedLeaf, call_function
-from dask.delayed import delayed as _delayed
+from dask.base import normalize_token
 
 from cachepy.calls.carried_code import reach_of, whole_digest
 from cachepy.calls.context import code_for_another
@@ -79,7 +76,7 @@ class with_caller(_with_caller[P, R]):  # noqa: N801 - used as a function: clien
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         if hasattr(self, "__tornado_coroutine__"):
             return self._async(args, kwargs)  # type: ignore[return-value]  # the coroutine that `fn` gives
-        if self._has_other_code():
+        if self.has_other_code():
             value: R = self._call().uncached().run(args, kwargs)
             return value
         return super().__call__(*args, **kwargs)
@@ -87,7 +84,7 @@ class with_caller(_with_caller[P, R]):  # noqa: N801 - used as a function: clien
     async def _async(self, args: Any, kwargs: Any) -> Any:
         token = enter(self.caller() or here())
         try:
-            if self._has_other_code():
+            if self.has_other_code():
                 return await self._call().uncached().run_async(args, kwargs)
             told = code_for_another(self.frame, self.fn)
             try:
@@ -99,13 +96,13 @@ class with_caller(_with_caller[P, R]):  # noqa: N801 - used as a function: clien
             leave(token)
 
     def _call(self) -> Any:
-        return _call_of(self.fn)
+        return call_of(self.fn)
 
     def _digests(self) -> tuple[str, str]:
         session = current_session()
         return reach_of(session, self.fn).digest, whole_digest(session, self.fn)
 
-    def _has_other_code(self) -> bool:
+    def has_other_code(self) -> bool:
         """Whether the client that sent this has another version of the function than this process.
 
         What differs only below it is stored as what it is, and a client that listens sees it in the records.
@@ -136,14 +133,15 @@ class with_caller(_with_caller[P, R]):  # noqa: N801 - used as a function: clien
         raise TypeError("with_caller is pickled without state")
 
 
-def _call_of(fn: Any) -> CachedCall | None:
+def call_of(fn: Any) -> CachedCall | None:
+    """What is behind a cached function; None of any other object."""
     call = getattr(fn, "__cachepy__", None)
     return call if isinstance(call, CachedCall) and call.wrapper is fn else None
 
 
 def normalize_function(fn: Any) -> Any:
     """For Dask: two cached functions are one if all their code is, that of the cached functions below too."""
-    call = _call_of(fn)
+    call = call_of(fn)
     if call is None:
         return _other_functions(fn)
     return "cachepy", call.target.identity, str(call.options.root()), whole_digest(current_session(), fn)
@@ -158,71 +156,3 @@ def _restored(reduced: tuple[Any, ...], expected: Expected | None) -> with_calle
     made: with_caller[..., Any] = make(*arguments)
     made.expected = expected
     return made
-
-
-class CallerLeaf(DelayedLeaf):  # noqa: D101 - it shows the docstring of its function, as DelayedLeaf does
-    __slots__ = ()  # captures its caller anew at each call
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        bound = with_caller(self._obj.fn)
-        key = self._key
-        if bound.frame is not None or self._is_pure(kwargs):  # a call below may have been edited since this was made
-            key = f"{self._obj.__name__}-{tokenize(bound, self._nout, pure=True)}"
-        return call_function(bound, key, args, kwargs, pure=self._pure, nout=self._nout)
-
-    def _is_pure(self, kwargs: dict[str, Any]) -> bool:
-        pure = kwargs.get("pure", self._pure)
-        return bool(config.get("delayed_pure", False) if pure is None else pure)
-
-    @property
-    def __doc__(self) -> Any:  # type: ignore[override]  # as in dask
-        return self._obj.__doc__
-
-    @property
-    def __wrapped__(self) -> Any:
-        return self._obj.fn
-
-
-def delayed(
-    obj: object, name: str | None = None, pure: bool | None = None, nout: int | None = None, traverse: bool = True
-) -> Any:
-    """`dask.delayed` that also carries the caller: takes what it takes, and gives the same.
-
-    Parameters
-    ----------
-    obj : object
-        What becomes lazy: a cached function, or whatever `dask.delayed` takes. Only functions carry a caller.
-    name : str, optional
-        The key in Dask's graph; as in `dask.delayed`.
-    pure : bool, optional
-        Whether equal arguments give one task; as in `dask.delayed`.
-    nout : int, optional
-        How many results can be unpacked; as in `dask.delayed`.
-    traverse : bool, default True
-        Whether lazy objects are looked for inside containers; as in `dask.delayed`.
-
-    Returns
-    -------
-    dask.delayed.Delayed
-        Its ``compute()`` runs it on the cluster, or by a local scheduler.
-
-    See Also
-    --------
-    with_caller : The same for ``submit``, ``map`` and bags.
-
-    Examples
-    --------
-    >>> from cachepy import cache_file
-    >>> from dask_plugin import delayed
-    >>> @cache_file("cache")
-    ... def square(x):
-    ...     return x * x
-    >>> delayed(sum)([delayed(square)(x) for x in (1, 2, 3)]).compute(scheduler="sync")
-    14
-    """
-    if not callable(obj) or isinstance(obj, (Delayed, type)):
-        return _delayed(obj, name=name, pure=pure, nout=nout, traverse=traverse)
-    bound = obj if isinstance(obj, _with_caller) else with_caller(obj)
-    leaf = _delayed(bound, name=name, pure=pure, nout=nout, traverse=False)
-    made: Any = CallerLeaf
-    return made(leaf._obj, leaf._key, pure=pure, nout=nout)

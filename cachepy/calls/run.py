@@ -32,7 +32,7 @@ from cachepy.store.entryfile import load_value
 from cachepy.store.fs import unlink
 from cachepy.store.payload import pack, pack_flat
 from cachepy.values.digest import References
-from cachepy.values.flat import flat_stream
+from cachepy.values.flat import LEAVES, SHORT, flat_stream
 from cachepy.values.label import label_of
 
 TYPE_CHECKING = False
@@ -248,7 +248,7 @@ class Run(Execution):
     def _result(self, payload: Payload, flat: bytes | None, elapsed: float) -> tuple[str, set[str]]:
         """The digest of the result, and the paths that it names."""
         named = {self.value} if type(self.value) is str else set[str]()
-        if flat is not None:
+        if flat is not None and (len(flat) <= SHORT or type(self.value) in LEAVES):
             return xxh3_128_hexdigest(flat), named
         found, told, began = References(), self.inputs.given.told(self.value)[0], time.perf_counter()
         try:

@@ -64,6 +64,9 @@ class Store(Protocol):
     def value(self, call: str, stored: Any, index: int) -> Any:
         """The value of one of the runs; each time another object."""
 
+    def is_longer(self, call: str, stored: Any, index: int, most: int) -> bool:
+        """Whether the value takes more than so many bytes."""
+
     def how(self, call: str, stored: Any, index: int) -> bytes:
         """How it was called, as given to `put`."""
 

@@ -256,6 +256,13 @@ class Store(Places):
             self._count_pickle(stored, len(data))
         return load_value(data)
 
+    def is_longer(self, call: str, stored: Stored, index: int, most: int) -> bool:
+        """Whether a value has buffers, or a pickle of more bytes; EntryError or OSError if that cannot be told."""
+        if index in stored.pickles:
+            return False
+        opened = self.open(call, stored, index)
+        return opened.has_buffers or opened.pickle_size > most
+
     def how(self, call: str, stored: Stored, index: int) -> bytes:
         """How a call was made, as it was given to `put`; EntryError or OSError if that cannot be read."""
         return self.open(call, stored, index).call()

@@ -204,6 +204,11 @@ class EntryFile:
         return data
 
     @property
+    def pickle_size(self) -> int:
+        """How many bytes the pickle of the value has."""
+        return self._layout[0][1]
+
+    @property
     def is_signed(self) -> bool:
         return bool(self._seal)
 

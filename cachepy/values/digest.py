@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from xxhash import xxh3_128_hexdigest
 
-from cachepy.values.flat import flat_stream
+from cachepy.values.flat import COMPOSED, flat_stream, short_stream
 from cachepy.values.modules import STDLIB, Origins
 from cachepy.values.references import References, digest_bytes, env_digest, form, is_cache, module_of, name_of
 
@@ -55,7 +55,15 @@ class Digester:
 
     def digest(self, value: object, found: References | None = None) -> str:
         """The digest of any value; UndigestableError if it has none."""
-        return xxh3_128_hexdigest(flat_stream(value) or self.writer.stream(value, found or References()))
+        return xxh3_128_hexdigest(short_stream(value) or self.composed(value, found or References()))
+
+    def composed(self, value: object, found: References) -> bytes:
+        """The bytes that a digest is of: the same whether parts are there or only `Known`."""
+        if type(value) not in COMPOSED or found.unseen is not None:
+            return self.stream(value, found)
+        from cachepy.values.composed import Composer
+
+        return Composer(self, found).stream(value)
 
     def stream(self, value: object, found: References | None = None) -> bytes:
         """The canonical bytes of a value; with the `found` of an earlier pass nothing large is read again."""

@@ -17,9 +17,10 @@ MARSHAL = 2  # the last version without references, the first with binary floats
 NUMBERS = frozenset({int, float, complex, bool, type(None)})
 TEXTS = frozenset({str, bytes})
 LEAVES = NUMBERS | TEXTS
+COMPOSED = frozenset({list, tuple, dict})
 _ORDERED = LEAVES - {complex}
 _MOST = 64  # parts; of more, pickling costs less than looking at their types
-_SHORT = 4096  # bytes that are searched sooner than `re` is imported
+SHORT = 4096  # bytes of a container that counts as a whole; such are searched sooner than `re` is imported
 _OPCODE = rb"[(.0-2F-GI-NP-VXa-e}g-jl\]o-u)CB\x80-\x8b]"  # of the protocols up to 3
 # The end of a negative integer (J): there at worst a nan of unusual bits is overlooked, and counts as another value.
 _NEGATIVE = rb"(?<=JG..).%b|(?<=J.G..)%b" % (_OPCODE, _OPCODE)
@@ -48,6 +49,12 @@ def flat_stream(value: Any) -> bytes | None:
     return None if b"\x7f" in data or b"\xff" in data else data  # the last byte of a nan is one of them
 
 
+def short_stream(value: Any) -> bytes | None:
+    """As `flat_stream`, but of a container only if it is short: a longer one is composed of its parts."""
+    data = flat_stream(value)
+    return data if data is None or len(data) <= SHORT or type(value) in LEAVES else None
+
+
 def _left(value: Any, most: int) -> int:
     """How many parts fewer than `most` a value has, each as often as it occurs; below 0: more, or others."""
     cls = type(value)
@@ -74,7 +81,7 @@ def may_have_nan(data: bytes) -> bool:
     """Whether a stream of pickle looks as if there were a nan in it: surely if there is one."""
     if b"G" not in data or not (b"\x7f" in data or b"\xff" in data):
         return False
-    if len(data) < _SHORT:
+    if len(data) < SHORT:
         return b"G\x7f" in data or b"G\xff" in data
     import re
 

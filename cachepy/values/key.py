@@ -9,7 +9,7 @@ from xxhash import xxh3_128, xxh3_128_hexdigest
 
 from cachepy.errors import UndigestableError, UsageValueError
 from cachepy.values.digest import Digester, References
-from cachepy.values.flat import MARSHAL, NUMBERS, flat_stream
+from cachepy.values.flat import MARSHAL, NUMBERS, SHORT, flat_stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -196,10 +196,10 @@ def make_key(prefix: bytes, values: tuple[Any, ...], digester: Digester) -> tupl
     Also the code, the packages and the paths that the arguments refer to; None if these are numbers and texts only.
     """
     stream = flat_stream(values)
-    if stream is not None:
+    if stream is not None and len(stream) <= SHORT:
         return xxh3_128_hexdigest(prefix + stream), None
-    found = References()
-    stream = digester.stream(values, found)
+    found = None if stream is not None else References()
+    stream = digester.composed(values, found or References())
     if len(stream) < _SMALL:
         return xxh3_128_hexdigest(prefix + stream), found
     hasher = xxh3_128(prefix)

@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from cachepy import cache_file, track_file
+from dask_plugin import delayed
 
 cached = cache_file(os.environ["PIPE_CACHE"])
 
@@ -331,3 +334,36 @@ def measured(number):
     begin = time.perf_counter()
     time.sleep(0.05)
     return number, time.perf_counter() - begin
+
+
+# -- long results
+
+
+@cached
+def grid(path):
+    say("grid")
+    return np.full((200, 200), float(len(Path(path).read_text())))
+
+
+@cached
+def scaled(array, by):
+    say("scaled")
+    return array * by
+
+
+@cached
+def stacked(arrays):
+    say("stacked")
+    return {"arrays": np.stack(list(arrays.values())), "names": list(arrays)}
+
+
+@cached
+def mean(value):
+    say("mean")
+    return float(value["arrays"].mean())
+
+
+@cached
+def pruned_inside(paths):
+    say("pruned_inside")
+    return delayed(merge)([delayed(leaf_of_file)(path, 1) for path in paths]).compute(prune=True)

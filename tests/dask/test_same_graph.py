@@ -13,7 +13,7 @@ import pipeline_module as pm
 import pytest
 import ways
 from distributed import Client, LocalCluster, wait
-from ways import ByBag, ByDelayed, ByMap, BySubmit, assert_graph, bare
+from ways import ByBag, ByDelayed, ByMap, ByPruned, BySubmit, assert_graph, bare
 
 from cachepy import cache_tree_nodes, cache_tree_reset
 from cachepy.session import Session, use_session
@@ -31,6 +31,8 @@ WAYS = {
     "plain submit": lambda client: BySubmit(client, bare),
     "plain map": lambda client: ByMap(client, bare),
     "plain bag": lambda client: ByBag(bare),
+    "pruned": lambda client: ByPruned(),
+    "pruned plain delayed": lambda client: ByPruned(dask.delayed),
 }
 
 

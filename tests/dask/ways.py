@@ -12,7 +12,7 @@ import pipeline_module as pm
 from cachepy import cache_tree_nodes
 from cachepy.core.model import ROOT, WRITTEN
 from cachepy.session import Session, current_session, use_session
-from dask_plugin import delayed, with_caller
+from dask_plugin import delayed, prune, with_caller
 
 _PARTS = (
     "id", "fname", "module", "hash", "parents", "children", "files", "file_hashes", "inputs", "qualname", "label", "unseen",
@@ -106,6 +106,11 @@ class ByDelayed(Direct):
 
     def get(self, handles):
         return list(dask.compute(*handles, **self.options))
+
+
+class ByPruned(ByDelayed):
+    def get(self, handles):
+        return super().get(prune(*handles))
 
 
 class BySubmit(Direct):

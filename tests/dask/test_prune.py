@@ -1,0 +1,222 @@
+"""`prune`: what is stored is not submitted, and what is long is loaded where it is needed, and nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+
+import dask
+import dask.array as da
+import dask.bag as db
+import numpy as np
+import pipeline_module as pm
+import pytest
+from distributed import Client, LocalCluster, SchedulerPlugin
+
+from cachepy import cache_tree_nodes
+from cachepy.session import Session, use_session
+from cachepy.store.entries import Store
+from dask_plugin import connect, delayed, prune, pruning
+
+pytestmark = pytest.mark.dask
+
+
+def means(data, by=2.0):
+    """Short results of long ones: files -> arrays -> arrays -> one of them all -> a number."""
+    grids = [delayed(pm.grid)(path) for path in data.paths]
+    arrays = {path.name: delayed(pm.scaled)(grid, by) for path, grid in zip(data.paths, grids, strict=True)}
+    return delayed(pm.mean)(delayed(pm.stacked)(arrays))
+
+
+def expected(data, by=2.0):
+    return sum(len(path.read_text()) for path in data.paths) / 3 * by
+
+
+@pytest.fixture
+def loads(monkeypatch):
+    """The calls whose stored values were loaded by this process."""
+    loaded = []
+    value = Store.value
+
+    def noted(self, call, stored, index):
+        loaded.append(call.partition(":")[0])
+        return value(self, call, stored, index)
+
+    monkeypatch.setattr(Store, "value", noted)
+    return loaded
+
+
+class Submitted(SchedulerPlugin):
+    """Counts the graphs that reach the scheduler."""
+
+    name = "submitted"
+    count = 0
+
+    def update_graph(self, scheduler, **_):
+        self.count += 1
+
+
+@pytest.fixture
+def submitted(cluster):
+    plugin = Submitted()
+    cluster.scheduler.add_plugin(plugin)
+    yield lambda: plugin.count
+    cluster.scheduler.remove_plugin(plugin.name)
+
+
+def test_an_unchanged_graph_is_not_submitted(submitted, client, data, bodies, loads):
+    assert means(data).compute(prune=True) == expected(data)
+    assert bodies.ran() == ["grid"] * 3 + ["mean"] + ["scaled"] * 3 + ["stacked"]
+    with use_session(Session()):
+        before = submitted()
+        assert means(data).compute(prune=True) == expected(data)
+        assert submitted() == before
+        assert loads == ["mean"], "the chain is verified by digests"
+        assert len(cache_tree_nodes()) == 8
+        (lazy,) = prune(means(data))
+        assert lazy.compute(prune=True) == expected(data)
+        assert submitted() == before
+    assert bodies.ran() == []
+
+
+def test_what_is_left_loads_what_it_needs(client, data, bodies, loads):
+    assert means(data).compute() == expected(data)
+    bodies.ran()
+    data.paths[0].write_text("longer than it was before")
+    (lazy,) = prune(means(data))
+    tasks = sorted(key.partition("-")[0] for key in lazy.__dask_graph__())
+    assert tasks == ["grid", "mean", *["scaled"] * 3, "stacked"], "two grids are needed by nothing that is left"
+    assert lazy.compute() == expected(data)
+    assert bodies.ran() == ["grid", "mean", "scaled", "stacked"]
+    assert loads == []
+
+
+def test_a_long_result_that_is_wanted(client, data, bodies, loads):
+    lazy = delayed(pm.scaled)(delayed(pm.grid)(data.paths[0]), 3.0)
+    value = lazy.compute()
+    bodies.ran()
+    assert (lazy.compute(prune=True) == value).all()
+    assert loads == ["scaled"]
+    (again,) = dask.compute(*prune(lazy))
+    assert (again == value).all()
+    assert loads == ["scaled"], "a worker loads it"
+    assert bodies.ran() == []
+
+
+def test_what_is_not_stored_where_it_is_needed_is_made_there(client, data, bodies):
+    """As on workers with a cache of their own: what was a hit here is none there."""
+    assert means(data).compute() == expected(data)
+    (lazy,) = prune(delayed(pm.scaled)(delayed(pm.scaled)(delayed(pm.grid)(data.paths[0]), 2.0), 3.0))
+    assert [key.partition("-")[0] for key in lazy.__dask_graph__()] == ["scaled", "scaled"]
+    bodies.ran()
+    for function in (pm.scaled, pm.grid):
+        function.clear()
+    assert (lazy.compute() == np.full((200, 200), len(data.paths[0].read_text()) * 6.0)).all()
+    assert bodies.ran() == ["grid", "scaled", "scaled"]
+
+
+def test_plain_tasks_between(client, data, bodies):
+    """Only cached calls are taken out: what lies behind a plain task has to wait for it."""
+
+    def plain(numbers):
+        return len(numbers)
+
+    def build():
+        leaves = [delayed(pm.leaf)(data.tag, n) for n in range(3)]
+        return delayed(pm.add)([dask.delayed(plain)(leaves)], data.tag)
+
+    value = build().compute()
+    bodies.ran()
+    (lazy,) = prune(build())
+    assert sorted(key.partition("-")[0] for key in lazy.__dask_graph__()) == ["add", "leaf", "leaf", "leaf", "plain"]
+    assert lazy.compute() == value
+    assert bodies.ran() == []
+
+
+def test_annotations_stay(client, data):
+    with dask.annotate(retries=7):
+        lazy = delayed(pm.merge)([delayed(pm.leaf)(data.tag, n) for n in range(2)])
+    delayed(pm.leaf)(data.tag, 0).compute()
+    (less,) = prune(lazy)
+    kept = {key: layer.annotations["retries"] for layer in less.dask.layers.values() for key in layer}
+    assert [each(key) if callable(each) else each for key, each in kept.items()] == [7, 7, 7]
+
+
+def test_other_collections(client, data):
+    """They are what they were, and go on working, with cached calls inside."""
+    bag = db.from_sequence(range(4), npartitions=2).map(pm.double)
+    blocks = [da.from_delayed(delayed(pm.grid)(path), (200, 200), float) for path in data.paths]
+    array = da.concatenate(blocks)
+    assert prune(bag) == (bag,)
+    want = bag.compute(), array.sum().compute()
+    (again, less), kept = prune([bag, array.sum()], {"a": 1})
+    assert (again.compute(), less.compute(), kept) == (*want, {"a": 1})
+
+
+def test_persisted_results(client, data, bodies):
+    (held,) = dask.persist(delayed(pm.leaf)(data.tag, 5))
+    lazy = delayed(pm.merge)([held, delayed(pm.leaf)(data.tag, 6)])
+    value = lazy.compute(prune=True)
+    assert bodies.ran() == ["leaf", "leaf", "merge"]
+    assert lazy.compute(prune=True) == value
+    assert dask.persist(*prune(lazy))[0].compute() == value
+    assert bodies.ran() == []
+
+
+def test_inside_a_body(client, data, bodies):
+    value = pm.pruned_inside(data.paths)
+    (node,) = (each for each in cache_tree_nodes().values() if each["fname"] == "pruned_inside")
+    assert len(node["children"]) == 4
+    pm.pruned_inside.clear()
+    with use_session(Session()):
+        bodies.ran()
+        assert pm.pruned_inside(data.paths) == value
+        assert bodies.ran() == ["pruned_inside"]
+        assert cache_tree_nodes()[node["id"]]["children"] == node["children"]
+        data.paths[0].write_text("another")
+        assert pm.pruned_inside(data.paths) != value, "its calls count for it, though no worker ran them"
+
+
+def test_a_default_of_the_connection(submitted, cluster, session, data, bodies):
+    with Client(cluster) as client:
+        assert not dask.config.get("cachepy.prune", False)
+        with connect(client, prune=True):
+            lazy = delayed(pm.leaf)(data.tag, 9)
+            assert lazy.compute() == lazy.compute() == lazy.compute(prune=False)
+            before = submitted()
+            lazy.compute()
+            assert submitted() == before
+        assert not dask.config.get("cachepy.prune", False)
+        lazy.compute()
+        assert submitted() > before
+
+
+def test_an_asynchronous_client(session, data):
+    async def run():
+        kind = {"n_workers": 1, "processes": False, "dashboard_address": ":0", "asynchronous": True}
+        async with LocalCluster(**kind) as cluster, Client(cluster, asynchronous=True) as client:
+            await connect(client)
+            first = await client.compute(delayed(pm.leaf)(data.tag, 1))
+            return first, await client.compute(prune(delayed(pm.leaf)(data.tag, 1))[0])
+
+    first, again = asyncio.run(run())
+    assert first == again
+
+
+def test_many_long_results_inside_each_other(session, data, bodies):
+    """A chain that is too long to travel in one task is one of tasks."""
+
+    def build(count):
+        lazy = delayed(pm.grid)(data.paths[0])
+        for n in range(count):
+            lazy = delayed(pm.scaled)(lazy, n + 1.0)
+        return delayed(pm.scaled)(lazy, len(data.tag) + count)
+
+    count = 2 * pruning._DEEPEST
+    with dask.config.set(scheduler="sync"):
+        build(count).compute()
+        bodies.ran()
+        (lazy,) = prune(build(count))
+        assert 1 < len(lazy.__dask_graph__()) < count
+        lazy.compute()
+        lazy.persist().compute()
+    assert bodies.ran() == []
