@@ -44,17 +44,21 @@ class CachedDelayed(Delayed):
 
     def without(self, pruning: Pruning) -> CachedDelayed:
         """The same with fewer tasks."""
-        made: Any = CachedDelayed
-        return made(self.key, layered(self.dask, pruning.left()), self._length, self._layer)  # type: ignore[no-any-return]
+        return _lazy(self, layered(self.dask, pruning.left()))
 
     def _rebuild(self, dsk: Any, *, rename: Any = None) -> CachedDelayed:
-        return of_dask(super()._rebuild(dsk, rename=rename))  # type: ignore[no-untyped-call]  # likewise
+        return of_dask(super()._rebuild(dsk, rename=rename))  # type: ignore[no-untyped-call]  # dask has no types here
 
 
 def of_dask(lazy: Delayed) -> CachedDelayed:
     """A lazy result of Dask's as one of ours."""
-    made: Any = CachedDelayed
-    return made(lazy.key, lazy.dask, lazy._length, lazy._layer)  # type: ignore[no-any-return]
+    return _lazy(lazy, lazy.dask)
+
+
+def _lazy(like: Delayed, graph: Any) -> CachedDelayed:
+    kind: Any = CachedDelayed  # dask has no types here
+    made: CachedDelayed = kind(like.key, graph, like._length, like._layer)
+    return made
 
 
 class CallerLeaf(DelayedLeaf):  # noqa: D101 - it shows the docstring of its function, as DelayedLeaf does
@@ -125,7 +129,7 @@ def delayed(
     return made(leaf._obj, leaf._key, pure=pure, nout=nout)
 
 
-def prune(*collections: Any) -> tuple[Any, ...]:
+def prune(*collections: object) -> tuple[Any, ...]:
     """Take out of Dask collections all cached calls that are verified hits, before they are submitted.
 
     Each cached call whose arguments are known is looked up in its cache directory, from here. Calls that hold leave the

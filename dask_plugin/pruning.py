@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from cachepy.calls.engine import CachedCall
+    from cachepy.core.call import Hit
 
 _PLAIN = frozenset({tuple, list, dict, getitem})  # what Dask itself puts between calls
 _CONTAINERS = (list, tuple, dict)
@@ -68,9 +69,9 @@ class Kept(Known):
 def recalled(func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     """Call a cached function some of whose arguments are `Kept`: they are made only if the call is no hit."""
     if not (hasattr(func, "has_other_code") and func.has_other_code()):
-        value = _look(func, args, kwargs, loads_all=True)
-        if value is not MISSING:
-            return value
+        hit = look(func, args, kwargs, loads_all=True)
+        if hit is not None:
+            return hit.value
     return func(*[_made(each) for each in args], **{name: _made(each) for name, each in kwargs.items()})
 
 
@@ -117,11 +118,11 @@ def call_in(func: Any) -> CachedCall | None:
     return call_of(func.fn if isinstance(func, with_caller) else func)
 
 
-def _look(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, loads_all: bool = False) -> Any:
-    """The result of a task that is a cached call, if it is a verified hit; else `MISSING`."""
+def look(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, loads_all: bool = False) -> Hit | None:
+    """A verified hit of a task that is a cached call, as made by whom the task names as its caller."""
     call, is_carried = call_in(func), isinstance(func, with_caller)
     if call is None:
-        return MISSING
+        return None
     token = enter(func.caller() or here()) if is_carried else None
     try:
         return glance(call, args, kwargs, loads_all=loads_all)
@@ -164,7 +165,8 @@ class Pruning:
             return
         task = node if _is_call(node) else None
         try:
-            value = _evaluated(node, self.known) if task is None else _look(task.func, *_arguments(task, self.known))
+            hit = None if task is None else look(task.func, *_arguments(task, self.known))
+            value = _evaluated(node, self.known) if task is None else MISSING if hit is None else hit.value
         except Exception:  # of what Dask would meet as well, or cannot be told here
             return
         if value is MISSING:
@@ -173,7 +175,7 @@ class Pruning:
         self.has_hits |= task is not None
         if any(_known_in([value])):
             self.long.add(key)
-            if task is not None:
+            if task is not None and isinstance(value, Found):
                 self._keep(key, task, value)
 
     def _keep(self, key: Any, node: Task, found: Found) -> None:

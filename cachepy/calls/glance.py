@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachepy.calls.engine import CachedCall
+    from cachepy.core.call import Hit
     from cachepy.core.ports import Stored
     from cachepy.core.verify import Verifier
 
@@ -55,15 +56,14 @@ class Glance(Request):
         super().served(stored, index, verifier, frame, is_filled=True)  # the fast path is for whole arguments
 
 
-def glance(call: CachedCall, args: tuple[Any, ...], kwargs: dict[str, Any], *, loads_all: bool = False) -> Any:
-    """The result of a call if it is a verified hit, whole or as `Found`; else `MISSING`, whatever the cause."""
+def glance(call: CachedCall, args: tuple[Any, ...], kwargs: dict[str, Any], *, loads_all: bool = False) -> Hit | None:
+    """A verified hit of a call, its value whole or as `Found`; None if there is none, whatever the cause."""
     if call.options.changes or not FLAGS.isdisjoint(kwargs):
-        return MISSING
+        return None
     try:
         session, values, key, found = call.key_of(args, kwargs)
         request = Glance(call, session, (args, kwargs), values, key, found)
         request.loads_all = loads_all
-        hit = request.find() if request.may_be_stored() else None
+        return request.find() if request.may_be_stored() else None
     except Exception:  # the call itself says what is wrong
-        return MISSING
-    return MISSING if hit is None else hit.value
+        return None

@@ -45,11 +45,11 @@ WORDS = {
     "author", "ax", "cache_dir", "changes", "client", "days_old", "depends_on_files", "depends_on_vars", "description",
     "direction", "dry_run", "env_vars", "file_args", "fn", "forget", "highlight_stale", "history", "ignore_args", "ignore_files",
     "ignore_globals", "import_code", "keep", "keep_args", "labels", "least_used", "level", "license_url", "max_bytes",
-    "max_entries", "max_nodes", "name", "observe", "observe_code", "output", "outputs", "path", "progress", "recorder", "rerun", "root", "seed", "session",
+    "max_entries", "max_nodes", "name", "observe", "observe_code", "output", "outputs", "path", "progress", "prune", "recorder", "rerun", "root", "seed", "session",
     "signing_key", "theme", "title", "transparent", "trusted_owners", "umask", "unseen", "verbose", "version",
     "warn_cheap",
 }  # fmt: skip
-OF_DASK = {"nout", "obj", "pure", "traverse"}  # `delayed` takes what `dask.delayed` takes, as it takes it
+OF_DASK = {"nout", "obj", "pure", "traverse", "args", "collections", "iterables", "kwargs"}  # as in what they stand for
 
 
 def found(name: str):
@@ -120,7 +120,8 @@ def test_options_are_keywords(name):
     """At most two arguments by position: `cache_prune(cache_dir, days_old)`, `plot_cache_graph(output, True)`."""
     positional = [p.name for p in parameters(name) if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     assert len(positional) <= 2
-    assert len(positional) < 2 or positional in (["cache_dir", "days_old"], ["output", "highlight_stale"])
+    pairs = (["cache_dir", "days_old"], ["output", "highlight_stale"], ["client", "fn"])
+    assert len(positional) < 2 or positional in pairs
 
 
 def test_one_word_for_one_thing():
@@ -139,6 +140,7 @@ def test_a_parameter_is_annotated_alike_everywhere():
     assert several == {
         "root": {"str | Iterable[str]", "str"},  # a picture has one, a plan may have several
         "cache_dir": {path, f"{path} | Callable[..., object]"},  # `@cache_file` without parentheses gets the function
+        "fn": {"Callable[P, R]", "Callable[..., R]"},  # with_caller gives one with the same parameters
         "client": {"Client", "object"},  # cachepy knows no client by its type, `connect` does
     }
 
@@ -148,6 +150,9 @@ TAKES_ANY = {
     "cachepy.cache_file(unknown)": "an option that does not exist is told by its name",
     "cachepy.cache_tree_refresh(client)": "cachepy does not know the clients of its plugins: they say which are theirs",
     "dask_plugin.delayed(obj)": "what dask.delayed takes",
+    "dask_plugin.prune(collections)": "what dask.optimize takes",
+    **{f"dask_plugin.submit({n})": "what the function and the method of the client take" for n in ("args", "kwargs")},
+    "dask_plugin.map(kwargs)": "likewise",
     "cachepy.cache_file.key(args)": "what the function takes, and so are the next ones: type checkers see its own",
     "cachepy.cache_file.key(kwargs)": "likewise",
     **{f"cachepy.cache_file.{q}({n})": "likewise" for q in ("is_cached", "explain", "clear") for n in ("args", "kwargs")},
