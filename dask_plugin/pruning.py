@@ -2,8 +2,8 @@
 
 The tasks are walked in order.  A cached call whose arguments are known is looked up here: by their values where these
 are short, else by their digests (see `cachepy.calls.glance`).  A task that is left is given the short results that it
-takes.  A long one stays a task, to be loaded where it is needed; what that one took in turn goes along as `Kept`, so
-that nothing else is loaded.
+takes.  A long one stays a task, to be loaded where it is needed: one of no other task, as all that it took goes along
+(see `Kept`).
 """
 
 from __future__ import annotations
@@ -33,66 +33,43 @@ from cachepy.values.composed import Known
 from dask_plugin.wrapper import call_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from cachepy.calls.engine import CachedCall
     from cachepy.core.call import Hit
 
-_PLAIN = frozenset({tuple, list, dict, getitem})  # what Dask itself puts between calls
-_CONTAINERS = (list, tuple, dict)
+_PLAIN = tuple, list, dict, getitem  # what Dask itself puts between calls
 _DEEPEST = 50  # results that are kept inside each other; below it a task takes the result of another as ever
 
 
 class Kept(Known):
-    """A long result that is stored, as an argument of a task; where it is not stored, it is made again.
+    """A long result that is stored, as an argument of a call; where it is not stored, it is made again.
 
-    depth: how many of them lie inside each other.
+    task: the call that gives it; given: the results that this takes, by the keys of tasks; depth: how many of these lie
+    inside each other.
     """
 
     value: Any = MISSING  # once it was made
 
-    def __init__(self, digest: str, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def __init__(self, digest: str, task: Task, given: dict[Any, Any]) -> None:
         self.digest = digest
-        self.func = func
-        self.args = args
-        self.kwargs = kwargs
-        below = [each.depth for each in _known_in([*args, *kwargs.values()]) if isinstance(each, Kept)]
-        self.depth: int = 1 + max(below, default=0)
-
-    def make(self) -> Any:
-        """The result: stored, or made again, once for all who take it."""
-        if self.value is MISSING:
-            self.value = recalled(self.func, *self.args, **self.kwargs)
-        return self.value
+        self.task = task
+        self.given = given
+        self.depth: int = 1 + max((each.depth for each in given.values() if isinstance(each, Kept)), default=0)
 
 
-def recalled(func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    """Call a cached function some of whose arguments are `Kept`: they are made only if the call is no hit."""
-    if not (hasattr(func, "has_other_code") and func.has_other_code()):
-        hit = look(func, args, kwargs, loads_all=True)
-        if hit is not None:
-            return hit.value
-    return func(*[_made(each) for each in args], **{name: _made(each) for name, each in kwargs.items()})
-
-
-def _made(value: Any) -> Any:
-    """A value with what is kept in it; its containers as they are where they hold nothing of that kind."""
-    if isinstance(value, Kept):
-        return value.make()
-    if type(value) not in _CONTAINERS or not any(_known_in([value])):
-        return value
-    if type(value) is dict:
-        return {key: _made(each) for key, each in value.items()}
-    return type(value)([_made(each) for each in value])
-
-
-def _known_in(values: Iterable[Any]) -> Iterator[Known]:
-    """What stands for long results in values and their containers."""
-    for value in values:
-        if isinstance(value, Known):
-            yield value
-        elif type(value) in _CONTAINERS:
-            yield from _known_in(value.values() if type(value) is dict else value)
+def recalled(kept: Kept) -> Any:
+    """The result: loaded, or made again, once for all that take it; only then what it takes is loaded."""
+    if kept.value is MISSING:
+        func, given = kept.task.func, kept.given
+        args, kwargs = _arguments(kept.task, given)
+        is_other = hasattr(func, "has_other_code") and func.has_other_code()
+        hit = None if is_other else look(func, args, kwargs, loads_all=True)
+        if hit is None:
+            made = {key: recalled(each) if isinstance(each, Kept) else each for key, each in given.items()}
+            args, kwargs = _arguments(kept.task, made)
+        kept.value = func(*args, **kwargs) if hit is None else hit.value
+    return kept.value
 
 
 def _evaluated(node: Any, known: Mapping[Any, Any]) -> Any:
@@ -104,13 +81,17 @@ def _evaluated(node: Any, known: Mapping[Any, Any]) -> Any:
     if isinstance(node, NestedContainer):
         return node.constructor([_evaluated(each, known) for each in node.args])
     if isinstance(node, Task):
-        if node.func not in _PLAIN or node.kwargs:
+        if not _is_plain(node.func) or node.kwargs:
             raise LookupError(node)
         return node.func(*[_evaluated(each, known) for each in node.args])
     value = node.value if isinstance(node, DataNode) else node
     if hasattr(value, "__dask_graph__") or _is_dask_future(value):
         raise LookupError(node)
     return value
+
+
+def _is_plain(func: Any) -> bool:
+    return any(func is each for each in _PLAIN)  # it may have no hash
 
 
 def call_in(func: Any) -> CachedCall | None:
@@ -172,23 +153,21 @@ class Pruning:
         if value is MISSING:
             return
         self.known[key] = value
-        self.has_hits |= task is not None
-        if any(_known_in([value])):
+        if task is None:
+            self.long.update([key] if node.dependencies & self.long else [])
+            return
+        self.has_hits = True
+        if isinstance(value, Found):
             self.long.add(key)
-            if task is not None and isinstance(value, Found):
-                self._keep(key, task, value)
+            self._keep(key, task, value)
 
-    def _keep(self, key: Any, node: Task, found: Found) -> None:
-        """What is to stand for a long result in the arguments of other calls; none where too many would be nested."""
-        below = node.dependencies & self.long
-        if below <= self._kept.keys():
-            args, kwargs = _arguments(node, ChainMap(self._kept, self.known))
-            kept = Kept(found.digest, node.func, args, kwargs)
+    def _keep(self, key: Any, task: Task, found: Found) -> None:
+        """What may stand for a long result; nothing where too many would lie inside each other."""
+        if not task.is_coro and task.dependencies & self.long <= self._kept.keys():
+            known = ChainMap(self._kept, self.known)
+            kept = Kept(found.digest, task, {each: known[each] for each in task.dependencies})
             if kept.depth <= _DEEPEST:
                 self._kept[key] = kept
-
-    def _kept_of(self, keys: Iterable[Any]) -> dict[Any, Kept]:
-        return {each: self._kept[each] for each in keys if each in self._kept}
 
     def result(self, key: Any) -> Any:
         """The result of a task, loaded; `MISSING` if it has to be computed."""
@@ -207,21 +186,17 @@ class Pruning:
         return made
 
     def _node(self, key: Any) -> GraphNode:
-        node: GraphNode = self.graph[key]
-        if key not in self.known:
-            return node
-        if key not in self.long:
+        if key in self._kept:
+            return Task(key, recalled, self._kept[key])
+        if key in self.known and key not in self.long:
             return DataNode(key, self.known[key])
-        kept = self._kept_of(node.dependencies) if isinstance(self.known[key], Found) else {}
-        if not kept or not _is_call(node):
-            return node
-        given = node.substitute({each: DataNode(None, value) for each, value in kept.items()})
-        return Task(key, recalled, node.func, *given.args, **given.kwargs)
+        node: GraphNode = self.graph[key]
+        return node
 
 
 def _is_call(node: GraphNode) -> TypeGuard[Task]:
     """Whether a node of a graph calls something that is not Dask's own."""
-    return isinstance(node, Task) and not isinstance(node, NestedContainer) and node.func not in _PLAIN
+    return isinstance(node, Task) and not isinstance(node, NestedContainer) and not _is_plain(node.func)
 
 
 def _arguments(node: Task, known: Mapping[Any, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -107,6 +107,8 @@ def test_what_is_not_stored_where_it_is_needed_is_made_there(client, data, bodie
     assert means(data).compute() == expected(data)
     (lazy,) = prune(delayed(pm.scaled)(delayed(pm.scaled)(delayed(pm.grid)(data.paths[0]), 2.0), 3.0))
     assert [key.partition("-")[0] for key in lazy.__dask_graph__()] == ["scaled", "scaled"]
+    (left,) = prune(delayed(pm.scaled)(delayed(pm.grid)(data.paths[0]), 2.0))
+    assert len(left.__dask_graph__()) == 1, "what it takes is known by its digest"
     bodies.ran()
     for function in (pm.scaled, pm.grid):
         function.clear()
@@ -198,6 +200,35 @@ def test_an_asynchronous_client(session, data):
 
     first, again = asyncio.run(run())
     assert first == again
+
+
+class Odd:
+    """Neither hash nor an end: what a task may be given, and what may come back."""
+
+    __hash__ = None
+
+    def __init__(self):
+        self.inside = [self]
+
+    def __call__(self, value):
+        return [value, self.inside]
+
+
+def test_odd_tasks(client, data):
+    lazy = delayed(pm.merge)([dask.delayed(Odd())(delayed(pm.leaf)(data.tag, 1)), delayed(pm.leaf)(data.tag, 2)])
+    lazy = delayed(pm.merge)([delayed(pm.merge)([Odd().inside]), lazy])
+    for _ in range(2):
+        assert len(lazy.compute(prune=True)["merged"]) == 2
+
+
+def test_coroutines(client, data, bodies):
+    lazy = delayed(pm.merge)([delayed(pm.load_async)(path) for path in data.paths])
+    value = lazy.compute(prune=True)
+    bodies.ran()
+    assert lazy.compute(prune=True) == value
+    again = delayed(pm.merge)([delayed(pm.load_async)(path) for path in data.paths[:2]])
+    assert again.compute(prune=True)["merged"] == value["merged"][:2]
+    assert bodies.ran() == ["merge"]
 
 
 def test_many_long_results_inside_each_other(session, data, bodies):
