@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from asyncio import wait_for
 from typing import TYPE_CHECKING, Any, Self
 
 from dask import config
@@ -20,7 +21,7 @@ from dask_plugin.differences import MINOR, Differences
 from dask_plugin.mail import mail_of
 from dask_plugin.records import TOPIC, event_of
 from dask_plugin.runner import runner_for
-from dask_plugin.scheduler import SchedulerPart
+from dask_plugin.scheduler import HAS_IT, SchedulerPart
 from dask_plugin.worker import WorkerPart
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ _PATIENCE = 2  # s for workers to say whether they have the plugin
 _UNREAD = (
     "sent records that the scheduler cannot read, so its calls are missing from the graph. Most likely it has another "
     "version of cachepy: install the same one on the scheduler and all workers"
+)
+_MISSING = (
+    "cannot import dask_plugin, so cached functions cannot run there: install the distribution cachepy-dask in its "
+    f"environment, the version that is here ({cachepy.__version__}), and start it again"
 )
 _NOTHING_YET = 1 << 62  # asks for no record, only for the number reached
 
@@ -136,8 +141,23 @@ class ClusterGraph:
         return self
 
     async def _register(self) -> None:
+        await self._look_who_has_it()
         await self.client._register_plugin(SchedulerPart(), SchedulerPart.name, True)
         self.client.subscribe_topic(TOPIC, self._on_records)
+
+    async def _look_who_has_it(self) -> None:
+        """Where cachepy is missing, nothing may be sent that needs it; a worker that is slow to answer may have it."""
+        if not await self.client._run_on_scheduler(eval, HAS_IT):
+            raise UsageError(f"the scheduler {self._address} {_MISSING}")
+        try:
+            found = await wait_for(self.client._run(eval, HAS_IT, on_error="return"), _PATIENCE)
+        except (OSError, TimeoutError):
+            return
+        lacking = [worker for worker, has_it in found.items() if has_it is False]
+        if lacking and len(lacking) == len(found):
+            raise UsageError(f"no worker of {self._address} has cachepy: each of them {_MISSING}")
+        for worker in lacking:
+            self.differences.warn(f"the worker {worker} {_MISSING}", worker)
 
     def __await__(self) -> Generator[Any, None, ClusterGraph]:
         return self._open().__await__()

@@ -27,6 +27,8 @@ from dask_plugin.worker import WorkerPart
 
 logger = logging.getLogger("cachepy.dask")
 _HITS = 100_000  # remembered, for clients that ask what they missed
+HAS_IT = "__import__('importlib.util').util.find_spec('dask_plugin') is not None"  # where nothing of ours may be
+_UNPACK = f"__import__('pickle').loads(data) if {HAS_IT} else __import__('distributed').WorkerPlugin()"
 _CALLERS = 10_000  # callers whose mail is kept; one that never asks was killed
 
 
@@ -123,6 +125,13 @@ class Ledger:
         return len(self._rows)
 
 
+class _Sent:
+    """The worker's part on its way: a worker that cannot import it gets one that does nothing, and so can join."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return eval, (_UNPACK, {"data": dumps(WorkerPart())})
+
+
 class SchedulerPart(SchedulerPlugin):
     """Receives the workers' records and publishes them, each message numbered."""
 
@@ -144,8 +153,7 @@ class SchedulerPart(SchedulerPlugin):
         scheduler.handlers["cachepy_since"] = self.since
         scheduler.handlers["cachepy_subtree"] = self.subtree
         scheduler.handlers["cachepy_mail"] = self.mail
-        part = WorkerPart()
-        await scheduler.register_worker_plugin(comm=None, plugin=dumps(part), name=part.name, idempotent=True)
+        await scheduler.register_worker_plugin(comm=None, plugin=dumps(_Sent()), name=WorkerPart.name, idempotent=True)
 
     def _open_dashboard(self, scheduler: Scheduler) -> None:
         """The graph is recorded also where the page cannot be shown."""
