@@ -355,7 +355,7 @@ def tree_of(text: str) -> list[tuple[str, str]]:
     for line in text.splitlines():
         mark, _, rest = line.lstrip("│├└─ ").partition(" ")
         if mark in MARKS:
-            label = rest.removesuffix(f"  {MARKS[mark]}").removesuffix("  (above)").removesuffix("  …").rstrip()
+            label = rest.removesuffix("  (above)").removesuffix(f"  {MARKS[mark]}").removesuffix("  …").rstrip()
             found.append((label, MARKS[mark]))
     return found
 

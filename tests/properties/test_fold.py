@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cachepy.core.model import CALL, FILE, Dep, Event, Trace
+from cachepy.core.model import CALL, FILE, INDIRECT_CALL, Dep, Event, Trace
 from cachepy.graph.graph import Graph
 from cachepy.store import journal
 from cachepy.store.codec import pack
@@ -96,17 +96,19 @@ def test_order_and_repetition_do_not_matter(found: list[Event], random: Any, at:
 
 
 def test_what_a_caller_makes_no_more() -> None:
-    """The runs that left it out may be told of in any order."""
+    """The runs that left it out may be told of in any order; one without an edge to it makes it, too."""
     below, caller = (f"f:{KEYS[name]}" for name in "ab")
 
-    def event(call: str, seen: float, calls: tuple[str, ...]) -> Event:
-        trace = Trace((), tuple(Dep(CALL, each, "e") for each in calls), "r1")
+    def event(call: str, seen: float, calls: tuple[str, ...], kind: str = CALL) -> Event:
+        trace = Trace((), tuple(Dep(kind, each, "e") for each in calls), "r1")
         return Event(call, "f", "m", "f", call[2:], "run", trace, {}, {}, "/root", None, "/", seen, 0.5, seen, "host")
 
     runs = [event(caller, 2.0, (below,)), event(caller, 3.0, ()), event(caller, 5.0, ())]
     for order in itertools.permutations(runs):
         assert folded([event(below, 1.0, ()), *order]).history({}) == {below}
         assert folded([event(below, 4.0, ()), *order]).history({}) == set()  # somebody has met it since
+        again = event(caller, 6.0, (below,), INDIRECT_CALL)
+        assert folded([event(below, 1.0, ()), again, *order]).history({}) == set()
 
 
 @settings(deadline=None)
