@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import time
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import click
@@ -33,6 +35,7 @@ SIZES = {
     "full": (1, 10, 100, 1_000, 10_000, 100_000),
 }
 NODES = {"quick": (100,), "short": (1_000, 10_000, 100_000), "full": (1_000, 10_000, 100_000, 1_000_000)}
+TASKS = {"quick": (100,), "short": (100, 1_000, 10_000), "full": (100, 1_000, 10_000, 100_000)}
 TOOLS = ("cachepy", "floor", "joblib", "diskcache")
 
 
@@ -158,6 +161,40 @@ def _floor(calls, path):
     yield "changed files", lambda: _timed(lambda: floors_graph.changed(known), len(calls.paths))
 
 
+def tasks(place, tool, sizes):
+    """The time to look up all of a tree of Dask's tasks that are stored, per task; the floor is that of making them."""
+    os.environ["CACHEPY_BENCH_DASK"] = str(place.root / "tasks")
+    from dask import delayed as plain
+
+    measure = _looked_up if tool == "cachepy" else partial(_trees, plain)
+    return {"prune": [[size, measure(size * 3 // 7)] for size in sizes]}
+
+
+def _trees(lazy, leaves):
+    """Seconds to make a tree of tasks, for each of them."""
+    from tasks_dask import clean, load, merge, tree
+
+    functions = load, clean, merge
+    count = len(tree(leaves, lazy, functions).__dask_graph__())
+    return min(_timed(lambda: tree(leaves, lazy, functions), count) for _ in range(3))
+
+
+def _looked_up(leaves):
+    """Likewise to prune it, in a session that knows nothing yet."""
+    from tasks_dask import clean, load, merge, tree
+
+    from dask_plugin import delayed
+    from dask_plugin.pruning import pruning_of
+
+    functions = load, clean, merge
+    tree(leaves, lambda fn: fn, functions)  # stores it
+    lazy, times = tree(leaves, delayed, functions), []
+    for _ in range(3):
+        with _session("cachepy"):
+            times.append(_timed(lambda: pruning_of(lazy), len(lazy.__dask_graph__())))
+    return min(times)
+
+
 def _timed(work, per, prepare=None):
     if prepare is not None:
         prepare()
@@ -170,7 +207,7 @@ def _timed(work, per, prepare=None):
 def curves(place, *, is_full=False, is_quick=False, environment=None):
     """All curves: panel -> tool -> series -> points."""
     found = {}
-    for panel, tools in (("entries", TOOLS), ("nodes", TOOLS[:2])):
+    for panel, tools in (("entries", TOOLS), ("nodes", TOOLS[:2]), ("tasks", TOOLS[:2])):
         for tool in tools:
             folder = tempfile.mkdtemp(dir=place)
             size = "full" if is_full else "quick" if is_quick else "short"
@@ -187,7 +224,8 @@ def curves(place, *, is_full=False, is_quick=False, environment=None):
 
 def _here(what, folder):
     panel, tool, size = what.split(":")
-    measure, sizes = (entries, SIZES[size]) if panel == "entries" else (nodes, NODES[size])
+    measure, every = {"entries": (entries, SIZES), "nodes": (nodes, NODES), "tasks": (tasks, TASKS)}[panel]
+    sizes = every[size]
     if panel == "entries" and size == "short" and tool not in ("cachepy", "floor"):
         sizes = sizes[:-1]
     print(json.dumps(measure(Place(folder), tool, sizes)))

@@ -21,6 +21,7 @@ PANELS = (
     ("nodes", "record", "Recording, per node", "nodes of the graph"),
     ("nodes", "read", "Reading the graph, per node", "nodes of the graph"),
     ("nodes", "changed files", "Changed files, per file", "files"),
+    ("tasks", "prune", "Pruning, per task of Dask", "tasks, all stored"),
 )
 PLAIN = {
     "font.family": "DejaVu Sans", "font.size": 9, "axes.edgecolor": GREY, "axes.labelcolor": INK, "text.color": INK,
@@ -80,10 +81,12 @@ def _number(value):
 
 
 def growth(found, *paths):
-    """Six panels on log-log scales; a flat line is a constant cost per call."""
+    """Seven panels on log-log scales; a flat line is a constant cost per call."""
     with plt.rc_context(PLAIN):
-        fig, grid = plt.subplots(2, 3, figsize=(12.5, 7.2), sharey="row", layout="constrained")
-        for axes, (panel, names, title, of) in zip(grid.flat, PANELS, strict=True):
+        fig, grid = plt.subplots(2, 4, figsize=(16, 7.2), sharey="row", layout="constrained")
+        places = [*grid[0, :3], *grid[1]]
+        grid[0, 3].remove()
+        for axes, (panel, names, title, of) in zip(places, PANELS, strict=True):
             _curves(axes, found[panel], names.split() if panel == "entries" else [names])
             axes.set_title(title, loc="left", fontweight="bold", fontsize=10.5)
             axes.set_xlabel(of)
@@ -91,7 +94,7 @@ def growth(found, *paths):
             axes.set_ylabel("processor time")
             low, high = axes.get_ylim()
             axes.set_ylim(low / 1.3, high * 1.3)
-        for axes in grid.flat:
+        for axes in places:
             _label(axes)
         _saved(fig, paths)
 
