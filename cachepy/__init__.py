@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         ChangedInputWarning,
         CheapCallWarning,
         GraphFileError,
+        MissingResultError,
         NeverReusedWarning,
         OpaqueGlobalWarning,
         RewrittenFileWarning,
@@ -86,8 +87,8 @@ _HOMES = {
     "decorator": "cache_file",
     "errors": "AlteredResultWarning CachepyError CacheReadWarning CacheWarning CacheWriteWarning "
     "ChangedArgumentWarning ChangedGlobalWarning ChangedInputWarning CheapCallWarning GraphFileError "
-    "NeverReusedWarning OpaqueGlobalWarning RewrittenFileWarning StuckCallWarning UncachedCallWarning "
-    "UnseenInputError UnseenInputWarning UsageError UsageValueError",
+    "MissingResultError NeverReusedWarning OpaqueGlobalWarning RewrittenFileWarning StuckCallWarning "
+    "UncachedCallWarning UnseenInputError UnseenInputWarning UsageError UsageValueError",
     "maintain.prune": "cache_info cache_list cache_prune cache_stats",
     "core.reasons": "Reason Verdict",
     "calls.options": "cache_default_dir",
@@ -178,6 +179,7 @@ __all__ = [  # noqa: RUF022 - in the order and the words of the pages in docs/re
     "UsageError",
     "UsageValueError",
     "GraphFileError",
+    "MissingResultError",
     "UnseenInputError",
 ]
 

@@ -96,6 +96,27 @@ class UnseenInputError(CachepyError):
     """
 
 
+class MissingResultError(CachepyError):
+    """A call is not stored, and ``CACHEPY=required`` lets no body run.
+
+    For checks in continuous integration, and for reading a published cache. The message names the call and says why it
+    is no hit.
+
+    Examples
+    --------
+    >>> from cachepy import MissingResultError, Session, cache_file, use_session
+    >>> @cache_file("cache")
+    ... def square(x):
+    ...     return x * x
+    >>> with use_session(Session(mode="required")):
+    ...     try:
+    ...         square(7)
+    ...     except MissingResultError as error:
+    ...         print(str(error).partition(" in ")[0])
+    square(7) is not stored
+    """
+
+
 class EntryError(CachepyError):
     """An entry on disk is torn, foreign or damaged.  Never leaves the engine."""
 

@@ -9,7 +9,7 @@ import os
 
 from cachepy.calls.functions import Functions, Remembered
 from cachepy.calls.import_refusal import ASKED, EVERY_THREAD
-from cachepy.calls.state import State, current_session, use_session
+from cachepy.calls.state import QUIET, State, current_session, mode_of, use_session
 from cachepy.calls.stored_code import StoredCode
 from cachepy.code.edit_times import Edits
 from cachepy.code.fingerprint import CodeReader
@@ -49,6 +49,9 @@ class Session(State):
         Takes each ended call. By default it goes into the graph in memory, and into ``graph.pkl`` on disk.
     import_code : bool, default True
         Whether verifying a call may import the modules of functions below it, as running it would.
+    mode : {"off", "readonly", "required", "refresh"}, optional
+        What cached calls do, by default as the environment variable ``CACHEPY`` says: run without the cache; take hits
+        and write nothing; likewise, and raise `MissingResultError` instead of running a body; run, and be stored anew.
 
     Examples
     --------
@@ -60,7 +63,10 @@ class Session(State):
 
     _warner = Warner
 
-    def __init__(self, recorder: Recorder | None = None, *, import_code: bool = True) -> None:
+    def __init__(
+        self, recorder: Recorder | None = None, *, import_code: bool = True, mode: str | None = None
+    ) -> None:
+        self.mode = mode_of(mode)
         self.warner = warner = self._warner()
         self.warn, self.is_first = warner.warn, warner.is_first
         self.origins = Origins()
@@ -70,9 +76,10 @@ class Session(State):
         self.nodes = LazyGraph(self.stores)
         self.inherited = set()
         self.is_asked = ASKED in os.environ
+        self.is_quiet = self.is_asked or self.mode in QUIET
         self.refusing = {EVERY_THREAD: []} if self.is_asked else {}
         self.refused = {}
-        self.recorder = self._own_recorder = recorder or (QuietRecorder if self.is_asked else GraphRecorder)(self)
+        self.recorder = self._own_recorder = recorder or (QuietRecorder if self.is_quiet else GraphRecorder)(self)
         self.import_code = import_code
         self.owners, self.waiting, self.shared, self.watches = {}, {}, {}, {}
         self.functions, self.remembered = Functions(), Remembered()
@@ -108,7 +115,7 @@ class Session(State):
         from cachepy.store.files import Files
         from cachepy.store.stat_cache import ReadMemo, StatMemo
 
-        files = Files(ReadMemo() if self.is_asked else StatMemo(), self.mounts)
+        files = Files(ReadMemo() if self.is_quiet else StatMemo(), self.mounts)
         files.memo.trusts, files.memo.on_disk = self.stores.trusts, not self.stores.signs
         files.memo_file = self._memo_file
         return files

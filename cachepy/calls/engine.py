@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachepy.calls.miss import Uncached
+    from cachepy.core.call import Way
     from cachepy.core.ports import Stored
     from cachepy.core.reasons import Verdict
     from cachepy.core.verify import Verifier
@@ -76,6 +77,14 @@ class CachedCall(Function, Path):
 
     def past(self, error: Exception) -> Bypass:
         return bypass(self.fn, self.fname, error)
+
+    def _look(self, flags: Flags, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hit | Way:
+        mode = current_session().mode
+        if not mode:
+            return super()._look(flags, args, kwargs)
+        from cachepy.calls.switch import switched
+
+        return switched(self, mode, flags, args, kwargs)
 
     def uncached(self, error: Exception | None = None) -> Uncached | Bypass:
         """The way without the cache."""

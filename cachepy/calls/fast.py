@@ -111,7 +111,7 @@ class FastHit:
         frame = caller(self.called) if here() is not None or bodies else None
         if frame is not None:
             tell(session, frame, self.event)
-        if self.noted is not program.turn and is_at_top(frame):
+        if self.noted is not program.turn and is_at_top(frame) and not session.is_quiet:
             self.noted = note(session, self.id, self.event.root)
         if self.shown.is_over:
             session.recorder.hit(self.event, self.chosen, self.several)
@@ -283,7 +283,7 @@ def remember(request: Request, stored: Stored, index: int, verifier: Verifier) -
         return None
     fast.more = bool(fast.entries or fast.files or fast.checks or fast.environ)
     fast.far = _far(fast, session)
-    fast.used = time() if session.stores.is_limited else None
+    fast.used = time() if session.stores.is_limited and not session.is_quiet else None
     return fast
 
 

@@ -11,6 +11,7 @@ import sys
 
 from xxhash import xxh3_64_hexdigest
 
+from cachepy.calls.state import MODE, QUIET
 from cachepy.graph.program_files import Programs
 from cachepy.store.entries import Store
 from cachepy.store.fs import read_plain, safe_name, unlink
@@ -73,7 +74,7 @@ def _from(root: str, path: str) -> str:
 
 def end(program: Program) -> None:
     """The process ends: it takes what its children told, and decides if it is a program that tells anything."""
-    if program.is_child():
+    if program.is_child() or os.environ.get(MODE) in QUIET:
         return
     for each in program.before_end:
         each()

@@ -165,9 +165,9 @@ class Request(Call):
         session = self.session
         for identity, reach in self.opaque.items():
             session.warner.warn_unseen(identity, reach.opaque)
-        if is_at_top(frame):
+        if is_at_top(frame) and not session.is_quiet:
             note(session, self.id, self.store.root)
-        if session.stores.is_limited:
+        if session.stores.is_limited and not session.is_quiet:
             below = (session.store(each.root).path_of(each.id) for each in verifier.chosen.values())
             own = os.path.join(os.path.dirname(self.path), stored.files[index])
             self.store.mark_used((own, self.path, *below))

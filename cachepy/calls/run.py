@@ -113,9 +113,10 @@ class Run(Execution):
         self.event: Event | None = None
         self.parent = request.caller()
         run = os.urandom(16).hex()
-        self.frame = Frame(request.id, run, self.parent, request.store.runs + run, working_dir())
+        mailbox = "" if self.session.is_quiet else request.store.runs + run  # it is not stored: nobody has to tell it
+        self.frame = Frame(request.id, run, self.parent, mailbox, working_dir())
         self.frame.failed = request.failed
-        if is_at_top(self.parent):
+        if is_at_top(self.parent) and not self.session.is_quiet:
             note(request.session, request.id, request.store.root)
         try:
             if request.function.options.verbose:

@@ -5,10 +5,12 @@ There is one default, made at the first call; tests replace it with `use_session
 
 from __future__ import annotations
 
+import os
+
 from cachepy.calls import late_imports
 from cachepy.core import lazyparts
 from cachepy.core.lazyparts import is_made, keep_forks_out, making
-from cachepy.errors import UsageError
+from cachepy.errors import UsageError, UsageValueError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +51,20 @@ else:
     S = None
 
 
+MODE = "CACHEPY"  # the variable of the environment
+OFF, READONLY, REQUIRED, REFRESH = "off", "readonly", "required", "refresh"
+QUIET = frozenset({OFF, READONLY, REQUIRED})  # nothing is written
+_MODES = "", OFF, READONLY, REQUIRED, REFRESH
+
+
+def mode_of(given: str | None) -> str:
+    """What a program does with its caches (see `switch`), by default as the environment says."""
+    name, mode = (MODE, os.environ.get(MODE, "")) if given is None else ("mode", given)
+    if mode not in _MODES:
+        raise UsageValueError(f"{name}={mode!r} is none of {', '.join(_MODES[1:])}; leave it out for a cache as ever")
+    return mode
+
+
 class State:
     """What hangs together for one user of caches; made by `Session`."""
 
@@ -68,6 +84,8 @@ class State:
         stored_code: StoredCode
         inherited: set[str]  # claims of the dead that were removed here
         is_asked: bool  # whether the process was started for a question
+        mode: str  # what the program does with its caches (see `switch`); empty: as ever
+        is_quiet: bool  # whether nothing is written
         refusing: dict[int, list[Note]]
         refused: dict[str, str]  # modules whose import made a call that would have run
         import_code: bool

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     class Session(Protocol):
         """What is asked of a session."""
 
-        is_asked: bool
+        is_quiet: bool
         stores: Stores
 
         @property
@@ -55,6 +55,8 @@ class StoredCode:
 
     def keep(self, store: Store, digest: str, pieces: tuple[Piece, ...]) -> None:
         """Keep what a code digest is made of."""
+        if self._session.is_quiet:
+            return
         name = code_name(digest, names_of(pieces))
         if (store.root, name) not in self._kept:
             if len(self._kept) >= _CODES:  # of functions that are defined anew again and again
@@ -70,7 +72,7 @@ class StoredCode:
         """
         for reach in reaches:
             name = code_name(reach.digest, names_of(reach.pieces))
-            if name in self._held or self._session.is_asked:
+            if name in self._held or self._session.is_quiet:
                 continue
             if len(self._held) >= _CODES:
                 self._held.clear()
