@@ -9,7 +9,9 @@ takes.  A long one stays a task, to be loaded where it is needed: one of no othe
 from __future__ import annotations
 
 from collections import ChainMap
+from functools import partial
 from operator import getitem
+from types import MethodType
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from dask._task_spec import (
@@ -29,6 +31,7 @@ from cachepy.calls.context import with_caller
 from cachepy.calls.glance import Found, glance
 from cachepy.core.current import enter, here, leave
 from cachepy.core.revision import MISSING
+from cachepy.values.bound_methods import Bound
 from cachepy.values.composed import Known
 from dask_plugin.wrapper import call_of
 
@@ -38,6 +41,9 @@ if TYPE_CHECKING:
     from cachepy.calls.engine import CachedCall
     from cachepy.core.call import Hit
 
+    Called = tuple[CachedCall, tuple[Any, ...], dict[str, Any]]
+
+_NOTHING: Mapping[str, Any] = {}
 _PLAIN = tuple, list, dict, getitem  # what Dask itself puts between calls
 _DEEPEST = 50  # results that are kept inside each other; below it a task takes the result of another as ever
 
@@ -94,19 +100,26 @@ def _is_plain(func: Any) -> bool:
     return any(func is each for each in _PLAIN)  # it may have no hash
 
 
-def call_in(func: Any) -> CachedCall | None:
-    """The cached function that a task calls."""
-    return call_of(func.fn if isinstance(func, with_caller) else func)
+def call_in(func: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] = _NOTHING) -> Called | None:
+    """The cached function that a task calls, with all its arguments: also by a method or a partial."""
+    if isinstance(func, with_caller):
+        return call_in(func.fn, args, kwargs)
+    if isinstance(func, (Bound, MethodType)):
+        return call_in(func.__func__, (func.__self__, *args), kwargs)
+    if isinstance(func, partial):
+        return call_in(func.func, (*func.args, *args), {**func.keywords, **kwargs})
+    call = call_of(func)
+    return None if call is None else (call, args, dict(kwargs))
 
 
 def look(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, loads_all: bool = False) -> Hit | None:
     """A verified hit of a task that is a cached call, as made by whom the task names as its caller."""
-    call, is_carried = call_in(func), isinstance(func, with_caller)
-    if call is None:
+    called, is_carried = call_in(func, args, kwargs), isinstance(func, with_caller)
+    if called is None:
         return None
     token = enter(func.caller() or here()) if is_carried else None
     try:
-        return glance(call, args, kwargs, loads_all=loads_all)
+        return glance(*called, loads_all=loads_all)
     finally:
         if token is not None:
             leave(token)

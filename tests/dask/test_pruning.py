@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import dask
 import dask.array as da
@@ -219,6 +220,23 @@ def test_odd_tasks(client, data):
     lazy = delayed(pm.merge)([delayed(pm.merge)([Odd().inside]), lazy])
     for _ in range(2):
         assert len(lazy.compute(prune=True)["merged"]) == 2
+
+
+def test_methods_and_partials(client, data, bodies):
+    def build():
+        leaf = partial(pm.leaf_of_file, number=4)
+        scale = pm.Scale(len(data.tag))
+        return delayed(pm.merge)([delayed(scale.times)(len(data.tag)), delayed(leaf)(data.paths[0])])
+
+    value = build().compute()
+    assert bodies.ran() == ["leaf_of_file", "merge", "times"]
+    (lazy,) = prune(build())
+    assert len(lazy.__dask_graph__()) == 1
+    assert lazy.compute() == value
+    held = submit(client, pm.Scale(3).times, len(data.tag))
+    assert held.result() == 3 * len(data.tag)
+    assert submit(client, pm.Scale(3).times, len(data.tag)).key != held.key, "of a run that is stored now"
+    assert bodies.ran() == ["times"]
 
 
 def test_coroutines(client, data, bodies):
