@@ -7,20 +7,24 @@ the stream as they are, and a container that is short itself as a whole: most ar
 
 from __future__ import annotations
 
+from itertools import repeat
+from marshal import dumps
+
 from xxhash import xxh3_128_digest
 
-from cachepy.values.flat import LEAVES, SHORT, TEXTS, short_stream
+from cachepy.values.flat import COMPOSED, LEAVES, MARSHAL, NUMBERS, SHORT, short_stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
     from typing import Any
 
+    from cachepy.values.pickler import Writer
     from cachepy.values.references import References
     from cachepy.values.writing import Digester
 
 MOST = 10_000  # parts; a longer container is pickled, which is faster, and counts as one value
 _DEEPEST = 50  # levels; what is deeper, or holds itself, is pickled too
+_PLAIN = LEAVES | COMPOSED
 _MARKS: dict[Any, bytes] = {list: b"\x81l", tuple: b"\x81t", dict: b"\x81d"}  # no other stream starts like these
 
 
@@ -38,28 +42,36 @@ class Known:
 
 
 class Composer:
-    """Writes the stream of one value; each part is digested once, however often it occurs."""
+    """Writes the stream of one container; each part is digested once, however often it occurs."""
 
-    def __init__(self, digester: Digester, found: References) -> None:
-        self._pickled: Callable[[Any, References], bytes] = digester.writer.stream
+    def __init__(self, value: Any, digester: Digester, found: References) -> None:
+        self._value = value
+        self._writer: Writer = digester.writer
         self._found = found
         self._digests: dict[int, bytes] = {}
         self._depth = 0
+        self._folds: bool | None = None  # whether a part may be so large that it is not written out
 
-    def stream(self, value: Any) -> bytes:
-        """The canonical bytes of a value; UndigestableError if it has none."""
+    def stream(self) -> bytes:
+        """The canonical bytes of the value; UndigestableError if it has none."""
         try:
-            return self._stream(value)
+            return self._stream(self._value)
         except _TooDeepError:
-            return self._pickled(value, self._found)
+            return self._writer.stream(self._value, self._found)
+
+    def _are_plain(self, value: Any) -> bool:
+        """Whether there are short parts of numbers and texts only, as in rows of a table: those are written at once."""
+        parts = (*value, *value.values()) if type(value) is dict else value
+        kinds = {*map(type, parts)}
+        if not kinds <= _PLAIN or (kinds & COMPOSED and not self._writer.is_plain(value)):
+            return False
+        return max(map(len, map(dumps, parts, repeat(MARSHAL))), default=0) <= SHORT
 
     def _stream(self, value: Any) -> bytes:
-        short = short_stream(value)
-        if short is not None:
-            return short
-        parts = _parts_of(value)
-        if parts is None:
-            return self._pickled(value, self._found)
+        """Of a container that is not short."""
+        parts = (*value, *value.values()) if type(value) is dict else value
+        if len(value) > MOST or self._are_plain(value):
+            return self._writer.stream(value, self._found)
         if self._depth == _DEEPEST:
             raise _TooDeepError
         self._depth += 1
@@ -68,24 +80,31 @@ class Composer:
         return _MARKS[type(value)] + written
 
     def _part(self, part: Any) -> bytes:
-        short = short_stream(part)
-        if short is not None and len(short) <= SHORT:
-            return b"s%08x%b" % (len(short), short)
-        if isinstance(part, Known):
+        cls = type(part)
+        if cls in LEAVES:
+            if cls in NUMBERS or len(part) <= SHORT:
+                data = dumps(part, MARSHAL) if part == part else b"nan"
+                return b"s%08x%b" % (len(data), data)
+        elif cls in COMPOSED:
+            short = short_stream(part)
+            if short is not None:
+                return b"s%08x%b" % (len(short), short)
+        elif isinstance(part, Known):
             return b"d" + bytes.fromhex(part.digest)
         digest = self._digests.get(id(part))
         if digest is None:
-            digest = self._digests[id(part)] = xxh3_128_digest(self._stream(part))
+            digest = self._digests[id(part)] = xxh3_128_digest(self._long(part, cls))
         return b"d" + digest
 
-
-def _parts_of(value: Any) -> Sequence[Any] | None:
-    """The parts of a container that is composed; None of any other value."""
-    cls = type(value)
-    if cls not in _MARKS or len(value) > MOST:
-        return None
-    parts = [*value, *value.values()] if cls is dict else value
-    kinds = {*map(type, parts)}
-    if kinds <= LEAVES and not (kinds & TEXTS and any(type(p) in TEXTS and len(p) > SHORT for p in parts)):
-        return None
-    return parts
+    def _long(self, part: Any, cls: type) -> bytes:
+        """The stream of a part that is not short: what its own digest is of."""
+        if cls in COMPOSED:
+            return self._stream(part)
+        if self._folds is None:
+            self._folds = self._writer.folds(self._value)
+        if self._folds:
+            return self._writer.stream(part, self._found)
+        try:
+            return self._writer.unflat(part, self._found)
+        except Exception:  # it may refer to itself, or has no digest
+            return self._writer.stream(part, self._found)

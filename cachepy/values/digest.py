@@ -63,7 +63,7 @@ class Digester:
             return self.stream(value, found)
         from cachepy.values.composed import Composer
 
-        return Composer(self, found).stream(value)
+        return Composer(value, self, found).stream()
 
     def stream(self, value: object, found: References | None = None) -> bytes:
         """The canonical bytes of a value; with the `found` of an earlier pass nothing large is read again."""

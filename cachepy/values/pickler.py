@@ -115,14 +115,27 @@ class Writer:
         found.hidden = True
         return folder.fold(value)
 
+    def folds(self, value: object) -> bool:
+        """Whether a value may be too large to be written out."""
+        return not is_small(value, self.digester.rule_for) and self._folder(References()).spread(value) > LARGE
+
+    def is_plain(self, value: object) -> bool:
+        """Whether there are only numbers, texts and plain containers in a value."""
+        try:
+            return self._quick(value, References())[1]
+        except Exception:  # a set, or something without a digest
+            return False
+
     def _folder(self, found: References) -> Folder:
         return Folder(self.digester.rule_for, lambda part: xxh3_128_hexdigest(self.written(part, found)))
 
     def written(self, value: object, found: References) -> bytes:
         """The stream of a value, folded or not."""
         flat = flat_stream(value)
-        if flat is not None:
-            return flat
+        return self.unflat(value, found) if flat is None else flat
+
+    def unflat(self, value: object, found: References) -> bytes:
+        """The stream of a value that is not flat."""
         try:
             data, is_plain = self._quick(value, found)
         except _SetMetError:
