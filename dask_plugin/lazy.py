@@ -152,7 +152,8 @@ def prune(*collections: object) -> tuple[Any, ...]:
 
     Notes
     -----
-    The cache directory has to be readable from here, and this process needs the code that the workers have.
+    The cache directory has to be readable from here. What holds is told by the code, the packages and the environment
+    of this process: it needs those that the workers have.
 
     Examples
     --------
