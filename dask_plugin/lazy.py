@@ -105,7 +105,8 @@ def delayed(
     Returns
     -------
     dask.delayed.Delayed
-        Its ``compute()`` runs it on the cluster, or by a local scheduler.
+        Its ``compute()`` runs it on the cluster, or by a local scheduler. With ``compute(prune=True)``, or
+        ``connect(client, prune=True)`` before it, only what is not stored is submitted.
 
     See Also
     --------
@@ -157,18 +158,20 @@ def prune(*collections: object) -> tuple[Any, ...]:
 
     Examples
     --------
-    >>> import dask
     >>> from cachepy import cache_file
     >>> from dask_plugin import delayed, prune
     >>> @cache_file("cache")
     ... def square(x):
     ...     return x * x
-    >>> total = delayed(sum)([delayed(square)(x) for x in (1, 2, 3)])
+    >>> @cache_file("cache")
+    ... def add(numbers):
+    ...     return sum(numbers)
+    >>> total = delayed(add)([delayed(square)(x) for x in (1, 2, 3)])
     >>> total.compute(scheduler="sync")
     14
     >>> (pruned,) = prune(total)
     >>> len(total.__dask_graph__()), len(pruned.__dask_graph__())
-    (4, 4)
+    (4, 1)
     """
     found, repack = unpack_collections(*collections)
     return tuple(repack([_pruned(each) for each in found]))
