@@ -14,6 +14,7 @@ import cachepy
 from cachepy.calls.program import note, program
 from cachepy.calls.state import State, current_session
 from cachepy.core.hooks import Plugin, chain
+from cachepy.core.kinds import EDGES
 from cachepy.core.model import Dep
 from cachepy.errors import UsageError
 from cachepy.graph.graph import Graph
@@ -205,9 +206,12 @@ class ClusterGraph:
         unknown = [call for call in calls if self.session.graph.run_of(call) is None]
         if not unknown:
             return
-        self._apply(await self._ask("cachepy_subtree", calls=unknown) or [])
+        events = self._apply(await self._ask("cachepy_subtree", calls=unknown) or [])
+        run_of = self.session.graph.run_of
+        below = [c.name for event in events for c in event.trace.calls if c.kind in EDGES]
+        is_whole = all(run_of(call) is not None for call in below)
         for call, root in calls.items():
-            if self.session.graph.run_of(call) is None:  # the scheduler is a new one: the disk knows
+            if run_of(call) is None or not is_whole:  # the scheduler is a new one, or let some go: the disk knows
                 self.session.store(root)
                 self.session.nodes.show(call)
 
@@ -226,6 +230,7 @@ class ClusterGraph:
     async def _catch_up(self) -> None:
         """All that was published since the last message that was folded."""
         reply = await self._since(self._seq or 0)
+        self._take_older(self.session.graph, reply)
         events = self._apply(reply["events"])
         await self._fetch(reply["hits"])
         self._note(events, reply["hits"])
@@ -284,9 +289,20 @@ class ClusterGraph:
                 program.has_failed = True
                 logger.exception("a record of the cluster is damaged; one call is missing from the graph")
 
-    async def _all(self) -> list[Event]:
+    async def _all(self, graph: Graph) -> None:
         reply = await self._since(0)
-        return list(self._events(reply["events"]))
+        self._take_older(graph, reply)
+        for event in self._events(reply["events"]):
+            graph.apply(event)
+
+    def _take_older(self, graph: Graph, reply: dict[str, Any]) -> None:
+        """What the scheduler let go is in the graphs of the cache directories."""
+        for root in reply["older"]:
+            try:
+                graph.merge(self.session.store(root).journal.path, root)
+            except OSError:
+                program.has_failed = True
+                logger.warning("the graph in %s cannot be read; older calls in it are missing", root)
 
     def nodes(self) -> Any:
         """The graph of the whole cluster, of all clients: id -> node. Awaitable on an asynchronous client."""
@@ -294,8 +310,7 @@ class ClusterGraph:
 
     async def _nodes(self) -> dict[str, dict[str, Any]]:
         graph = Graph()
-        for event in await self._all():
-            graph.apply(event)
+        await self._all(graph)
         return graph.nodes()
 
     def sync(self) -> Any:
@@ -303,8 +318,7 @@ class ClusterGraph:
         return self._run(self._sync)
 
     async def _sync(self) -> None:
-        for event in await self._all():
-            self.session.graph.apply(event)
+        await self._all(self.session.graph)
 
     def _run(self, task: Any) -> Any:
         return self.client.sync(task)

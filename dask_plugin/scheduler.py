@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from itertools import takewhile
 from typing import Any
 
+from dask import config
 from distributed import Scheduler
 from distributed.diagnostics.plugin import SchedulerPlugin
 from distributed.protocol.pickle import dumps
@@ -21,11 +22,12 @@ from distributed.protocol.pickle import dumps
 from dask_plugin.dashboard import Dashboard
 from dask_plugin.mail import PLUGIN
 from dask_plugin.now import Now
-from dask_plugin.records import OP, TOPIC, Record, batches, is_record
+from dask_plugin.records import OP, TOPIC, Record, batches, event_of, is_record
 from dask_plugin.tally import Tally
 from dask_plugin.worker import WorkerPart
 
 logger = logging.getLogger("cachepy.dask")
+_MOST = 300_000  # events, about 1.5 KB each
 _HITS = 100_000  # remembered, for clients that ask what they missed
 HAS_IT = "__import__('importlib.util').util.find_spec('dask_plugin') is not None"  # where nothing of ours may be
 _UNPACK = f"__import__('pickle').loads(data) if {HAS_IT} else __import__('distributed').WorkerPlugin()"
@@ -35,10 +37,13 @@ _CALLERS = 10_000  # callers whose mail is kept; one that never asks was killed
 class Ledger:
     """The newest record of each node, in the order of arrival; what was hit; which calls tasks were for.
 
-    name: numbers of another ledger, as of a scheduler that was restarted, mean nothing in this one.
+    name: numbers of another ledger, as of a scheduler that was restarted, mean nothing in this one; most: events that
+    are kept, by default as ``cachepy.ledger`` of `dask.config` says; what is older is in the cache directories.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int | None = None) -> None:
+        self.most = int(config.get("cachepy.ledger", _MOST)) if most is None else most
+        self._older: dict[str, int] = {}  # cache directories of events that were let go -> the last number of these
         self.name = os.urandom(8).hex()
         self.seq = 0
         self.tally = Tally()
@@ -77,10 +82,23 @@ class Ledger:
                 return False
             self._rows.pop(record[1], None)
             self._rows[record[1]] = (self.seq + 1, record)
+            if len(self._rows) > self.most:
+                self._let_go(*self._rows.popitem(last=False)[1])
         else:
             self._hits.append((self.seq + 1, record[1], record[3]))
         self.seq += 1
         return True
+
+    def _let_go(self, seq: int, record: Record) -> None:
+        """Whoever asks for this event finds it on disk, where its value is too."""
+        try:
+            self._older[event_of(record[4]).root] = seq
+        except ValueError:  # it was damaged: the client would have said so
+            return
+
+    def older_than(self, seq: int) -> list[str]:
+        """The cache directories in which there are events newer than a number that were let go here."""
+        return sorted(root for root, last in self._older.items() if last > seq)
 
     def calls_of(self, task: Any) -> dict[str, str]:
         """The calls a task was for: id -> cache directory."""
@@ -148,6 +166,7 @@ class SchedulerPart(SchedulerPlugin):
         if OP in scheduler.stream_handlers:  # two clients may connect at once: the first one's part serves both
             return
         self.scheduler = scheduler
+        self.ledger.most = int(config.get("cachepy.ledger", self.ledger.most))
         self._open_dashboard(scheduler)
         scheduler.stream_handlers[OP] = self.receive
         scheduler.handlers["cachepy_since"] = self.since
@@ -227,7 +246,8 @@ class SchedulerPart(SchedulerPlugin):
 
     async def since(self, seq: int = 0, **_: Any) -> dict[str, Any]:
         """All events newer than a number, and the number they reach."""
-        found = {"events": self.ledger.since(seq), "hits": self.ledger.hits_since(seq)}
+        ledger = self.ledger
+        found = {"events": ledger.since(seq), "hits": ledger.hits_since(seq), "older": ledger.older_than(seq)}
         return {"ledger": self.ledger.name, "seq": self.ledger.seq, "unread": sorted(self._unread), **found}
 
     async def subtree(self, calls: list[str], **_: Any) -> list[bytes]:
