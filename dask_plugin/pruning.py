@@ -125,6 +125,16 @@ def look(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, loads_all:
             leave(token)
 
 
+def look_up(task: object, known: Mapping[Any, Any]) -> Hit | None:
+    """A verified hit of a node of a graph, by the results that are known; None if there is none, whatever the cause."""
+    if not isinstance(task, Task):
+        return None
+    try:
+        return look(task.func, *_arguments(task, known))
+    except Exception:  # of what cannot be told here
+        return None
+
+
 class Pruning:
     """One graph of tasks, and what is known of their results without a cluster.
 

@@ -11,6 +11,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from threading import local
@@ -313,9 +314,22 @@ class WorkerPart(WorkerPlugin):
 
         ``secede`` schedules the next task from the thread, and so with the context, of the current one.
         """
+        if finish == "memory" and start in ("executing", "long-running"):
+            self._look_elsewhere(key)
         self.shipper.flush()
         if finish == "executing":
             enter(NOBODY)
+
+
+    def _look_elsewhere(self, key: Any) -> None:
+        """A task that an executor ran in a process of its own told nobody here: its call is a hit by now."""
+        task = self.worker.state.tasks.get(key)
+        executor = self.worker.executors.get(((task and task.annotations) or {}).get("executor", ""))
+        if task is None or not isinstance(executor, ProcessPoolExecutor):
+            return
+        from dask_plugin.pruning import look_up  # which needs `wrapper`, and that this
+
+        look_up(task.run_spec, self.worker.data)
 
 
 def install(session: State) -> ClusterRecorder:
