@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import takewhile
 from typing import Any
 
@@ -159,6 +159,7 @@ class SchedulerPart(SchedulerPlugin):
     def __init__(self) -> None:
         self.ledger = Ledger()
         self._unread: set[str] = set()  # workers
+        self._told: dict[str, set[Any]] = {}  # client -> tasks in memory below its own of which it was told
         self.scheduler: Scheduler | None = None
         self.dashboard: Dashboard | None = None
 
@@ -215,16 +216,17 @@ class SchedulerPart(SchedulerPlugin):
                 first += len(batch)
 
     def update_graph(self, scheduler: Scheduler, *, client: str, keys: Iterable[Any], **_: Any) -> None:
-        """Tasks whose results are in memory do not run again: the calls behind them are hits."""
-        todo = [t for t in map(scheduler.tasks.get, keys) if t is not None and t.state == "memory"]
-        seen = set(todo)
+        """Tasks whose results are in memory do not run again: the calls behind them are hits.
+
+        Also those that new tasks take: a client that came later knows nothing of them. These are told once to each.
+        """
+        told = self._told.setdefault(client, set())
+        asked = [task for task in map(scheduler.tasks.get, keys) if task is not None]
+        taken = [task for task in _behind(asked, is_run=False) if task.state == "memory" and task.key not in told]
+        told.update(task.key for task in taken)
         found: dict[str, str] = {}
-        while todo:
-            task = todo.pop()
+        for task in _behind([*taken, *(each for each in asked if each.state == "memory")], is_run=True):
             found |= self.ledger.calls_of(task.key)
-            below = task.dependencies - seen
-            seen |= below
-            todo += below
         hits = [("hit", call, "", root) for call, root in found.items()]
         self._publish_ahead(client, [hit for hit in hits if self.ledger.add(hit)])
 
@@ -239,6 +241,12 @@ class SchedulerPart(SchedulerPlugin):
     def transition(self, key: Any, start: str, finish: str, *_: Any, **__: Any) -> None:
         if finish == "forgotten":
             self.ledger.forget(key)
+            for told in self._told.values():
+                told.discard(key)
+
+    def remove_client(self, scheduler: Scheduler, client: str) -> None:
+        """It asks nothing more."""
+        self._told.pop(client, None)
 
     def remove_worker(self, scheduler: Scheduler, worker: str, **_: Any) -> None:
         """What ran there runs no more."""
@@ -255,3 +263,16 @@ class SchedulerPart(SchedulerPlugin):
 
     async def mail(self, run: str, **_: Any) -> list[Record]:
         return self.ledger.mail(run)
+
+
+def _behind(tasks: Iterable[Any], *, is_run: bool) -> Iterator[Any]:
+    """Tasks and what they depend on, each once; of those that have not run (is_run: not only of these)."""
+    todo = list(tasks)
+    seen = set(todo)
+    while todo:
+        task = todo.pop()
+        yield task
+        if is_run or task.state != "memory":
+            below = task.dependencies - seen
+            seen |= below
+            todo += below
