@@ -332,6 +332,10 @@ class ClusterGraph:
             self.client._event_handlers[TOPIC] = _ignore  # for what is on its way
         self.session.unplug(self._hooks)
 
+    async def _leave(self) -> None:
+        await self._ask("cachepy_leave")
+        self.close()
+
     def __enter__(self) -> Self:
         return self
 
@@ -446,3 +450,38 @@ def connect(client: Client, *, prune: bool = False) -> ClusterGraph:
     if not client.asynchronous:
         client.sync(graph._open)
     return graph
+
+
+def disconnect(client: Client) -> Any:
+    """Take cachepy off a Dask cluster again: its plugins, its page and its ledger.
+
+    Functions go on being cached on the workers; their calls are in the graphs of the cache directories only. To stop
+    listening, and leave the cluster as it is, there is `ClusterGraph.close`.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Of the cluster; of an asynchronous client the result is to be awaited.
+
+    Returns
+    -------
+    None
+        When it is done; it does no harm where cachepy is not there.
+
+    See Also
+    --------
+    connect : Puts it on a cluster.
+
+    Examples
+    --------
+    >>> from distributed import Client
+    >>> from dask_plugin import connect, disconnect
+    >>> with Client(n_workers=1, processes=False, dashboard_address=None) as client:
+    ...     graph = connect(client)
+    ...     disconnect(client)
+    ...     client.submit(sum, [1, 2]).result()
+    3
+    """
+    known = getattr(client._event_handlers.get(TOPIC), "__self__", None)
+    graph = known if isinstance(known, ClusterGraph) else ClusterGraph(client, current_session())
+    return client.sync(graph._leave)

@@ -11,6 +11,7 @@ import logging
 import os
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import takewhile
 from typing import Any
 
@@ -164,15 +165,14 @@ class SchedulerPart(SchedulerPlugin):
         self.dashboard: Dashboard | None = None
 
     async def start(self, scheduler: Scheduler) -> None:
-        if OP in scheduler.stream_handlers:  # two clients may connect at once: the first one's part serves both
-            return
+        if scheduler.stream_handlers.get(OP, _ignore) is not _ignore:
+            return  # two clients may connect at once: the first one's part serves both
         self.scheduler = scheduler
         self.ledger.most = int(config.get("cachepy.ledger", self.ledger.most))
         self._open_dashboard(scheduler)
         scheduler.stream_handlers[OP] = self.receive
-        scheduler.handlers["cachepy_since"] = self.since
-        scheduler.handlers["cachepy_subtree"] = self.subtree
-        scheduler.handlers["cachepy_mail"] = self.mail
+        for question in (self.since, self.subtree, self.mail, self.leave):
+            scheduler.handlers[f"cachepy_{question.__name__}"] = question
         await scheduler.register_worker_plugin(comm=None, plugin=dumps(_Sent()), name=WorkerPart.name, idempotent=True)
 
     def _open_dashboard(self, scheduler: Scheduler) -> None:
@@ -187,6 +187,20 @@ class SchedulerPart(SchedulerPlugin):
         if self.dashboard is not None:
             self.dashboard.close()
             self.dashboard = None
+
+    async def leave(self, **_: Any) -> None:
+        """Take all of cachepy off the cluster: first the workers' part, of which something may still be on its way."""
+        scheduler = self.scheduler
+        if scheduler is None:
+            return
+        with suppress(ValueError):  # somebody has taken it off
+            await scheduler.unregister_worker_plugin(comm=None, name=WorkerPart.name)
+        scheduler.stream_handlers[OP] = _ignore
+        for name in [name for name in scheduler.handlers if name.startswith("cachepy_")]:
+            del scheduler.handlers[name]
+        await self.close()
+        scheduler.remove_plugin(self.name)
+        self.scheduler = None
 
     def receive(self, records: list[Record], worker: str = "", python: str = "", **_: Any) -> None:
         """From a worker's stream, before the message that its task has finished.
@@ -263,6 +277,10 @@ class SchedulerPart(SchedulerPlugin):
 
     async def mail(self, run: str, **_: Any) -> list[Record]:
         return self.ledger.mail(run)
+
+
+def _ignore(**_: Any) -> None:
+    """Takes what workers had sent before they knew; without it, that would cost them their stream."""
 
 
 def _behind(tasks: Iterable[Any], *, is_run: bool) -> Iterator[Any]:

@@ -100,11 +100,11 @@ class Composer:
         """The stream of a part that is not short: what its own digest is of."""
         if cls in COMPOSED:
             return self._stream(part)
-        if self._folds is None:
-            self._folds = self._writer.folds(self._value)
-        if self._folds:
-            return self._writer.stream(part, self._found)
         try:
-            return self._writer.unflat(part, self._found)
-        except Exception:  # it may refer to itself, or has no digest
-            return self._writer.stream(part, self._found)
+            if self._folds is None:
+                self._folds = self._writer.folds(self._value)
+            if not self._folds:
+                return self._writer.unflat(part, self._found)
+        except Exception:  # it may refer to itself, or has no digest: who takes the long way finds out
+            self._folds = True
+        return self._writer.stream(part, self._found)

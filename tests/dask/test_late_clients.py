@@ -8,7 +8,7 @@ from distributed import Client, wait
 
 from cachepy import cache_tree_nodes
 from cachepy.session import Session, use_session
-from dask_plugin import connect, with_caller
+from dask_plugin import connect, disconnect, with_caller
 
 pytestmark = pytest.mark.dask
 
@@ -37,6 +37,22 @@ def test_what_is_behind_a_published_result(cluster, client, data):
         (told_to,) = (keys for name, keys in part._told.items() if name == late.id)
         assert held.key in told_to
     client.unpublish_dataset(data.tag)
+
+
+def test_disconnected(client, data, session):
+    """Nothing is left on the cluster, nothing breaks, and it can come back."""
+    assert client.submit(with_caller(pm.leaf), data.tag, 1).result()
+    disconnect(client)
+    disconnect(client)
+    scheduler = client.cluster.scheduler
+    assert not [name for name in (*scheduler.plugins, *scheduler.worker_plugins, *scheduler.handlers) if "cachepy" in name]
+    assert set(client.run(lambda dask_worker: "cachepy-worker" in dask_worker.plugins).values()) == {False}
+    assert names() == ["leaf"]
+    assert client.gather(client.map(pm.leaf, [data.tag] * 3, range(2, 5)))
+    assert names() == ["leaf"], "workers keep to themselves"
+    with connect(client):
+        client.gather(client.map(pm.leaf, [data.tag] * 3, range(5, 8)))
+        assert names() == ["leaf"] * 4
 
 
 def test_what_plain_tasks_take(cluster, client, data):

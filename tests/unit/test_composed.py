@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cachepy.errors import UndigestableError
 from cachepy.session import Session
 from cachepy.values.composed import MOST, Known
 from cachepy.values.flat import SHORT, short_stream
 from cachepy.values.key import make_key
+from cachepy.values.references import References
 
 DIGESTER = Session().reader.digester
 LONG = [
@@ -115,3 +120,15 @@ def test_what_is_deep_or_holds_itself():
     again = [np.arange(3)]
     again.append(again)
     assert digest(loop) == digest(again)
+
+
+@pytest.mark.parametrize("wrap", [lambda x: (x,), lambda x: [np.arange(3), {"a": x}], lambda x: [Path("a"), x]], ids=range(3))
+def test_what_has_no_digest(wrap):
+    """The error is that of a value without one, wherever it stands."""
+    with pytest.raises(UndigestableError, match="lock"):
+        digest(wrap(threading.Lock()))
+    found = References()
+    with pytest.raises(UndigestableError):
+        make_key(b"f", (wrap(threading.Lock()),), DIGESTER)
+    assert DIGESTER.digest(wrap(Path("b")), found)
+    assert [str(each) for each in found.paths][-1] == "b"
