@@ -18,9 +18,9 @@ OWN = (
     "graph.missing_records", "graph.program_files", "graph.remote_deps", "staleness.api", "store.addresses",
     "store.builtins_unpickler", "store.graph_extent", "store.inbox", "store.locks", "store.mapping", "store.mounts",
     "store.packed_tensors", "store.patterns", "store.posting", "store.refused_entries", "store.tidy", "values.arrow",
-    "values.delayed", "values.humanize", "values.label", "values.labelled_arrays", "values.library_normalizers",
-    "values.library_states", "values.pickler", "values.registry", "values.sketch", "values.tensors",
-    "values.type_hints", "values.unpicklable",
+    "values.composed", "values.delayed", "values.humanize", "values.label", "values.labelled_arrays",
+    "values.library_normalizers", "values.library_states", "values.pickler", "values.registry", "values.sketch",
+    "values.tensors", "values.type_hints", "values.unpicklable",
 )  # fmt: skip
 OTHERS = (
     "ast", "asyncio", "cloudpickle", "copy", "ctypes", "difflib", "dis", "fcntl", "hashlib", "hmac",

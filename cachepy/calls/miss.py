@@ -11,6 +11,7 @@ import cachepy.code.changes
 import cachepy.code.source
 import cachepy.graph.graph
 import cachepy.store.claims
+import cachepy.values.composed
 import cachepy.values.paths
 import cachepy.values.pickler  # noqa: F401 - what a miss may need is loaded here, in one go that no fork can interrupt
 from cachepy.calls import file_watch

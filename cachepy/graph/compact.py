@@ -1,9 +1,9 @@
 """``graph.pkl`` without the records that nobody needs any more, made anew beside writers.
 
-A run that was replaced is needed for three things only: when its call was made first, what a later run called no more,
-and a result that some call took. The new file is written while others go on adding to the old one; under the lock it
-gets what they added, and takes its place. Who waits for that lock finds the file replaced, and opens the new one
-(`Journal`). Where files have no locks, nothing is done here.
+A run that was replaced is needed for three things only: when its call was made first, what the newest run calls no
+more, and a result that some call took. The new file is written while others go on adding to the old one; under the
+lock it gets what they added, and takes its place. Who waits for that lock finds the file replaced, and opens the new
+one (`Journal`). Where files have no locks, nothing is done here.
 """
 
 from __future__ import annotations
@@ -177,21 +177,10 @@ def _needed(runs: list[Row], taken: set[str]) -> list[Row]:
 
 
 def _with_partings(runs: list[Row], kept: set[int]) -> list[int]:
-    """With those that tell when each call below was made no more: each parting as it was, and none that never was."""
-    below = [set(calls_in(row)) for row in runs]
-    latest: dict[str, int] = {}
-    for at in range(1, len(runs)):
-        for call in below[at - 1] - below[at]:
-            if call not in latest or times(runs[latest[call]])[1] <= times(runs[at])[1]:
-                latest[call] = at
-    kept = kept.union(latest.values(), (at - 1 for at in latest.values()))
-    while True:
-        order = sorted(kept)
-        for one, two in zip(order, order[1:], strict=False):
-            for call in below[one] - below[two]:
-                kept.add(next(at for at in range(one + 1, two + 1) if call not in below[at]))
-        if len(kept) == len(order):
-            return order
+    """With the last of those that made each call below which the newest does not make: when that was, tells history."""
+    made = {*calls_in(runs[-1])}
+    last = {call: at for at, row in enumerate(runs[:-1]) for call in calls_in(row) if call not in made}
+    return sorted(kept.union(last.values()))
 
 
 def tidy_code(store: Store) -> None:

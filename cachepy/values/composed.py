@@ -12,7 +12,7 @@ from marshal import dumps
 
 from xxhash import xxh3_128_digest
 
-from cachepy.values.flat import COMPOSED, LEAVES, MARSHAL, NUMBERS, SHORT, short_stream
+from cachepy.values.flat import COMPOSED, LEAVES, MARSHAL, NUMBERS, SHORT, flat_stream, short_stream
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,14 +50,16 @@ class Composer:
         self._found = found
         self._digests: dict[int, bytes] = {}
         self._depth = 0
-        self._folds: bool | None = None  # whether a part may be so large that it is not written out
 
     def stream(self) -> bytes:
         """The canonical bytes of the value; UndigestableError if it has none."""
+        value, writer = self._value, self._writer
         try:
-            return self._stream(self._value)
+            if not writer.is_too_deep(value) and not writer.folds(value):
+                return self._stream(value)
         except _TooDeepError:
-            return self._writer.stream(self._value, self._found)
+            pass
+        return writer.stream(value, self._found)
 
     def _are_plain(self, value: Any) -> bool:
         """Whether there are short parts of numbers and texts only, as in rows of a table: those are written at once."""
@@ -100,11 +102,9 @@ class Composer:
         """The stream of a part that is not short: what its own digest is of."""
         if cls in COMPOSED:
             return self._stream(part)
+        if cls in LEAVES:
+            return flat_stream(part) or self._writer.stream(part, self._found)
         try:
-            if self._folds is None:
-                self._folds = self._writer.folds(self._value)
-            if not self._folds:
-                return self._writer.unflat(part, self._found)
+            return self._writer.unflat(part, self._found)
         except Exception:  # it may refer to itself, or has no digest: who takes the long way finds out
-            self._folds = True
-        return self._writer.stream(part, self._found)
+            return self._writer.stream(part, self._found)

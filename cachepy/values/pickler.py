@@ -116,8 +116,11 @@ class Writer:
         return folder.fold(value)
 
     def folds(self, value: object) -> bool:
-        """Whether a value may be too large to be written out."""
-        return not is_small(value, self.digester.rule_for) and self._folder(References()).spread(value) > LARGE
+        """Whether a value may be too large to be written out; what cannot be looked into may be."""
+        try:
+            return not is_small(value, self.digester.rule_for) and self._folder(References()).spread(value) > LARGE
+        except Exception:  # an object that cannot be pickled
+            return True
 
     def is_plain(self, value: object) -> bool:
         """Whether there are only numbers, texts and plain containers in a value."""

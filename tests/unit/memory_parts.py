@@ -66,6 +66,10 @@ class MemoryStore:
         payload = stored.values[index][0]
         return load_value(payload.pickle, payload.buffers)
 
+    def is_longer(self, call: str, stored: Stored, index: int, most: int) -> bool:
+        payload = stored.values[index][0]
+        return bool(payload.buffers) or len(payload.pickle) > most
+
     def how(self, call: str, stored: Stored, index: int) -> bytes:
         return stored.values[index][1]
 
