@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from xxhash import xxh3_64_hexdigest
+
 from cachepy.core.kinds import ENVS, FILES
 from cachepy.values.modules import MAIN, STARTED, scope_of
 from cachepy.values.references import env_digest
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     Read = tuple[str, str, str | None]  # kind, name, digest
 
 
+_CHECK, _LENGTHS = 16, 26  # bytes: a checksum in hex digits, and with the length behind it
 _END = b"reads"  # of a record that tells what was read at import, behind what all else of it is
 
 
@@ -31,20 +34,45 @@ def with_reads(record: bytes, reads: Iterable[Read]) -> bytes:
     """
     rows = sorted({f"{kind}\0{name}\0{digest or ''}" for kind, name, digest in reads})
     text = "\n".join(rows).encode("utf-8", "surrogateescape")
-    return b"%s%s%010d%s" % (record, text, len(text), _END) if text else record
+    return b"%s%s%s%010d%s" % (record, text, _check(text), len(text), _END) if text else record
 
 
 def reads_in(record: bytes) -> list[Read]:
     """What was read, without what reading all of the record takes; nothing of one that is damaged."""
-    if not record.endswith(_END):
-        return []
     try:
-        start = len(record) - len(_END) - 10
-        text = record[start - int(record[start : -len(_END)]) : start].decode("utf-8", "surrogateescape")
-        rows = [row.split("\0") for row in text.split("\n")]
+        text = _text_in(record).decode("utf-8", "surrogateescape")
+        rows = [row.split("\0") for row in text.split("\n")] if text else []
         return [(kind, name, digest or None) for kind, name, digest in rows]
     except ValueError:
         return []
+
+
+def are_reads_whole(record: bytes) -> bool:
+    """Whether what a record tells of reads is as it was written; also if it tells nothing.
+
+    >>> record = with_reads(b"record", [("env", "HOME", None)])
+    >>> are_reads_whole(record), are_reads_whole(record.replace(b"HOME", b"HOMF"))
+    (True, False)
+    """
+    try:
+        return bool(_text_in(record)) or _END not in record[-len(_END) - _LENGTHS :]
+    except ValueError:
+        return False
+
+
+def _text_in(record: bytes) -> bytes:
+    """The text behind a record; ValueError if it is damaged."""
+    if not record.endswith(_END):
+        return b""
+    end = len(record) - len(_END) - _LENGTHS
+    text = record[end - int(record[end + _CHECK : -len(_END)]) : end]
+    if record[end : end + _CHECK] != _check(text):
+        raise ValueError("what was read fails its checksum")
+    return text
+
+
+def _check(text: bytes) -> bytes:
+    return xxh3_64_hexdigest(text).encode()
 
 
 class Edits:

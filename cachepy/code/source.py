@@ -12,7 +12,7 @@ from itertools import chain
 from types import CodeType
 
 from cachepy.code.bytecode import code_bytes
-from cachepy.code.edit_times import with_reads
+from cachepy.code.edit_times import are_reads_whole, with_reads
 from cachepy.code.pieces import Piece
 from cachepy.store import safe_pickle
 from cachepy.values.digest import digest_bytes
@@ -155,7 +155,8 @@ def loaded_files(data: bytes) -> dict[str, Any]:
 
 def is_whole(data: bytes) -> bool:
     """Whether all of a record can be read, and is what it should be; damage raises almost anything."""
-    return bool(_unpacked(data)) and type(safe_pickle.inflated(_record_in(data)[2])) is dict
+    is_read = bool(_unpacked(data)) and type(safe_pickle.inflated(_record_in(data)[2])) is dict
+    return is_read and are_reads_whole(data)
 
 
 def is_of_other(data: bytes) -> bool:
