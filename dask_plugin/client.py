@@ -38,7 +38,7 @@ _UNREAD = (
     "sent records that the scheduler cannot read, so its calls are missing from the graph. Most likely it has another "
     "version of cachepy: install the same one on the scheduler and all workers"
 )
-_MISSING = (
+_LACKS_IT = (
     "cannot import dask_plugin, so cached functions cannot run there: install the distribution cachepy-dask in its "
     f"environment, the version that is here ({cachepy.__version__}), and start it again"
 )
@@ -149,16 +149,16 @@ class ClusterGraph:
     async def _look_who_has_it(self) -> None:
         """Where cachepy is missing, nothing may be sent that needs it; a worker that is slow to answer may have it."""
         if not await self.client._run_on_scheduler(eval, HAS_IT):
-            raise UsageError(f"the scheduler {self._address} {_MISSING}")
+            raise UsageError(f"the scheduler {self._address} {_LACKS_IT}")
         try:
             found = await wait_for(self.client._run(eval, HAS_IT, on_error="return"), _PATIENCE)
         except (OSError, TimeoutError):
             return
         lacking = [worker for worker, has_it in found.items() if has_it is False]
         if lacking and len(lacking) == len(found):
-            raise UsageError(f"no worker of {self._address} has cachepy: each of them {_MISSING}")
+            raise UsageError(f"no worker of {self._address} has cachepy: each of them {_LACKS_IT}")
         for worker in lacking:
-            self.differences.warn(f"the worker {worker} {_MISSING}", worker)
+            self.differences.warn(f"the worker {worker} {_LACKS_IT}", worker)
 
     def __await__(self) -> Generator[Any, None, ClusterGraph]:
         return self._open().__await__()

@@ -43,8 +43,8 @@ class CachedDelayed(Delayed):
         return self.without(pruning).compute(prune=False, **kwargs) if value is MISSING else value
 
     def without(self, pruning: Pruning) -> CachedDelayed:
-        """The same with fewer tasks."""
-        return _lazy(self, layered(self.dask, pruning.left()))
+        """The same with fewer tasks; itself, if none was a hit."""
+        return self if not pruning.has_hits else _lazy(self, layered(self.dask, pruning.left()))
 
     def _rebuild(self, dsk: Any, *, rename: Any = None) -> CachedDelayed:
         return of_dask(super()._rebuild(dsk, rename=rename))  # type: ignore[no-untyped-call]  # dask has no types here

@@ -9,6 +9,7 @@ takes.  A long one stays a task, to be loaded where it is needed: one of no othe
 from __future__ import annotations
 
 from collections import ChainMap
+from contextlib import suppress
 from functools import partial
 from operator import getitem
 from types import MethodType
@@ -167,22 +168,19 @@ class Pruning:
     def _look_at(self, key: Any, node: GraphNode) -> None:
         if not node.dependencies <= self.known.keys():
             return
-        task = node if _is_call(node) else None
-        try:
-            hit = None if task is None else look(task.func, *_arguments(task, self.known))
-            value = _evaluated(node, self.known) if task is None else MISSING if hit is None else hit.value
-        except Exception:  # of what Dask would meet as well, or cannot be told here
+        if not _is_call(node):
+            with suppress(Exception):  # of what Dask would meet as well, or only running something tells
+                self.known[key] = _evaluated(node, self.known)
+                self.long.update([key] if node.dependencies & self.long else [])
             return
-        if value is MISSING:
-            return
-        self.known[key] = value
-        if task is None:
-            self.long.update([key] if node.dependencies & self.long else [])
+        hit = look_up(node, self.known)
+        if hit is None:
             return
         self.has_hits = True
-        if isinstance(value, Found):
+        self.known[key] = hit.value
+        if isinstance(hit.value, Found):
             self.long.add(key)
-            self._keep(key, task, value)
+            self._keep(key, node, hit.value)
 
     def _keep(self, key: Any, task: Task, found: Found) -> None:
         """What may stand for a long result; nothing where too many would lie inside each other."""

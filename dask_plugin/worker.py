@@ -320,7 +320,6 @@ class WorkerPart(WorkerPlugin):
         if finish == "executing":
             enter(NOBODY)
 
-
     def _look_elsewhere(self, key: Any) -> None:
         """A task that an executor ran in a process of its own told nobody here: its call is a hit by now."""
         task = self.worker.state.tasks.get(key)

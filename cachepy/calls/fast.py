@@ -111,7 +111,7 @@ class FastHit:
         frame = caller(self.called) if here() is not None or bodies else None
         if frame is not None:
             tell(session, frame, self.event)
-        if self.noted is not program.turn and is_at_top(frame) and not session.is_quiet:
+        if self.noted is not program.turn and is_at_top(frame):
             self.noted = note(session, self.id, self.event.root)
         if self.shown.is_over:
             session.recorder.hit(self.event, self.chosen, self.several)

@@ -151,6 +151,8 @@ def note(session: State, call: str, root: str) -> object:
 
     What is made again for a question, or by whoever refreshes, is not.
     """
+    if session.is_quiet:
+        return program.turn
     refusing = session.refusing
     if program.is_silent or here() is NOBODY or (refusing and (0 in refusing or get_ident() in refusing)):
         return None

@@ -165,7 +165,7 @@ class Request(Call):
         session = self.session
         for identity, reach in self.opaque.items():
             session.warner.warn_unseen(identity, reach.opaque)
-        if is_at_top(frame) and not session.is_quiet:
+        if is_at_top(frame):
             note(session, self.id, self.store.root)
         if session.stores.is_limited and not session.is_quiet:
             below = (session.store(each.root).path_of(each.id) for each in verifier.chosen.values())

@@ -32,7 +32,7 @@ from cachepy.store.entryfile import load_value
 from cachepy.store.fs import unlink
 from cachepy.store.payload import pack, pack_flat
 from cachepy.values.digest import References
-from cachepy.values.flat import LEAVES, SHORT, flat_stream
+from cachepy.values.flat import flat_stream, is_short
 from cachepy.values.label import label_of
 
 TYPE_CHECKING = False
@@ -116,7 +116,7 @@ class Run(Execution):
         mailbox = "" if self.session.is_quiet else request.store.runs + run  # it is not stored: nobody has to tell it
         self.frame = Frame(request.id, run, self.parent, mailbox, working_dir())
         self.frame.failed = request.failed
-        if is_at_top(self.parent) and not self.session.is_quiet:
+        if is_at_top(self.parent):
             note(request.session, request.id, request.store.root)
         try:
             if request.function.options.verbose:
@@ -249,7 +249,7 @@ class Run(Execution):
     def _result(self, payload: Payload, flat: bytes | None, elapsed: float) -> tuple[str, set[str]]:
         """The digest of the result, and the paths that it names."""
         named = {self.value} if type(self.value) is str else set[str]()
-        if flat is not None and (len(flat) <= SHORT or type(self.value) in LEAVES):
+        if flat is not None and is_short(self.value, flat):
             return xxh3_128_hexdigest(flat), named
         found, told, began = References(), self.inputs.given.told(self.value)[0], time.perf_counter()
         try:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 _CHECK, _LENGTHS = 16, 26  # bytes: a checksum in hex digits, and with the length behind it
+_STOP = b"."  # how a pickle ends
 _END = b"reads"  # of a record that tells what was read at import, behind what all else of it is
 
 
@@ -50,12 +51,14 @@ def reads_in(record: bytes) -> list[Read]:
 def are_reads_whole(record: bytes) -> bool:
     """Whether what a record tells of reads is as it was written; also if it tells nothing.
 
-    >>> record = with_reads(b"record", [("env", "HOME", None)])
-    >>> are_reads_whole(record), are_reads_whole(record.replace(b"HOME", b"HOMF"))
-    (True, False)
+    >>> record = with_reads(b"a pickle.", [("env", "HOME", None)])
+    >>> are_reads_whole(record), are_reads_whole(b"a pickle.")
+    (True, True)
+    >>> are_reads_whole(record.replace(b"HOME", b"HOMF")), are_reads_whole(record.replace(b"reads", b"reaps"))
+    (False, False)
     """
     try:
-        return bool(_text_in(record)) or _END not in record[-len(_END) - _LENGTHS :]
+        return record[-1:] == _STOP or bool(_text_in(record))
     except ValueError:
         return False
 

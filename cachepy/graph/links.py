@@ -279,8 +279,10 @@ class Links:
     def _orphans(self, left: Mapping[str, float], made: Callable[[], set[str]]) -> set[str]:
         """The calls whose callers do not make them any more, nobody has met since, and no program makes by itself."""
         alone = {c for c in left if c in self._rows and not self.parents.get(c) and times(self._rows[c])[0] <= left[c]}
-        for row in self._rows.values() if alone else ():  # a caller may depend on one without an edge to it, that
-            alone.difference_update(calls_in(row))  # was made by what raised below it
+        for row in self._rows.values():  # a caller may depend on one without an edge to it: what raised had made it
+            if not alone:
+                break
+            alone.difference_update(calls_in(row))
         return alone - made() if alone else alone
 
     def children(self, calls: tuple[Dep, ...]) -> list[str]:

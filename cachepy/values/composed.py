@@ -72,8 +72,10 @@ class Composer:
     def _stream(self, value: Any) -> bytes:
         """Of a container that is not short."""
         parts = (*value, *value.values()) if type(value) is dict else value
-        if len(value) > MOST or self._are_plain(value):
+        if len(value) > MOST:
             return self._writer.stream(value, self._found)
+        if self._are_plain(value):
+            return self._writer.written(value, self._found)
         if self._depth == _DEEPEST:
             raise _TooDeepError
         self._depth += 1

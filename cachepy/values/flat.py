@@ -52,7 +52,12 @@ def flat_stream(value: Any) -> bytes | None:
 def short_stream(value: Any) -> bytes | None:
     """As `flat_stream`, but of a container only if it is short: a longer one is composed of its parts."""
     data = flat_stream(value)
-    return data if data is None or len(data) <= SHORT or type(value) in LEAVES else None
+    return data if data is None or is_short(value, data) else None
+
+
+def is_short(value: Any, stream: bytes) -> bool:
+    """Whether a flat value counts as a whole: any but a container with a long stream."""
+    return len(stream) <= SHORT or type(value) in LEAVES
 
 
 def _left(value: Any, most: int) -> int:

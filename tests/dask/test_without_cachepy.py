@@ -78,24 +78,23 @@ def works(client):
     return client.submit(sum, [1, 2], pure=False).result(TIMEOUT) == 3
 
 
-def test_the_scheduler(tmp_path):
-    with cluster(tmp_path, has_it=False) as (made, client):
-        made.add_worker(client, has_it=True)
-        with pytest.raises(UsageError, match=r"the scheduler tcp.*cannot import dask_plugin.*install.*cachepy-dask"):
+@pytest.mark.parametrize(
+    ("has_it", "message"),
+    [
+        ((False, True), r"the scheduler tcp.*cannot import dask_plugin.*install.*cachepy-dask"),
+        ((True, False), r"no worker of tcp.*has cachepy.*install.*cachepy-dask"),
+    ],
+    ids=["the scheduler", "all workers"],
+)
+def test_where_it_is_missing(tmp_path, has_it, message):
+    with cluster(tmp_path, has_it=has_it[0]) as (made, client):
+        made.add_worker(client, has_it=has_it[1])
+        with pytest.raises(UsageError, match=message):
             connect(client)
         assert works(client)
-        made.add_worker(client, has_it=True)
-        assert works(client)
-
-
-def test_all_workers(tmp_path):
-    with cluster(tmp_path, has_it=True) as (made, client):
-        made.add_worker(client, has_it=False)
-        with pytest.raises(UsageError, match=r"no worker of tcp.*has cachepy.*install.*cachepy-dask"):
-            connect(client)
-        assert works(client)
-        made.add_worker(client, has_it=False)
+        made.add_worker(client, has_it=has_it[1])
         assert len(client.scheduler_info()["workers"]) == 2
+        assert works(client)
 
 
 def test_some_workers(tmp_path):
