@@ -41,7 +41,7 @@ docs: $(READY) ## the documentation as a site, in site/; a broken link is an err
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 stress: $(READY) ## long random runs, kills and faults: half an hour on two cores
-	$(BIN)/python -m pytest -m stress --timeout 3600 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m stress --timeout 3600 --durations=20 $(PYTEST_ARGS)
 
 examples: $(READY) ## those of three fields, and all kinds of objects; installs torch, scanpy and other large packages
 	$(PIP) install --editable ".[examples]"

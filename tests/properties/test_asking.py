@@ -43,7 +43,7 @@ def test_status_knows_what_runs(asking: Servers, plan: dict[str, Any]) -> None:
 
 @pytest.mark.stress
 @given(plans())
-@budget(25, 250, long=True)
+@budget(25, 110, long=True)
 def test_status_knows_what_runs_for_long(asking: Servers, plan: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as place:
         Story(plan, Path(place), asking).run()

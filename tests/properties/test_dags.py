@@ -51,7 +51,7 @@ def test_random_pipelines_with_threads_and_memos(servers: tuple[Server, Server],
 
 @pytest.mark.stress
 @given(plans(fuzzy=True))
-@budget(60, 700, long=True)
+@budget(60, 300, long=True)
 def test_threads_and_memos_for_long(servers: tuple[Server, Server], plan: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as place:
         Story(plan, Path(place), servers).run()
@@ -59,7 +59,7 @@ def test_threads_and_memos_for_long(servers: tuple[Server, Server], plan: dict[s
 
 @pytest.mark.stress
 @given(plans())
-@budget(80, 700, long=True)
+@budget(80, 300, long=True)
 def test_random_pipelines_for_long(servers: tuple[Server, Server], plan: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as place:
         Story(plan, Path(place), servers).run()

@@ -190,6 +190,6 @@ def test_the_plan_is_what_runs(servers: tuple[Server, Server], plan: dict[str, A
 
 @pytest.mark.stress
 @given(edited())
-@budget(100, 1000, long=True)
+@budget(100, 450, long=True)
 def test_the_plan_is_what_runs_for_long(servers: tuple[Server, Server], plan: dict[str, Any]) -> None:
     tell(plan, servers)

@@ -145,6 +145,6 @@ def test_files_that_nobody_declared(sides: dict[str, Server], plan: dict[str, An
 
 @pytest.mark.stress
 @given(fp.plans())
-@budget(30, 600, long=True)
+@budget(30, 250, long=True)
 def test_files_that_nobody_declared_for_long(sides: dict[str, Server], plan: dict[str, Any]) -> None:
     tell(plan, sides)
