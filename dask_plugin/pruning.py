@@ -30,17 +30,20 @@ from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 
 from cachepy.calls.context import with_caller
 from cachepy.calls.glance import Found, glance
+from cachepy.calls.taken import Handed, taken
 from cachepy.core.current import enter, here, leave
 from cachepy.core.revision import MISSING
 from cachepy.values.bound_methods import Bound
 from cachepy.values.composed import Known
+from dask_plugin.handing import behind, in_order
 from dask_plugin.wrapper import call_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from cachepy.calls.engine import CachedCall
     from cachepy.core.call import Hit
+    from dask_plugin.handing import Group
 
     Called = tuple[CachedCall, tuple[Any, ...], dict[str, Any]]
 
@@ -63,6 +66,21 @@ class Kept(Known):
         self.task = task
         self.given = given
         self.depth: int = 1 + max((each.depth for each in given.values() if isinstance(each, Kept)), default=0)
+
+
+class Taking:
+    """The function of a task that is left, with whose results it takes: the tasks that gave them are not submitted."""
+
+    def __init__(self, func: Callable[..., Any], groups: list[Group]) -> None:
+        self.func = func
+        self.groups = groups
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        token = taken.set(Handed(self.groups))
+        try:
+            return self.func(*args, **kwargs)
+        finally:
+            taken.reset(token)
 
 
 def recalled(kept: Kept) -> Any:
@@ -139,7 +157,8 @@ def look_up(task: object, known: Mapping[Any, Any]) -> Hit | None:
 class Pruning:
     """One graph of tasks, and what is known of their results without a cluster.
 
-    known: key -> the result, in which long ones stand as `Found`; long: the keys of those in which there is one.
+    known: key -> the result, in which long ones stand as `Found`; long: the keys of those in which there is one;
+    given: key -> the hits behind the result.
     """
 
     def __init__(self, graph: Mapping[Any, Any], wanted: Iterable[Any]) -> None:
@@ -148,6 +167,7 @@ class Pruning:
         self.known: dict[Any, Any] = {}
         self.long: set[Any] = set()
         self.has_hits = False
+        self.given: dict[Any, Group] = {}
         self._kept: dict[Any, Kept] = {}
         for key in self._in_order():
             self._look_at(key, self.graph[key])
@@ -166,6 +186,9 @@ class Pruning:
                 todo += [(each, False) for each in self.graph[key].dependencies]
 
     def _look_at(self, key: Any, node: GraphNode) -> None:
+        taken = behind(filter(None, map(self.given.get, node.dependencies)))
+        if taken and not (_is_call(node) and call_in(node.func)):
+            self.given[key] = False, taken
         if not node.dependencies <= self.known.keys():
             return
         if not _is_call(node):
@@ -178,6 +201,7 @@ class Pruning:
             return
         self.has_hits = True
         self.known[key] = hit.value
+        self.given[key] = False, [(hit.event.id, hit.event.trace.result)]
         if isinstance(hit.value, Found):
             self.long.add(key)
             self._keep(key, node, hit.value)
@@ -212,6 +236,10 @@ class Pruning:
         if key in self.known and key not in self.long:
             return DataNode(key, self.known[key])
         node: GraphNode = self.graph[key]
+        given = {str(each): self.given[each] for each in node.dependencies & self.given.keys()}
+        groups = [given[each] for each in in_order(node, given)]
+        if groups and _is_call(node) and not node.is_coro:
+            return Task(key, Taking(node.func, groups), *node.args, **node.kwargs)
         return node
 
 

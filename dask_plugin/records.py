@@ -2,7 +2,8 @@
 
     ("event", id, run, rank, pickle of Event.wire(), children)   a call that ended, whole
     ("hit", id, run, root)                                       a call that was reused
-    ("of", task, id, root)                                       which call a task was made for
+    ("of", task, id, root, digest of the result, hands on)       which call a task was made for; whether it hands on
+                                                                 each result as it is
     ("told", caller's run, kind, name, digest)                   for a caller that runs elsewhere
     ("other", function, expected digest, is stored)              it is other code here than where it was sent
     ("count", function, {what: how much})                        since the last such record (see tally)
@@ -33,7 +34,7 @@ _LIST = (list, tuple)
 _SHAPES: dict[str, tuple[Any, ...]] = {
     "event": (str, str, str, _LIST, bytes, _LIST),
     "hit": (str, str, str, str),
-    "of": (str, Hashable, str, str),
+    "of": (str, Hashable, str, str, str, bool),
     "told": (str, str, str, str, (str, type(None))),
     "other": (str, str, str, bool),
     "count": (str, str, dict),
@@ -54,9 +55,9 @@ def hit_record(event: Event) -> Record:
     return ("hit", event.id, event.run, event.root)
 
 
-def task_record(task: Any, event: Event) -> Record:
+def task_record(task: Any, event: Event, *, hands_on: bool) -> Record:
     """Which call a task is: one that is in memory already has the call behind it."""
-    return ("of", task, event.id, event.root)
+    return ("of", task, event.id, event.root, event.trace.result, hands_on)
 
 
 def told_record(run: str, dep: Dep) -> Record:

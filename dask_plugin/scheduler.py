@@ -21,6 +21,7 @@ from distributed.diagnostics.plugin import SchedulerPlugin
 from distributed.protocol.pickle import dumps
 
 from dask_plugin.dashboard import Dashboard
+from dask_plugin.handing import hand_on
 from dask_plugin.mail import PLUGIN
 from dask_plugin.now import Now
 from dask_plugin.records import OP, TOPIC, Record, batches, event_of, is_record
@@ -50,7 +51,7 @@ class Ledger:
         self.tally = Tally()
         self.now = Now()
         self._hits: deque[tuple[int, str, str]] = deque(maxlen=_HITS)
-        self._tasks: dict[Any, dict[str, str]] = {}
+        self._tasks: dict[Any, dict[str, tuple[str, str, bool]]] = {}
         self._rows: OrderedDict[str, tuple[int, Record]] = OrderedDict()
         self._mail: OrderedDict[str, list[Record]] = OrderedDict()
 
@@ -75,7 +76,7 @@ class Ledger:
             self.tally.add(record[1], record[2])
             return False
         if kind == "of":
-            self._tasks.setdefault(record[1], {})[record[2]] = record[3]
+            self._tasks.setdefault(record[1], {})[record[2]] = record[3:]
             return False
         if kind == "event":
             known = self._rows.get(record[1])
@@ -101,8 +102,8 @@ class Ledger:
         """The cache directories in which there are events newer than a number that were let go here."""
         return sorted(root for root, last in self._older.items() if last > seq)
 
-    def calls_of(self, task: Any) -> dict[str, str]:
-        """The calls a task was for: id -> cache directory."""
+    def calls_of(self, task: Any) -> dict[str, tuple[str, str, bool]]:
+        """The calls a task was for: id -> cache directory, digest of the result, whether it is handed on as it is."""
         return self._tasks.get(task, {})
 
     def forget(self, task: Any) -> None:
@@ -229,19 +230,25 @@ class SchedulerPart(SchedulerPlugin):
                 self.scheduler.log_event(TOPIC, {"first": first, "records": batch, **told})
                 first += len(batch)
 
-    def update_graph(self, scheduler: Scheduler, *, client: str, keys: Iterable[Any], **_: Any) -> None:
+    def update_graph(
+        self, scheduler: Scheduler, *, client: str, keys: Iterable[Any], tasks: Iterable[Any] = (), **_: Any
+    ) -> None:
         """Tasks whose results are in memory do not run again: the calls behind them are hits.
 
         Also those that new tasks take: a client that came later knows nothing of them. These are told once to each.
         """
+        for task in filter(None, map(scheduler.tasks.get, tasks)):
+            for below in task.dependencies:
+                if below.state == "memory":
+                    hand_on(below, self.ledger.calls_of(below.key), [task])
         told = self._told.setdefault(client, set())
         asked = [task for task in map(scheduler.tasks.get, keys) if task is not None]
         taken = [task for task in _behind(asked, is_run=False) if task.state == "memory" and task.key not in told]
         told.update(task.key for task in taken)
-        found: dict[str, str] = {}
+        found: dict[str, tuple[str, str, bool]] = {}
         for task in _behind([*taken, *(each for each in asked if each.state == "memory")], is_run=True):
             found |= self.ledger.calls_of(task.key)
-        hits = [("hit", call, "", root) for call, root in found.items()]
+        hits = [("hit", call, "", root) for call, (root, *_) in found.items()]
         self._publish_ahead(client, [hit for hit in hits if self.ledger.add(hit)])
 
     def _publish_ahead(self, client: str, fresh: list[Record]) -> None:
@@ -253,7 +260,10 @@ class SchedulerPart(SchedulerPlugin):
             stream.buffer[:] = stream.buffer[reported:] + stream.buffer[:reported]
 
     def transition(self, key: Any, start: str, finish: str, *_: Any, **__: Any) -> None:
-        if finish == "forgotten":
+        if finish == "memory" and self.scheduler is not None and key in self.scheduler.tasks:
+            task = self.scheduler.tasks[key]
+            hand_on(task, self.ledger.calls_of(key), task.dependents)
+        elif finish == "forgotten":
             self.ledger.forget(key)
             for told in self._told.values():
                 told.discard(key)

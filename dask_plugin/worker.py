@@ -30,19 +30,23 @@ from cachepy.core.model import Dep, Event
 from cachepy.core.revision import Revision
 from cachepy.graph.recorder import GraphRecorder
 from dask_plugin.differences import MINOR, OtherCodeWarning, other_code
+from dask_plugin.handing import handed_to, is_of_dask
 from dask_plugin.mail import mail_of
 from dask_plugin.now import LongCalls, error_text, summed
 from dask_plugin.records import OP, Record, batches, event_record, hit_record, other_record, task_record, told_record
 from dask_plugin.tally import Tally, function_name
 
 if TYPE_CHECKING:
+    from cachepy.calls.taken import Handed
     from cachepy.core.frame import Caller
+    from cachepy.core.hooks import Handed as Takes
     from cachepy.core.ports import Function
 
 NAME = "cachepy-worker"
 _OVER = Revision(is_over=True)
 _STRAGGLERS = 200  # ms; for records of threads that a task left behind
 _MOST_FAILURES = 1000  # kept between two messages
+_RUNS = "executing", "long-running"
 _MOST_WAITING = 10_000  # records, for a scheduler that may take them one day
 
 
@@ -126,6 +130,7 @@ class ClusterRecorder(GraphRecorder):
         self.shippers: dict[str, Shipper] = {}
         self.waiting: dict[str, Shipper] = {}  # of parts that are about to be replaced by the scheduler's own
         self._thread = local()  # `folds`: what looks like a hit is none, see `fold_below`
+        self._handed: dict[Any, Handed] = {}  # by tasks that run
 
     @property
     def revision(self) -> Revision:
@@ -154,6 +159,7 @@ class ClusterRecorder(GraphRecorder):
     def hit(self, event: Event, chosen: dict[str, Event], several: set[str]) -> None:
         """The clients may not know of it, even if this process does."""
         super().hit(event, chosen, several)
+        self._renew(event)
         self.ship(hit_record(event))
         self._ship_task(event)
         if not getattr(self._thread, "folds", False):
@@ -188,11 +194,38 @@ class ClusterRecorder(GraphRecorder):
         """A call that no other call of this process made is what its task is for."""
         if isinstance(caller(), Frame):
             return
-        try:
-            task = get_worker().get_current_task()
-        except (ValueError, AttributeError, KeyError):
+        task = _current_task()
+        if task is None:
             return
-        self.ship(task_record(task, event))
+        hands_on = is_of_dask(task)
+        self.ship(task_record(task.key, event, hands_on=hands_on))
+        if hands_on:
+            self._handed_to(task).add(event.id, event.trace.result)
+
+    def _renew(self, event: Event) -> None:
+        """A hit although tasks in between were given something else: then it goes by that now."""
+        handed = None if isinstance(caller(), Frame) else self.handed()
+        shown = self.session.nodes.event_of(event.id) or event
+        args = None if handed is None else handed.renewed(shown.args)
+        if args is not None:
+            again = shown.replace(args=args, seen=time.time())
+            self._append(again)
+            self.apply(again)
+
+    def handed(self) -> Handed | None:
+        """What the task takes that runs here."""
+        task = _current_task()
+        return None if task is None else self._handed_to(task)
+
+    def _handed_to(self, task: Any) -> Handed:
+        known = self._handed.get(task.key)
+        if known is None:
+            known = self._handed.setdefault(task.key, handed_to(task))
+        return known
+
+    def left(self, key: Any) -> None:
+        """A task runs no more."""
+        self._handed.pop(key, None)
 
     def ship(self, record: Record) -> None:
         shipper = self.here()
@@ -207,6 +240,15 @@ class ClusterRecorder(GraphRecorder):
             except ValueError:
                 pass
         return next(iter(self.shippers.values()), None)
+
+
+def _current_task() -> Any:
+    """The task of the worker that runs here; None in a thread that is of none."""
+    try:
+        worker = get_worker()
+        return worker.state.tasks.get(worker.get_current_task())
+    except (ValueError, AttributeError, KeyError):
+        return None
 
 
 class ClusterFrame:
@@ -258,6 +300,9 @@ class WorkerHooks(Plugin):
         except ValueError:
             return
         yield from (Dep(*row) for row in mail_of(frame.run, worker))
+
+    def handed(self) -> Takes | None:
+        return self.recorder.handed() or super().handed()
 
     def remote_frame(self, run: str, mailbox: str) -> Caller | None:
         return None if run.startswith("outbox-") else ClusterFrame(run, mailbox, self.recorder)
@@ -314,9 +359,11 @@ class WorkerPart(WorkerPlugin):
 
         ``secede`` schedules the next task from the thread, and so with the context, of the current one.
         """
-        if finish == "memory" and start in ("executing", "long-running"):
+        if finish == "memory" and start in _RUNS:
             self._look_elsewhere(key)
         self.shipper.flush()
+        if start in _RUNS and finish not in _RUNS:
+            self.recorder.left(key)
         if finish == "executing":
             enter(NOBODY)
 

@@ -15,10 +15,11 @@ from cachepy.calls.given_arguments import Given
 from cachepy.calls.live_world import LiveWorld, pattern
 from cachepy.calls.nearest import marks
 from cachepy.calls.outputs import Outputs
+from cachepy.calls.taken import taken
 from cachepy.code.fingerprint import UNBOUND, cached_target, identity_of
 from cachepy.code.namer import LOCAL
 from cachepy.code.routes import Routes
-from cachepy.core.frame import LOST, UNTOLD
+from cachepy.core.frame import LOST, UNTOLD, Frame
 from cachepy.core.kinds import KINDS, ROOTS, SINGLE
 from cachepy.core.model import ABSENT_PATH, CODE, FILE, PACKAGE, PATTERN, Dep
 from cachepy.errors import ChangedGlobalWarning, ChangedInputWarning, OpaqueGlobalWarning
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from cachepy.calls.request import Request
     from cachepy.code.fingerprint import CodeFingerprint
     from cachepy.core.call import Flags
-    from cachepy.core.frame import Frame
     from cachepy.values.digest import References
 
 
@@ -120,6 +120,8 @@ class Inputs:
         found = request.found
         is_short = found is None and self._are_short(request.values)
         flows = {} if is_short else self._observe_flows(found)
+        if not isinstance(self.frame.parent, Frame):
+            self._observe_handed()
         if request.function.options.keep_args:
             self.kept = keep(*request.arguments, flows, is_flat=is_short and not request.function.options.ignore_args)
         self._observe_files(is_short)
@@ -136,6 +138,13 @@ class Inputs:
             self.frame.add(Dep(CODE, identity_of(obj), reach.digest))
         for package in found.packages:
             self.frame.add(Dep(PACKAGE, package, self.session.origins.version(package)))
+
+    def _observe_handed(self) -> None:
+        """What the task of this call takes from others, numbers too: a cluster knows whose they are."""
+        request, digester = self.request, self.session.digester
+        for handed in filter(None, (taken.get(), self.session.hooks.handed())):
+            named = request.function.binder.named(request.values)
+            handed.note(request.id, named, self.args, lambda item: digester.digest(item, request.found))
 
     def _are_short(self, values: tuple[Any, ...]) -> bool:
         """Whether there are only numbers and texts, too common to say where they are from."""

@@ -12,6 +12,7 @@ from cachepy.calls.flows import flowing
 from cachepy.core.model import RENEWED, Dep
 from cachepy.core.reasons import Reason
 from cachepy.errors import EntryError, NeverReusedWarning
+from cachepy.graph.handed import HANDED
 from cachepy.graph.never_reused import ENOUGH, arguments_of, is_evident, likeness, marks_of, programs_of
 from cachepy.graph.numbers import NUMBERS_OF
 from cachepy.store.layout import ENTRY, call_named
@@ -46,7 +47,8 @@ def differences(request: Request) -> tuple[Reason, ...]:
 
 def _differing(event: Event, labels: dict[str, str], args: dict[str, str]) -> list[str]:
     names = dict.fromkeys((*labels, *event.label))
-    stored = {item for item in event.args.items() if not item[0].endswith(NUMBERS_OF)}  # these say nothing more
+    more = NUMBERS_OF, HANDED  # these say nothing that the others do not
+    stored = {item for item in event.args.items() if not item[0].endswith(more)}
     others = arguments_of(part for part, _ in args.items() ^ stored)
     return [n for n in names if labels.get(n) != event.label.get(n) or arguments_of([n]) <= others]
 

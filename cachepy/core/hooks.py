@@ -9,11 +9,19 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any, Protocol
 
     from cachepy.core.frame import Caller, Frame
     from cachepy.core.model import Dep
     from cachepy.core.ports import Function, Recorder, Runner
+
+    class Handed(Protocol):
+        """What a task takes from others (see `calls.taken`)."""
+
+        def note(
+            self, call: str, named: Iterable[tuple[str, Any]], args: dict[str, str], digest: Callable[[Any], str]
+        ) -> None: ...
 
 
 class Hooks:
@@ -42,6 +50,10 @@ class Hooks:
     def deps_from_elsewhere(self, frame: Frame) -> Iterable[Dep]:
         """A body has ended: what other processes did for it."""
         return ()
+
+    def handed(self) -> Handed | None:
+        """A call that no other one here makes is about to run: what its task takes from other tasks, if it is one."""
+        return None
 
     def remote_frame(self, run: str, mailbox: str) -> Caller | None:
         """The caller of another process, which came along with a function; None if nobody can tell it anything."""
@@ -81,6 +93,9 @@ class Plugin(Hooks):
 
     def deps_from_elsewhere(self, frame: Frame) -> Iterable[Dep]:
         return self.below.deps_from_elsewhere(frame)
+
+    def handed(self) -> Handed | None:
+        return self.below.handed()
 
     def remote_frame(self, run: str, mailbox: str) -> Caller | None:
         return self.below.remote_frame(run, mailbox)

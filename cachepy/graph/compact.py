@@ -12,6 +12,7 @@ import os
 import time
 
 from cachepy.core.kinds import CODES
+from cachepy.graph.handed import taken_in
 from cachepy.graph.table import FORMAT, Reading
 from cachepy.store.codec import PART, Quiet, args_in, calls_in, deps_in, payload_of, rank, result_in, times
 from cachepy.store.entries import GRAPH_FLOOR
@@ -163,7 +164,7 @@ def needed(reading: Iterable[tuple[Iterable[str], Iterable[Row]]]) -> list[Row]:
     for each in runs.values():
         if len(each) > 1:
             each.sort(key=rank)
-    taken = {digest for each in runs.values() for digest in args_in(each[-1]).values()}
+    taken = {digest for each in runs.values() for digest in taken_in(args_in(each[-1]))}
     return [row for each in runs.values() for row in (_needed(each, taken) if len(each) > 1 else each)]
 
 

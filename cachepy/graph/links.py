@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from cachepy.core.kinds import EDGES
 from cachepy.graph.file_writers import Names, Written
+from cachepy.graph.handed import handed_in, is_between, taken_in
 from cachepy.graph.numbers import digests_in, givers, numbers_of
 from cachepy.store.codec import Quiet, args_in, called_in, calls_in, result_in, times
 
@@ -66,12 +67,14 @@ class Links:
 
     @property
     def readers(self) -> dict[str, list[str]]:
-        """The calls that read what each call wrote, or take a number that it gave among others."""
+        """The calls that read what each call wrote, or take a number that it gave among others, or to their task."""
         if self._readers is None:
             self._readers = {}
             with Quiet():
                 for call, row in self._rows.items():
-                    takes = self.inputs(call, args_in(row)).values() if digests_in(row) else ()
+                    args = args_in(row)
+                    has_numbers = bool(args) and (bool(digests_in(row)) or any(handed_in(args)))
+                    takes = self.inputs(call, args).values() if has_numbers else ()
                     for giver in {*takes, *(self.sources(call).values() if self.written.writers else ())}:
                         self._readers.setdefault(giver, []).append(call)
         return self._readers
@@ -101,7 +104,13 @@ class Links:
         made = {name: producer for name, producer in found.items() if producer is not None}
         for numbers in numbers_of(args):
             made.update(givers(numbers, lambda digest: self.earlier_givers(call, digest)))
+        made.update({name: giver for name, giver, digest in handed_in(args) if self._still_gives(giver, name, digest)})
         return made
+
+    def _still_gives(self, giver: str, name: str, digest: str) -> bool:
+        """Whether what was handed on is what its call gives; of tasks that lie between, nobody can tell."""
+        row = self._rows.get(giver)
+        return row is not None and (is_between(name) or result_in(row) == digest)
 
     def earlier_givers(self, call: str, digest: str) -> list[str]:
         """The calls that gave a value before a call was made."""
@@ -254,7 +263,7 @@ class Links:
 
         takers: dict[str, list[str]] = {}
         for call, row in self._rows.items():
-            for digest in args_in(row).values():
+            for digest in taken_in(args_in(row)):
                 takers.setdefault(digest, []).append(call)
         found: set[str] = set()
         taken = {call for d in past if not givers(d) for call in takers.get(d, ())}

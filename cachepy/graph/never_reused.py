@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from cachepy.core.kinds import MADE_ANEW
 from cachepy.core.model import Record
+from cachepy.graph.handed import HANDED
 from cachepy.store.codec import has_any, origin_in, signs_of, unpack
 from cachepy.store.owner import is_running
 
@@ -75,7 +76,8 @@ def arguments_of(parts: Iterable[str]) -> frozenset[str]:
 def likeness(event: Event, without: frozenset[str]) -> object:
     """What is equal for calls that differ in these arguments only."""
     labels = [(name, text) for name, text in event.label.items() if name not in without]
-    digests = [(name, digest) for name, digest in event.args.items() if not arguments_of([name]) & without]
+    args = [(name, digest) for name, digest in event.args.items() if not name.endswith(HANDED)]
+    digests = [(name, digest) for name, digest in args if not arguments_of([name]) & without]
     return event.module, event.qualname, without, tuple(labels), tuple(digests)
 
 

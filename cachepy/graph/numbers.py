@@ -7,6 +7,7 @@ do not count.
 
 from __future__ import annotations
 
+from cachepy.graph.handed import handed_in
 from cachepy.store.codec import args_in
 
 TYPE_CHECKING = False
@@ -42,7 +43,8 @@ def digests_in(row: Row) -> set[str]:
 
 def digests_of(args: Mapping[str, str], name: str) -> list[str]:
     """The digests that a part of an argument may have."""
-    return [args[name]] if name in args else next(n[name] for n in numbers_of(args) if name in n)
+    handed = [digest for part, _, digest in handed_in(args) if part == name]
+    return handed or ([args[name]] if name in args else next(n[name] for n in numbers_of(args) if name in n))
 
 
 def givers(numbers: dict[str, list[str]], earlier: Callable[[str], list[str]]) -> dict[str, str]:

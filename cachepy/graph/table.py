@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from cachepy.core.model import Event
 from cachepy.core.revision import Revision
+from cachepy.graph.handed import taken_in
 from cachepy.graph.links import Links
 from cachepy.store import safe_pickle
 from cachepy.store.bulk_decode import Intake
@@ -139,7 +140,7 @@ class Table:
 
     def _forget(self) -> None:
         """Results of long ago that no call took: a program that makes the same calls for weeks has many."""
-        taken = {digest for row in self.rows.values() for digest in args_in(row).values()}
+        taken = {digest for row in self.rows.values() for digest in taken_in(args_in(row))}
         first = len(self.past) - _PAST // 2
         self.past = {digest: None for at, digest in enumerate(self.past) if at >= first or digest in taken}
         self._most_past = max(_PAST, 2 * len(self.past))

@@ -20,6 +20,7 @@ from cachepy.core.model import Event, Report
 from cachepy.core.prompt import lines_of
 from cachepy.core.verify import Verifier
 from cachepy.errors import RerunError, UsageError
+from cachepy.graph.handed import handed_in, is_between
 from cachepy.graph.numbers import digests_of
 from cachepy.staleness.job import HereRunner, Job
 from cachepy.staleness.plan import UNKNOWN, roots_of
@@ -168,7 +169,8 @@ class Round:
         if call not in self.inputs:
             event = self.events[call]
             self.inputs[call] = self.graph.inputs_of(event)
-            known = [n for n in self.inputs[call] if len(self._with_results(digests_of(event.args, n))) > 1]
+            guessed = self.inputs[call].keys() - {name for name, *_ in handed_in(event.args)}
+            known = [n for n in guessed if len(self._with_results(digests_of(event.args, n))) > 1]
             self.unclear[call] = set(known)
         return self.inputs[call]
 
@@ -238,6 +240,11 @@ class Round:
         fed = self._fed(event)
         if fed and self.graph.parents_of(call):
             return False  # its caller knows best what to pass on
+        between = next(filter(is_between, fed), None)
+        if between is not None:
+            giver = self.events[self._inputs(call)[between]].title
+            self.refresh.left[call] = f"tasks that are not cached pass on what {giver} gives; run your program"
+            return False
         unclear = sorted(self.unclear[call] & fed.keys())
         if unclear:
             text = f"several calls returned the value of its argument {unclear[0]}; call it as your program does"

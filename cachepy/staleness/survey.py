@@ -16,11 +16,12 @@ from cachepy.core.reasons import Reason
 from cachepy.core.verify import Verifier
 from cachepy.errors import EntryError
 from cachepy.graph.graph import file_path, unpacked
+from cachepy.graph.handed import PASSED, passed_on
 from cachepy.graph.never_reused import may_be_renewed, renewed
 from cachepy.staleness.api import graph_now, history_of
 from cachepy.staleness.bulk_verify import Holding
 from cachepy.staleness.sources import CHANGED, SAME, UNCLEAR, SourceLook
-from cachepy.store.codec import PART, Quiet, args_in, deps_in, unpack
+from cachepy.store.codec import PART, Quiet, args_in, deps_in, result_in, unpack
 from cachepy.values.modules import MAIN
 
 TYPE_CHECKING = False
@@ -405,7 +406,8 @@ class Survey:
 
     def _add_unclear(self) -> None:
         """What goes by code that could not be looked at is unknown, and so is what goes by such calls."""
-        if not self.world.unclear:
+        passed = self._passed_on()
+        if not (self.world.unclear or passed):
             return
         takers: dict[str, list[str]] = {}
         known: dict[bytes, tuple[Reason, ...]] = {}
@@ -414,7 +416,7 @@ class Survey:
             for digest in set(args_in(row).values()):
                 takers.setdefault(digest, []).append(call)
             if call not in self.found and call not in self.history:
-                reasons = self._unclear_in(row, known)
+                reasons = self._unclear_in(row, known) or passed.get(call, ())
                 if reasons:
                     self.found[call] = Finding("unknown", reasons, own=True)
                     todo.append(call)
@@ -426,6 +428,18 @@ class Survey:
                     reason = first if first.link else first.replace(call=self._event(cause).title, link=link)
                     self.found[call] = Finding("unknown", (reason,), own=False)
                     todo.append(call)
+
+    def _passed_on(self) -> dict[str, tuple[Reason, ...]]:
+        """What takes results by tasks that are not cached, where these were given something else since."""
+        found: dict[str, tuple[Reason, ...]] = {}
+        rows = [(call, row) for call, row in self._rows.items() if not isinstance(row, bytes) or PASSED in row]
+        for call, row in rows:
+            for giver, digest in passed_on(args_in(row)).items():
+                if giver in self._rows and giver not in self.history and result_in(self._rows[giver]) != digest:
+                    why = "that gives something else by now, so run your program"
+                    name = f"what tasks make of {self._event(giver).title}"
+                    found[call] = *found.get(call, ()), Reason("unseen", name, None, why)
+        return found
 
     def _unclear_in(self, row: Row, known: dict[bytes, tuple[Reason, ...]]) -> tuple[Reason, ...]:
         """What of the code of a call could not be looked at; many calls have all deps in common."""

@@ -26,7 +26,7 @@ LEVEL = {room: level for level, rooms in enumerate(LAYERS.split(" < ")) for room
 PUBLIC_TO_DASK = {
     "__init__", "api", "bound_methods", "carried_code", "composed", "context", "current", "engine", "errors", "frame",
     "glance", "graph", "guard", "hooks", "job", "kinds", "model", "ports", "posting", "program", "reasons", "recorder", "revision",
-    "safe_pickle", "session", "state",
+    "safe_pickle", "session", "state", "taken",
 }  # fmt: skip
 
 HEAVY = {"dask", "distributed", "matplotlib", "networkx", "numpy", "pandas", "pyarrow", "polars"}
