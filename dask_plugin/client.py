@@ -18,6 +18,7 @@ from cachepy.core.kinds import EDGES
 from cachepy.core.model import Dep
 from cachepy.errors import UsageError
 from cachepy.graph.graph import Graph
+from dask_plugin.askers import is_for
 from dask_plugin.differences import MINOR, Differences
 from dask_plugin.mail import mail_of
 from dask_plugin.records import TOPIC, event_of
@@ -179,6 +180,8 @@ class ClusterGraph:
         if self._seq is not None and first > self._seq + 1:
             await self._catch_up()
         self._seq = max(self._seq or 0, first + len(records) - 1)
+        if not is_for(self.client.id, message.get("for")):
+            return
         events = self._apply(record[4] for record in records if record[0] == "event")
         hits = {r[1]: r[3] for r in records if r[0] == "hit"}
         await self._fetch(hits)
@@ -229,20 +232,20 @@ class ClusterGraph:
 
     async def _catch_up(self) -> None:
         """All that was published since the last message that was folded."""
-        reply = await self._since(self._seq or 0)
+        reply = await self._since(self._seq or 0, client=self.client.id)
         self._take_older(self.session.graph, reply)
         events = self._apply(reply["events"])
         await self._fetch(reply["hits"])
         self._note(events, reply["hits"])
         self._seq = max(self._seq or 0, reply["seq"])
 
-    async def _since(self, seq: int) -> dict[str, Any]:
-        """What the ledger has since a number; all of it, if it is another one than before."""
+    async def _since(self, seq: int, client: str | None = None) -> dict[str, Any]:
+        """What the ledger has since a number, of all clients or of one; all of it, if it is another one than before."""
         ledger = self._ledger  # while we wait, a message of another one may come
-        reply = await self._ask("cachepy_since", seq=seq)
+        reply = await self._ask("cachepy_since", seq=seq, client=client)
         if not isinstance(reply, dict) or reply.get("ledger") != ledger:
             await self._register()  # a scheduler that was restarted knows neither the plugin nor who listens
-            reply = self._read(await self._ask("cachepy_since", seq=0))
+            reply = self._read(await self._ask("cachepy_since", seq=0, client=client))
             self._ledger, self._seq = reply["ledger"], 0
         return self._read(reply)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import takewhile
 from typing import Any
@@ -20,6 +20,7 @@ from distributed import Scheduler
 from distributed.diagnostics.plugin import SchedulerPlugin
 from distributed.protocol.pickle import dumps
 
+from dask_plugin.askers import Addressed, Askers, Audience, by_audience, is_for, is_for_all, united
 from dask_plugin.dashboard import Dashboard
 from dask_plugin.handing import hand_on
 from dask_plugin.mail import PLUGIN
@@ -50,12 +51,12 @@ class Ledger:
         self.seq = 0
         self.tally = Tally()
         self.now = Now()
-        self._hits: deque[tuple[int, str, str]] = deque(maxlen=_HITS)
+        self._hits: deque[tuple[int, str, str, Audience]] = deque(maxlen=_HITS)
         self._tasks: dict[Any, dict[str, tuple[str, str, bool]]] = {}
-        self._rows: OrderedDict[str, tuple[int, Record]] = OrderedDict()
+        self._rows: OrderedDict[str, tuple[int, Record, Audience]] = OrderedDict()
         self._mail: OrderedDict[str, list[Record]] = OrderedDict()
 
-    def add(self, record: Record, worker: str = "") -> bool:
+    def add(self, record: Record, worker: str = "", audience: Audience = None) -> bool:
         """Take a record; whether clients have to hear of it. A repeated run counts once."""
         kind = record[0]
         if kind == "running":
@@ -80,14 +81,17 @@ class Ledger:
             return False
         if kind == "event":
             known = self._rows.get(record[1])
-            if known is not None and list(known[1][3]) >= list(record[3]):
-                return False
+            if known is not None:
+                is_older = list(known[1][3]) >= list(record[3])
+                if is_older and is_for_all(audience, known[2]):
+                    return False
+                record, audience = known[1] if is_older else record, united(audience, known[2])
             self._rows.pop(record[1], None)
-            self._rows[record[1]] = (self.seq + 1, record)
+            self._rows[record[1]] = (self.seq + 1, record, audience)
             if len(self._rows) > self.most:
-                self._let_go(*self._rows.popitem(last=False)[1])
+                self._let_go(*self._rows.popitem(last=False)[1][:2])
         else:
-            self._hits.append((self.seq + 1, record[1], record[3]))
+            self._hits.append((self.seq + 1, record[1], record[3], audience))
         self.seq += 1
         return True
 
@@ -109,19 +113,19 @@ class Ledger:
     def forget(self, task: Any) -> None:
         self._tasks.pop(task, None)
 
-    def hits_since(self, seq: int) -> dict[str, str]:
-        """The calls that were reused since a number: id -> cache directory."""
+    def hits_since(self, seq: int, client: str | None = None) -> dict[str, str]:
+        """The calls that were reused since a number: id -> cache directory; those of a client."""
         newer = takewhile(lambda hit: hit[0] > seq, reversed(self._hits))
-        return {call: root for _, call, root in newer}
+        return {call: root for _, call, root, audience in newer if is_for(client, audience)}
 
     def mail(self, run: str) -> list[Record]:
         """What was told for a caller; it asks once, when its body has ended."""
         return self._mail.pop(run, [])
 
-    def since(self, seq: int) -> list[bytes]:
-        """The pickles of all events newer than a number."""
+    def since(self, seq: int, client: str | None = None) -> list[bytes]:
+        """The pickles of all events newer than a number; those of a client."""
         newer = takewhile(lambda row: row[0] > seq, reversed(self._rows.values()))
-        return [record[4] for _, record in newer][::-1]
+        return [record[4] for _, record, audience in newer if is_for(client, audience)][::-1]
 
     def subtree(self, calls: list[str]) -> list[bytes]:
         """The pickles of the given calls and of all below them, as far as they are known."""
@@ -160,6 +164,7 @@ class SchedulerPart(SchedulerPlugin):
 
     def __init__(self) -> None:
         self.ledger = Ledger()
+        self.askers = Askers()
         self._unread: set[str] = set()  # workers
         self._told: dict[str, set[Any]] = {}  # client -> tasks in memory below its own of which it was told
         self.scheduler: Scheduler | None = None
@@ -203,7 +208,9 @@ class SchedulerPart(SchedulerPlugin):
         scheduler.remove_plugin(self.name)
         self.scheduler = None
 
-    def receive(self, records: list[Record], worker: str = "", python: str = "", **_: Any) -> None:
+    def receive(
+        self, records: list[Record], worker: str = "", tasks: Sequence[Any] = (), python: str = "", **_: Any
+    ) -> None:
         """From a worker's stream, before the message that its task has finished.
 
         An error here would close the stream, and cost the worker: what is no record is left out.
@@ -211,7 +218,10 @@ class SchedulerPart(SchedulerPlugin):
         whole = [record for record in records if is_record(record)] if isinstance(records, (list, tuple)) else []
         if len(whole) < (len(records) if isinstance(records, (list, tuple)) else 1):
             self._say_unread(worker, python)
-        self._publish([record for record in whole if self.ledger.add(record, worker)], worker, python)
+        has_tasks = bool(whole) and isinstance(tasks, (list, tuple))
+        of = dict(zip(map(id, records), map(self.askers.of, tasks), strict=False)) if has_tasks else {}
+        fresh = [(each, of.get(id(each))) for each in whole if self.ledger.add(each, worker, of.get(id(each)))]
+        self._publish(fresh, worker, python)
 
     def _say_unread(self, worker: str, python: str) -> None:
         """To the log and to the clients, once for each worker."""
@@ -222,12 +232,15 @@ class SchedulerPart(SchedulerPlugin):
         told = {"ledger": self.ledger.name, "worker": worker, "python": python, "is_unread": True}
         self.scheduler.log_event(TOPIC, {"first": self.ledger.seq + 1, "records": [], **told})
 
-    def _publish(self, fresh: list[Record], worker: str = "", python: str = "") -> None:
-        if fresh and self.scheduler is not None:
-            first = self.ledger.seq - len(fresh) + 1
-            told = {"ledger": self.ledger.name, "worker": worker, "python": python}
-            for batch in batches(fresh):
-                self.scheduler.log_event(TOPIC, {"first": first, "records": batch, **told})
+    def _publish(self, fresh: list[Addressed], worker: str = "", python: str = "") -> None:
+        if self.scheduler is None:
+            return
+        first = self.ledger.seq - len(fresh) + 1
+        told = {"ledger": self.ledger.name, "worker": worker, "python": python}
+        for audience, records in by_audience(fresh):
+            clients = None if audience is None else sorted(audience)
+            for batch in batches(records):
+                self.scheduler.log_event(TOPIC, {"first": first, "records": batch, "for": clients, **told})
                 first += len(batch)
 
     def update_graph(
@@ -237,21 +250,27 @@ class SchedulerPart(SchedulerPlugin):
 
         Also those that new tasks take: a client that came later knows nothing of them. These are told once to each.
         """
+        self.askers.ask(scheduler, client, {*tasks, *keys})
         for task in filter(None, map(scheduler.tasks.get, tasks)):
             for below in task.dependencies:
                 if below.state == "memory":
                     hand_on(below, self.ledger.calls_of(below.key), [task])
-        told = self._told.setdefault(client, set())
         asked = [task for task in map(scheduler.tasks.get, keys) if task is not None]
+        self._publish_ahead(client, self._behind(client, asked))
+
+    def _behind(self, client: str, asked: list[Any]) -> list[Addressed]:
+        """Of the calls behind tasks that are in memory those that a client has not heard of."""
+        told = self._told.setdefault(client, set())
         taken = [task for task in _behind(asked, is_run=False) if task.state == "memory" and task.key not in told]
         told.update(task.key for task in taken)
         found: dict[str, tuple[str, str, bool]] = {}
         for task in _behind([*taken, *(each for each in asked if each.state == "memory")], is_run=True):
             found |= self.ledger.calls_of(task.key)
         hits = [("hit", call, "", root) for call, (root, *_) in found.items()]
-        self._publish_ahead(client, [hit for hit in hits if self.ledger.add(hit)])
+        audience = frozenset([client])
+        return [(hit, audience) for hit in hits if self.ledger.add(hit, audience=audience)]
 
-    def _publish_ahead(self, client: str, fresh: list[Record]) -> None:
+    def _publish_ahead(self, client: str, fresh: list[Addressed]) -> None:
         """In front of what waits to be sent: these tasks were reported a moment ago, in this very step."""
         stream = None if self.scheduler is None else self.scheduler.client_comms.get(client)
         reported = 0 if stream is None else len(stream.buffer)
@@ -265,6 +284,7 @@ class SchedulerPart(SchedulerPlugin):
             hand_on(task, self.ledger.calls_of(key), task.dependents)
         elif finish == "forgotten":
             self.ledger.forget(key)
+            self.askers.forget(key)
             for told in self._told.values():
                 told.discard(key)
 
@@ -276,11 +296,20 @@ class SchedulerPart(SchedulerPlugin):
         """What ran there runs no more."""
         self.ledger.now.gone(worker)
 
-    async def since(self, seq: int = 0, **_: Any) -> dict[str, Any]:
-        """All events newer than a number, and the number they reach."""
+    async def since(self, seq: int = 0, client: str | None = None, **_: Any) -> dict[str, Any]:
+        """All events newer than a number, and the number they reach; client: those of its tasks only."""
         ledger = self.ledger
-        found = {"events": ledger.since(seq), "hits": ledger.hits_since(seq), "older": ledger.older_than(seq)}
+        self._look_at_shared(client)
+        events, hits = ledger.since(seq, client), ledger.hits_since(seq, client)
+        found = {"events": events, "hits": hits, "older": ledger.older_than(seq)}
         return {"ledger": self.ledger.name, "seq": self.ledger.seq, "unread": sorted(self._unread), **found}
+
+    def _look_at_shared(self, client: str | None) -> None:
+        """Results that a client holds and did not ask for: another one published them, and they are in memory."""
+        held = None if self.scheduler is None or client is None else self.scheduler.clients.get(client)
+        if held is not None and client is not None:
+            shared = [task for task in held.wants_what if not is_for(client, self.askers.of(task.key))]
+            self._behind(client, shared)
 
     async def subtree(self, calls: list[str], **_: Any) -> list[bytes]:
         return self.ledger.subtree(calls)

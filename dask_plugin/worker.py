@@ -60,15 +60,15 @@ class Shipper:
     def __init__(self, worker: Worker, *, is_taken: bool) -> None:
         self.worker = worker
         self.is_taken = is_taken
-        self._queue: deque[Record] = deque()
+        self._queue: deque[tuple[Record, Any]] = deque()
         self._counts: deque[tuple[str, str, dict[str, float]]] = deque()
         self._failures: deque[tuple[str, str, float]] = deque(maxlen=_MOST_FAILURES)
         self._long = LongCalls()
         self._tally = Tally()
 
-    def put(self, record: Record) -> None:
-        """From any thread."""
-        self._queue.append(record)
+    def put(self, record: Record, task: Any = None) -> None:
+        """From any thread; task: of which it is, or None."""
+        self._queue.append((record, task))
 
     def count(self, module: str, qualname: str, amounts: dict[str, float]) -> None:
         """From any thread; it is added up on the worker's loop."""
@@ -82,7 +82,7 @@ class Shipper:
         """On the worker's loop: which calls have run for some time by now."""
         calls = self._long.look(running, time.time())
         if calls is not None:
-            self._queue.append(("running", calls, is_alone))
+            self._queue.append((("running", calls, is_alone), None))
 
     def flush(self) -> None:
         """On the worker's loop: hand everything to the stream."""
@@ -92,14 +92,20 @@ class Shipper:
             self._wait()
             return
         records: list[Record] = []
+        tasks: list[Any] = []
         while self._queue:
-            records.append(self._queue.popleft())
+            record, task = self._queue.popleft()
+            records.append(record)
+            tasks.append(task)
         self._add_up()
         records += [("count", function, amounts) for function, amounts in self._tally.take()]
         failures = [self._failures.popleft() for _ in range(len(self._failures))]
         records += [("failed", *failure) for failure in summed(failures)]
+        sent = 0
         for batch in batches(records):
-            self.worker.batched_send({"op": OP, "records": batch, "python": MINOR})
+            of = tasks[sent : sent + len(batch)]
+            self.worker.batched_send({"op": OP, "records": batch, "tasks": of, "python": MINOR})
+            sent += len(batch)
 
     def _add_up(self) -> None:
         while self._counts:
@@ -230,7 +236,7 @@ class ClusterRecorder(GraphRecorder):
     def ship(self, record: Record) -> None:
         shipper = self.here()
         if shipper is not None:
-            shipper.put(record)
+            shipper.put(record, _key_here(shipper.worker))
 
     def here(self) -> Shipper | None:
         """The queue of the worker whose task this is; of any, for a thread that is of none."""
@@ -249,6 +255,20 @@ def _current_task() -> Any:
         return worker.state.tasks.get(worker.get_current_task())
     except (ValueError, AttributeError, KeyError):
         return None
+
+
+def _key_here(worker: Worker) -> Any:
+    """The key of the task that this thread works for: also one that a cached call of it began."""
+    try:
+        return get_worker().get_current_task()
+    except (ValueError, AttributeError, KeyError):
+        pass
+    frame = caller()
+    while isinstance(frame, Frame):
+        if frame.thread in worker.active_threads:
+            return worker.active_threads[frame.thread]
+        frame = frame.parent
+    return None
 
 
 class ClusterFrame:
