@@ -12,6 +12,7 @@ from dask.delayed import delayed as _delayed
 from cachepy.calls.context import with_caller as _with_caller
 from cachepy.core.revision import MISSING
 from dask_plugin.pruning import Pruning, layered, pruning_of
+from dask_plugin.settings import prunes
 from dask_plugin.wrapper import with_caller
 
 
@@ -36,7 +37,7 @@ class CachedDelayed(Delayed):
         object
             The result.
         """
-        if not (config.get("cachepy.prune", False) if prune is None else prune):
+        if not (prunes() if prune is None else prune):
             return super().compute(**kwargs)  # type: ignore[no-untyped-call]  # dask has no types here
         pruning = pruning_of(self)
         value = pruning.result(self.key)

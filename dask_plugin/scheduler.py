@@ -15,7 +15,6 @@ from contextlib import suppress
 from itertools import takewhile
 from typing import Any
 
-from dask import config
 from distributed import Scheduler
 from distributed.diagnostics.plugin import SchedulerPlugin
 from distributed.protocol.pickle import dumps
@@ -26,11 +25,11 @@ from dask_plugin.handing import hand_on
 from dask_plugin.mail import PLUGIN
 from dask_plugin.now import Now
 from dask_plugin.records import OP, TOPIC, Record, batches, event_of, is_record
+from dask_plugin.settings import most_events
 from dask_plugin.tally import Tally
 from dask_plugin.worker import WorkerPart
 
 logger = logging.getLogger("cachepy.dask")
-_MOST = 300_000  # events, about 1.5 KB each
 _HITS = 100_000  # remembered, for clients that ask what they missed
 HAS_IT = "__import__('importlib.util').util.find_spec('dask_plugin') is not None"  # where nothing of ours may be
 _UNPACK = f"__import__('pickle').loads(data) if {HAS_IT} else __import__('distributed').WorkerPlugin()"
@@ -45,7 +44,7 @@ class Ledger:
     """
 
     def __init__(self, most: int | None = None) -> None:
-        self.most = int(config.get("cachepy.ledger", _MOST)) if most is None else most
+        self.most = most_events() if most is None else most
         self._older: dict[str, int] = {}  # cache directories of events that were let go -> the last number of these
         self.name = os.urandom(8).hex()
         self.seq = 0
@@ -174,7 +173,7 @@ class SchedulerPart(SchedulerPlugin):
         if scheduler.stream_handlers.get(OP, _ignore) is not _ignore:
             return  # two clients may connect at once: the first one's part serves both
         self.scheduler = scheduler
-        self.ledger.most = int(config.get("cachepy.ledger", self.ledger.most))
+        self.ledger.most = most_events()
         self._open_dashboard(scheduler)
         scheduler.stream_handlers[OP] = self.receive
         for question in (self.since, self.subtree, self.mail, self.leave):
