@@ -151,7 +151,7 @@ class CachedCall(Function, Path):
 
             return Verdict("missing", (Reason("first", request.title, None, None), *differences(request)))
         verifier = request.verifier()
-        held = next((event for event in stored.events if verifier.holds(event.trace)), None)
+        held = next((event for event in stored.events if verifier.event_holds(event)), None)
         if held is not None:
             return Verdict("fresh", (), unseen_in(held.trace))
         return Verdict("stale", tuple(verifier.why_not(stored.events)))

@@ -93,9 +93,12 @@ class Request(Call):
         """Sees the world from this call: what its code and its arguments lead to."""
         found = self.found
         if found is None:
-            return LiveWorld(self.session, own, None, self.reach.cached, self.opaque)
-        code = {identity_of(c): c for c in found.code}
-        return LiveWorld(self.session, own, code, self._border(found), self.opaque)
+            world = LiveWorld(self.session, own, None, self.reach.cached, self.opaque)
+        else:
+            code = {identity_of(c): c for c in found.code}
+            world = LiveWorld(self.session, own, code, self._border(found), self.opaque)
+        world.function = self.function
+        return world
 
     def _border(self, found: References) -> Iterator[Target]:
         """The cached functions that its code and its arguments lead to; few verifications ask for them."""

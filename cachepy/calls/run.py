@@ -26,7 +26,7 @@ from cachepy.core.bodies import Body, enter_body, leave_body, note_below
 from cachepy.core.call import Execution
 from cachepy.core.frame import Frame, leave_in_doubt, working_dir
 from cachepy.core.kinds import EDGES
-from cachepy.core.model import Event, Trace
+from cachepy.core.model import AGE, Dep, Event, Trace
 from cachepy.errors import AlteredResultWarning, CacheWriteWarning, EntryError, OtherFormatError, UndigestableError
 from cachepy.store.entryfile import load_value
 from cachepy.store.fs import unlink
@@ -99,6 +99,12 @@ else:
         return None
 
 
+def date(session: State, call: Function, frame: Frame) -> None:
+    """The body has ended: from now on its result grows old."""
+    if call.options.max_age is not None:
+        frame.add(Dep(AGE, call.target.identity, f"{session.clock()!r} {call.options.max_age}"))
+
+
 class Run(Execution):
     """One run of a Python function: what it depends on, and what becomes of its value."""
 
@@ -134,6 +140,7 @@ class Run(Execution):
             raise
 
     def close(self, error: object) -> None:
+        date(self.session, self.call.function, self.frame)
         finish(self.frame, self.unseen, self.files, self.sources, self.ran)
         if self.ran is not None:
             self.inputs.reaches += self.ran.reaches
@@ -293,7 +300,7 @@ class Run(Execution):
         )
 
     def _event(self, elapsed: float, result: str, named: set[str]) -> Event:
-        request, call, now = self.call, self.call.function, time.time()
+        request, call, now = self.call, self.call.function, self.session.clock()
         deps, calls = self.frame.own_deps(), tuple(self.frame.calls.values())
         written = self.files.outputs if self.files is not None else ()
         deps = (*deps, *self.inputs.outputs.marks(deps, calls, result, named, written), *self.inputs.renewed)

@@ -24,14 +24,16 @@ _COUNT = frozenset({
 
 def declared_now(bindings: Bindings, module: str, qualname: str) -> dict[str, str] | None:
     """The declared texts of a function, by name, and ``cache_dir``; None if they are more than constants."""
+    found = decorated_by(bindings, module, qualname)
+    return _options(bindings, found) if found else None
+
+
+def decorated_by(bindings: Bindings, module: str, qualname: str) -> list[tuple[str, ast.Call]]:
+    """The calls that made the decorator of a function, ``cache_file`` first, each with its module; none of others."""
     node = _definition(bindings, module, qualname)
     if node is None:
-        return None
-    for decorator in node.decorator_list:
-        found = _calls_of(bindings, module, decorator)
-        if found:
-            return _options(bindings, found)
-    return None
+        return []
+    return next(filter(None, (_calls_of(bindings, module, each) for each in node.decorator_list)), [])
 
 
 def _definition(bindings: Bindings, module: str, qualname: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
