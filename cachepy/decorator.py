@@ -57,6 +57,7 @@ if TYPE_CHECKING:
         outputs: list[str] | tuple[str, ...]
         unseen: Literal["warn", "ok", "error"]
         max_age: str | float | timedelta | None
+        digest: dict[str | type, Callable[..., object]] | None
 
     class CachedCallable(Protocol[P, R_co]):
         """What is called with the arguments of a function, and with the three keywords of every cached one.
@@ -178,6 +179,7 @@ def cache_file(
     outputs: list[str] | tuple[str, ...] = (),
     unseen: Literal["warn", "ok", "error"] = "warn",
     max_age: str | float | timedelta | None = None,
+    digest: dict[str | type, Callable[..., object]] | None = None,
 ) -> CacheFile: ...
 
 
@@ -206,6 +208,7 @@ def cache_file(
     outputs: list[str] | tuple[str, ...] = (),
     unseen: Literal["warn", "ok", "error"] = "warn",
     max_age: str | float | timedelta | None = None,
+    digest: dict[str | type, Callable[..., object]] | None = None,
     **unknown: object,
 ) -> CacheFile | Callable[..., object]:
     """Cache a function's results on disk, and use one again only if nothing that it depended on has changed.
@@ -281,6 +284,9 @@ def cache_file(
         A result that is older is stale: ``"90s"``, ``"15 min"``, ``"12h"``, ``"7d"``, ``"2w"``, a number of seconds.
         ``"today"`` holds until midnight, of another time zone as ``"today Europe/Berlin"``. Another age runs nothing
         again that is young enough for it.
+    digest : dict, optional
+        What stands for an argument: functions by parameters or types, ``{"model": lambda m: m.name, Model: fn}``. What
+        they return is digested in place of it; they count by their code. See `register_digest` for a whole program.
     **unknown
         There are no others: an option that is none of these is an error.
 

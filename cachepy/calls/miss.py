@@ -98,7 +98,7 @@ class Uncached:
                 call.target.identity,
             )
         else:
-            name = culprit(call.binder, call.binder.bind(*args, **kwargs), session.digester)
+            name = culprit(call.binder, call.binder.bind(*args, **kwargs), call.digester(session))
             session.warn(
                 UncachedCallWarning,
                 f"{call.fname} runs without the cache: argument {name}. Pass something that can be "

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from cachepy.core.ports import Recorder, Stored
     from cachepy.store.claims import Claim
     from cachepy.store.stored_arguments import Arguments
-    from cachepy.values.digest import References
+    from cachepy.values.digest import Digester, References
 
 CHANGED = "cachepy.store.changed_arguments"  # where what stands for a result is from, if the body changed its arguments
 _LOOKED_AT = "0"  # one call of sixteen that fail, by a digit of its key, looks how many signs there are
@@ -74,6 +74,11 @@ class Request(Call):
         self.claim: Claim | None = None
         self.failed: set[str] = set()
         self.stored: Stored | None = None  # as it was at the last look for a hit
+
+    @property
+    def digester(self) -> Digester:
+        """What digests its arguments."""
+        return self.function.digester(self.session)
 
     @property
     def title(self) -> str:

@@ -27,7 +27,14 @@ from cachepy.core.call import Execution
 from cachepy.core.frame import Frame, leave_in_doubt, working_dir
 from cachepy.core.kinds import EDGES
 from cachepy.core.model import AGE, Dep, Event, Trace
-from cachepy.errors import AlteredResultWarning, CacheWriteWarning, EntryError, OtherFormatError, UndigestableError
+from cachepy.errors import (
+    AlteredResultWarning,
+    CacheWriteWarning,
+    EntryError,
+    OtherFormatError,
+    UndigestableError,
+    raise_users,
+)
 from cachepy.store.entryfile import load_value
 from cachepy.store.fs import unlink
 from cachepy.store.payload import pack, pack_flat
@@ -265,7 +272,8 @@ class Run(Execution):
                 budget = max(_SMALL, _SHARE * elapsed) - (time.perf_counter() - began)
                 digest = self._read_back(payload, digest, found, budget)
             return digest, named.union(found.paths)
-        except UndigestableError:
+        except UndigestableError as error:
+            raise_users(error)
             return self.session.digester.digest((payload.pickle, [bytes(b) for b in payload.buffers])), named
 
     def _read_back(self, payload: Payload, digest: str, found: References, budget: float) -> str:

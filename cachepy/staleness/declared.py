@@ -86,6 +86,6 @@ def _arguments(call: ast.Call) -> list[tuple[str, ast.expr]]:
     """By name; NotConstant if they cannot be told, or what they name counts by its value."""
     found = [("cache_dir", each) for each in call.args] + [(each.arg or "", each.value) for each in call.keywords]
     names = [name for name, _ in found]
-    if not {"", "depends_on_vars"}.isdisjoint(names) or len(call.args) > 1:
+    if not {"", "depends_on_vars", "digest"}.isdisjoint(names) or len(call.args) > 1:
         raise NotConstant(names)
     return found
