@@ -17,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cachepy.calls.config import load_config
     from cachepy.calls.context import with_caller
+    from cachepy.calls.digest_options import register_digest
     from cachepy.calls.options import cache_default_dir
     from cachepy.calls.state import current_session, use_session
     from cachepy.calls.track import track_file
@@ -83,6 +84,7 @@ _HOMES = {
     "maintain.quarantine": "Moved",
     "maintain.check": "Checked Problem cache_verify",
     "calls.config": "load_config",
+    "calls.digest_options": "register_digest",
     "calls.track": "track_file",
     "decorator": "cache_file",
     "errors": "AlteredResultWarning CachepyError CacheReadWarning CacheWarning CacheWriteWarning "
@@ -110,6 +112,7 @@ __all__ = [  # noqa: RUF022 - in the order and the words of the pages in docs/re
     # Cache
     "cache_file",
     "track_file",
+    "register_digest",
     "with_caller",
     "load_config",
     "cache_default_dir",

@@ -19,6 +19,7 @@ from cachepy.values.bound_methods import HUNG_ON, Bound, Partial, join_class
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from datetime import timedelta
     from pathlib import Path
     from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, overload
 
@@ -55,6 +56,8 @@ if TYPE_CHECKING:
         ignore_files: list[str] | tuple[str, ...]
         outputs: list[str] | tuple[str, ...]
         unseen: Literal["warn", "ok", "error"]
+        max_age: str | float | timedelta | None
+        digest: dict[str | type, Callable[..., object]] | None
 
     class CachedCallable(Protocol[P, R_co]):
         """What is called with the arguments of a function, and with the three keywords of every cached one.
@@ -175,6 +178,8 @@ def cache_file(
     ignore_files: list[str] | tuple[str, ...] = (),
     outputs: list[str] | tuple[str, ...] = (),
     unseen: Literal["warn", "ok", "error"] = "warn",
+    max_age: str | float | timedelta | None = None,
+    digest: dict[str | type, Callable[..., object]] | None = None,
 ) -> CacheFile: ...
 
 
@@ -202,6 +207,8 @@ def cache_file(
     ignore_files: list[str] | tuple[str, ...] = (),
     outputs: list[str] | tuple[str, ...] = (),
     unseen: Literal["warn", "ok", "error"] = "warn",
+    max_age: str | float | timedelta | None = None,
+    digest: dict[str | type, Callable[..., object]] | None = None,
     **unknown: object,
 ) -> CacheFile | Callable[..., object]:
     """Cache a function's results on disk, and use one again only if nothing that it depended on has changed.
@@ -273,6 +280,13 @@ def cache_file(
     unseen : {"warn", "ok", "error"}, default "warn"
         What is said of a body whose result depends on what cannot be compared later: the network, random numbers
         without a seed, what a user types, the clock. ``"error"`` refuses such a result.
+    max_age : str, number or timedelta, optional
+        A result that is older is stale: ``"90s"``, ``"15 min"``, ``"12h"``, ``"7d"``, ``"2w"``, a number of seconds.
+        ``"today"`` holds until midnight, of another time zone as ``"today Europe/Berlin"``. Another age runs nothing
+        again that is young enough for it.
+    digest : dict, optional
+        What stands for an argument: functions by parameters or types, ``{"model": lambda m: m.name, Model: fn}``. What
+        they return is digested in place of it; they count by their code. See `register_digest` for a whole program.
     **unknown
         There are no others: an option that is none of these is an error.
 

@@ -125,6 +125,12 @@ class UndigestableError(CachepyError):
     """A value has no digest: it cannot be pickled, or it refers to itself."""
 
 
+def raise_users(error: Exception | None) -> None:
+    """What a function of the user's for digests raised is no matter of the cache."""
+    if isinstance(error, UsageError) and isinstance(error, UndigestableError):
+        raise error
+
+
 class UntrustedEntryError(EntryError):
     """An entry belongs to a stranger, or is not signed as it has to be; what it holds was not loaded."""
 

@@ -7,7 +7,7 @@ from cachepy.calls.program import note
 from cachepy.calls.state import current_session
 from cachepy.core import lazyparts
 from cachepy.core.kinds import CODES
-from cachepy.errors import UndigestableError, UsageError
+from cachepy.errors import UndigestableError, UsageError, raise_users
 from cachepy.values.key import culprit
 
 TYPE_CHECKING = False
@@ -79,7 +79,8 @@ class Questions:
         try:
             self._care_for(args, kwargs)
             return self._call.explain(args, kwargs).state == "fresh"
-        except UndigestableError:
+        except UndigestableError as error:
+            raise_users(error)
             return False
 
     def _care_for(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -152,15 +153,17 @@ class Questions:
         call = self._call
         try:
             return call.request(args, kwargs)
-        except UndigestableError:
-            name = culprit(call.binder, call.binder.bind(*args, **kwargs), current_session().digester)
+        except UndigestableError as error:
+            raise_users(error)
+            name = culprit(call.binder, call.binder.bind(*args, **kwargs), call.digester(current_session()))
             text = f"{call.fname} has no key for these arguments and would run without the cache: argument {name}"
             raise UsageError(f"{text}. Leave it out with ignore_args=[...] if it does not matter") from None
 
     def _clear_one(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
         try:
             request = self._call.request(args, kwargs)
-        except UndigestableError:
+        except UndigestableError as error:
+            raise_users(error)
             return 0
         is_stored = request.look() is not None
         request.store.forget(request.id)  # also the sign of a run that did not end

@@ -10,9 +10,10 @@ from contextlib import suppress
 from importlib import import_module
 
 OWN = (
-    "calls.code_events", "calls.config", "calls.context", "calls.entry_points", "calls.fast", "calls.library_files",
-    "calls.live_world", "calls.miss", "calls.pools", "calls.program_end", "calls.ran_code", "calls.slow",
-    "calls.switch", "calls.track", "code.changes", "code.extensions", "code.imports",
+    "calls.ages", "calls.code_events", "calls.config", "calls.context", "calls.digest_options",
+    "calls.entry_points", "calls.fast",
+    "calls.library_files", "calls.live_world", "calls.miss", "calls.pools", "calls.program_end", "calls.ran_code",
+    "calls.slow", "calls.switch", "calls.track", "code.changes", "code.extensions", "code.imports",
     "code.recorded_sources", "code.scopes", "code.source",
     "code.source_texts", "core.prompt", "decorator", "graph.clean_exit", "graph.compact", "graph.eviction",
     "graph.missing_records", "graph.program_files", "graph.remote_deps", "staleness.api", "store.addresses",
@@ -26,7 +27,7 @@ OTHERS = (
     "ast", "asyncio", "cloudpickle", "copy", "ctypes", "difflib", "dis", "fcntl", "hashlib", "hmac",
     "importlib.machinery", "importlib.metadata", "importlib.util", "inspect", "linecache", "logging", "mmap",
     "pathlib", "psutil", "pwd", "re", "resource", "shutil", "sysconfig", "tempfile", "threading", "tomllib",
-    "traceback", "yaml", "zlib", "_xxsubinterpreters",
+    "traceback", "yaml", "zoneinfo", "zlib", "_xxsubinterpreters",
 )  # fmt: skip
 
 for _name in (*OTHERS, *(f"cachepy.{name}" for name in OWN)):

@@ -6,6 +6,7 @@ What a hit does not need is made, and imported, when it is asked for (see `lazyp
 from __future__ import annotations
 
 import os
+import time
 
 from cachepy.calls.functions import Functions, Remembered
 from cachepy.calls.import_refusal import ASKED, EVERY_THREAD
@@ -87,6 +88,7 @@ class Session(State):
         self.stored_code = StoredCode(self, self.edits)
         self.revision = object()
         self._memo_file = None
+        self.clock = time.time
 
     def __repr__(self) -> str:
         roots = ", ".join(store.root for store in self.stores) or "none yet"

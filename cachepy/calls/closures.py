@@ -10,7 +10,7 @@ from cachepy.code.fingerprint import cached_target, resolve
 from cachepy.code.members import FUNCTION, MODULE, is_immutable
 from cachepy.code.namer import LOCAL, held_by
 from cachepy.core.model import ENCLOSING_CODE, PACKAGE, Dep
-from cachepy.errors import UndigestableError
+from cachepy.errors import UndigestableError, raise_users
 from cachepy.values.digest import Digester, References, name_of
 from cachepy.values.references import cells_of
 
@@ -39,7 +39,8 @@ def closure_of(fn: Any, namer: Namer, ignore: frozenset[str]) -> bytes:
         try:
             if name not in ignore:
                 parts.append(f"{name}={namer.digest(content)}")
-        except UndigestableError:  # what only the trace can speak of
+        except UndigestableError as error:  # what only the trace can speak of
+            raise_users(error)
             continue
     return ";".join(parts).encode()
 

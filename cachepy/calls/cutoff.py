@@ -63,7 +63,8 @@ class Revival:
         """Whether a stored run holds now, all calls below it included."""
         stored = self.request.look()
         events = stored.events if stored is not None else []
-        events = [e for e in events if e.trace.calls and not self.verifier.own_broken(e.trace)]
+        events = [self.verifier.world.dated(e) for e in events if e.trace.calls]
+        events = [e for e in events if not self.verifier.own_broken(e.trace)]
         if not events:
             return False
         owners = self.session.owners
@@ -195,7 +196,7 @@ class Revival:
 def run_of(verifier: Verifier, call: Dep, caller: Event) -> Event | None:
     """The newest stored run of a call below that gave what its caller used."""
     runs = verifier.world.events(call.name, roots_of(caller.trace))
-    return next((e for e in runs if e.trace.effect == call.digest), None)
+    return next((verifier.world.dated(e) for e in runs if e.trace.effect == call.digest), None)
 
 
 def failed() -> set[str]:

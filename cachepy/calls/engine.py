@@ -11,7 +11,7 @@ from cachepy.calls.state import State, current_session
 from cachepy.code.fingerprint import is_stable
 from cachepy.core.call import FLAGS, Call, Flags, Hit, Miss, Path
 from cachepy.core.revision import MISSING
-from cachepy.errors import CheapCallWarning, UndigestableError
+from cachepy.errors import CheapCallWarning, UndigestableError, raise_users
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ class CachedCall(Function, Path):
 
     def uncached(self, error: Exception | None = None) -> Uncached | Bypass:
         """The way without the cache."""
+        raise_users(error)
         try:
             uncached: Uncached = current_session().slow.Uncached(self, error)
             return uncached
@@ -115,7 +116,7 @@ class CachedCall(Function, Path):
         fast = slow.remember(request, stored, index, verifier)
         if fast is None:
             return
-        self.hit_cache.add(request.hash, request.values if self._cells is None else (), fast)
+        self.hit_cache.add(request.hash, request.values if self._cells is None and self.own is None else (), fast)
         took = fast.event.elapsed
         if self.options.warn_cheap and took < _CHEAP and took < (cost := slow.cost_of(request, stored, index)):
             request.session.warn(
@@ -151,7 +152,7 @@ class CachedCall(Function, Path):
 
             return Verdict("missing", (Reason("first", request.title, None, None), *differences(request)))
         verifier = request.verifier()
-        held = next((event for event in stored.events if verifier.holds(event.trace)), None)
+        held = next((event for event in stored.events if verifier.event_holds(event)), None)
         if held is not None:
             return Verdict("fresh", (), unseen_in(held.trace))
         return Verdict("stale", tuple(verifier.why_not(stored.events)))

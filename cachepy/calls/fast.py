@@ -23,7 +23,7 @@ from cachepy.code.fingerprint import IN_TEXT, cached_target, resolve
 from cachepy.code.guard import Guard
 from cachepy.core.bodies import bodies
 from cachepy.core.current import caller, here
-from cachepy.core.kinds import KINDS
+from cachepy.core.kinds import AGES, KINDS
 from cachepy.core.revision import MISSING, Revision
 from cachepy.store.entries import USED
 from cachepy.store.files import YOUNG, identity_of
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from cachepy.core.model import Dep, Event
     from cachepy.core.ports import Store, Stored
     from cachepy.core.verify import Verifier
+    from cachepy.core.world import World
     from cachepy.store.entryfile import Stamp
     from cachepy.store.files import Identity
 
@@ -275,10 +276,11 @@ def remember(request: Request, stored: Stored, index: int, verifier: Verifier) -
     for each in (event, *verifier.chosen.values()):
         if (each is not event and not _add_entry(fast, session, each)) or not _is_whole(each, verifier.chosen):
             return None
-        for dep in each.trace.deps:
-            if deps.setdefault((dep.kind, dep.name), dep).digest != dep.digest:
+        for dep in verifier.world.dated(each).trace.deps:
+            name = dep.name if dep.kind not in AGES else f"{dep.name} {dep.digest}"
+            if deps.setdefault((dep.kind, name), dep).digest != dep.digest:
                 return None
-    looks = Looks(fast, session, verifier.own)
+    looks = Looks(fast, session, verifier.own, verifier.world)
     if not all(KINDS[dep.kind].watch(dep, looks) for dep in deps.values()):
         return None
     fast.more = bool(fast.entries or fast.files or fast.checks or fast.environ)
@@ -313,7 +315,7 @@ def cost_of(request: Request, stored: Stored, index: int) -> float:
 def _seconds(request: Request, stored: Stored, index: int) -> float:
     began = perf_counter()
     request.look()
-    request.verifier().holds(stored.events[index].trace)
+    request.verifier().event_holds(stored.events[index])
     request.store.value(request.id, stored, index)
     return perf_counter() - began
 
@@ -336,9 +338,10 @@ class Looks:
     Each answer says whether that is quick, as good as the long way, and as it was.
     """
 
-    def __init__(self, fast: FastHit, session: State, own: str) -> None:
+    def __init__(self, fast: FastHit, session: State, own: str, world: World) -> None:
         self._fast = fast
         self._session = session
+        self._world = world
         self._own = own  # the function that is called: its guard stands by itself
 
     def absent(self, path: str) -> bool:
@@ -397,6 +400,17 @@ class Looks:
     def source(self, path: str, digest: str | None, *, is_whole: bool) -> bool:
         session = self._session
         return self.check(lambda: source(session, path, is_whole=is_whole) == digest)
+
+    def young(self, function: str, digest: str | None) -> bool:
+        """The moment from which on it is too old is known; a clock that jumps says so too."""
+        from cachepy.calls.ages import until
+
+        created, _, recorded = (digest or "").partition(" ")
+        limit = self._world.max_age(function, recorded)
+        if limit is None:
+            return True
+        end, session = until(limit, float(created)), self._session
+        return self.check(lambda: session.clock() < end)
 
     def code(self, identity: str, digest: str | None) -> bool:
         """The code of a call below, a cached function that stands at the top of its module; other code by its name."""

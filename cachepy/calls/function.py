@@ -18,15 +18,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from cachepy.calls.digest_options import OwnDigests
     from cachepy.code.namer import Namer
     from cachepy.core.ports import Store
-    from cachepy.values.digest import References
+    from cachepy.values.digest import Digester, References
 
 _COROUTINE = 0x80
 
 
 def no_fast_hit(*_: Any, **__: Any) -> None:
     """No call with short arguments is hot."""
+
+
+def _own_digests(fn: Any, binder: Binder, options: Options) -> OwnDigests:
+    from cachepy.calls.digest_options import OwnDigests  # few functions say so
+
+    return OwnDigests(fn, binder, options.digest or {}, options.changes)
 
 
 class Function:
@@ -39,6 +46,7 @@ class Function:
         self.fn = fn
         self.options = options
         self.binder = Binder(fn, options.ignore_args, options.file_args, options.changes, options.outputs)
+        self.own = None if options.digest is None else _own_digests(fn, self.binder, options)
         self.target = Target(
             fn, options.ignore_globals, options.depends_on_vars, options.declared(), name, options.values
         )
@@ -70,7 +78,14 @@ class Function:
             self._cool()
         values = self.binder.bind(*args, **kwargs)
         prefix = self.prefix if self._cells is None else self.prefix + self.closure(session)
-        return values, *make_key(prefix, values, session.digester)
+        if self.own is None:
+            return values, *make_key(prefix, values, session.digester)
+        values = self.own.counted(values)
+        return values, *make_key(prefix, values, self.own.digester(session))
+
+    def digester(self, session: State) -> Digester:
+        """What digests its arguments."""
+        return session.digester if self.own is None else self.own.digester(session)
 
     def _begin(self, session: State) -> None:
         """The first call in a session, or after it learnt whom to trust."""

@@ -24,6 +24,7 @@ class Functions:
 
     def __init__(self) -> None:
         self._known: dict[str, list[Callable[[], Any]]] = {}
+        self.has_ages = False  # whether results of any of them grow old
 
     def __len__(self) -> int:
         return len(self._known)
@@ -34,6 +35,7 @@ class Functions:
         if len(known) >= _LIVE:  # copies that arrived by value again and again
             known[:] = [r for r in known if r() is not None][-_LIVE // 2 :]
         known.append(ref(call))
+        self.has_ages = self.has_ages or call.options.max_age is not None
 
     def live_calls(self, identity: str) -> list[Any]:
         """Those of an identity that exist now, newest first."""

@@ -50,7 +50,7 @@ class Given:
         found, began = self._request.found, thread_time()
         if found is not None:
             found.again = 0
-        digest = self._request.session.digester.digest(value, found)
+        digest = self._request.digester.digest(value, found)
         took = thread_time() - began + (0 if found is None else found.again * _BYTE)
         self._rows.append((took, name, value, digest, None if took < _SMALL else self._sketch(value)))
         return digest
@@ -60,7 +60,7 @@ class Given:
         from cachepy.values.sketch import sketch
 
         try:
-            return sketch(value, self._request.session.digester.digest)
+            return sketch(value, self._request.digester.digest)
         except Exception:  # looking at an object of the user's runs its code
             return None
 
@@ -110,7 +110,7 @@ class Given:
 
     def _digest_now(self, value: Any) -> str | None:
         try:
-            return self._request.session.digester.digest(value, References())
+            return self._request.digester.digest(value, References())
         except (UndigestableError, RecursionError):  # it had a digest before
             return None
 
@@ -139,7 +139,7 @@ class Given:
         """Which part of an argument is another, as far as that can be told; None: only what is called a cache."""
         if kept is None:
             return name
-        binder, digest = self._request.function.binder, self._request.session.digester.digest
+        binder, digest = self._request.function.binder, self._request.digester.digest
         try:
             args, kwargs = load(kept, _lost)
             return difference(dict(binder.named(binder.bind(*args, **kwargs)))[name], value, digest, name)

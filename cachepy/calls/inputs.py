@@ -160,7 +160,7 @@ class Inputs:
             parts = list(flowing(name, value))
             for part, item in parts:
                 is_known = whole is not None and item is value
-                digest = (is_known and whole) or self.session.digester.digest(item, found)
+                digest = (is_known and whole) or self.request.digester.digest(item, found)
                 self.args[part] = digest
                 if item is not value or len(parts) == 1:  # of a list of results each item is found by itself
                     flows[id(item)] = digest
@@ -174,7 +174,7 @@ class Inputs:
             numbers = numbers_in(value)
         except Exception:  # a number that is none
             return
-        digest = self.session.digester.digest
+        digest = self.request.digester.digest
         plain = [(place, {digest(n), digest(n.item() if hasattr(n, "item") else n)}) for place, n in numbers]
         if plain:
             self.args[name + NUMBERS_OF] = joined(plain)
@@ -185,7 +185,7 @@ class Inputs:
         if is_short and binder.file_args is None:
             self._observe_texts()
             return
-        for path, (name, sure) in binder.files(request.values, self.session.digester, request.found).items():
+        for path, (name, sure) in binder.files(request.values, request.digester, request.found).items():
             self._observe_path(path, name, fresh, is_sure=sure, is_path=sure or binder.file_args is not None)
 
     def _observe_path(self, path: str, name: str, fresh: set[str], *, is_sure: bool, is_path: bool) -> None:

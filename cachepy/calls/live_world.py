@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 from cachepy.code.fingerprint import IN_TEXT, Target, cached_target, resolve
-from cachepy.core.kinds import reason
+from cachepy.core.kinds import AGES, reason
+from cachepy.core.model import AGE, Dep, Trace
 from cachepy.errors import RefusedCallError
 from cachepy.values.digest import env_digest
 from cachepy.values.modules import find, scope_of
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
+    from cachepy.calls.function import Function
     from cachepy.calls.state import State
     from cachepy.code.fingerprint import CodeFingerprint
     from cachepy.code.pieces import Piece
-    from cachepy.core.model import Dep, Event, Trace
+    from cachepy.core.model import Event
     from cachepy.core.reasons import Reason
     from cachepy.store.files import Files
 
@@ -56,6 +58,7 @@ class LiveWorld:
         self._codes: dict[str, list[str]] = {}
         self.reaches: list[CodeFingerprint] = []  # of the code that was looked at
         self.several: set[str] = set()
+        self.function: Function | None = None  # the one that is called
 
     def file(self, path: str) -> str | None:
         if path not in self._files:
@@ -115,6 +118,28 @@ class LiveWorld:
             self._codes[identity] = [reach.digest for reach in reaches]
         digests = self._codes[identity]
         return recorded if recorded in digests else next(iter(digests), None)
+
+    def is_young(self, dep: Dep, trace: Trace) -> bool:
+        created, _, recorded = (dep.digest or "").partition(" ")
+        return self._is_young(float(created), self.max_age(dep.name, recorded))
+
+    def _is_young(self, created: float, limit: str | None) -> bool:
+        from cachepy.calls.ages import until  # where results grow old
+
+        return limit is None or self.session.clock() < until(limit, created)
+
+    def max_age(self, function: str, recorded: str) -> str | None:
+        """As the decorator says now; the newest of several is what a program would call."""
+        if self.function is not None and self.function.target.identity == function:
+            return self.function.options.max_age
+        calls = self.session.functions.live_calls(function)
+        limit: str | None = calls[0].options.max_age if calls else recorded
+        return limit
+
+    def dated(self, event: Event) -> Event:
+        if not self.session.functions.has_ages:
+            return event
+        return dated(event, self.max_age(f"{event.module}:{event.qualname}", ""))
 
     def may_import(self) -> bool:
         """Whether the module of a function below may be imported, as running it would."""
@@ -223,6 +248,15 @@ class LiveWorld:
         kept = [loaded(data) for store in self.session.stores for data in store.codes(dep.digest or "")]
         name = dep.name.partition("@")[0]
         return next((rows for rows in kept if has_code(rows, name)), None) or next(filter(None, kept), [])
+
+
+def dated(event: Event, limit: str | None) -> Event:
+    """The same, with its age among its deps if results of its function may not be older than that, and it has none."""
+    name, trace = f"{event.module}:{event.qualname}", event.trace
+    if not limit or any(dep.kind in AGES and dep.name == name for dep in trace.deps):
+        return event
+    deps = (*trace.deps, Dep(AGE, name, f"{event.created!r} {limit}"))
+    return event.replace(trace=Trace(deps, trace.calls, trace.result))
 
 
 def pattern(text: str, files: Files) -> str | None:

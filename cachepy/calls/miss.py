@@ -19,7 +19,7 @@ from cachepy.calls.bypass import Bypass, bypass, give_way
 from cachepy.calls.closures import observe_anchors
 from cachepy.calls.cutoff import Revival
 from cachepy.calls.import_refusal import refuse
-from cachepy.calls.run import finish, observe
+from cachepy.calls.run import date, finish, observe
 from cachepy.calls.state import current_session
 from cachepy.calls.unseen_sources import UnseenSources
 from cachepy.calls.waiting import attempts, take
@@ -98,7 +98,7 @@ class Uncached:
                 call.target.identity,
             )
         else:
-            name = culprit(call.binder, call.binder.bind(*args, **kwargs), session.digester)
+            name = culprit(call.binder, call.binder.bind(*args, **kwargs), call.digester(session))
             session.warn(
                 UncachedCallWarning,
                 f"{call.fname} runs without the cache: argument {name}. Pass something that can be "
@@ -127,7 +127,7 @@ class _Transparent:
     def __init__(self, call: Function, after: Callable[[], None]) -> None:
         self.called = call.target.identity
         parent = caller(self.called)
-        self.fname, self.after = call.fname, after
+        self.call, self.after = call, after
         self.value: Any = None
         self.frame = None
         self.unseen = self.files = None
@@ -150,6 +150,7 @@ class _Transparent:
         leave(self.token)
         try:
             if self.frame is not None:
+                date(current_session(), self.call, self.frame)
                 finish(self.frame, self.unseen, self.files, self.sources)
                 current_session().remembered.note(self.called, [dep.astuple() for dep in self.frame.absorbed()])
                 self.frame.hand_over()
@@ -158,7 +159,7 @@ class _Transparent:
             if kind is None:
                 self.after()
         except Exception as error:
-            give_way(f"{self.fname} runs without the cache", error, caller())
+            give_way(f"{self.call.fname} runs without the cache", error, caller())
         finally:
             if self.frame is not None:
                 leave_body(self.frame)

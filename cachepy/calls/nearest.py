@@ -54,7 +54,7 @@ def _differing(event: Event, labels: dict[str, str], args: dict[str, str]) -> li
 
 
 def _digests(request: Request) -> dict[str, str]:
-    digest = request.session.digester.digest
+    digest = request.digester.digest
     named = request.function.binder.named(request.values)
     return {part: digest(item, request.found) for name, value in named for part, item in flowing(name, value)}
 

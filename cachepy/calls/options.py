@@ -18,7 +18,7 @@ NAMES = (
     "cache_dir", "version", "env_vars", "depends_on_files", "depends_on_vars",
     "changes", "file_args", "ignore_args", "ignore_globals", "keep_args", "max_bytes", "keep",
     "trusted_owners", "signing_key", "umask", "verbose", "warn_cheap", "observe_code",
-    "observe", "ignore_files", "outputs", "unseen",
+    "observe", "ignore_files", "outputs", "unseen", "max_age", "digest",
 )  # fmt: skip
 
 
@@ -96,6 +96,8 @@ class Options:
         self.ignore_files = _names("ignore_files", given.get("ignore_files"))
         self.outputs = _names("outputs", given.get("outputs"))
         self.unseen = _one_of("unseen", given.get("unseen", "warn"), ("warn", "ok", "error"))
+        self.max_age = _age(given.get("max_age"))
+        self.digest = _digests(given.get("digest"))
         self._root = None if self.cache_dir is None else _settled(self.cache_dir)
 
     def root(self) -> str:
@@ -192,6 +194,22 @@ def _keep(value: Any) -> int:
     if value < 1:
         raise UsageValueError(f"keep must be 1 or more (1: only the newest result of a call), not {value!r}")
     return value
+
+
+def _age(value: Any) -> str | None:
+    if value is None:
+        return None
+    from cachepy.calls.ages import limit_of  # few functions say so
+
+    return limit_of("max_age", value)
+
+
+def _digests(value: Any) -> dict[Any, Any] | None:
+    if value is None:
+        return None
+    from cachepy.calls.digest_options import checked  # likewise
+
+    return checked(value)
 
 
 def _flag(option: str, value: Any) -> bool:

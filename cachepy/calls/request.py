@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from cachepy.core.ports import Recorder, Stored
     from cachepy.store.claims import Claim
     from cachepy.store.stored_arguments import Arguments
-    from cachepy.values.digest import References
+    from cachepy.values.digest import Digester, References
 
 CHANGED = "cachepy.store.changed_arguments"  # where what stands for a result is from, if the body changed its arguments
 _LOOKED_AT = "0"  # one call of sixteen that fail, by a digit of its key, looks how many signs there are
@@ -76,6 +76,11 @@ class Request(Call):
         self.stored: Stored | None = None  # as it was at the last look for a hit
 
     @property
+    def digester(self) -> Digester:
+        """What digests its arguments."""
+        return self.function.digester(self.session)
+
+    @property
     def title(self) -> str:
         return title_of(self.function.fname, [label for _, label in self._labels()])
 
@@ -93,9 +98,12 @@ class Request(Call):
         """Sees the world from this call: what its code and its arguments lead to."""
         found = self.found
         if found is None:
-            return LiveWorld(self.session, own, None, self.reach.cached, self.opaque)
-        code = {identity_of(c): c for c in found.code}
-        return LiveWorld(self.session, own, code, self._border(found), self.opaque)
+            world = LiveWorld(self.session, own, None, self.reach.cached, self.opaque)
+        else:
+            code = {identity_of(c): c for c in found.code}
+            world = LiveWorld(self.session, own, code, self._border(found), self.opaque)
+        world.function = self.function
+        return world
 
     def _border(self, found: References) -> Iterator[Target]:
         """The cached functions that its code and its arguments lead to; few verifications ask for them."""

@@ -26,8 +26,15 @@ from cachepy.core.bodies import Body, enter_body, leave_body, note_below
 from cachepy.core.call import Execution
 from cachepy.core.frame import Frame, leave_in_doubt, working_dir
 from cachepy.core.kinds import EDGES
-from cachepy.core.model import Event, Trace
-from cachepy.errors import AlteredResultWarning, CacheWriteWarning, EntryError, OtherFormatError, UndigestableError
+from cachepy.core.model import AGE, Dep, Event, Trace
+from cachepy.errors import (
+    AlteredResultWarning,
+    CacheWriteWarning,
+    EntryError,
+    OtherFormatError,
+    UndigestableError,
+    raise_users,
+)
 from cachepy.store.entryfile import load_value
 from cachepy.store.fs import unlink
 from cachepy.store.payload import pack, pack_flat
@@ -99,6 +106,12 @@ else:
         return None
 
 
+def date(session: State, call: Function, frame: Frame) -> None:
+    """The body has ended: from now on its result grows old."""
+    if call.options.max_age is not None:
+        frame.add(Dep(AGE, call.target.identity, f"{session.clock()!r} {call.options.max_age}"))
+
+
 class Run(Execution):
     """One run of a Python function: what it depends on, and what becomes of its value."""
 
@@ -134,6 +147,7 @@ class Run(Execution):
             raise
 
     def close(self, error: object) -> None:
+        date(self.session, self.call.function, self.frame)
         finish(self.frame, self.unseen, self.files, self.sources, self.ran)
         if self.ran is not None:
             self.inputs.reaches += self.ran.reaches
@@ -258,7 +272,8 @@ class Run(Execution):
                 budget = max(_SMALL, _SHARE * elapsed) - (time.perf_counter() - began)
                 digest = self._read_back(payload, digest, found, budget)
             return digest, named.union(found.paths)
-        except UndigestableError:
+        except UndigestableError as error:
+            raise_users(error)
             return self.session.digester.digest((payload.pickle, [bytes(b) for b in payload.buffers])), named
 
     def _read_back(self, payload: Payload, digest: str, found: References, budget: float) -> str:
@@ -293,7 +308,7 @@ class Run(Execution):
         )
 
     def _event(self, elapsed: float, result: str, named: set[str]) -> Event:
-        request, call, now = self.call, self.call.function, time.time()
+        request, call, now = self.call, self.call.function, self.session.clock()
         deps, calls = self.frame.own_deps(), tuple(self.frame.calls.values())
         written = self.files.outputs if self.files is not None else ()
         deps = (*deps, *self.inputs.outputs.marks(deps, calls, result, named, written), *self.inputs.renewed)

@@ -94,6 +94,7 @@ class State:
         shared: dict[str, Frame]
         watches: dict[str, Watched]
         revision: object  # what was found out in an earlier era counts no more (see `fast`)
+        clock: Callable[[], float]  # the time now, in seconds since the epoch: of runs, and of how old they are
         _memo_file: str | None
         _own_recorder: Recorder
 

@@ -279,7 +279,7 @@ class Bindings:
     def evaluated(self, module: str, node: ast.expr) -> Any:
         """The value of an expression at the top of a module, likewise."""
         return Evaluation(
-            lambda name: self._named(module, name), lambda each: self._known(module, each)
+            lambda name: self._named(module, name), lambda each: self.library_of(module, each)
         ).value(node)
 
     def _named(self, module: str, name: str) -> Any:
@@ -288,8 +288,8 @@ class Bindings:
             raise NotConstant(name)
         return self.value(where, rest[0])
 
-    def _known(self, module: str, node: ast.expr) -> str:
-        """The dotted name of what is a library's."""
+    def library_of(self, module: str, node: ast.expr) -> str:
+        """The dotted name of what is a library's; empty for all else."""
         return ".".join(self._library(module, node))
 
     def _library(self, module: str, node: ast.expr | None) -> list[str]:

@@ -255,6 +255,12 @@ class CodeReader:
         self._busy: set[tuple[int, int]] = set()
         self._nameless: dict[int, tuple[Any, frozenset[str]]] = {}  # the variables that they read, if they read any
 
+    def forget(self) -> None:
+        """What was read before counts no more."""
+        self._known.clear()
+        self._local.clear()
+        self._nameless.clear()
+
     def digest(self, obj: Any) -> str:
         """The digest of a plain function or class with all that it reaches."""
         return self.reach(cached_target(obj) or obj).digest

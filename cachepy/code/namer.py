@@ -7,7 +7,7 @@ from _thread import get_ident
 from cachepy.code.bytecode import code_bytes
 from cachepy.code.fingerprint import cached_target
 from cachepy.code.members import is_immutable
-from cachepy.errors import UndigestableError
+from cachepy.errors import UndigestableError, raise_users
 from cachepy.values.digest import Digester, digest_bytes, name_of
 from cachepy.values.references import cells_of
 
@@ -39,6 +39,10 @@ class Namer:
         self._digester = Digester(origins, self._own)
         self._busy: set[tuple[int, int]] = set()
 
+    def forget(self) -> None:
+        """Rules have changed."""
+        self._digester.rules.clear()
+
     def digest(self, value: Any) -> str:
         """The digest of a value in a closure; UndigestableError if it has none."""
         return self._digester.digest(value)
@@ -49,7 +53,8 @@ class Namer:
         for name, value in held_by(fn):
             try:
                 parts.append(f"{name}={self.digest(value)}")
-            except UndigestableError:  # what only the trace can speak of
+            except UndigestableError as error:  # what only the trace can speak of
+                raise_users(error)
                 continue
         return parts
 

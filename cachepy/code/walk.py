@@ -42,7 +42,7 @@ from cachepy.code.pieces import Piece, bound_piece, code_piece, defaults_of, val
 from cachepy.code.routes import COUNTED, HIDDEN, LIBRARY, Steps
 from cachepy.code.settings import Readers
 from cachepy.core.revision import MISSING
-from cachepy.errors import UndigestableError
+from cachepy.errors import UndigestableError, raise_users
 from cachepy.values.bound_methods import HUNG_ON, METHOD, Bound, Partial
 from cachepy.values.digest import Digester, References, is_cache, name_of
 from cachepy.values.modules import PACKAGE, USER, home_of, lasting
@@ -323,7 +323,8 @@ class Walk:
         found = References(by_parts=True)
         try:
             digest = self.digester.digest(obj, found)
-        except UndigestableError:
+        except UndigestableError as error:
+            raise_users(error)
             return self._opaque(label, obj)
         if found.unseen:
             self._note(label, found.unseen)

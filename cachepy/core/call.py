@@ -170,7 +170,7 @@ class Call:
             return None
         verifier = self.verifier()
         for index, event in enumerate(stored.events):
-            if verifier.holds(event.trace):
+            if verifier.event_holds(event):
                 if len(stored.events) > 1:
                     verifier.several.add(self.id)
                 return self._serve(stored, index, verifier)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from _thread import get_ident
 
-from cachepy.core.kinds import CALLS, EDGES
+from cachepy.core.kinds import AGES, CALLS, EDGES
 from cachepy.core.model import FILE, INDIRECT_CALL, Dep
 
 TYPE_CHECKING = False
@@ -79,7 +79,7 @@ class Frame:
                 self.changed.append(dep.name)
             return
         digest = self.deps.setdefault((dep.kind, dep.name), dep.digest)
-        if digest != dep.digest:
+        if digest != dep.digest and dep.kind not in AGES:
             self.changed.append(dep.name)
 
     def is_open(self) -> bool:

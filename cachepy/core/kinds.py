@@ -11,6 +11,7 @@ import os
 
 from cachepy.core.model import (
     ABSENT_PATH,
+    AGE,
     CALL,
     CODE,
     ENCLOSING_CODE,
@@ -384,6 +385,29 @@ class Package(Kind):
         return f"ran {function} with {dep.name} {dep.digest}, and here is {now}", (dep.name, now)
 
 
+class Age(Kind):
+    """name: a function whose results grow old; digest: the end of a run, in seconds, and how old it might be."""
+
+    word = AGE
+    traits = ("age",)
+
+    def holds(self, dep: Dep, trace: Trace, world: World) -> bool:
+        return world.is_young(dep, trace)
+
+    def stayed(self, name: str, digest: str | None, world: World) -> bool:
+        return True
+
+    def why(self, dep: Dep, world: World) -> list[Reason]:
+        created, _, limit = (dep.digest or "").partition(" ")
+        return [reason(AGE, world.max_age(dep.name, limit) or limit, created, None)]
+
+    def things(self, dep: Dep, cwd: str, world: World) -> set[str]:
+        return set()  # it is as late inside a caller as outside
+
+    def watch(self, dep: Dep, watch: Watch) -> bool:
+        return watch.young(dep.name, dep.digest)
+
+
 class Mark(Kind):
     """Says something of the run, which its traits tell, and cannot change."""
 
@@ -464,6 +488,7 @@ KINDS = Kinds(
     Env(),
     OwnEnv(),
     Package(),
+    Age(),
     Mark(ROOT, "root"),  # name: another cache directory, where calls below are stored; digest: None
     Mark(OUTPUT, "left"),  # name: a file, or a call below, with which the run left something; digest: of what
     Mark(WRITTEN, "written"),  # name: a file of its deps that the run wrote, as far as can be told; digest: of it
@@ -494,6 +519,7 @@ WROTE = KINDS.those("written")
 PASSED = KINDS.those("passed on")
 MADE_ANEW = KINDS.those("renewed")
 UNSEEN = KINDS.those("unseen")
+AGES = KINDS.those("age")  # moments: of two of them the first one counts
 CHEAP = KINDS.those("cheap")  # to ask the world again costs no more than to remember the answer
 
 

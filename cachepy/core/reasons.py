@@ -45,6 +45,7 @@ CUES = {
     "unseen": "{name} could not be checked{values}",
     "argument": "argument {name} is {difference} {call}",
     "renewed": "{name} is never the same twice: {values}, so the next one runs it again",
+    "age": "older than {name}",
     "first": "no result of {name} is stored for these arguments",
 }
 _OTHER = "{cue} {name} changed"  # of a kind of dep that has no words of its own here
@@ -93,7 +94,8 @@ class Reason(Item, defaults=("", "", "", "")):
     cue : str
         What kind of cause: ``"file"``, ``"file gone"``, ``"code"``, ``"global"``, ``"env"``, ``"package"``,
         ``"declared"``, ``"value"`` (it is not on disk), ``"result"`` (of a call below), ``"first"`` (never run),
-        ``"argument"`` (that differs from the nearest stored call), ``"renewed"`` (never the same twice), ...
+        ``"argument"`` (that differs from the nearest stored call), ``"renewed"`` (never the same twice),
+        ``"age"`` (older than its `max_age`), ...
     name : str
         What it is about: a path, a function, a variable, a package, a call.
     old, new : str or None

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
         def last_valid(self, events: Sequence[Event]) -> Event: ...
 
+        def dated(self, event: Event) -> Event:
+            """The same, with its age if its function is at hand and says how old it may be, and did not then."""
+            ...
+
         def title(self, call: str, roots: Sequence[str]) -> str: ...
 
 
@@ -51,6 +55,10 @@ class Verifier:
     def several(self) -> set[str]:
         """The calls that were asked for and have more than one run stored."""
         return self.world.several
+
+    def event_holds(self, event: Event) -> bool:
+        """Whether a run holds, by all that counts for its function now."""
+        return self.holds(self.world.dated(event).trace)
 
     def holds(self, trace: Trace) -> bool:
         """Whether every dep of the trace, and of the calls below it, is as it was."""
@@ -140,7 +148,9 @@ class Verifier:
     def _candidates(self, call: _Call, roots: Sequence[str]) -> Iterator[Event]:
         for event in self.world.events(call[0], roots):
             if event.trace.effect == call[1] and self.own_holds(event.trace):
-                yield event
+                dated = self.world.dated(event)  # its module may have been imported just now
+                if dated is event or self.own_holds(dated.trace):
+                    yield event
 
     def held(self, event: Event, result: str) -> None:
         """Take it that a call gives this result now: it was made again, or all below it was."""
@@ -152,11 +162,15 @@ class Verifier:
         roots = roots_of(trace)
         return [c for c in trace.calls if not self.call_holds((c.name, c.digest or ""), roots)]
 
+    def last_valid(self, events: Sequence[Event]) -> Event:
+        """Of some runs of a call the one that was last seen to hold."""
+        return self.world.dated(self.world.last_valid(events))
+
     # -- reasons
 
     def why_not(self, events: Sequence[Event]) -> list[Reason]:
         """Why no stored run of a call holds: what is not as it was for the one that was valid last."""
-        return self.reasons(self.world.last_valid(events).trace)
+        return self.reasons(self.last_valid(events).trace)
 
     def reasons(self, trace: Trace) -> list[Reason]:
         """Every cause why the trace does not hold: its own, then those of the calls below; empty if it holds."""
@@ -195,7 +209,7 @@ class Verifier:
     def _run_of(self, call: Dep, roots: Sequence[str]) -> Event | None:
         """The run of a call that gave a result; of several the one that was valid last."""
         events = [e for e in self.world.events(call.name, roots) if e.trace.effect == call.digest]
-        return self.world.last_valid(events) if events else None
+        return self.last_valid(events) if events else None
 
     def _title(self, call: str, roots: Sequence[str]) -> str:
         return self.world.title(call, roots)

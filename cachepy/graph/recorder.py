@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from cachepy.core.lazyparts import part
 from cachepy.core.revision import Revision
 from cachepy.errors import CacheWriteWarning
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
         nodes: LazyGraph
         inherited: set[str]
         warn: Callable[..., None]
+        clock: Callable[[], float]
 
         @property
         def claims(self) -> Claims: ...
@@ -170,7 +169,7 @@ class GraphRecorder:
         run, seen = max((newest.seen, newest.run), store.valid(event.id) or (0.0, ""))[::-1]
         if run == event.run:
             return event.replace(seen=seen)
-        event = event.replace(seen=time.time())
+        event = event.replace(seen=self.session.clock())
         store.set_valid(event.id, event.seen, event.run)
         self._append(event)
         return event

@@ -193,7 +193,7 @@ class _Trials:
         """Only a run whose trace still holds has to come out as it did."""
         request = call.request(*arguments)
         verifier = request.verifier()
-        event = next((e for e in events if verifier.holds(e.trace)), None)
+        event = next((e for e in events if verifier.event_holds(e)), None)
         if event is None:
             self.stale += 1
             return

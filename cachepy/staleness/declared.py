@@ -24,14 +24,16 @@ _COUNT = frozenset({
 
 def declared_now(bindings: Bindings, module: str, qualname: str) -> dict[str, str] | None:
     """The declared texts of a function, by name, and ``cache_dir``; None if they are more than constants."""
+    found = decorated_by(bindings, module, qualname)
+    return _options(bindings, found) if found else None
+
+
+def decorated_by(bindings: Bindings, module: str, qualname: str) -> list[tuple[str, ast.Call]]:
+    """The calls that made the decorator of a function, ``cache_file`` first, each with its module; none of others."""
     node = _definition(bindings, module, qualname)
     if node is None:
-        return None
-    for decorator in node.decorator_list:
-        found = _calls_of(bindings, module, decorator)
-        if found:
-            return _options(bindings, found)
-    return None
+        return []
+    return next(filter(None, (_calls_of(bindings, module, each) for each in node.decorator_list)), [])
 
 
 def _definition(bindings: Bindings, module: str, qualname: str) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
@@ -84,6 +86,6 @@ def _arguments(call: ast.Call) -> list[tuple[str, ast.expr]]:
     """By name; NotConstant if they cannot be told, or what they name counts by its value."""
     found = [("cache_dir", each) for each in call.args] + [(each.arg or "", each.value) for each in call.keywords]
     names = [name for name, _ in found]
-    if not {"", "depends_on_vars"}.isdisjoint(names) or len(call.args) > 1:
+    if not {"", "depends_on_vars", "digest"}.isdisjoint(names) or len(call.args) > 1:
         raise NotConstant(names)
     return found

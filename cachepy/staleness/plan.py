@@ -415,7 +415,7 @@ class Planner:
         """Whether an older run may be a hit once calls below it were made again."""
         survey = self.survey
         runs = survey.world.events(event.id, ()) if survey.found.get(event.id) else ()
-        return any(e.trace.calls and not survey.verifier.own_broken(e.trace) for e in runs)
+        return any(e.trace.calls and not survey.verifier.own_broken(survey.world.dated(e).trace) for e in runs)
 
     def _own_time(self, event: Event) -> float:
         """The recorded time without the calls below that ran inside."""

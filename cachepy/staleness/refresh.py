@@ -289,7 +289,7 @@ class Round:
 
     def _is_fresh(self, call: str) -> bool:
         verifier = Verifier(LiveWorld(self.session))
-        return any(verifier.holds(event.trace) for event in self.session.stores.events(call))
+        return any(verifier.event_holds(event) for event in self.session.stores.events(call))
 
     def _ended(self, call: str, outcome: str | BaseException) -> None:
         self.session.refresh()

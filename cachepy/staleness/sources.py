@@ -25,6 +25,9 @@ from cachepy.code.source import best_first, has_code, loaded_files
 from cachepy.core.kinds import KINDS, PATHS
 from cachepy.core.model import Record
 from cachepy.core.reasons import Reason
+from cachepy.staleness.max_ages import NONE as NO_AGE
+from cachepy.staleness.max_ages import UNCLEAR as UNTOLD
+from cachepy.staleness.max_ages import Mentions, Told, told_now
 from cachepy.store.relocation import moved_path
 from cachepy.values.digest import digest_bytes, env_digest
 from cachepy.values.modules import PYTHON
@@ -77,6 +80,7 @@ class SourceLook:
         self.world = LiveWorld(session)
         self._seen: dict[tuple[str, str], Seen] = {}
         self._sets: dict[tuple[str, str], dict[str, Setting]] = {}
+        self._mentions = Mentions()
         self._projects: dict[tuple[Any, ...], Bindings] = {}
 
     def at(self, identity: str, digest: str) -> Seen:
@@ -92,6 +96,17 @@ class SourceLook:
         if key not in self._sets:
             self._sets[key] = self._settings(identity.partition("@")[0], digest)
         return self._sets[key]
+
+    def max_age(self, name: str, digest: str, *, is_recorded: bool) -> Told:
+        """How old results of a function with this code may be now; is_recorded: whether a run tells that of then."""
+        for root, rows, files in self._records(name, digest):
+            if not files or files.get("python") != PYTHON:
+                break
+            try:
+                return _Look(self, name, rows, files, root).max_age(self._mentions, is_recorded=is_recorded)
+            except Exception:  # likewise
+                break
+        return UNTOLD if is_recorded else NO_AGE
 
     def _settings(self, name: str, digest: str) -> dict[str, Setting]:
         for root, rows, files in self._records(name, digest):
@@ -226,6 +241,13 @@ class _Look:
             except (NotConstant, LookupError):
                 found[name] = known.replace(is_plain=False)
         return found
+
+    def max_age(self, mentions: Mentions, *, is_recorded: bool) -> Told:
+        """What the decorator says; of a function whose folder names no such option, that there is none."""
+        module, _, qualname = self.name.partition(":")
+        if not is_recorded and not any(mentions.near(path) for path, _ in self.files.values()):
+            return NO_AGE
+        return told_now(self.bindings, module, qualname)
 
     def _doubt(self, what: str, why: str) -> None:
         reason = Reason("unseen", what, None, why)

@@ -7,29 +7,24 @@ hold it opens entries, which may have an older run that does.
 from __future__ import annotations
 
 from cachepy.answers import StaleCalls
-from cachepy.calls.import_refusal import WAY_OUT
-from cachepy.calls.live_world import LiveWorld
 from cachepy.calls.state import State, current_session
-from cachepy.core.kinds import CHEAP, CODES, ENVS, FILES, KINDS, PATHS
-from cachepy.core.model import Dep, Event, Record, Trace
+from cachepy.core.kinds import CODES, FILES
+from cachepy.core.model import Dep, Event, Record
 from cachepy.core.reasons import Reason
-from cachepy.core.verify import Verifier
 from cachepy.errors import EntryError
 from cachepy.graph.graph import file_path, unpacked
 from cachepy.graph.handed import PASSED, passed_on
 from cachepy.graph.never_reused import may_be_renewed, renewed
 from cachepy.staleness.api import graph_now, history_of
+from cachepy.staleness.asked_world import AskedWorld, AskingVerifier, placed
 from cachepy.staleness.bulk_verify import Holding
-from cachepy.staleness.sources import CHANGED, SAME, UNCLEAR, SourceLook
-from cachepy.store.codec import PART, Quiet, args_in, deps_in, result_in, unpack
-from cachepy.values.modules import MAIN
+from cachepy.store.codec import PART, Quiet, args_in, deps_in, result_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable
     from typing import Any
 
-    from cachepy.core.ports import Refused, Store
     from cachepy.staleness.imported_code import Imports
     from cachepy.store.codec import Row
 
@@ -47,207 +42,6 @@ class Finding(Record):
     state: str
     reasons: tuple[Reason, ...]
     own: bool
-
-
-class AskedWorld(LiveWorld):
-    """Looks from where each call ran, and at code that is not loaded here by its source files.
-
-    The graph's own record of a call comes first: it costs nothing more.
-    """
-
-    def __init__(
-        self, session: State, rows: dict[str, Row], imports: Imports | None = None, *, look_at_code: bool = True
-    ) -> None:
-        super().__init__(session)
-        self.imports = imports
-        self._looks_at_code = look_at_code
-        self.unclear: dict[tuple[str, str], tuple[Reason, ...]] = {}  # code that could not be looked at
-        self.edited: set[str] = set()  # identities of code that is as it was, in a file that is not
-        self._sources = SourceLook(session)
-        self._rows = rows
-        self._recorded: dict[str, Event] = {}
-        self._listed: dict[str, set[str]] = {}
-        self._refused: dict[str, Refused] = {}
-        self._set: dict[str, str | None] = {}  # variables that programs set to something else now
-
-    def recorded(self, call: str) -> Event | None:
-        """What the graph has of a call."""
-        event = self._recorded.get(call)
-        if event is None and call in self._rows:
-            event = self._recorded[call] = unpack(self._rows[call])
-        return event
-
-    def listing(self, root: str, origin: str | None = None) -> set[str]:
-        """The entries of a cache directory that would be loaded, by one listing of each folder.
-
-        origin: the process that made one of them.
-        """
-        if root not in self._listed:
-            store: Store = self.session.store(root)
-            names = self._listed[root] = store.listing()
-            self._refused[root] = store.refused(names)
-        if origin is not None:
-            self._refused[root].made_by(origin)
-        return self._listed[root]
-
-    def why_missing(self, event: Event) -> Reason:
-        """Why a call has no value that would be loaded."""
-        refusal = self._refused[event.root].why.get(event.outfile or "")
-        return Reason("value", event.title, event.id, None) if refusal is None else Reason(*refusal, None, None)
-
-    def loads(self, event: Event) -> bool:
-        """Whether the value of a stored run, be it an older one, would be loaded."""
-        self.listing(event.root)
-        refused = self._refused[event.root].why
-        stored = self.session.store(event.root).look(event.id) if refused else None
-        if stored is None:
-            return True
-        at = next((i for i, each in enumerate(stored.events) if each.run == event.run), 0)
-        return f"entries/{event.hash[:2]}/{stored.files[at]}" not in refused
-
-    def is_stored(self, event: Event) -> bool:
-        """Whether the entry of a call is on disk."""
-        return event.outfile in self.listing(event.root)
-
-    def events(self, call: str, roots: Sequence[str]) -> Iterator[Event]:
-        recorded = self.recorded(call)
-        if recorded is not None:
-            if not self.is_stored(recorded):
-                return
-            yield placed(recorded)
-        for event in super().events(call, roots):
-            if recorded is None or event.run != recorded.run:
-                yield placed(event)
-
-    def title(self, call: str, roots: Sequence[str]) -> str:
-        recorded = self.recorded(call)
-        return super().title(call, roots) if recorded is None else recorded.title
-
-    def code(self, identity: str, recorded: str | None) -> str | None:
-        """Of what is not loaded here, by its source files; what they do not tell counts as it was, and is `unclear`."""
-        if not self._looks_at_code:
-            return recorded
-        now = super().code(identity, recorded)
-        if now is not None or recorded is None:
-            return now
-        seen = self._sources.at(identity, recorded)
-        if seen.state == UNCLEAR and self.imports is not None and self.imports.codes(identity) is not None:
-            return self.imports.digest(identity, recorded)
-        if seen.state == CHANGED or ("<locals>" in identity and seen.state != SAME):
-            return None  # of a local function its anchors speak
-        if seen.state == UNCLEAR:
-            self.unclear[identity, recorded] = seen.reasons
-        elif seen.is_edited:
-            self.edited.add(identity)
-            self._check_import(identity, recorded)
-        return recorded
-
-    def env(self, name: str) -> str | None:
-        return self._set[name] if name in self._set else super().env(name)
-
-    def env_in(self, dep: Dep, trace: Trace) -> str | None:
-        """A program that was changed may set it itself, whatever it is for whoever asks.
-
-        As long as it was not, nobody knows whether it was this program: code is recorded once, and many may call it.
-        """
-        codes = [each for each in trace.deps if each.kind in CODES and each.digest] if self._looks_at_code else []
-        told = [(each, self._sources.sets(each.name, each.digest or "").get(dep.name)) for each in codes]
-        for code, value in told:
-            if value is not None and value.is_edited and value.digests != {dep.digest}:
-                if len(value.digests) == 1 and value.is_plain:
-                    self._set[dep.name] = next(iter(value.digests))
-                    return self._set[dep.name]
-                why = "its program sets it, and changed"
-                doubt = Reason("unseen", f"environment variable {dep.name}", None, why)
-                self.unclear[code.name, code.digest or ""] = (doubt,)
-                return dep.digest
-        return super().env(dep.name)
-
-    def own_env(self, dep: Dep, trace: Trace) -> str | None:
-        """What the program sets it to, as far as its text tells; a program that is as it was sets what it set.
-
-        A process that has the function is a program itself: what counts is what a call would find in it now.
-        """
-        codes = [each for each in trace.deps if each.kind in CODES and each.digest] if self._looks_at_code else []
-        if any(self.found(code.name) for code in codes):
-            return super().own_env(dep, trace)
-        for code in codes:
-            if self._sources.at(code.name, code.digest or "").is_edited:
-                value = self._sources.sets(code.name, code.digest or "").get(dep.name)
-                if value is not None and value.is_plain and len(value.digests) == 1:
-                    self._set[dep.name] = next(iter(value.digests))
-                    return self._set[dep.name]
-                if value is None and super().env(dep.name) == dep.digest:  # it sets it no more
-                    continue
-                why = "its program sets it, and changed"
-                doubt = Reason("unseen", f"environment variable {dep.name}", None, why)
-                self.unclear[code.name, code.digest or ""] = (doubt,)
-        return dep.digest
-
-    def _check_import(self, identity: str, recorded: str) -> None:
-        """Code that is as it was in a module that cannot be imported any more is none that the program comes to."""
-        module, _, name = identity.partition(":")
-        why = self.imports.found.failed.get(module) if self.imports is not None and module not in MAIN else None
-        if why is not None and not why.endswith(WAY_OUT):  # what calls at import was refused here, not there
-            self.unclear[identity, recorded] = (Reason("unseen", f"code of {module}:{name}", None, why),)
-
-    def code_reasons(self, dep: Dep) -> list[Reason]:
-        if self.found(dep.name):
-            return super().code_reasons(dep)
-        name, seen = dep.name.partition("@")[0], self._sources.at(dep.name, dep.digest or "")
-        codes = self.imports.codes(dep.name) if self.imports is not None and seen.state == UNCLEAR else None
-        if codes is None:
-            return list(seen.reasons) or [Reason("code", name, dep.digest, None)]
-        return self.changes_of(dep, *codes[0]) if codes else [Reason("gone", name, dep.digest, None)]
-
-    def may_import(self) -> bool:
-        return False
-
-
-class AskingVerifier(Verifier):
-    """Looks at each dep once, however many calls have it."""
-
-    def __init__(self, world: AskedWorld) -> None:
-        super().__init__(world)
-        self._known: dict[tuple[str, str, str | None], bool] = {}
-
-    def part_holds(self, part: bytes) -> bool:
-        """Whether the deps in the second part of a row hold; most are a file and code that was looked at before."""
-        for kind, name, digest in deps_in(part):
-            if kind in CHEAP:
-                if not KINDS[kind].same(name, digest, self.world):
-                    return False
-            elif not self._known.get((kind, name, digest)):
-                return self.own_holds(Trace(tuple(Dep(*each) for each in deps_in(part)), (), ""))
-        return True
-
-    def take(self, effects: dict[str, str]) -> None:
-        """Take it that these calls hold, and gave that."""
-        self._calls.update(dict.fromkeys(effects.items(), True))
-
-    def own_holds(self, trace: Trace) -> bool:
-        return all(self._dep_holds(dep, trace) for dep in trace.deps)
-
-    def _dep_holds(self, dep: Dep, trace: Trace) -> bool:
-        key = dep.kind, dep.name, dep.digest
-        known = self._known.get(key)
-        if known is None:
-            known = super()._dep_holds(dep, trace)
-            if "<locals>" not in dep.name and dep.kind not in ENVS:  # which may hold by another dep of the trace
-                self._known[key] = known
-        return known
-
-
-def placed(event: Event) -> Event:
-    """The event with the files of its trace as absolute paths: it may have run elsewhere."""
-    for dep in event.trace.deps:
-        if dep.name[:1] != "/" and dep.kind in PATHS:
-            break
-    else:
-        return event
-    cwd, known = event.cwd, event.trace.deps
-    deps = [Dep(d.kind, KINDS[d.kind].located(cwd, d.name), d.digest) if d.kind in PATHS else d for d in known]
-    return event.replace(trace=Trace(tuple(deps), event.trace.calls, event.trace.result))
 
 
 class Survey:
@@ -344,18 +138,18 @@ class Survey:
         """Whether the run that the graph knows holds."""
         if event.trace.calls:
             return self.verifier.call_holds((event.id, event.trace.effect), (event.root,))
-        return self.world.is_stored(event) and self.verifier.own_holds(placed(event).trace)
+        return self.world.is_stored(event) and self.verifier.own_holds(self.world.dated(placed(event)).trace)
 
     def _finding(self, event: Event) -> Finding | Event:
         """Why a call is not fresh; if an older run of it is, that one."""
-        here = placed(event)
+        here = self.world.dated(placed(event))
         if not self.world.is_stored(event) or not self._is_readable(event):
             return Finding("missing", (self.world.why_missing(event), *self.verifier.reasons(here.trace)), own=True)
         events = list(self.world.events(event.id, ()))
         for each in events:
-            if self.verifier.holds(each.trace) and self.world.loads(each):
+            if self.verifier.event_holds(each) and self.world.loads(each):
                 return each
-        broken = self._broken[event.id] = self.verifier.own_broken(self.world.last_valid(events).trace)
+        broken = self._broken[event.id] = self.verifier.own_broken(self.verifier.last_valid(events).trace)
         return Finding("stale", tuple(self.verifier.why_not(events)), bool(broken))
 
     def _is_readable(self, event: Event) -> bool:

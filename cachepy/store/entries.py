@@ -11,6 +11,7 @@ from _warnings import warn
 from errno import EACCES, EINVAL, EMLINK, ENOSYS, ENOTSUP, EPERM, EXDEV
 from itertools import count
 
+from cachepy.core.kinds import AGES
 from cachepy.core.model import Event
 from cachepy.errors import CacheReadWarning, EntryError, EntryReplacedError, OtherFormatError, user_level
 from cachepy.store import safe_pickle
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
+    from cachepy.core.model import Dep
     from cachepy.store.claims import Claim
     from cachepy.store.entryfile import Mapped, Stamp
     from cachepy.store.graph_extent import Extent
@@ -368,7 +370,7 @@ class Store(Places):
         most = self.keeps.get(event.fname, KEEP)
         dropped: list[str] = []
         for old, name in zip(stored.events, stored.files, strict=True):
-            same = old.trace.deps == event.trace.deps and old.trace.calls == event.trace.calls
+            same = _lasting(old) == _lasting(event) and old.trace.calls == event.trace.calls
             if name.endswith(ENTRY):
                 aside = f"{name[: -len(ENTRY)]}.{old.run[:16]}{OLD}"
                 if not same and most > 1 and keep_aside(path, os.path.join(os.path.dirname(path), aside), self.trust):
@@ -480,3 +482,8 @@ class Store(Places):
                 self._codes.setdefault(digest_in(path), []).append(os.path.basename(path))
         names = sorted(self._codes.get(digest, ()), key=self.code_time, reverse=True)
         return [data for name in names if (data := self.get_code(name)) is not None]
+
+
+def _lasting(event: Event) -> list[Dep]:
+    """The deps of a run but for its age: a later one with the same others stands for it."""
+    return [dep for dep in event.trace.deps if dep.kind not in AGES]

@@ -322,6 +322,11 @@ def own_digest_rule(obj: Any, _: ValuePickler) -> Any:
     return form("own", type(obj), obj.__cachepy_digest__())
 
 
+def stand_rule(stand: Any, _: ValuePickler) -> Any:
+    """The rule for one of these."""
+    return form("given", stand.fn, stand.value)
+
+
 def tokenize_rule(obj: Any, _: ValuePickler) -> Any:
     """By the token that the user's own class makes."""
     return form("token", type(obj), obj.__dask_tokenize__())

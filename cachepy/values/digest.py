@@ -35,6 +35,8 @@ class Digester:
         ``code_of(function_or_class) -> str | None``: the digest of code that has no name by which
         another process could find it (lambdas, local functions), None for code that has, and the
         empty text for what need not be followed (cached functions).
+    own : dict, optional
+        By types, functions that say what stands for their objects.
 
     Examples
     --------
@@ -45,9 +47,12 @@ class Digester:
     False
     """
 
-    def __init__(self, origins: Origins, code_of: Callable[[Any], str | None]) -> None:
+    def __init__(
+        self, origins: Origins, code_of: Callable[[Any], str | None], own: dict[type, Any] | None = None
+    ) -> None:
         self.origins = origins
         self.code_of = code_of
+        self.own = own
         self.rules: dict[type, tuple[Rule | None, str | None, bool]] = {}
         self.proven: set[type] = set()  # classes whose instances came back from storage as they were
         self.kept: dict[int, tuple[Any, ...]] = {}  # what rules remember of objects that are long to read
@@ -97,7 +102,7 @@ class Digester:
         except KeyError:
             from cachepy.values.registry import find_rule, may_alter  # numbers and texts need no rule
 
-            rule = find_rule(cls, self.kind_of)
+            rule = find_rule(cls, self.kind_of, self.own)
             found = self.rules[cls] = rule, self.origins.package(cls), may_alter(cls, self.kind_of)
             return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cachepy.values.bound_methods import METHOD, Bound
-from cachepy.values.stand_ins import original
+from cachepy.values.stand_ins import Stand, original
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ def _is_secret(text: str) -> bool:
 
 def _label(value: Any) -> str:
     value = original(value)
+    if type(value) is Stand:
+        return label_of(value.value)
     cls = type(value)  # all is looked up there: a value may answer to any name
     if issubclass(cls, CONTAINERS) and len(value) > 4:
         return f"{cls.__name__} of {len(value)}"

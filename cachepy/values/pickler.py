@@ -12,7 +12,7 @@ from marshal import dumps
 
 from xxhash import xxh3_128_hexdigest
 
-from cachepy.errors import UndigestableError
+from cachepy.errors import UndigestableError, UsageError
 from cachepy.values.flat import LEAVES, MARSHAL, flat_stream, has_no_nan, may_have_nan
 from cachepy.values.references import References, mark
 from cachepy.values.sharing import LARGE, Folder, is_small
@@ -46,8 +46,8 @@ class Writer:
         """The canonical bytes of a value; UndigestableError if it has none."""
         try:
             return self._pickled_whole(value, found)
-        except UndigestableError:
-            if found.unseen is None:
+        except UndigestableError as error:
+            if found.unseen is None or isinstance(error, UsageError):
                 raise
             return self.by_parts(value, found)
 
@@ -324,7 +324,7 @@ class PartsPickler(CanonicalPickler):
         try:
             written = super().reducer_override(obj)
             return unpicklable.reduced(obj) if written is NotImplemented else written
-        except (RecursionError, MemoryError):
+        except (RecursionError, MemoryError, UsageError):  # the last of a digest function of the user's
             raise
         except Exception:
             return unpicklable.form_of_parts(obj, self)

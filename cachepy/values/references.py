@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _WRITTEN = (type(lambda: None), Method)  # what a function is that was written in a class
 _MODULE = type(sys)
+REGISTERED: dict[type, Any] = {}  # functions of the user's that say what stands for objects of a type
 members_of_class: Any = vars(type)["__dict__"].__get__  # `vars` of a class, whatever the class itself says
 
 

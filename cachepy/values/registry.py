@@ -40,6 +40,7 @@ from cachepy.values.builtin_normalizers import (
     proxy_rule,
     reduced_rule,
     set_rule,
+    stand_rule,
     struct_rule,
     time_rule,
     token_and_state_rule,
@@ -48,7 +49,7 @@ from cachepy.values.builtin_normalizers import (
     zip_path_rule,
 )
 from cachepy.values.modules import PACKAGE, STDLIB, USER
-from cachepy.values.references import members_of_class, module_of
+from cachepy.values.references import REGISTERED, members_of_class, module_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ _BY_NAME: dict[tuple[str, str], Rule] = {
     ("builtins", "code"): code_rule,
     ("cachepy.values.stand_ins", "Watched"): builtin_rule,
     ("functools", "_lru_cache_wrapper"): lru_rule,
+    ("cachepy.values.stand_ins", "Stand"): stand_rule,
     ("functools", "partial"): partial_rule,
     ("cachepy.values.bound_methods", "Partial"): partial_rule,
     ("zipfile", "Path"): zip_path_rule,
@@ -109,8 +111,19 @@ _BY_BASE: dict[tuple[str, str], Rule] = {
 }
 
 
-def find_rule(cls: type, kind_of: Callable[[type], str]) -> Rule | None:
-    """The rule for instances of a class; None: as pickle does it.  kind_of: whose a class is."""
+def find_rule(
+    cls: type, kind_of: Callable[[type], str], own: dict[type, Callable[[Any], Any]] | None = None
+) -> Rule | None:
+    """The rule for instances of a class; None: as pickle does it.
+
+    kind_of: whose a class is; own: by types, what the user says stands for their instances.
+    """
+    if own or REGISTERED:
+        from cachepy.values.own_digests import rule_of  # few programs say so
+
+        users = rule_of(cls, own)
+        if users is not None:
+            return users
     rule = _rule_of(cls, kind_of)
     if _definer(cls, "__fspath__") is not None and rule is not path_rule and rule is not own_path_rule:
         return entry_rule if cls.__name__ == "DirEntry" and cls.__module__ in ("posix", "nt") else named_by(rule)

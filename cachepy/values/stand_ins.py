@@ -20,6 +20,16 @@ def register(stand_in: Any, original: Any) -> None:
     _replaced[id(stand_in)] = stand_in, original
 
 
+class Stand:
+    """Stands for an argument: by what a function gives of it, and by the code of that function."""
+
+    __slots__ = ("fn", "value")
+
+    def __init__(self, fn: Any, value: Any) -> None:
+        self.fn = fn
+        self.value = value
+
+
 def original(obj: Any) -> Any:
     """What an object stands for; itself if it stands for nothing else."""
     found = _replaced.get(id(obj))

@@ -25,6 +25,9 @@ class KnownRuns:
     def events(self, call, roots):
         return self.runs.get(call, [])
 
+    def dated(self, event):
+        return event
+
 
 def event(call, index, result, holds, below):
     deps = (Dep(FILE, "now", "now" if holds else "then"),)

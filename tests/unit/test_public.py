@@ -42,11 +42,11 @@ NOT_ASKED = {
 }
 # each word of the API, and what it means wherever it stands
 WORDS = {
-    "author", "ax", "cache_dir", "changes", "client", "days_old", "depends_on_files", "depends_on_vars", "description",
+    "author", "ax", "cache_dir", "changes", "client", "days_old", "depends_on_files", "depends_on_vars", "description", "digest",
     "direction", "dry_run", "env_vars", "file_args", "fn", "forget", "highlight_stale", "history", "ignore_args", "ignore_files",
-    "ignore_globals", "import_code", "keep", "keep_args", "labels", "least_used", "level", "license_url", "max_bytes",
+    "ignore_globals", "import_code", "keep", "keep_args", "labels", "least_used", "level", "license_url", "max_age", "max_bytes",
     "max_entries", "max_nodes", "mode", "name", "observe", "observe_code", "output", "outputs", "path", "progress", "prune", "recorder", "rerun", "root", "seed", "session",
-    "signing_key", "theme", "title", "transparent", "trusted_owners", "umask", "unseen", "verbose", "version",
+    "signing_key", "theme", "title", "transparent", "trusted_owners", "type_", "umask", "unseen", "verbose", "version",
     "warn_cheap",
 }  # fmt: skip
 OF_DASK = {"nout", "obj", "pure", "traverse", "args", "collections", "iterables", "kwargs"}  # as in what they stand for
