@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready-for-cachepy
 DEMO_READY := $(VENV)/.ready-for-demo
 DEMO := examples/flights.py --dask
-PYTEST_ARGS ?= -n 2 --dist loadfile
+PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 SCHEMA := @$(BIN)/check-jsonschema --quiet --builtin-schema
 

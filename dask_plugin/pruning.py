@@ -30,7 +30,7 @@ from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
 
 from cachepy.calls.context import with_caller
 from cachepy.calls.glance import Found, glance
-from cachepy.calls.taken import Handed, taken
+from cachepy.calls.taken import known_before
 from cachepy.core.current import enter, here, leave
 from cachepy.core.revision import MISSING
 from cachepy.values.bound_methods import Bound
@@ -76,11 +76,11 @@ class Taking:
         self.groups = groups
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        token = taken.set(Handed(self.groups))
+        token = known_before.set(self.groups)
         try:
             return self.func(*args, **kwargs)
         finally:
-            taken.reset(token)
+            known_before.reset(token)
 
 
 def recalled(kept: Kept) -> Any:

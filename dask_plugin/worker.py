@@ -23,6 +23,7 @@ from tornado.ioloop import PeriodicCallback
 
 from cachepy.calls.program import program
 from cachepy.calls.state import State, current_session
+from cachepy.calls.taken import taken
 from cachepy.core.current import NOBODY, caller, enter
 from cachepy.core.frame import Frame
 from cachepy.core.hooks import Plugin, chain
@@ -39,8 +40,8 @@ from dask_plugin.tally import Tally, function_name
 if TYPE_CHECKING:
     from cachepy.calls.taken import Handed
     from cachepy.core.frame import Caller
-    from cachepy.core.hooks import Handed as Takes
     from cachepy.core.ports import Function
+    from cachepy.core.ports import Handed as Port
 
 NAME = "cachepy-worker"
 _OVER = Revision(is_over=True)
@@ -210,7 +211,7 @@ class ClusterRecorder(GraphRecorder):
 
     def _renew(self, event: Event) -> None:
         """A hit although tasks in between were given something else: then it goes by that now."""
-        handed = None if isinstance(caller(), Frame) else self.handed()
+        handed = None if isinstance(caller(), Frame) else taken(self.session.hooks)
         shown = self.session.nodes.event_of(event.id) or event
         args = None if handed is None else handed.renewed(shown.args)
         if args is not None:
@@ -321,7 +322,7 @@ class WorkerHooks(Plugin):
             return
         yield from (Dep(*row) for row in mail_of(frame.run, worker))
 
-    def handed(self) -> Takes | None:
+    def handed(self) -> Port | None:
         return self.recorder.handed() or super().handed()
 
     def remote_frame(self, run: str, mailbox: str) -> Caller | None:

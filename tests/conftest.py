@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections import Counter
 
 import pytest
 
@@ -23,8 +24,17 @@ os.environ["CACHEPY_IGNORE_ENV"] = NO_INPUTS
 os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
 
 
+# files with few tests that take long: begun last, one worker would be busy for minutes after the others are done
+DEAR = {
+    "test_asking.py", "test_claim_entry.py", "test_crash.py", "test_dags.py", "test_flights.py", "test_fork.py",
+    "test_fuzz.py", "test_plan.py", "test_stress.py", "test_undeclared_files.py",
+}  # fmt: skip
+
+
 def pytest_collection_modifyitems(items):
-    """What only root may do is tried by root only."""
+    """Dear files first, then those with many tests; what only root may do is tried by root only."""
+    counts = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path.name not in DEAR, -counts[item.path], item.path))
     if os.geteuid() != 0:
         for item in items:
             if item.get_closest_marker("root"):

@@ -141,8 +141,9 @@ class Inputs:
 
     def _observe_handed(self) -> None:
         """What the task of this call takes from others, numbers too: a cluster knows whose they are."""
-        request, digester = self.request, self.session.digester
-        for handed in filter(None, (taken.get(), self.session.hooks.handed())):
+        handed = taken(self.session.hooks)
+        if handed is not None:
+            request, digester = self.request, self.session.digester
             named = request.function.binder.named(request.values)
             handed.note(request.id, named, self.args, lambda item: digester.digest(item, request.found))
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
+    from cachepy.core.hooks import Hooks
+    from cachepy.core.ports import Handed as Port
     from cachepy.graph.handed import Part
 
     Calls = Sequence[Sequence[str]]  # of each call its id, and the digest of what it gave
@@ -24,8 +26,14 @@ if TYPE_CHECKING:
 MOST = 1000  # calls that stand behind one task, and items of an argument that are looked at
 _MOST_BETWEEN = 10_000  # edges that the calls of one task get because of tasks that lie between
 
-taken: ContextVar[Handed | None] = ContextVar("cachepy_taken", default=None)
+known_before: ContextVar[Sequence[Group]] = ContextVar("cachepy_known_before", default=())
 """What a task takes that was known before it was submitted."""
+
+
+def taken(hooks: Hooks) -> Port | None:
+    """What the task that runs here takes; None if it is none, or takes nothing of a call."""
+    groups, handed = known_before.get(), hooks.handed()
+    return handed if not groups else Handed(groups) if handed is None else handed.plus(groups)
 
 
 class Handed:
@@ -42,6 +50,12 @@ class Handed:
         for _, calls in self._groups:
             for call, result in calls:
                 self._by_result.setdefault(result, []).append(call)
+
+    def plus(self, groups: Iterable[Group]) -> Handed:
+        """The same with more that it takes."""
+        made = Handed([*groups, *self._groups])
+        made._own = self._own
+        return made
 
     def add(self, call: str, result: str) -> None:
         """A call of this task has ended, and one of Dask's own functions may hand on what it gave."""

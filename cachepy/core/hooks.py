@@ -9,19 +9,11 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from typing import Any, Protocol
+    from collections.abc import Iterable, Iterator
 
     from cachepy.core.frame import Caller, Frame
     from cachepy.core.model import Dep
-    from cachepy.core.ports import Function, Recorder, Runner
-
-    class Handed(Protocol):
-        """What a task takes from others (see `calls.taken`)."""
-
-        def note(
-            self, call: str, named: Iterable[tuple[str, Any]], args: dict[str, str], digest: Callable[[Any], str]
-        ) -> None: ...
+    from cachepy.core.ports import Function, Handed, Recorder, Runner
 
 
 class Hooks:

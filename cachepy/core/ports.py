@@ -20,6 +20,18 @@ class Function(Protocol):
     target: Any  # its identity, and what it reaches
 
 
+class Handed(Protocol):
+    """What the task of a call takes from other tasks (see `calls.taken`)."""
+
+    def note(
+        self, call: str, named: Iterable[tuple[str, Any]], args: dict[str, str], digest: Callable[[Any], str]
+    ) -> None: ...
+
+    def renewed(self, args: dict[str, str]) -> dict[str, str] | None: ...
+
+    def plus(self, groups: Iterable[Any]) -> Handed: ...
+
+
 class Recorder(Protocol):
     """Takes each ended call: into the graph in a serial run, onto the wire on a worker."""
 

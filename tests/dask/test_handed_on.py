@@ -125,7 +125,8 @@ def map_of(found):
     return [label["path"] for label in found.values()]
 
 
-def test_what_tasks_between_make_of_another_result_nobody_knows(client, data):
+@pytest.mark.parametrize("is_pruned", [False, True])
+def test_what_tasks_between_make_of_another_result_nobody_knows(is_pruned, client, data):
     """Until the program runs: then its call is the one that goes by it now, also if it was a hit."""
     lazy = delayed(pm.digits)(delayed(bool)(delayed(pm.rounded)(delayed(pm.digit)(data.paths[0]))), data.tag)
     data.paths[0].write_text("a")
@@ -136,7 +137,7 @@ def test_what_tasks_between_make_of_another_result_nobody_knows(client, data):
     assert (found["node"]["fname"], found["state"]) == ("digits", "unknown")
     assert "gives something else by now, so run your program" in str(found["reasons"][0])
     lazy = delayed(pm.digits)(delayed(bool)(delayed(pm.rounded)(delayed(pm.digit)(data.paths[0]))), data.tag)
-    assert lazy.compute() is True
+    assert lazy.compute(prune=is_pruned) is True
     assert cache_tree_stale() == {}
 
 
