@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, overload
 
+    from cachepy.calls.acceptance import Accepted
     from cachepy.core.reasons import Verdict
 
     P = ParamSpec("P")
@@ -84,6 +85,8 @@ if TYPE_CHECKING:
         def is_cached(self, *args: P.args, **kwargs: P.kwargs) -> bool: ...
 
         def explain(self, *args: P.args, **kwargs: P.kwargs) -> Verdict: ...
+
+        def accept(self, *args: Any, **kwargs: Any) -> Accepted: ...
 
         def clear(self, *args: Any, **kwargs: Any) -> int: ...
 

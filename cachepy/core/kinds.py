@@ -11,6 +11,7 @@ import os
 
 from cachepy.core.model import (
     ABSENT_PATH,
+    ACCEPTED,
     CALL,
     CODE,
     ENCLOSING_CODE,
@@ -470,6 +471,7 @@ KINDS = Kinds(
     Mark(PASSED_ON, "passed on"),  # name: a path that an argument named and a call below wrote; digest: None
     Mark(RENEWED, "renewed"),  # name: part of an argument made anew; digest: when the process began, and its look
     Mark(UNSEEN_SOURCE, "unseen"),  # name: what the body asked and nobody can compare: a host, the clock; digest: None
+    Mark(ACCEPTED, "accepted"),  # name: who said that an edit does not matter; digest: when, as text
     Mark(
         ENCLOSING_CODE, "anchor", "names code"
     ),  # name: code that speaks for a local function; digest: None if it is gone
@@ -494,12 +496,21 @@ WROTE = KINDS.those("written")
 PASSED = KINDS.those("passed on")
 MADE_ANEW = KINDS.those("renewed")
 UNSEEN = KINDS.those("unseen")
+ACCEPTANCE = KINDS.those("accepted")
 CHEAP = KINDS.those("cheap")  # to ask the world again costs no more than to remember the answer
 
 
 def unseen_in(trace: Trace) -> tuple[str, ...]:
     """What a run depended on that nobody can compare."""
     return tuple(sorted(dep.name for dep in trace.deps if dep.kind in UNSEEN))
+
+
+def accepted_in(trace: Trace) -> str:
+    """Who accepted a result and on which day, ``"by ann on 2026-11-30"``; empty if nobody did."""
+    for dep in trace.deps:
+        if dep.kind in ACCEPTANCE:
+            return f"by {dep.name} on {(dep.digest or '')[:10]}"
+    return ""
 
 
 def absolute(cwd: str, name: str) -> str:
