@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from cachepy.calls.live_world import LiveWorld
     from cachepy.calls.state import State
     from cachepy.code.fingerprint import CodeFingerprint
-    from cachepy.core.ports import Stored
     from cachepy.core.reasons import Reason
+    from cachepy.store.entries import Stored
 
     Wanted = tuple[str, str]  # a call, and the effect of the run that is meant
 

@@ -13,7 +13,7 @@ from cachepy.calls.live_world import pattern
 from cachepy.code.fingerprint import Target, cached_target
 from cachepy.code.namer import LOCAL
 from cachepy.core.kinds import ACCEPTANCE, ANCHORS, CODES, ENVS, KINDS, OF_PROCESS, PATHS, absolute
-from cachepy.core.model import CODE, FILE, PATTERN, PRESENT, Dep, Trace
+from cachepy.core.model import CODE, FILE, PATTERN, Dep, Trace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ DATA = frozenset(PATHS - OF_PROCESS)  # kinds of files that are no code
 class Today:
     """The trace of one run as it is now.
 
-    own: name and digest of the code of the function, if it is called here; function: it, if it is known; known: the
-    identities of the functions below it.
+    own: name and digest of the code of the function, if it is called here; known: the identities of it and of those
+    that were called below it; reaches: all code that the trace names, if some of it changed.
     """
 
     def __init__(
@@ -68,8 +68,7 @@ class Today:
             now = self.own[1] if name == self.own[0] else self.world.code(name, None)
             return dep if now is None and LOCAL in name else Dep(kind, name, now)  # its anchors speak for it
         place = KINDS[kind].located(self.event.cwd, name)
-        now = self.world.present(place, dep.digest) if kind == PRESENT else KINDS[kind].now(place, self.world)
-        return Dep(kind, name, now)
+        return Dep(kind, name, KINDS[kind].now_as(place, dep.digest, self.world))
 
     def _look_at_code(self, deps: list[Dep]) -> None:
         reader = self.session.reader
@@ -95,9 +94,9 @@ class Today:
                 yield Dep(FILE, path, files.digest(place))
 
     def _border(self) -> Iterator[Dep]:
-        """The cached functions that the code of today may call and that this run did not: their code counts from now on.
+        """The cached functions that the code of today may call and this run did not: their code counts from now on.
 
-        Whether it calls them, and how, only its next run can tell.
+        Whether it calls them, and how, only the next run can tell.
         """
         reader = self.session.reader
         border: list[Target] = [target for reach in self.reaches for target in reach.cached]

@@ -64,6 +64,10 @@ class Kind:
         """What it is now, as the digest of a dep says it; None if there is nothing."""
         return None
 
+    def now_as(self, name: str, digest: str | None, world: World) -> str | None:
+        """The same, looked at as it was for that digest."""
+        return self.now(name, world)
+
     def same(self, name: str, digest: str | None, world: World) -> bool:
         """Whether it is as it was."""
         return self.now(name, world) == digest
@@ -219,6 +223,9 @@ class Present(_Path):
     """name: a path that was looked for; digest: what was there, a folder, a file, its size too, or a link's text."""
 
     word = PRESENT
+
+    def now_as(self, name: str, digest: str | None, world: World) -> str | None:
+        return world.present(name, digest)
 
     def same(self, name: str, digest: str | None, world: World) -> bool:
         return world.present(name, digest) == digest
