@@ -68,7 +68,7 @@ class Today:
             now = self.own[1] if name == self.own[0] else self.world.code(name, None)
             return dep if now is None and LOCAL in name else Dep(kind, name, now)  # its anchors speak for it
         place = KINDS[kind].located(self.event.cwd, name)
-        return Dep(kind, name, KINDS[kind].now_as(place, dep.digest, self.world))
+        return KINDS[kind].today(dep, place, self.world)
 
     def _look_at_code(self, deps: list[Dep]) -> None:
         reader = self.session.reader

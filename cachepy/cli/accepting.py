@@ -62,9 +62,8 @@ def accept(
     before = os.getcwd()
     try:
         with opened(cache_dir, tell.say, writes=True) as cache:
-            from cachepy.calls.acceptance import check_writes
-
-            check_writes(cache.session)
+            if cache.session.is_quiet:
+                raise WrongUse(f"CACHEPY={cache.session.mode} lets nothing be written, so nothing can be accepted")
             tops = [call for name in roots for call in cache.find(name)]
             job = _Job(tell, cache, None if show_all else limit, yes=yes, dry_run=dry_run)
             if undo:

@@ -33,11 +33,12 @@ from cachepy.core.model import (
     SOURCE,
     UNSEEN_SOURCE,
     WRITTEN,
+    Dep,
 )
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cachepy.core.model import Dep, Trace
+    from cachepy.core.model import Trace
     from cachepy.core.reasons import Reason
     from cachepy.core.world import Here, Watch, World
 
@@ -64,9 +65,9 @@ class Kind:
         """What it is now, as the digest of a dep says it; None if there is nothing."""
         return None
 
-    def now_as(self, name: str, digest: str | None, world: World) -> str | None:
-        """The same, looked at as it was for that digest."""
-        return self.now(name, world)
+    def today(self, dep: Dep, place: str, world: World) -> Dep:
+        """The dep as a run of now would have it; place: what its name means here."""
+        return Dep(self.word, dep.name, self.now(place, world))
 
     def same(self, name: str, digest: str | None, world: World) -> bool:
         """Whether it is as it was."""
@@ -152,6 +153,9 @@ class AbsentPath(_Path):
     def now(self, name: str, world: World) -> str | None:
         return "" if world.exists(name) else None
 
+    def today(self, dep: Dep, place: str, world: World) -> Dep:
+        return Dep(FILE, dep.name, world.file(place))
+
     def same(self, name: str, digest: str | None, world: World) -> bool:
         return not world.exists(name)
 
@@ -224,8 +228,8 @@ class Present(_Path):
 
     word = PRESENT
 
-    def now_as(self, name: str, digest: str | None, world: World) -> str | None:
-        return world.present(name, digest)
+    def today(self, dep: Dep, place: str, world: World) -> Dep:
+        return Dep(PRESENT, dep.name, world.present(place, dep.digest))
 
     def same(self, name: str, digest: str | None, world: World) -> bool:
         return world.present(name, digest) == digest
