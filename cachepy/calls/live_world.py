@@ -8,7 +8,7 @@ from cachepy.code.fingerprint import IN_TEXT, Target, cached_target, resolve
 from cachepy.core.kinds import reason
 from cachepy.errors import RefusedCallError
 from cachepy.values.digest import env_digest
-from cachepy.values.modules import find, scope_of
+from cachepy.values.modules import PYTHON, find, scope_of
 
 ModuleType = type(os)
 
@@ -209,20 +209,23 @@ class LiveWorld:
 
     def changes_of(self, dep: Dep, digest: str, pieces: tuple[Piece, ...]) -> list[Reason]:
         """Why code with this digest, made of these pieces, is not what it was."""
-        from cachepy.code.changes import reasons_of, where_in
+        from cachepy.code.changes import is_same_text, reasons_of, where_in
+        from cachepy.code.source import loaded_files
 
         name = dep.name.partition("@")[0]
-        old = self._pieces(dep)
+        old, data = self._record(dep)
+        python = loaded_files(data).get("python") or PYTHON
+        if python != PYTHON and is_same_text(old, pieces, self.session.sources):
+            return [reason("package", "python", *(each.rpartition("-")[2] for each in (python, PYTHON)))]
         reasons = reasons_of(name, old, pieces, self.session.sources) if old else []
         return reasons or [reason("code", name, dep.digest, digest, where=where_in(pieces, name))]
 
-    def _pieces(self, dep: Dep) -> list[tuple[Piece, str]]:
-        """What its code digest was made of, each piece with its source; nothing if that is not known."""
-        from cachepy.code.source import has_code, loaded
+    def _record(self, dep: Dep) -> tuple[list[tuple[Piece, str]], bytes]:
+        """What its code digest was made of, each piece with its source, and the record; nothing if nobody knows."""
+        from cachepy.code.source import best_first
 
-        kept = [loaded(data) for store in self.session.stores for data in store.codes(dep.digest or "")]
-        name = dep.name.partition("@")[0]
-        return next((rows for rows in kept if has_code(rows, name)), None) or next(filter(None, kept), [])
+        datas = [data for store in self.session.stores for data in store.codes(dep.digest or "")]
+        return next(iter(best_first(datas, dep.name.partition("@")[0])), ([], b""))
 
 
 def pattern(text: str, files: Files) -> str | None:

@@ -47,8 +47,8 @@ class RanCode:
     """What is noted of one body (see `code_events`)."""
 
     __slots__ = (
-        "_body", "_fname", "_found", "_implied", "_imported", "_loading", "_missed", "_own", "_session", "_skips", "_sources",
-        "beside", "changed", "covered", "frame", "is_blind", "taken",
+        "_body", "_fname", "_found", "_implied", "_imported", "_loading", "_missed", "_own", "_session", "_skips",
+        "_sources", "beside", "changed", "covered", "frame", "is_blind", "taken",
     )  # fmt: skip
 
     def __init__(self, session: State, frame: Any, fname: str, covered: frozenset[int] = frozenset()) -> None:

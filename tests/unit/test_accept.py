@@ -459,3 +459,60 @@ def test_code_that_ran_unseen_counts_after_it_was_accepted(tmp_path):
         assert is_hit(made, ask)
         made.edit("plugin.py", "1 + x", "2 + x")
         assert is_hit(made, ask) == (sys.version_info < (3, 12))
+
+
+# ---------------------------------------------------------------- versions
+
+
+def package(folder: Project, version: str) -> None:
+    """A library that is installed beside the program, as far as its version goes."""
+    made = folder / "site-packages" / "thing.py"
+    made.parent.mkdir(exist_ok=True)
+    made.write_text(f"__version__ = {version!r}\n\n\ndef half(x):\n    return x / 2\n")
+    for old in (folder / "site-packages").glob("thing-*"):
+        (old / "METADATA").unlink()
+        (old / "RECORD").unlink()
+        old.rmdir()
+    info = folder / "site-packages" / f"thing-{version}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: thing\nVersion: {version}\n")
+    (info / "RECORD").write_text(f"thing.py,,\nthing-{version}.dist-info/METADATA,,\n")
+
+
+def test_another_version_of_a_package_alone(tmp_path):
+    with Project(tmp_path, head=LOG) as made:
+        package(made, "3.0.1")
+        made.env["PYTHONPATH"] = os.pathsep.join([made.environment()["PYTHONPATH"], str(made / "site-packages")])
+        made.write("flow.py", FLOW.replace("return x * 3", "import thing; return thing.half(x)").replace(
+            "return leaf(x) * 2 + LIMIT", "import thing; return thing.half(leaf(x))"))
+        ask = "import flow; print(flow.other(1), flow.top(1))"
+        made.run("-c", ask)
+        made.ran()
+        package(made, "3.0.2")
+        assert made.cachepy("status", "-q").returncode == 1
+        made.edit("flow.py", *EDITS["helper"])
+        shown = made.cachepy("accept", "--package", "thing", "--dry-run", code=0).stdout
+        assert "package thing changed from 3.0.1 to 3.0.2" in shown
+        answer = accepted(made, "--package", "thing", code=1)
+        assert [each.partition(":")[0] for each in answer["accepted"]] == ["other"]
+        left = {call.partition(":")[0]: why for call, why in answer["left"].items()}
+        assert left["leaf"].startswith("not only thing: code of flow:helper changed")
+        made.run("-c", ask)
+        assert sorted(made.ran()) == ["leaf", "top"]
+
+
+OTHER = "import cachepy.values.modules as m; m.PYTHON = 'cpython-3.99'; "
+
+
+@pytest.mark.parametrize("edits", [[], ["helper"]])
+def test_another_python_if_the_source_is_the_same(flow, edits):
+    for name in edits:
+        flow.edit("flow.py", *EDITS[name])
+    told = flow.run("-c", f"{OTHER}import flow; print(flow.leaf.explain(1))").silent()
+    assert ("package python changed from 3." in told) == (not edits)
+    words = ["accept", "--package", "python", "--yes", "--json"]
+    answer = flow.run("-c", f"{OTHER}from cachepy.cli.main import main; main({words})", code=None).json()
+    done = {call.partition(":")[0] for call in answer["accepted"]}
+    assert done == (set() if edits else {"top", "leaf", "read"})
+    flow.run("-c", OTHER + MAIN)
+    assert set(flow.ran()) == ({"top", "leaf", "read"} if edits else set())
