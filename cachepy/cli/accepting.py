@@ -61,7 +61,7 @@ def accept(
         raise WrongUse("--undo takes back all that was accepted: leave out --files and --package")
     before = os.getcwd()
     try:
-        with opened(cache_dir, tell.say, writes=True) as cache:
+        with opened(cache_dir, tell.say, writes=not dry_run) as cache:
             if cache.session.is_quiet:
                 raise WrongUse(f"CACHEPY={cache.session.mode} lets nothing be written, so nothing can be accepted")
             tops = [call for name in roots for call in cache.find(name)]
