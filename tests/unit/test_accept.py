@@ -264,6 +264,45 @@ def test_a_method_of_the_function_accepts_one_call_or_all(flow):
     assert flow.ran() == []
 
 
+def test_exports_say_it_and_the_log_has_no_new_run(flow):
+    before = flow.cachepy("log", "--json").json()["runs"]
+    flow.edit("flow.py", *EDITS["helper"])
+    accepted(flow)
+    assert flow.cachepy("log", "--json").json()["runs"] == before
+    crate = ["rocrate", "--name", "a", "--description", "b", "--license", "https://spdx.org/licenses/CC-BY-4.0"]
+    for form in (["prov"], ["graphml"], crate):
+        assert "by ann on 20" in flow.cachepy("export", "--format", *form, code=0).stdout, form
+    text = "import cachepy; cachepy.cache_tree_sync('cache'); [print(n['fname'], n['accepted'][:9]) for n in cachepy.cache_tree_nodes().values()]"
+    assert sorted(flow.run("-c", text).lines) == ["leaf by ann on", "read by ann on", "top "]
+
+
+def test_what_a_call_takes_is_accepted_with_it(tmp_path):
+    """At top level a result is the argument of the next call; nothing else of that call is stale."""
+    with Project(tmp_path, head=LOG) as made:
+        made.write("flow.py", FLOW.replace("return helper(x)", "return [helper(x), 'a result of some length'] * 9"))
+        made.write("main.py", "import flow\nprint(len(flow.other(flow.leaf(1))))\n")
+        made.run("main.py")
+        made.ran()
+        made.edit("flow.py", *EDITS["helper"])
+        assert [each.partition(":")[0] for each in accepted(made, "other")["accepted"]] == ["leaf"]
+        assert made.cachepy("status", "-q").returncode == 0
+        made.run("main.py")
+        assert made.ran() == []
+
+
+def test_in_python_it_is_planned_done_and_taken_back(flow):
+    flow.edit("flow.py", *EDITS["helper"])
+    head = "import cachepy, flow; cachepy.cache_tree_sync('cache'); "
+    plan = "print(*(each.partition(':')[0] for each in cachepy.cache_tree_accept(dry_run=True).accepted))"
+    assert set(flow.run("-c", head + plan).silent().split()) == {"leaf", "read"}
+    assert flow.run("-c", f"{head}print(cachepy.cache_tree_accept('top'))").silent() == "1 accepted\n"
+    assert flow.run("-c", f"{head}print(flow.leaf.explain(1).state, len(cachepy.cache_tree_stale()))").silent() == "fresh 1\n"
+    assert flow.run("-c", f"{head}print(len(cachepy.cache_tree_accept(undo=True).accepted))").silent() == "1\n"
+    assert flow.run("-c", f"{head}print(flow.leaf.explain(1).state, len(cachepy.cache_tree_stale()))").silent() == "stale 3\n"
+    assert "no call of this graph" in flow.run("-c", f"{head}cachepy.cache_tree_accept('nothing')", code=1).stderr
+    assert flow.ran() == []
+
+
 # ---------------------------------------------------------------- what cannot be, and where others have a say
 
 
