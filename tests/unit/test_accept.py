@@ -375,9 +375,12 @@ def test_a_signed_cache_stays_signed(tmp_path):
         assert made.cachepy("verify").returncode == 0
 
 
-def test_a_damaged_value_is_not_accepted(tmp_path):
+@pytest.mark.parametrize("value", ["'mark' * 4000", "__import__('numpy').frombuffer(b'mark' * 100_000, 'u1')"])
+def test_a_damaged_value_is_not_accepted(tmp_path, value):
+    """Neither one in a pickle nor an array beside it, of which a load checks less."""
+    pytest.importorskip("numpy")
     with Project(tmp_path, head=LOG) as made:
-        made.write("flow.py", FLOW.replace("return helper(x)", "return (helper(x), 'mark' * 4000)"))
+        made.write("flow.py", FLOW.replace("return helper(x)", f"return (helper(x), {value})"))
         made.run("-c", "import flow; flow.leaf(1)")
         made.ran()
         made.edit("flow.py", *EDITS["helper"])
@@ -446,6 +449,24 @@ def test_while_a_program_runs_no_entry_is_lost(flow):
     assert is_hit(flow, "import flow\nfor i in range(60): assert flow.leaf(i) == i + 1")
     assert flow.cachepy("verify").returncode == 0
     assert flow.leftovers() == []
+
+
+def test_a_call_that_ran_after_it_was_looked_at_is_left(flow):
+    flow.edit("flow.py", *EDITS["helper"])
+    text = """
+import cachepy, flow
+from cachepy.staleness.accept import Accepting
+from cachepy.staleness.survey import survey
+cachepy.cache_tree_sync("cache")
+session = cachepy.current_session()
+accepting = Accepting(session, survey(session))
+flow.leaf(1)
+done = accepting.store()
+print(*(call.partition(":")[0] for call in done.accepted), *done.left.values())
+"""
+    assert flow.run("-c", text).silent() == "read it ran meanwhile\n"
+    assert flow.ran() == ["leaf"]
+    assert flow.cachepy("show", "leaf", "--json").json()["accepted"] == ""
 
 
 def test_a_call_that_is_running_is_left(tmp_path):

@@ -107,6 +107,33 @@ def test_code_that_ran_is_left_out_by_the_same_names(tmp_path):
         assert made.ran() == ["found"]
 
 
+def test_a_function_as_an_argument_is_left_out_too(tmp_path):
+    with Project(tmp_path, head=LOG) as made:
+        made.write("flow.py", """
+            from cachepy import cache_file
+
+            def step(x):
+                return x + 1
+
+            def other(x):
+                return x + 2
+
+            @cache_file("cache", warn_cheap=False, ignore_code=["step"])
+            def apply(fn, x):
+                log("apply")
+                return fn(x)
+            """)
+        ask = "import flow; flow.apply(flow.step, 1); flow.apply(flow.other, 1)"
+        made.run("-c", ask)
+        assert made.ran() == ["apply", "apply"]
+        made.edit("flow.py", "x + 1", "1 + x")
+        made.run("-c", ask)
+        assert made.ran() == []
+        made.edit("flow.py", "x + 2", "2 + x")
+        made.run("-c", ask)
+        assert made.ran() == ["apply"]
+
+
 def test_it_is_declared_only_where_it_is_given():
     assert Options().declared() == Options(ignore_code=[]).declared()
     assert dict(Options(ignore_code=["b", "a"]).declared())["ignore_code"] == "['a', 'b']"
