@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from cachepy.calls.acceptance import Accepted
     from cachepy.calls.config import load_config
     from cachepy.calls.context import with_caller
     from cachepy.calls.digest_options import register_digest
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from cachepy.maintain.repair import Repaired, cache_repair
     from cachepy.maintain.rerun import Differing, Unable
     from cachepy.session import Session
+    from cachepy.staleness.accept import cache_tree_accept
     from cachepy.staleness.api import (
         cache_tree_changed_files,
         cache_tree_files,
@@ -83,6 +85,7 @@ _HOMES = {
     "calls.context": "with_caller",
     "maintain.quarantine": "Moved",
     "maintain.check": "Checked Problem cache_verify",
+    "calls.acceptance": "Accepted",
     "calls.config": "load_config",
     "calls.digest_options": "register_digest",
     "calls.track": "track_file",
@@ -95,6 +98,7 @@ _HOMES = {
     "core.reasons": "Reason Verdict",
     "calls.options": "cache_default_dir",
     "views.page": "cache_tree_to_html",
+    "staleness.accept": "cache_tree_accept",
     "staleness.plan": "Plan PlannedCall cache_tree_plan",
     "staleness.refresh": "Refreshed cache_tree_refresh",
     "maintain.repair": "Repaired cache_repair",
@@ -133,6 +137,7 @@ __all__ = [  # noqa: RUF022 - in the order and the words of the pages in docs/re
     "cache_tree_stale",
     "cache_tree_plan",
     "cache_tree_refresh",
+    "cache_tree_accept",
     # Export and views
     "plot_cache_graph",
     "cache_tree_view",
@@ -156,6 +161,7 @@ __all__ = [  # noqa: RUF022 - in the order and the words of the pages in docs/re
     "Plan",
     "PlannedCall",
     "Refreshed",
+    "Accepted",
     "GraphView",
     "NodeView",
     "Checked",

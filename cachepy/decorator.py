@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, overload
 
+    from cachepy.calls.acceptance import Accepted
     from cachepy.core.reasons import Verdict
 
     P = ParamSpec("P")
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
         file_args: list[str] | tuple[str, ...] | None
         ignore_args: list[str] | tuple[str, ...]
         ignore_globals: list[str] | tuple[str, ...]
+        ignore_code: list[str] | tuple[str, ...]
         keep_args: bool
         max_bytes: str | float | None
         keep: int
@@ -87,6 +89,8 @@ if TYPE_CHECKING:
         def is_cached(self, *args: P.args, **kwargs: P.kwargs) -> bool: ...
 
         def explain(self, *args: P.args, **kwargs: P.kwargs) -> Verdict: ...
+
+        def accept(self, *args: Any, **kwargs: Any) -> Accepted: ...
 
         def clear(self, *args: Any, **kwargs: Any) -> int: ...
 
@@ -165,6 +169,7 @@ def cache_file(
     file_args: list[str] | tuple[str, ...] | None = None,
     ignore_args: list[str] | tuple[str, ...] = (),
     ignore_globals: list[str] | tuple[str, ...] = (),
+    ignore_code: list[str] | tuple[str, ...] = (),
     keep_args: bool = True,
     max_bytes: str | float | None = None,
     keep: int = 16,
@@ -194,6 +199,7 @@ def cache_file(
     file_args: list[str] | tuple[str, ...] | None = None,
     ignore_args: list[str] | tuple[str, ...] = (),
     ignore_globals: list[str] | tuple[str, ...] = (),
+    ignore_code: list[str] | tuple[str, ...] = (),
     keep_args: bool = True,
     max_bytes: str | float | None = None,
     keep: int = 16,
@@ -243,6 +249,9 @@ def cache_file(
         Parameters that do not count at all: a logger, but not the path of an output, which says which file to write.
     ignore_globals : list of str, default ()
         Globals that the code reads but whose values do not matter: a counter, a memo.
+    ignore_code : list of str, default ()
+        Functions, classes and modules whose code does not matter to the result: ``"draw"``, ``"Plot.draw"``,
+        ``"plots.draw"``, or ``"plots.*"`` for a module and those below it. Cached functions among them count as ever.
     keep_args : bool, default True
         Keep the arguments beside the result (up to 256 KB; results of other calls count nothing), so that a stale
         call can be made again by itself: then its callers need not run if its result is what it was. Turn it off

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cachepy.calls.import_refusal import refuse
+from cachepy.calls.live_world import LiveWorld
 from cachepy.calls.program import note
 from cachepy.calls.state import current_session
 from cachepy.core import lazyparts
@@ -14,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from cachepy.calls.acceptance import Accepted
     from cachepy.calls.engine import CachedCall
     from cachepy.calls.request import Request
     from cachepy.core.model import Event
@@ -46,7 +48,7 @@ def _name_of(fn: Any) -> str:
 
 
 class Questions:
-    """What can be asked of a cached function: ``f.key``, ``f.is_cached``, ``f.explain``, ``f.clear``."""
+    """What can be asked of a cached function: ``f.key``, ``f.is_cached``, ``f.explain``, ``f.accept``, ``f.clear``."""
 
     def __init__(self, call: CachedCall) -> None:
         self._call = call
@@ -104,6 +106,39 @@ class Questions:
         self._request(args, kwargs)
         self._care_for(args, kwargs)
         return self._call.explain(args, kwargs)
+
+    def accept(self, *args: object, **kwargs: object) -> Accepted:
+        """Say that what changed for the call with these arguments does not matter: its stored result is fresh again.
+
+        Look at ``f.explain(*args)`` first. Stale calls below it are accepted too. Without arguments all stale calls of
+        the function are accepted. Who said so, and when, stands in the graph; a further change counts as ever. Nothing
+        runs. A changed file is not accepted: see `cachepy.cache_tree_accept`, which takes an acceptance back, too.
+
+        Raises
+        ------
+        TypeError
+            If the arguments do not fit the function.
+        UsageError
+            If the call cannot be accepted; the message says why.
+        """
+        from cachepy.calls.acceptance import Acceptance, check_writes  # few programs do
+
+        refuse(current_session(), f"{self._call.fname}.accept")
+        check_writes(current_session())
+        if not (args or kwargs or self._call.binder.names == ()):
+            session = current_session()
+            plan = Acceptance(session, LiveWorld(session))
+            for event in _calls_of(self._call):
+                plan.add(event.id)
+            return plan.store()
+        request = self._request(args, kwargs)
+        own = request.own_name, request.reach.digest
+        plan = Acceptance(request.session, request.world(own), own)
+        plan.add(request.id)
+        done = plan.store()
+        if request.id in done.left:
+            raise UsageError(f"{request.title} cannot be accepted: {done.left[request.id]}")
+        return done
 
     def clear(self, *args: object, **kwargs: object) -> int:
         """Delete the stored results of the call with these arguments; without any, of all calls.

@@ -10,13 +10,14 @@ from contextlib import suppress
 from importlib import import_module
 
 OWN = (
-    "calls.ages", "calls.code_events", "calls.config", "calls.context", "calls.digest_options",
-    "calls.entry_points", "calls.fast",
-    "calls.library_files", "calls.live_world", "calls.miss", "calls.pools", "calls.program_end", "calls.ran_code",
-    "calls.slow", "calls.switch", "calls.track", "code.changes", "code.extensions", "code.imports",
+    "calls.acceptance", "calls.ages", "calls.code_events", "calls.config", "calls.context", "calls.digest_options",
+    "calls.entry_points", "calls.fast", "calls.library_files", "calls.live_world", "calls.miss", "calls.pools",
+    "calls.program_end", "calls.ran_code", "calls.slow", "calls.switch", "calls.track", "code.changes",
+    "code.extensions", "code.ignored_code", "code.imports",
     "code.recorded_sources", "code.scopes", "code.source",
     "code.source_texts", "core.prompt", "decorator", "graph.clean_exit", "graph.compact", "graph.eviction",
-    "graph.missing_records", "graph.program_files", "graph.remote_deps", "staleness.api", "store.addresses",
+    "graph.missing_records", "graph.program_files", "graph.remote_deps", "staleness.api", "store.accepted_runs",
+    "store.addresses",
     "store.builtins_unpickler", "store.graph_extent", "store.inbox", "store.locks", "store.mapping", "store.mounts",
     "store.packed_tensors", "store.patterns", "store.posting", "store.refused_entries", "store.tidy", "values.arrow",
     "values.composed", "values.delayed", "values.humanize", "values.label", "values.labelled_arrays",

@@ -142,7 +142,7 @@ class CachedCall(Function, Path):
 
     def explain(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Verdict:
         """Why a call would run or not; nothing runs."""
-        from cachepy.core.kinds import unseen_in
+        from cachepy.core.kinds import accepted_in, unseen_in
         from cachepy.core.reasons import Reason, Verdict
 
         request = self.request(args, kwargs)
@@ -154,7 +154,7 @@ class CachedCall(Function, Path):
         verifier = request.verifier()
         held = next((event for event in stored.events if verifier.event_holds(event)), None)
         if held is not None:
-            return Verdict("fresh", (), unseen_in(held.trace))
+            return Verdict("fresh", (), unseen_in(held.trace), accepted_in(held.trace))
         return Verdict("stale", tuple(verifier.why_not(stored.events)))
 
 

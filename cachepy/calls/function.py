@@ -48,7 +48,7 @@ class Function:
         self.binder = Binder(fn, options.ignore_args, options.file_args, options.changes, options.outputs)
         self.own = None if options.digest is None else _own_digests(fn, self.binder, options)
         self.target = Target(
-            fn, options.ignore_globals, options.depends_on_vars, options.declared(), name, options.values
+            fn, options.ignored(), options.depends_on_vars, options.declared(), name, options.values
         )
         self.fname = getattr(fn, "__name__", "function")
         self.prefix = f"{self.target.identity}({','.join(self.binder.names)})".encode("utf-8", "surrogatepass")

@@ -129,7 +129,8 @@ class Inputs:
             return
         if found.calls:
             self.routes = self.routes.plus([Routes(frozenset(found.calls))])
-        for obj in found.code:
+        skips = getattr(request.reach.ignore, "skips", None)
+        for obj in found.code if skips is None else [each for each in found.code if not skips(each)]:
             reach = self.session.reader.reach(cached_target(obj) or obj)
             self.reaches.append(reach)
             self.running.append(reach)

@@ -9,7 +9,7 @@ from cachepy.core.kinds import AGES, reason
 from cachepy.core.model import AGE, Dep, Trace
 from cachepy.errors import RefusedCallError
 from cachepy.values.digest import env_digest
-from cachepy.values.modules import find, scope_of
+from cachepy.values.modules import PYTHON, find, scope_of
 
 ModuleType = type(os)
 
@@ -123,6 +123,9 @@ class LiveWorld:
         created, _, recorded = (dep.digest or "").partition(" ")
         return self._is_young(float(created), self.max_age(dep.name, recorded))
 
+    def moment(self) -> float:
+        return self.session.clock()
+
     def _is_young(self, created: float, limit: str | None) -> bool:
         from cachepy.calls.ages import until  # where results grow old
 
@@ -234,20 +237,23 @@ class LiveWorld:
 
     def changes_of(self, dep: Dep, digest: str, pieces: tuple[Piece, ...]) -> list[Reason]:
         """Why code with this digest, made of these pieces, is not what it was."""
-        from cachepy.code.changes import reasons_of, where_in
+        from cachepy.code.changes import is_same_text, reasons_of, where_in
+        from cachepy.code.source import loaded_files
 
         name = dep.name.partition("@")[0]
-        old = self._pieces(dep)
+        old, data = self._record(dep)
+        python = loaded_files(data).get("python") or PYTHON
+        if python != PYTHON and is_same_text(old, pieces, self.session.sources):
+            return [reason("package", "python", *(each.rpartition("-")[2] for each in (python, PYTHON)))]
         reasons = reasons_of(name, old, pieces, self.session.sources) if old else []
         return reasons or [reason("code", name, dep.digest, digest, where=where_in(pieces, name))]
 
-    def _pieces(self, dep: Dep) -> list[tuple[Piece, str]]:
-        """What its code digest was made of, each piece with its source; nothing if that is not known."""
-        from cachepy.code.source import has_code, loaded
+    def _record(self, dep: Dep) -> tuple[list[tuple[Piece, str]], bytes]:
+        """What its code digest was made of, each piece with its source, and the record; nothing if nobody knows."""
+        from cachepy.code.source import best_first
 
-        kept = [loaded(data) for store in self.session.stores for data in store.codes(dep.digest or "")]
-        name = dep.name.partition("@")[0]
-        return next((rows for rows in kept if has_code(rows, name)), None) or next(filter(None, kept), [])
+        datas = [data for store in self.session.stores for data in store.codes(dep.digest or "")]
+        return next(iter(best_first(datas, dep.name.partition("@")[0])), ([], b""))
 
 
 def dated(event: Event, limit: str | None) -> Event:

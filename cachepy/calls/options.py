@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 NAMES = (
     "cache_dir", "version", "env_vars", "depends_on_files", "depends_on_vars",
-    "changes", "file_args", "ignore_args", "ignore_globals", "keep_args", "max_bytes", "keep",
+    "changes", "file_args", "ignore_args", "ignore_globals", "ignore_code", "keep_args", "max_bytes", "keep",
     "trusted_owners", "signing_key", "umask", "verbose", "warn_cheap", "observe_code",
     "observe", "ignore_files", "outputs", "unseen", "max_age", "digest",
 )  # fmt: skip
@@ -81,6 +81,7 @@ class Options:
         self.file_args = None if files is None else frozenset(_names("file_args", files))
         self.ignore_args = frozenset(_names("ignore_args", given.get("ignore_args")))
         self.ignore_globals = frozenset(_names("ignore_globals", given.get("ignore_globals")))
+        self.ignore_code = _codes("ignore_code", given.get("ignore_code"))
         self.keep_args = _flag("keep_args", given.get("keep_args", True))
         self.max_bytes = size_of("max_bytes", given.get("max_bytes"))
         self.keep = _keep(given.get("keep", KEEP))
@@ -123,7 +124,16 @@ class Options:
             ("ignore_args", repr(sorted(self.ignore_args))),
             ("ignore_globals", repr(sorted(self.ignore_globals))),
             *([("changes", repr(sorted(self.changes)))] if self.changes else []),
+            *([("ignore_code", repr(sorted(self.ignore_code)))] if self.ignore_code else []),
         )
+
+    def ignored(self) -> frozenset[str]:
+        """The globals that do not count, with the code that does not."""
+        if not self.ignore_code:
+            return self.ignore_globals
+        from cachepy.code.ignored_code import Ignored  # most functions leave none out
+
+        return Ignored.of(self.ignore_globals, self.ignore_code)
 
     def variables(self) -> tuple[str, ...] | dict[str, Any]:
         """What was given as `depends_on_vars`: names of globals, or values by their names."""
@@ -234,6 +244,15 @@ def _names(option: str, value: Any) -> tuple[str, ...]:
     wrong = [n for n in names if not isinstance(n, str) or not n]
     if wrong:
         raise UsageError(f"{option} must hold names (str), not {wrong[0]!r}")
+    return names
+
+
+def _codes(option: str, value: Any) -> tuple[str, ...]:
+    """Names of code; a star stands only for all of a module."""
+    names = _names(option, value)
+    for name in names:
+        if "*" in name.removesuffix(".*") or name in (".*", "*"):
+            raise UsageValueError(f"{option} takes names such as 'helper', 'module.helper' or 'module.*', not {name!r}")
     return names
 
 

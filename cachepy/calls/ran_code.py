@@ -47,8 +47,8 @@ class RanCode:
     """What is noted of one body (see `code_events`)."""
 
     __slots__ = (
-        "_body", "_fname", "_found", "_implied", "_imported", "_loading", "_missed", "_own", "_session", "_sources",
-        "beside", "changed", "covered", "frame", "is_blind", "taken",
+        "_body", "_fname", "_found", "_implied", "_imported", "_loading", "_missed", "_own", "_session", "_skips",
+        "_sources", "beside", "changed", "covered", "frame", "is_blind", "taken",
     )  # fmt: skip
 
     def __init__(self, session: State, frame: Any, fname: str, covered: frozenset[int] = frozenset()) -> None:
@@ -61,6 +61,7 @@ class RanCode:
         self._fname = fname
         self._body: Body | None = None  # of a call that runs here
         self._own: CodeFingerprint | None = None  # likewise: its own code
+        self._skips: Any = None  # tells of code whether it does not count
         self.changed: list[tuple[CodeFingerprint, CodeFingerprint]] = []
         self._found: dict[str, tuple[Any, CodeFingerprint]] = {}
         self._sources: dict[str, Dep] = {}
@@ -108,6 +109,8 @@ class RanCode:
 
     def _add(self, code: CodeType, at: Any) -> None:
         home = home_in(at.f_globals)
+        if self._skips is not None and self._skips(home, code.co_qualname):
+            return
         reader, texts, file = self._session.reader, self._session.texts, code.co_filename
         named = _named(code, home, at)
         if named is not None:
@@ -299,7 +302,7 @@ def watched(session: State, call: Function, frame: Frame, inputs: Inputs) -> Ran
     ran = RanCode(session, frame, call.fname, inside[0] if len(inside) == 1 else frozenset().union(*inside))
     ran.is_blind = not call.options.observe_code
     ran._own, ran._body = inputs.request.reach, bodies[id(frame)]
-    ran._body.ran = ran
+    ran._body.ran, ran._skips = ran, getattr(ran._own.ignore, "has", None)
     return ran if _begins(session, ran) else None
 
 

@@ -13,7 +13,7 @@ from cachepy.cli.console import Tell, complain
 from cachepy.cli.exit_codes import ERROR, STALE
 from cachepy.cli.opening import Opened, opened
 from cachepy.cli.options import command, everything, history, limit, looks_at_code
-from cachepy.core.kinds import unseen_in
+from cachepy.core.kinds import accepted_in, unseen_in
 from cachepy.values import humanize
 
 TYPE_CHECKING = False
@@ -335,6 +335,9 @@ def _tell_reasons(
     tell.parts((f"{tell.mark(state)} {state}  ", state), (cache.label(call), "head"), (f"  {name}", "faint"))
     if is_past:
         tell.line(PAST, indent=4)
+    who = accepted_in(cache.events[call].trace)
+    if who and state == "fresh":
+        tell.line(f"accepted {who}", indent=4)
     for reason in telling(reasons):
         tell.line(sentence(reason), indent=4)
         tell.diff(reason.diff, 8)

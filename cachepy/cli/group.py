@@ -8,6 +8,7 @@ from __future__ import annotations
 import click
 
 from cachepy import __version__
+from cachepy.cli.accepting import accept
 from cachepy.cli.ask import explain, plan, status
 from cachepy.cli.exit_codes import guarded
 from cachepy.cli.listing import ls, show, stats
@@ -94,8 +95,8 @@ def cachepy() -> None:
     The directory is --cache-dir, else CACHEPY_DIR. Else it is looked for from this folder upwards, as git does:
     .cachepy, or the only cache directory in a folder. -C DIR does it as if started in another folder.
 
-    Asking runs nothing and changes nothing. Only refresh, prune and repair change something: they show what first, and
-    ask. Every command takes --json.
+    Asking runs nothing and changes nothing. Only refresh, accept, prune and repair change something: they show what
+    first, and ask. Every command takes --json.
 
     \b
     Exit codes:
@@ -119,5 +120,5 @@ def cachepy() -> None:
     """  # noqa: D301 - \b is how click keeps lines as they are
 
 
-for _each in (status, explain, plan, refresh, graph, log, ls, show, stats, prune, verify, repair, export):
+for _each in (status, explain, plan, refresh, accept, graph, log, ls, show, stats, prune, verify, repair, export):
     cachepy.add_command(_each)

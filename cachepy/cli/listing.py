@@ -16,7 +16,7 @@ from cachepy.cli.finding import place
 from cachepy.cli.mistakes import similar
 from cachepy.cli.opening import Opened, opened, session_at
 from cachepy.cli.options import command, looks_at_code
-from cachepy.core.kinds import ENVS, FILES, PACKAGES, unseen_in
+from cachepy.core.kinds import ENVS, FILES, PACKAGES, accepted_in, unseen_in
 from cachepy.values import humanize
 
 TYPE_CHECKING = False
@@ -242,7 +242,7 @@ def _sum(tell: Tell, name: str, entries: int, size: int, elapsed: float) -> tupl
     "show",
     "cachepy show load:59c1f00d\ncachepy show total --value",
     "id label module function arguments created elapsed cwd origin path size runs result files parents children inputs "
-    "env packages sources history state reasons value unseen unimported",
+    "env packages sources accepted history state reasons value unseen unimported",
 )
 @click.argument("call", shell_complete=completing.calls)
 @click.option("--value", "with_value", is_flag=True, help="Load the stored value and show the start of its repr.")
@@ -300,6 +300,7 @@ def _facts(cache: Opened, call: str) -> dict[str, Any]:
         "env": sorted({d.name for d in event.trace.deps if d.kind in ENVS}),
         "packages": {d.name: d.digest for d in event.trace.deps if d.kind in PACKAGES},
         "sources": list(unseen_in(event.trace)),
+        "accepted": accepted_in(event.trace),
     }
 
 
@@ -355,6 +356,7 @@ def _tell_facts(tell: Tell, cache: Opened, f: dict[str, Any]) -> None:
         ("function", f"{f['module']}.{f['function']}"),
         *(("argument", f"{name} = {text}") for name, text in f["arguments"].items()),
         ("ran", f"{words.moment(f['created'])}, {humanize.span(f['elapsed'])}, in {f['cwd']}"),
+        *([("accepted", f["accepted"])] if f["accepted"] else []),
         ("value", place),
         ("runs", f"{f['runs']} stored"),
         *(("file", _file_line(each)) for each in f["files"]),

@@ -11,6 +11,7 @@ from cachepy.cli.console import Tell
 from cachepy.cli.listing import matches, say_none
 from cachepy.cli.opening import Opened, opened
 from cachepy.cli.options import LIMIT, Typed, command, everything
+from cachepy.core.kinds import accepted_in
 from cachepy.values import humanize
 
 TYPE_CHECKING = False
@@ -84,8 +85,11 @@ def _runs(cache: Opened) -> Iterator[Run]:
 
     stored: set[str] = set()
     for entry in stock(cache.root):
+        ran = {event.created for event, _ in entry.runs if not accepted_in(event.trace)}
         for event, path in entry.runs:
             stored.add(event.run)
+            if accepted_in(event.trace) and event.created in ran:  # that was no run
+                continue
             yield _run(event, "stored", size_of(path))
     for event in cache.events.values():
         if event.run not in stored:

@@ -91,7 +91,7 @@ def _run(
     from cachepy.staleness.survey import survey
 
     began, before = time.monotonic(), os.getcwd()
-    folder = _folder_of(cache, [c.id for c in plan.possible], before)
+    folder = folder_of(cache, [c.id for c in plan.possible], before)
     try:
         os.chdir(folder)
         with importing(), Bar("refreshing") as bar:
@@ -104,7 +104,7 @@ def _run(
     return done, {c.id: c.state for c in after.possible}
 
 
-def _folder_of(cache: Opened, calls: list[str], here: str) -> str:
+def folder_of(cache: Opened, calls: list[str], here: str) -> str:
     """Where these calls ran: here if any did, else where most of them did."""
     folders = Counter(cache.events[call].cwd for call in calls)
     return here if here in folders else next((f for f, _ in folders.most_common() if os.path.isdir(f)), here)

@@ -51,6 +51,19 @@ def reasons_of(
     return sorted([*found, *(_moved(*pair) for pair in moved)], key=lambda r: _rank(r, name))
 
 
+def is_same_text(old: Iterable[Row], new: Iterable[Piece], sources: Sources) -> bool:
+    """Whether code that another Python compiled has the same source, all of it, and reads the same values."""
+    before = sorted(_text_of(piece, source) for piece, source in old)
+    after = sorted(_text_of(piece, sources.of(piece) if piece.cue == "code" else "") for piece in new)
+    is_known = all(text for cue, _, text in (*before, *after) if cue == "code")
+    return is_known and before == after and bool(before)
+
+
+def _text_of(piece: Piece, source: str) -> tuple[str, str, str]:
+    is_code = piece.cue == "code"
+    return piece.cue, piece.name, (source if piece.where else piece.text) if is_code else piece.digest
+
+
 def _explains_itself(moved: list[Moved]) -> bool:
     """Whether all code that came or went did so because a global came or went that is bound to it.
 

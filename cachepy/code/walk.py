@@ -97,6 +97,7 @@ class Walk:
         self.origins = digester.origins
         self.boundary = boundary
         self.ignore = ignore
+        self._skips = getattr(ignore, "skips", None)
         self.lines: list[str] = []
         self.pieces: list[Piece] = []
         self.codes: list[Any] = []  # the code objects of the user's functions
@@ -141,6 +142,8 @@ class Walk:
 
     def number(self, obj: Any) -> str:
         """The number of a function, class or module, which is visited later if it is new."""
+        if self._skips is not None and self._numbers and id(obj) not in self._numbers and self._skips(obj):
+            return "left out"  # not what the walk begins with
         self.steps.to(id(obj))
         if id(obj) not in self._numbers:
             self._numbers[id(obj)] = len(self._numbers)

@@ -11,6 +11,7 @@ import os
 
 from cachepy.core.model import (
     ABSENT_PATH,
+    ACCEPTED,
     AGE,
     CALL,
     CODE,
@@ -33,11 +34,12 @@ from cachepy.core.model import (
     SOURCE,
     UNSEEN_SOURCE,
     WRITTEN,
+    Dep,
 )
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cachepy.core.model import Dep, Trace
+    from cachepy.core.model import Trace
     from cachepy.core.reasons import Reason
     from cachepy.core.world import Here, Watch, World
 
@@ -63,6 +65,10 @@ class Kind:
     def now(self, name: str, world: World) -> str | None:
         """What it is now, as the digest of a dep says it; None if there is nothing."""
         return None
+
+    def today(self, dep: Dep, place: str, world: World) -> Dep:
+        """The dep as a run of now would have it; place: what its name means here."""
+        return Dep(self.word, dep.name, self.now(place, world))
 
     def same(self, name: str, digest: str | None, world: World) -> bool:
         """Whether it is as it was."""
@@ -148,6 +154,9 @@ class AbsentPath(_Path):
     def now(self, name: str, world: World) -> str | None:
         return "" if world.exists(name) else None
 
+    def today(self, dep: Dep, place: str, world: World) -> Dep:
+        return Dep(FILE, dep.name, world.file(place))
+
     def same(self, name: str, digest: str | None, world: World) -> bool:
         return not world.exists(name)
 
@@ -219,6 +228,9 @@ class Present(_Path):
     """name: a path that was looked for; digest: what was there, a folder, a file, its size too, or a link's text."""
 
     word = PRESENT
+
+    def today(self, dep: Dep, place: str, world: World) -> Dep:
+        return Dep(PRESENT, dep.name, world.present(place, dep.digest))
 
     def same(self, name: str, digest: str | None, world: World) -> bool:
         return world.present(name, digest) == digest
@@ -394,6 +406,10 @@ class Age(Kind):
     def holds(self, dep: Dep, trace: Trace, world: World) -> bool:
         return world.is_young(dep, trace)
 
+    def today(self, dep: Dep, place: str, world: World) -> Dep:
+        limit = (dep.digest or "").partition(" ")[2]
+        return Dep(AGE, dep.name, f"{world.moment()!r} {limit}")  # an old result was accepted: it is as of now
+
     def stayed(self, name: str, digest: str | None, world: World) -> bool:
         return True
 
@@ -495,6 +511,7 @@ KINDS = Kinds(
     Mark(PASSED_ON, "passed on"),  # name: a path that an argument named and a call below wrote; digest: None
     Mark(RENEWED, "renewed"),  # name: part of an argument made anew; digest: when the process began, and its look
     Mark(UNSEEN_SOURCE, "unseen"),  # name: what the body asked and nobody can compare: a host, the clock; digest: None
+    Mark(ACCEPTED, "accepted"),  # name: who said that an edit does not matter; digest: when, as text
     Mark(
         ENCLOSING_CODE, "anchor", "names code"
     ),  # name: code that speaks for a local function; digest: None if it is gone
@@ -520,12 +537,21 @@ PASSED = KINDS.those("passed on")
 MADE_ANEW = KINDS.those("renewed")
 UNSEEN = KINDS.those("unseen")
 AGES = KINDS.those("age")  # moments: of two of them the first one counts
+ACCEPTANCE = KINDS.those("accepted")
 CHEAP = KINDS.those("cheap")  # to ask the world again costs no more than to remember the answer
 
 
 def unseen_in(trace: Trace) -> tuple[str, ...]:
     """What a run depended on that nobody can compare."""
     return tuple(sorted(dep.name for dep in trace.deps if dep.kind in UNSEEN))
+
+
+def accepted_in(trace: Trace) -> str:
+    """Who accepted a result and on which day, ``"by ann on 2026-11-30"``; empty if nobody did."""
+    for dep in trace.deps:
+        if dep.kind in ACCEPTANCE:
+            return f"by {dep.name} on {(dep.digest or '')[:10]}"
+    return ""
 
 
 def absolute(cwd: str, name: str) -> str:

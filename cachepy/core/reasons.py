@@ -143,7 +143,7 @@ class Reason(Item, defaults=("", "", "", "")):
         return {**dict(zip(self._fields, self.astuple(), strict=True)), "text": str(self)}
 
 
-class Verdict(Report, defaults=((),)):
+class Verdict(Report, defaults=((), "")):
     """Whether a call can be reused, as ``f.explain(*args)`` answers; ``str()`` gives a sentence.
 
     Attributes
@@ -154,6 +154,8 @@ class Verdict(Report, defaults=((),)):
         Why it is not fresh, root causes first.
     unseen : tuple of str, default ()
         What the stored result depends on and cannot be compared: ``"network example.org:443"``.
+    accepted : str, default ""
+        Who accepted the stored result, and when: ``"by ann on 2026-11-30"``.
 
     Examples
     --------
@@ -168,15 +170,18 @@ class Verdict(Report, defaults=((),)):
     missing: no result of square(3) is stored for these arguments
     """
 
-    __slots__ = ("state", "reasons", "unseen")
+    __slots__ = ("state", "reasons", "unseen", "accepted")
     state: str
     reasons: tuple[Reason, ...]
     if TYPE_CHECKING:
         unseen: tuple[str, ...] = ()
+        accepted: str = ""
     else:
         unseen: tuple[str, ...]
+        accepted: str
 
     def __str__(self) -> str:
         why = "; ".join(map(str, self.reasons))
         text = f"{self.state}: {why}" if why else self.state
+        text = f"{text}, accepted {self.accepted}" if self.accepted else text
         return f"{text}; depends on {', '.join(self.unseen)}, which cannot be compared" if self.unseen else text

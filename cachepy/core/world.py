@@ -48,6 +48,10 @@ class World(Protocol):
         """Whether a function's run is not too old, by what its decorator says now, or said then."""
         ...
 
+    def moment(self) -> float:
+        """Now, in seconds since the epoch."""
+        ...
+
     def max_age(self, function: str, recorded: str) -> str | None:
         """How old results of a function may be now; recorded: that of then, for a function that is not at hand."""
         ...

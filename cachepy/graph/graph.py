@@ -12,7 +12,7 @@ from _thread import RLock
 from _weakref import ref
 from collections.abc import Mapping
 
-from cachepy.core.kinds import FILES, absolute, unseen_in
+from cachepy.core.kinds import FILES, absolute, accepted_in, unseen_in
 from cachepy.core.revision import Revision
 from cachepy.errors import GraphFileError, OtherFormatError
 from cachepy.graph.file_writers import marks_in
@@ -224,6 +224,7 @@ class Graph:
             "qualname": event.qualname,
             "label": dict(event.label),
             "unseen": list(unseen_in(event.trace)),
+            "accepted": accepted_in(event.trace),
         }
 
     def roots(self) -> set[str]:

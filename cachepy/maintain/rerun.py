@@ -286,7 +286,7 @@ class _ReadStore(Store):
     def prepare(self, call: str) -> None: ...
 
     def put(
-        self, event: Event, payload: Any, call: bytes = b"", claim: Claim | None = None, path: str = ""
+        self, event: Event, payload: Any, call: bytes = b"", claim: Claim | None = None, path: str = "", least: int = 1
     ) -> Event:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 

@@ -38,6 +38,7 @@ def cache_tree_nodes() -> dict[str, Node]:
         - ``outfile``: pathlib.Path of the stored value, None if it was not stored
         - ``created``: end of the run, in seconds since the epoch; ``elapsed``: its length, in seconds
         - ``label``: argument -> a short text of its value
+        - ``accepted``: ``"by ann on 2026-11-30"`` if somebody accepted the result, else ``""``
 
         It is a copy: changing it changes nothing.
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _COUNT = frozenset({
     "cache_dir", "version", "env_vars", "depends_on_files", "file_args", "ignore_args", "ignore_globals",
-    "changes",
+    "ignore_code", "changes",
 })  # fmt: skip
 
 

@@ -523,9 +523,13 @@ class _Look:
         folder = told.pop("cache_dir", "")
         if folder and os.path.basename(os.path.normpath(folder)) != os.path.basename(self.root):
             self._doubt(f"decorator of {module}:{qualname}", f"its results are kept in {folder} now")
-        for piece, _ in self.rows:
-            if piece.cue == "declared" and piece.name in told and told[piece.name] != piece.digest:
-                self.now[_key(piece)] = Piece("declared", piece.name, told[piece.name], "", told[piece.name])
+        before = {piece.name: piece for piece, _ in self.rows if piece.cue == "declared"}
+        for name, piece in before.items():
+            if name not in told:  # an option that is declared only where it is given
+                self.now[_key(piece)] = None
+            elif told[name] != piece.digest:
+                self.now[_key(piece)] = Piece("declared", name, told[name], "", told[name])
+        self.new += [Piece("declared", name, told[name], "", told[name]) for name in told.keys() - before.keys()]
 
 
 def _is_of(rows: list[tuple[Piece, str]], name: str) -> bool:

@@ -280,14 +280,15 @@ class Store(Places):
             self._pickle_bytes = size
 
     def put(
-        self, event: Event, payload: Payload, call: bytes = b"", claim: Claim | None = None, path: str = ""
-    ) -> Event:
+        self, event: Event, payload: Payload, call: bytes = b"", claim: Claim | None = None, path: str = "",
+        least: int = 1,
+    ) -> Event:  # fmt: skip
         """Store a value with its event as the newest of its key; OSError if the disk refuses.
 
         OtherFormatError if there is what a newer cachepy stored: this one would lose it.
 
         call: how the call was made, for `how`; claim: of this call, if nothing was stored when it was taken; path: of
-        the entry, if that is known.
+        the entry, if that is known; least: how many runs stay whatever `keep` says.
         """
         path = path or self.path_of(event.id)
         if event.outfile is None:
@@ -296,7 +297,16 @@ class Store(Places):
             fd = claim.take_file()
             if fd is not None and self._put_claimed(fd, claim, path, event, payload, call):
                 return event
-        older, dropped = self._older(event, path)
+        older, dropped = self._older(event, path, least)
+        self.put_rows(event, older, payload, call, path)
+        for name in dropped:
+            unlink(os.path.join(os.path.dirname(path), name))
+        return event
+
+    def put_rows(
+        self, event: Event, older: list[tuple[bytes, str]], payload: Payload, call: bytes, path: str
+    ) -> None:  # fmt: skip
+        """Write an entry: the newest event with its value, and the older ones with the names of their files."""
         parts = joined(assemble(meta_of(event, older), payload, call, self.trust))
         try:
             if not self.is_ready:
@@ -305,9 +315,6 @@ class Store(Places):
         except (FileNotFoundError, NotADirectoryError):  # a prune removed the empty folder
             self.prepare(event.id)
             self._write(path, parts)
-        for name in dropped:
-            unlink(os.path.join(os.path.dirname(path), name))
-        return event
 
     def _put_claimed(self, fd: int, claim: Claim, path: str, event: Event, payload: Payload, call: bytes) -> bool:
         """Write the entry behind the claim, whose file then gets the name of the entry too: one file is made, not two.
@@ -354,7 +361,7 @@ class Store(Places):
         if len(parts) > 1 and os.lseek(fd, 0, os.SEEK_CUR) >= MAPPED:
             protect(fd)
 
-    def _older(self, event: Event, path: str) -> tuple[list[tuple[bytes, str]], list[str]]:
+    def _older(self, event: Event, path: str, least: int) -> tuple[list[tuple[bytes, str]], list[str]]:
         """The earlier events that stay, each with its value under a name of its own."""
         try:
             stored = self.look(event.id)
@@ -367,7 +374,7 @@ class Store(Places):
         if stored is None:
             return [], []
         kept: list[tuple[bytes, str]] = []
-        most = self.keeps.get(event.fname, KEEP)
+        most = max(self.keeps.get(event.fname, KEEP), least)
         dropped: list[str] = []
         for old, name in zip(stored.events, stored.files, strict=True):
             same = _lasting(old) == _lasting(event) and old.trace.calls == event.trace.calls

@@ -228,6 +228,13 @@ class EntryFile:
             self._trust.check_buffers(self._path, self._seal, buffers)
         return load_value(pickle, buffers)
 
+    def payload(self) -> Payload:
+        """The value as it is stored, checked in full, to be stored again."""
+        from cachepy.store.payload import Payload
+
+        self.check()
+        return Payload(bytes(self.pickle()), self._buffers(verify=False))
+
     def again(self) -> Mapped | None:
         """What loads the value again as long as the file stays as it was checked; None if it is not mapped."""
         if isinstance(self._data.obj, bytearray) or self._layout[0][1] > SMALL:

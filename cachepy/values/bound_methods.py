@@ -20,7 +20,7 @@ _OPTIMIZED = 1  # of code whose names are no mapping: that of a function
 _DEEP = 20  # frames between the body of a class and the decorator in it
 _MARK = "__cachepy__"
 PLACE = "__cachepy_methods__"
-QUESTIONS = "key", "is_cached", "explain", "clear"  # that hang on a cached function
+QUESTIONS = "key", "is_cached", "explain", "accept", "clear"  # that hang on a cached function
 LOOKS = "_repr_mimebundle_"  # what IPython asks of an object, whatever its type shows
 HUNG_ON = (*QUESTIONS, LOOKS)  # none of it is the user's code
 

@@ -104,7 +104,7 @@ class Binder:
                 f"stored if what it was does not count. Take it out of one of them"
             )
         self.names = tuple(n for n in self.signature.names if n not in ignore_args)
-        self._gathers = bool({self.signature.rest, self.signature.var_keyword} & {*self.names})
+        self.gathers = bool({self.signature.rest, self.signature.var_keyword} & {*self.names})
         self._own = "_" * (1 + max(map(len, self.signature.names), default=0))  # begins names that are no parameter's
         more = self.signature.var_keyword
         values = "".join(f"{self._own}({n}), " if n == more else f"{n}, " for n in self.names)
@@ -145,7 +145,7 @@ class Binder:
 
     def named(self, values: tuple[Any, ...]) -> Iterable[tuple[str, Any]]:
         """(argument name, value); ``*rest`` as rest[0], rest[1], ..., ``**more`` by keyword."""
-        return self._spread(values) if self._gathers else zip(self.names, values, strict=True)
+        return self._spread(values) if self.gathers else zip(self.names, values, strict=True)
 
     def _spread(self, values: tuple[Any, ...]) -> Iterator[tuple[str, Any]]:
         for name, value in zip(self.names, values, strict=True):

@@ -124,6 +124,10 @@ def _result(node_id: str) -> str:
     return f"#result/{call_name(node_id)}"
 
 
+def _accepted(node: Mapping[str, Any]) -> str:
+    return f"; its result was accepted {clean_text(node['accepted'])}" if node.get("accepted") else ""
+
+
 def _call(node_id: str, node: Mapping[str, Any], used: list[str], person: str | None) -> Iterator[Record]:
     begin, end = times_of(node) or (None, None)
     function, title = f"#function/{quoted(function_of(node))}", title_of(node)
@@ -131,7 +135,7 @@ def _call(node_id: str, node: Mapping[str, Any], used: list[str], person: str | 
         "@id": _action(node_id),
         "@type": "CreateAction",
         "name": title,
-        "description": f"The call {title}, as cachepy recorded it",
+        "description": f"The call {title}, as cachepy recorded it{_accepted(node)}",
         "instrument": _ref(function),
         "object": _refs(used),
         "result": _ref(_result(node_id)),

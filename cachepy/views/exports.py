@@ -276,6 +276,7 @@ def to_networkx(nodes: Nodes) -> nx.DiGraph:
 def _attributes(node_id: str, node: Mapping[str, Any]) -> dict[str, str | float]:
     """The scalar fields; None, nan and infinity are left out, since GraphML has no such values."""
     texts = {key: node.get(key) for key in ("fname", "module", "hash", "outfile")}
+    texts["accepted"] = node.get("accepted") or None
     found: dict[str, str | float] = {k: clean_text(str(v)) for k, v in texts.items() if v is not None}
     numbers = {key: node.get(key) for key in ("created", "elapsed")}
     found |= {k: float(v) for k, v in numbers.items() if v is not None and math.isfinite(v)}

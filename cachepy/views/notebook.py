@@ -153,6 +153,7 @@ def _diff(lines: list[str]) -> str:
 def _verdict(thing: Any) -> str:
     if not thing.reasons:
         more = f" It depends on {', '.join(thing.unseen)}, which cannot be compared." if thing.unseen else ""
+        more += f" It was accepted {thing.accepted}." if thing.accepted else ""
         return heading("This call", chip(thing.state)) + soft(f"Its stored result would be used.{text(more)}")
     return heading("This call", chip(thing.state)) + reasons(thing.reasons)
 

@@ -141,6 +141,7 @@ def _prov_activity(node: Mapping[str, Any], begin: str | None, end: str | None) 
         "prov:endTime": end,
         "cachepy:argument": _arguments(node),
         "cachepy:digest": node.get("hash"),
+        "cachepy:accepted": node.get("accepted"),
     }
 
 

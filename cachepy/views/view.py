@@ -138,6 +138,7 @@ class NodeView:
         facts += [("called by", call) for call in node["parents"]]
         facts += [("calls", call) for call in node["children"]]
         facts += [("file", f"{path}  {digest or 'missing'}") for path, digest in node["file_hashes"].items()]
+        facts += [("accepted", node["accepted"])] if node.get("accepted") else []
         return [*facts, ("ran", f"{_when(node['created'])}, {humanize.span(node['elapsed'])}"), ("value", _value(node))]
 
     def _repr_html_(self) -> str:

@@ -440,3 +440,20 @@ def test_hits_of_functions_without_an_age_load_nothing_for_it(project):
         """)
     for _ in range(2):
         assert project.run("main.py").stdout.strip() == "[]"
+
+
+def test_an_old_result_that_was_accepted_counts_from_then_on(clock):
+    cached = cache_file("cache", max_age="7d", warn_cheap=False)
+
+    @cached
+    def rate(day):
+        return day
+
+    assert rate("monday") == "monday"
+    clock.pass_(8)
+    assert rate.explain("monday").state == "stale"
+    assert len(rate.accept("monday").accepted) == 1
+    clock.pass_(6)
+    assert rate.explain("monday").state == "fresh"
+    clock.pass_(2)
+    assert rate.explain("monday").state == "stale"

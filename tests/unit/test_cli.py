@@ -223,7 +223,7 @@ def test_functions_that_are_gone_are_told(run, own):
 # ---------------------------------------------------------------- which directory
 
 EVERY = [
-    ("status",), ("explain", "load"), ("plan",), ("refresh", "-y"), ("graph",), ("log",), ("ls",), ("show", "load"),
+    ("status",), ("explain", "load"), ("plan",), ("refresh", "-y"), ("accept", "-y"), ("graph",), ("log",), ("ls",), ("show", "load"),
     ("stats",), ("prune", "--older-than", "0", "--yes"), ("verify",), ("verify", "--rerun", "1"), ("repair", "--yes"),
     ("export", "--format", "json"),
 ]  # fmt: skip
@@ -342,7 +342,7 @@ def test_a_foreign_graph_is_no_traceback(run, own):
 
 READING = [
     ("status",), ("explain", "load"), ("plan",), ("plan", "--import"), ("graph",), ("ls",), ("show", "alone", "--value"),
-    ("refresh", "-n"), ("log",),
+    ("refresh", "-n"), ("accept", "-n"), ("accept", "--undo", "-n"), ("log",),
     ("stats",), ("prune", "--older-than", "0", "--dry-run"), ("verify", "--rerun", "2"), ("repair", "--dry-run"),
     ("export", "--format", "graphml"), ("status", "--import"),
 ]  # fmt: skip
@@ -377,6 +377,7 @@ SCHEMAS = {
     ("plan",): "cache_dir calls counts certain possible seconds saved text history plain unseen unimported",
     ("graph",): "cache_dir nodes history unseen unimported",
     ("refresh", "--dry-run"): "cache_dir planned ran cut failed left remaining dry_run unimported",
+    ("accept", "--dry-run"): "cache_dir planned accepted left undo dry_run unimported",
     ("log",): "cache_dir runs",
     ("ls",): "cache_dir entries",
     ("stats",): "cache_dir functions total oldest newest dropped",
@@ -385,7 +386,7 @@ SCHEMAS = {
         "alone",
         "--value",
     ): "cache_dir id label module function arguments created elapsed cwd origin path size runs "
-    "result files parents children inputs env packages sources history state reasons value unseen unimported",
+    "result files parents children inputs env packages sources accepted history state reasons value unseen unimported",
     ("prune", "--dry-run"): "cache_dir entries size deleted forgotten dry_run",
     ("verify",): "cache_dir is_good entries bytes problems unrecorded missing reran stale unable differing others",
     ("repair", "--dry-run"): "cache_dir is_changed entries events rebuilt moved mended foreign leftovers dry_run",
@@ -450,7 +451,7 @@ def test_every_command_has_a_help_with_an_example(run, fresh):
     from cachepy.cli.group import cachepy
 
     assert list(cachepy.commands) == [
-        "status", "explain", "plan", "refresh", "graph", "log", "ls", "show", "stats", "prune", "verify", "repair",
+        "status", "explain", "plan", "refresh", "accept", "graph", "log", "ls", "show", "stats", "prune", "verify", "repair",
         "export",
     ]  # fmt: skip
     for name in cachepy.commands:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cachepy import (
+    Accepted,
     Checked,
     Differing,
     Moved,
@@ -57,6 +58,11 @@ SHOWN = {
     "refreshed": (
         Refreshed(("load:1", "load:2"), ("total:1",), {"load:3": ValueError("no")}, {"load:4": "its arguments were not kept"}),
         REFRESHED,
+    ),
+    "nothing to accept": (Accepted({}, {}), "nothing to accept"),
+    "accepted": (
+        Accepted({"load:1": (Reason("code", "m:f", None, None),)}, {"load:2": "file a changed"}),
+        "1 accepted, 1 not accepted\n  accepted  load:1: code of m:f changed\n  left      load:2: file a changed",
     ),
 }  # fmt: skip
 

@@ -32,7 +32,8 @@ NAMES = [f"{module.__name__}.{name}" for module in (cachepy, dask_plugin) for na
 
 # what functions return: nobody makes one, so their fields are attributes, not parameters
 ANSWERS = {
-    "Checked", "ClusterGraph", "Differing", "GraphView", "Moved", "NodeView", "Plan", "PlannedCall", "Problem", "Reason",
+    "Accepted", "Checked", "ClusterGraph", "Differing", "GraphView", "Moved", "NodeView", "Plan", "PlannedCall", "Problem",
+    "Reason",
     "Refreshed", "Repaired", "Unable", "Verdict",
 }  # fmt: skip
 NOT_ASKED = {
@@ -42,11 +43,13 @@ NOT_ASKED = {
 }
 # each word of the API, and what it means wherever it stands
 WORDS = {
-    "author", "ax", "cache_dir", "changes", "client", "days_old", "depends_on_files", "depends_on_vars", "description", "digest",
-    "direction", "dry_run", "env_vars", "file_args", "fn", "forget", "highlight_stale", "history", "ignore_args", "ignore_files",
-    "ignore_globals", "import_code", "keep", "keep_args", "labels", "least_used", "level", "license_url", "max_age", "max_bytes",
-    "max_entries", "max_nodes", "mode", "name", "observe", "observe_code", "output", "outputs", "path", "progress", "prune", "recorder", "rerun", "root", "seed", "session",
-    "signing_key", "theme", "title", "transparent", "trusted_owners", "type_", "umask", "unseen", "verbose", "version",
+    "author", "ax", "cache_dir", "changes", "client", "days_old", "depends_on_files", "depends_on_vars",
+    "description", "digest", "direction", "dry_run", "env_vars", "file_args", "files", "fn", "forget",
+    "highlight_stale", "history", "ignore_args", "ignore_code", "ignore_files", "ignore_globals", "import_code",
+    "keep", "keep_args", "labels", "least_used", "level", "license_url", "max_age", "max_bytes", "max_entries",
+    "max_nodes", "mode", "name", "observe", "observe_code", "output", "outputs", "package", "path", "progress",
+    "prune", "recorder", "rerun", "root", "seed", "session", "signing_key", "theme", "title", "transparent",
+    "trusted_owners", "type_", "umask", "undo", "unseen", "verbose", "version",
     "warn_cheap",
 }  # fmt: skip
 OF_DASK = {"nout", "obj", "pure", "traverse", "args", "collections", "iterables", "kwargs"}  # as in what they stand for
@@ -155,7 +158,7 @@ TAKES_ANY = {
     "dask_plugin.map(kwargs)": "likewise",
     "cachepy.cache_file.key(args)": "what the function takes, and so are the next ones: type checkers see its own",
     "cachepy.cache_file.key(kwargs)": "likewise",
-    **{f"cachepy.cache_file.{q}({n})": "likewise" for q in ("is_cached", "explain", "clear") for n in ("args", "kwargs")},
+    **{f"cachepy.cache_file.{q}({n})": "likewise" for q in ("is_cached", "explain", "accept", "clear") for n in ("args", "kwargs")},
 }
 
 
@@ -307,7 +310,7 @@ def test_a_cached_function_is_a_function_to_everybody_who_looks(tmp_path):
     assert repr(cached.key) == f"<bound method Questions.key of cached function {__name__}:{scaled.__qualname__}>"
 
 
-@pytest.mark.parametrize("question", ["explain", "is_cached", "key", "clear"])
+@pytest.mark.parametrize("question", ["explain", "is_cached", "key", "accept", "clear"])
 def test_help_of_a_question_says_what_it_does(question, tmp_path):
     asked = getattr(cache_file(tmp_path)(lambda x: x), question)
     text = pydoc.render_doc(asked, renderer=pydoc.plaintext)
