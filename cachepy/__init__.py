@@ -17,6 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cachepy.calls.config import load_config
     from cachepy.calls.context import with_caller
+    from cachepy.calls.happened import CacheInfo, Called, CallSummary, summary
+    from cachepy.calls.listeners import on_call
     from cachepy.calls.options import cache_default_dir
     from cachepy.calls.state import current_session, use_session
     from cachepy.calls.track import track_file
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
         CacheReadWarning,
         CacheWarning,
         CacheWriteWarning,
+        CallbackWarning,
         ChangedArgumentWarning,
         ChangedGlobalWarning,
         ChangedInputWarning,
@@ -85,7 +88,10 @@ _HOMES = {
     "calls.config": "load_config",
     "calls.track": "track_file",
     "decorator": "cache_file",
+    "calls.happened": "CacheInfo CallSummary Called summary",
+    "calls.listeners": "on_call",
     "errors": "AlteredResultWarning CachepyError CacheReadWarning CacheWarning CacheWriteWarning "
+    "CallbackWarning "
     "ChangedArgumentWarning ChangedGlobalWarning ChangedInputWarning CheapCallWarning GraphFileError "
     "MissingResultError NeverReusedWarning OpaqueGlobalWarning RewrittenFileWarning StuckCallWarning "
     "UncachedCallWarning UnseenInputError UnseenInputWarning UsageError UsageValueError",
@@ -111,6 +117,8 @@ __all__ = [  # noqa: RUF022 - in the order and the words of the pages in docs/re
     "cache_file",
     "track_file",
     "with_caller",
+    "on_call",
+    "summary",
     "load_config",
     "cache_default_dir",
     "Session",
@@ -150,6 +158,9 @@ __all__ = [  # noqa: RUF022 - in the order and the words of the pages in docs/re
     # Results and warnings
     "Verdict",
     "Reason",
+    "Called",
+    "CacheInfo",
+    "CallSummary",
     "Plan",
     "PlannedCall",
     "Refreshed",
@@ -175,6 +186,7 @@ __all__ = [  # noqa: RUF022 - in the order and the words of the pages in docs/re
     "CheapCallWarning",
     "NeverReusedWarning",
     "StuckCallWarning",
+    "CallbackWarning",
     "CachepyError",
     "UsageError",
     "UsageValueError",

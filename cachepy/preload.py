@@ -10,7 +10,8 @@ from contextlib import suppress
 from importlib import import_module
 
 OWN = (
-    "calls.code_events", "calls.config", "calls.context", "calls.entry_points", "calls.fast", "calls.library_files",
+    "calls.code_events", "calls.config", "calls.context", "calls.entry_points", "calls.fast", "calls.happened",
+    "calls.library_files", "calls.listeners",
     "calls.live_world", "calls.miss", "calls.pools", "calls.program_end", "calls.ran_code", "calls.slow",
     "calls.switch", "calls.track", "code.changes", "code.extensions", "code.imports",
     "code.recorded_sources", "code.scopes", "code.source",

@@ -66,7 +66,8 @@ class Session(State):
     def __init__(
         self, recorder: Recorder | None = None, *, import_code: bool = True, mode: str | None = None
     ) -> None:
-        self.mode = mode_of(mode)
+        self.mode, self.listeners = mode_of(mode), ()
+        self.is_special = bool(self.mode)
         self.warner = warner = self._warner()
         self.warn, self.is_first = warner.warn, warner.is_first
         self.origins = Origins()

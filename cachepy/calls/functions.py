@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from _weakref import ref
 
+from cachepy.calls.tally import Tally
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,6 +26,7 @@ class Functions:
 
     def __init__(self) -> None:
         self._known: dict[str, list[Callable[[], Any]]] = {}
+        self.tallies: dict[str, Tally] = {}
 
     def __len__(self) -> int:
         return len(self._known)
@@ -34,6 +37,10 @@ class Functions:
         if len(known) >= _LIVE:  # copies that arrived by value again and again
             known[:] = [r for r in known if r() is not None][-_LIVE // 2 :]
         known.append(ref(call))
+
+    def tally(self, identity: str, fname: str) -> Tally:
+        """What became of the calls of a function, of all its copies: they go, and that stays."""
+        return self.tallies.setdefault(identity, Tally(fname))
 
     def live_calls(self, identity: str) -> list[Any]:
         """Those of an identity that exist now, newest first."""

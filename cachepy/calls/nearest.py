@@ -9,6 +9,8 @@ import os
 import time
 
 from cachepy.calls.flows import flowing
+from cachepy.calls.state import MODE, REFRESH
+from cachepy.core.kinds import KINDS
 from cachepy.core.model import RENEWED, Dep
 from cachepy.core.reasons import Reason
 from cachepy.errors import EntryError, NeverReusedWarning
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cachepy.calls.request import Request
+    from cachepy.core.call import Flags
     from cachepy.core.model import Event
 
 _LISTED = 50_000  # names of entries that are looked at
@@ -134,14 +137,23 @@ def warn_renewed(request: Request, event: Event) -> None:
     )
 
 
-def cause(request: Request) -> str:
-    """Why a call runs, for the log."""
-    if not request.function.options.verbose:
-        return ""
-    stored = request.look()
+def cause(request: Request, flags: Flags) -> str:
+    """Why a call runs. Where nobody has asked yet, no calls below are looked at once more for it."""
+    function, session = request.function, request.session
+    is_told = bool(function.options.verbose or function.told is not None or session.listeners)
+    if session.mode == REFRESH:
+        return f"{MODE}={REFRESH}"
+    if not flags.may_hit:
+        return "_force=True" if flags.force else "_load=False" if not flags.load else "_skip_save=True"
+    stored = request.look() if is_told else request.stored
     if stored is None:
-        return f": not run before{_told_once(request)}"
-    return ": " + "; ".join(map(str, request.verifier().why_not(stored.events)))
+        return f"not run before{_told_once(request) if function.options.verbose else ''}"
+    verifier = request.verifier()
+    if is_told:
+        return "; ".join(map(str, verifier.why_not(stored.events))) or "its value could not be loaded"
+    trace = verifier.world.last_valid(stored.events).trace
+    own = [str(reason) for dep in verifier.own_broken(trace) for reason in KINDS[dep.kind].why(dep, verifier.world)]
+    return "; ".join(own) or "a call below it changed"
 
 
 def _told_once(request: Request) -> str:

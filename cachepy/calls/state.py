@@ -86,6 +86,8 @@ class State:
         is_asked: bool  # whether the process was started for a question
         mode: str  # what the program does with its caches (see `switch`); empty: as ever
         is_quiet: bool  # whether nothing is written
+        listeners: tuple[Callable[..., object], ...]  # who is told of each call
+        is_special: bool  # whether a call is more than looked up: there is a mode, or somebody listens
         refusing: dict[int, list[Note]]
         refused: dict[str, str]  # modules whose import made a call that would have run
         import_code: bool
@@ -163,6 +165,15 @@ class State:
         recorder = next((each.recorder for each in chain(hooks) if each.recorder is not None), self._own_recorder)
         if recorder is not self.recorder:
             self.recorder, self.revision = recorder, object()
+
+    # -- those who are told of each call
+
+    def listen(self, listener: Callable[..., object], *, stop: bool = False) -> None:
+        """Tell somebody of each call from now on, or no more; on the shortest way of hits nobody is told."""
+        with making:
+            others = [each for each in self.listeners if each is not listener]
+            self.listeners = tuple(others if stop else [*others, listener])
+            self.is_special, self.revision = bool(self.mode or self.listeners), object()
 
     # -- what a decorator says of a cache directory
 

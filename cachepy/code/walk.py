@@ -43,7 +43,7 @@ from cachepy.code.routes import COUNTED, HIDDEN, LIBRARY, Steps
 from cachepy.code.settings import Readers
 from cachepy.core.revision import MISSING
 from cachepy.errors import UndigestableError
-from cachepy.values.bound_methods import HUNG_ON, METHOD, Bound, Partial
+from cachepy.values.bound_methods import HUNG_ON, METHOD, TOLD, Bound, Partial, is_ours
 from cachepy.values.digest import Digester, References, is_cache, name_of
 from cachepy.values.modules import PACKAGE, USER, home_of, lasting
 from cachepy.values.references import is_exported
@@ -239,6 +239,8 @@ class Walk:
         questions = HUNG_ON if "__cachepy__" in fn.__dict__ else ()
         for name, value in sorted(fn.__dict__.items()):
             tails = [chain[1:] for chain in chains if chain[:1] == (name,)]
+            if name in TOLD and is_ours(value):
+                continue
             if name not in _WRAPPERS and name not in questions and (tails or () in chains):
                 self.guard.item(fn.__dict__, name, value)
                 self.bind(f"{label}.{name}", value, tails or ANY)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from cachepy.values.bound_methods import METHOD, Bound
 from cachepy.values.stand_ins import original
 
@@ -10,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 CUT = 60  # characters of a short text
+_LONGEST = 4096  # characters of a path
 TRIVIAL = (int, float, complex, bool, type(None), type(...))
 _SIMPLE = frozenset({int, bool, type(None)})
 CONTAINERS = (list, tuple, dict, set, frozenset)
@@ -26,6 +29,18 @@ def label_of(value: object) -> str:
         return _label(value)
     except Exception:
         return type(value).__name__
+
+
+def short_of(value: object) -> str:
+    """The same of what is about to be printed: of an absolute path its last part, before that is cut."""
+    try:
+        path = os.fspath(value) if isinstance(value, (str, os.PathLike)) else ""
+        if isinstance(path, str) and len(path) < _LONGEST and os.path.isabs(path):
+            last = os.path.basename(path.rstrip(os.sep)) or path
+            return cut(repr(last) if isinstance(value, str) else last)
+    except Exception:  # code of any class
+        return label_of(value)
+    return label_of(value)
 
 
 def text_of(name: str, value: object) -> str:
