@@ -18,7 +18,8 @@ from cachepy.graph.never_reused import ENOUGH, arguments_of, is_evident, likenes
 from cachepy.graph.numbers import NUMBERS_OF
 from cachepy.store.layout import ENTRY, call_named
 from cachepy.values.digest import digest_bytes
-from cachepy.values.label import label_of
+from cachepy.values.hidden import HIDDEN
+from cachepy.values.label import label_for
 from cachepy.values.volatile import fresh_in
 
 TYPE_CHECKING = False
@@ -38,7 +39,7 @@ _IMPORTED = time.time()
 
 def differences(request: Request) -> tuple[Reason, ...]:
     """What tells a call that is not stored from the nearest that is."""
-    labels = {name: label_of(value) for name, value in request.function.binder.named(request.values)}
+    labels = {name: label_for(name, value) for name, value in request.function.binder.named(request.values)}
     args = _digests(request)
     nearest = min(_stored(request), key=lambda e: len(_differing(e, labels, args)), default=None)
     if nearest is None:
@@ -51,7 +52,8 @@ def _differing(event: Event, labels: dict[str, str], args: dict[str, str]) -> li
     names = dict.fromkeys((*labels, *event.label))
     stored = {item for item in event.args.items() if not item[0].endswith(NUMBERS_OF)}  # these say nothing more
     others = arguments_of(part for part, _ in args.items() ^ stored)
-    return [n for n in names if labels.get(n) != event.label.get(n) or arguments_of([n]) <= others]
+    found = [n for n in names if labels.get(n) != event.label.get(n) or arguments_of([n]) <= others]
+    return found or [n for n in names if labels.get(n) == HIDDEN]  # of short texts nothing but the label is known
 
 
 def _digests(request: Request) -> dict[str, str]:

@@ -81,7 +81,7 @@ class Request(Call):
     def title(self) -> str:
         from cachepy.values.label import short_of  # a hit has nothing to say of its arguments
 
-        return title_of(self.function.fname, [short_of(value) for _, value in self.function.binder.named(self.values)])
+        return title_of(self.function.fname, [short_of(*each) for each in self.function.binder.named(self.values)])
 
     def verifier(self) -> Verifier:
         self.session.use_memo(self.store.memo_file)

@@ -34,7 +34,7 @@ from cachepy.store.fs import unlink
 from cachepy.store.payload import pack, pack_flat
 from cachepy.values.digest import References
 from cachepy.values.flat import flat_stream, is_short
-from cachepy.values.label import label_of
+from cachepy.values.label import label_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -318,7 +318,7 @@ class Run(Execution):
             run=self.frame.run,
             trace=Trace(deps, calls, result),
             args=self.inputs.args,
-            label={n: label_of(v) for n, v in call.binder.named(self.call.values)},
+            label={n: label_for(n, v) for n, v in call.binder.named(self.call.values)},
             root=self.call.store.root,
             outfile=f"entries/{request.hash[:2]}/{call.safe_name}-{request.hash}.entry",
             cwd=self.frame.cwd,
