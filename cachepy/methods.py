@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cachepy.calls.import_refusal import refuse
 from cachepy.calls.program import note
-from cachepy.calls.state import current_session
+from cachepy.calls.state import current_session, refuse_if_quiet
 from cachepy.core import lazyparts
 from cachepy.core.kinds import CODES
 from cachepy.errors import UndigestableError, UsageError
@@ -116,6 +116,7 @@ class Questions:
             If the arguments do not fit the function.
         """
         refuse(current_session(), f"{self._call.fname}.clear")
+        refuse_if_quiet(f"{self._call.fname}.clear()")
         if args or kwargs:
             return self._clear_one(args, kwargs)
         return self._forget(_calls_of(self._call))
@@ -130,6 +131,7 @@ class Questions:
         TypeError
             If the arguments do not fit the function.
         """
+        refuse_if_quiet(f"{self._call.fname}.clear()")
         if args or kwargs:
             return self._clear_one((obj, *args), kwargs)
         from cachepy.calls.flows import is_trivial

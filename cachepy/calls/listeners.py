@@ -80,10 +80,11 @@ class on_call:  # noqa: N801 - used as a function: cachepy.on_call(print)
 def look(call: Any, session: State, flags: Flags, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hit | Way:
     """Look for a stored value where the program has a mode, or somebody listens."""
     began = perf_counter()
-    if session.mode:
+    mode = session.mode_here()
+    if mode:
         from cachepy.calls.switch import switched
 
-        found = switched(call, session.mode, flags, args, kwargs)
+        found = switched(call, mode, flags, args, kwargs)
     else:
         found = Path._look(call, flags, args, kwargs)
     if isinstance(found, Hit):
@@ -132,7 +133,8 @@ def _why_unstored(run: Any, error: object) -> str:
     if error is not None:
         return f"it raised {type(error).__name__}"
     if not run.flags.save:
-        return f"CACHEPY={run.session.mode}" if run.session.mode in QUIET else "_skip_save=True"
+        mode = run.session.mode_here()
+        return f"CACHEPY={mode}" if mode in QUIET else "_skip_save=True"
     return run.call.unstored or ("" if run.event is not None else "a warning said why")
 
 

@@ -143,7 +143,7 @@ def cause(request: Request, flags: Flags) -> str:
     """Why a call runs. Where nobody has asked yet, no calls below are looked at once more for it."""
     function, session = request.function, request.session
     is_told = bool(function.options.verbose or function.told is not None or session.listeners)
-    if session.mode == REFRESH:
+    if session.mode_here() == REFRESH:
         return f"{MODE}={REFRESH}"
     if not flags.may_hit:
         return "_force=True" if flags.force else "_load=False" if not flags.load else "_skip_save=True"
