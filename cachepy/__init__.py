@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cachepy.calls.happened import CacheInfo, Called, CallSummary, summary
     from cachepy.calls.listeners import on_call
     from cachepy.calls.options import cache_default_dir
+    from cachepy.calls.progress_line import progress
     from cachepy.calls.state import current_session, use_session
     from cachepy.calls.track import track_file
     from cachepy.core.reasons import Reason, Verdict
@@ -90,6 +91,7 @@ _HOMES = {
     "decorator": "cache_file",
     "calls.happened": "CacheInfo CallSummary Called summary",
     "calls.listeners": "on_call",
+    "calls.progress_line": "progress",
     "errors": "AlteredResultWarning CachepyError CacheReadWarning CacheWarning CacheWriteWarning "
     "CallbackWarning "
     "ChangedArgumentWarning ChangedGlobalWarning ChangedInputWarning CheapCallWarning GraphFileError "
@@ -119,6 +121,7 @@ __all__ = [  # noqa: RUF022 - in the order and the words of the pages in docs/re
     "with_caller",
     "on_call",
     "summary",
+    "progress",
     "load_config",
     "cache_default_dir",
     "Session",

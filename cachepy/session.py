@@ -101,6 +101,10 @@ class Session(State):
         """What a call that is no hit goes through."""
         from cachepy.calls.slow import Slow
 
+        if "CACHEPY_PROGRESS" in os.environ:
+            from cachepy.calls.progress_line import begin
+
+            begin(self)
         return Slow()
 
     @part

@@ -77,6 +77,8 @@ def end(program: Program) -> None:
     """The process ends: it takes what its children told, and decides if it is a program that tells anything."""
     if program.is_child():
         return
+    for each in program.at_end:
+        each()
     if os.environ.get(SUMMARY, "0") not in ("", "0") and not program.is_silent:
         _print_summary()
     if os.environ.get(MODE) in QUIET:
