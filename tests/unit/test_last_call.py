@@ -80,6 +80,18 @@ def test_hot_then_run_then_first_look(cached):
     assert (f.last.outcome, f.last.title) == ("run", "f(2)")
 
 
+def test_the_first_look_sees_a_hot_hit(cached):
+    @cached
+    def f(x):
+        return x
+
+    for x in (1, 2):
+        for _ in range(5):
+            f(x)
+    f(1)
+    assert (f.last.outcome, f.last.title, f.last.seconds) == ("hit", "f(1)", None)
+
+
 def test_each_thread_and_task_has_its_own(cached):
     @cached
     def f(x):
