@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from cachepy.calls.config import load_config
     from cachepy.calls.context import with_caller
     from cachepy.calls.digest_options import register_digest
+    from cachepy.calls.happened import CacheInfo, Called, CallSummary, summary
+    from cachepy.calls.listeners import on_call
     from cachepy.calls.options import cache_default_dir
+    from cachepy.calls.progress_line import progress
     from cachepy.calls.state import current_session, use_session
     from cachepy.calls.track import track_file
     from cachepy.core.reasons import Reason, Verdict
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
         CacheReadWarning,
         CacheWarning,
         CacheWriteWarning,
+        CallbackWarning,
         ChangedArgumentWarning,
         ChangedGlobalWarning,
         ChangedInputWarning,
@@ -90,7 +94,11 @@ _HOMES = {
     "calls.digest_options": "register_digest",
     "calls.track": "track_file",
     "decorator": "cache_file",
+    "calls.happened": "CacheInfo CallSummary Called summary",
+    "calls.listeners": "on_call",
+    "calls.progress_line": "progress",
     "errors": "AlteredResultWarning CachepyError CacheReadWarning CacheWarning CacheWriteWarning "
+    "CallbackWarning "
     "ChangedArgumentWarning ChangedGlobalWarning ChangedInputWarning CheapCallWarning GraphFileError "
     "MissingResultError NeverReusedWarning OpaqueGlobalWarning RewrittenFileWarning StuckCallWarning "
     "UncachedCallWarning UnseenInputError UnseenInputWarning UsageError UsageValueError",
@@ -118,6 +126,9 @@ __all__ = [  # noqa: RUF022 - in the order and the words of the pages in docs/re
     "track_file",
     "register_digest",
     "with_caller",
+    "on_call",
+    "summary",
+    "progress",
     "load_config",
     "cache_default_dir",
     "Session",
@@ -158,6 +169,9 @@ __all__ = [  # noqa: RUF022 - in the order and the words of the pages in docs/re
     # Results and warnings
     "Verdict",
     "Reason",
+    "Called",
+    "CacheInfo",
+    "CallSummary",
     "Plan",
     "PlannedCall",
     "Refreshed",
@@ -184,6 +198,7 @@ __all__ = [  # noqa: RUF022 - in the order and the words of the pages in docs/re
     "CheapCallWarning",
     "NeverReusedWarning",
     "StuckCallWarning",
+    "CallbackWarning",
     "CachepyError",
     "UsageError",
     "UsageValueError",

@@ -15,7 +15,7 @@ from cachepy.core.call import Hit
 from cachepy.core.lazyparts import is_making
 from cachepy.core.revision import MISSING
 from cachepy.methods import Questions, check_function
-from cachepy.values.bound_methods import HUNG_ON, Bound, Partial, join_class
+from cachepy.values.bound_methods import HUNG_ON, TOLD, Bound, Partial, join_class
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, overload
 
     from cachepy.calls.acceptance import Accepted
+    from cachepy.calls.happened import CacheInfo, Called
     from cachepy.core.reasons import Verdict
 
     P = ParamSpec("P")
@@ -93,6 +94,11 @@ if TYPE_CHECKING:
         def accept(self, *args: Any, **kwargs: Any) -> Accepted: ...
 
         def clear(self, *args: Any, **kwargs: Any) -> int: ...
+
+        @property
+        def last(self) -> Called: ...
+
+        def cache_info(self) -> CacheInfo: ...
 
     class CachedFunction(CachedMethod[P, R_co], Protocol[P, R_co]):
         """A function with its signature, and questions about its cache."""
@@ -442,6 +448,9 @@ def attach(wrapper: Any, call: CachedCall) -> Any:
     wrapper.__cachepy__ = call
     for name in HUNG_ON:
         setattr(wrapper, name, getattr(questions, name))
+    for name in TOLD:
+        if name not in wrapper.__dict__:
+            setattr(wrapper, name, getattr(questions, name))
     call.wrapper = wrapper
     current_session().functions.add(call)
     program.has(call.options.cache_dir, call.options)

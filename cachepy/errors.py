@@ -359,6 +359,24 @@ class ChangedArgumentWarning(CacheWarning):
     """
 
 
+class CallbackWarning(CacheWarning):
+    """A function that was given to `on_call` raised an error; the call went on, and its value is right.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from cachepy import CallbackWarning, cache_file, on_call
+    >>> @cache_file("cache")
+    ... def square(x):
+    ...     return x * x
+    >>> with warnings.catch_warnings(record=True) as caught, on_call(lambda call: call.no_such_field):
+    ...     square(3)
+    9
+    >>> caught[0].category is CallbackWarning
+    True
+    """
+
+
 class CheapCallWarning(CacheWarning):
     """A function runs faster than its stored result is checked and loaded: caching makes it slower.
 

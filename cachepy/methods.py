@@ -5,7 +5,7 @@ from __future__ import annotations
 from cachepy.calls.import_refusal import refuse
 from cachepy.calls.live_world import LiveWorld
 from cachepy.calls.program import note
-from cachepy.calls.state import current_session
+from cachepy.calls.state import current_session, refuse_if_quiet
 from cachepy.core import lazyparts
 from cachepy.core.kinds import CODES
 from cachepy.errors import UndigestableError, UsageError, raise_users
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from cachepy.calls.acceptance import Accepted
     from cachepy.calls.engine import CachedCall
+    from cachepy.calls.happened import CacheInfo, Called
     from cachepy.calls.request import Request
     from cachepy.core.model import Event
     from cachepy.core.reasons import Verdict
@@ -151,6 +152,7 @@ class Questions:
             If the arguments do not fit the function.
         """
         refuse(current_session(), f"{self._call.fname}.clear")
+        refuse_if_quiet(f"{self._call.fname}.clear()")
         if args or kwargs:
             return self._clear_one(args, kwargs)
         return self._forget(_calls_of(self._call))
@@ -165,6 +167,7 @@ class Questions:
         TypeError
             If the arguments do not fit the function.
         """
+        refuse_if_quiet(f"{self._call.fname}.clear()")
         if args or kwargs:
             return self._clear_one((obj, *args), kwargs)
         from cachepy.calls.flows import is_trivial
@@ -204,6 +207,20 @@ class Questions:
         request.store.forget(request.id)  # also the sign of a run that did not end
         return int(is_stored)
 
+    @property
+    def last(self) -> Last:
+        """What became of the last call (see `Last`)."""
+        return Last(self._call)
+
+    def cache_info(self) -> CacheInfo:
+        """Count hits and runs of this function in this process, in the words of `functools`.
+
+        Nothing has to be switched on: calls are always counted.
+        """
+        from cachepy.calls.happened import info_of
+
+        return info_of(self._call, current_session())
+
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         """What a notebook shows of the function."""
         bundle: dict[str, str] = lazyparts.get("function", self._call)
@@ -214,6 +231,56 @@ class Questions:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Questions, (self._call,)
+
+
+class Last:
+    """What ``f.last`` is: the fields of a `Called`, of the last call of the function in this thread or task.
+
+    The first look is at the last call of the process, for until then no thread's own was noted: that would cost each
+    hit something. From then on hits of this function take a slightly longer way.
+    """
+
+    def __init__(self, call: CachedCall) -> None:
+        self._call = call
+
+    @property
+    def now(self) -> Called:
+        """The record as it is now, which a later call does not change."""
+        from cachepy.calls.happened import Called, last_of
+
+        call = self._call
+        if call.told is None:
+            from contextvars import ContextVar
+
+            latest, none = last_of(call), Called(call.target.identity, call.fname, None, "", "", None, None, None)
+            with lazyparts.making:
+                if call.told is None:
+                    told: ContextVar[Called] = ContextVar("cachepy_last", default=none)
+                    told.set(latest)
+                    call.told = told
+                    call._cool()  # what is found on the shortest way is told to nobody
+        found: Called = call.told.get()
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self.now, name)
+
+    def __bool__(self) -> bool:
+        return bool(self.now.outcome)
+
+    def __repr__(self) -> str:
+        return repr(self.now)
+
+    def __str__(self) -> str:
+        return str(self.now)
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        return self.now._repr_mimebundle_()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Last, (self._call,)
 
 
 def _calls_of(call: CachedCall) -> list[Event]:

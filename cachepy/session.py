@@ -67,7 +67,8 @@ class Session(State):
     def __init__(
         self, recorder: Recorder | None = None, *, import_code: bool = True, mode: str | None = None
     ) -> None:
-        self.mode = mode_of(mode)
+        self.mode, self.listeners = mode_of(mode), ()
+        self.is_special, self._heeds_modes = bool(self.mode), False
         self.warner = warner = self._warner()
         self.warn, self.is_first = warner.warn, warner.is_first
         self.origins = Origins()
@@ -102,6 +103,10 @@ class Session(State):
         """What a call that is no hit goes through."""
         from cachepy.calls.slow import Slow
 
+        if "CACHEPY_PROGRESS" in os.environ:
+            from cachepy.calls.progress_line import begin
+
+            begin(self)
         return Slow()
 
     @part

@@ -17,7 +17,7 @@ from cachepy.calls.carried_code import reach_of, whole_digest
 from cachepy.calls.context import code_for_another
 from cachepy.calls.context import with_caller as _with_caller
 from cachepy.calls.engine import CachedCall
-from cachepy.calls.state import current_session
+from cachepy.calls.state import came_along, current_session
 from cachepy.core.current import enter, here, leave
 from cachepy.values.bound_methods import Bound
 from dask_plugin.worker import tell_other_code
@@ -69,11 +69,30 @@ class with_caller(_with_caller[P, R]):  # noqa: N801 - used as a function: clien
     def __init__(self, fn: Callable[P, R]) -> None:
         super().__init__(fn)
         self.expected: Expected | None = None
+        self.mode = ""  # what the program that sent it does with its caches
         code = getattr(fn, "__code__", None)
         if code is not None and code.co_flags & _COROUTINE:
             self.__tornado_coroutine__ = True  # how distributed knows that the result is to be awaited
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        if not self.mode:
+            return self._run(*args, **kwargs)
+        if hasattr(self, "__tornado_coroutine__"):
+            return self._async_as_sent(args, kwargs)  # type: ignore[return-value]  # the coroutine that `fn` gives
+        token = came_along.set(self.mode)
+        try:
+            return self._run(*args, **kwargs)
+        finally:
+            came_along.reset(token)
+
+    async def _async_as_sent(self, args: Any, kwargs: Any) -> Any:
+        token = came_along.set(self.mode)
+        try:
+            return await self._async(args, kwargs)
+        finally:
+            came_along.reset(token)
+
+    def _run(self, *args: P.args, **kwargs: P.kwargs) -> R:
         if hasattr(self, "__tornado_coroutine__"):
             return self._async(args, kwargs)  # type: ignore[return-value]  # the coroutine that `fn` gives
         if self.has_other_code():
@@ -127,7 +146,8 @@ class with_caller(_with_caller[P, R]):  # noqa: N801 - used as a function: clien
         expected = self.expected  # on its way through the scheduler it is pickled again
         if expected is None and self._call() is not None:
             expected = *self._digests(), current_session().hooks.is_heard()
-        return _restored, (super().__reduce__(), expected)
+        mode = self.mode or current_session().mode_here()
+        return _restored, (super().__reduce__(), expected, *([mode] if mode else []))
 
     def __setstate__(self, state: Any) -> None:
         raise TypeError("with_caller is pickled without state")
@@ -151,8 +171,11 @@ normalize_token.register(FunctionType, normalize_function)
 normalize_token.register(Bound, lambda bound: normalize_token(MethodType(bound.__func__, bound.__self__)))
 
 
-def _restored(reduced: tuple[Any, ...], expected: Expected | None) -> with_caller[..., Any]:
+def _restored(reduced: tuple[Any, ...], expected: Expected | None, mode: str = "") -> with_caller[..., Any]:
     make, arguments = reduced
     made: with_caller[..., Any] = make(*arguments)
     made.expected = expected
+    if mode:
+        made.mode = mode
+        current_session().heed_modes()
     return made

@@ -79,12 +79,12 @@ class CachedCall(Function, Path):
         return bypass(self.fn, self.fname, error)
 
     def _look(self, flags: Flags, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hit | Way:
-        mode = current_session().mode
-        if not mode:
+        session = current_session()
+        if not session.is_special and self.told is None:
             return super()._look(flags, args, kwargs)
-        from cachepy.calls.switch import switched
+        from cachepy.calls.listeners import look
 
-        return switched(self, mode, flags, args, kwargs)
+        return look(self, session, flags, args, kwargs)
 
     def uncached(self, error: Exception | None = None) -> Uncached | Bypass:
         """The way without the cache."""
@@ -116,7 +116,9 @@ class CachedCall(Function, Path):
         fast = slow.remember(request, stored, index, verifier)
         if fast is None:
             return
-        self.hit_cache.add(request.hash, request.values if self._cells is None and self.own is None else (), fast)
+        session = request.session  # what is hot goes by no mode, and is told to nobody
+        is_short = self._cells is None and self.own is None and self.told is None and not session.tells
+        self.hit_cache.add(request.hash, request.values if is_short else (), fast)
         took = fast.event.elapsed
         if self.options.warn_cheap and took < _CHEAP and took < (cost := slow.cost_of(request, stored, index)):
             request.session.warn(

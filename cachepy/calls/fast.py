@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from cachepy.calls.function import Function
     from cachepy.calls.request import Request
     from cachepy.calls.state import State
+    from cachepy.calls.tally import Tally
     from cachepy.core.model import Dep, Event
     from cachepy.core.ports import Store, Stored
     from cachepy.core.verify import Verifier
@@ -60,16 +61,19 @@ class FastHit:
 
     absent: paths that have to lead nowhere; entries, files, checks, environ: the rest, for which `more` is set; far:
     what a network mount has to be asked for before it tells of them; shown: the era of the graph in which its node
-    and those below it were there; home: the hot calls of the function, once it is among them.
+    and those below it were there; hits: how often it was served; tally: of the function, which has the others.
     """
 
     __slots__ = (
-        "absent", "called", "checks", "chosen", "entries", "environ", "event", "far", "files", "guard", "home", "id",
-        "index", "more", "noted", "path", "several", "shown", "stamp", "stored", "used",
+        "absent", "called", "checks", "chosen", "entries", "environ", "event", "far", "files", "guard", "hits", "id",
+        "index", "more", "noted", "path", "several", "shown", "stamp", "stored", "tally", "used",
     )  # fmt: skip
 
-    def __init__(self, path: str, stored: Stored, index: int, guard: Callable[[], bool], verifier: Verifier) -> None:
+    def __init__(
+        self, path: str, stored: Stored, index: int, guard: Callable[[], bool], verifier: Verifier, tally: Tally
+    ) -> None:
         self.event = stored.events[index]
+        self.tally, self.hits = tally, 0
         self.id = self.event.id
         self.called = f"{self.event.module}:{self.event.qualname}"
         self.path, self.stamp = path, stored.stamp
@@ -77,7 +81,6 @@ class FastHit:
         self.chosen, self.several = verifier.chosen, verifier.several
         self.guard = guard
         self.more = False
-        self.home = _NOWHERE
         self.noted: object = None
         self.shown = _NEVER
         self.used: float | None = None  # when that was marked, if anybody wants to know
@@ -90,6 +93,14 @@ class FastHit:
 
     def __len__(self) -> int:
         return 1 + len(self.entries) + len(self.files) + len(self.absent) + len(self.far)
+
+    def fold(self) -> None:
+        """Add its hits to those of the function: it is served no more."""
+        hits, self.hits = self.hits, 0
+        self.tally.hits += hits
+        self.tally.saved += hits * self.event.elapsed
+
+    __del__ = fold
 
     def serve(self, session: State) -> Any:
         """The value if everything is as it was, and whoever has to know is told; else `MISSING`."""
@@ -117,7 +128,8 @@ class FastHit:
         if self.shown.is_over:
             session.recorder.hit(self.event, self.chosen, self.several)
             self.shown = session.recorder.revision
-        self.home.is_used = True
+        self.hits += 1
+        self.tally.latest = self
         if self.used is not None and time() - self.used > USED:
             self.mark(session)
         return value
@@ -147,16 +159,7 @@ class FastHit:
         return store.value(self.id, self.stored, self.index)
 
 
-class Home:
-    """Where hot calls are kept; is_used: whether one of them was a hit since room was made last."""
-
-    is_used = False
-
-
-_NOWHERE = Home()
-
-
-class HitCache(Home):
+class HitCache:
     """The hot calls of one cached function: by key, and those with short arguments by these.
 
     Arguments that are numbers, texts and paths are the same exactly if their types and their bytes are.
@@ -170,9 +173,29 @@ class HitCache(Home):
         self._size = 0
         self._finds = False  # whether the call looks here first
         self._call = call
+        self._hits = 0  # when room was made last
         self.get = self._known.get
 
+    @property
+    def is_used(self) -> bool:
+        """Whether one of them was a hit since room was made last."""
+        return self._hits != self._sum()
+
+    @is_used.setter
+    def is_used(self, is_used: bool) -> None:
+        self._hits = -1 if is_used else self._sum()
+
+    def known(self) -> list[FastHit]:
+        """Those of now: other threads add meanwhile."""
+        return list(self._known.values())
+
+    def _sum(self) -> int:
+        return sum(fast.hits for fast in self.known())
+
     def clear(self) -> None:
+        """Forget all."""
+        for fast in self.known():
+            fast.fold()
         self._known.clear()
         self._short.clear()
         self._size = 0
@@ -184,7 +207,6 @@ class HitCache(Home):
         """
         _room.take(self, len(fast))
         self._size += len(fast)
-        fast.home = self
         self._known[key] = fast
         kinds = tuple(map(type, values))
         if kinds and all(kind in LEAVES or _is_path(kind) for kind in kinds):
@@ -205,7 +227,7 @@ class HitCache(Home):
         """Forget every other one: who goes round and round over too many calls finds some of them all the same."""
         for key in list(self._known)[::2]:
             self._known.pop(key, None)
-        known = list(self._known.values())  # of the moment: other threads add meanwhile
+        known = self.known()
         kept = set(map(id, known))
         for _, table, _ in list(self._short.values()):
             rows = {data: fast for data, fast in list(table.items()) if id(fast) in kept}
@@ -269,7 +291,7 @@ def _with_paths(values: tuple[Any, ...]) -> bytes:
 def remember(request: Request, stored: Stored, index: int, verifier: Verifier) -> FastHit | None:
     """Make flat what a verification that just succeeded looked at; None if some of it has to be asked for each time."""
     session, event = request.session, stored.events[index]
-    fast = FastHit(request.path, stored, index, request.reach.guard, verifier)
+    fast = FastHit(request.path, stored, index, request.reach.guard, verifier, request.function.tally)
     if index:  # a newer run would be preferred, should it hold again
         return None
     deps: dict[tuple[str, str], Dep] = {}

@@ -8,6 +8,7 @@ from xxhash import xxh3_64_hexdigest
 
 from cachepy.calls.options import Options
 from cachepy.calls.state import State
+from cachepy.calls.tally import Tally
 from cachepy.code.fingerprint import Target
 from cachepy.store.fs import safe_name
 from cachepy.store.sizes import KEEP
@@ -16,6 +17,7 @@ from cachepy.values.key import Binder, make_key
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextvars import ContextVar
     from typing import Any
 
     from cachepy.calls.digest_options import OwnDigests
@@ -39,7 +41,8 @@ def _own_digests(fn: Any, binder: Binder, options: Options) -> OwnDigests:
 class Function:
     """What is known of a function, and of how it is cached, whatever is called.
 
-    hit_cache: its hot calls (see `fast`); find: the one with short arguments.
+    hit_cache: its hot calls (see `fast`); find: the one with short arguments; tally: what became of its
+    calls in this session.
     """
 
     def __init__(self, fn: Any, options: Options, name: tuple[str, str] | None = None) -> None:
@@ -59,6 +62,8 @@ class Function:
         self.expected: str | None = None  # the digest of its code where it came from, until that is compared
         self.hit_cache: Any = None
         self.find: Callable[..., Any] = no_fast_hit
+        self.tally = Tally()  # of its first session
+        self.told: ContextVar[Any] | None = None  # the last call here, once somebody has asked for it
         self._once: set[str] = set()
         self._cells = fn.__closure__
         self._steady: tuple[Namer, Any, bytes] | None = None
@@ -101,6 +106,7 @@ class Function:
             if options.max_bytes is not None or options.keep != KEEP:
                 session.limit(options.root(), self.fname, options.max_bytes, options.keep)
             self._session = session
+            self.tally = session.functions.tally(self.target.identity, self.fname)
         self._cool()
         self._revision = session.revision
         if self.expected is not None:
@@ -109,7 +115,9 @@ class Function:
 
     def _cool(self) -> None:
         """No call is hot any more."""
-        self.hit_cache, self.find = None, no_fast_hit
+        cache, self.hit_cache, self.find = self.hit_cache, None, no_fast_hit
+        if cache is not None:
+            cache.clear()
         self._once.clear()
 
     def store(self, session: State) -> Store:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from _weakref import ref
 
+from cachepy.calls.tally import Tally
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,6 +27,7 @@ class Functions:
     def __init__(self) -> None:
         self._known: dict[str, list[Callable[[], Any]]] = {}
         self.has_ages = False  # whether results of any of them grow old
+        self.tallies: dict[str, Tally] = {}
 
     def __len__(self) -> int:
         return len(self._known)
@@ -36,6 +39,10 @@ class Functions:
             known[:] = [r for r in known if r() is not None][-_LIVE // 2 :]
         known.append(ref(call))
         self.has_ages = self.has_ages or call.options.max_age is not None
+
+    def tally(self, identity: str, fname: str) -> Tally:
+        """What became of the calls of a function, of all its copies: they go, and that stays."""
+        return self.tallies.setdefault(identity, Tally(fname))
 
     def live_calls(self, identity: str) -> list[Any]:
         """Those of an identity that exist now, newest first."""

@@ -26,6 +26,7 @@ from cachepy.errors import ChangedGlobalWarning, ChangedInputWarning, OpaqueGlob
 from cachepy.graph.numbers import NUMBERS_OF, joined
 from cachepy.store.stored_arguments import keep
 from cachepy.values.flat import NUMBERS, TEXTS
+from cachepy.values.hidden import has_secrets, hides
 from cachepy.values.paths import MAGIC, could_be, path_in, text_of
 
 TYPE_CHECKING = False
@@ -122,7 +123,7 @@ class Inputs:
         flows = {} if is_short else self._observe_flows(found)
         if not isinstance(self.frame.parent, Frame):
             self._observe_handed()
-        if request.function.options.keep_args:
+        if request.function.options.keep_args and not has_secrets(request.function.binder.named(request.values)):
             self.kept = keep(*request.arguments, flows, is_flat=is_short and not request.function.options.ignore_args)
         self._observe_files(is_short)
         if found is None:
@@ -192,6 +193,8 @@ class Inputs:
 
     def _observe_path(self, path: str, name: str, fresh: set[str], *, is_sure: bool, is_path: bool) -> None:
         """What an argument may name; name: of the argument; fresh: folders that have been asked for in this look."""
+        if not is_sure and hides(name, path) and not self.session.mounts.exists(path, fresh):
+            return  # its text is kept nowhere
         self.arg_files[path] = name
         if is_sure or self.session.mounts.exists(path, fresh):
             digest = self.session.files.digest(path, fresh)

@@ -6,6 +6,7 @@ Also the way without the cache, and what is said about it.
 from __future__ import annotations
 
 import os
+from time import perf_counter
 
 import cachepy.code.changes
 import cachepy.code.source
@@ -19,6 +20,7 @@ from cachepy.calls.bypass import Bypass, bypass, give_way
 from cachepy.calls.closures import observe_anchors
 from cachepy.calls.cutoff import Revival
 from cachepy.calls.import_refusal import refuse
+from cachepy.calls.listeners import note_uncached
 from cachepy.calls.run import date, finish, observe
 from cachepy.calls.state import current_session
 from cachepy.calls.unseen_sources import UnseenSources
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
 def turn(request: Request, flags: Flags, *, blocks: bool) -> Iterator[float]:
     """Take the claim; while another one has it, the pauses between two looks."""
+    request.began = perf_counter()
     if not take(request, flags):
         yield from attempts(request, flags, blocks=blocks)
 
@@ -81,9 +84,14 @@ class Uncached:
         refuse(current_session(), self.call.target.qualname)
         try:
             self._warn(args, kwargs)
-            return _Transparent(self.call, lambda: self._warn_unbound(args, kwargs))
+            return _Transparent(self.call, lambda: self._warn_unbound(args, kwargs), self._why())
         except Exception as error:
             return bypass(self.call.fn, self.call.fname, error)
+
+    def _why(self) -> str:
+        if self.error is None:
+            return "it is not to be stored here"
+        return "it has no key" if isinstance(self.error, UndigestableError) else "its arguments do not fit"
 
     def _warn(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         call, session = self.call, current_session()
@@ -124,7 +132,8 @@ class Uncached:
 class _Transparent:
     """A body that runs without the cache: its caller takes over all that it depends on."""
 
-    def __init__(self, call: Function, after: Callable[[], None]) -> None:
+    def __init__(self, call: Function, after: Callable[[], None], why: str) -> None:
+        self.call, self.why = call, why
         self.called = call.target.identity
         parent = caller(self.called)
         self.call, self.after = call, after
@@ -141,12 +150,14 @@ class _Transparent:
             self.unseen = observe(session, call, self.frame, reach.routes)
             self.files = file_watch.begin(session, call, self.frame, {})
             self.sources = UnseenSources(session, call, self.frame, [reach])
+        self.began = perf_counter()
         self.token = enter(self.frame)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: object, *_: object) -> None:
+    def __exit__(self, kind: object, error: object, _: object) -> None:
+        elapsed = perf_counter() - self.began
         leave(self.token)
         try:
             if self.frame is not None:
@@ -158,8 +169,9 @@ class _Transparent:
                     self.files.hand_over()
             if kind is None:
                 self.after()
-        except Exception as error:
-            give_way(f"{self.call.fname} runs without the cache", error, caller())
+        except Exception as failure:
+            give_way(f"{self.call.fname} runs without the cache", failure, caller())
         finally:
             if self.frame is not None:
                 leave_body(self.frame)
+            note_uncached(current_session(), self.call, self.why, elapsed, error)

@@ -9,6 +9,8 @@ import os
 import time
 
 from cachepy.calls.flows import flowing
+from cachepy.calls.state import MODE, REFRESH
+from cachepy.core.kinds import KINDS
 from cachepy.core.model import RENEWED, Dep
 from cachepy.core.reasons import Reason
 from cachepy.errors import EntryError, NeverReusedWarning
@@ -17,7 +19,8 @@ from cachepy.graph.never_reused import ENOUGH, arguments_of, is_evident, likenes
 from cachepy.graph.numbers import NUMBERS_OF
 from cachepy.store.layout import ENTRY, call_named
 from cachepy.values.digest import digest_bytes
-from cachepy.values.label import label_of
+from cachepy.values.hidden import HIDDEN
+from cachepy.values.label import label_for
 from cachepy.values.volatile import fresh_in
 
 TYPE_CHECKING = False
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cachepy.calls.request import Request
+    from cachepy.core.call import Flags
     from cachepy.core.model import Event
 
 _LISTED = 50_000  # names of entries that are looked at
@@ -36,7 +40,7 @@ _IMPORTED = time.time()
 
 def differences(request: Request) -> tuple[Reason, ...]:
     """What tells a call that is not stored from the nearest that is."""
-    labels = {name: label_of(value) for name, value in request.function.binder.named(request.values)}
+    labels = {name: label_for(name, value) for name, value in request.function.binder.named(request.values)}
     args = _digests(request)
     nearest = min(_stored(request), key=lambda e: len(_differing(e, labels, args)), default=None)
     if nearest is None:
@@ -50,7 +54,8 @@ def _differing(event: Event, labels: dict[str, str], args: dict[str, str]) -> li
     more = NUMBERS_OF, HANDED  # these say nothing that the others do not
     stored = {item for item in event.args.items() if not item[0].endswith(more)}
     others = arguments_of(part for part, _ in args.items() ^ stored)
-    return [n for n in names if labels.get(n) != event.label.get(n) or arguments_of([n]) <= others]
+    found = [n for n in names if labels.get(n) != event.label.get(n) or arguments_of([n]) <= others]
+    return found or [n for n in names if labels.get(n) == HIDDEN]  # of short texts nothing but the label is known
 
 
 def _digests(request: Request) -> dict[str, str]:
@@ -136,14 +141,23 @@ def warn_renewed(request: Request, event: Event) -> None:
     )
 
 
-def cause(request: Request) -> str:
-    """Why a call runs, for the log."""
-    if not request.function.options.verbose:
-        return ""
-    stored = request.look()
+def cause(request: Request, flags: Flags) -> str:
+    """Why a call runs. Where nobody has asked yet, no calls below are looked at once more for it."""
+    function, session = request.function, request.session
+    is_told = bool(function.options.verbose or function.told is not None or session.listeners)
+    if session.mode_here() == REFRESH:
+        return f"{MODE}={REFRESH}"
+    if not flags.may_hit:
+        return "_force=True" if flags.force else "_load=False" if not flags.load else "_skip_save=True"
+    stored = request.look() if is_told else request.stored
     if stored is None:
-        return f": not run before{_told_once(request)}"
-    return ": " + "; ".join(map(str, request.verifier().why_not(stored.events)))
+        return f"not run before{_told_once(request) if function.options.verbose else ''}"
+    verifier = request.verifier()
+    if is_told:
+        return "; ".join(map(str, verifier.why_not(stored.events))) or "its value could not be loaded"
+    trace = verifier.world.last_valid(stored.events).trace
+    own = [str(reason) for dep in verifier.own_broken(trace) for reason in KINDS[dep.kind].why(dep, verifier.world)]
+    return "; ".join(own) or "a call below it changed"
 
 
 def _told_once(request: Request) -> str:

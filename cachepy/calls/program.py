@@ -75,7 +75,8 @@ class Program:
         self.pauses = 0  # while it refreshes, what others make for it is not its own
         self.is_silent = False  # a worker of a cluster: the client knows whose program asked
         self.options: dict[str | None, Options] = {}
-        self.before_end: list[Callable[[], None]] = []
+        self.before_end: list[Callable[[], None]] = []  # before it is told what it made, also of each cell
+        self.at_end: list[Callable[[], None]] = []
         self._is_watched = False
 
     def has(self, root: str | None, options: Options) -> None:

@@ -11,7 +11,7 @@ import sys
 
 from xxhash import xxh3_64_hexdigest
 
-from cachepy.calls.state import MODE, QUIET
+from cachepy.calls.state import MODE, QUIET, current_session
 from cachepy.graph.program_files import Programs
 from cachepy.store.entries import Store
 from cachepy.store.fs import read_plain, safe_name, unlink
@@ -37,6 +37,7 @@ _JOBS = frozenset({
 })  # fmt: skip
 """Those that are others in each job, and do not say what is to be done."""
 _ASKS = frozenset({"stdin", "input", "fileinput"})  # what gives a program other work each time
+SUMMARY = "CACHEPY_SUMMARY"  # the variable of the environment
 _LONGEST = 64  # characters of what may be the name of a variable
 _NEVER = float("inf")
 _STDLIB = os.path.dirname(os.__file__) + os.sep
@@ -74,7 +75,13 @@ def _from(root: str, path: str) -> str:
 
 def end(program: Program) -> None:
     """The process ends: it takes what its children told, and decides if it is a program that tells anything."""
-    if program.is_child() or os.environ.get(MODE) in QUIET:
+    if program.is_child():
+        return
+    for each in program.at_end:
+        each()
+    if os.environ.get(SUMMARY, "0") not in ("", "0") and not program.is_silent:
+        _print_summary()
+    if os.environ.get(MODE) in QUIET:
         return
     for each in program.before_end:
         each()
@@ -90,6 +97,16 @@ def end(program: Program) -> None:
         who = Who(store.root, program, *named, variables)
         if made or os.path.exists(store.programs + who.file):
             _try_to_settle(store, who, "", made, program.began, lambda: _concludes(program))
+
+
+def _print_summary() -> None:
+    """One line on stderr, if that is still there."""
+    from cachepy.calls.happened import summary_of
+
+    try:
+        print(f"cachepy: {summary_of(current_session()).line}", file=sys.stderr, flush=True)  # noqa: T201 - asked for
+    except (AttributeError, OSError, ValueError):  # it was closed
+        return
 
 
 def _made(program: Program, store: Store) -> set[str]:

@@ -9,6 +9,7 @@ from cachepy.core.kinds import CODES
 from cachepy.errors import EntryError, RefusedCallError, RerunError
 from cachepy.store import safe_pickle, stored_arguments
 from cachepy.store.changed_arguments import meant
+from cachepy.values.hidden import HIDDEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,6 +78,12 @@ class Replay:
     def arguments(self) -> Arguments:
         """The arguments, fresh objects; RerunError if they were not kept or cannot be loaded."""
         title = self.event.title
+        secret = next((name for name, label in self.event.label.items() if HIDDEN in label), "")
+        if self._kept is None and secret:
+            raise RerunError(
+                f"the arguments of {title} were not kept, for {secret!r} is or holds a secret by its name; "
+                f"call it as your program does"
+            )
         if self._kept is None:
             raise RerunError(
                 f"the arguments of {title} were not kept ("

@@ -44,8 +44,8 @@ class Request(Call):
     """One call: its key, and the way to its value."""
 
     __slots__ = (
-        "arguments", "claim_path", "found", "function", "hash", "failed", "opaque", "own_name", "path", "reach",
-        "session", "store", "values",
+        "arguments", "began", "claim_path", "failed", "found", "function", "has_waited", "hash", "opaque", "own_name",
+        "path", "reach", "session", "store", "unstored", "values",
     )  # fmt: skip
 
     def __init__(
@@ -73,6 +73,8 @@ class Request(Call):
         self.hit: Hit | None = None
         self.claim: Claim | None = None
         self.failed: set[str] = set()
+        self.began, self.has_waited = 0.0, False  # of its search for somebody who runs it
+        self.unstored = ""  # why its result is not stored
         self.stored: Stored | None = None  # as it was at the last look for a hit
 
     @property
@@ -82,12 +84,9 @@ class Request(Call):
 
     @property
     def title(self) -> str:
-        return title_of(self.function.fname, [label for _, label in self._labels()])
+        from cachepy.values.label import short_of  # a hit has nothing to say of its arguments
 
-    def _labels(self) -> list[tuple[str, str]]:
-        from cachepy.values.label import label_of  # a hit has nothing to say of its arguments
-
-        return [(name, label_of(value)) for name, value in self.function.binder.named(self.values)]
+        return title_of(self.function.fname, [short_of(*each) for each in self.function.binder.named(self.values)])
 
     def verifier(self) -> Verifier:
         self.session.use_memo(self.store.memo_file)
@@ -171,6 +170,7 @@ class Request(Call):
 
     def served(self, stored: Stored, index: int, verifier: Verifier, frame: Caller | None, *, is_filled: bool) -> None:
         session = self.session
+        self.function.tally.hit(stored.events[index])
         for identity, reach in self.opaque.items():
             session.warner.warn_unseen(identity, reach.opaque)
         if is_at_top(frame):
@@ -206,6 +206,13 @@ class Request(Call):
     async def pause_async(self, seconds: float) -> bool:
         return bool(await self.session.slow.sleep(seconds))
 
+    def got(self) -> Any:
+        hit = self.hit
+        if hit is None:  # of a call whose cutoff said that there is one
+            raise EntryReplacedError(self.path)
+        self.session.slow.note_found(self, hit.event)
+        return hit.value
+
     def execution(self, flags: Flags) -> Execution:
         return self.session.slow.Run(self, flags)  # type: ignore[no-any-return]  # likewise
 
@@ -226,6 +233,7 @@ class Request(Call):
         return found
 
     def cannot_write(self, error: OSError) -> None:
+        self.unstored = f"the cache directory cannot be written ({error.strerror or error})"
         self.session.warn(
             CacheWriteWarning,
             unwritable(self.store.root, error),
@@ -240,13 +248,20 @@ class Request(Call):
             return
         import logging
 
-        labels = ", ".join(f"{name}={label}" for name, label in self._labels())
-        line = f"{outcome} {self.function.fname}({labels}){cause}"
+        line = f"{'  ' * depth_of(self.caller())}{outcome} {self.title}{cause}"
         logger = logging.getLogger("cachepy")
         if logger.hasHandlers():
             logger.info("%s", line, extra={"cachepy_outcome": outcome, "cachepy_id": self.id})
         else:
             print(line, file=sys.stderr)  # noqa: T201 - who asks for it means to see it
+
+
+def depth_of(frame: Caller | None) -> int:
+    """How many calls are running around it, as far as this process knows."""
+    depth = 0
+    while frame is not None:
+        depth, frame = depth + 1, getattr(frame, "parent", None)
+    return depth
 
 
 def tell(session: State, caller: Caller, event: Event) -> None:

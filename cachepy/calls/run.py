@@ -16,6 +16,7 @@ from xxhash import xxh3_128_hexdigest
 from cachepy.calls import file_watch
 from cachepy.calls.bypass import give_way
 from cachepy.calls.inputs import Inputs
+from cachepy.calls.listeners import note_run
 from cachepy.calls.nearest import cause, warn_renewed
 from cachepy.calls.program import is_at_top, note, program
 from cachepy.calls.replay import how
@@ -40,7 +41,7 @@ from cachepy.store.fs import unlink
 from cachepy.store.payload import pack, pack_flat
 from cachepy.values.digest import References
 from cachepy.values.flat import flat_stream, is_short
-from cachepy.values.label import label_of
+from cachepy.values.label import label_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def date(session: State, call: Function, frame: Frame) -> None:
 class Run(Execution):
     """One run of a Python function: what it depends on, and what becomes of its value."""
 
-    __slots__ = ("event", "files", "inputs", "ran", "session", "sources", "unseen")
+    __slots__ = ("cause", "event", "files", "inputs", "ran", "session", "sources", "unseen")
     call: Request
 
     def __init__(self, request: Request, flags: Flags) -> None:
@@ -132,8 +133,8 @@ class Run(Execution):
         if is_at_top(self.parent):
             note(request.session, request.id, request.store.root)
         try:
-            if request.function.options.verbose:
-                request.log("run", cause(request))
+            self.cause = cause(request, flags)
+            request.log("run", f": {self.cause}")
             self.session.owners[request.id] = self.frame
             self.inputs = Inputs(request, self.frame, flags)
             self.sources = UnseenSources(self.session, request.function, self.frame, self.inputs.running)
@@ -161,10 +162,19 @@ class Run(Execution):
             raise error_of(self.call.function.fname, self.sources.refused())
 
     def holds(self) -> bool:
-        return self.inputs.hold() and (self.ran is None or self.inputs.are_as_before(self.ran.changed))
+        if self.inputs.hold() and (self.ran is None or self.inputs.are_as_before(self.ran.changed)):
+            return True
+        self.call.unstored = "what it depends on changed while it ran, or is not known"
+        return False
 
     def may_store(self, elapsed: float) -> bool:
-        return self.inputs.given.may_store(self.value, elapsed, self.inputs.kept)
+        if self.inputs.given.may_store(self.value, elapsed, self.inputs.kept):
+            return True
+        self.call.unstored = "its body changed an argument"
+        return False
+
+    def ended(self, elapsed: float, error: object) -> None:
+        note_run(self, elapsed, error)
 
     def give_way(self, failure: Exception) -> None:
         give_way(f"the result of {self.call.function.fname} was not stored", failure, self.parent)
@@ -219,6 +229,7 @@ class Run(Execution):
                 leave_in_doubt(self.parent)
             return None
         except OtherFormatError as error:  # not overwritten: who wrote it can read it
+            request.unstored = "another version of cachepy wrote its entry"
             self.session.warner.warn_unread(error, f"the result of {request.function.fname} is not stored")
             return None
         self.session.files.memo.flush(request.store.memo_file)
@@ -242,6 +253,7 @@ class Run(Execution):
 
     def _warn_not_stored(self, what: str, error: BaseException) -> None:
         call = self.call.function
+        self.call.unstored = f"its result {what} ({type(error).__name__})"
         self.session.warn(
             CacheWriteWarning,
             f"the result of {call.fname} {what} ({type(error).__name__}: {error}), so it was not stored; "
@@ -321,7 +333,7 @@ class Run(Execution):
             run=self.frame.run,
             trace=Trace(deps, calls, result),
             args=self.inputs.args,
-            label={n: label_of(v) for n, v in call.binder.named(self.call.values)},
+            label={n: label_for(n, v) for n, v in call.binder.named(self.call.values)},
             root=self.call.store.root,
             outfile=f"entries/{request.hash[:2]}/{call.safe_name}-{request.hash}.entry",
             cwd=self.frame.cwd,

@@ -11,6 +11,7 @@ import cachepy.core.hooks
 import cachepy.values.registry  # noqa: F401 - see above
 from cachepy.calls.event_loops import in_thread, sleep
 from cachepy.calls.fast import HitCache, cost_of, remember
+from cachepy.calls.listeners import note_found
 from cachepy.calls.miss import Uncached, cuts_off, turn
 from cachepy.calls.run import Run
 
@@ -22,6 +23,7 @@ class Slow:
     sleep = staticmethod(sleep)
     in_thread = staticmethod(in_thread)
     cuts_off = staticmethod(cuts_off)
+    note_found = staticmethod(note_found)
     Run = Run
     Uncached = Uncached
     HitCache = HitCache

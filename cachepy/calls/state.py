@@ -6,6 +6,7 @@ There is one default, made at the first call; tests replace it with `use_session
 from __future__ import annotations
 
 import os
+from _contextvars import ContextVar
 
 from cachepy.calls import late_imports
 from cachepy.core import lazyparts
@@ -65,6 +66,10 @@ def mode_of(given: str | None) -> str:
     return mode
 
 
+came_along: ContextVar[str] = ContextVar("cachepy_mode", default="")
+"""The mode of the program that sent a task here, while the task runs."""
+
+
 class State:
     """What hangs together for one user of caches; made by `Session`."""
 
@@ -86,6 +91,8 @@ class State:
         is_asked: bool  # whether the process was started for a question
         mode: str  # what the program does with its caches (see `switch`); empty: as ever
         is_quiet: bool  # whether nothing is written
+        listeners: tuple[Callable[..., object], ...]  # who is told of each call
+        is_special: bool  # whether a call is more than looked up: there is a mode, or somebody listens
         refusing: dict[int, list[Note]]
         refused: dict[str, str]  # modules whose import made a call that would have run
         import_code: bool
@@ -95,6 +102,7 @@ class State:
         watches: dict[str, Watched]
         revision: object  # what was found out in an earlier era counts no more (see `fast`)
         clock: Callable[[], float]  # the time now, in seconds since the epoch: of runs, and of how old they are
+        _heeds_modes: bool
         _memo_file: str | None
         _own_recorder: Recorder
 
@@ -165,6 +173,33 @@ class State:
         if recorder is not self.recorder:
             self.recorder, self.revision = recorder, object()
 
+    # -- the mode of who sent work here
+
+    @property
+    def tells(self) -> bool:
+        """Whether a hit is more than a value: somebody listens, or tasks bring modes along."""
+        return self._heeds_modes or bool(self.listeners)
+
+    def mode_here(self) -> str:
+        """What calls do here: the mode that came along with a task goes before that of this process."""
+        return (self.is_special and came_along.get()) or self.mode
+
+    def heed_modes(self) -> None:
+        """From now on tasks bring modes along; the shortest way of hits, which knows of none, ends."""
+        if not self._heeds_modes:
+            with making:
+                self._heeds_modes = self.is_special = True
+                self.revision = object()
+
+    # -- those who are told of each call
+
+    def listen(self, listener: Callable[..., object], *, stop: bool = False) -> None:
+        """Tell somebody of each call from now on, or no more; on the shortest way of hits nobody is told."""
+        with making:
+            others = [each for each in self.listeners if each is not listener]
+            self.listeners = tuple(others if stop else [*others, listener])
+            self.is_special, self.revision = bool(self.mode or self.listeners or self._heeds_modes), object()
+
     # -- what a decorator says of a cache directory
 
     def trust_more(self, root: str, owners: tuple[Any, ...], key: bytes | None, umask: int | None) -> None:
@@ -190,6 +225,8 @@ class State:
 
     def flush_memo(self, path: str) -> None:
         """Keep what was learnt about files."""
+        if self.mode_here() in QUIET:
+            return
         if is_made(self, "files"):
             self.files.memo.flush(path)
 
@@ -233,6 +270,14 @@ def current_session() -> State:
             if _default is None:
                 _default = lazyparts.get("session")
     return _default
+
+
+def refuse_if_quiet(what: str) -> None:
+    """Complain where something is about to change a cache and the program says that nothing is to be written."""
+    mode = current_session().mode_here()
+    if mode in QUIET:
+        way = f"{MODE}={mode} lets nothing be written; run it without"
+        raise UsageValueError(f"{what} would change the cache, and {way}")
 
 
 class use_session(Generic[S]):  # noqa: N801 - reads as a verb: with use_session(s)

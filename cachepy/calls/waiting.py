@@ -48,6 +48,7 @@ def attempts(request: Request, flags: Flags, *, blocks: bool = False) -> Iterato
                 if patience.is_over() and not patience.take_over():
                     return
                 pause = _LATER_PAUSE if patience.is_told else pause
+            request.has_waited = True
             yield pause
             pause = max(min(pause * 1.5, _LONGEST_PAUSE), pause)
             if take(request, flags):

@@ -22,7 +22,14 @@ def is_shown(tell: Tell, *, yes: bool, dry_run: bool) -> bool:
 
 
 def may(tell: Tell, question: str, yes: bool) -> bool:
-    """Whether it may be done: told so, or asked; a usage error if this is not a terminal."""
+    """Whether it may be done: told so, or asked; a usage error if this is not a terminal, or nothing may be written."""
+    from cachepy.calls.state import refuse_if_quiet
+    from cachepy.errors import UsageValueError
+
+    try:
+        refuse_if_quiet("this")
+    except UsageValueError as error:
+        raise WrongUse(f"nothing was changed: {error}") from None
     if yes:
         return True
     if not sys.stdin or not sys.stdin.isatty() or tell.as_json:

@@ -3,7 +3,6 @@
 `Walk` numbers each function and class of user code in the order in which it is met and writes down, line by line, what
 each name is bound to; the digest of the lines says which code is reached *and* under which names.  It goes by what
 travels with a function (code objects, globals, closures), never by source text, so it is the same on every worker.
-
 It is longer than its neighbours because describing an object and visiting it call each other. `fingerprint` drives it.
 """
 
@@ -43,7 +42,7 @@ from cachepy.code.routes import COUNTED, HIDDEN, LIBRARY, Steps
 from cachepy.code.settings import Readers
 from cachepy.core.revision import MISSING
 from cachepy.errors import UndigestableError, raise_users
-from cachepy.values.bound_methods import HUNG_ON, METHOD, Bound, Partial
+from cachepy.values.bound_methods import METHOD, Bound, Partial, ours_on
 from cachepy.values.digest import Digester, References, is_cache, name_of
 from cachepy.values.modules import PACKAGE, USER, home_of, lasting
 from cachepy.values.references import is_exported
@@ -239,10 +238,10 @@ class Walk:
 
     def _hung_on(self, label: str, fn: Any, chains: Chains) -> None:
         """The attributes of a function that the code names, or may find."""
-        questions = HUNG_ON if "__cachepy__" in fn.__dict__ else ()
+        ours = ours_on(fn)
         for name, value in sorted(fn.__dict__.items()):
             tails = [chain[1:] for chain in chains if chain[:1] == (name,)]
-            if name not in _WRAPPERS and name not in questions and (tails or () in chains):
+            if name not in _WRAPPERS and name not in ours and (tails or () in chains):
                 self.guard.item(fn.__dict__, name, value)
                 self.bind(f"{label}.{name}", value, tails or ANY)
 

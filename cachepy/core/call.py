@@ -246,6 +246,10 @@ class Call:
             """Wait without blocking the loop; whether it goes on."""
             raise NotImplementedError
 
+        def got(self) -> Any:
+            """The value of the hit that was found on the way to a run."""
+            raise NotImplementedError
+
         def execution(self, flags: Flags) -> Execution:
             """The body is about to run."""
             raise NotImplementedError
@@ -283,7 +287,7 @@ class Miss:
                 for pause in call.turn(flags, blocks=True):
                     time.sleep(pause)
                 if call.hit is not None or call.cutoff(flags):
-                    return call.hit.value  # type: ignore[union-attr]  # what was cut off has a hit
+                    return call.got()
                 run = call.execution(flags)
             except Exception as error:
                 run = self._past(error, before)
@@ -305,7 +309,7 @@ class Miss:
                     if not await call.pause_async(pause):
                         break
                 if call.hit is not None or await call.cutoff_async(flags):
-                    return call.hit.value  # type: ignore[union-attr]  # what was cut off has a hit
+                    return call.got()
                 run = call.execution(flags)
             except Exception as error:
                 run = self._past(error, before)
@@ -368,6 +372,7 @@ class Execution:
         finally:
             leave_body(self.frame)
             self.release(is_unended=is_unended and self.call.stored is None)
+            self.ended(elapsed, error)
 
     def _keep(self, elapsed: float) -> bool:
         """Store the value, then tell the caller, then record it; False if it must not or cannot be stored."""
@@ -420,6 +425,10 @@ class Execution:
 
         def give_way(self, failure: Exception) -> None:
             """Say that the cache does not work."""
+            raise NotImplementedError
+
+        def ended(self, elapsed: float, error: object) -> None:
+            """Whatever became of it: count it, and tell who listens."""
             raise NotImplementedError
 
         def release(self, *, is_unended: bool) -> None:

@@ -11,7 +11,7 @@ import warnings
 
 from cachepy.calls.import_refusal import refuse
 from cachepy.calls.options import root_of
-from cachepy.calls.state import current_session
+from cachepy.calls.state import current_session, refuse_if_quiet
 from cachepy.errors import CacheWriteWarning, UsageError, UsageValueError, user_level
 from cachepy.graph.compact import shrink
 from cachepy.graph.eviction import dropped
@@ -318,6 +318,8 @@ def cache_prune(
     from pathlib import Path
 
     limits = Limits(days_old, max_bytes, max_entries, least_used=least_used)
+    if not dry_run:
+        refuse_if_quiet("cache_prune()")
     done = prune(root_of(cache_dir), limits, forget=forget, dry_run=dry_run)
     if done.troubles:
         text = f"{'; '.join(done.troubles)}. Run it as a user who may write there"

@@ -10,7 +10,7 @@ from itertools import chain
 
 from cachepy.calls.import_refusal import refuse
 from cachepy.calls.options import root_of
-from cachepy.calls.state import current_session
+from cachepy.calls.state import current_session, refuse_if_quiet
 from cachepy.core.model import Event, Report
 from cachepy.core.progress import Bar
 from cachepy.errors import CachepyError, EntryError
@@ -159,6 +159,8 @@ def cache_repair(cache_dir: str | os.PathLike[str] | None = None, *, dry_run: bo
     1 whole entry; graph of 1 run rebuilt
     """
     root = root_of(cache_dir)
+    if not dry_run:
+        refuse_if_quiet("cache_repair()")
     repair = _Repair(Store(root), dry_run=dry_run)
     try:
         return repair.run()

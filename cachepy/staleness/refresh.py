@@ -14,7 +14,7 @@ from cachepy.calls.import_refusal import refuse
 from cachepy.calls.live_world import LiveWorld
 from cachepy.calls.program import program
 from cachepy.calls.replay import Replay
-from cachepy.calls.state import State, current_session
+from cachepy.calls.state import State, current_session, refuse_if_quiet
 from cachepy.code.fingerprint import resolve
 from cachepy.core.model import Event, Report
 from cachepy.core.prompt import lines_of
@@ -384,6 +384,7 @@ def cache_tree_refresh(
 
     session = current_session()
     refuse(session, "cache_tree_refresh")
+    refuse_if_quiet("cache_tree_refresh()")
     with Bar("refreshing") as bar:
         return Refresh(session, runner_of(session, client), root, bar.tell, history=history).run()
 

@@ -23,6 +23,18 @@ PLACE = "__cachepy_methods__"
 QUESTIONS = "key", "is_cached", "explain", "accept", "clear"  # that hang on a cached function
 LOOKS = "_repr_mimebundle_"  # what IPython asks of an object, whatever its type shows
 HUNG_ON = (*QUESTIONS, LOOKS)  # none of it is the user's code
+TOLD = "last", "cache_info"  # likewise, unless the user has something of that name there
+
+
+def is_ours(told: Any) -> bool:
+    """Whether what stands under a name of `TOLD` is what was hung there, and nothing of the user's."""
+    return type(getattr(told, "__self__", told)).__module__ == "cachepy.methods"
+
+
+def ours_on(fn: Any) -> set[str]:
+    """The names under which the decorator hung something on a function."""
+    hung = vars(fn)
+    return {*(HUNG_ON if _MARK in hung else ()), *(name for name in TOLD if name in hung and is_ours(hung[name]))}
 
 
 class Bound:
@@ -74,6 +86,8 @@ class Partial(partial):  # type: ignore[misc]  # of any function
     """A cached function with some of its arguments, which its questions are about too."""
 
     def __getattr__(self, name: str) -> Any:
+        if name in TOLD:
+            return getattr(self.func, name)
         if name not in QUESTIONS:
             raise AttributeError(f"a partial object has no attribute {name!r}", name=name, obj=self)
         return partial(getattr(self.func, name), *self.args, **self.keywords)

@@ -32,8 +32,8 @@ NAMES = [f"{module.__name__}.{name}" for module in (cachepy, dask_plugin) for na
 
 # what functions return: nobody makes one, so their fields are attributes, not parameters
 ANSWERS = {
-    "Accepted", "Checked", "ClusterGraph", "Differing", "GraphView", "Moved", "NodeView", "Plan", "PlannedCall", "Problem",
-    "Reason",
+    "Accepted", "CacheInfo", "CallSummary", "Called", "Checked", "ClusterGraph", "Differing", "GraphView", "Moved",
+    "NodeView", "Plan", "PlannedCall", "Problem", "Reason",
     "Refreshed", "Repaired", "Unable", "Verdict",
 }  # fmt: skip
 NOT_ASKED = {
@@ -43,7 +43,7 @@ NOT_ASKED = {
 }
 # each word of the API, and what it means wherever it stands
 WORDS = {
-    "author", "ax", "cache_dir", "changes", "client", "days_old", "depends_on_files", "depends_on_vars",
+    "author", "ax", "cache_dir", "callback", "changes", "client", "days_old", "depends_on_files", "depends_on_vars",
     "description", "digest", "direction", "dry_run", "env_vars", "file_args", "files", "fn", "forget",
     "highlight_stale", "history", "ignore_args", "ignore_code", "ignore_files", "ignore_globals", "import_code",
     "keep", "keep_args", "labels", "least_used", "level", "license_url", "max_age", "max_bytes", "max_entries",

@@ -1,0 +1,176 @@
+"""`progress`: one line that says what the calls of this process are doing; nothing is added to any call for it.
+
+A thread looks now and then at what is counted anyway, and at the bodies that run.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+
+from cachepy.calls.happened import CallSummary, summary_of
+from cachepy.calls.state import current_session
+from cachepy.values import humanize
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Self
+
+    from cachepy.calls.state import State
+
+PROGRESS = "CACHEPY_PROGRESS"  # the variable of the environment
+_PAUSE = 0.5  # s between two looks
+_FIRST, _MOST = 10.0, 300.0  # s between lines where these stay, as in the log of a job: each pause twice the last
+
+
+class progress:  # noqa: N801 - used as a function: with cachepy.progress()
+    """Show one line while a block runs: calls done, hits, runs, what runs now and for how long.
+
+    In a terminal and in a notebook the line is renewed in its place. Elsewhere, as in the log of a job, lines come
+    seldom: after 10 s, then after twice as long each time. The last one stays. ``CACHEPY_PROGRESS=1`` does it for a
+    whole program, from the first body that runs on.
+
+    See Also
+    --------
+    summary : The same at the end.
+
+    Examples
+    --------
+    >>> from cachepy import cache_file, progress
+    >>> @cache_file("cache")
+    ... def square(x):
+    ...     return x * x
+    >>> with progress():
+    ...     square(3)
+    9
+    """
+
+    def __init__(self) -> None:
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._show: Callable[..., None] = _nowhere
+        self._session: State | None = None  # the current one
+
+    def __enter__(self) -> Self:
+        session = self._session or current_session()
+        self._look, self._show = _Look(session), _place()
+        self._ended.clear()
+        self._thread = threading.Thread(target=self._run, name="cachepy-progress", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+            self._show(self._look.line(), is_last=True)
+
+    def _run(self) -> None:
+        while not self._ended.wait(_PAUSE):
+            try:
+                self._show(self._look.line(), is_last=False)
+            except Exception:  # stderr was closed: nobody looks
+                return
+
+
+class _Look:
+    """What has been done since it began."""
+
+    def __init__(self, session: State) -> None:
+        self._session, self._before = session, summary_of(session)
+        self._since: dict[str, float] = {}  # when each run was seen first
+
+    def line(self) -> str:
+        """All of it in one line."""
+        now, before = summary_of(self._session), self._before
+        hits, waits, runs = (getattr(now, n) - getattr(before, n) for n in ("hits", "waits", "runs"))
+        unstored = {} if now.unstored == before.unstored else now.unstored
+        times = now.seconds - before.seconds, now.saved - before.saved
+        done = CallSummary(hits, waits, runs, now.failed - before.failed, *times, unstored, {}).line
+        return f"cachepy: {done}{self._running()}"
+
+    def _running(self) -> str:
+        """The body that has run longest and makes no other call, and how many more there are."""
+        frames, now = list(self._session.owners.values()), time.monotonic()
+        open_ = {frame.run: frame for frame in frames if frame.is_open()}
+        self._since = {run: self._since.get(run, now) for run in open_}
+        outer = {getattr(frame.parent, "run", "") for frame in open_.values()}
+        inner = sorted((run for run in open_ if run not in outer), key=self._since.__getitem__)
+        if not inner:
+            return ""
+        more = f" and {len(inner) - 1:,} more" if len(inner) > 1 else ""
+        name = open_[inner[0]].id.rpartition(":")[0]
+        return f"; {name} runs for {humanize.span(now - self._since[inner[0]])}{more}"
+
+
+def begin(session: State) -> None:
+    """Show what a session does until the program ends, if the environment says so."""
+    from cachepy.calls.program import program
+
+    if os.environ.get(PROGRESS, "0") not in ("", "0") and not program.is_child() and not program.is_silent:
+        shown = progress()
+        shown._session = session
+        shown.__enter__()
+        program.at_end.append(shown.__exit__)
+
+
+def _nowhere(line: str, *, is_last: bool) -> None:
+    """Nobody can see it."""
+
+
+def _place() -> Callable[..., None]:
+    """Where the line is shown."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if getattr(shell, "kernel", None) is not None:
+        return _in_notebook()
+    if sys.stderr is None:
+        return _nowhere
+    return _in_terminal() if sys.stderr.isatty() else _in_log()
+
+
+def _in_notebook() -> Callable[..., None]:
+    from html import escape
+    from importlib import import_module
+
+    ipython: Any = import_module("IPython.display")
+    handle = ipython.display(ipython.HTML(""), display_id=True)
+
+    def show(line: str, *, is_last: bool) -> None:
+        handle.update(ipython.HTML(f'<code style="opacity:{0.6 if is_last else 1}">{escape(line)}</code>'))
+
+    return show
+
+
+def _in_terminal() -> Callable[..., None]:
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(stderr=True, highlight=False)
+    status = console.status("cachepy")
+    status.start()
+
+    def show(line: str, *, is_last: bool) -> None:
+        if not is_last:
+            status.update(escape(line))
+            return
+        status.stop()
+        console.print(escape(line), soft_wrap=True)
+
+    return show
+
+
+def _in_log() -> Callable[..., None]:
+    began, pause = time.monotonic(), _FIRST
+
+    def show(line: str, *, is_last: bool) -> None:
+        nonlocal began, pause
+        if not is_last and time.monotonic() - began < pause:
+            return
+        began, pause = time.monotonic(), min(2 * pause, _MOST)
+        print(line, file=sys.stderr, flush=True)  # noqa: T201 - asked for
+
+    return show
