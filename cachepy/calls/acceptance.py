@@ -10,6 +10,7 @@ import os
 import time
 
 from cachepy.calls.todays_trace import DATA, Today, function_of
+from cachepy.code.namer import LOCAL
 from cachepy.core.kinds import ACCEPTANCE, CODES, KINDS, LEFT, WROTE
 from cachepy.core.model import ACCEPTED, Dep, Event, Record, Report, Trace
 from cachepy.core.prompt import lines_of
@@ -230,6 +231,8 @@ class Acceptance:
     def _why_no_call(self, here: Event) -> str:
         """Why no program can make this call any more, as far as its function tells."""
         function = function_of(self.world, here)
+        if function is None and LOCAL in here.qualname:
+            return f"{here.fname} exists only while its program runs: say {here.fname}.accept(...) there"
         if function is None:
             return f"{here.module}:{here.qualname} is no cached function in this process"
         names, binder = set(here.label), function.binder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 
 import pytest
 
@@ -324,6 +325,27 @@ def test_a_function_that_is_gone_is_left(flow):
     assert "flow:leaf" in left["leaf"]
     assert "below it is not accepted" in left["top"]
     assert not is_hit(flow)
+
+
+def test_a_local_function_is_accepted_where_it_exists(tmp_path):
+    with Project(tmp_path, head=LOG) as made:
+        tail = """
+            def make(k):
+                @cached
+                def inner(x):
+                    log("inner")
+                    return helper(x) * k
+                return inner
+            """
+        made.write("flow.py", FLOW + textwrap.dedent(tail))
+        made.run("-c", "import flow; flow.make(2)(5)")
+        made.ran()
+        made.edit("flow.py", *EDITS["helper"])
+        [why] = accepted(made, code=1)["left"].values()
+        assert "say inner.accept(...) there" in why
+        made.run("-c", "import flow; print(flow.make(2).accept(5))")
+        assert is_hit(made, "import flow; flow.make(2)(5)")
+        assert not is_hit(made, "import flow; flow.make(3)(5)")
 
 
 def test_other_parameters_make_another_call(flow):
