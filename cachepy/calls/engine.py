@@ -116,7 +116,7 @@ class CachedCall(Function, Path):
         fast = slow.remember(request, stored, index, verifier)
         if fast is None:
             return
-        self.hit_cache.add(request.hash, request.values if self._cells is None and self.own is None else (), fast)
+        self.hit_cache.add(request.hash, request.values if self._cells is None else (), fast)
         took = fast.event.elapsed
         if self.options.warn_cheap and took < _CHEAP and took < (cost := slow.cost_of(request, stored, index)):
             request.session.warn(
