@@ -117,7 +117,7 @@ class CachedCall(Function, Path):
         if fast is None:
             return
         session = request.session  # what is hot goes by no mode, and is told to nobody
-        is_short = self._cells is None and self.own is None and self.told is None and not session.tells
+        is_short = self._cells is None and self.told is None and not session.tells
         self.hit_cache.add(request.hash, request.values if is_short else (), fast)
         took = fast.event.elapsed
         if self.options.warn_cheap and took < _CHEAP and took < (cost := slow.cost_of(request, stored, index)):

@@ -307,7 +307,7 @@ def test_an_edit_of_the_function_makes_stale(project, register, option):
     project.write("main.py", MAIN)
     assert project.run("main.py").stdout.split("\n")[:3] == ["train", "by_global", "make 1"]
     assert project.run("main.py").stdout == ""
-    project.edit("library.py", "return model.name\n\nGLOBAL", "return [model.name]\n\nGLOBAL")
+    project.edit("library.py", "return model.name\n\nGLOBAL", "return model.name + str()\n\nGLOBAL")
     answer = project.cachepy("status", "--cache-dir", "cache")
     assert answer.returncode in (1, 3), answer.stdout
     assert "train" in project.run("main.py").stdout.split()
