@@ -61,8 +61,10 @@ if TYPE_CHECKING:
         cache_tree_summary,
         cache_tree_sync,
     )
+    from cachepy.staleness.diff import Difference, cache_tree_diff
     from cachepy.staleness.plan import Plan, PlannedCall, cache_tree_plan
     from cachepy.staleness.refresh import Refreshed, cache_tree_refresh
+    from cachepy.staleness.run_diff import RootCause
     from cachepy.staleness.survey import cache_tree_stale
     from cachepy.views.page import cache_tree_to_html
     from cachepy.views.show import (
@@ -93,6 +95,8 @@ _HOMES = {
     "core.reasons": "Reason Verdict",
     "calls.options": "cache_default_dir",
     "views.page": "cache_tree_to_html",
+    "staleness.diff": "Difference cache_tree_diff",
+    "staleness.run_diff": "RootCause",
     "staleness.plan": "Plan PlannedCall cache_tree_plan",
     "staleness.refresh": "Refreshed cache_tree_refresh",
     "maintain.repair": "Repaired cache_repair",
@@ -128,6 +132,7 @@ __all__ = [  # noqa: RUF022 - in the order and the words of the pages in docs/re
     # Staleness
     "cache_tree_changed_files",
     "cache_tree_stale",
+    "cache_tree_diff",
     "cache_tree_plan",
     "cache_tree_refresh",
     # Export and views
@@ -150,6 +155,8 @@ __all__ = [  # noqa: RUF022 - in the order and the words of the pages in docs/re
     # Results and warnings
     "Verdict",
     "Reason",
+    "Difference",
+    "RootCause",
     "Plan",
     "PlannedCall",
     "Refreshed",

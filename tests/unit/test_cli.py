@@ -450,7 +450,7 @@ def test_every_command_has_a_help_with_an_example(run, fresh):
     from cachepy.cli.group import cachepy
 
     assert list(cachepy.commands) == [
-        "status", "explain", "plan", "refresh", "graph", "log", "ls", "show", "stats", "prune", "verify", "repair",
+        "status", "explain", "diff", "plan", "refresh", "graph", "log", "ls", "show", "stats", "prune", "verify", "repair",
         "export",
     ]  # fmt: skip
     for name in cachepy.commands:
