@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         NeverReusedWarning,
         OpaqueGlobalWarning,
         RewrittenFileWarning,
+        StaleResultWarning,
         StuckCallWarning,
         UncachedCallWarning,
         UnseenInputError,
@@ -89,7 +90,8 @@ _HOMES = {
     "decorator": "cache_file",
     "errors": "AlteredResultWarning CachepyError CacheReadWarning CacheWarning CacheWriteWarning "
     "ChangedArgumentWarning ChangedGlobalWarning ChangedInputWarning CheapCallWarning GraphFileError "
-    "MissingResultError NeverReusedWarning OpaqueGlobalWarning RewrittenFileWarning StuckCallWarning "
+    "MissingResultError NeverReusedWarning OpaqueGlobalWarning RewrittenFileWarning StaleResultWarning "
+    "StuckCallWarning "
     "UncachedCallWarning UnseenInputError UnseenInputWarning UsageError UsageValueError",
     "maintain.prune": "cache_info cache_list cache_prune cache_stats",
     "core.reasons": "Reason Verdict",
@@ -182,6 +184,7 @@ __all__ = [  # noqa: RUF022 - in the order and the words of the pages in docs/re
     "CheapCallWarning",
     "NeverReusedWarning",
     "StuckCallWarning",
+    "StaleResultWarning",
     "CachepyError",
     "UsageError",
     "UsageValueError",

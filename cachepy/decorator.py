@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from _collections_abc import Callable
+from _collections_abc import Callable, Iterable
 from _functools import partial  # type: ignore[import-not-found]  # functools itself costs more than a hit
 
 from cachepy.calls.engine import CachedCall
@@ -55,6 +55,9 @@ if TYPE_CHECKING:
         ignore_files: list[str] | tuple[str, ...]
         outputs: list[str] | tuple[str, ...]
         unseen: Literal["warn", "ok", "error"]
+        cache_errors: Iterable[type[Exception]] | dict[type[Exception], float]
+        on_error: Literal["raise", "stale"]
+        collect: bool
 
     class CachedCallable(Protocol[P, R_co]):
         """What is called with the arguments of a function, and with the three keywords of every cached one.
@@ -175,6 +178,9 @@ def cache_file(
     ignore_files: list[str] | tuple[str, ...] = (),
     outputs: list[str] | tuple[str, ...] = (),
     unseen: Literal["warn", "ok", "error"] = "warn",
+    cache_errors: Iterable[type[Exception]] | dict[type[Exception], float] = (),
+    on_error: Literal["raise", "stale"] = "raise",
+    collect: bool = False,
 ) -> CacheFile: ...
 
 
@@ -202,6 +208,9 @@ def cache_file(
     ignore_files: list[str] | tuple[str, ...] = (),
     outputs: list[str] | tuple[str, ...] = (),
     unseen: Literal["warn", "ok", "error"] = "warn",
+    cache_errors: Iterable[type[Exception]] | dict[type[Exception], float] = (),
+    on_error: Literal["raise", "stale"] = "raise",
+    collect: bool = False,
     **unknown: object,
 ) -> CacheFile | Callable[..., object]:
     """Cache a function's results on disk, and use one again only if nothing that it depended on has changed.
@@ -273,6 +282,14 @@ def cache_file(
     unseen : {"warn", "ok", "error"}, default "warn"
         What is said of a body whose result depends on what cannot be compared later: the network, random numbers
         without a seed, what a user types, the clock. ``"error"`` refuses such a result.
+    cache_errors : iterable or dict of exception types, default ()
+        Exceptions that are stored for a time, an hour or the seconds that a dict says (``{TimeoutError: 600}``), and
+        raised again meanwhile. An edit makes the call run again sooner, as for a result.
+    on_error : {"raise", "stale"}, default "raise"
+        What happens where the body raises. ``"stale"``: the newest result that is stored of this call is given, with a
+        `StaleResultWarning`, and no caller is stored with it.
+    collect : bool, default False
+        Of a generator function: store all its items as a list. A call then gives an iterator over these.
     **unknown
         There are no others: an option that is none of these is an error.
 
@@ -286,8 +303,8 @@ def cache_file(
     Raises
     ------
     UsageError
-        For an option that does not exist or has a wrong type, and for what cannot be cached: a generator function,
-        a class, a function that is not written in Python.
+        For an option that does not exist or has a wrong type, and for what cannot be cached: a generator function
+        without `collect`, a class, a function that is not written in Python.
     UsageValueError
         For an option whose value cannot be: an empty directory, a parameter that the function does not have.
     UnseenInputError
@@ -298,8 +315,8 @@ def cache_file(
     CacheWarning
         When the cache cannot do its part; the value is right all the same. `UncachedCallWarning`,
         `CacheReadWarning`, `CacheWriteWarning`, `ChangedInputWarning`, `ChangedGlobalWarning`,
-        `ChangedArgumentWarning`, `OpaqueGlobalWarning`, `UnseenInputWarning`, `CheapCallWarning` and
-        `NeverReusedWarning` say which.
+        `ChangedArgumentWarning`, `OpaqueGlobalWarning`, `UnseenInputWarning`, `CheapCallWarning`,
+        `NeverReusedWarning` and `StaleResultWarning` say which.
 
     See Also
     --------
@@ -382,9 +399,13 @@ def wrap(fn: Any, options: Options) -> Any:
     fn = _callable_of(fn)
     if _is_callable_object(fn):  # by its state, likewise
         return Partial(wrap(type(fn).__call__, options), fn)
-    check_function(fn)
+    check_function(fn, collect=options.collect)
     call = CachedCall(fn, options)
     wrapper = _async_wrapper(call) if call.is_async else _wrapper(call)
+    if options.folds:
+        from cachepy.calls.folding import unfolding  # most functions give what is stored
+
+        wrapper = unfolding(call, wrapper)
     return attach(wrapper, call)
 
 
@@ -441,7 +462,7 @@ def _dress(wrapper: Any, fn: Any) -> None:
 
 def _wrapper(call: CachedCall) -> Any:
     # all names that are needed when Python ends, which takes those of modules away, the builtin ones too
-    quick, look, fn, missing, hit = call.quick, call.look, call.fn, MISSING, Hit
+    quick, look, fn, missing, hit = call.quick, call.look, call.body, MISSING, Hit
     is_finalizing, any_error = sys.is_finalizing, Exception
 
     def cached(*args: Any, **kwargs: Any) -> Any:
@@ -464,7 +485,7 @@ def _wrapper(call: CachedCall) -> Any:
 def _async_wrapper(call: CachedCall) -> Any:
     async def cached(*args: Any, **kwargs: Any) -> Any:
         if is_making():
-            return await call.fn(*args, **kwargs)
+            return await call.body(*args, **kwargs)
         found = call.look(args, kwargs)
         return found.value if isinstance(found, Hit) else await found.run_async(args, kwargs)
 

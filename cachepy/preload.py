@@ -10,9 +10,9 @@ from contextlib import suppress
 from importlib import import_module
 
 OWN = (
-    "calls.code_events", "calls.config", "calls.context", "calls.entry_points", "calls.fast", "calls.library_files",
-    "calls.live_world", "calls.miss", "calls.pools", "calls.program_end", "calls.ran_code", "calls.slow",
-    "calls.switch", "calls.track", "code.changes", "code.extensions", "code.imports",
+    "calls.code_events", "calls.config", "calls.context", "calls.entry_points", "calls.fast", "calls.folding",
+    "calls.library_files", "calls.live_world", "calls.miss", "calls.pools", "calls.program_end", "calls.raised",
+    "calls.ran_code", "calls.slow", "calls.switch", "calls.track", "code.changes", "code.extensions", "code.imports",
     "code.recorded_sources", "code.scopes", "code.source",
     "code.source_texts", "core.prompt", "decorator", "graph.clean_exit", "graph.compact", "graph.eviction",
     "graph.missing_records", "graph.program_files", "graph.remote_deps", "staleness.api", "store.addresses",

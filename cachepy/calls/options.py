@@ -18,8 +18,10 @@ NAMES = (
     "cache_dir", "version", "env_vars", "depends_on_files", "depends_on_vars",
     "changes", "file_args", "ignore_args", "ignore_globals", "keep_args", "max_bytes", "keep",
     "trusted_owners", "signing_key", "umask", "verbose", "warn_cheap", "observe_code",
-    "observe", "ignore_files", "outputs", "unseen",
+    "observe", "ignore_files", "outputs", "unseen", "cache_errors", "on_error", "collect",
 )  # fmt: skip
+
+ERRORS_KEPT = 3600.0  # s for which an error is kept if nobody says another time
 
 
 def cache_default_dir() -> str:
@@ -96,7 +98,15 @@ class Options:
         self.ignore_files = _names("ignore_files", given.get("ignore_files"))
         self.outputs = _names("outputs", given.get("outputs"))
         self.unseen = _one_of("unseen", given.get("unseen", "warn"), ("warn", "ok", "error"))
+        self.cache_errors = _errors(given.get("cache_errors"))
+        self.on_error = _one_of("on_error", given.get("on_error", "raise"), ("raise", "stale"))
+        self.collect = _flag("collect", given.get("collect", False))
         self._root = None if self.cache_dir is None else _settled(self.cache_dir)
+
+    @property
+    def folds(self) -> bool:
+        """Whether the function gives something else than what is stored of it."""
+        return bool(self.cache_errors or self.collect or self.on_error == "stale")
 
     def root(self) -> str:
         """The absolute cache directory; a default one is fixed at the first call."""
@@ -192,6 +202,26 @@ def _keep(value: Any) -> int:
     if value < 1:
         raise UsageValueError(f"keep must be 1 or more (1: only the newest result of a call), not {value!r}")
     return value
+
+
+def _errors(value: Any) -> tuple[tuple[type[Exception], float], ...]:
+    """Types of exceptions, each with the seconds for which one is kept."""
+    if value is None:
+        return ()
+    if isinstance(value, type):
+        raise UsageError(f"cache_errors must be a list of exceptions; write cache_errors=({value.__name__},)")
+    items = value.items() if isinstance(value, Mapping) else _items("cache_errors", value, "exceptions")
+    found: list[tuple[type[Exception], float]] = []
+    for item in items:
+        kind, seconds = item if isinstance(item, tuple) and len(item) == 2 else (item, ERRORS_KEPT)
+        if not isinstance(kind, type) or not issubclass(kind, Exception):
+            raise UsageError(f"cache_errors must hold types of exceptions, not {kind!r}")
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+            raise UsageError(f"cache_errors must say seconds, as in {{{kind.__name__}: 600}}, not {seconds!r}")
+        if not 0 < seconds < float("inf"):
+            raise UsageValueError(f"cache_errors must say more than 0 seconds, and an end, not {seconds!r}")
+        found.append((kind, float(seconds)))
+    return tuple(found)
 
 
 def _flag(option: str, value: Any) -> bool:

@@ -22,6 +22,7 @@ from cachepy.core.kinds import (
     ROOTS,
     SINGLE,
     UNSEEN,
+    UNTILS,
     WROTE,
     unseen_in,
 )  # fmt: skip
@@ -332,7 +333,7 @@ class _KeptSources(Sources):
         return self._kept.get(piece, "")
 
 
-_SAY_NOTHING = ANCHORS | CALLS | LEFT | MADE_ANEW | PASSED | ROOTS | UNSEEN | WROTE
+_SAY_NOTHING = ANCHORS | CALLS | LEFT | MADE_ANEW | PASSED | ROOTS | UNSEEN | UNTILS | WROTE
 
 
 def _counting(trace: Trace) -> list[Dep]:

@@ -11,6 +11,7 @@ from _warnings import warn
 from errno import EACCES, EINVAL, EMLINK, ENOSYS, ENOTSUP, EPERM, EXDEV
 from itertools import count
 
+from cachepy.core.kinds import UNTILS
 from cachepy.core.model import Event
 from cachepy.errors import CacheReadWarning, EntryError, EntryReplacedError, OtherFormatError, user_level
 from cachepy.store import safe_pickle
@@ -368,7 +369,7 @@ class Store(Places):
         most = self.keeps.get(event.fname, KEEP)
         dropped: list[str] = []
         for old, name in zip(stored.events, stored.files, strict=True):
-            same = old.trace.deps == event.trace.deps and old.trace.calls == event.trace.calls
+            same = _depends_alike(old, event)
             if name.endswith(ENTRY):
                 aside = f"{name[: -len(ENTRY)]}.{old.run[:16]}{OLD}"
                 if not same and most > 1 and keep_aside(path, os.path.join(os.path.dirname(path), aside), self.trust):
@@ -480,3 +481,13 @@ class Store(Places):
                 self._codes.setdefault(digest_in(path), []).append(os.path.basename(path))
         names = sorted(self._codes.get(digest, ()), key=self.code_time, reverse=True)
         return [data for name in names if (data := self.get_code(name)) is not None]
+
+
+def _depends_alike(old: Event, new: Event) -> bool:
+    """Whether the new run stands for the old one; of two stored errors, whenever each was raised."""
+    if old.trace.calls != new.trace.calls:
+        return False
+    deps = [{dep for dep in event.trace.deps if dep.kind not in UNTILS} for event in (old, new)]
+    if all(len(lasting) < len(event.trace.deps) for lasting, event in zip(deps, (old, new), strict=True)):
+        return deps[0] == deps[1]
+    return old.trace.deps == new.trace.deps
