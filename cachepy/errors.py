@@ -444,8 +444,8 @@ class StaleResultWarning(CacheWarning):
     ...     warnings.simplefilter("always")
     ...     price()
     4
-    >>> print(seen[0].message)
-    price() raised ZeroDivisionError: ... Its result of ... ago is used instead
+    >>> print(str(seen[0].message).partition(":")[0])
+    price() raised ZeroDivisionError
     """
 
 

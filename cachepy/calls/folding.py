@@ -18,10 +18,26 @@ from cachepy.values import humanize
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from typing import Any
+    from typing import Any, Protocol
 
-    from cachepy.calls.engine import CachedCall
-    from cachepy.calls.function import Function
+    from cachepy.calls.options import Options
+    from cachepy.code.fingerprint import Target
+
+    class Function(Protocol):
+        """What is asked of a cached function."""
+
+        fn: Any
+        fname: str
+        options: Options
+        target: Target
+        is_async: bool
+
+        def request(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any: ...
+
+    class CachedCall(Function, Protocol):
+        """What is asked of one that is called."""
+
+        def flags_of(self, kwargs: dict[str, Any]) -> object: ...
 
 ASYNC_GENERATOR = 0x200
 

@@ -37,7 +37,7 @@ class Raised:
             return Raised, (self.error, self.when)
         # many have an `__init__` that takes other arguments than they hold
         held = {name: value for name, value in vars(self.error).items() if _can_be_pickled(value)}
-        return _remade, (type(self.error), _plain(self.error.args), held, self.when)
+        return _remade, (type(self.error), _plain(self.error.args), held, self.when, str(self.error))
 
     def __cachepy_digest__(self) -> object:
         """What counts of it for a caller: the same error again is the same result."""
@@ -54,12 +54,21 @@ class Raised:
         return self.error
 
 
-def _remade(cls: type[Exception], args: tuple[Any, ...], held: dict[str, Any], when: float) -> Raised:
-    """Without the `__init__` of its class, which may want arguments that nobody has."""
-    error = cls.__new__(cls, *args)
+def _remade(cls: type[Exception], args: tuple[Any, ...], held: dict[str, Any], when: float, text: str) -> Raised:
+    """As its class makes it, else without its `__init__`, which may want arguments that nobody has."""
+    error = _made(cls, args, held, text) or cls.__new__(cls, *args)
     error.args = args
     vars(error).update(held)
     return Raised(error, when)
+
+
+def _made(cls: type[Exception], args: tuple[Any, ...], held: dict[str, Any], text: str) -> Exception | None:
+    try:
+        error = cls(*args)
+        vars(error).update(held)
+        return error if str(error) == text else None
+    except Exception:  # code of any class
+        return None
 
 
 def _plain(args: tuple[Any, ...]) -> tuple[Any, ...]:

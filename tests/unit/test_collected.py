@@ -44,7 +44,7 @@ def test_a_generator_is_stored_and_each_call_has_an_iterator_of_its_own(tmp_path
     assert project.cachepy("status", code=0).lines == ["all 2 calls are fresh"]
     assert "list: 1 of 3 items differs" in project.cachepy("diff", "numbers", "--values").stdout
     done = project.cachepy("verify", "--rerun", "2", code=0)
-    assert "differ" not in done.stdout
+    assert done.stdout.rstrip().endswith("0 differ")
 
 
 def test_async_generators(tmp_path):
@@ -169,9 +169,9 @@ def test_the_refusal_names_the_option(tmp_path):
         yield 1
 
     for fn in (numbers, later):
-        with pytest.raises(UsageError, match="is a generator function: .* Say collect=True"):
+        with pytest.raises(UsageError, match=r"is a generator function: .* Say collect=True"):
             cache_file(tmp_path)(fn)
-    with pytest.raises(UsageError, match="collect=True is for generator functions, and .*<lambda> is none"):
+    with pytest.raises(UsageError, match=r"collect=True is for generator functions, and .*<lambda> is none"):
         cache_file(tmp_path, collect=True)(lambda: 1)
     with pytest.raises(UsageError, match="collect must be True or False"):
         cache_file(tmp_path, collect=1)

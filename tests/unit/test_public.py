@@ -42,10 +42,10 @@ NOT_ASKED = {
 }
 # each word of the API, and what it means wherever it stands
 WORDS = {
-    "author", "ax", "cache_dir", "call", "changes", "client", "days_old", "depends_on_files", "depends_on_vars", "description",
+    "author", "ax", "cache_dir", "cache_errors", "call", "changes", "client", "collect", "days_old", "depends_on_files", "depends_on_vars", "description",
     "direction", "dry_run", "env_vars", "file_args", "fn", "forget", "highlight_stale", "history", "ignore_args", "ignore_files",
     "ignore_globals", "import_code", "keep", "keep_args", "labels", "least_used", "level", "license_url", "max_bytes",
-    "max_entries", "max_nodes", "mode", "name", "observe", "observe_code", "other_call", "other_dir", "output", "outputs", "path", "progress", "prune", "recorder", "rerun", "root", "runs", "seed", "session",
+    "max_entries", "max_nodes", "mode", "name", "observe", "observe_code", "on_error", "other_call", "other_dir", "output", "outputs", "path", "progress", "prune", "recorder", "rerun", "root", "runs", "seed", "session",
     "signing_key", "theme", "title", "transparent", "trusted_owners", "umask", "unseen", "values", "verbose", "version",
     "warn_cheap",
 }  # fmt: skip
