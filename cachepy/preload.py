@@ -11,16 +11,16 @@ from importlib import import_module
 
 OWN = (
     "calls.code_events", "calls.config", "calls.context", "calls.entry_points", "calls.fast", "calls.folding",
-    "calls.library_files", "calls.live_world", "calls.miss", "calls.pools", "calls.program_end", "calls.raised",
-    "calls.ran_code", "calls.slow", "calls.switch", "calls.track", "code.changes", "code.extensions", "code.imports",
-    "code.recorded_sources", "code.scopes", "code.source",
-    "code.source_texts", "core.prompt", "decorator", "graph.clean_exit", "graph.compact", "graph.eviction",
-    "graph.missing_records", "graph.program_files", "graph.remote_deps", "staleness.api", "store.addresses",
-    "store.builtins_unpickler", "store.graph_extent", "store.inbox", "store.locks", "store.mapping", "store.mounts",
-    "store.packed_tensors", "store.patterns", "store.posting", "store.refused_entries", "store.tidy", "values.arrow",
-    "values.composed", "values.delayed", "values.humanize", "values.label", "values.labelled_arrays",
-    "values.library_normalizers", "values.library_states", "values.pickler", "values.registry", "values.sketch",
-    "values.tensors", "values.type_hints", "values.unpicklable",
+    "calls.library_files", "calls.live_world", "calls.miss", "calls.option_words", "calls.pools", "calls.program_end",
+    "calls.raised", "calls.ran_code", "calls.slow", "calls.switch", "calls.track", "code.changes", "code.extensions",
+    "code.imports", "code.recorded_sources", "code.scopes", "code.source", "code.source_texts", "core.prompt",
+    "decorator", "graph.clean_exit", "graph.compact", "graph.eviction", "graph.missing_records",
+    "graph.program_files", "graph.remote_deps", "staleness.api", "store.addresses", "store.builtins_unpickler",
+    "store.graph_extent", "store.inbox", "store.locks", "store.mapping", "store.mounts", "store.packed_tensors",
+    "store.patterns", "store.posting", "store.refused_entries", "store.tidy", "values.arrow", "values.composed",
+    "values.delayed", "values.humanize", "values.label", "values.labelled_arrays", "values.library_normalizers",
+    "values.library_states", "values.pickler", "values.registry", "values.sketch", "values.tensors",
+    "values.type_hints", "values.unpicklable",
 )  # fmt: skip
 OTHERS = (
     "ast", "asyncio", "cloudpickle", "copy", "ctypes", "difflib", "dis", "fcntl", "hashlib", "hmac",

@@ -72,7 +72,8 @@ class Options:
     def __init__(self, **given: Any) -> None:
         unknown = sorted(set(given) - set(NAMES))
         if unknown:
-            raise UsageError(f"cache_file() takes no option {unknown[0]!r}; it takes {', '.join(NAMES)}")
+            rest = meant(unknown[0], f"it takes {', '.join(NAMES)}")
+            raise UsageError(f"cache_file() takes no option {unknown[0]!r}{rest}")
         self.cache_dir = _path("cache_dir", given.get("cache_dir"))
         self.version = _version(given.get("version"))
         self.env_vars = _names("env_vars", given.get("env_vars"))
@@ -141,6 +142,16 @@ class Options:
         """The options as they could be given again, elsewhere too; of a key only the name of its file."""
         own = {"signing_key": self.key_file, "depends_on_vars": self.variables()}
         return {name: getattr(self, name) for name in NAMES} | own
+
+
+def meant(name: object, rest: str) -> str:
+    """What is said of an option that does not exist, and the rest of the message behind it."""
+    from cachepy.calls.option_words import told  # few programs have one
+
+    text = told(name, NAMES) if isinstance(name, str) else ""
+    if not text:
+        return f"; {rest}"
+    return f": {text}{'' if text[-1] == '?' else '.'} {rest[:1].upper()}{rest[1:]}"
 
 
 def _path(option: str, value: Any) -> str | None:

@@ -9,6 +9,7 @@ import click
 
 from cachepy import __version__
 from cachepy.cli.ask import explain, plan, status
+from cachepy.cli.configuring import config
 from cachepy.cli.diffing import diff
 from cachepy.cli.exit_codes import guarded
 from cachepy.cli.listing import ls, show, stats
@@ -120,5 +121,5 @@ def cachepy() -> None:
     """  # noqa: D301 - \b is how click keeps lines as they are
 
 
-for _each in (status, explain, diff, plan, refresh, graph, log, ls, show, stats, prune, verify, repair, export):
+for _each in (status, explain, diff, plan, refresh, graph, log, ls, show, stats, prune, verify, repair, export, config):
     cachepy.add_command(_each)
