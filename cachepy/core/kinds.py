@@ -523,7 +523,10 @@ CHEAP = KINDS.those("cheap")  # to ask the world again costs no more than to rem
 
 def _is_to_come(moment: str | None) -> bool:
     """Whether a moment, in seconds since the epoch, has not come yet."""
-    return time.time() < float(moment or 0)
+    try:
+        return time.time() < float(moment or 0)
+    except ValueError:  # no moment
+        return False
 
 
 def unseen_in(trace: Trace) -> tuple[str, ...]:

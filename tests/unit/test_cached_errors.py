@@ -10,6 +10,8 @@ import pytest
 
 from cachepy import StaleResultWarning, UsageError, UsageValueError, cache_file, cache_tree_nodes
 from cachepy.calls.raised import Raised
+from cachepy.core.kinds import KINDS
+from cachepy.core.model import UNTIL
 from tests.programs import Project
 
 HEAD = """
@@ -147,6 +149,34 @@ def test_a_stored_error_is_over_after_its_time_also_for_callers(project):
     assert {call["label"].partition("(")[0] for call in done["calls"]} == {"load", "total"}
     project.run("prog.py", "total", "a.txt")
     assert ran(project) == ["load a.txt"], "it raised the same error: its caller holds"
+
+
+def test_a_caller_that_is_hot_hears_of_the_end(tmp_path):
+    runs = []
+    cached = cache_file(tmp_path, ignore_globals=["runs"], warn_cheap=False)
+
+    @cached(cache_errors={ValueError: 1.0})
+    def below(x):
+        runs.append(x)
+        raise ValueError(len(runs))
+
+    @cached
+    def above(x):
+        try:
+            return below(x)
+        except ValueError as error:
+            return str(error)
+
+    found, deadline = [above(1)], time.time() + 30
+    while found[-1] == "1" and time.time() < deadline:
+        found.append(above(1))
+    assert found[-1] == "2" and len(found) > 10, "hits until then, without a run"
+    assert runs == [1, 1]
+
+
+def test_a_moment_that_is_none_has_passed():
+    assert not KINDS[UNTIL].same("KeyError", "never", None)
+    assert not KINDS[UNTIL].same("KeyError", None, None)
 
 
 def test_an_error_is_no_result_when_the_option_is_gone_or_names_other_types(project):

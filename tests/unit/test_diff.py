@@ -241,6 +241,27 @@ def test_the_same_call_in_two_caches(project, tmp_path_factory):
     assert [found[which]["cache_dir"] for which in ("first", "second")] == [str(p / ".cachepy") for p in (project, there)]
 
 
+def test_files_of_two_places_are_the_same_files_by_their_last_parts(tmp_path_factory):
+    text = """
+        from pathlib import Path
+        from cachepy import cache_file
+
+        LIMIT = Path(__file__).resolve().parent / "limit.txt"
+
+        @cache_file(".cachepy", warn_cheap=False, ignore_globals=["LIMIT"])
+        def limit(x):
+            return x + int(LIMIT.read_text())
+
+        limit(1)
+    """
+    places = [Project(tmp_path_factory.mktemp(name)) for name in ("here", "there")]
+    for number, each in enumerate(places):
+        each.write("limit.txt", str(number))
+        each.main(text)
+    found = asked(places[0], "limit", "--other", places[1] / ".cachepy")
+    assert causes(found) == [("file", str(places[0] / "limit.txt"))]
+
+
 def test_a_copy_of_the_cache_has_the_same_runs(project, tmp_path_factory):
     copy = tmp_path_factory.mktemp("copy") / "c"
     shutil.copytree(project / ".cachepy", copy)
