@@ -103,5 +103,5 @@ def _text(value: object) -> str:
 
 
 def _near(source: str) -> str:
-    kind, _, path = source.partition(" ")
-    return f"file {words.near(path)}" if kind == "file" else source
+    path = source.removeprefix("file ")
+    return f"file {words.near(path)}" if path != source else source
