@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         NeverReusedWarning,
         OpaqueGlobalWarning,
         RewrittenFileWarning,
+        StaleResultWarning,
         StuckCallWarning,
         UncachedCallWarning,
         UnseenInputError,
@@ -68,8 +69,10 @@ if TYPE_CHECKING:
         cache_tree_summary,
         cache_tree_sync,
     )
+    from cachepy.staleness.diff import Difference, cache_tree_diff
     from cachepy.staleness.plan import Plan, PlannedCall, cache_tree_plan
     from cachepy.staleness.refresh import Refreshed, cache_tree_refresh
+    from cachepy.staleness.run_diff import RootCause
     from cachepy.staleness.survey import cache_tree_stale
     from cachepy.views.page import cache_tree_to_html
     from cachepy.views.show import (
@@ -100,13 +103,16 @@ _HOMES = {
     "errors": "AlteredResultWarning CachepyError CacheReadWarning CacheWarning CacheWriteWarning "
     "CallbackWarning "
     "ChangedArgumentWarning ChangedGlobalWarning ChangedInputWarning CheapCallWarning GraphFileError "
-    "MissingResultError NeverReusedWarning OpaqueGlobalWarning RewrittenFileWarning StuckCallWarning "
+    "MissingResultError NeverReusedWarning OpaqueGlobalWarning RewrittenFileWarning StaleResultWarning "
+    "StuckCallWarning "
     "UncachedCallWarning UnseenInputError UnseenInputWarning UsageError UsageValueError",
     "maintain.prune": "cache_info cache_list cache_prune cache_stats",
     "core.reasons": "Reason Verdict",
     "calls.options": "cache_default_dir",
     "views.page": "cache_tree_to_html",
     "staleness.accept": "cache_tree_accept",
+    "staleness.diff": "Difference cache_tree_diff",
+    "staleness.run_diff": "RootCause",
     "staleness.plan": "Plan PlannedCall cache_tree_plan",
     "staleness.refresh": "Refreshed cache_tree_refresh",
     "maintain.repair": "Repaired cache_repair",
@@ -146,6 +152,7 @@ __all__ = [  # noqa: RUF022 - in the order and the words of the pages in docs/re
     # Staleness
     "cache_tree_changed_files",
     "cache_tree_stale",
+    "cache_tree_diff",
     "cache_tree_plan",
     "cache_tree_refresh",
     "cache_tree_accept",
@@ -172,6 +179,8 @@ __all__ = [  # noqa: RUF022 - in the order and the words of the pages in docs/re
     "Called",
     "CacheInfo",
     "CallSummary",
+    "Difference",
+    "RootCause",
     "Plan",
     "PlannedCall",
     "Refreshed",
@@ -199,6 +208,7 @@ __all__ = [  # noqa: RUF022 - in the order and the words of the pages in docs/re
     "NeverReusedWarning",
     "StuckCallWarning",
     "CallbackWarning",
+    "StaleResultWarning",
     "CachepyError",
     "UsageError",
     "UsageValueError",

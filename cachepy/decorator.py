@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from _collections_abc import Callable
+from _collections_abc import Callable, Iterable
 from _functools import partial  # type: ignore[import-not-found]  # functools itself costs more than a hit
 
 from cachepy.calls.engine import CachedCall
@@ -61,6 +61,9 @@ if TYPE_CHECKING:
         unseen: Literal["warn", "ok", "error"]
         max_age: str | float | timedelta | None
         digest: dict[str | type, Callable[..., object]] | None
+        cache_errors: Iterable[type[Exception]] | dict[type[Exception], float]
+        on_error: Literal["raise", "stale"]
+        collect: bool
 
     class CachedCallable(Protocol[P, R_co]):
         """What is called with the arguments of a function, and with the three keywords of every cached one.
@@ -191,6 +194,9 @@ def cache_file(
     unseen: Literal["warn", "ok", "error"] = "warn",
     max_age: str | float | timedelta | None = None,
     digest: dict[str | type, Callable[..., object]] | None = None,
+    cache_errors: Iterable[type[Exception]] | dict[type[Exception], float] = (),
+    on_error: Literal["raise", "stale"] = "raise",
+    collect: bool = False,
 ) -> CacheFile: ...
 
 
@@ -221,6 +227,9 @@ def cache_file(
     unseen: Literal["warn", "ok", "error"] = "warn",
     max_age: str | float | timedelta | None = None,
     digest: dict[str | type, Callable[..., object]] | None = None,
+    cache_errors: Iterable[type[Exception]] | dict[type[Exception], float] = (),
+    on_error: Literal["raise", "stale"] = "raise",
+    collect: bool = False,
     **unknown: object,
 ) -> CacheFile | Callable[..., object]:
     """Cache a function's results on disk, and use one again only if nothing that it depended on has changed.
@@ -302,6 +311,14 @@ def cache_file(
     digest : dict, optional
         What stands for an argument: functions by parameters or types, ``{"model": lambda m: m.name, Model: fn}``. What
         they return is digested in place of it; they count by their code. See `register_digest` for a whole program.
+    cache_errors : iterable or dict of exception types, default ()
+        Exceptions that are stored for a time, an hour or the seconds that a dict says (``{TimeoutError: 600}``), and
+        raised again meanwhile. An edit makes the call run again sooner, as for a result.
+    on_error : {"raise", "stale"}, default "raise"
+        What happens where the body raises. ``"stale"``: the newest result that is stored of this call is given, with a
+        `StaleResultWarning`, and no caller is stored with it.
+    collect : bool, default False
+        Of a generator function: store all its items as a list. A call then gives an iterator over these.
     **unknown
         There are no others: an option that is none of these is an error.
 
@@ -315,8 +332,8 @@ def cache_file(
     Raises
     ------
     UsageError
-        For an option that does not exist or has a wrong type, and for what cannot be cached: a generator function,
-        a class, a function that is not written in Python.
+        For an option that does not exist or has a wrong type, and for what cannot be cached: a generator function
+        without `collect`, a class, a function that is not written in Python.
     UsageValueError
         For an option whose value cannot be: an empty directory, a parameter that the function does not have.
     UnseenInputError
@@ -327,8 +344,8 @@ def cache_file(
     CacheWarning
         When the cache cannot do its part; the value is right all the same. `UncachedCallWarning`,
         `CacheReadWarning`, `CacheWriteWarning`, `ChangedInputWarning`, `ChangedGlobalWarning`,
-        `ChangedArgumentWarning`, `OpaqueGlobalWarning`, `UnseenInputWarning`, `CheapCallWarning` and
-        `NeverReusedWarning` say which.
+        `ChangedArgumentWarning`, `OpaqueGlobalWarning`, `UnseenInputWarning`, `CheapCallWarning`,
+        `NeverReusedWarning` and `StaleResultWarning` say which.
 
     See Also
     --------
@@ -411,9 +428,13 @@ def wrap(fn: Any, options: Options) -> Any:
     fn = _callable_of(fn)
     if _is_callable_object(fn):  # by its state, likewise
         return Partial(wrap(type(fn).__call__, options), fn)
-    check_function(fn)
+    check_function(fn, collect=options.collect)
     call = CachedCall(fn, options)
     wrapper = _async_wrapper(call) if call.is_async else _wrapper(call)
+    if options.folds:
+        from cachepy.calls.folding import unfolding  # most functions give what is stored
+
+        wrapper = unfolding(call, wrapper)
     return attach(wrapper, call)
 
 
@@ -473,7 +494,7 @@ def _dress(wrapper: Any, fn: Any) -> None:
 
 def _wrapper(call: CachedCall) -> Any:
     # all names that are needed when Python ends, which takes those of modules away, the builtin ones too
-    quick, look, fn, missing, hit = call.quick, call.look, call.fn, MISSING, Hit
+    quick, look, fn, missing, hit = call.quick, call.look, call.body, MISSING, Hit
     is_finalizing, any_error = sys.is_finalizing, Exception
 
     def cached(*args: Any, **kwargs: Any) -> Any:
@@ -496,7 +517,7 @@ def _wrapper(call: CachedCall) -> Any:
 def _async_wrapper(call: CachedCall) -> Any:
     async def cached(*args: Any, **kwargs: Any) -> Any:
         if is_making():
-            return await call.fn(*args, **kwargs)
+            return await call.body(*args, **kwargs)
         found = call.look(args, kwargs)
         return found.value if isinstance(found, Hit) else await found.run_async(args, kwargs)
 

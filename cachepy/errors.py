@@ -448,6 +448,31 @@ class StuckCallWarning(CacheWarning):
     """
 
 
+class StaleResultWarning(CacheWarning):
+    """A call raised, and its newest stored result was given instead, as ``on_error="stale"`` says.
+
+    Nothing that was made with this result is stored.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from cachepy import cache_file
+    >>> PRICE = 3
+    >>> @cache_file("cache", on_error="stale")
+    ... def price():
+    ...     return 12 // PRICE
+    >>> price()
+    4
+    >>> PRICE = 0
+    >>> with warnings.catch_warnings(record=True) as seen:
+    ...     warnings.simplefilter("always")
+    ...     price()
+    4
+    >>> print(str(seen[0].message).partition(":")[0])
+    price() raised ZeroDivisionError
+    """
+
+
 class AlteredResultWarning(CacheWarning):
     """A result comes back from the cache without something that it had: pickling leaves it out.
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _GENERATOR, _ASYNC_GENERATOR = 0x20, 0x200
 
 
-def check_function(fn: Any) -> None:
+def check_function(fn: Any, *, collect: bool = False) -> None:
     """Complain about what cannot be cached."""
     code = fn.__code__ if type(fn) is type(check_function) else None
     name = _name_of(fn)
@@ -33,11 +33,14 @@ def check_function(fn: Any) -> None:
         raise UsageError(f"cache_file decorates functions, not the class {name}; decorate its methods")
     if code is None:
         raise UsageError(f"cache_file decorates functions written in Python, not {name}; wrap it in a def")
-    if code.co_flags & (_GENERATOR | _ASYNC_GENERATOR):
+    makes_items = bool(code.co_flags & (_GENERATOR | _ASYNC_GENERATOR))
+    if makes_items and not collect:
         raise UsageError(
-            f"{name} is a generator function: its items exist only once and cannot be stored. "
-            f"Return a list instead, or cache the function that makes one item"
+            f"{name} is a generator function: its items exist only once and cannot be stored. Say collect=True to "
+            f"store all of them as a list, return a list instead, or cache the function that makes one item"
         )
+    if collect and not makes_items:
+        raise UsageError(f"collect=True is for generator functions, and {name} is none; leave it out")
 
 
 def _name_of(fn: Any) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 
-from cachepy.calls.options import NAMES, path_text
+from cachepy.calls.options import NAMES, meant, path_text
 from cachepy.errors import UsageError
+from cachepy.store.trust import name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+_WHOM_TO_TRUST = {"trusted_owners": "CACHEPY_TRUSTED_OWNERS", "signing_key": "CACHEPY_SIGNING_KEY"}
 _CANDIDATES = ("cachepy.toml", "cachepy.yaml", "cachepy.yml", "pyproject.toml")
 
 
@@ -32,7 +34,9 @@ def load_config(path: str | os.PathLike[str] | None = None) -> dict[str, Any]:
     Raises
     ------
     UsageError
-        If the file cannot be read or names an option that does not exist.
+        If the file cannot be read or names an option that does not exist. Of a file that was looked for: if it belongs
+        to another user, or says whose results are loaded (``trusted_owners``, ``signing_key``). Loading a result can
+        run its writer's code, and a file in the working directory may be anybody's.
 
     Examples
     --------
@@ -45,13 +49,46 @@ def load_config(path: str | os.PathLike[str] | None = None) -> dict[str, Any]:
     ... def square(x):
     ...     return x * x
     """
+    return found_config(path)[1]
+
+
+def found_config(path: str | os.PathLike[str] | None = None) -> tuple[str | None, dict[str, Any]]:
+    """The file that counts, and what it says; None if there is none."""
     found = path_text("path", path) if path is not None else _search(os.getcwd())
     if found is None:
-        return {}
+        return None, {}
+    if path is None:
+        _check_owner(found)
     options = _checked(found, _table(found, _parsed(found)))
+    if path is None:
+        _check_trust(found, options)
     if "cache_dir" in options:
         options["cache_dir"] = os.path.join(os.path.dirname(os.path.abspath(found)), options["cache_dir"])
-    return options
+    return found, options
+
+
+def _check_owner(path: str) -> None:
+    """UsageError for another user's file, which somebody may have put above, or where one happens to be."""
+    try:
+        owner = os.stat(path).st_uid
+    except OSError:
+        return  # to read it says why
+    if hasattr(os, "geteuid") and owner not in (os.geteuid(), 0):
+        raise UsageError(
+            f"the configuration {path} belongs to {name_of(owner)}, so it is not used; name it, by "
+            f"load_config({path!r}), if you trust them"
+        )
+
+
+def _check_trust(path: str, options: dict[str, Any]) -> None:
+    """UsageError if a file that lies here by chance says whose code may run."""
+    for option, variable in _WHOM_TO_TRUST.items():
+        if option in options:
+            raise UsageError(
+                f"the configuration {path} was not named, so it cannot say {option}: it decides whose results are "
+                f"loaded, which can run their code. Set {variable}, say it in the program, or name the file, by "
+                f"load_config({path!r})"
+            )
 
 
 def _search(folder: str) -> str | None:
@@ -95,5 +132,6 @@ def _checked(path: str, options: Any) -> dict[str, Any]:
         raise UsageError(f"the configuration {path} must hold a table of options, not {type(options).__name__}")
     unknown = sorted(set(options) - set(NAMES))
     if unknown:
-        raise UsageError(f"the configuration {path} has no option {unknown[0]!r}; options are {', '.join(NAMES)}")
+        rest = meant(unknown[0], f"options are {', '.join(NAMES)}")
+        raise UsageError(f"the configuration {path} has no option {unknown[0]!r}{rest}")
     return dict(options)

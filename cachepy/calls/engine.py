@@ -76,7 +76,7 @@ class CachedCall(Function, Path):
         return Miss(call, flags)
 
     def past(self, error: Exception) -> Bypass:
-        return bypass(self.fn, self.fname, error)
+        return bypass(self.body, self.fname, error)
 
     def _look(self, flags: Flags, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hit | Way:
         session = current_session()
@@ -93,7 +93,7 @@ class CachedCall(Function, Path):
             uncached: Uncached = current_session().slow.Uncached(self, error)
             return uncached
         except Exception as failure:
-            return bypass(self.fn, self.fname, failure)
+            return bypass(self.body, self.fname, failure)
 
     def shallow_hit(self, key: Key) -> Hit | None:
         fast = None if self.hit_cache is None else self.hit_cache.get(key[2])

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cachepy.core.ports import Store
     from cachepy.values.digest import Digester, References
 
-_COROUTINE = 0x80
+_COROUTINE, _ASYNC_GENERATOR = 0x80, 0x200
 
 
 def no_fast_hit(*_: Any, **__: Any) -> None:
@@ -55,7 +55,12 @@ class Function:
         )
         self.fname = getattr(fn, "__name__", "function")
         self.prefix = f"{self.target.identity}({','.join(self.binder.names)})".encode("utf-8", "surrogatepass")
-        self.is_async = bool(fn.__code__.co_flags & _COROUTINE)
+        self.is_async = bool(fn.__code__.co_flags & (_COROUTINE | _ASYNC_GENERATOR))
+        self.body = fn  # what runs
+        if options.folds:
+            from cachepy.calls.folding import folded  # most functions give what is stored
+
+            self.body = folded(self)
         self.wrapper: Any = None
         self.lacks_key = False  # it came from another process, and its signing key did not
         self.is_named: bool | None = None  # it came from another process, whether its name led to it there

@@ -71,13 +71,13 @@ class Uncached:
     def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run the body; it tells what is wrong with arguments that do not fit."""
         with self._frame(args, kwargs) as frame:
-            frame.value = self.call.fn(*args, **kwargs)
+            frame.value = self.call.body(*args, **kwargs)
         return frame.value
 
     async def run_async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The same for ``async def``."""
         with self._frame(args, kwargs) as frame:
-            frame.value = await self.call.fn(*args, **kwargs)
+            frame.value = await self.call.body(*args, **kwargs)
         return frame.value
 
     def _frame(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Transparent | Bypass:
@@ -86,7 +86,7 @@ class Uncached:
             self._warn(args, kwargs)
             return _Transparent(self.call, lambda: self._warn_unbound(args, kwargs), self._why())
         except Exception as error:
-            return bypass(self.call.fn, self.call.fname, error)
+            return bypass(self.call.body, self.call.fname, error)
 
     def _why(self) -> str:
         if self.error is None:

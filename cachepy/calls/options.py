@@ -18,8 +18,10 @@ NAMES = (
     "cache_dir", "version", "env_vars", "depends_on_files", "depends_on_vars",
     "changes", "file_args", "ignore_args", "ignore_globals", "ignore_code", "keep_args", "max_bytes", "keep",
     "trusted_owners", "signing_key", "umask", "verbose", "warn_cheap", "observe_code",
-    "observe", "ignore_files", "outputs", "unseen", "max_age", "digest",
+    "observe", "ignore_files", "outputs", "unseen", "max_age", "digest", "cache_errors", "on_error", "collect",
 )  # fmt: skip
+
+ERRORS_KEPT = 3600.0  # s for which an error is kept if nobody says another time
 
 
 def cache_default_dir() -> str:
@@ -70,7 +72,8 @@ class Options:
     def __init__(self, **given: Any) -> None:
         unknown = sorted(set(given) - set(NAMES))
         if unknown:
-            raise UsageError(f"cache_file() takes no option {unknown[0]!r}; it takes {', '.join(NAMES)}")
+            rest = meant(unknown[0], f"it takes {', '.join(NAMES)}")
+            raise UsageError(f"cache_file() takes no option {unknown[0]!r}{rest}")
         self.cache_dir = _path("cache_dir", given.get("cache_dir"))
         self.version = _version(given.get("version"))
         self.env_vars = _names("env_vars", given.get("env_vars"))
@@ -99,7 +102,15 @@ class Options:
         self.unseen = _one_of("unseen", given.get("unseen", "warn"), ("warn", "ok", "error"))
         self.max_age = _age(given.get("max_age"))
         self.digest = _digests(given.get("digest"))
+        self.cache_errors = _errors(given.get("cache_errors"))
+        self.on_error = _one_of("on_error", given.get("on_error", "raise"), ("raise", "stale"))
+        self.collect = _flag("collect", given.get("collect", False))
         self._root = None if self.cache_dir is None else _settled(self.cache_dir)
+
+    @property
+    def folds(self) -> bool:
+        """Whether the function gives something else than what is stored of it."""
+        return bool(self.cache_errors or self.collect or self.on_error == "stale")
 
     def root(self) -> str:
         """The absolute cache directory; a default one is fixed at the first call."""
@@ -143,6 +154,16 @@ class Options:
         """The options as they could be given again, elsewhere too; of a key only the name of its file."""
         own = {"signing_key": self.key_file, "depends_on_vars": self.variables()}
         return {name: getattr(self, name) for name in NAMES} | own
+
+
+def meant(name: object, rest: str) -> str:
+    """What is said of an option that does not exist, and the rest of the message behind it."""
+    from cachepy.calls.option_words import told  # few programs have one
+
+    text = told(name, NAMES) if isinstance(name, str) else ""
+    if not text:
+        return f"; {rest}"
+    return f": {text}{'' if text[-1] == '?' else '.'} {rest[:1].upper()}{rest[1:]}"
 
 
 def _path(option: str, value: Any) -> str | None:
@@ -220,6 +241,25 @@ def _digests(value: Any) -> dict[Any, Any] | None:
     from cachepy.calls.digest_options import checked  # likewise
 
     return checked(value)
+
+def _errors(value: Any) -> tuple[tuple[type[Exception], float], ...]:
+    """Types of exceptions, each with the seconds for which one is kept."""
+    if value is None:
+        return ()
+    if isinstance(value, type):
+        raise UsageError(f"cache_errors must be a list of exceptions; write cache_errors=({value.__name__},)")
+    items = value.items() if isinstance(value, Mapping) else _items("cache_errors", value, "exceptions")
+    found: list[tuple[type[Exception], float]] = []
+    for item in items:
+        kind, seconds = item if isinstance(item, tuple) and len(item) == 2 else (item, ERRORS_KEPT)
+        if not isinstance(kind, type) or not issubclass(kind, Exception):
+            raise UsageError(f"cache_errors must hold types of exceptions, not {kind!r}")
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+            raise UsageError(f"cache_errors must say seconds, as in {{{kind.__name__}: 600}}, not {seconds!r}")
+        if not 0 < seconds < float("inf"):
+            raise UsageValueError(f"cache_errors must say more than 0 seconds, and an end, not {seconds!r}")
+        found.append((kind, float(seconds)))
+    return tuple(found)
 
 
 def _flag(option: str, value: Any) -> bool:

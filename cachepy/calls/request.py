@@ -37,7 +37,13 @@ if TYPE_CHECKING:
     from cachepy.values.digest import Digester, References
 
 CHANGED = "cachepy.store.changed_arguments"  # where what stands for a result is from, if the body changed its arguments
+RAISED = "cachepy.calls.raised"  # likewise, if it raised
+_UNLIKE = CHANGED, RAISED
 _LOOKED_AT = "0"  # one call of sixteen that fail, by a digit of its key, looks how many signs there are
+
+
+def _nothing() -> None:
+    """No argument is to be filled."""
 
 
 class Request(Call):
@@ -154,7 +160,16 @@ class Request(Call):
         except (EntryError, OSError) as error:
             self.session.warner.warn_unread(error, f"{self.function.fname} runs again", "value", self.id)
             return None
-        return (value, None) if type(value).__module__ != CHANGED else self._put_back(value)
+        home = type(value).__module__
+        return (value, None) if home not in _UNLIKE else self._unlike(home, value)
+
+    def _unlike(self, home: str, value: Any) -> tuple[Any, Callable[[], None] | None] | None:
+        """What does not stand for itself: a result with changed arguments, or an error."""
+        if home == CHANGED:
+            return self._put_back(value)
+        from cachepy.calls.folding import may_raise  # few functions store errors
+
+        return (value, _nothing) if may_raise(self.function, value) else None  # filled: the fast path takes none
 
     def caller(self) -> Caller | None:
         return caller(self.function.target.identity)
@@ -217,10 +232,10 @@ class Request(Call):
         return self.session.slow.Run(self, flags)  # type: ignore[no-any-return]  # likewise
 
     def body(self) -> Any:
-        return self.function.fn
+        return self.function.body
 
     def past(self, error: Exception) -> Bypass:
-        return bypass(self.function.fn, self.function.fname, error)
+        return bypass(self.function.body, self.function.fname, error)
 
     def _put_back(self, changed: Any) -> tuple[Any, Callable[[], None]] | None:
         """The result, and what changes the arguments as the body changed its own; None if that cannot be."""

@@ -20,6 +20,7 @@ from cachepy.calls.listeners import note_run
 from cachepy.calls.nearest import cause, warn_renewed
 from cachepy.calls.program import is_at_top, note, program
 from cachepy.calls.replay import how
+from cachepy.calls.request import RAISED
 from cachepy.calls.state import current_session
 from cachepy.calls.unseen import Unseen, meet
 from cachepy.calls.unseen_sources import UnseenSources, error_of
@@ -27,7 +28,7 @@ from cachepy.core.bodies import Body, enter_body, leave_body, note_below
 from cachepy.core.call import Execution
 from cachepy.core.frame import Frame, leave_in_doubt, working_dir
 from cachepy.core.kinds import EDGES
-from cachepy.core.model import AGE, Dep, Event, Trace
+from cachepy.core.model import AGE, UNTIL, Dep, Event, Trace
 from cachepy.errors import (
     AlteredResultWarning,
     CacheWriteWarning,
@@ -319,11 +320,20 @@ class Run(Execution):
             call.target.identity,
         )
 
+    def _until(self) -> Dep:
+        """A stored error counts for a time."""
+        from cachepy.calls.folding import seconds_for
+
+        error, when = self.value.error, self.value.when
+        return Dep(UNTIL, type(error).__qualname__, repr(when + seconds_for(self.call.function, error)))
+
     def _event(self, elapsed: float, result: str, named: set[str]) -> Event:
         request, call, now = self.call, self.call.function, self.session.clock()
         deps, calls = self.frame.own_deps(), tuple(self.frame.calls.values())
         written = self.files.outputs if self.files is not None else ()
         deps = (*deps, *self.inputs.outputs.marks(deps, calls, result, named, written), *self.inputs.renewed)
+        if call.options.cache_errors and type(self.value).__module__ == RAISED:
+            deps = (*deps, self._until())
         return Event(
             id=self.call.id,
             fname=call.fname,

@@ -20,7 +20,7 @@ def switched(call: Any, mode: str, flags: Flags, args: tuple[Any, ...], kwargs: 
     if mode in QUIET:
         program.has_failed = True  # its calls are not noted, and that must not make history of those of before
     if mode == OFF:
-        return Bypass(call.fn) if caller() is None else call.uncached()
+        return Bypass(call.body) if caller() is None else call.uncached()
     if mode == REFRESH:
         return Path._look(call, Flags({"_force": True, "_skip_save": not flags.save}), args, kwargs)
     only_hits = Flags({})

@@ -1,7 +1,7 @@
 """What happened as an exit code: the one place that decides them.
 
-0: fresh, or done.  1: stale or missing (status, explain, plan, refresh), or problems found (verify).  2: wrong usage.
-3: any other error.  130: interrupted.  141: the output was closed, as by head.
+0: fresh, or done.  1: stale or missing (status, explain, plan, refresh), results differ (diff), or problems found
+(verify).  2: wrong usage.  3: any other error.  130: interrupted.  141: the output was closed, as by head.
 """
 
 from __future__ import annotations

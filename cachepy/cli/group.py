@@ -10,6 +10,8 @@ import click
 from cachepy import __version__
 from cachepy.cli.accepting import accept
 from cachepy.cli.ask import explain, plan, status
+from cachepy.cli.configuring import config
+from cachepy.cli.diffing import diff
 from cachepy.cli.exit_codes import guarded
 from cachepy.cli.listing import ls, show, stats
 from cachepy.cli.maintenance import repair, verify
@@ -101,8 +103,8 @@ def cachepy() -> None:
     \b
     Exit codes:
       0    fresh, or done
-      1    stale, missing or not run yet (status, explain, plan, refresh), or
-           problems found (verify)
+      1    stale, missing or not run yet (status, explain, plan, refresh),
+           results differ (diff), or problems found (verify)
       2    wrong usage, or there is no cache
       3    unknown: not all could be checked (status, explain, plan, refresh),
            or any other error
@@ -120,5 +122,8 @@ def cachepy() -> None:
     """  # noqa: D301 - \b is how click keeps lines as they are
 
 
-for _each in (status, explain, plan, refresh, accept, graph, log, ls, show, stats, prune, verify, repair, export):
+_COMMANDS = (
+    status, explain, diff, plan, refresh, accept, graph, log, ls, show, stats, prune, verify, repair, export, config,
+)  # fmt: skip
+for _each in _COMMANDS:
     cachepy.add_command(_each)

@@ -14,6 +14,7 @@ from cachepy.cli import words
 from cachepy.cli.console import WrongUse
 from cachepy.cli.finding import place
 from cachepy.cli.mistakes import similar
+from cachepy.staleness.named_calls import DIGITS, by_digest, exact
 from cachepy.store.files import Files
 from cachepy.store.stat_cache import ReadMemo
 from cachepy.values import humanize
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from cachepy.core.model import Event
 
 _SHOWN = 8  # calls that a message about an ambiguous name lists
-_DIGITS = 4  # of a digest, at least
 
 
 class Opened:
@@ -58,7 +58,7 @@ class Opened:
 
     def meant(self, name: str) -> list[str]:
         """The calls that a name means: an id, the start of a digest, a function's name or a label; maybe none."""
-        return self._exact(name) or self._by_digest(name)
+        return exact(self.events, name) or self._by_digest(name)
 
     def find_one(self, name: str) -> str:
         """The call that a name means; a usage error lists them if they are several."""
@@ -72,18 +72,8 @@ class Opened:
         event = self.events.get(call)
         return call if event is None else event.title
 
-    def _exact(self, name: str) -> list[str]:
-        if name in self.events:
-            return [name]
-        named = [i for i, e in self.events.items() if name in (e.fname, e.qualname, f"{e.module}.{e.qualname}")]
-        return named or ([i for i in self.events if self.label(i) == name] if "(" in name else [])
-
     def _by_digest(self, name: str) -> list[str]:
-        fname, _, start = name.rpartition(":")
-        start = start.lower()
-        if len(start) < _DIGITS or not set(start) <= set("0123456789abcdef"):
-            return []
-        found = [i for i, e in self.events.items() if e.hash.startswith(start) and fname in ("", e.fname)]
+        found = by_digest(self.events, name)
         if len(found) > 1:
             number = humanize.count(len(found), "call")
             raise WrongUse(f"{name!r} is ambiguous: {number} start with it:{self._list(found)}")
@@ -95,7 +85,7 @@ class Opened:
 
     def _unknown(self, name: str) -> str:
         hint = self.near(name) if self.events else ": no calls are recorded there"
-        way = f"Name a call by its id, by the first digits of its id (at least {_DIGITS}), or by its function."
+        way = f"Name a call by its id, by the first digits of its id (at least {DIGITS}), or by its function."
         return f"no call {name!r} in {self.root}{hint}\n{way}"
 
     def _list(self, calls: list[str]) -> str:

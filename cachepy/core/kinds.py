@@ -8,6 +8,7 @@ has to look at it asks the `World` for, so that each thing is looked at once in 
 from __future__ import annotations
 
 import os
+import time
 
 from cachepy.core.model import (
     ABSENT_PATH,
@@ -33,6 +34,7 @@ from cachepy.core.model import (
     ROOT,
     SOURCE,
     UNSEEN_SOURCE,
+    UNTIL,
     WRITTEN,
     Dep,
 )
@@ -447,6 +449,26 @@ class Called(Kind):
         self.word, self.traits = word, ("call", *traits)
 
 
+class Until(Kind):
+    """name: what holds for a time only, the error that was stored; digest: until when, in seconds since the epoch."""
+
+    word = UNTIL
+    traits = ("until",)
+
+    def same(self, name: str, digest: str | None, world: World) -> bool:
+        return _is_to_come(digest)
+
+    def stayed(self, name: str, digest: str | None, world: World) -> bool:
+        return True
+
+    def why(self, dep: Dep, world: World) -> list[Reason]:
+        return [reason("error", dep.name, dep.digest, None)]
+
+    def watch(self, dep: Dep, watch: Watch) -> bool:
+        digest = dep.digest
+        return watch.check(lambda: _is_to_come(digest))
+
+
 class _Unknown(Kind):
     """What only another version of cachepy knows: it never holds."""
 
@@ -505,6 +527,7 @@ KINDS = Kinds(
     OwnEnv(),
     Package(),
     Age(),
+    Until(),
     Mark(ROOT, "root"),  # name: another cache directory, where calls below are stored; digest: None
     Mark(OUTPUT, "left"),  # name: a file, or a call below, with which the run left something; digest: of what
     Mark(WRITTEN, "written"),  # name: a file of its deps that the run wrote, as far as can be told; digest: of it
@@ -538,7 +561,16 @@ MADE_ANEW = KINDS.those("renewed")
 UNSEEN = KINDS.those("unseen")
 AGES = KINDS.those("age")  # moments: of two of them the first one counts
 ACCEPTANCE = KINDS.those("accepted")
+UNTILS = KINDS.those("until")  # it holds for a time only
 CHEAP = KINDS.those("cheap")  # to ask the world again costs no more than to remember the answer
+
+
+def _is_to_come(moment: str | None) -> bool:
+    """Whether a moment, in seconds since the epoch, has not come yet."""
+    try:
+        return time.time() < float(moment or 0)
+    except ValueError:  # no moment
+        return False
 
 
 def unseen_in(trace: Trace) -> tuple[str, ...]:

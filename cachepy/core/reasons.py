@@ -36,6 +36,7 @@ CUES = {
     "closed": "its stored value cannot be read ({name})",
     "format": "its stored value has format {name}",
     "seal": "its stored value is {name}: see CACHEPY_SIGNING_KEY",
+    "error": "the error {name} that it raised was stored for a time, which is over",
     "value": "the stored value of {name} is missing",
     "result": "{name} gives a different result now",
     "call": "{name} below it is not fresh",

@@ -208,7 +208,7 @@ class _Trials:
         token = enter(NOBODY)
         try:
             changed = list(declared(call, call.binder.bind(*args, **kwargs)).values())
-            value = told(_result(call.fn, args, kwargs), changed)[0]
+            value = told(_result(call, args, kwargs), changed)[0]
         except (Exception, SystemExit) as error:
             return f"{type(error).__name__}: {error}"
         finally:
@@ -229,8 +229,9 @@ class _Trials:
         return Tried(self.reran, self.stale, unable, tuple(self._differing))
 
 
-def _result(fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    if not fn.__code__.co_flags & _COROUTINE:
+def _result(call: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    fn = call.body
+    if not call.is_async:
         return fn(*args, **kwargs)
     import asyncio
     from concurrent.futures import ThreadPoolExecutor

@@ -11,7 +11,7 @@ from _warnings import warn
 from errno import EACCES, EINVAL, EMLINK, ENOSYS, ENOTSUP, EPERM, EXDEV
 from itertools import count
 
-from cachepy.core.kinds import AGES
+from cachepy.core.kinds import AGES, UNTILS
 from cachepy.core.model import Event
 from cachepy.errors import CacheReadWarning, EntryError, EntryReplacedError, OtherFormatError, user_level
 from cachepy.store import safe_pickle
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
-    from cachepy.core.model import Dep
     from cachepy.store.claims import Claim
     from cachepy.store.entryfile import Mapped, Stamp
     from cachepy.store.graph_extent import Extent
@@ -377,7 +376,7 @@ class Store(Places):
         most = max(self.keeps.get(event.fname, KEEP), least)
         dropped: list[str] = []
         for old, name in zip(stored.events, stored.files, strict=True):
-            same = _lasting(old) == _lasting(event) and old.trace.calls == event.trace.calls
+            same = _depends_alike(old, event)
             if name.endswith(ENTRY):
                 aside = f"{name[: -len(ENTRY)]}.{old.run[:16]}{OLD}"
                 if not same and most > 1 and keep_aside(path, os.path.join(os.path.dirname(path), aside), self.trust):
@@ -491,6 +490,12 @@ class Store(Places):
         return [data for name in names if (data := self.get_code(name)) is not None]
 
 
-def _lasting(event: Event) -> list[Dep]:
-    """The deps of a run but for its age: a later one with the same others stands for it."""
-    return [dep for dep in event.trace.deps if dep.kind not in AGES]
+def _depends_alike(old: Event, new: Event) -> bool:
+    """Whether the new run stands for the old one, however old it is; of two errors, whenever each was raised."""
+    if old.trace.calls != new.trace.calls:
+        return False
+    ageless = [[dep for dep in event.trace.deps if dep.kind not in AGES] for event in (old, new)]
+    lasting = [{dep for dep in deps if dep.kind not in UNTILS} for deps in ageless]
+    if all(len(some) < len(deps) for some, deps in zip(lasting, ageless, strict=True)):
+        return lasting[0] == lasting[1]
+    return ageless[0] == ageless[1]

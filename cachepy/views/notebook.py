@@ -8,6 +8,7 @@ classes, so that the records, which come here for their looks, need not be impor
 from __future__ import annotations
 
 import sys
+import time
 from html import escape
 
 from cachepy.values import humanize
@@ -196,6 +197,29 @@ def _checked(thing: Any) -> str:
     return heading("Check", state) + lines + table(["file", "call", "what is wrong"], rows)
 
 
+def _difference(thing: Any) -> str:
+    state = chip("good", "equal") if thing.is_equal else chip("stale", "different")
+    runs = [[which, *_run(run)] for which, run in (("first", thing.first), ("second", thing.second))]
+    made = heading("Two runs", state) + table(["", "call", "run", "ended", "time"], runs)
+    causes = [[_cause(cause), code(cause.way)] for cause in thing.causes]
+    made += table(["cause", "in"], causes) or soft("Nothing that counts differs.")
+    return made + "".join(f'<div style="white-space:pre-wrap">{text(line)}</div>' for line in thing.values)
+
+
+def _run(run: dict[str, Any]) -> list[str]:
+    return [code(run["label"]), text(run["number"]), text(_moment(run["created"])), humanize.span(run["elapsed"])]
+
+
+def _cause(cause: Any) -> str:
+    """A cause in words, and of code its changed lines."""
+    lines = clean_text(cause.diff).splitlines()
+    return f"<div>{text(cause.text, 400)}</div>" + (_diff(lines) if lines else "")
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
 def _fields(thing: Any) -> str:
     names = getattr(type(thing), "_fields", ())
     rows = [[text(name), text(_shown(getattr(thing, name)))] for name in names]
@@ -208,6 +232,7 @@ def _shown(value: object) -> object:
 
 _FORMS: dict[str, Callable[[Any], str]] = {
     "Checked": _checked,
+    "Difference": _difference,
     "Plan": _plan,
     "PlannedCall": _planned,
     "Reason": reason,

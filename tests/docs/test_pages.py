@@ -8,6 +8,7 @@ import pytest
 
 import cachepy
 import dask_plugin
+from cachepy.calls.options import NAMES as OPTIONS
 from tests.docs.pages import KINDS, PARSERS, ROOT, all_pages, timeless
 
 NOT_RUN: dict[str, int] = {}  # page: blocks with a mark
@@ -58,5 +59,5 @@ def test_names_of_make_exist(page):
 def test_public_names_exist(page):
     """Names in the text that look like parts of the public API."""
     named = set(re.findall(r"\b(?:cache_tree_(?!\w*\*)\w+|cache_(?!tree\b|dir\b)\w+|plot_cache_graph)\b", page.text))
-    known = {*cachepy.__all__, *dask_plugin.__all__, *OF_OTHERS}
+    known = {*cachepy.__all__, *dask_plugin.__all__, *OPTIONS, *OF_OTHERS}
     assert {name for name in named if name not in known and not name.endswith("_")} == set()

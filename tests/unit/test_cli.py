@@ -451,8 +451,8 @@ def test_every_command_has_a_help_with_an_example(run, fresh):
     from cachepy.cli.group import cachepy
 
     assert list(cachepy.commands) == [
-        "status", "explain", "plan", "refresh", "accept", "graph", "log", "ls", "show", "stats", "prune", "verify", "repair",
-        "export",
+        "status", "explain", "diff", "plan", "refresh", "accept", "graph", "log", "ls", "show", "stats", "prune", "verify",
+        "repair", "export", "config",
     ]  # fmt: skip
     for name in cachepy.commands:
         code, lines, _ = run(fresh, name, "--help")

@@ -7,6 +7,7 @@ import pytest
 from cachepy import (
     Accepted,
     Checked,
+    Difference,
     Differing,
     Moved,
     Plan,
@@ -15,6 +16,7 @@ from cachepy import (
     Reason,
     Refreshed,
     Repaired,
+    RootCause,
     Session,
     Unable,
     Verdict,
@@ -33,6 +35,8 @@ BAD = Problem("graph.pkl", "load:1", "is damaged")
 MOVED = Moved("graph.pkl", "broken/graph.pkl", "is damaged")
 UNABLE = Unable("steps.load", 3, "its arguments were not kept")
 DIFFERING = Differing("load:1", "load(a.csv)", "1", "2")
+CAUSE = RootCause("file", "a.csv", "file a.csv changed", "", ("report()", "load(a.csv)"), 2)
+RUN = {"label": "report()"}
 
 REFRESHED = """2 ran, 1 did not have to run, 1 failed, 1 could not be run
   failed  load:3: ValueError: no
@@ -53,6 +57,11 @@ SHOWN = {
     "repaired": (
         Repaired(2, 3, False, (MOVED,), (), (), (), dry_run=False),
         "2 whole entries; graph of 3 runs kept\nput aside:\n  graph.pkl -> broken/graph.pkl: is damaged",
+    ),
+    "cause": (CAUSE, "<RootCause: file a.csv changed, in report() > load(a.csv) and 1 more>"),
+    "difference": (
+        Difference(RUN, RUN, False, (CAUSE,), ("1 -> 2 (+1)",)),
+        "report(): different results, 1 cause\n  file a.csv changed, in report() > load(a.csv) and 1 more\n  value  1 -> 2 (+1)",
     ),
     "nothing": (Refreshed((), (), {}, {}), "nothing was stale"),
     "refreshed": (

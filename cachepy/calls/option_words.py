@@ -1,0 +1,65 @@
+"""What is said of an option that does not exist: the words of other tools for the same thing, and near misses."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_VALIDITY = "is not needed here: files, code and globals are checked. Declare what else counts: `env_vars=`, `version=`"
+_DIGEST = "is `ignore_args=` here, or `__cachepy_digest__` on the class of the argument"
+_STORED = "is not needed here: results are always stored, as files below `cache_dir=`"
+WORDS: Mapping[str, Mapping[str, str]] = {  # tool -> its word -> what is said of it, behind the word
+    "joblib": {
+        "backend": _STORED,
+        "backend_options": _STORED,
+        "bytes_limit": "is `max_bytes=` here",
+        "cache_validation_callback": _VALIDITY,
+        "compress": "is not needed here: nothing is compressed",
+        "ignore": "is `ignore_args=` here",
+        "location": "is `cache_dir=` here",
+        "mmap_mode": "is not needed here: large arrays are mapped",
+    },
+    "cachier": {
+        "allow_none": "is not needed here: None is stored as any result",
+        "caching_enabled": "is the environment variable `CACHEPY=off` here",
+        "entry_size_limit": "is `max_bytes=` here, for all results together",
+        "hash_func": _DIGEST,
+        "hash_params": _DIGEST,
+        "next_time": "has no counterpart: the call runs when its result is stale. See also `on_error='stale'`",
+        "pickle_reload": "is not needed here: each entry is read again when it changed",
+        "separate_files": _STORED,
+        "stale_after": _VALIDITY,
+        "wait_for_calc_timeout": "is not needed here: a call waits for the process that runs it, as long as that lives",
+    },
+    "prefect": {
+        "cache_expiration": _VALIDITY,
+        "cache_key_fn": _DIGEST,
+        "cache_policy": "is `ignore_args=`, `env_vars=` and `version=` here",
+        "cache_result_in_memory": "is not needed here: repeated hits are fast",
+        "persist_result": _STORED,
+        "refresh_cache": "is `f(x, _force=True)` here, or the environment variable `CACHEPY=refresh`",
+        "result_serializer": _STORED,
+        "result_storage": "is `cache_dir=` here",
+        "result_storage_key": _STORED,
+    },
+    "functools": {
+        "maxsize": "is `max_bytes=` here, for all results together, or `keep=`, for those of one call",
+        "typed": "is not needed here: 1 and 1.0 are always two calls",
+    },
+}
+
+
+def told(name: str, known: Iterable[str]) -> str:
+    """What is said of a word that is no option: what it is called here, or what may be meant; empty if neither.
+
+    >>> told("ignore", ["verbose"]), told("verbos", ["verbose"]), told("xyz", ["verbose"])
+    ('`ignore=` is `ignore_args=` here', 'did you mean `verbose=`?', '')
+    """
+    for words in WORDS.values():
+        if name in words:
+            return f"`{name}=` {words[name]}"
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, list(known), n=1)
+    return f"did you mean `{near[0]}=`?" if near else ""
