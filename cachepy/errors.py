@@ -366,14 +366,9 @@ class CallbackWarning(CacheWarning):
     --------
     >>> import warnings
     >>> from cachepy import CallbackWarning, cache_file, on_call
-    >>> @cache_file("cache")
-    ... def square(x):
-    ...     return x * x
     >>> with warnings.catch_warnings(record=True) as caught, on_call(lambda call: call.no_such_field):
-    ...     square(3)
-    9
-    >>> caught[0].category is CallbackWarning
-    True
+    ...     cache_file("cache")(lambda x: 2 * x)(3), caught[0].category is CallbackWarning
+    (6, True)
     """
 
 
@@ -455,8 +450,7 @@ class StaleResultWarning(CacheWarning):
 
     Examples
     --------
-    >>> import warnings
-    >>> from cachepy import cache_file
+    >>> import warnings; from cachepy import cache_file
     >>> PRICE = 3
     >>> @cache_file("cache", on_error="stale")
     ... def price():
@@ -552,14 +546,6 @@ class OpaqueGlobalWarning(CacheWarning):
     [(42,)]
     >>> DATABASE.close()
     """
-
-
-def unwritable(root: str, error: OSError) -> str:
-    """What a warning says of a cache directory in which nothing can be stored."""
-    return (
-        f"the cache at {root} cannot be written ({error.strerror or error}); results are returned, but not stored. "
-        f"Make it writable, or name another directory"
-    )
 
 
 def user_level() -> int:

@@ -15,7 +15,8 @@ from cachepy.core.kinds import ACCEPTANCE, CODES, KINDS, LEFT, WROTE
 from cachepy.core.model import ACCEPTED, Dep, Event, Record, Report, Trace
 from cachepy.core.prompt import lines_of
 from cachepy.core.verify import Verifier, roots_of
-from cachepy.errors import EntryError, UsageError, unwritable
+from cachepy.errors import EntryError, UsageError
+from cachepy.store.layout import unwritable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

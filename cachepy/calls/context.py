@@ -16,8 +16,8 @@ from cachepy.core.bodies import Crowd
 from cachepy.core.current import caller, enter, here, leave
 from cachepy.core.frame import Frame, leave_in_doubt
 from cachepy.core.lazyparts import is_made
-from cachepy.errors import CacheWriteWarning, FolderGoneError, UsageError, unwritable
-from cachepy.store.layout import root_of_run
+from cachepy.errors import CacheWriteWarning, FolderGoneError, UsageError
+from cachepy.store.layout import root_of_run, unwritable
 from cachepy.store.posting import RemoteFrame, as_os_error, post
 
 TYPE_CHECKING = False

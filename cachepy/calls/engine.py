@@ -144,7 +144,7 @@ class CachedCall(Function, Path):
 
     def explain(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Verdict:
         """Why a call would run or not; nothing runs."""
-        from cachepy.core.kinds import accepted_in, unseen_in
+        from cachepy.core.marks import accepted_in, unseen_in
         from cachepy.core.reasons import Reason, Verdict
 
         request = self.request(args, kwargs)

@@ -18,8 +18,8 @@ from cachepy.core.frame import Frame, working_dir
 from cachepy.core.kinds import KINDS
 from cachepy.core.model import CALL, INDIRECT_CALL, ROOT, Dep, title_of
 from cachepy.core.verify import Verifier
-from cachepy.errors import CacheWriteWarning, EntryError, EntryReplacedError, unwritable
-from cachepy.store.layout import CLAIM, ENTRY, UNENDED, root_of_run
+from cachepy.errors import CacheWriteWarning, EntryError, EntryReplacedError
+from cachepy.store.layout import CLAIM, ENTRY, UNENDED, root_of_run, unwritable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

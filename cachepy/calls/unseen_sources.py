@@ -7,7 +7,8 @@ makes another result; the clock and unique ids are mostly for logs, measuring an
 from __future__ import annotations
 
 from cachepy.code.unseen_names import CLOCK, IDS, sources_in
-from cachepy.core.kinds import UNSEEN, unseen_in
+from cachepy.core.kinds import UNSEEN
+from cachepy.core.marks import unseen_in
 from cachepy.core.model import UNSEEN_SOURCE, Dep
 from cachepy.errors import UnseenInputError, UnseenInputWarning
 

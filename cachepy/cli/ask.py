@@ -13,7 +13,7 @@ from cachepy.cli.console import Tell, complain
 from cachepy.cli.exit_codes import ERROR, STALE
 from cachepy.cli.opening import Opened, opened
 from cachepy.cli.options import command, everything, history, limit, looks_at_code
-from cachepy.core.kinds import accepted_in, unseen_in
+from cachepy.core.marks import accepted_in, unseen_in
 from cachepy.values import humanize
 
 TYPE_CHECKING = False

@@ -16,7 +16,8 @@ from cachepy.cli.finding import place
 from cachepy.cli.mistakes import similar
 from cachepy.cli.opening import Opened, opened, session_at
 from cachepy.cli.options import command, looks_at_code
-from cachepy.core.kinds import ENVS, FILES, PACKAGES, accepted_in, unseen_in
+from cachepy.core.kinds import ENVS, FILES, PACKAGES
+from cachepy.core.marks import accepted_in, unseen_in
 from cachepy.values import humanize
 
 TYPE_CHECKING = False

@@ -11,7 +11,7 @@ from cachepy.cli.console import Tell
 from cachepy.cli.listing import matches, say_none
 from cachepy.cli.opening import Opened, opened
 from cachepy.cli.options import LIMIT, Typed, command, everything
-from cachepy.core.kinds import accepted_in
+from cachepy.core.marks import accepted_in
 from cachepy.values import humanize
 
 TYPE_CHECKING = False

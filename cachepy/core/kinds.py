@@ -37,7 +37,7 @@ from cachepy.core.model import (
     UNTIL,
     WRITTEN,
     Dep,
-)
+)  # fmt: skip
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -456,7 +456,7 @@ class Until(Kind):
     traits = ("until",)
 
     def same(self, name: str, digest: str | None, world: World) -> bool:
-        return _is_to_come(digest)
+        return world.moment() < float(digest or 0)
 
     def stayed(self, name: str, digest: str | None, world: World) -> bool:
         return True
@@ -465,8 +465,8 @@ class Until(Kind):
         return [reason("error", dep.name, dep.digest, None)]
 
     def watch(self, dep: Dep, watch: Watch) -> bool:
-        digest = dep.digest
-        return watch.check(lambda: _is_to_come(digest))
+        end = float(dep.digest or 0)
+        return watch.check(lambda: time.time() < end)
 
 
 class _Unknown(Kind):
@@ -563,27 +563,6 @@ AGES = KINDS.those("age")  # moments: of two of them the first one counts
 ACCEPTANCE = KINDS.those("accepted")
 UNTILS = KINDS.those("until")  # it holds for a time only
 CHEAP = KINDS.those("cheap")  # to ask the world again costs no more than to remember the answer
-
-
-def _is_to_come(moment: str | None) -> bool:
-    """Whether a moment, in seconds since the epoch, has not come yet."""
-    try:
-        return time.time() < float(moment or 0)
-    except ValueError:  # no moment
-        return False
-
-
-def unseen_in(trace: Trace) -> tuple[str, ...]:
-    """What a run depended on that nobody can compare."""
-    return tuple(sorted(dep.name for dep in trace.deps if dep.kind in UNSEEN))
-
-
-def accepted_in(trace: Trace) -> str:
-    """Who accepted a result and on which day, ``"by ann on 2026-11-30"``; empty if nobody did."""
-    for dep in trace.deps:
-        if dep.kind in ACCEPTANCE:
-            return f"by {dep.name} on {(dep.digest or '')[:10]}"
-    return ""
 
 
 def absolute(cwd: str, name: str) -> str:

@@ -12,7 +12,8 @@ from _thread import RLock
 from _weakref import ref
 from collections.abc import Mapping
 
-from cachepy.core.kinds import FILES, absolute, accepted_in, unseen_in
+from cachepy.core.kinds import FILES, absolute
+from cachepy.core.marks import accepted_in, unseen_in
 from cachepy.core.revision import Revision
 from cachepy.errors import GraphFileError, OtherFormatError
 from cachepy.graph.file_writers import marks_in

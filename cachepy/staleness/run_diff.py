@@ -26,8 +26,8 @@ from cachepy.core.kinds import (
     UNSEEN,
     UNTILS,
     WROTE,
-    unseen_in,
 )  # fmt: skip
+from cachepy.core.marks import unseen_in
 from cachepy.core.model import Dep, Event, Item, Trace
 from cachepy.core.reasons import Reason
 from cachepy.graph.graph import file_path, written_by

@@ -150,3 +150,11 @@ class Places:
         if name and os.path.islink(folder):
             return []
         return [os.path.join(folder, each) for each in (listed(folder) if name else sorted(OWN_NAMES))]
+
+
+def unwritable(root: str, error: OSError) -> str:
+    """What a warning says of a cache directory in which nothing can be stored."""
+    return (
+        f"the cache at {root} cannot be written ({error.strerror or error}); results are returned, but not stored. "
+        f"Make it writable, or name another directory"
+    )
