@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from typing import Any
 
 _WHOM_TO_TRUST = {"trusted_owners": "CACHEPY_TRUSTED_OWNERS", "signing_key": "CACHEPY_SIGNING_KEY"}
+OF_ENVIRONMENT = {  # option -> the variable that says it for functions that do not, and is stronger than a file
+    "cache_dir": "CACHEPY_DIR",
+    "max_bytes": "CACHEPY_MAX_BYTES",
+    "trusted_owners": "CACHEPY_TRUSTED_OWNERS",
+    "signing_key": "CACHEPY_SIGNING_KEY",
+    "umask": "CACHEPY_UMASK",
+}
 _CANDIDATES = ("cachepy.toml", "cachepy.yaml", "cachepy.yml", "pyproject.toml")
 
 
@@ -29,7 +36,8 @@ def load_config(path: str | os.PathLike[str] | None = None) -> dict[str, Any]:
     -------
     dict
         Ready for the decorator: ``cf = cache_file(**load_config())``. A relative ``cache_dir``
-        is taken from the folder of the file. Empty if there is no file.
+        is taken from the folder of the file. Empty if there is no file. What an environment variable says
+        (``CACHEPY_DIR``, ``CACHEPY_MAX_BYTES``, ...) is left out, so that it counts.
 
     Raises
     ------
@@ -64,7 +72,7 @@ def found_config(path: str | os.PathLike[str] | None = None) -> tuple[str | None
         _check_trust(found, options)
     if "cache_dir" in options:
         options["cache_dir"] = os.path.join(os.path.dirname(os.path.abspath(found)), options["cache_dir"])
-    return found, options
+    return found, {name: value for name, value in options.items() if not os.environ.get(OF_ENVIRONMENT.get(name, ""))}
 
 
 def _check_owner(path: str) -> None:

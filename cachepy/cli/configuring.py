@@ -15,13 +15,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_OF_ENVIRONMENT = {  # option -> the variable that says it for functions that do not
-    "cache_dir": "CACHEPY_DIR",
-    "max_bytes": "CACHEPY_MAX_BYTES",
-    "trusted_owners": "CACHEPY_TRUSTED_OWNERS",
-    "signing_key": "CACHEPY_SIGNING_KEY",
-    "umask": "CACHEPY_UMASK",
-}
 _HIDDEN = "(hidden)"
 
 
@@ -30,8 +23,8 @@ _HIDDEN = "(hidden)"
 def config(tell: Tell, cache_dir: str | None, *, show_all: bool) -> int:
     """Show which options hold here, and where each came from.
 
-    That is the file that load_config() finds from this folder upwards, then environment variables, then defaults. What
-    a decorator says itself is stronger than all of these. Keys are not shown.
+    Environment variables are stronger than the file that load_config() finds from this folder upwards, and what a
+    decorator says itself is stronger than both. Keys are not shown.
     """
     from cachepy.calls.config import found_config
 
@@ -52,6 +45,7 @@ def config(tell: Tell, cache_dir: str | None, *, show_all: bool) -> int:
 
 def _options(file: str | None, given: dict[str, Any], cache_dir: str | None) -> list[dict[str, Any]]:
     """Each option with its value and its source; errors as the decorator raises them."""
+    from cachepy.calls.config import OF_ENVIRONMENT
     from cachepy.calls.options import NAMES, Options, cache_default_dir
     from cachepy.store.trust import Trust
 
@@ -59,7 +53,7 @@ def _options(file: str | None, given: dict[str, Any], cache_dir: str | None) -> 
     defaults, checked = Options().given(), Options(**given)
     found = []
     for name in NAMES:
-        variable = _OF_ENVIRONMENT.get(name, "")
+        variable = OF_ENVIRONMENT.get(name, "")
         value, source = defaults[name], "default"
         if name in given:
             value, source = given[name], f"file {file}"

@@ -41,11 +41,23 @@ def test_a_file_is_named_where_it_says_something(project, name):
     }
     path = project.write(name, texts[name])
     (project / "below").mkdir()
-    found, shown = options(project, "-C", "below", CACHEPY_DIR="elsewhere")
+    found, shown = options(project, "-C", "below")
     assert found["file"] == str(path)
     assert shown["cache_dir"] == (str(project / "store"), f"file {path}")
     assert shown["keep"] == (3, f"file {path}")
     assert shown["verbose"] == (False, "default")
+
+
+def test_an_environment_variable_is_stronger_than_a_file(project, monkeypatch):
+    """In the program too, and no decorator has to know of it."""
+    project.write("cachepy.toml", 'cache_dir = "store"\nkeep = 3\nmax_bytes = "1 GB"\n')
+    _, shown = options(project, CACHEPY_DIR="elsewhere", CACHEPY_MAX_BYTES="")
+    assert shown["cache_dir"] == (str(project / "elsewhere"), "environment variable CACHEPY_DIR")
+    assert shown["max_bytes"] == ("1 GB", f"file {project / 'cachepy.toml'}")
+    monkeypatch.chdir(project / ".")
+    monkeypatch.setenv("CACHEPY_DIR", "elsewhere")
+    assert load_config() == {"keep": 3, "max_bytes": "1 GB"}
+    assert cache_file(**load_config())(lambda x: x).__cachepy__.options.root() == str(project / "elsewhere")
 
 
 def test_environment_variables_are_named_and_keys_are_hidden(project):
