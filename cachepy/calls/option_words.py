@@ -6,15 +6,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_VALIDITY = "is not needed here: files, code and globals are checked. Declare what else counts: `env_vars=`, `version=`"
-_DIGEST = "is `ignore_args=` here, or `__cachepy_digest__` on the class of the argument"
+_DIGEST = "is `digest=` here, a function for each parameter or type; `ignore_args=` leaves a parameter out"
+_AGE = "is `max_age=` here, as in `max_age='7d'`"
 _STORED = "is not needed here: results are always stored, as files below `cache_dir=`"
 WORDS: Mapping[str, Mapping[str, str]] = {  # tool -> its word -> what is said of it, behind the word
     "joblib": {
         "backend": _STORED,
         "backend_options": _STORED,
         "bytes_limit": "is `max_bytes=` here",
-        "cache_validation_callback": _VALIDITY,
+        "cache_validation_callback": f"{_AGE}; files, code and globals are checked by themselves",
         "compress": "is not needed here: nothing is compressed",
         "ignore": "is `ignore_args=` here",
         "location": "is `cache_dir=` here",
@@ -29,11 +29,11 @@ WORDS: Mapping[str, Mapping[str, str]] = {  # tool -> its word -> what is said o
         "next_time": "has no counterpart: the call runs when its result is stale. See also `on_error='stale'`",
         "pickle_reload": "is not needed here: each entry is read again when it changed",
         "separate_files": _STORED,
-        "stale_after": _VALIDITY,
+        "stale_after": _AGE,
         "wait_for_calc_timeout": "is not needed here: a call waits for the process that runs it, as long as that lives",
     },
     "prefect": {
-        "cache_expiration": _VALIDITY,
+        "cache_expiration": _AGE,
         "cache_key_fn": _DIGEST,
         "cache_policy": "is `ignore_args=`, `env_vars=` and `version=` here",
         "cache_result_in_memory": "is not needed here: repeated hits are fast",
