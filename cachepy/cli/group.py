@@ -20,6 +20,7 @@ from cachepy.cli.pruning import prune
 from cachepy.cli.record import log
 from cachepy.cli.refreshing import refresh
 from cachepy.cli.view import export, graph
+from cachepy.cli.watching import watch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -123,7 +124,8 @@ def cachepy() -> None:
 
 
 _COMMANDS = (
-    status, explain, diff, plan, refresh, accept, graph, log, ls, show, stats, prune, verify, repair, export, config,
+    status, explain, diff, plan, refresh, accept, graph, log, ls, show, stats, prune, verify, repair, export, watch,
+    config,
 )  # fmt: skip
 for _each in _COMMANDS:
     cachepy.add_command(_each)
