@@ -75,6 +75,9 @@ class Watched:
         return hash(self.__wrapped__)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        at = sys._getframe(1)
+        try:
+            at = sys._getframe(1)
+        except ValueError:  # the interpreter calls it where no Python code runs, as for the lines of a traceback
+            return self.__wrapped__(*args, **kwargs)
         sights = self._sights(at)
         return self._told(self.__wrapped__, sights, at, args, kwargs) if sights else self.__wrapped__(*args, **kwargs)
