@@ -307,8 +307,9 @@ class SchedulerPart(SchedulerPlugin):
         """Results that a client holds and did not ask for: another one published them, and they are in memory."""
         held = None if self.scheduler is None or client is None else self.scheduler.clients.get(client)
         if held is not None and client is not None:
-            shared = [task for task in held.wants_what if not is_for(client, self.askers.of(task.key))]
-            self._behind(client, shared)
+            told = self._told.get(client, ())
+            others = [task for task in held.wants_what if not is_for(client, self.askers.of(task.key))]
+            self._behind(client, [task for task in others if task.key not in told])
 
     async def subtree(self, calls: list[str], **_: Any) -> list[bytes]:
         return self.ledger.subtree(calls)

@@ -154,7 +154,11 @@ async def drop_messages(graph):
     graph.client._event_handlers["cachepy"] = lambda event: None
 
 
-def test_a_result_that_another_one_published(people, data):
+def scheduler_hits(cluster):
+    return cluster.scheduler.plugins["cachepy-scheduler"].ledger._hits
+
+
+def test_a_result_that_another_one_published(cluster, people, data):
     """Nothing is submitted for it: whoever reads the graph then has what is behind it."""
     me, other = people
     with me.at_work() as client:
@@ -166,6 +170,9 @@ def test_a_result_that_another_one_published(people, data):
         held = client.get_dataset(data.tag)
         held.result()
         assert other.names() == ["load_counts", "normalize"]
+        told = len(scheduler_hits(cluster))
+        assert other.names() == ["load_counts", "normalize"]
+        assert len(scheduler_hits(cluster)) == told, "once is enough"
         client.unpublish_dataset(data.tag)
 
 
