@@ -25,9 +25,10 @@ OWN = (
     "values.unpicklable",
 )  # fmt: skip
 OTHERS = (
-    "ast", "asyncio", "cloudpickle", "copy", "ctypes", "difflib", "dis", "fcntl", "hashlib", "hmac",
+    "ast", "asyncio", "cloudpickle", "copy", "ctypes", "difflib", "dis", "fcntl", "getpass", "hashlib", "hmac", "html",
     "importlib.machinery", "importlib.metadata", "importlib.util", "inspect", "linecache", "logging", "mmap",
-    "pathlib", "psutil", "pwd", "re", "resource", "shutil", "sysconfig", "tempfile", "threading", "tomllib",
+    "pathlib", "psutil", "pwd", "re", "resource", "rich.console", "rich.markup",
+    "shutil", "sysconfig", "tempfile", "threading", "tomllib",
     "traceback", "yaml", "zoneinfo", "zlib", "_xxsubinterpreters",
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Whose calls these are: a client sees what its own tasks made, until it asks for all.
+"""Whose calls these are: a program sees what the tasks of its clients made, until it asks for all.
 
 Told by the tasks that a client submits.  Tasks of workers submit in the name of a client of their own: these are of all
 clients with a task that may run then, since nobody is told which of them it was.  What is of no task is of all.
@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from distributed import Scheduler
 
@@ -55,9 +55,9 @@ class Askers:
         self._of.pop(task, None)
 
 
-def is_for(client: str | None, audience: Iterable[str] | None) -> bool:
-    """Whether a client is to be told; one without an id asks for all."""
-    return client is None or audience is None or client in audience
+def is_for(clients: Collection[str] | None, audience: Iterable[str] | None) -> bool:
+    """Whether a program with these clients is to be told; None: it asks for all."""
+    return clients is None or audience is None or not set(clients).isdisjoint(audience)
 
 
 def is_for_all(audience: Audience, told: Audience) -> bool:

@@ -180,7 +180,7 @@ class ClusterGraph:
         if self._seq is not None and first > self._seq + 1:
             await self._catch_up()
         self._seq = max(self._seq or 0, first + len(records) - 1)
-        if not is_for(self.client.id, message.get("for")):
+        if not is_for(self._clients(), message.get("for")):
             return
         events = self._apply(record[4] for record in records if record[0] == "event")
         hits = {r[1]: r[3] for r in records if r[0] == "hit"}
@@ -232,20 +232,29 @@ class ClusterGraph:
 
     async def _catch_up(self) -> None:
         """All that was published since the last message that was folded."""
-        reply = await self._since(self._seq or 0, client=self.client.id)
+        reply = await self._since(self._seq or 0, clients=self._clients())
         self._take_older(self.session.graph, reply)
         events = self._apply(reply["events"])
         await self._fetch(reply["hits"])
         self._note(events, reply["hits"])
         self._seq = max(self._seq or 0, reply["seq"])
 
-    async def _since(self, seq: int, client: str | None = None) -> dict[str, Any]:
-        """What the ledger has since a number, of all clients or of one; all of it, if it is another one than before."""
+    def _clients(self) -> list[str]:
+        """The clients of the program, but for those whose calls go into the graph of another session."""
+        found = [self.client]
+        for each in list(getattr(Client, "_instances", ())):
+            graph = getattr(each._event_handlers.get(TOPIC), "__self__", None)
+            is_others = isinstance(graph, ClusterGraph) and graph.session is not self.session
+            found += [] if each is self.client or is_others else [each]
+        return [each.id for each in found]
+
+    async def _since(self, seq: int, clients: list[str] | None = None) -> dict[str, Any]:
+        """What the ledger has since a number, of all clients or of some; all of that, if it is another ledger."""
         ledger = self._ledger  # while we wait, a message of another one may come
-        reply = await self._ask("cachepy_since", seq=seq, client=client)
+        reply = await self._ask("cachepy_since", seq=seq, clients=clients)
         if not isinstance(reply, dict) or reply.get("ledger") != ledger:
             await self._register()  # a scheduler that was restarted knows neither the plugin nor who listens
-            reply = self._read(await self._ask("cachepy_since", seq=0, client=client))
+            reply = self._read(await self._ask("cachepy_since", seq=0, clients=clients))
             self._ledger, self._seq = reply["ledger"], 0
         return self._read(reply)
 

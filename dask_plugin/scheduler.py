@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import takewhile
 from typing import Any
@@ -112,19 +112,19 @@ class Ledger:
     def forget(self, task: Any) -> None:
         self._tasks.pop(task, None)
 
-    def hits_since(self, seq: int, client: str | None = None) -> dict[str, str]:
-        """The calls that were reused since a number: id -> cache directory; those of a client."""
+    def hits_since(self, seq: int, clients: Collection[str] | None = None) -> dict[str, str]:
+        """The calls that were reused since a number: id -> cache directory; those of a program."""
         newer = takewhile(lambda hit: hit[0] > seq, reversed(self._hits))
-        return {call: root for _, call, root, audience in newer if is_for(client, audience)}
+        return {call: root for _, call, root, audience in newer if is_for(clients, audience)}
 
     def mail(self, run: str) -> list[Record]:
         """What was told for a caller; it asks once, when its body has ended."""
         return self._mail.pop(run, [])
 
-    def since(self, seq: int, client: str | None = None) -> list[bytes]:
-        """The pickles of all events newer than a number; those of a client."""
+    def since(self, seq: int, clients: Collection[str] | None = None) -> list[bytes]:
+        """The pickles of all events newer than a number; those of a program."""
         newer = takewhile(lambda row: row[0] > seq, reversed(self._rows.values()))
-        return [record[4] for _, record, audience in newer if is_for(client, audience)][::-1]
+        return [record[4] for _, record, audience in newer if is_for(clients, audience)][::-1]
 
     def subtree(self, calls: list[str]) -> list[bytes]:
         """The pickles of the given calls and of all below them, as far as they are known."""
@@ -295,20 +295,21 @@ class SchedulerPart(SchedulerPlugin):
         """What ran there runs no more."""
         self.ledger.now.gone(worker)
 
-    async def since(self, seq: int = 0, client: str | None = None, **_: Any) -> dict[str, Any]:
-        """All events newer than a number, and the number they reach; client: those of its tasks only."""
+    async def since(self, seq: int = 0, clients: Collection[str] | None = None, **_: Any) -> dict[str, Any]:
+        """All events newer than a number, and the number they reach; clients: those of their tasks only."""
         ledger = self.ledger
-        self._look_at_shared(client)
-        events, hits = ledger.since(seq, client), ledger.hits_since(seq, client)
+        for client in clients or ():
+            self._look_at_shared(client)
+        events, hits = ledger.since(seq, clients), ledger.hits_since(seq, clients)
         found = {"events": events, "hits": hits, "older": ledger.older_than(seq)}
         return {"ledger": self.ledger.name, "seq": self.ledger.seq, "unread": sorted(self._unread), **found}
 
-    def _look_at_shared(self, client: str | None) -> None:
+    def _look_at_shared(self, client: str) -> None:
         """Results that a client holds and did not ask for: another one published them, and they are in memory."""
-        held = None if self.scheduler is None or client is None else self.scheduler.clients.get(client)
-        if held is not None and client is not None:
+        held = None if self.scheduler is None else self.scheduler.clients.get(client)
+        if held is not None:
             told = self._told.get(client, ())
-            others = [task for task in held.wants_what if not is_for(client, self.askers.of(task.key))]
+            others = [task for task in held.wants_what if not is_for([client], self.askers.of(task.key))]
             self._behind(client, [task for task in others if task.key not in told])
 
     async def subtree(self, calls: list[str], **_: Any) -> list[bytes]:

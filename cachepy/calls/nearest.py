@@ -10,7 +10,7 @@ import time
 
 from cachepy.calls.flows import flowing
 from cachepy.calls.state import MODE, REFRESH
-from cachepy.core.kinds import KINDS
+from cachepy.core.kinds import CODES, KINDS
 from cachepy.core.model import RENEWED, Dep
 from cachepy.core.reasons import Reason
 from cachepy.errors import EntryError, NeverReusedWarning
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cachepy.calls.request import Request
     from cachepy.core.call import Flags
     from cachepy.core.model import Event
+    from cachepy.core.world import World
 
 _LISTED = 50_000  # names of entries that are looked at
 _READ = 200  # entries of one function that are read
@@ -156,8 +157,14 @@ def cause(request: Request, flags: Flags) -> str:
     if is_told:
         return "; ".join(map(str, verifier.why_not(stored.events))) or "its value could not be loaded"
     trace = verifier.world.last_valid(stored.events).trace
-    own = [str(reason) for dep in verifier.own_broken(trace) for reason in KINDS[dep.kind].why(dep, verifier.world)]
-    return "; ".join(own) or "a call below it changed"
+    return "; ".join(_briefly(dep, verifier.world) for dep in verifier.own_broken(trace)) or "a call below it changed"
+
+
+def _briefly(dep: Dep, world: World) -> str:
+    """Why a dep does not hold; what of code changed is not looked up, since that lists all code that is kept."""
+    if dep.kind in CODES:
+        return f"code of {dep.name.partition('@')[0]}, or a global that it reads, changed"
+    return "; ".join(map(str, KINDS[dep.kind].why(dep, world)))
 
 
 def _told_once(request: Request) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from cachepy.code.members import FUNCTION, MODULE
 from cachepy.code.names_used import HANDS, PUTS, TAKES
+from cachepy.values.bound_methods import info_of
 from cachepy.values.modules import USER
 
 TYPE_CHECKING = False
@@ -155,7 +156,7 @@ class Steps:
         for identity in found.calls:
             self.call(identity)
         for memo in found.memos:
-            at, inner = self.enter(id(memo), COUNTED, memo.cache_info), memo.__wrapped__
+            at, inner = self.enter(id(memo), COUNTED, info_of(memo)), memo.__wrapped__
             mark = vars(inner).get("__cachepy__") if hasattr(inner, "__dict__") else None
             self.to(id(inner) if mark is None else mark.target.identity)
             self.at = at

@@ -42,7 +42,7 @@ from cachepy.code.routes import COUNTED, HIDDEN, LIBRARY, Steps
 from cachepy.code.settings import Readers
 from cachepy.core.revision import MISSING
 from cachepy.errors import UndigestableError, raise_users
-from cachepy.values.bound_methods import METHOD, Bound, Partial, ours_on
+from cachepy.values.bound_methods import METHOD, Bound, Partial, info_of, ours_on
 from cachepy.values.digest import Digester, References, is_cache, name_of
 from cachepy.values.modules import PACKAGE, USER, home_of, lasting
 from cachepy.values.references import is_exported
@@ -261,7 +261,7 @@ class Walk:
 
     def describe_memo(self, label: str, cached: Any, _: Chains) -> str:
         limits = cached.cache_parameters() if hasattr(cached, "cache_parameters") else None
-        return f"memo {limits} {self._behind_memo(label, cached, '__wrapped__', COUNTED, cached.cache_info)}"
+        return f"memo {limits} {self._behind_memo(label, cached, '__wrapped__', COUNTED, info_of(cached))}"
 
     def describe_lazy(self, label: str, lazy: Any, _: Chains) -> str:
         """A cached property: what it calls may have been called for an earlier body."""

@@ -456,7 +456,7 @@ class Until(Kind):
     traits = ("until",)
 
     def same(self, name: str, digest: str | None, world: World) -> bool:
-        return world.moment() < float(digest or 0)
+        return digest is not None and digest[:1].isdecimal() and world.moment() < float(digest)
 
     def stayed(self, name: str, digest: str | None, world: World) -> bool:
         return True

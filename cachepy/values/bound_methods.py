@@ -31,6 +31,12 @@ def is_ours(told: Any) -> bool:
     return type(getattr(told, "__self__", told)).__module__ == "cachepy.methods"
 
 
+def info_of(memo: Any) -> Any:
+    """What tells how full a memo of `functools` is: it has copied what hangs on a cached function inside it."""
+    own = getattr(type(memo), "cache_info", None)
+    return memo.cache_info if own is None else own.__get__(memo)
+
+
 def ours_on(fn: Any) -> set[str]:
     """The names under which the decorator hung something on a function."""
     hung = vars(fn)

@@ -263,7 +263,7 @@ def test_a_new_client_asks_for_all(workers, tag):
         assert not difference({c: r for c, r in in_memory().items() if c in want}, want)
 
 
-def test_work_of_other_clients_arrives_too(workers, tag):
+def test_work_of_other_clients_of_the_program_arrives_too(workers, tag):
     (want,) = serial(("play_trees", tag, 2))
     with use_session(Session()), Client(workers) as one, connect(one):
         with Client(workers, set_as_default=False) as two:

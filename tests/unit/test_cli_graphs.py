@@ -213,7 +213,7 @@ def test_a_picture_takes_a_direction_and_a_theme(run, stale, tmp_path):
         (("verify", "--rerun", "-1"), "--rerun"),
         (("show", "load"), "'load' has 4 calls; name one of them"),
         (("stat",), "did you mean stats or status?"),
-        (("xyz",), "there are status, explain, plan"),
+        (("xyz",), "there are status, explain, diff, plan"),
         (("status", "--nope"), "there is no option --nope here; `cachepy status --help` says more"),
         (("status", "--roots", "x"), "there is no option --roots here; did you mean --root? `cachepy status --help`"),
         (("status", "--output", "x"), "there is no option --output here: it is one of graph, ls, export; `"),

@@ -7,6 +7,7 @@ import gc
 import pytest
 
 from cachepy.calls.functions import _CODES, _LIVE, MOST_MADE, Functions, Remembered
+from cachepy.calls.options import Options
 
 
 class Target:
@@ -15,6 +16,8 @@ class Target:
 
 
 class Call:
+    options = Options()
+
     def __init__(self, identity="m:f"):
         self.target = Target(identity)
 

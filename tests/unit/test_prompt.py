@@ -6,6 +6,8 @@ import pytest
 
 from cachepy import (
     Accepted,
+    Called,
+    CallSummary,
     Checked,
     Difference,
     Differing,
@@ -36,6 +38,7 @@ MOVED = Moved("graph.pkl", "broken/graph.pkl", "is damaged")
 UNABLE = Unable("steps.load", 3, "its arguments were not kept")
 DIFFERING = Differing("load:1", "load(a.csv)", "1", "2")
 CAUSE = RootCause("file", "a.csv", "file a.csv changed", "", ("report()", "load(a.csv)"), 2)
+RAN = Called("m:load", "load(a.csv)", "load:1", "run", "not run before", 1.0, 0, None)
 RUN = {"label": "report()"}
 
 REFRESHED = """2 ran, 1 did not have to run, 1 failed, 1 could not be run
@@ -50,6 +53,8 @@ SHOWN = {
     "moved": (MOVED, "<Moved: graph.pkl -> broken/graph.pkl: is damaged>"),
     "unable": (UNABLE, "<Unable: steps.load: 3 not run again: its arguments were not kept>"),
     "differing": (DIFFERING, "<Differing: load(a.csv) gave 2, before 1 (load:1)>"),
+    "called": (RAN, "<Called: run load(a.csv) in 1.0 s: not run before>"),
+    "summary": (CallSummary(2, 0, 1, 0, 1.0, 2.0, {}, {"m:load": "1 run"}), "3 calls: 2 hits, 1 run in 1.0 s, 2.0 s saved\n  m:load: 1 run"),
     "fresh": (Verdict("fresh", ()), "fresh"),
     "stale": (Verdict("stale", (GONE,)), "stale: file a.csv is gone"),
     "plan": (Plan((PLANNED,), ()), f"{Plan((PLANNED,), ())}\n  stale   load(a.csv): file a.csv is gone"),

@@ -284,7 +284,7 @@ def test_texts_of_values():
     assert text_of("m.CONFIG", {"api_key": "hunter2"}) == ""
     assert text_of("m.URL", "db://me:hunter2@host/") == ""
     assert text_of("m.MODE", "keys") == "'keys'"
-    assert label_of({"api_key": 1}) == "{'api_key': 1}"
+    assert label_of({"api_key": 1}) == "{'api_key': ***}"
 
 
 def test_declared_values_are_shown(project):
