@@ -109,7 +109,7 @@ def test_a_module_that_a_thread_loads_across_a_fork_is_loaded_anew(project):
         def find_spec(self, name, path=None, target=None):
             if name in ("cachepy.staleness.plan", "cachepy.code.walking") and os.getpid() == parent:
                 blocked.set()
-                time.sleep(100)
+                time.sleep(3)  # that long the fork waits, by Python
 
     sys.meta_path.insert(0, Slow())
     threading.Thread(target=lambda: __import__("cachepy.staleness.plan"), daemon=True).start()

@@ -184,7 +184,7 @@ def without_handed(found: dict[str, Any], nodes: dict[str, Any]) -> dict[str, An
 
 
 @given(plans())
-@budget(40, 1500)
+@budget(25, 1500)
 def test_pruned_is_as_plain(plan: dict[str, Any]) -> None:
     rows = plan["rows"]
     with tempfile.TemporaryDirectory() as place, dask.config.set(scheduler="sync"):
