@@ -407,9 +407,8 @@ def test_a_damaged_value_is_not_accepted(tmp_path, value):
         made.ran()
         made.edit("flow.py", *EDITS["helper"])
         [entry] = (made / "cache").rglob("leaf-*.entry")
-        data = entry.read_bytes()
         entry.chmod(0o600)
-        entry.write_bytes(data.replace(b"markmark", b"markmork", 1))
+        entry.write_bytes(entry.read_bytes().replace(b"markmark", b"markmork", 1))
         [why] = accepted(made, code=1)["left"].values()
         assert "checksum" in why
         assert not is_hit(made, "import flow; flow.leaf(1)")
