@@ -330,6 +330,7 @@ def test_a_function_with_an_age_travels(clock):
 
 HEAD = """
 import os
+os.environ["CACHEPY_IGNORE_ENV"] += ",DAYS"  # where code is observed, what this clock reads in a body would count
 import time
 from datetime import timedelta
 from cachepy import cache_file
