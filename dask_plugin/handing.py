@@ -25,8 +25,11 @@ def hand_on(task: Any, calls: Mapping[str, tuple[str, str, bool]], takers: Itera
     """A task is in memory: on the scheduler, tell those that take its result which calls are behind it."""
     given = [(call, result) for call, (_, result, _) in calls.items()][:MOST]
     group = bool(given) and all(each[2] for each in calls.values()), given or behind(_groups_of(task).values())
-    for taker in takers if group[1] else ():
-        taker.annotations = {**(taker.annotations or {}), _NAME: {**_groups_of(taker), str(task.key): group}}
+    for taker in takers if group[1] else ():  # each has annotations of its own, and may take from thousands
+        if taker.annotations is None:
+            taker.annotations = {}
+        groups = taker.annotations[_NAME] = _groups_of(taker)
+        groups[str(task.key)] = group
 
 
 def behind(groups: Iterable[Group]) -> Calls:

@@ -255,9 +255,9 @@ class SchedulerPart(SchedulerPlugin):
                 if below.state == "memory":
                     hand_on(below, self.ledger.calls_of(below.key), [task])
         asked = [task for task in map(scheduler.tasks.get, keys) if task is not None]
-        self._publish_ahead(client, self._behind(client, asked))
+        self._publish_ahead(client, self._unheard(client, asked))
 
-    def _behind(self, client: str, asked: list[Any]) -> list[Addressed]:
+    def _unheard(self, client: str, asked: list[Any]) -> list[Addressed]:
         """Of the calls behind tasks that are in memory those that a client has not heard of."""
         told = self._told.setdefault(client, set())
         taken = [task for task in _behind(asked, is_run=False) if task.state == "memory" and task.key not in told]
@@ -310,7 +310,7 @@ class SchedulerPart(SchedulerPlugin):
         if held is not None:
             told = self._told.get(client, ())
             others = [task for task in held.wants_what if not is_for([client], self.askers.of(task.key))]
-            self._behind(client, [task for task in others if task.key not in told])
+            self._unheard(client, [task for task in others if task.key not in told])
 
     async def subtree(self, calls: list[str], **_: Any) -> list[bytes]:
         return self.ledger.subtree(calls)

@@ -249,21 +249,26 @@ class ClusterRecorder(GraphRecorder):
         return next(iter(self.shippers.values()), None)
 
 
-def _current_task() -> Any:
-    """The task of the worker that runs here; None in a thread that is of none."""
+def _own() -> tuple[Worker, Any] | None:
+    """The worker and the key of the task that run in this thread; None in one that is of none."""
     try:
         worker = get_worker()
-        return worker.state.tasks.get(worker.get_current_task())
+        return worker, worker.get_current_task()
     except (ValueError, AttributeError, KeyError):
         return None
 
 
+def _current_task() -> Any:
+    """The task that runs here, as its worker knows it; None in a thread that is of none."""
+    own = _own()
+    return None if own is None else own[0].state.tasks.get(own[1])
+
+
 def _key_here(worker: Worker) -> Any:
     """The key of the task that this thread works for: also one that a cached call of it began."""
-    try:
-        return get_worker().get_current_task()
-    except (ValueError, AttributeError, KeyError):
-        pass
+    own = _own()
+    if own is not None:
+        return own[1]
     frame = caller()
     while isinstance(frame, Frame):
         if frame.thread in worker.active_threads:

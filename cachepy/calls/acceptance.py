@@ -326,21 +326,13 @@ def changed(session: State, event: Event, change: Callable[[Any, Stored], Event 
 
 def take_back(session: State, call: str) -> str | None:
     """Remove what was accepted of a call; None if there was nothing, else why not, or an empty text."""
-    stored = next((found for store in session.stores if (found := _looked(store, call)) is not None), None)
-    runs = {event.run for event in (stored.events if stored is not None else ()) if is_accepted(event)}
-    if stored is None or not runs:
+    events = session.stores.events(call)
+    runs = {event.run for event in events if is_accepted(event)}
+    if not runs:
         return None
     from cachepy.store.accepted_runs import take_out
 
-    return changed(session, stored.events[0], lambda store, now: take_out(store, now, runs))
-
-
-def _looked(store: Any, call: str) -> Stored | None:
-    try:
-        found: Stored | None = store.look(call)
-        return found
-    except (EntryError, OSError):
-        return None
+    return changed(session, events[0], lambda store, now: take_out(store, now, runs))
 
 
 def is_accepted(event: Event) -> bool:

@@ -123,9 +123,10 @@ class Handed:
 
     def _between(self, used: set[str]) -> list[Part]:
         """What is in no argument as it was given, though the task takes it."""
-        told = [calls for is_told, calls in self._groups if is_told and not used.isdisjoint(call for call, _ in calls)]
-        rest = {(call, result) for _, calls in self._groups if calls not in told for call, result in calls}
-        rest = {(call, result) for call, result in rest if call not in used}
+        rest: set[tuple[str, str]] = set()
+        for hands_on, calls in self._groups:
+            if not hands_on or used.isdisjoint(call for call, _ in calls):
+                rest.update((call, result) for call, result in calls if call not in used)
         if len(rest) > self._left:
             return []
         self._left -= len(rest)

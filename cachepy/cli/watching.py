@@ -38,8 +38,8 @@ def watch(tell: Tell, cache_dir: str | None, *, once: bool, every: float) -> int
         store = session.store(root)
         calls = running(store)
         if tell.as_json:
-            fields = ("call", "title", "host", "pid", "since", "is_alive")
-            tell.document(cache_dir=root, calls=[dict(zip(fields, each.astuple(), strict=True)) for each in calls])
+            rows = [dict(zip(each._fields, each.astuple(), strict=True)) for each in calls]
+            tell.document(cache_dir=root, calls=rows)
             return 0
         for each in calls:
             _tell(tell, each)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from cachepy.core.kinds import EDGES
 from cachepy.graph.file_writers import Names, Written
 from cachepy.graph.handed import handed_in, is_between, taken_in
-from cachepy.graph.numbers import digests_in, givers, numbers_of
+from cachepy.graph.numbers import givers, numbers_of
 from cachepy.store.codec import Quiet, args_in, called_in, calls_in, result_in, times
 
 TYPE_CHECKING = False
@@ -73,7 +73,7 @@ class Links:
             with Quiet():
                 for call, row in self._rows.items():
                     args = args_in(row)
-                    has_numbers = bool(args) and (bool(digests_in(row)) or any(handed_in(args)))
+                    has_numbers = bool(numbers_of(args)) or any(handed_in(args))
                     takes = self.inputs(call, args).values() if has_numbers else ()
                     for giver in {*takes, *(self.sources(call).values() if self.written.writers else ())}:
                         self._readers.setdefault(giver, []).append(call)

@@ -8,14 +8,12 @@ do not count.
 from __future__ import annotations
 
 from cachepy.graph.handed import handed_in
-from cachepy.store.codec import args_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
-    from cachepy.store.codec import Row
 
 NUMBERS_OF = "[*]"  # behind the name of an argument
 _BETWEEN, _OR = "\x1e", "|"
@@ -34,11 +32,6 @@ def numbers_of(args: Mapping[str, str]) -> list[dict[str, list[str]]]:
             parts, base = text.split(_BETWEEN), name.removesuffix(NUMBERS_OF)
             found.append({f"{base}[{p}]": d.split(_OR) for p, d in zip(parts[::2], parts[1::2], strict=False)})
     return found
-
-
-def digests_in(row: Row) -> set[str]:
-    """The digests of all such numbers of a row."""
-    return {digest for numbers in numbers_of(args_in(row)) for each in numbers.values() for digest in each}
 
 
 def digests_of(args: Mapping[str, str], name: str) -> list[str]:

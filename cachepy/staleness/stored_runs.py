@@ -20,7 +20,7 @@ from cachepy.store.relocation import moved_event
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from cachepy.code.pieces import Piece
     from cachepy.store.codec import Row
@@ -63,16 +63,16 @@ class StoredRuns:
     def with_effect(self, call: str, effect: str | None, above: Event) -> Event | None:
         """The run of a call that another one went by, if it is still told of."""
         self._roots.update(dict.fromkeys(roots_of(above.trace)))
-        for runs in (self.of, self.all_of):
-            found = next((run.event for run in runs(call) if run.event.trace.effect == effect), None)
-            if found is not None:
-                return found
-        return None
+        return self._first(call, lambda event: event.trace.effect == effect)
 
     def with_result(self, call: str, result: str) -> Event | None:
         """The run of a call that gave a result."""
+        return self._first(call, lambda event: event.trace.result == result)
+
+    def _first(self, call: str, is_meant: Callable[[Event], bool]) -> Event | None:
+        """The graph files, which tell more, are read only where the entries do not tell it."""
         for runs in (self.of, self.all_of):
-            found = next((run.event for run in runs(call) if run.event.trace.result == result), None)
+            found = next((run.event for run in runs(call) if is_meant(run.event)), None)
             if found is not None:
                 return found
         return None
