@@ -39,6 +39,7 @@ _KNOWN: dict[str, frozenset[str]] = {
     "os": frozenset({"environ", "getenv", "sep", "linesep", "pathsep", "name", "curdir", "devnull"}),
     "os.path": frozenset({"join", "dirname", "basename", "abspath", "normpath", "splitext", "expanduser"}),
     "sys": frozenset({"platform", "version_info", "maxsize", "byteorder"}),
+    "typing": frozenset({"TYPE_CHECKING"}),
     "string": frozenset({"ascii_letters", "ascii_lowercase", "ascii_uppercase", "digits", "punctuation", "hexdigits"}),
     "numpy": frozenset({
         "pi", "e", "inf", "nan", "array", "asarray", "arange", "linspace", "logspace", "zeros", "ones", "full", "eye",

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import ast
 from copy import copy
-from functools import lru_cache
+from functools import cached_property, lru_cache
+
+from cachepy.code.constants import Evaluation, NotConstant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +33,10 @@ _IMPORTERS = {("import_module",), ("__import__",), ("run_module",)}
 PATCHES = frozenset({"setattr", "delattr", "vars"})  # of what is given, be it a module
 CHANGE_ARGUMENTS = frozenset({"shuffle", "heapify", "heappush", "heappop", "insort", *PATCHES})
 _TELLS = frozenset({"debug", "info", "warning", "warn", "error", "exception", "critical", "log", "print"})
+_TYPING = "typing", "TYPE_CHECKING"
+_OF_PLATFORM = frozenset({
+    "sys.platform", "sys.version_info", "sys.maxsize", "sys.byteorder", "os.name", ".".join(_TYPING),
+})  # fmt: skip
 _LARGE = 50_000  # characters of a source file; its tree takes some fifty times that in memory
 ANYTHING = frozenset({"exec", "globals", "locals", "vars", "reload", "__import__", "import_module"})
 
@@ -359,7 +365,7 @@ class Outline:
         self.is_program = slashed.endswith(f"/{module.rpartition('.')[2]}/__main__.py")  # it has its package's name
         self.is_package = self.is_program or slashed.endswith("/__init__.py")
         tree = ast.parse(text)
-        self.body = _flat(_undocumented(tree.body))
+        self.body = _flat(_undocumented(tree.body), _Platform(tree.body))
         self.units = [unit_of(each) for each in self.body]
         self.bound: dict[str, list[Unit]] = {}
         for unit in self.units:
@@ -415,11 +421,51 @@ def _with_above(module: str) -> Iterator[str]:
         module = module.rpartition(".")[0]
 
 
-def _flat(body: list[ast.stmt]) -> list[ast.stmt]:
-    """The statements, those of the main program among them."""
+class _Platform:
+    """Which branch of an ``if`` runs on this platform, where its test asks for nothing else."""
+
+    def __init__(self, body: list[ast.stmt]) -> None:
+        self._body = body
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        """What the names stand for that an import binds, and nothing else."""
+        units = [unit_of(each) for each in self._body]
+        bound = [name for unit in units for name in unit.binds]
+        found: dict[str, str] = {}
+        for unit in units:
+            for name, (module, attribute, level) in unit.imports.items():
+                if not level and bound.count(name) == 1:
+                    found[name] = f"{module}.{attribute}" if attribute else module
+        if any(ast.unparse(each) == "TYPE_CHECKING = False" for each in self._body) and bound.count(_TYPING[-1]) == 1:
+            found[_TYPING[-1]] = ".".join(_TYPING)  # as it is written to save the import
+        return found
+
+    def chosen(self, node: ast.If) -> list[ast.stmt] | None:
+        """The statements that run; None if that takes more than the platform."""
+        try:
+            return node.body if Evaluation(_no_name, self._known).value(node.test) else node.orelse
+        except NotConstant:
+            return None
+
+    def _known(self, node: ast.expr) -> str:
+        root, *rest = chain_of(node) or ("",)
+        found = ".".join([self._names.get(root, ""), *rest])
+        return found if found in _OF_PLATFORM and not has_calls(node) else ""
+
+
+def _no_name(name: str) -> Any:
+    raise NotConstant(name)
+
+
+def _flat(body: list[ast.stmt], platform: _Platform) -> list[ast.stmt]:
+    """The statements, those of the main program and those for this platform among them."""
     found: list[ast.stmt] = []
     for each in body:
-        found += _flat(each.body) if is_main(each) and isinstance(each, ast.If) and not each.orelse else [each]
+        chosen: list[ast.stmt] | None = [each]
+        if isinstance(each, ast.If):
+            chosen = each.body if is_main(each) and not each.orelse else platform.chosen(each)
+        found += [each] if chosen is None or chosen == [each] else _flat(chosen, platform)
     return found
 
 

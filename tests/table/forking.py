@@ -114,6 +114,8 @@ def execute(request: dict[str, Any]) -> None:
     os.chdir(request["cwd"])
     sys.dont_write_bytecode = True
     sys.path[0] = request["root"]
+    for each in Path(request["root"]).glob("*.py"):
+        sys.modules.pop(each.stem, None)  # in a fresh process the user's module stands before the library's
     answer: dict[str, Any]
     if request["ask"]:
         ask_instead(request["env"]["CACHEDIR"])

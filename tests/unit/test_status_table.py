@@ -441,8 +441,8 @@ UNKNOWN = {
     *("class patched at top level", "function patched from the script", "function that is wrapped by hand"),
     *("derived constant", "print at import", "warn_cheap of a decorator", "logger by another name", "constant"),
     *("constant set again below",),
-    # weaker than could be: a block or a dict counts as a whole, what moved to another module is not followed there
-    *("a line of the other platform", "platform block", "platform block turned", "helper moved to another module"),
+    # weaker than could be: a dict counts as a whole, what moved to another module is not followed there
+    "helper moved to another module",
     *("lambda in a dict", "other lambda in a dict", "a function instead of a lambda"),
     *("cached function moved to another module", "decorator of cachepy gone"),
 }
