@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from cachepy.maintain.quarantine import Moved
     from cachepy.maintain.repair import Repaired, cache_repair
     from cachepy.maintain.rerun import Differing, Unable
+    from cachepy.maintain.transfer import Merged, cache_merge
     from cachepy.session import Session
     from cachepy.staleness.accept import cache_tree_accept
     from cachepy.staleness.api import (
@@ -106,6 +107,7 @@ _HOMES = {
     "MissingResultError NeverReusedWarning OpaqueGlobalWarning RewrittenFileWarning StaleResultWarning "
     "StuckCallWarning "
     "UncachedCallWarning UnseenInputError UnseenInputWarning UsageError UsageValueError",
+    "maintain.transfer": "Merged cache_merge",
     "maintain.prune": "cache_info cache_list cache_prune cache_stats",
     "core.reasons": "Reason Verdict",
     "calls.options": "cache_default_dir",
@@ -173,6 +175,7 @@ __all__ = [  # noqa: RUF022 - in the order and the words of the pages in docs/re
     "cache_prune",
     "cache_verify",
     "cache_repair",
+    "cache_merge",
     # Results and warnings
     "Verdict",
     "Reason",
@@ -193,6 +196,7 @@ __all__ = [  # noqa: RUF022 - in the order and the words of the pages in docs/re
     "Differing",
     "Repaired",
     "Moved",
+    "Merged",
     "CacheWarning",
     "CacheReadWarning",
     "CacheWriteWarning",

@@ -66,3 +66,23 @@ def project(tmp_path):
     """A folder whose programs run in processes of their own; see CONTRIBUTING.md."""
     with Project(tmp_path) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    from tests.remotes import S3
+
+    server = S3()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def s3(s3_server):
+    """An empty bucket called results, behind a proxy of its own."""
+    from tests.remotes import Proxy
+
+    s3_server.reset()
+    proxy = Proxy(s3_server.port)
+    yield proxy
+    proxy.close()

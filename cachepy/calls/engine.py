@@ -152,9 +152,13 @@ class CachedCall(Function, Path):
         if stored is None:
             from cachepy.calls.nearest import differences
 
+            held = request.elsewhere(request.verifier())
+            if held is not None:
+                return Verdict("fresh", (), unseen_in(held.trace), accepted_in(held.trace))
             return Verdict("missing", (Reason("first", request.title, None, None), *differences(request)))
         verifier = request.verifier()
         held = next((event for event in stored.events if verifier.event_holds(event)), None)
+        held = request.elsewhere(verifier) if held is None else held
         if held is not None:
             return Verdict("fresh", (), unseen_in(held.trace), accepted_in(held.trace))
         return Verdict("stale", tuple(verifier.why_not(stored.events)))

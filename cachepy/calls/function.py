@@ -110,6 +110,8 @@ class Function:
                 session.trust_more(options.root(), options.trusted_owners, options.signing_key, options.umask)
             if options.max_bytes is not None or options.keep != KEEP:
                 session.limit(options.root(), self.fname, options.max_bytes, options.keep)
+            if options.remote:
+                session.reach(options.root(), options.remote, trusts=options.trust_remote, upload=options.upload)
             self._session = session
             self.tally = session.functions.tally(self.target.identity, self.fname)
         self._cool()

@@ -219,6 +219,9 @@ class LiveWorld:
             self.several.add(call)
         return events
 
+    def elsewhere(self, call: str) -> Iterable[Event]:
+        return self.session.stores.elsewhere(call)
+
     def last_valid(self, events: Sequence[Event]) -> Event:
         """Of some runs of a call the one that was last seen to hold."""
         return self.session.store(events[0].root).last_valid(events)

@@ -24,7 +24,7 @@ from cachepy.calls.listeners import note_uncached
 from cachepy.calls.run import date, finish, observe
 from cachepy.calls.state import current_session
 from cachepy.calls.unseen_sources import UnseenSources
-from cachepy.calls.waiting import attempts, take
+from cachepy.calls.waiting import attempts, take, wait_for_others
 from cachepy.code.namer import LOCAL
 from cachepy.core.bodies import leave_body
 from cachepy.core.current import caller, enter, leave
@@ -48,6 +48,8 @@ def turn(request: Request, flags: Flags, *, blocks: bool) -> Iterator[float]:
     request.began = perf_counter()
     if not take(request, flags):
         yield from attempts(request, flags, blocks=blocks)
+    if request.store.far is not None and request.claim is not None:
+        yield from wait_for_others(request, flags)
 
 
 def cuts_off(request: Request) -> bool:

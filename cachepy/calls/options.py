@@ -19,6 +19,7 @@ NAMES = (
     "changes", "file_args", "ignore_args", "ignore_globals", "ignore_code", "keep_args", "max_bytes", "keep",
     "trusted_owners", "signing_key", "umask", "verbose", "warn_cheap", "observe_code",
     "observe", "ignore_files", "outputs", "unseen", "max_age", "digest", "cache_errors", "on_error", "collect",
+    "remote", "trust_remote", "upload",
 )  # fmt: skip
 
 ERRORS_KEPT = 3600.0  # s for which an error is kept if nobody says another time
@@ -105,6 +106,9 @@ class Options:
         self.cache_errors = _errors(given.get("cache_errors"))
         self.on_error = _one_of("on_error", given.get("on_error", "raise"), ("raise", "stale"))
         self.collect = _flag("collect", given.get("collect", False))
+        self.trust_remote = _flag("trust_remote", given.get("trust_remote", False))
+        self.remote = _remote(given.get("remote"), self.trust_remote or self.signing_key is not None)
+        self.upload = _one_of("upload", given.get("upload", "now"), ("now", "background"))
         self._root = None if self.cache_dir is None else _settled(self.cache_dir)
 
     @property
@@ -233,6 +237,17 @@ def _age(value: Any) -> str | None:
     from cachepy.calls.ages import limit_of  # few functions say so
 
     return limit_of("max_age", value)
+
+
+def _remote(value: Any, is_trusted: bool) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    from cachepy.store.remote import check_trusted, urls_of  # few functions have one
+
+    urls = urls_of("remote", value)
+    if urls and not is_trusted:
+        check_trusted(urls)
+    return urls
 
 
 def _digests(value: Any) -> dict[Any, Any] | None:

@@ -155,17 +155,23 @@ class Patience:
         return f"process {pid} on {host.partition(':')[0] or 'another host'}"
 
     def _tell(self) -> None:
-        """Say what is waited for, once for each call: nobody should have to guess why a program stands still."""
-        request = self.request
-        if not request.session.is_first("waits", request.id):
-            return
-        since = time.strftime("%H:%M:%S", time.localtime(self._clock))
-        out = "" if self._is_here else "; if you end that process, it runs here"
-        line = f"cachepy: {request.title} waits since {since} for {self._who()}, which runs it now{out}"
-        import logging
+        tell_waiting(self.request, self._who(), self._clock, is_here=self._is_here)
 
-        logger = logging.getLogger("cachepy")
-        if logger.hasHandlers():
-            logger.warning("%s", line, extra={"cachepy_outcome": "wait", "cachepy_id": request.id})
-        elif sys.stderr is not None:
-            print(line, file=sys.stderr)  # noqa: T201 - a program that stands still has to say why
+
+def tell_waiting(request: Request, who: str, since: float, *, is_here: bool = False) -> None:
+    """Say what is waited for, once for each call: nobody should have to guess why a program stands still.
+
+    since: in seconds since the epoch; is_here: whether it is another thread of this process.
+    """
+    if not request.session.is_first("waits", request.id):
+        return
+    when = time.strftime("%H:%M:%S", time.localtime(since))
+    out = "" if is_here else "; if you end that process, it runs here"
+    line = f"cachepy: {request.title} waits since {when} for {who}, which runs it now{out}"
+    import logging
+
+    logger = logging.getLogger("cachepy")
+    if logger.hasHandlers():
+        logger.warning("%s", line, extra={"cachepy_outcome": "wait", "cachepy_id": request.id})
+    elif sys.stderr is not None:
+        print(line, file=sys.stderr)  # noqa: T201 - a program that stands still has to say why

@@ -50,7 +50,7 @@ class Request(Call):
     """One call: its key, and the way to its value."""
 
     __slots__ = (
-        "arguments", "began", "claim_path", "failed", "found", "function", "has_waited", "hash", "opaque", "own_name",
+        "arguments", "began", "claim_path", "failed", "found", "function", "has_asked_far", "has_waited", "hash", "opaque", "own_name",
         "path", "reach", "session", "store", "unstored", "values",
     )  # fmt: skip
 
@@ -80,6 +80,7 @@ class Request(Call):
         self.claim: Claim | None = None
         self.failed: set[str] = set()
         self.began, self.has_waited = 0.0, False  # of its search for somebody who runs it
+        self.has_asked_far = False
         self.unstored = ""  # why its result is not stored
         self.stored: Stored | None = None  # as it was at the last look for a hit
 
@@ -117,6 +118,24 @@ class Request(Call):
         for each in found.code:
             yield from self.session.reader.reach(each).cached
 
+    def elsewhere(self, verifier: Verifier) -> Event | None:
+        """The newest run that is stored far away, and holds."""
+        far = self.store.far
+        runs = far.runs(self.id) if far is not None else ()
+        return next((event for event in runs if verifier.event_holds(event)), None)
+
+    def fetch(self) -> bool:
+        far = self.store.far
+        if far is None or (self.has_asked_far and not self.has_waited):
+            return False
+        self.has_asked_far = True
+        verifier = self.verifier()
+        found = self.elsewhere(verifier)
+        if found is None:
+            return False
+        self.session.stores.bring(verifier.chosen.values())  # first: a run that is near has those below it near
+        return bool(far.bring([found]))
+
     def prepare(self) -> None:
         """Make the folder of the entry."""
         self.store.prepare(self.id)
@@ -137,6 +156,8 @@ class Request(Call):
     def release(self, *, is_unended: bool = False) -> None:
         """Give the claim back, whatever ended the call; of one that will have to run again its file stays as a sign."""
         if self.claim is not None:
+            if self.store.far is not None:
+                self.store.far.has_run(self.id)
             self.session.claims.release(self.claim, self.store.unended_path(self.id) if is_unended else "")
             if is_unended and self.hash[2] in _LOOKED_AT:
                 self._tidy_signs()

@@ -215,6 +215,13 @@ class State:
         if most is not None:
             self.revision = object()
 
+    def reach(self, root: str, urls: tuple[str, ...], *, trusts: bool, upload: str) -> None:
+        """Where it lies besides."""
+        from cachepy.store.remote import Remote, trusts_of_environment  # few directories lie elsewhere
+
+        self.stores.reach(root, Remote(urls, trusts or trusts_of_environment(), upload))
+        self.revision = object()
+
     # -- digests of files
 
     def use_memo(self, path: str) -> None:

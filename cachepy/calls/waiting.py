@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from _thread import get_ident
-from time import perf_counter
+from time import perf_counter, time
 
 from cachepy.calls.deadlock import waits_for_me
-from cachepy.calls.patience import Patience, waiters
+from cachepy.calls.patience import SOME, Patience, tell_waiting, waiters
 from cachepy.core.current import caller
 from cachepy.core.frame import Frame
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.0005, 0.05  # s between two looks at somebody else's claim
 _LATER_PAUSE = 0.2  # s likewise, when it takes long
+_FAR_PAUSE = 2.0  # s between two looks at what others run elsewhere
 
 
 def attempts(request: Request, flags: Flags, *, blocks: bool = False) -> Iterator[float]:
@@ -102,3 +103,22 @@ def _would_deadlock(request: Request, mine: set[str], pause: float) -> bool:
         if more <= blocked:
             return False
         blocked |= more
+
+
+def wait_for_others(request: Request, flags: Flags) -> Iterator[float]:
+    """Yields pauses until nobody elsewhere runs the call, or its result is there; the claim here is ours."""
+    far, pause = request.store.far, _LATER_PAUSE
+    while far is not None and not far.may_run(request.id):
+        request.has_waited = True
+        if perf_counter() - request.began > SOME:
+            tell_waiting(request, far.runner(request.id), time() - SOME)
+        request.session.hooks.on_wait()
+        yield pause
+        pause = min(pause * 1.5, _FAR_PAUSE)
+        if _is_stored(request, flags):
+            request.release()
+            return
+    if far is not None and flags.may_hit and far.has_more(request.id):
+        request.has_waited = True  # for somebody who has just ended
+        if _is_stored(request, flags):
+            request.release()

@@ -19,6 +19,7 @@ from cachepy.cli.mistakes import plainly, similar
 from cachepy.cli.pruning import prune
 from cachepy.cli.record import log
 from cachepy.cli.refreshing import refresh
+from cachepy.cli.sharing import merge, pull, push
 from cachepy.cli.view import export, graph
 from cachepy.cli.watching import watch
 
@@ -98,8 +99,8 @@ def cachepy() -> None:
     The directory is --cache-dir, else CACHEPY_DIR. Else it is looked for from this folder upwards, as git does:
     .cachepy, or the only cache directory in a folder. -C DIR does it as if started in another folder.
 
-    Asking runs nothing and changes nothing. Only refresh, accept, prune and repair change something: they show what
-    first, and ask. Every command takes --json.
+    Asking runs nothing and changes nothing. Only refresh, accept, prune, repair, push, pull and merge change
+    something: they show what first, and ask. Every command takes --json.
 
     \b
     Exit codes:
@@ -125,7 +126,7 @@ def cachepy() -> None:
 
 _COMMANDS = (
     status, explain, diff, plan, refresh, accept, graph, log, ls, show, stats, prune, verify, repair, export, watch,
-    config,
+    push, pull, merge, config,
 )  # fmt: skip
 for _each in _COMMANDS:
     cachepy.add_command(_each)

@@ -166,14 +166,15 @@ class Call:
 
     def _find_once(self) -> Hit | None:
         stored = self.stored = self.look()
-        if stored is None:
-            return None
-        verifier = self.verifier()
-        for index, event in enumerate(stored.events):
-            if verifier.event_holds(event):
-                if len(stored.events) > 1:
-                    verifier.several.add(self.id)
-                return self._serve(stored, index, verifier)
+        if stored is not None:
+            verifier = self.verifier()
+            for index, event in enumerate(stored.events):
+                if verifier.event_holds(event):
+                    if len(stored.events) > 1:
+                        verifier.several.add(self.id)
+                    return self._serve(stored, index, verifier)
+        if self.fetch():
+            raise EntryReplacedError(f"{self.id} was stored elsewhere, and is here now")
         return None
 
     def _serve(self, stored: Any, index: int, verifier: Verifier) -> Hit | None:
@@ -202,6 +203,10 @@ class Call:
 
         def verifier(self) -> Verifier:
             """Looks at the world as this call sees it."""
+            raise NotImplementedError
+
+        def fetch(self) -> bool:
+            """Bring a run that holds from elsewhere, if there is one, with those below it; whether it is here now."""
             raise NotImplementedError
 
         def load(self, stored: Any, index: int) -> tuple[Any, Callable[[], None] | None] | None:

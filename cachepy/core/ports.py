@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any
 
     from cachepy.core.model import Event
@@ -54,6 +54,34 @@ class Stored(Protocol):
     pickles: dict[int, bytes]  # values that are at hand, pickled
 
 
+class Far(Protocol):
+    """What of a cache lies elsewhere."""
+
+    def runs(self, call: str) -> Iterator[Event]:
+        """The runs of a call that are not near, newest first; each is fetched when it is its turn."""
+        ...
+
+    def bring(self, events: Iterable[Event]) -> bool:
+        """Keep runs near; whether all are there now."""
+        ...
+
+    def may_run(self, call: str) -> bool:
+        """Whether nobody elsewhere runs the call; then it is ours."""
+        ...
+
+    def has_more(self, call: str) -> bool:
+        """Whether there are runs of a call now that were not known, as what was known may be some time old."""
+        ...
+
+    def runner(self, call: str) -> str:
+        """Who runs it elsewhere, for people."""
+        ...
+
+    def has_run(self, call: str) -> None:
+        """A call of ours has ended."""
+        ...
+
+
 class Store(Protocol):
     """One cache: the stored runs of calls, each with its value.
 
@@ -69,6 +97,10 @@ class Store(Protocol):
     added: int  # bytes, since that was looked at
     step: int  # bytes, from which on it is
     is_ready: bool  # whether `prepare` has nothing to do
+
+    @property
+    def far(self) -> Far | None:
+        """What of it lies elsewhere."""
 
     def look(self, call: str, path: str = "") -> Any:
         """What is stored of a call, as `Stored`; None if nothing is."""

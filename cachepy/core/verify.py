@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
         def events(self, call: str, roots: Sequence[str]) -> Iterable[Event]: ...
 
+        def elsewhere(self, call: str) -> Iterable[Event]:
+            """Further runs, which are stored far away; each is fetched when it is asked for."""
+            ...
+
         def last_valid(self, events: Sequence[Event]) -> Event: ...
 
         def dated(self, event: Event) -> Event:
@@ -146,11 +150,12 @@ class Verifier:
         del self._taken[mark:]
 
     def _candidates(self, call: _Call, roots: Sequence[str]) -> Iterator[Event]:
-        for event in self.world.events(call[0], roots):
-            if event.trace.effect == call[1] and self.own_holds(event.trace):
-                dated = self.world.dated(event)  # its module may have been imported just now
-                if dated is event or self.own_holds(dated.trace):
-                    yield event
+        for runs in (self.world.events(call[0], roots), self.world.elsewhere(call[0])):
+            for event in runs:
+                if event.trace.effect == call[1] and self.own_holds(event.trace):
+                    dated = self.world.dated(event)  # its module may have been imported just now
+                    if dated is event or self.own_holds(dated.trace):
+                        yield event
 
     def held(self, event: Event, result: str) -> None:
         """Take it that a call gives this result now: it was made again, or all below it was."""

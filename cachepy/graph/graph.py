@@ -316,7 +316,10 @@ class Graph:
 
         root: the cache directory it lies in now, which may have been moved since.
         """
-        data = read_plain(path)
+        return self.merge_data(read_plain(path), root)
+
+    def merge_data(self, data: bytes, root: str | None = None) -> tuple[int, bool]:
+        """The same of what such a file holds."""
         with self._lock:
             return self._table.merge(data, root)
 

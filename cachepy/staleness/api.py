@@ -188,7 +188,8 @@ def cache_tree_sync(cache_dir: str | os.PathLike[str]) -> None:
     Parameters
     ----------
     cache_dir : str or os.PathLike
-        A cache directory, or a file of `cache_tree_save`. One that does not exist yet adds nothing.
+        A cache directory, a file of `cache_tree_save`, or an address such as ``"s3://bucket/prefix"``. One that does
+        not exist yet adds nothing.
 
     Warns
     -----
@@ -209,6 +210,9 @@ def cache_tree_sync(cache_dir: str | os.PathLike[str]) -> None:
     ['square']
     """
     session = current_session()
+    if "://" in os.fspath(path_text("cache_dir", cache_dir)):
+        _sync_far(session, os.fspath(cache_dir))
+        return
     path = os.path.abspath(path_text("cache_dir", cache_dir))
     try:
         name, taken, damaged = _merge(session, path)
@@ -226,6 +230,20 @@ def cache_tree_sync(cache_dir: str | os.PathLike[str]) -> None:
     if other is not None:
         text = f"{other}; the {taken} records that are alike in both were taken. Upgrade cachepy here to see all"
         session.warn(CacheReadWarning, text, object())
+
+
+def _sync_far(session: State, url: str) -> None:
+    """Fold in the graph of a remote cache; what cannot be asked or read is said."""
+    from cachepy.graph.far_graph import merge_far
+    from cachepy.store.entries import Store
+
+    try:
+        read = merge_far(session.graph, url, Store(os.getcwd(), session.trust))
+    except OSError as error:
+        session.warn(CacheReadWarning, f"{error}; nothing was taken", object())
+        return
+    for each in read.troubles[:1]:
+        session.warn(CacheReadWarning, f"{each}; the rest of the graph was taken", object())
 
 
 def _merge(session: State, path: str) -> tuple[str, int, bool]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from cachepy.store.claims import Claim
     from cachepy.store.entryfile import Mapped, Stamp
+    from cachepy.store.far import Far
     from cachepy.store.graph_extent import Extent
     from cachepy.store.journal import Journal
     from cachepy.store.payload import Payload
@@ -84,6 +85,7 @@ class Store(Places):
         self._codes: dict[str, list[str]] = {}  # the names of what is kept of code digests
         self._said: set[int] = set()  # formats of other versions of cachepy
         self._codes_at = 0  # when something was put there last (ns)
+        self.far: Far | None = None  # what of it lies elsewhere
 
     @property
     def journal(self) -> Journal:
@@ -159,7 +161,7 @@ class Store(Places):
 
     def may_have(self, call: str, path: str) -> bool:
         """Whether there may be an entry: of a missing one this tells sooner than an exception."""
-        return call in self._parsed or self.is_far or os.access(path, os.F_OK)
+        return call in self._parsed or self.is_far or self.far is not None or os.access(path, os.F_OK)
 
     def look(self, call: str, path: str = "") -> Stored | None:
         """What is stored for a call; parsed once as long as the file stays the same.
@@ -292,15 +294,30 @@ class Store(Places):
         path = path or self.path_of(event.id)
         if event.outfile is None:
             event = event.replace(root=self.root, outfile=self.outfile(path))
+        self._put(event, payload, call, claim, path, least)
+        if self.far is not None:
+            self.far.send(event, payload, call)
+        return event
+
+    def _put(
+        self, event: Event, payload: Payload, call: bytes, claim: Claim | None, path: str, least: int
+    ) -> None:  # fmt: skip
         if claim is not None and self._can_link and claim.pid == os.getpid():  # not a child's that goes on
             fd = claim.take_file()
             if fd is not None and self._put_claimed(fd, claim, path, event, payload, call):
-                return event
+                return
         older, dropped = self._older(event, path, least)
         self.put_rows(event, older, payload, call, path)
         for name in dropped:
             unlink(os.path.join(os.path.dirname(path), name))
-        return event
+
+    def keep(self, event: Event, payload: Payload, call: bytes) -> None:
+        """Store a run that was stored elsewhere, with its record."""
+        event = event.replace(root=self.root, outfile=self.outfile(self.path_of(event.id)))
+        if not self.is_ready:
+            self.prepare(event.id)
+        self._put(event, payload, call, None, self.path_of(event.id), 1)
+        self.journal.append_packed(pack(event))
 
     def put_rows(
         self, event: Event, older: list[tuple[bytes, str]], payload: Payload, call: bytes, path: str
@@ -443,6 +460,8 @@ class Store(Places):
         path = os.path.join(self.root, "code", name)
         if (os.path.exists(path) and not anew) or not name.isalnum():
             return
+        if self.far is not None:
+            self.far.send_code(name, wire)
         try:
             self.trust.make_folder(os.path.dirname(path))
             self._write(path, [wire])
@@ -481,13 +500,22 @@ class Store(Places):
         try:
             changed = os.stat(os.path.join(self.root, "code")).st_mtime_ns
         except OSError:
-            return []
+            changed = 0
         if self._codes_at != changed:
             self._codes_at, self._codes = changed, {}
-            for path in self.others("code"):
+            for path in self.others("code") if changed else ():
                 self._codes.setdefault(digest_in(path), []).append(os.path.basename(path))
         names = sorted(self._codes.get(digest, ()), key=self.code_time, reverse=True)
+        if not names and self.far is not None:
+            return self._codes_of_elsewhere(digest)
         return [data for name in names if (data := self.get_code(name)) is not None]
+
+    def _codes_of_elsewhere(self, digest: str) -> list[bytes]:
+        """The same of what the far part has; kept here from now on."""
+        found = {} if self.far is None else self.far.code_of(digest)
+        for name, wire in found.items():
+            self.put_code(name, wire)
+        return [*found.values()]
 
 
 def _depends_alike(old: Event, new: Event) -> bool:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from cachepy.errors import EntryError
+import os
+
+from cachepy.errors import EntryError, UsageValueError
 from cachepy.store.entries import Store
 from cachepy.store.sizes import KEEP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
     from cachepy.core.model import Event
     from cachepy.errors import Warner
+    from cachepy.store.remote import Remote
     from cachepy.store.trust import Trust
 
 
@@ -31,6 +34,8 @@ class Stores:
         self._warner = warner
         self._is_far = is_far
         self.kind = Store  # what is made
+        self.remote = _remote_of_environment()
+        self._remotes: dict[str, Remote] = {}  # by roots of which a decorator says more
         self._known: dict[str, Store] = {}
 
     def at(self, root: str) -> Store:
@@ -41,6 +46,8 @@ class Stores:
         store = self.kind(root, self.trust)
         store.most = self.most
         store.is_far = self._is_far(root)
+        if self.remote is not None:
+            self.remote.attach(store, self._warner)
         return self._known.setdefault(root, store)
 
     def __iter__(self) -> Iterator[Store]:
@@ -56,6 +63,34 @@ class Stores:
         store.trust = store.trust.plus(owners, key, umask, root)
         store.forget_parsed()  # what was read without this key, or these owners, is read again
         self.signs = self.signs or key is not None
+
+    def reach(self, root: str, remote: Remote) -> None:
+        """What a decorator says about where a cache lies besides; UsageValueError if it contradicts another's."""
+        known = self._remotes.setdefault(root, remote)
+        if known != remote:
+            raise UsageValueError(f"remote differs from that of another function with the cache {root}: one has one")
+        store = self.at(root)
+        if store.far is None or store.far.remote != remote:
+            remote.attach(store, self._warner)
+
+    def elsewhere(self, call: str) -> Iterator[Event]:
+        """The runs of a call that are stored far away and not here, newest first."""
+        for store in self:
+            if store.far is not None:
+                yield from store.far.runs(call)
+
+    def bring(self, events: Iterable[Event]) -> None:
+        """Keep runs that are stored elsewhere here."""
+        for event in events:
+            far = self.at(event.root).far
+            if far is not None:
+                far.bring([event])
+
+    def flush(self) -> None:
+        """Wait until all that was stored is also where it is sent."""
+        for store in self:
+            if store.far is not None:
+                store.far.flush()
 
     def limit(self, root: str, fname: str, most: int | None, keep: int) -> None:
         """What a decorator says about how much is kept; of several sizes the smallest counts."""
@@ -101,3 +136,13 @@ class Stores:
         """Close what is open; all may be used again."""
         for store in self:
             store.close()
+            if store.far is not None:
+                store.far.flush()
+
+
+def _remote_of_environment() -> Remote | None:
+    if not os.environ.get("CACHEPY_REMOTE"):
+        return None
+    from cachepy.store.remote import Remote  # most programs have none
+
+    return Remote.of_environment()
