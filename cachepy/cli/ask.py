@@ -125,14 +125,17 @@ def _as_dict(cache: Opened, call: str, state: str, reasons: Iterable[Reason]) ->
     "--root", "roots", metavar="CALL", multiple=True, shell_complete=completing.calls,
     help="Only this call or function, and what it needs.",
 )  # fmt: skip
+@click.option("--remote", metavar="ADDRESS", help=(
+    "Results that are stored there count too, as for a program with remote=ADDRESS (or CACHEPY_REMOTE)."
+))  # fmt: skip
 @click.option("--unseen", "lists_unseen", is_flag=True, help="List what calls depend on and cannot be compared.")
 @limit
 @everything
 @history
 @looks_at_code
 def status(
-    tell: Tell, cache_dir: str | None, *, roots: tuple[str, ...], lists_unseen: bool, limit: int, show_all: bool,
-    code: str, history: bool,
+    tell: Tell, cache_dir: str | None, *, roots: tuple[str, ...], remote: str | None, lists_unseen: bool, limit: int,
+    show_all: bool, code: str, history: bool,
 ) -> int:  # fmt: skip
     """Say what is stale or missing, and why.
 
@@ -153,6 +156,7 @@ def status(
     from cachepy.staleness.plan import current_of
 
     with opened(cache_dir, tell.say) as cache:
+        _reach(cache, remote)
         meant = {name: cache.meant(name) for name in roots}
         unknown = [name for name, calls in meant.items() if not calls]
         tops = [call for calls in meant.values() for call in calls]
@@ -177,6 +181,16 @@ def status(
                 _tell_sources(tell, cache, sources, None if show_all else limit)
     is_open = bool(broken or unknown) or not cache.session.graph
     return code_of(cache, (f.state for f in found.values()), is_open)
+
+
+def _reach(cache: Opened, remote: str | None) -> None:
+    """Results at an address count as stored."""
+    if remote is not None:
+        from cachepy.store.remote import UPLOADS, check_trusted, urls_of
+
+        urls = urls_of("--remote", remote)
+        check_trusted(urls)
+        cache.session.reach(cache.root, urls, trusts=True, upload=UPLOADS[0])
 
 
 def _sources(cache: Opened, asked: Iterable[str]) -> dict[str, list[str]]:

@@ -61,6 +61,10 @@ class Far(Protocol):
         """The runs of a call that are not near, newest first; each is fetched when it is its turn."""
         ...
 
+    def listing(self) -> set[str]:
+        """The calls that have a run, each by the name that its entry would have here."""
+        ...
+
     def bring(self, events: Iterable[Event]) -> bool:
         """Keep runs near; whether all are there now."""
         ...

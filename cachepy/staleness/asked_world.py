@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from os.path import isdir
+
 from cachepy.calls.import_refusal import WAY_OUT
 from cachepy.calls.live_world import LiveWorld, dated
 from cachepy.core.kinds import AGES, CHEAP, CODES, ENVS, KINDS, PATHS
@@ -61,9 +63,15 @@ class AskedWorld(LiveWorld):
             store: Store = self.session.store(root)
             names = self._listed[root] = store.listing()
             self._refused[root] = store.refused(names)
+            names |= self._elsewhere(root)
         if origin is not None:
             self._refused[root].made_by(origin)
         return self._listed[root]
+
+    def _elsewhere(self, root: str) -> set[str]:
+        """The entries that the far part of a directory has; of one on another host, that of any directory here."""
+        stores = [self.session.store(root)] if isdir(root) else [*self.session.stores]
+        return {name for store in stores if store.far is not None for name in store.far.listing()}
 
     def why_missing(self, event: Event) -> Reason:
         """Why a call has no value that would be loaded."""

@@ -107,6 +107,7 @@ class Far:
         self._events: dict[str, Event | None] = {}  # by name; None: it cannot be used
         self._at: dict[str, Place] = {}  # of the runs of these events
         self._data: dict[str, bytes] = {}  # whole runs, by name
+        self._held = 0  # bytes that were put there
 
     @property
     def target(self) -> Objects:
@@ -152,6 +153,14 @@ class Far:
             return self._all[1]
         self._asked = -1000 * _MANY
         return {}
+
+    def listing(self) -> set[str]:
+        """The calls that have a run that may be used, each by the name that its entry would have here."""
+        if self.trust.key is None and not self.trusts:
+            return set()
+        if self._all is None or time.monotonic() - self._all[0] > _KNOWN:
+            self.list_all(anew=True)
+        return {folder[:-1] + ENTRY for folder in (self._all[1] if self._all is not None else ())}
 
     def _list(self, prefix: str) -> dict[str, list[Place]]:
         found: dict[str, list[Place]] = {}
@@ -217,10 +226,15 @@ class Far:
             self._say("read", remote, error)
             return None
         if is_whole:
-            if sum(map(len, self._data.values())) > _MOST_KEPT:
-                self._data.clear()
-            self._data[place.name] = data
+            self._hold(place.name, data)
         return event
+
+    def _hold(self, name: str, data: bytes) -> None:
+        """It will be wanted if the run holds."""
+        if self._held > _MOST_KEPT:
+            self._data, self._held = {}, 0
+        self._data[name] = data
+        self._held += len(data)
 
     def _checked(self, name: str, data: bytes, size: int, call: str) -> Event:
         if self.trust.key is None and not self.trusts:

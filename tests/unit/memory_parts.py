@@ -41,6 +41,7 @@ class MemoryStore:
     most = None
     added = step = 0
     is_ready, is_far, is_copy = True, False, False
+    far = None
 
     def __init__(self, root: str, trust: object = None) -> None:
         self.root, self.trust, self.programs = root, trust, f"{root}/programs"
