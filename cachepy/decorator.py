@@ -64,6 +64,9 @@ if TYPE_CHECKING:
         cache_errors: Iterable[type[Exception]] | dict[type[Exception], float]
         on_error: Literal["raise", "stale"]
         collect: bool
+        remote: str | os.PathLike[str] | list[str] | tuple[str, ...] | None
+        trust_remote: bool
+        upload: Literal["now", "background"]
 
     class CachedCallable(Protocol[P, R_co]):
         """What is called with the arguments of a function, and with the three keywords of every cached one.
@@ -197,6 +200,9 @@ def cache_file(
     cache_errors: Iterable[type[Exception]] | dict[type[Exception], float] = (),
     on_error: Literal["raise", "stale"] = "raise",
     collect: bool = False,
+    remote: str | os.PathLike[str] | list[str] | tuple[str, ...] | None = None,
+    trust_remote: bool = False,
+    upload: Literal["now", "background"] = "now",
 ) -> CacheFile: ...
 
 
@@ -230,6 +236,9 @@ def cache_file(
     cache_errors: Iterable[type[Exception]] | dict[type[Exception], float] = (),
     on_error: Literal["raise", "stale"] = "raise",
     collect: bool = False,
+    remote: str | os.PathLike[str] | list[str] | tuple[str, ...] | None = None,
+    trust_remote: bool = False,
+    upload: Literal["now", "background"] = "now",
     **unknown: object,
 ) -> CacheFile | Callable[..., object]:
     """Cache a function's results on disk, and use one again only if nothing that it depended on has changed.
@@ -319,6 +328,15 @@ def cache_file(
         `StaleResultWarning`, and no caller is stored with it.
     collect : bool, default False
         Of a generator function: store all its items as a list. A call then gives an iterator over these.
+    remote : str, os.PathLike or list, optional
+        Where results lie besides, for machines that share no disk: an address such as ``"s3://bucket/prefix"``, of any
+        kind that fsspec knows. What is not in `cache_dir` is looked for there, and kept; what runs is sent there. Of
+        several all are read, and the last is written.
+    trust_remote : bool, default False
+        Results from there are loaded without a signature, which can run the code of who stored them. Without it,
+        `signing_key` has to be set.
+    upload : {"now", "background"}, default "now"
+        Whether a call that ran waits until its result is sent. At the end of the program all has been.
     **unknown
         There are no others: an option that is none of these is an error.
 

@@ -408,6 +408,7 @@ def install(session: State) -> ClusterRecorder:
     """Make a session ship what it records."""
     if not isinstance(session.recorder, ClusterRecorder):
         session.plug(WorkerHooks(ClusterRecorder(session)))
+        session.stores.waits = True  # the task's result may be asked for on another machine as soon as it is told
     return cast("ClusterRecorder", session.recorder)
 
 

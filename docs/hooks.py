@@ -27,6 +27,7 @@ ELSEWHERE = {
     "examples/flights.py": "examples/flights.py",
     "examples/resubmit.py": "examples/resubmit.py",
     "examples/resubmit.sh": "examples/resubmit.sh",
+    "examples/remote.py": "examples/remote.py",
     "examples/kubernetes/cluster.yaml": "examples/kubernetes/cluster.yaml",
     "examples/kubernetes/steer.yaml": "examples/kubernetes/steer.yaml",
 }

@@ -126,7 +126,7 @@ class Proxy:
                     self.wfile.write(body[: len(body) // 2] if cut else body)
                 self.close_connection |= cut
 
-            do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _pass  # noqa: N815 - the names that http.server looks for
+            do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True

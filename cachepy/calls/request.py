@@ -50,8 +50,8 @@ class Request(Call):
     """One call: its key, and the way to its value."""
 
     __slots__ = (
-        "arguments", "began", "claim_path", "failed", "found", "function", "has_asked_far", "has_waited", "hash", "opaque", "own_name",
-        "path", "reach", "session", "store", "unstored", "values",
+        "arguments", "began", "claim_path", "failed", "found", "function", "has_asked_far", "has_waited", "hash",
+        "opaque", "own_name", "path", "reach", "session", "store", "unstored", "values",
     )  # fmt: skip
 
     def __init__(

@@ -49,10 +49,10 @@ def _moving(command_of: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("target", metavar="ADDRESS")
 @_moving
 def push(tell: Tell, cache_dir: str | None, *, target: str, **options: Any) -> int:
-    """Send stored results to a remote cache, or to another cache directory.
+    """Send stored results to a remote cache.
 
-    What is there already is not sent again, so that an interrupted push goes on where it was. A function with
-    remote=ADDRESS sends its results by itself; this is for those of before.
+    ADDRESS may be another cache directory too. What is there already is not sent again, so that an interrupted push
+    goes on where it was. A function with remote=ADDRESS sends its results by itself; this is for those of before.
 
     Exits with 0, or with 3 if something could not be sent.
     """
@@ -63,10 +63,10 @@ def push(tell: Tell, cache_dir: str | None, *, target: str, **options: Any) -> i
 @click.argument("source", metavar="ADDRESS")
 @_moving
 def pull(tell: Tell, cache_dir: str | None, *, source: str, **options: Any) -> int:
-    """Fetch all results of a remote cache into the cache directory.
+    """Fetch the results of a remote cache.
 
-    They are checked, and those that are here already are left. A function with remote=ADDRESS fetches what it needs by
-    itself; this is for working without a network. An address needs CACHEPY_SIGNING_KEY, or --trust.
+    They are checked, and those that are here already are left. A function with remote=ADDRESS fetches what it needs
+    by itself; this is for working without a network. An address needs CACHEPY_SIGNING_KEY, or --trust.
 
     Exits with 0, or with 3 if something could not be fetched.
     """
@@ -78,9 +78,10 @@ def pull(tell: Tell, cache_dir: str | None, *, source: str, **options: Any) -> i
 @click.argument("target", required=False)
 @_moving
 def merge(tell: Tell, cache_dir: str | None, *, source: str, target: str | None, **options: Any) -> int:
-    """Add the results of another cache to this one, or to TARGET. Each is a directory or an address.
+    """Add the results of another cache.
 
-    Of a call that both have, the runs of both are kept, the newest first. The other cache stays as it is.
+    They go to this cache, or to TARGET. Each of the two is a directory or an address. Of a call that both have, the
+    runs of both are kept, the newest first. The other cache stays as it is.
 
     Exits with 0, or with 3 if something could not be moved.
     """
@@ -141,7 +142,7 @@ def _calls(tell: Tell, source: str, roots: tuple[str, ...]) -> list[str]:
     return [call for name in roots for call in cache.find(name)]
 
 
-def _progress(tell: Tell) -> Callable[[int, int], object] | None:
+def _progress(tell: Tell) -> Callable[[int, int], None] | None:
     if tell.quiet or tell.as_json:
         return None
     return lambda done, of: tell.say(f"{done:,} of {humanize.count(of, 'result')}")

@@ -55,7 +55,12 @@ class Stored(Protocol):
 
 
 class Far(Protocol):
-    """What of a cache lies elsewhere."""
+    """What of a cache lies elsewhere.
+
+    said: of where it is.
+    """
+
+    said: object
 
     def runs(self, call: str) -> Iterator[Event]:
         """The runs of a call that are not near, newest first; each is fetched when it is its turn."""
@@ -68,6 +73,19 @@ class Far(Protocol):
     def bring(self, events: Iterable[Event]) -> bool:
         """Keep runs near; whether all are there now."""
         ...
+
+    def send(self, event: Event, payload: Any, call: bytes) -> None:
+        """Put a run there that has just been stored near."""
+
+    def send_code(self, name: str, wire: bytes) -> None:
+        """Put there what is kept of a code digest, if nothing is."""
+
+    def code_of(self, digest: str) -> dict[str, bytes]:
+        """What is kept of a code digest, by its name."""
+        ...
+
+    def flush(self) -> None:
+        """Wait until all is there that was stored."""
 
     def may_run(self, call: str) -> bool:
         """Whether nobody elsewhere runs the call; then it is ours."""

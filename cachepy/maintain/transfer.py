@@ -11,7 +11,7 @@ import time
 
 from cachepy.calls.options import root_of
 from cachepy.calls.state import current_session, refuse_if_quiet
-from cachepy.core.model import Event, Record
+from cachepy.core.model import Event, Record, Report
 from cachepy.errors import EntryError, UsageValueError
 from cachepy.store.codec import pack
 from cachepy.store.entries import Store
@@ -23,6 +23,7 @@ from cachepy.store.meta import rows_of
 from cachepy.store.objects import Objects, RemoteError, at_once
 from cachepy.store.relocation import moved_event
 from cachepy.store.remote import check_trusted, urls_of
+from cachepy.values import humanize
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 _BATCH = 64  # runs that are under way together
 
 
-class Merged(Record):
+class Merged(Report):
     """What became of the runs of one cache that were to be in another.
 
     Attributes
@@ -73,6 +74,12 @@ class Merged(Record):
     def __bool__(self) -> bool:
         """Whether all is there now."""
         return not self.troubles
+
+    def __str__(self) -> str:
+        would = "would store" if self.dry_run else "stored"
+        there = f"; {self.there:,} {'was' if self.there == 1 else 'were'} there already" if self.there else ""
+        head = f"{would} {humanize.count(self.moved, 'result')} ({humanize.size(self.size)}){there}"
+        return "\n".join([head, *(f"  {each}" for each in self.troubles)])
 
 
 class Run(Record):
@@ -212,7 +219,7 @@ def cache_merge(
     since: float | None = None,
     trust_remote: bool = False,
     dry_run: bool = False,
-    progress: Callable[[int, int], object] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Merged:
     """Store in one cache what another one has: results, their traces, and so the graph.
 
@@ -267,7 +274,7 @@ def cache_merge(
 
 def _merge(
     source: Directory | Address, target: Directory | Address, calls: set[str], since: float | None, *,
-    dry_run: bool, progress: Callable[[int, int], object] | None,
+    dry_run: bool, progress: Callable[[int, int], None] | None,
 ) -> Merged:  # fmt: skip
     runs = sorted(_wanted(source, calls, since), key=lambda run: (run.created, run.run))  # the newest comes last
     known = target.known() if isinstance(target, Address) or os.path.isdir(target.root) else set()

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
+    from cachepy.core.ports import Far
     from cachepy.store.claims import Claim
     from cachepy.store.entryfile import Mapped, Stamp
-    from cachepy.store.far import Far
     from cachepy.store.graph_extent import Extent
     from cachepy.store.journal import Journal
     from cachepy.store.payload import Payload

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from cachepy.store.objects import Objects
     from cachepy.store.payload import Payload
-    from cachepy.store.remote import Remote
     from cachepy.store.trust import Trust
 
 WHOLE = 1 << 20  # bytes of a run that is fetched with its value, to look whether it holds
@@ -91,7 +90,7 @@ class Far:
         self.remotes = list(remotes)
         self.near = near
         self.trusts = trusts
-        self.remote: Remote | None = None  # what was said of it
+        self.said: object = None  # what was said of where it is
         self._warn = warn
         self._listed: dict[str, tuple[float, list[Place]]] = {}  # by the folder of a call: when, and what
         self._all: tuple[float, dict[str, list[Place]]] | None = None
@@ -332,7 +331,7 @@ class Far:
         return self.leases.take(self._lease(call))
 
     def has_more(self, call: str) -> bool:
-        """Whether there are runs of a call now that were not known from a listing of all, which may be some time old."""
+        """Whether there are runs of a call that a listing of all did not have, which may be some time old."""
         if self._all is None:
             return False
         before = {place.run for place in self.places(call)}

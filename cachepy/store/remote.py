@@ -35,8 +35,8 @@ class Remote(Record):
             return None
         return cls(urls, trusts_of_environment(), upload_of(UPLOAD, os.environ.get(UPLOAD) or UPLOADS[0]))
 
-    def attach(self, store: Store, warner: Warner) -> None:
-        """Give a cache directory its far part."""
+    def attach(self, store: Store, warner: Warner, *, waits: bool = False) -> None:
+        """Give a cache directory its far part; waits: whether each result is sent at once."""
         from cachepy.store.far import Far  # most programs have none
         from cachepy.store.objects import Objects
 
@@ -44,9 +44,10 @@ class Remote(Record):
             kind, so = _SAID[what]
             warner.warn(kind, f"{text}; {so}", "remote", what, url)
 
-        store.far = Far(map(Objects, self.urls), store, trusts=self.trusts, warn=warn)
-        store.far.remote = self
-        store.far.sender.is_in_background = self.upload == UPLOADS[1]
+        far = Far(map(Objects, self.urls), store, trusts=self.trusts, warn=warn)
+        far.said = self
+        far.sender.is_in_background = self.upload == UPLOADS[1] and not waits
+        store.far = far
 
 
 _SAID = {

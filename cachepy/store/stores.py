@@ -35,6 +35,7 @@ class Stores:
         self._is_far = is_far
         self.kind = Store  # what is made
         self.remote = _remote_of_environment()
+        self.waits = False  # until what was stored is sent, whatever a decorator says: others may ask for it at once
         self._remotes: dict[str, Remote] = {}  # by roots of which a decorator says more
         self._known: dict[str, Store] = {}
 
@@ -47,7 +48,7 @@ class Stores:
         store.most = self.most
         store.is_far = self._is_far(root)
         if self.remote is not None:
-            self.remote.attach(store, self._warner)
+            self.remote.attach(store, self._warner, waits=self.waits)
         return self._known.setdefault(root, store)
 
     def __iter__(self) -> Iterator[Store]:
@@ -70,8 +71,8 @@ class Stores:
         if known != remote:
             raise UsageValueError(f"remote differs from that of another function with the cache {root}: one has one")
         store = self.at(root)
-        if store.far is None or store.far.remote != remote:
-            remote.attach(store, self._warner)
+        if store.far is None or store.far.said != remote:
+            remote.attach(store, self._warner, waits=self.waits)
 
     def elsewhere(self, call: str) -> Iterator[Event]:
         """The runs of a call that are stored far away and not here, newest first."""

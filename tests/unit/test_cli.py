@@ -452,7 +452,8 @@ def test_every_command_has_a_help_with_an_example(run, fresh):
 
     assert list(cachepy.commands) == [
         "status", "explain", "diff", "plan", "refresh", "accept", "graph", "log", "ls", "show", "stats", "prune", "verify",
-        "repair", "export", "watch", "config",
+        "repair", "export", "watch",
+        "push", "pull", "merge", "config",
     ]  # fmt: skip
     for name in cachepy.commands:
         code, lines, _ = run(fresh, name, "--help")

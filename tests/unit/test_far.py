@@ -224,7 +224,7 @@ def test_an_address_that_nobody_answers(monkeypatch):
     monkeypatch.setenv("CACHEPY_REMOTE_TIMEOUT", "soon")
     with pytest.raises(UsageError, match="CACHEPY_REMOTE_TIMEOUT"):
         patience_of_environment()
-    with pytest.raises(RemoteError, match="not installed|Protocol not known"):
+    with pytest.raises(RemoteError, match=r"not installed|Protocol not known"):
         Objects("nosuch://x", patience=5).names()
 
 

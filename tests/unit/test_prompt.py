@@ -11,6 +11,7 @@ from cachepy import (
     Checked,
     Difference,
     Differing,
+    Merged,
     Moved,
     Plan,
     PlannedCall,
@@ -62,6 +63,10 @@ SHOWN = {
     "repaired": (
         Repaired(2, 3, False, (MOVED,), (), (), (), dry_run=False),
         "2 whole entries; graph of 3 runs kept\nput aside:\n  graph.pkl -> broken/graph.pkl: is damaged",
+    ),
+    "merged": (
+        Merged(2, 1, 10, ("a is damaged",), dry_run=False),
+        "stored 2 results (10 B); 1 was there already\n  a is damaged",
     ),
     "cause": (CAUSE, "<RootCause: file a.csv changed, in report() > load(a.csv) and 1 more>"),
     "difference": (

@@ -33,7 +33,7 @@ NAMES = [f"{module.__name__}.{name}" for module in (cachepy, dask_plugin) for na
 # what functions return: nobody makes one, so their fields are attributes, not parameters
 ANSWERS = {
     "Accepted", "CacheInfo", "CallSummary", "Called", "Checked", "ClusterGraph", "Difference", "Differing",
-    "GraphView", "Moved", "NodeView", "Plan", "PlannedCall", "Problem", "Reason", "Refreshed", "Repaired",
+    "GraphView", "Merged", "Moved", "NodeView", "Plan", "PlannedCall", "Problem", "Reason", "Refreshed", "Repaired",
     "RootCause", "Unable", "Verdict",
 }  # fmt: skip
 NOT_ASKED = {
@@ -43,14 +43,14 @@ NOT_ASKED = {
 }
 # each word of the API, and what it means wherever it stands
 WORDS = {
-    "author", "ax", "cache_dir", "cache_errors", "call", "callback", "changes", "client", "collect", "days_old",
+    "author", "ax", "cache_dir", "cache_errors", "call", "callback", "calls", "changes", "client", "collect", "days_old",
     "depends_on_files", "depends_on_vars", "description", "digest", "direction", "dry_run", "env_vars", "file_args",
     "files", "fn", "forget", "highlight_stale", "history", "ignore_args", "ignore_code", "ignore_files",
     "ignore_globals", "import_code", "keep", "keep_args", "labels", "least_used", "level", "license_url", "max_age",
     "max_bytes", "max_entries", "max_nodes", "mode", "name", "observe", "observe_code", "on_error", "other_call",
-    "other_dir", "output", "outputs", "package", "path", "progress", "prune", "recorder", "rerun", "root", "runs",
-    "seed", "session", "signing_key", "theme", "title", "transparent", "trusted_owners", "type_", "umask", "undo",
-    "unseen", "values", "verbose", "version",
+    "other_dir", "output", "outputs", "package", "path", "progress", "prune", "recorder", "remote", "rerun", "root", "runs",
+    "seed", "session", "signing_key", "since", "source", "target", "theme", "title", "transparent", "trust_remote", "trusted_owners", "type_", "umask", "undo",
+    "unseen", "upload", "values", "verbose", "version",
     "warn_cheap",
 }  # fmt: skip
 OF_DASK = {"nout", "obj", "pure", "traverse", "args", "collections", "iterables", "kwargs"}  # as in what they stand for
@@ -124,7 +124,7 @@ def test_options_are_keywords(name):
     """At most two arguments by position: `cache_prune(cache_dir, days_old)`, `plot_cache_graph(output, True)`."""
     positional = [p.name for p in parameters(name) if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     assert len(positional) <= 2
-    pairs = (["cache_dir", "days_old"], ["output", "highlight_stale"], ["client", "fn"])
+    pairs = (["cache_dir", "days_old"], ["output", "highlight_stale"], ["client", "fn"], ["source", "target"])
     assert len(positional) < 2 or positional in pairs
 
 
