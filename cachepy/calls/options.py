@@ -19,6 +19,7 @@ NAMES = (
     "changes", "file_args", "ignore_args", "ignore_globals", "ignore_code", "keep_args", "max_bytes", "keep",
     "trusted_owners", "signing_key", "umask", "verbose", "warn_cheap", "observe_code",
     "observe", "ignore_files", "outputs", "unseen", "max_age", "digest", "cache_errors", "on_error", "collect",
+    "format", "compress", "valid",
 )  # fmt: skip
 
 ERRORS_KEPT = 3600.0  # s for which an error is kept if nobody says another time
@@ -105,6 +106,9 @@ class Options:
         self.cache_errors = _errors(given.get("cache_errors"))
         self.on_error = _one_of("on_error", given.get("on_error", "raise"), ("raise", "stale"))
         self.collect = _flag("collect", given.get("collect", False))
+        self.compress = _codec(given.get("compress"))
+        self.format = _format(given.get("format"), self.compress)
+        self.valid = _test(given.get("valid"))
         self._root = None if self.cache_dir is None else _settled(self.cache_dir)
 
     @property
@@ -241,6 +245,29 @@ def _digests(value: Any) -> dict[Any, Any] | None:
     from cachepy.calls.digest_options import checked  # likewise
 
     return checked(value)
+
+
+def _codec(value: Any) -> str | None:
+    if value is None:
+        return None
+    from cachepy.store.compression import check_codec  # likewise
+
+    return check_codec("compress", value)
+
+
+def _format(value: Any, compress: str | None) -> Any:
+    if value is None:
+        return None
+    from cachepy.store.value_formats import check_format  # likewise
+
+    return check_format("format", value, compress)
+
+
+def _test(value: Any) -> Any:
+    if value is not None and not callable(value):
+        raise UsageError(f"valid must be a function of the result and of what is known of it, not {value!r}")
+    return value
+
 
 def _errors(value: Any) -> tuple[tuple[type[Exception], float], ...]:
     """Types of exceptions, each with the seconds for which one is kept."""

@@ -11,32 +11,9 @@ import os
 import time
 
 from cachepy.core.model import (
-    ABSENT_PATH,
-    ACCEPTED,
-    AGE,
-    CALL,
-    CODE,
-    ENCLOSING_CODE,
-    ENV,
-    FILE,
-    IMPORTED,
-    INDIRECT_CALL,
-    LISTED,
-    MATCHED,
-    OUTPUT,
-    OWN_ENV,
-    PACKAGE,
-    PASSED_ON,
-    PATTERN,
-    PRESENT,
-    RAN,
-    RENEWED,
-    ROOT,
-    SOURCE,
-    UNSEEN_SOURCE,
-    UNTIL,
-    WRITTEN,
-    Dep,
+    ABSENT_PATH, ACCEPTED, AGE, CALL, CODE, ENCLOSING_CODE, ENV, FILE, IMPORTED, INDIRECT_CALL, LISTED, MATCHED,
+    OUTPUT, OWN_ENV, PACKAGE, PASSED_ON, PATTERN, PRESENT, RAN, RENEWED, ROOT, SOURCE, UNSEEN_SOURCE, UNTIL,
+    VALUE_FILE, WRITTEN, Dep,
 )  # fmt: skip
 
 TYPE_CHECKING = False
@@ -403,7 +380,7 @@ class Age(Kind):
     """name: a function whose results grow old; digest: the end of a run, in seconds, and how old it might be."""
 
     word = AGE
-    traits = ("age",)
+    traits = "age", "own"
 
     def holds(self, dep: Dep, trace: Trace, world: World) -> bool:
         return world.is_young(dep, trace)
@@ -535,6 +512,7 @@ KINDS = Kinds(
     Mark(RENEWED, "renewed"),  # name: part of an argument made anew; digest: when the process began, and its look
     Mark(UNSEEN_SOURCE, "unseen"),  # name: what the body asked and nobody can compare: a host, the clock; digest: None
     Mark(ACCEPTED, "accepted"),  # name: who said that an edit does not matter; digest: when, as text
+    Mark(VALUE_FILE, "value file", "own"),  # name: where the value lies, below the cache directory; digest: of that file
     Mark(
         ENCLOSING_CODE, "anchor", "names code"
     ),  # name: code that speaks for a local function; digest: None if it is gone
@@ -561,6 +539,8 @@ MADE_ANEW = KINDS.those("renewed")
 UNSEEN = KINDS.those("unseen")
 AGES = KINDS.those("age")  # moments: of two of them the first one counts
 ACCEPTANCE = KINDS.those("accepted")
+VALUE_FILES = KINDS.those("value file")  # where the value of the run lies
+OWN = KINDS.those("own")  # says something of this very run: of another one that is alike it is another
 UNTILS = KINDS.those("until")  # it holds for a time only
 CHEAP = KINDS.those("cheap")  # to ask the world again costs no more than to remember the answer
 

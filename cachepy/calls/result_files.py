@@ -1,0 +1,64 @@
+"""A result that is stored in a form which others read, for `format=`: written, read back, and compared, once.
+
+What a form cannot write, or gives back otherwise, is pickled as it would be without one, and a warning says why.
+"""
+
+from __future__ import annotations
+
+from cachepy.errors import CacheWriteWarning, UndigestableError, raise_users
+from cachepy.store.value_files import Beside, Draft
+from cachepy.values.digest import References
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from cachepy.calls.run import Run
+
+
+def written(run: Run) -> tuple[Draft, str, set[str]] | None:
+    """The result as a file that waits for its name, with its digest and the paths that it names; None: pickle it."""
+    call, value = run.call.function, run.value
+    if run.inputs.given.parts or type(value).__module__.startswith("cachepy."):  # with arguments, or an error
+        return None
+    found = References()
+    try:
+        digest = run.session.digester.digest(value, found)
+    except UndigestableError as error:
+        raise_users(error)
+        return _refused(run, "has no digest to compare it by", error)
+    form = call.options.format
+    beside = Beside(form, "", call.options.compress if isinstance(form, str) else None)
+    draft = Draft(run.call.store.root, run.call.store.trust, call.fname, beside)
+    try:
+        back = draft.write(value)
+        is_equal = run.session.digester.digest(back) == digest
+    except Exception as error:  # each library has its own
+        draft.discard()
+        return _refused(run, "cannot be written in that form", error)
+    except BaseException:
+        draft.discard()
+        raise
+    if not is_equal:
+        draft.discard()
+        return _refused(run, "comes back changed from that form", None)
+    named = {value} if type(value) is str else set[str]()
+    return draft, digest, named.union(found.paths)
+
+
+def _refused(run: Run, what: str, error: Exception | None) -> None:
+    call = run.call.function
+    form = call.options.format
+    why = f" ({type(error).__name__}: {error})" if error is not None else f": {_difference(run.value)}"
+    run.session.warn(
+        CacheWriteWarning,
+        f"the result of {call.fname} {what}, format={form!r}{why}; it is stored as a pickle, which is as good for "
+        f"later calls. Return what the form can hold, or leave out format=",
+        "format",
+        call.target.identity,
+    )
+
+
+def _difference(value: Any) -> str:
+    kind = type(value)
+    return f"a {kind.__module__}.{kind.__qualname__} is more than it keeps"
