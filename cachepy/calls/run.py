@@ -242,7 +242,7 @@ class Run(Execution):
         return stored
 
     def _in_entry(self, elapsed: float) -> tuple[Event, Payload, int] | None:
-        """The event and the value as the entry will hold it, with its bytes; None if that cannot be, as has been said."""
+        """The event, the value as the entry will hold it, and its bytes; None if that cannot be, as was said."""
         flat = None if self.inputs.given.parts else flat_stream(self.value)
         payload = self._packed() if flat is None else pack_flat(self.value)
         if payload is None:

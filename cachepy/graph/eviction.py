@@ -14,6 +14,7 @@ import os
 import time
 
 from cachepy.errors import CacheWriteWarning, EntryError
+from cachepy.store import value_files
 from cachepy.store.entries import USED
 from cachepy.store.entryfile import EntryFile
 from cachepy.store.fs import DIGITS, read_plain, unlink, write_all
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from cachepy.core.frame import Frame
+    from cachepy.core.model import Event
     from cachepy.graph.recorder import LazyGraph
     from cachepy.store.entries import Store
 
@@ -52,7 +54,7 @@ _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_N
 class Item:
     """One value on disk."""
 
-    __slots__ = ("changed", "is_old", "path", "size", "used")
+    __slots__ = ("beside", "changed", "is_old", "path", "size", "used")
 
     def __init__(self, path: str, st: os.stat_result) -> None:
         self.path = path
@@ -60,6 +62,7 @@ class Item:
         self.changed = st.st_ino, st.st_mtime_ns
         self.used = max(st.st_atime, st.st_mtime)
         self.is_old = path.endswith(OLD)
+        self.beside: list[str] = []  # the files of its value, once its header was read
 
 
 def hold_below(store: Store, session: Session, stored: str) -> None:
@@ -100,7 +103,7 @@ class _Look:
         size += added
         if size > self.most or not 0 < times < _COUNTED_FOR:
             items, claimed = _items(self.store)
-            size, times = sum(item.size for item in items), 0
+            size, times = sum(item.size for item in items) + _beside(self.store), 0
             if size > self.most:
                 gone = self._drop(items, claimed - {self.stored}, size - int(self.most * _ROOM))
                 size -= sum(item.size for item in gone)
@@ -113,7 +116,7 @@ class _Look:
         now, gone = time.time(), []
         kept, own = self.needed | claimed, self.store.path_of(self.stored)
         items = [i for i in items if _call(i) not in kept and i.path != own and not (claimed and now - i.used < _JUST)]
-        for item, is_ours in _in_order(items):
+        for item, is_ours in _in_order(items, self.store.root):
             if octets <= 0:
                 break
             if is_ours and _remove(item, is_mine=_call(item) == self.stored):
@@ -162,25 +165,45 @@ def _call(item: Item) -> str:
     return call_named(stem_of(item.path))
 
 
-def _in_order(items: list[Item]) -> Iterator[tuple[Item, bool]]:
+def _in_order(items: list[Item], root: str) -> Iterator[tuple[Item, bool]]:
     """What goes first (see above), each with whether it is whole and ours; no more headers are read than are needed."""
     groups: dict[tuple[bool, int], list[Item]] = {}
     for item in sorted(items, key=lambda each: each.used):
         groups.setdefault((not item.is_old, int(item.used // USED)), []).append(item)
     for _, group in sorted(groups.items()):
         for start in range(0, len(group), _AT_ONCE):
-            some = [(_seconds(item), item) for item in group[start : start + _AT_ONCE]]
+            some = [(_seconds(item, root), item) for item in group[start : start + _AT_ONCE]]
             some.sort(key=lambda each: (each[0] or 0.0) / max(each[1].size, 1))
             for seconds, item in some:
                 yield item, seconds is not None
 
 
-def _seconds(item: Item) -> float | None:
+def _beside(store: Store) -> int:
+    """The bytes of the values that lie beside the entries."""
+    return sum(map(value_files.size_of, value_files.stored(store.root)))
+
+
+def _seconds(item: Item, root: str) -> float | None:
     """How long its run took; None for what is no entry of ours, or damaged: that is left to the commands."""
     try:
-        return rows_of(item.path, EntryFile(item.path))[0][0].elapsed
+        rows = rows_of(item.path, EntryFile(item.path))
+        if value_files.named_in(rows[0][0].trace):
+            item.beside = _beside_of(item, rows[0][0], [event for event, _ in rows[1:]], root)
+            item.size += sum(map(value_files.size_of, item.beside))
+        return rows[0][0].elapsed
     except (EntryError, OSError):
         return None
+
+
+def _beside_of(item: Item, event: Event, others: list[Event], root: str) -> list[str]:
+    """The files of a value that go with it: runs that gave equal bytes share one."""
+    if item.is_old:
+        path = stem_of(item.path) + ENTRY
+        try:
+            others = [each for each, _ in rows_of(path, EntryFile(path)) if each.run != event.run]
+        except (EntryError, OSError):  # left to the commands
+            return []
+    return value_files.unneeded(root, [event], others)
 
 
 def _remove(item: Item, *, is_mine: bool) -> bool:
@@ -197,6 +220,8 @@ def _remove(item: Item, *, is_mine: bool) -> bool:
         _change(stem + ENTRY)
     else:
         unlink(stem + VALID)
+    for path in item.beside:
+        value_files.remove(path)
     return True
 
 

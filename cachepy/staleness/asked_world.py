@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from cachepy.calls.import_refusal import WAY_OUT
 from cachepy.calls.live_world import LiveWorld, dated
-from cachepy.core.kinds import AGES, CHEAP, CODES, ENVS, KINDS, PATHS
+from cachepy.core.kinds import AGES, CHEAP, CODES, ENVS, KINDS, OWN_ASKED, PATHS
 from cachepy.core.model import Dep, Event, Trace
 from cachepy.core.reasons import Reason
 from cachepy.core.verify import Verifier
 from cachepy.staleness.sources import CHANGED, SAME, UNCLEAR, SourceLook
 from cachepy.store.codec import deps_in, unpack
+from cachepy.store.value_files import are_there
 from cachepy.values.modules import MAIN
 
 TYPE_CHECKING = False
@@ -82,7 +83,7 @@ class AskedWorld(LiveWorld):
 
     def is_stored(self, event: Event) -> bool:
         """Whether the entry of a call is on disk."""
-        return event.outfile in self.listing(event.root)
+        return event.outfile in self.listing(event.root) and are_there(event.root, event)
 
     def events(self, call: str, roots: Sequence[str]) -> Iterator[Event]:
         recorded = self.recorded(call)
@@ -215,6 +216,8 @@ class AskingVerifier(Verifier):
     def part_holds(self, part: bytes) -> bool:
         """Whether the deps in the second part of a row hold; most are a file and code that was looked at before."""
         deps = deps_in(part)
+        if not OWN_ASKED.isdisjoint([kind for kind, _, _ in deps]):
+            return False  # who asks for the call itself looks
         code = next(((name, digest) for kind, name, digest in deps if kind in CODES), None)  # the function's own
         if code is not None and AGES.isdisjoint(kind for kind, _, _ in deps) and self._grows_old(*code):
             return False  # when each of them ran is not among its deps

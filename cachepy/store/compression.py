@@ -1,8 +1,8 @@
 """Stored values made smaller, for `compress=`.
 
-What stands in the entry is a pickle that unpacks itself: it calls `unpacked` with the compressed parts, which lie beside
-it as buffers do.  So an entry says how it was written, its checksums are of what lies on disk, and reading needs no
-option.  `unpacked` stands in stored pickles under this module's name: who moves it says so in `addresses`.
+What stands in the entry is a pickle that unpacks itself: it calls `unpacked` with the compressed parts, which lie
+beside it as buffers do.  So an entry says how it was written, its checksums are of what lies on disk, and reading needs
+no option.  `unpacked` stands in stored pickles under this module's name: who moves it says so in `addresses`.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from cachepy.store.trust import Trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
     from cachepy.store.claims import Claim
@@ -81,6 +81,7 @@ class Store(Places):
         self.is_looked_at = False  # whether it has been seen to that the graph on disk has all calls
         self.is_far = False  # on a network mount, which remembers what it was told (see `mounts`)
         self.is_ready = False  # whether this process has seen to it that the directory is there, and marked
+        self.digest: Callable[[Any], str] | None = None  # of values
         self._can_link = True
         self.is_copy = False  # whether entries were met that were made where the project lay before
         self._codes: dict[str, list[str]] = {}  # the names of what is kept of code digests
@@ -228,12 +229,19 @@ class Store(Places):
         there = [(event, file) for event, file in pairs if are_there(self.root, event)]
         stored.events, stored.files = [event for event, _ in there], [file for _, file in there]
 
+    def _check_there(self, call: str, event: Event) -> None:
+        from cachepy.store.value_files import are_there
+
+        if not are_there(self.root, event):
+            self._parsed.pop(call, None)
+            raise EntryReplacedError(f"the value of {call} is gone")
+
     def _settled(self, call: str, event: Event, data: bytes | memoryview) -> Any:
         """The value that lies beside its entry."""
         from cachepy.store.value_files import settled
 
         try:
-            return settled(self.root, event, load_value(data), self.trust)
+            return settled(self.root, event, load_value(data), self.trust, self.digest)
         except EntryReplacedError:  # it is gone since the entry was read
             self._parsed.pop(call, None)
             raise
@@ -288,7 +296,10 @@ class Store(Places):
         if index in stored.pickles:
             return False
         opened = self.open(call, stored, index)
-        return opened.has_buffers or opened.pickle_size > most or _is_beside(opened.pickle())
+        if not opened.has_buffers and _is_beside(opened.pickle()):
+            self._check_there(call, stored.events[index])
+            return True
+        return opened.has_buffers or opened.pickle_size > most
 
     def how(self, call: str, stored: Stored, index: int) -> bytes:
         """How a call was made, as it was given to `put`; EntryError or OSError if that cannot be read."""

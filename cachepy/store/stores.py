@@ -31,6 +31,7 @@ class Stores:
         self._warner = warner
         self._is_far = is_far
         self.kind = Store  # what is made
+        self.digest: Callable[[Any], str] | None = None  # of values
         self._known: dict[str, Store] = {}
 
     def at(self, root: str) -> Store:
@@ -41,6 +42,7 @@ class Stores:
         store = self.kind(root, self.trust)
         store.most = self.most
         store.is_far = self._is_far(root)
+        store.digest = self.digest
         return self._known.setdefault(root, store)
 
     def __iter__(self) -> Iterator[Store]:

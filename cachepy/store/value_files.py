@@ -1,4 +1,4 @@
-"""Values that lie beside their entries, in a form that others read: `values/<function>/<arguments>-<key>-<content>.<suffix>`.
+"""Values beside their entries, in a form that others read: `values/<function>/<arguments>-<key>-<content>.<suffix>`.
 
 The run's trace names the file by a dep: its path below the cache directory, and the checksum and size of its content.
 So whoever has a run knows its file, a signature covers it, and a moved directory stays valid.  In the entry there is a
@@ -26,7 +26,7 @@ from cachepy.store.payload import pack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
     from cachepy.core.model import Event, Trace
@@ -45,13 +45,14 @@ _count = count()
 class Beside:
     """What an entry holds instead of a value that lies in a file: how that was written."""
 
-    __slots__ = ("codec", "detail", "form")
+    __slots__ = ("by", "codec", "detail", "form")
 
-    def __init__(self, form: Any, detail: str, codec: str | None) -> None:
+    def __init__(self, form: Any, detail: str, codec: str | None, by: str = "") -> None:
         self.form, self.detail, self.codec = form, detail, codec
+        self.by = by  # the versions of the libraries that wrote it
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Beside, (self.form, self.detail, self.codec)
+        return Beside, (self.form, self.detail, self.codec, self.by)
 
 
 # ---------------------------------------------------------------- what a run says of its file
@@ -63,7 +64,7 @@ def named_in(trace: Trace) -> list[tuple[str, str]]:
 
 
 def files_of(root: str, event: Event) -> list[str]:
-    """The paths of the value files of a run; names that lead elsewhere, which anybody may have written, are left out."""
+    """The paths of the value files of a run; not names that lead elsewhere, as anybody may write."""
     return [os.path.join(root, name) for name, _ in named_in(event.trace) if _is_plain(name)]
 
 
@@ -110,6 +111,7 @@ class Draft:
         mark(f"{self._folder}/CACHEDIR.TAG", self._trust)  # if the process dies now, it is known as ours
         beside = self._beside
         beside.detail = value_formats.write(beside.form, value, self._path, beside.codec)
+        beside.by = value_formats.versions(beside.form, beside.detail)
         self._open_up()
         self._said = said_of(self._path, is_signed=self._trust.key is not None)
         self.size = size_of(self._path)
@@ -151,8 +153,13 @@ def _short(labels: Iterable[str]) -> str:
 # ---------------------------------------------------------------- reading
 
 
-def settled(root: str, event: Event, value: Any, trust: Trust) -> Any:
-    """What an entry holds, or what lies beside it; EntryError if that is not what was written."""
+def settled(
+    root: str, event: Event, value: Any, trust: Trust, digest: Callable[[Any], str] | None = None
+) -> Any:
+    """What an entry holds, or what lies beside it; EntryError if that is not what was written.
+
+    digest: of a value; what is read by other code than it was written by is compared.
+    """
     if type(value) is not Beside:
         return value
     (name, said), *more = named_in(event.trace) or [("", "")]
@@ -166,7 +173,11 @@ def settled(root: str, event: Event, value: Any, trust: Trust) -> Any:
             trust.check_owner(each, os.lstat(each).st_uid)
     except FileNotFoundError:
         raise EntryReplacedError(f"{path} is gone") from None
-    return read(path, value, said)
+    found = read(path, value, said)
+    is_same_code = isinstance(value.form, str) and value.by == value_formats.versions(value.form, value.detail)
+    if not is_same_code and digest is not None and digest(found) != event.trace.result:
+        raise EntryError(f"{path} is read otherwise than when it was written: its library or its format changed")
+    return found
 
 
 def read(path: str, beside: Beside, said: str) -> Any:

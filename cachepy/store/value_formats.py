@@ -6,6 +6,7 @@ library of a form is imported when a value is written or read.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from importlib.util import find_spec
 from io import BytesIO
@@ -19,14 +20,15 @@ if TYPE_CHECKING:
     from typing import Any
 
 _LONGEST = 16  # characters of a suffix
+_TABLES = ("DataFrame", "Table", "ndarray", "DataArray", "Dataset")
 _OBJECT = "an object with write(value, path) and read(path)"
 
 
 class Form:
     """One form.
 
-    needs: the library; codecs: which it uses itself, None: the whole file is compressed; write: puts a value into a file,
-    by a codec of its own, and says what `read` needs to know to make it of the bytes.
+    needs: the library; codecs: which it uses itself, None: the whole file is compressed; write: puts a value into a
+    file, by a codec of its own, and says what `read` needs to know to make it of the bytes.
     """
 
     def __init__(
@@ -111,6 +113,13 @@ def read(form: Any, detail: str, codec: str | None, path: str, data: bytes) -> A
         raise EntryError(f"{path} cannot be read as {form}: {type(error).__name__}: {error}") from error
 
 
+def versions(form: Any, detail: str) -> str:
+    """Of the libraries that write and read it, as far as they are loaded."""
+    names = [FORMS[form].needs, detail.partition(".")[0]] if isinstance(form, str) else []
+    loaded = [sys.modules.get(name) for name in names if name]
+    return " ".join(str(getattr(module, "__version__", "")) for module in loaded if module is not None)
+
+
 def _put(path: str, data: bytes) -> str:
     with open(path, "wb") as file:
         file.write(data)
@@ -149,8 +158,8 @@ def _read_npy(data: bytes, _: str) -> Any:
 def _maker(value: Any, *makers: str) -> str:
     """Of which library a table is."""
     maker = type(value).__module__.partition(".")[0]
-    if maker not in makers:
-        raise TypeError(f"it is a {type(value).__name__}, no table of {' or '.join(makers)}")
+    if maker not in makers or type(value).__name__ not in _TABLES:
+        raise TypeError(f"it is a {type(value).__name__}, none that {' or '.join(makers)} puts into such a file")
     return maker
 
 
@@ -195,7 +204,7 @@ def _zarr(value: Any, path: str, _: str | None) -> str:
     maker = _maker(value, "numpy", "xarray")
     if maker == "xarray":
         value.to_zarr(path)
-        return type(value).__name__
+        return f"xarray.{type(value).__name__}"
     import_module("zarr").save_array(path, value)
     return maker
 
@@ -204,7 +213,7 @@ def _read_zarr(path: str, maker: str) -> Any:
     if maker == "numpy":
         return import_module("zarr").open_array(path, mode="r")[...]
     reading = import_module("xarray")
-    opened = reading.open_zarr(path) if maker == "Dataset" else reading.open_dataarray(path, engine="zarr")
+    opened = reading.open_zarr(path) if maker == "xarray.Dataset" else reading.open_dataarray(path, engine="zarr")
     return opened.load()
 
 
