@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from cachepy.calls.acceptance import Accepted
     from cachepy.calls.happened import CacheInfo, Called
+    from cachepy.calls.own_tests import StoredResult
     from cachepy.core.reasons import Verdict
 
     P = ParamSpec("P")
@@ -64,6 +65,18 @@ if TYPE_CHECKING:
         cache_errors: Iterable[type[Exception]] | dict[type[Exception], float]
         on_error: Literal["raise", "stale"]
         collect: bool
+        format: _Format
+        compress: Literal["zstd", "lz4", "gzip", "lzma", "zlib"] | None
+        valid: Callable[[Any, StoredResult], bool] | None
+
+    class ValueFormat(Protocol):
+        """What writes a result into a file, and reads it."""
+
+        def write(self, value: Any, path: str, /) -> object: ...
+
+        def read(self, path: str, /) -> Any: ...
+
+    _Format = Literal["parquet", "feather", "npy", "zarr", "json", "text"] | ValueFormat | None
 
     class CachedCallable(Protocol[P, R_co]):
         """What is called with the arguments of a function, and with the three keywords of every cached one.
@@ -197,6 +210,9 @@ def cache_file(
     cache_errors: Iterable[type[Exception]] | dict[type[Exception], float] = (),
     on_error: Literal["raise", "stale"] = "raise",
     collect: bool = False,
+    format: _Format = None,  # noqa: A002 - likewise
+    compress: Literal["zstd", "lz4", "gzip", "lzma", "zlib"] | None = None,
+    valid: Callable[[Any, StoredResult], bool] | None = None,
 ) -> CacheFile: ...
 
 
@@ -230,6 +246,9 @@ def cache_file(
     cache_errors: Iterable[type[Exception]] | dict[type[Exception], float] = (),
     on_error: Literal["raise", "stale"] = "raise",
     collect: bool = False,
+    format: _Format = None,  # noqa: A002 - the name that users know
+    compress: Literal["zstd", "lz4", "gzip", "lzma", "zlib"] | None = None,
+    valid: Callable[[Any, StoredResult], bool] | None = None,
     **unknown: object,
 ) -> CacheFile | Callable[..., object]:
     """Cache a function's results on disk, and use one again only if nothing that it depended on has changed.
@@ -319,6 +338,15 @@ def cache_file(
         `StaleResultWarning`, and no caller is stored with it.
     collect : bool, default False
         Of a generator function: store all its items as a list. A call then gives an iterator over these.
+    format : {"parquet", "feather", "npy", "zarr", "json", "text"} or object, optional
+        Store results in a form that other programs read, in files below ``values`` in the cache directory; ``outfile``
+        of a node in the graph says which. Or an object with ``write(value, path)``, ``read(path)`` and maybe a
+        ``suffix``. Each result is read back once and compared; what the form cannot hold is pickled, with a warning.
+    compress : {"zstd", "lz4", "gzip", "lzma", "zlib"}, optional
+        Store results in less space. Older ones are read whatever this says, as with `format`.
+    valid : callable, optional
+        A test of your own: ``valid(result, info)`` is asked each time before a stored result is used, with a
+        `StoredResult`. If it gives false, the call runs again. An edit of the test makes nothing stale.
     **unknown
         There are no others: an option that is none of these is an error.
 

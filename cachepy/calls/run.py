@@ -365,6 +365,10 @@ class Run(Execution):
         deps, calls = self.frame.own_deps(), tuple(self.frame.calls.values())
         written = self.files.outputs if self.files is not None else ()
         deps = (*deps, *self.inputs.outputs.marks(deps, calls, result, named, written), *self.inputs.renewed)
+        if call.options.valid is not None:
+            from cachepy.calls.own_tests import test_dep  # few functions have a test
+
+            deps = (*deps, test_dep(call.target.identity, self.call.id, self.frame.run))
         if call.options.cache_errors and type(self.value).__module__ == RAISED:
             deps = (*deps, self._until())
         return Event(

@@ -36,6 +36,7 @@ from cachepy.core.model import (
     SOURCE,
     UNSEEN_SOURCE,
     UNTIL,
+    VALID,
     VALUE_FILE,
     WRITTEN,
     Dep,
@@ -409,6 +410,28 @@ class Until(Kind):
         return watch.check(lambda: time.time() < end)
 
 
+class Valid(Kind):
+    """name: a function that has a test for its stored results; digest: the call and the run that it is about."""
+
+    word = VALID
+    traits = "own", "own asked"
+
+    def today(self, dep: Dep, place: str, world: World) -> Dep:
+        return dep
+
+    def same(self, name: str, digest: str | None, world: World) -> bool:
+        return True
+
+    def holds(self, dep: Dep, trace: Trace, world: World) -> bool:
+        return world.is_valid(dep, trace)
+
+    def why(self, dep: Dep, world: World) -> list[Reason]:
+        return [reason(VALID, dep.name, None, None)]
+
+    def things(self, dep: Dep, cwd: str, world: World) -> set[str]:
+        return set()
+
+
 class _Unknown(Kind):
     """What only another version of cachepy knows: it never holds."""
 
@@ -468,6 +491,7 @@ KINDS = Kinds(
     Package(),
     Age(),
     Until(),
+    Valid(),
     Mark(ROOT, "root"),  # name: another cache directory, where calls below are stored; digest: None
     Mark(OUTPUT, "left"),  # name: a file, or a call below, with which the run left something; digest: of what
     Mark(WRITTEN, "written"),  # name: a file of its deps that the run wrote, as far as can be told; digest: of it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cachepy.calls.import_refusal import WAY_OUT
 from cachepy.calls.live_world import LiveWorld, dated
+from cachepy.core.call import UsersError
 from cachepy.core.kinds import AGES, CHEAP, CODES, ENVS, KINDS, OWN_ASKED, PATHS
 from cachepy.core.model import Dep, Event, Trace
 from cachepy.core.reasons import Reason
@@ -166,6 +167,23 @@ class AskedWorld(LiveWorld):
             self.grows_old(codes[0].name, codes[0].digest, is_recorded=True)
         return super().is_young(dep, trace)
 
+    def is_valid(self, dep: Dep, trace: Trace) -> bool:
+        """A test is asked where its function is at hand; else nobody knows."""
+        why = "only its program can ask it"
+        if self.session.functions.live_calls(dep.name):
+            try:
+                return super().is_valid(dep, trace)
+            except UsersError as error:
+                why = f"it raised {type(error.error).__name__}"
+        for code in (each for each in trace.deps if each.kind in CODES and each.name.partition("@")[0] == dep.name):
+            self._doubt_test(code.name, code.digest, why)
+        return True
+
+    def _doubt_test(self, code: str, digest: str | None, why: str) -> None:
+        if self._looks_at_code:
+            name = code.partition("@")[0]
+            self.unclear[code, digest or ""] = (Reason("unseen", f"valid of {name}", None, why),)
+
     def max_age(self, function: str, recorded: str) -> str | None:
         told = self._ages.get((function, bool(recorded)))
         return super().max_age(function, recorded if told is None or not told.is_clear else told.limit or "") or None
@@ -173,7 +191,8 @@ class AskedWorld(LiveWorld):
     def dated(self, event: Event) -> Event:
         name = f"{event.module}:{event.qualname}"
         codes = [code for code in event.trace.deps if code.kind in CODES and code.name.partition("@")[0] == name]
-        return dated(event, self.max_age(name, "")) if codes and self.grows_old(name, codes[0].digest) else event
+        grows_old = bool(codes) and self.grows_old(name, codes[0].digest)
+        return self.to_test(dated(event, self.max_age(name, "")) if grows_old else event)
 
     def grows_old(self, code: str, digest: str | None, *, is_recorded: bool = False) -> bool:
         """Whether results of a function with this code may not be of any age now; what cannot be told is `unclear`."""
@@ -183,6 +202,8 @@ class AskedWorld(LiveWorld):
             if not told.is_clear:
                 why = "its decorator cannot be read as it stands in the source file"
                 self.unclear[code, digest or ""] = (Reason("unseen", f"max_age of {name}", None, why),)
+            elif told.tests:
+                self._doubt_test(code, digest, "only its program can ask it")
         return bool(self.max_age(name, ""))
 
     def _check_import(self, identity: str, recorded: str) -> None:

@@ -66,7 +66,7 @@ def test_a_value_comes_back_equal_and_may_be_changed(codec, x):
         second["large"][0] = 7
         assert second["large"].flags.writeable
         assert made()(x)["large"][0] == 0
-    assert RAN == [x, x]
+    assert [x, x] == RAN
     assert cache_verify("cache").is_good
 
 
