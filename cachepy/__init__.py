@@ -140,7 +140,6 @@ __all__ = [  # noqa: RUF022 - in the order and the words of the pages in docs/re
     "load_config",
     "cache_default_dir",
     "Session",
-    "StoredResult",
     "current_session",
     "use_session",
     # Graph
@@ -180,6 +179,7 @@ __all__ = [  # noqa: RUF022 - in the order and the words of the pages in docs/re
     "Verdict",
     "Reason",
     "Called",
+    "StoredResult",
     "CacheInfo",
     "CallSummary",
     "Difference",

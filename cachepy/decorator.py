@@ -246,9 +246,9 @@ def cache_file(
     cache_errors: Iterable[type[Exception]] | dict[type[Exception], float] = (),
     on_error: Literal["raise", "stale"] = "raise",
     collect: bool = False,
-    format: _Format = None,  # noqa: A002 - the name that users know
+    format: str | ValueFormat | None = None,  # noqa: A002 - the name that users know
     compress: Literal["zstd", "lz4", "gzip", "lzma", "zlib"] | None = None,
-    valid: Callable[[Any, StoredResult], bool] | None = None,
+    valid: Callable[..., bool] | None = None,
     **unknown: object,
 ) -> CacheFile | Callable[..., object]:
     """Cache a function's results on disk, and use one again only if nothing that it depended on has changed.

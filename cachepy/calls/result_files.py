@@ -13,10 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from cachepy.calls.run import Run
 
-
-def written(run: Run) -> tuple[Draft, str, set[str]] | None:
+def written(run: Any) -> tuple[Draft, str, set[str]] | None:
     """The result as a file that waits for its name, with its digest and the paths that it names; None: pickle it."""
     call, value = run.call.function, run.value
     if run.inputs.given.parts or type(value).__module__.startswith("cachepy."):  # with arguments, or an error
@@ -52,7 +50,7 @@ def written(run: Run) -> tuple[Draft, str, set[str]] | None:
     return draft, digest, named.union(found.paths)
 
 
-def _refused(run: Run, what: str, error: Exception | None, back: Any = None) -> None:
+def _refused(run: Any, what: str, error: Exception | None, back: Any = None) -> None:
     call = run.call.function
     form = call.options.format
     why = f" ({type(error).__name__}: {error})" if error is not None else f": {_difference(run.value, back)}"

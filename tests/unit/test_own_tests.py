@@ -163,7 +163,7 @@ def test_functions_without_a_test_know_nothing_of_it():
     load = made(None)
     for _ in range(4):
         load(3)
-    (node,) = [event for event in _events()]
+    (node,) = _events()
     assert all(dep.kind != "valid" for dep in node.trace.deps)
 
 
@@ -220,7 +220,7 @@ def test_async_functions_are_tested_too():
 def test_what_it_reads_and_calls_is_no_matter_of_the_caller(place):
     (place / "limit.txt").write_text("1")
     limit = cache_file("cache", warn_cheap=False)(lambda: 1)
-    load = made(lambda result, info: open(place / "limit.txt").read() == "1" and limit() == 1)
+    load = made(lambda result, info: (place / "limit.txt").read_text() == "1" and limit() == 1)
     load(3)
     top = above(load)
     top(3)
