@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from cachepy.core.call import UsersError
 from cachepy.core.current import NOBODY, enter, leave
+from cachepy.core.kinds import TESTED
 from cachepy.core.model import VALID, Dep, Item, Trace, title_of
 from cachepy.errors import EntryError
 
@@ -70,7 +71,7 @@ def test_dep(function: str, call: str, run: str) -> Dep:
 def tested(event: Event) -> Event:
     """The same run, to be asked about by a test that its function has now."""
     function = f"{event.module}:{event.qualname}"
-    if any(dep.kind == VALID and dep.name == function for dep in event.trace.deps):
+    if any(dep.kind in TESTED and dep.name == function for dep in event.trace.deps):
         return event
     deps = (*event.trace.deps, test_dep(function, event.id, event.run))
     return event.replace(trace=Trace(deps, event.trace.calls, event.trace.result))

@@ -414,7 +414,7 @@ class Valid(Kind):
     """name: a function that has a test for its stored results; digest: the call and the run that it is about."""
 
     word = VALID
-    traits = "own", "own asked"
+    traits = "own", "own asked", "tested"
 
     def today(self, dep: Dep, place: str, world: World) -> Dep:
         return dep
@@ -528,6 +528,7 @@ AGES = KINDS.those("age")  # moments: of two of them the first one counts
 ACCEPTANCE = KINDS.those("accepted")
 VALUE_FILES = KINDS.those("value file")  # where the value of the run lies
 OWN = KINDS.those("own")  # says something of this very run: of another one that is alike it is another
+TESTED = KINDS.those("tested")  # a test of the user's speaks for it
 OWN_ASKED = KINDS.those("own asked")  # it cannot be told for many calls at once
 UNTILS = KINDS.those("until")  # it holds for a time only
 CHEAP = KINDS.those("cheap")  # to ask the world again costs no more than to remember the answer

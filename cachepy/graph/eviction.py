@@ -165,7 +165,7 @@ def _call(item: Item) -> str:
     return call_named(stem_of(item.path))
 
 
-def _in_order(items: list[Item], root: str) -> Iterator[tuple[Item, bool]]:
+def _in_order(items: list[Item], root: str = "") -> Iterator[tuple[Item, bool]]:
     """What goes first (see above), each with whether it is whole and ours; no more headers are read than are needed."""
     groups: dict[tuple[bool, int], list[Item]] = {}
     for item in sorted(items, key=lambda each: each.used):

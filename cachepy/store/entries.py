@@ -296,7 +296,7 @@ class Store(Places):
         if index in stored.pickles:
             return False
         opened = self.open(call, stored, index)
-        if not opened.has_buffers and _is_beside(opened.pickle()):
+        if not opened.has_buffers and opened.pickle_size <= SMALL and _is_beside(opened.pickle()):
             self._check_there(call, stored.events[index])
             return True
         return opened.has_buffers or opened.pickle_size > most

@@ -107,7 +107,10 @@ class Draft:
 
     def write(self, value: Any) -> Any:
         """Write the value, and give what is read back."""
-        self._trust.make_folder(self._folder)
+        try:
+            self._trust.make_folder(self._folder)
+        except FileNotFoundError:  # another one removed the empty folder around it just now
+            self._trust.make_folder(self._folder)
         mark(f"{self._folder}/CACHEDIR.TAG", self._trust)  # if the process dies now, it is known as ours
         beside = self._beside
         beside.detail = value_formats.write(beside.form, value, self._path, beside.codec)
