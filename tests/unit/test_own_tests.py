@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cachepy import Session, StoredResult, cache_file, cache_tree_stale, use_session
+from cachepy import Session, StoredResult, cache_file, cache_list, cache_tree_stale, use_session
 from cachepy.calls.glance import glance
 from cachepy.errors import UsageError
 from tests.programs import Project
@@ -99,7 +99,8 @@ def test_a_refused_result_is_made_again():
     assert verdict.reasons[0].cue == "valid"
     load(3)
     assert RAN == [3, 3]
-    assert "valid() refused" in str(load.last) or load.last.outcome == "run"
+    assert "valid() refused the stored result" in str(load.last)
+    assert [row["traces"] for row in cache_list("cache")] == [1]
     GOOD["answer"] = True
     load(3)
     assert RAN == [3, 3]
@@ -196,6 +197,24 @@ def test_an_error_below_is_the_users_too():
     with pytest.raises(KeyError, match="answer"):
         top(3)
     assert RAN == ["top", 3]
+
+
+def test_an_error_when_it_is_asked_again_under_the_claim_is_the_users():
+    answers = iter([True, False])
+
+    def flapping(result, info):
+        for answer in answers:
+            return answer
+        raise KeyError("rows")
+
+    load = made(flapping)
+    load(3)
+    assert load(3) == [3]
+    with pytest.raises(KeyError, match="rows"):
+        load(3)
+    assert RAN == [3]
+    with pytest.raises(KeyError, match="rows"):  # no claim was left behind
+        load(3)
 
 
 async def _both(load):

@@ -287,6 +287,15 @@ def test_each_run_has_its_own_file_and_what_goes_takes_it_along(place):
     assert not Path("cache/values").exists()
 
 
+def test_a_run_takes_the_place_of_one_that_depends_alike():
+    load = made(format="json")
+    for x in "ab":
+        VALUES[1] = {"a": x}
+        load(1, _force=True)
+    assert [row["traces"] for row in cache_list("cache")] == [1]
+    assert json.loads(value_path().read_text()) == {"a": "b"}
+
+
 def test_runs_that_gave_equal_bytes_share_a_file(place):
     source = place / "in.txt"
     load = cache_file("cache", format="json", keep=2, warn_cheap=False)(lambda path: [len(Path(path).read_text())])
