@@ -100,13 +100,18 @@ def test_a_refused_result_is_made_again():
     load(3)
     assert RAN == [3, 3]
     assert "valid() refused the stored result" in str(load.last)
-    assert [row["traces"] for row in cache_list("cache")] == [1]
     GOOD["answer"] = True
     load(3)
     assert RAN == [3, 3]
     with use_session(Session()):
         load(3)
     assert RAN == [3, 3]
+
+
+def test_a_run_takes_the_place_of_the_one_that_was_refused():
+    load = cache_file("cache", warn_cheap=False, valid=lambda result, info: False)(lambda x: [x])
+    load(3), load(3)
+    assert [row["traces"] for row in cache_list("cache")] == [1]
 
 
 def test_callers_ask_too():
