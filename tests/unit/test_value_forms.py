@@ -534,6 +534,28 @@ def test_files_of_calls_below_are_no_files_of_the_caller():
     assert all(node["files"] == [] for node in cache_tree_nodes().values())
 
 
+class Looking(Lossy):
+    def write(self, value, path):
+        super().write(value, path)
+        Path("in.txt").read_text()
+
+    def read(self, path):
+        Path("in.txt").read_text()
+        return super().read(path)
+
+
+def test_what_an_object_reads_is_no_matter_of_the_caller(place):
+    (place / "in.txt").write_text("1")
+    VALUES[1] = (1,)
+    load = made(format=Looking())
+    top = cache_file("cache", warn_cheap=False, ignore_globals=["RAN"])(lambda x, y: load(x))
+    for y in range(2):
+        with in_another_program():
+            top(1, y)
+            assert all(node["files"] == [] for node in cache_tree_nodes().values())
+    assert RAN == [1]
+
+
 def test_wrong_options_are_told():
     for wrong in ("csv", "JSON"):
         with pytest.raises(UsageValueError, match="format must be 'parquet'"):
