@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import os
-import re
 
 from cachepy.calls.ages import limit_of
 from cachepy.code.constants import NotConstant
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from cachepy.code.bindings import Bindings
 
 _OPTION, _TEST = "max_age", "valid"
-_NAMED = re.compile(rb"\b(?:max_age|valid)\b")
 
 
 class Told(Record, defaults=(False,)):
@@ -62,9 +60,24 @@ def _sources_in(folder: str) -> list[str]:
 def _mentions(path: str) -> bool:
     try:
         with open(path, "rb") as file:
-            return _NAMED.search(file.read()) is not None
+            text = file.read()
     except OSError:
         return False
+    return _OPTION.encode() in text or (_TEST.encode() in text and _gives_test(text))
+
+
+def _gives_test(text: bytes) -> bool:
+    """Whether a source text may give that option: to others the word is one of everyday."""
+    try:
+        nodes = list(ast.walk(ast.parse(text)))
+    except (SyntaxError, ValueError):  # nothing can be imported from it
+        return False
+    may_hold_options = b"cachepy" in text
+    return any(
+        (isinstance(node, ast.keyword) and node.arg == _TEST)
+        or (may_hold_options and isinstance(node, ast.Constant) and node.value == _TEST)
+        for node in nodes
+    )
 
 
 def told_now(bindings: Bindings, module: str, qualname: str) -> Told:

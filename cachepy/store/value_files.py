@@ -149,7 +149,7 @@ def _short(labels: Iterable[str]) -> str:
     """Short texts of arguments as the beginning of a name, with a dash behind them."""
     lasts = [label.strip("'\"").replace("\\", "/").rstrip("/").rpartition("/")[2] for label in labels]
     text = "_".join(filter(None, lasts))[:_LABEL]
-    safe = "".join(c if c.isascii() and (c.isalnum() or c in "._-=") else "_" for c in text).strip("._-")
+    safe = "".join(c if c.isascii() and (c.isalnum() or c in "._-=") else "_" for c in text).lstrip(".-")
     return f"{safe}-" if safe else ""
 
 

@@ -315,6 +315,25 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.parametrize("word", ["valid = 1", "print({'valid': 1})", "from_ = 'invalid'"])
+def test_the_word_alone_makes_nothing_unknown(tmp_path, word):
+    with Project(tmp_path) as project:
+        options = "OPTIONS = dict(warn_cheap=False)"
+        project.write("other.py", word)
+        project.write("prog.py", f"from cachepy import cache_file\n{options}\n" + """
+@cache_file(".cache", **OPTIONS)
+def load(x):
+    return x
+
+if __name__ == "__main__":
+    load(1)
+""")
+        project.run("prog.py")
+        project.cachepy("status", "--cache-dir", ".cache", code=0)
+        project.write("other.py", "f(valid=1)")
+        project.cachepy("status", "--cache-dir", ".cache", code=3)
+
+
 @pytest.mark.parametrize("before", ["", ", valid=lambda result, info: True"])
 def test_from_outside_it_is_unknown(tmp_path, before):
     with Project(tmp_path) as project:
