@@ -54,10 +54,10 @@ _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_N
 class Item:
     """One value on disk."""
 
-    __slots__ = ("beside", "changed", "is_old", "path", "size", "used")
+    __slots__ = ("beside", "changed", "is_old", "path", "root", "size", "used")
 
-    def __init__(self, path: str, st: os.stat_result) -> None:
-        self.path = path
+    def __init__(self, path: str, st: os.stat_result, root: str = "") -> None:
+        self.path, self.root = path, root
         self.size = st.st_size
         self.changed = st.st_ino, st.st_mtime_ns
         self.used = max(st.st_atime, st.st_mtime)
@@ -116,7 +116,7 @@ class _Look:
         now, gone = time.time(), []
         kept, own = self.needed | claimed, self.store.path_of(self.stored)
         items = [i for i in items if _call(i) not in kept and i.path != own and not (claimed and now - i.used < _JUST)]
-        for item, is_ours in _in_order(items, self.store.root):
+        for item, is_ours in _in_order(items):
             if octets <= 0:
                 break
             if is_ours and _remove(item, is_mine=_call(item) == self.stored):
@@ -155,7 +155,7 @@ def _items(store: Store) -> tuple[list[Item], set[str]]:
             claimed.add(call_named(stem_of(path)))
             continue
         try:
-            found.append(Item(path, os.lstat(path)))
+            found.append(Item(path, os.lstat(path), store.root))
         except OSError:  # gone meanwhile
             pass
     return found, claimed
@@ -165,14 +165,14 @@ def _call(item: Item) -> str:
     return call_named(stem_of(item.path))
 
 
-def _in_order(items: list[Item], root: str = "") -> Iterator[tuple[Item, bool]]:
+def _in_order(items: list[Item]) -> Iterator[tuple[Item, bool]]:
     """What goes first (see above), each with whether it is whole and ours; no more headers are read than are needed."""
     groups: dict[tuple[bool, int], list[Item]] = {}
     for item in sorted(items, key=lambda each: each.used):
         groups.setdefault((not item.is_old, int(item.used // USED)), []).append(item)
     for _, group in sorted(groups.items()):
         for start in range(0, len(group), _AT_ONCE):
-            some = [(_seconds(item, root), item) for item in group[start : start + _AT_ONCE]]
+            some = [(_seconds(item), item) for item in group[start : start + _AT_ONCE]]
             some.sort(key=lambda each: (each[0] or 0.0) / max(each[1].size, 1))
             for seconds, item in some:
                 yield item, seconds is not None
@@ -183,19 +183,19 @@ def _beside(store: Store) -> int:
     return sum(map(value_files.size_of, value_files.stored(store.root)))
 
 
-def _seconds(item: Item, root: str) -> float | None:
+def _seconds(item: Item) -> float | None:
     """How long its run took; None for what is no entry of ours, or damaged: that is left to the commands."""
     try:
         rows = rows_of(item.path, EntryFile(item.path))
         if value_files.named_in(rows[0][0].trace):
-            item.beside = _beside_of(item, rows[0][0], [event for event, _ in rows[1:]], root)
+            item.beside = _beside_of(item, rows[0][0], [event for event, _ in rows[1:]])
             item.size += sum(map(value_files.size_of, item.beside))
         return rows[0][0].elapsed
     except (EntryError, OSError):
         return None
 
 
-def _beside_of(item: Item, event: Event, others: list[Event], root: str) -> list[str]:
+def _beside_of(item: Item, event: Event, others: list[Event]) -> list[str]:
     """The files of a value that go with it: runs that gave equal bytes share one."""
     if item.is_old:
         path = stem_of(item.path) + ENTRY
@@ -203,7 +203,7 @@ def _beside_of(item: Item, event: Event, others: list[Event], root: str) -> list
             others = [each for each, _ in rows_of(path, EntryFile(path)) if each.run != event.run]
         except (EntryError, OSError):  # left to the commands
             return []
-    return value_files.unneeded(root, [event], others)
+    return value_files.unneeded(item.root, [event], others)
 
 
 def _remove(item: Item, *, is_mine: bool) -> bool:
