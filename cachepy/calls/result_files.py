@@ -5,9 +5,13 @@ What a form cannot write, or gives back otherwise, is pickled as it would be wit
 
 from __future__ import annotations
 
+from errno import EACCES, EDQUOT, ENOSPC, EPERM, EROFS
+
 from cachepy.errors import CacheWriteWarning, UndigestableError, raise_users
 from cachepy.store.value_files import Beside, Draft
 from cachepy.values.digest import References
+
+_OF_THE_DISK = (EACCES, EDQUOT, ENOSPC, EPERM, EROFS)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +41,9 @@ def written(run: Any) -> tuple[Draft, str, set[str]] | None:
         is_equal = again == digest
     except Exception as error:  # each library has its own
         draft.discard()
+        if isinstance(error, OSError) and error.errno in _OF_THE_DISK:  # no fault of the form
+            run.call.cannot_write(error)
+            return None
         _refused(run, "cannot be written in that form", error)
         return None
     except BaseException:

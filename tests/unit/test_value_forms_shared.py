@@ -1,11 +1,15 @@
-"""A value in a file of its own that two runs share."""
+"""A value in a file of its own that two runs share, and a disk that is full."""
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
-from cachepy import Session, cache_file, use_session
+import pytest
+
+from cachepy import CacheWriteWarning, Session, cache_file, use_session
 from cachepy.graph import eviction
+from cachepy.store import value_formats
 from cachepy.store.entries import Store
 from tests.programs import Project
 
@@ -49,3 +53,15 @@ def test_what_makes_room_leaves_a_file_that_another_run_needs(tmp_path):
     found = {item.path: len(item.beside) for item in items}
     assert sorted(found.values()) == [0, 0, 1]  # those of "a" and "b" share one; "cc", the newest, has its own
     assert [number for path, number in found.items() if path.endswith(".entry")] == [1]
+
+
+def test_a_full_disk_is_no_fault_of_the_form(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(value_formats.FORMS["text"], "write", full)
+    load = cache_file(tmp_path / "cache", format="text", warn_cheap=False)(lambda x: "a")
+    with use_session(Session()), pytest.warns(CacheWriteWarning) as caught:
+        assert load(1) == "a"
+    assert ["No space left" in str(each.message) and "form" not in str(each.message) for each in caught] == [True]
+    assert not list((tmp_path / "cache").rglob("*.txt"))
