@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cachepy.calls.happened import CacheInfo, Called, CallSummary, summary
     from cachepy.calls.listeners import on_call
     from cachepy.calls.options import cache_default_dir
+    from cachepy.calls.own_tests import StoredResult
     from cachepy.calls.progress_line import progress
     from cachepy.calls.state import current_session, use_session
     from cachepy.calls.track import track_file
@@ -100,6 +101,7 @@ _HOMES = {
     "decorator": "cache_file",
     "calls.happened": "CacheInfo CallSummary Called summary",
     "calls.listeners": "on_call",
+    "calls.own_tests": "StoredResult",
     "calls.progress_line": "progress",
     "errors": "AlteredResultWarning CachepyError CacheReadWarning CacheWarning CacheWriteWarning "
     "CallbackWarning "
@@ -180,6 +182,7 @@ __all__ = [  # noqa: RUF022 - in the order and the words of the pages in docs/re
     "Verdict",
     "Reason",
     "Called",
+    "StoredResult",
     "CacheInfo",
     "CallSummary",
     "Difference",

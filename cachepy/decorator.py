@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from cachepy.calls.acceptance import Accepted
     from cachepy.calls.happened import CacheInfo, Called
+    from cachepy.calls.own_tests import StoredResult
     from cachepy.core.reasons import Verdict
 
     P = ParamSpec("P")
@@ -67,6 +68,18 @@ if TYPE_CHECKING:
         remote: str | os.PathLike[str] | list[str] | tuple[str, ...] | None
         trust_remote: bool
         upload: Literal["now", "background"]
+        format: _Format
+        compress: Literal["zstd", "lz4", "gzip", "lzma", "zlib"] | None
+        valid: Callable[[Any, StoredResult], bool] | None
+
+    class ValueFormat(Protocol):
+        """What writes a result into a file, and reads it."""
+
+        def write(self, value: Any, path: str, /) -> object: ...
+
+        def read(self, path: str, /) -> Any: ...
+
+    _Format = Literal["parquet", "feather", "npy", "zarr", "json", "text"] | ValueFormat | None
 
     class CachedCallable(Protocol[P, R_co]):
         """What is called with the arguments of a function, and with the three keywords of every cached one.
@@ -203,6 +216,9 @@ def cache_file(
     remote: str | os.PathLike[str] | list[str] | tuple[str, ...] | None = None,
     trust_remote: bool = False,
     upload: Literal["now", "background"] = "now",
+    format: _Format = None,  # noqa: A002 - likewise
+    compress: Literal["zstd", "lz4", "gzip", "lzma", "zlib"] | None = None,
+    valid: Callable[[Any, StoredResult], bool] | None = None,
 ) -> CacheFile: ...
 
 
@@ -239,6 +255,9 @@ def cache_file(
     remote: str | os.PathLike[str] | list[str] | tuple[str, ...] | None = None,
     trust_remote: bool = False,
     upload: Literal["now", "background"] = "now",
+    format: str | ValueFormat | None = None,  # noqa: A002 - the name that users know
+    compress: Literal["zstd", "lz4", "gzip", "lzma", "zlib"] | None = None,
+    valid: Callable[..., bool] | None = None,
     **unknown: object,
 ) -> CacheFile | Callable[..., object]:
     """Cache a function's results on disk, and use one again only if nothing that it depended on has changed.
@@ -337,6 +356,15 @@ def cache_file(
         `signing_key` has to be set.
     upload : {"now", "background"}, default "now"
         Whether a call that ran waits until its result is sent. At the end of the program all has been.
+    format : {"parquet", "feather", "npy", "zarr", "json", "text"} or object, optional
+        Store results in a form that other programs read, in files below ``values`` in the cache directory; ``outfile``
+        of a node in the graph says which. Or an object with ``write(value, path)``, ``read(path)`` and maybe a
+        ``suffix``. Each result is read back once and compared; what the form cannot hold is pickled, with a warning.
+    compress : {"zstd", "lz4", "gzip", "lzma", "zlib"}, optional
+        Store results in less space. Older ones are read whatever this says, as with `format`.
+    valid : callable, optional
+        A test of your own: ``valid(result, info)`` is asked each time before a stored result is used, with a
+        `StoredResult`. If it gives false, the call runs again. An edit of the test makes nothing stale.
     **unknown
         There are no others: an option that is none of these is an error.
 

@@ -75,7 +75,8 @@ class Questions:
     def is_cached(self, *args: object, **kwargs: object) -> bool:
         """Whether the call with these arguments would be a hit now.
 
-        All that it depended on is looked at, as in a call; nothing runs. False for arguments that cannot be digested.
+        All that it depended on is looked at, as in a call; nothing runs but a test that is given as `valid`. False for
+        arguments that cannot be digested.
 
         Raises
         ------
@@ -97,8 +98,8 @@ class Questions:
     def explain(self, *args: object, **kwargs: object) -> Verdict:
         """Why the call with these arguments would run, or not.
 
-        Nothing runs. The answer, a `cachepy.Verdict`, has ``state`` (``"fresh"``, ``"stale"`` or ``"missing"``) and
-        ``reasons``; ``print(f.explain(3))`` tells both in a sentence.
+        Nothing runs but a test that is given as `valid`. The answer, a `cachepy.Verdict`, has ``state`` (``"fresh"``,
+        ``"stale"`` or ``"missing"``) and ``reasons``; ``print(f.explain(3))`` tells both in a sentence.
 
         Raises
         ------

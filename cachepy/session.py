@@ -75,6 +75,7 @@ class Session(State):
         self.reader = CodeReader(self.origins, self._file_digest)
         self.digester = self.reader.digester
         self.stores = Stores(Trust.of_environment(), size_of_environment(), warner, self._is_far)
+        self.stores.digest = self.digester.digest
         self.nodes = LazyGraph(self.stores)
         self.inherited = set()
         self.is_asked = ASKED in os.environ

@@ -27,6 +27,7 @@ from cachepy.calls.taken import taken
 from cachepy.core.current import NOBODY, caller, enter
 from cachepy.core.frame import Frame
 from cachepy.core.hooks import Plugin, chain
+from cachepy.core.kinds import VALUE_FILES
 from cachepy.core.model import Dep, Event
 from cachepy.core.revision import Revision
 from cachepy.graph.recorder import GraphRecorder
@@ -446,6 +447,7 @@ if hasattr(os, "register_at_fork"):
 def _size_of(event: Event) -> int:
     """The bytes on disk of what a run stored."""
     try:
-        return Path(event.root, event.outfile).stat().st_size if event.outfile else 0
+        beside = next((dep.name for dep in event.trace.deps if dep.kind in VALUE_FILES), event.outfile)
+        return Path(event.root, beside).stat().st_size if beside else 0
     except OSError:  # pruned meanwhile
         return 0

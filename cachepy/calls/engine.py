@@ -9,7 +9,7 @@ from cachepy.calls.options import Options
 from cachepy.calls.request import Request
 from cachepy.calls.state import State, current_session
 from cachepy.code.fingerprint import is_stable
-from cachepy.core.call import FLAGS, Call, Flags, Hit, Miss, Path
+from cachepy.core.call import FLAGS, Call, Flags, Hit, Miss, Path, UsersError
 from cachepy.core.revision import MISSING
 from cachepy.errors import CheapCallWarning, UndigestableError, raise_users
 
@@ -143,11 +143,16 @@ class CachedCall(Function, Path):
             return MISSING
 
     def explain(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Verdict:
-        """Why a call would run or not; nothing runs."""
+        """Why a call would run or not; nothing runs but a test that it has."""
+        try:
+            return self._explain(self.request(args, kwargs))
+        except UsersError as error:
+            raise error.error from error.error.__cause__
+
+    def _explain(self, request: Request) -> Verdict:
         from cachepy.core.marks import accepted_in, unseen_in
         from cachepy.core.reasons import Reason, Verdict
 
-        request = self.request(args, kwargs)
         stored = request.look()
         if stored is None:
             from cachepy.calls.nearest import differences

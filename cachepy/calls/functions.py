@@ -26,7 +26,7 @@ class Functions:
 
     def __init__(self) -> None:
         self._known: dict[str, list[Callable[[], Any]]] = {}
-        self.has_ages = False  # whether results of any of them grow old
+        self.has_ages = False  # whether results of any of them grow old, or are tested
         self.tallies: dict[str, Tally] = {}
 
     def __len__(self) -> int:
@@ -38,7 +38,7 @@ class Functions:
         if len(known) >= _LIVE:  # copies that arrived by value again and again
             known[:] = [r for r in known if r() is not None][-_LIVE // 2 :]
         known.append(ref(call))
-        self.has_ages = self.has_ages or call.options.max_age is not None
+        self.has_ages = self.has_ages or call.options.max_age is not None or call.options.valid is not None
 
     def tally(self, identity: str, fname: str) -> Tally:
         """What became of the calls of a function, of all its copies: they go, and that stays."""

@@ -55,6 +55,7 @@ class LiveWorld:
         self._exists: dict[str, bool] = {}
         self._patterns: dict[str, str | None] = {}
         self._names: dict[tuple[str, str], str | None] = {}
+        self._valid: dict[str | None, bool] = {}
         self._codes: dict[str, list[str]] = {}
         self.reaches: list[CodeFingerprint] = []  # of the code that was looked at
         self.several: set[str] = set()
@@ -123,6 +124,20 @@ class LiveWorld:
         created, _, recorded = (dep.digest or "").partition(" ")
         return self._is_young(float(created), self.max_age(dep.name, recorded))
 
+    def is_valid(self, dep: Dep, trace: Trace) -> bool:
+        if dep.digest not in self._valid:
+            from cachepy.calls.own_tests import accepts  # few functions have a test
+
+            self._valid[dep.digest] = accepts(self, dep)
+        return self._valid[dep.digest]
+
+    def _has_test(self, function: str) -> bool:
+        """Whether its decorator names a test for stored results now."""
+        if self.function is not None and self.function.target.identity == function:
+            return self.function.options.valid is not None
+        calls = self.session.functions.live_calls(function)
+        return bool(calls) and calls[0].options.valid is not None
+
     def moment(self) -> float:
         return self.session.clock()
 
@@ -142,7 +157,16 @@ class LiveWorld:
     def dated(self, event: Event) -> Event:
         if not self.session.functions.has_ages:
             return event
-        return dated(event, self.max_age(f"{event.module}:{event.qualname}", ""))
+        name = f"{event.module}:{event.qualname}"
+        return self.to_test(dated(event, self.max_age(name, "")))
+
+    def to_test(self, event: Event) -> Event:
+        """The same, with a dep for the test that its function has now."""
+        if not self._has_test(f"{event.module}:{event.qualname}"):
+            return event
+        from cachepy.calls.own_tests import tested  # likewise
+
+        return tested(event)
 
     def may_import(self) -> bool:
         """Whether the module of a function below may be imported, as running it would."""

@@ -8,14 +8,14 @@ if TYPE_CHECKING:
 
 _DIGEST = "is `digest=` here, a function for each parameter or type; `ignore_args=` leaves a parameter out"
 _AGE = "is `max_age=` here, as in `max_age='7d'`"
+_FORM = "is `format=` here, as in `format='parquet'`"
 _STORED = "is not needed here: results are always stored, as files below `cache_dir=`"
 WORDS: Mapping[str, Mapping[str, str]] = {  # tool -> its word -> what is said of it, behind the word
     "joblib": {
         "backend": _STORED,
         "backend_options": _STORED,
         "bytes_limit": "is `max_bytes=` here",
-        "cache_validation_callback": f"{_AGE}; files, code and globals are checked by themselves",
-        "compress": "is not needed here: nothing is compressed",
+        "cache_validation_callback": f"{_AGE}, or `valid=`; files, code and globals are checked by themselves",
         "ignore": "is `ignore_args=` here",
         "location": "is `cache_dir=` here",
         "mmap_mode": "is not needed here: large arrays are mapped",
@@ -39,7 +39,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {  # tool -> its word -> what is said o
         "cache_result_in_memory": "is not needed here: repeated hits are fast",
         "persist_result": _STORED,
         "refresh_cache": "is `f(x, _force=True)` here, or the environment variable `CACHEPY=refresh`",
-        "result_serializer": _STORED,
+        "result_serializer": _FORM,
         "result_storage": "is `cache_dir=` here",
         "result_storage_key": _STORED,
     },

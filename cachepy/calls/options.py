@@ -20,6 +20,7 @@ NAMES = (
     "trusted_owners", "signing_key", "umask", "verbose", "warn_cheap", "observe_code",
     "observe", "ignore_files", "outputs", "unseen", "max_age", "digest", "cache_errors", "on_error", "collect",
     "remote", "trust_remote", "upload",
+    "format", "compress", "valid",
 )  # fmt: skip
 
 ERRORS_KEPT = 3600.0  # s for which an error is kept if nobody says another time
@@ -109,6 +110,9 @@ class Options:
         self.trust_remote = _flag("trust_remote", given.get("trust_remote", False))
         self.remote = _remote(given.get("remote"), self.trust_remote or self.signing_key is not None)
         self.upload = _one_of("upload", given.get("upload", "now"), ("now", "background"))
+        self.compress = _codec(given.get("compress"))
+        self.format = _format(given.get("format"), self.compress)
+        self.valid = _test(given.get("valid"))
         self._root = None if self.cache_dir is None else _settled(self.cache_dir)
 
     @property
@@ -256,6 +260,29 @@ def _digests(value: Any) -> dict[Any, Any] | None:
     from cachepy.calls.digest_options import checked  # likewise
 
     return checked(value)
+
+
+def _codec(value: Any) -> str | None:
+    if value is None:
+        return None
+    from cachepy.store.compression import check_codec  # likewise
+
+    return check_codec("compress", value)
+
+
+def _format(value: Any, compress: str | None) -> Any:
+    if value is None:
+        return None
+    from cachepy.store.value_formats import check_format  # likewise
+
+    return check_format("format", value, compress)
+
+
+def _test(value: Any) -> Any:
+    if value is not None and not callable(value):
+        raise UsageError(f"valid must be a function of the result and of what is known of it, not {value!r}")
+    return value
+
 
 def _errors(value: Any) -> tuple[tuple[type[Exception], float], ...]:
     """Types of exceptions, each with the seconds for which one is kept."""

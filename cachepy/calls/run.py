@@ -211,15 +211,13 @@ class Run(Execution):
             self.session.recorder.fold_below(event, anew=True)
 
     def store(self, elapsed: float) -> Event | None:
-        request, flat = self.call, None if self.inputs.given.parts else flat_stream(self.value)
-        payload = self._packed() if flat is None else pack_flat(self.value)
-        if payload is None:
+        request = self.call
+        made = self._in_file(elapsed) if request.function.options.format is not None else None
+        made = made or self._in_entry(elapsed)
+        if made is None:
             return None
-        try:
-            self.event = event = self._event(elapsed, *self._result(payload, flat, elapsed))
-        except EntryError as error:
-            self._warn_not_stored("cannot be read back", error.__cause__ or error)
-            return None
+        event, payload, size = made
+        self.event = event
         try:
             self._keep_code()
             claim = request.claim if request.stored is None and self.flags.may_hit else None
@@ -235,13 +233,48 @@ class Run(Execution):
             return None
         self.session.files.memo.flush(request.store.memo_file)
         if request.store.most is not None:
-            request.store.added += payload.size + _OVERHEAD
+            request.store.added += size + _OVERHEAD
             if request.store.added >= request.store.step:
                 from cachepy.graph.eviction import hold_below
 
                 hold_below(self.session.store(request.store.root), self.session, request.id)
         unlink(request.store.unended_path(request.id))  # the sign that it failed before
         return stored
+
+    def _in_entry(self, elapsed: float) -> tuple[Event, Payload, int] | None:
+        """The event, the value as the entry will hold it, and its bytes; None if that cannot be, as was said."""
+        flat = None if self.inputs.given.parts else flat_stream(self.value)
+        payload = self._packed() if flat is None else pack_flat(self.value)
+        if payload is None:
+            return None
+        try:
+            event = self._event(elapsed, *self._result(payload, flat, elapsed))
+        except EntryError as error:
+            self._warn_not_stored("cannot be read back", error.__cause__ or error)
+            return None
+        if self.call.function.options.compress is not None:
+            from cachepy.store.compression import compressed  # most functions do not ask
+
+            payload = compressed(payload, self.call.function.options.compress)
+        return event, payload, payload.size
+
+    def _in_file(self, elapsed: float) -> tuple[Event, Payload, int] | None:
+        """The same of a value that lies beside the entry; None if it cannot."""
+        from cachepy.calls.result_files import written  # likewise
+
+        made = written(self)
+        if made is None:
+            return None
+        draft, digest, named = made
+        event = self._event(elapsed, digest, named)
+        try:
+            payload, dep = draft.place(event.label.values(), event.hash)
+        except OSError as error:
+            draft.discard()
+            self.call.cannot_write(error)
+            return None
+        trace = Trace((*event.trace.deps, dep), event.trace.calls, event.trace.result)
+        return event.replace(trace=trace), payload, draft.size
 
     def _packed(self) -> Payload | None:
         try:
@@ -332,6 +365,10 @@ class Run(Execution):
         deps, calls = self.frame.own_deps(), tuple(self.frame.calls.values())
         written = self.files.outputs if self.files is not None else ()
         deps = (*deps, *self.inputs.outputs.marks(deps, calls, result, named, written), *self.inputs.renewed)
+        if call.options.valid is not None:
+            from cachepy.calls.own_tests import test_dep  # few functions have a test
+
+            deps = (*deps, test_dep(call.target.identity, self.call.id, self.frame.run))
         if call.options.cache_errors and type(self.value).__module__ == RAISED:
             deps = (*deps, self._until())
         return Event(

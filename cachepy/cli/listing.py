@@ -18,6 +18,7 @@ from cachepy.cli.opening import Opened, opened, session_at
 from cachepy.cli.options import command, looks_at_code
 from cachepy.core.kinds import ENVS, FILES, PACKAGES
 from cachepy.core.marks import accepted_in, unseen_in
+from cachepy.store.value_files import files_of, size_of
 from cachepy.values import humanize
 
 TYPE_CHECKING = False
@@ -242,8 +243,8 @@ def _sum(tell: Tell, name: str, entries: int, size: int, elapsed: float) -> tupl
 @command(
     "show",
     "cachepy show load:59c1f00d\ncachepy show total --value",
-    "id label module function arguments created elapsed cwd origin path size runs result files parents children inputs "
-    "env packages sources accepted history state reasons value unseen unimported",
+    "id label module function arguments created elapsed cwd origin path size value_file runs result files parents "
+    "children inputs env packages sources accepted history state reasons value unseen unimported",
 )
 @click.argument("call", shell_complete=completing.calls)
 @click.option("--value", "with_value", is_flag=True, help="Load the stored value and show the start of its repr.")
@@ -291,7 +292,8 @@ def _facts(cache: Opened, call: str) -> dict[str, Any]:
         "cwd": event.cwd,
         "origin": event.origin,
         "path": path if stored else None,
-        "size": _stored_size(path) if stored else None,
+        "size": _stored_size(path, *files_of(event.root, event)) if stored else None,
+        "value_file": next(iter(files_of(event.root, event)), None) if stored else None,
         "runs": len(cache.session.stores.events(call)),
         "result": event.trace.result,
         "files": _files(cache, node),
@@ -305,9 +307,9 @@ def _facts(cache: Opened, call: str) -> dict[str, Any]:
     }
 
 
-def _stored_size(path: str) -> int | None:
+def _stored_size(path: str, *beside: str) -> int | None:
     try:
-        return os.path.getsize(path)
+        return os.path.getsize(path) + sum(map(size_of, beside))
     except OSError:
         return None
 
@@ -330,7 +332,7 @@ def _value(cache: Opened, call: str) -> str:
         raise click.ClickException(
             f"the value of {cache.label(call)} is not on disk: it is stored when the call runs again"
         )
-    size = os.path.getsize(store.path_of(call))
+    size = _stored_size(store.path_of(call), *files_of(store.root, stored.events[0])) or 0
     if size > _VALUE_BYTES:
         raise click.ClickException(f"the value of {cache.label(call)} is {humanize.size(size)}, too large to show")
     limits = reprlib.Repr()
@@ -351,7 +353,8 @@ def _tell_facts(tell: Tell, cache: Opened, f: dict[str, Any]) -> None:
     for reason in telling(f["reasons"]):
         tell.line(sentence(reason), indent=4)
     names = tell.names([*f["parents"], *f["children"], *f["inputs"].values()], cache.ids)
-    place = f"{words.near(f['path'])} ({humanize.size(f['size'] or 0)})" if f["path"] else "nothing is stored"
+    path = f["value_file"] or f["path"]
+    place = f"{words.near(path)} ({humanize.size(f['size'] or 0)})" if path else "nothing is stored"
     lines = [
         ("id", f["id"]),
         ("function", f"{f['module']}.{f['function']}"),

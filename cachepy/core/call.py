@@ -48,6 +48,14 @@ if TYPE_CHECKING:
         def run_async(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Awaitable[Any]: ...
 
 
+class UsersError(Exception):
+    """What a function of the user's raised that was asked on the way: it leaves the call as it is."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
 _LOOKS = 5  # at an entry that others replace all the time
 
 
@@ -95,6 +103,8 @@ class Path:
             if is_finalizing():  # globals are set to None: what they were cannot be told any more
                 raise ImportError("nothing can be loaded any longer")
             return self._look(flags, args, kwargs)
+        except UsersError as error:
+            raise error.error from error.error.__cause__
         except Exception as error:
             return self.past(error)
 
@@ -326,6 +336,8 @@ class Miss:
 
     def _past(self, error: Exception, before: Caller | None) -> Body:
         """The way past the cache; the body may make this call again, so it holds no claim."""
+        if isinstance(error, UsersError):
+            raise error.error from error.error.__cause__
         back_to(before)
         self.call.release()
         return self.call.past(error)

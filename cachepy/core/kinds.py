@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 
+from cachepy.core.kind import Kind, reason
 from cachepy.core.model import (
     ABSENT_PATH,
     ACCEPTED,
@@ -35,6 +36,8 @@ from cachepy.core.model import (
     SOURCE,
     UNSEEN_SOURCE,
     UNTIL,
+    VALID,
+    VALUE_FILE,
     WRITTEN,
     Dep,
 )  # fmt: skip
@@ -45,72 +48,10 @@ if TYPE_CHECKING:
     from cachepy.core.reasons import Reason
     from cachepy.core.world import Here, Watch, World
 
+__all__ = ["Kind", "reason"]
+
 EDITED = "edited"  # the digest of a source file that may be another one than what ran: no file has it
 _OF_CODE = frozenset({"code", "code new", "code gone", "package", "ran"})  # cues
-
-
-def reason(
-    cue: str, name: str, old: str | None, new: str | None, call: str = "", link: str = "", where: str = ""
-) -> Reason:
-    """A `Reason`; its module is loaded when somebody asks why."""
-    from cachepy.core.reasons import Reason
-
-    return Reason(cue, name, old, new, call, link, where)
-
-
-class Kind:
-    """One kind of dep. A new one says `word` and `now`, which of its traits differ, and how it is watched."""
-
-    word = ""
-    traits: tuple[str, ...] = ()  # what its name is, and what a dep of it says: see the sets at the end
-
-    def now(self, name: str, world: World) -> str | None:
-        """What it is now, as the digest of a dep says it; None if there is nothing."""
-        return None
-
-    def today(self, dep: Dep, place: str, world: World) -> Dep:
-        """The dep as a run of now would have it; place: what its name means here."""
-        return Dep(self.word, dep.name, self.now(place, world))
-
-    def same(self, name: str, digest: str | None, world: World) -> bool:
-        """Whether it is as it was."""
-        return self.now(name, world) == digest
-
-    def holds(self, dep: Dep, trace: Trace, world: World) -> bool:
-        """The same of a dep of a trace, where others may speak for it."""
-        return self.same(dep.name, dep.digest, world)
-
-    def stayed(self, name: str, digest: str | None, world: World) -> bool:
-        """Whether it is as it was when the body began, now that it has ended."""
-        return self.same(name, digest, world)
-
-    def why(self, dep: Dep, world: World) -> list[Reason]:
-        """Why it does not hold."""
-        return [reason(self.word, dep.name, dep.digest, self.now(dep.name, world))]
-
-    def things(self, dep: Dep, cwd: str, world: World) -> set[str]:
-        """What changed, for a caller that may have changed it; all code counts as one thing."""
-        return {os.path.join(cwd, dep.name)}
-
-    def watch(self, dep: Dep, watch: Watch) -> bool:
-        """Have the fast path look at it; False if only the long way can tell."""
-        return False
-
-    def located(self, cwd: str, name: str) -> str:
-        """What it is called wherever one asks, if a call ran in that working directory."""
-        return name
-
-    def elsewhere(self, name: str) -> tuple[str, str] | None:
-        """The kind and the name by which it is told here, of a caller who ran in another folder; None: as it is."""
-        return None
-
-    def title(self, name: str) -> str:
-        """What people call it."""
-        return name
-
-    def apart(self, dep: Dep, function: str, here: Here) -> tuple[str, tuple[object, ...]] | None:
-        """What is said of a process where a function had this dep, if that is another one here, and once for what."""
-        return None
 
 
 class _Path(Kind):
@@ -403,7 +344,7 @@ class Age(Kind):
     """name: a function whose results grow old; digest: the end of a run, in seconds, and how old it might be."""
 
     word = AGE
-    traits = ("age",)
+    traits = "age", "own"
 
     def holds(self, dep: Dep, trace: Trace, world: World) -> bool:
         return world.is_young(dep, trace)
@@ -469,6 +410,28 @@ class Until(Kind):
         return watch.check(lambda: time.time() < end)
 
 
+class Valid(Kind):
+    """name: a function that has a test for its stored results; digest: the call and the run that it is about."""
+
+    word = VALID
+    traits = "own", "own asked", "tested"
+
+    def today(self, dep: Dep, place: str, world: World) -> Dep:
+        return dep
+
+    def same(self, name: str, digest: str | None, world: World) -> bool:
+        return True
+
+    def holds(self, dep: Dep, trace: Trace, world: World) -> bool:
+        return world.is_valid(dep, trace)
+
+    def why(self, dep: Dep, world: World) -> list[Reason]:
+        return [reason(VALID, dep.name, None, None)]
+
+    def things(self, dep: Dep, cwd: str, world: World) -> set[str]:
+        return set()
+
+
 class _Unknown(Kind):
     """What only another version of cachepy knows: it never holds."""
 
@@ -528,6 +491,7 @@ KINDS = Kinds(
     Package(),
     Age(),
     Until(),
+    Valid(),
     Mark(ROOT, "root"),  # name: another cache directory, where calls below are stored; digest: None
     Mark(OUTPUT, "left"),  # name: a file, or a call below, with which the run left something; digest: of what
     Mark(WRITTEN, "written"),  # name: a file of its deps that the run wrote, as far as can be told; digest: of it
@@ -535,6 +499,7 @@ KINDS = Kinds(
     Mark(RENEWED, "renewed"),  # name: part of an argument made anew; digest: when the process began, and its look
     Mark(UNSEEN_SOURCE, "unseen"),  # name: what the body asked and nobody can compare: a host, the clock; digest: None
     Mark(ACCEPTED, "accepted"),  # name: who said that an edit does not matter; digest: when, as text
+    Mark(VALUE_FILE, "value file", "own", "own asked"),  # name: a path below the cache directory; digest: of that file
     Mark(
         ENCLOSING_CODE, "anchor", "names code"
     ),  # name: code that speaks for a local function; digest: None if it is gone
@@ -561,6 +526,10 @@ MADE_ANEW = KINDS.those("renewed")
 UNSEEN = KINDS.those("unseen")
 AGES = KINDS.those("age")  # moments: of two of them the first one counts
 ACCEPTANCE = KINDS.those("accepted")
+VALUE_FILES = KINDS.those("value file")  # where the value of the run lies
+OWN = KINDS.those("own")  # says something of this very run: of another one that is alike it is another
+TESTED = KINDS.those("tested")  # a test of the user's speaks for it
+OWN_ASKED = KINDS.those("own asked")  # it cannot be told for many calls at once
 UNTILS = KINDS.those("until")  # it holds for a time only
 CHEAP = KINDS.those("cheap")  # to ask the world again costs no more than to remember the answer
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cachepy.core.kinds import ACCEPTANCE, UNSEEN
+from cachepy.core.kinds import ACCEPTANCE, UNSEEN, VALUE_FILES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,3 +20,8 @@ def accepted_in(trace: Trace) -> str:
         if dep.kind in ACCEPTANCE:
             return f"by {dep.name} on {(dep.digest or '')[:10]}"
     return ""
+
+
+def value_file_in(trace: Trace) -> str | None:
+    """The file in which the value of a run lies, below the cache directory; None if it is in the entry itself."""
+    return next((dep.name for dep in trace.deps if dep.kind in VALUE_FILES), None)

@@ -111,6 +111,7 @@ class Store(Protocol):
     """
 
     root: str
+    trust: Any  # whose files are read, and how they are signed
     entries: str  # how the names of entries begin
     runs: str  # likewise of mailboxes
     memo_file: str  # where digests of files are kept

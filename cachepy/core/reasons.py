@@ -47,6 +47,7 @@ CUES = {
     "argument": "argument {name} is {difference} {call}",
     "renewed": "{name} is never the same twice: {values}, so the next one runs it again",
     "age": "older than {name}",
+    "valid": "valid() refused the stored result",
     "first": "no result of {name} is stored for these arguments",
 }
 _OTHER = "{cue} {name} changed"  # of a kind of dep that has no words of its own here
@@ -96,7 +97,7 @@ class Reason(Item, defaults=("", "", "", "")):
         What kind of cause: ``"file"``, ``"file gone"``, ``"code"``, ``"global"``, ``"env"``, ``"package"``,
         ``"declared"``, ``"value"`` (it is not on disk), ``"result"`` (of a call below), ``"first"`` (never run),
         ``"argument"`` (that differs from the nearest stored call), ``"renewed"`` (never the same twice),
-        ``"age"`` (older than its `max_age`), ...
+        ``"age"`` (older than its `max_age`), ``"valid"`` (the test given as `valid` refused it), ...
     name : str
         What it is about: a path, a function, a variable, a package, a call.
     old, new : str or None

@@ -48,6 +48,10 @@ class World(Protocol):
         """Whether a function's run is not too old, by what its decorator says now, or said then."""
         ...
 
+    def is_valid(self, dep: Dep, trace: Trace) -> bool:
+        """Whether the test of a function accepts a stored result."""
+        ...
+
     def moment(self) -> float:
         """Now, in seconds since the epoch."""
         ...

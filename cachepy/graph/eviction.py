@@ -14,6 +14,7 @@ import os
 import time
 
 from cachepy.errors import CacheWriteWarning, EntryError
+from cachepy.store import value_files
 from cachepy.store.entries import USED
 from cachepy.store.entryfile import EntryFile
 from cachepy.store.fs import DIGITS, read_plain, unlink, write_all
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from cachepy.core.frame import Frame
+    from cachepy.core.model import Event
     from cachepy.graph.recorder import LazyGraph
     from cachepy.store.entries import Store
 
@@ -52,14 +54,15 @@ _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_N
 class Item:
     """One value on disk."""
 
-    __slots__ = ("changed", "is_old", "path", "size", "used")
+    __slots__ = ("beside", "changed", "is_old", "path", "root", "size", "used")
 
-    def __init__(self, path: str, st: os.stat_result) -> None:
-        self.path = path
+    def __init__(self, path: str, st: os.stat_result, root: str = "") -> None:
+        self.path, self.root = path, root
         self.size = st.st_size
         self.changed = st.st_ino, st.st_mtime_ns
         self.used = max(st.st_atime, st.st_mtime)
         self.is_old = path.endswith(OLD)
+        self.beside: list[str] = []  # the files of its value, once its header was read
 
 
 def hold_below(store: Store, session: Session, stored: str) -> None:
@@ -100,7 +103,7 @@ class _Look:
         size += added
         if size > self.most or not 0 < times < _COUNTED_FOR:
             items, claimed = _items(self.store)
-            size, times = sum(item.size for item in items), 0
+            size, times = sum(item.size for item in items) + _beside(self.store), 0
             if size > self.most:
                 gone = self._drop(items, claimed - {self.stored}, size - int(self.most * _ROOM))
                 size -= sum(item.size for item in gone)
@@ -152,7 +155,7 @@ def _items(store: Store) -> tuple[list[Item], set[str]]:
             claimed.add(call_named(stem_of(path)))
             continue
         try:
-            found.append(Item(path, os.lstat(path)))
+            found.append(Item(path, os.lstat(path), store.root))
         except OSError:  # gone meanwhile
             pass
     return found, claimed
@@ -175,12 +178,32 @@ def _in_order(items: list[Item]) -> Iterator[tuple[Item, bool]]:
                 yield item, seconds is not None
 
 
+def _beside(store: Store) -> int:
+    """The bytes of the values that lie beside the entries."""
+    return sum(map(value_files.size_of, value_files.stored(store.root)))
+
+
 def _seconds(item: Item) -> float | None:
     """How long its run took; None for what is no entry of ours, or damaged: that is left to the commands."""
     try:
-        return rows_of(item.path, EntryFile(item.path))[0][0].elapsed
+        rows = rows_of(item.path, EntryFile(item.path))
+        if value_files.named_in(rows[0][0].trace):
+            item.beside = _beside_of(item, rows[0][0], [event for event, _ in rows[1:]])
+            item.size += sum(map(value_files.size_of, item.beside))
+        return rows[0][0].elapsed
     except (EntryError, OSError):
         return None
+
+
+def _beside_of(item: Item, event: Event, others: list[Event]) -> list[str]:
+    """The files of a value that go with it: runs that gave equal bytes share one."""
+    if item.is_old:
+        path = stem_of(item.path) + ENTRY
+        try:
+            others = [each for each, _ in rows_of(path, EntryFile(path)) if each.run != event.run]
+        except (EntryError, OSError):  # left to the commands
+            return []
+    return value_files.unneeded(item.root, [event], others)
 
 
 def _remove(item: Item, *, is_mine: bool) -> bool:
@@ -197,6 +220,8 @@ def _remove(item: Item, *, is_mine: bool) -> bool:
         _change(stem + ENTRY)
     else:
         unlink(stem + VALID)
+    for path in item.beside:
+        value_files.remove(path)
     return True
 
 

@@ -13,7 +13,7 @@ from _weakref import ref
 from collections.abc import Mapping
 
 from cachepy.core.kinds import FILES, absolute
-from cachepy.core.marks import accepted_in, unseen_in
+from cachepy.core.marks import accepted_in, unseen_in, value_file_in
 from cachepy.core.revision import Revision
 from cachepy.errors import GraphFileError, OtherFormatError
 from cachepy.graph.file_writers import marks_in
@@ -218,7 +218,7 @@ class Graph:
             "children": links.children(event.trace.calls),
             "files": [Path(p) for p in files],
             "file_hashes": files,
-            "outfile": Path(event.root, event.outfile) if event.outfile else None,
+            "outfile": Path(event.root, value_file_in(event.trace) or event.outfile) if event.outfile else None,
             "created": event.created,
             "elapsed": event.elapsed,
             "inputs": links.flows(event.id),

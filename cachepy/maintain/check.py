@@ -14,6 +14,7 @@ from cachepy.errors import UsageError, UsageValueError
 from cachepy.maintain.inspect import FOREIGN, OTHER, call_of, looks, read_graph, read_memo
 from cachepy.store.entries import Store
 from cachepy.store.layout import ENTRY, OLD
+from cachepy.store.value_files import files_of, size_of
 from cachepy.values import humanize
 
 TYPE_CHECKING = False
@@ -234,7 +235,8 @@ class _Reading:
     def add(self, found: Look) -> None:
         if found.path.endswith((ENTRY, OLD)) and found.state not in (FOREIGN, OTHER):
             self.entries += found.path.endswith(ENTRY)
-            self.bytes += found.stamp[2]
+            beside = [path for event in found.events[:1] for path in files_of(self.store.root, event)]
+            self.bytes += found.stamp[2] + sum(map(size_of, beside))
         if found.what:
             each = self.others if found.state == OTHER else self.problems
             each.append(Problem(found.path, call_of(found), found.what))

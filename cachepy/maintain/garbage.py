@@ -13,7 +13,7 @@ import time
 from cachepy.calls.state import current_session
 from cachepy.core.kinds import CODES
 from cachepy.graph.program_files import Programs
-from cachepy.store import claims
+from cachepy.store import claims, value_files
 from cachepy.store.codec import pack
 from cachepy.store.entries import Store
 from cachepy.store.fs import has_tag, listed, unlink
@@ -44,9 +44,12 @@ def remove_leftovers(root: str) -> int:
         unneeded += _unneeded_code(store)
     for path in unneeded:
         unlink(path)
+    values = unneeded_values(store)
+    for path in values:
+        value_files.remove(path)
     for folder in (*store.folders(), os.path.join(root, "code")):
         _remove_empty(folder)
-    return count + len(unneeded)
+    return count + len(unneeded) + len(values)
 
 
 def remove_signs(store: Store, limit: float) -> None:
@@ -117,6 +120,23 @@ def _unneeded_code(store: Store) -> list[str]:
     return [p for p in records if digest_in(p) not in needed and is_ours(p)]
 
 
+def unneeded_values(store: Store) -> list[str]:
+    """Value files that no entry names, and what dead writers left of some."""
+    there = list(value_files.stored(store.root))
+    if not there:
+        return []
+    needed: set[str] = set()
+    for entry in stock(store.root):
+        if entry.is_other:  # as above
+            return []
+        needed.update(entry.beside)
+    is_busy = next(store.files(CLAIM), None) is not None
+    least = _STALE if is_busy else _MINUTE  # its entry is about to be written
+    others = [path for path in there if path not in needed]
+    found = [path for path in others if path.endswith(TEMPORARY) and _is_of_dead(path) and has_tag(path)]
+    return found + [path for path in others if age_of(path) > least and value_files.is_ours(path)]
+
+
 def is_orphan(path: str) -> bool:
     """An older value or a note whose entry is gone, or does not list it any more."""
     stem = stem_of(path)
@@ -137,6 +157,11 @@ def is_abandoned(path: str) -> bool:
         return False
     if path.endswith(claims.BREAK):
         return age_of(path) > _MINUTE
+    return _is_of_dead(path)
+
+
+def _is_of_dead(path: str) -> bool:
+    """Whether the process that wrote it is gone, or it was left untouched for long."""
     parts = os.path.basename(path).split(".")
     pid = parts[-4] if len(parts) >= 4 else ""
     is_dead = pid.isdigit() and process_start(int(pid)) is None and age_of(path) > _MINUTE

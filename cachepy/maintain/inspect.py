@@ -16,7 +16,7 @@ from cachepy.graph.graph import unpacked
 from cachepy.graph.program_files import check_format, records_in
 from cachepy.graph.table import FORMAT as GRAPH_FORMAT
 from cachepy.graph.table import Reading
-from cachepy.store import files, safe_pickle
+from cachepy.store import files, safe_pickle, value_files
 from cachepy.store.entries import Store
 from cachepy.store.entryfile import MAGIC, EntryFile
 from cachepy.store.fs import PROGRAMS_HEAD, read_plain
@@ -127,6 +127,8 @@ def _check_entry(store: Store, path: str, seen: _Seen) -> None:
     seen.older = tuple(os.path.join(os.path.dirname(path), name) for _, name in rows[1:])
     _check_name(store, path, seen.events)
     opened.check()
+    for name, said in value_files.named_in(seen.events[0].trace):
+        value_files.check(os.path.join(store.root, name), said)
 
 
 def _check_name(store: Store, path: str, events: tuple[Event, ...]) -> None:

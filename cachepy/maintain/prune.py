@@ -19,6 +19,7 @@ from cachepy.graph.program_files import Programs
 from cachepy.maintain.forget import forget as drop_gone
 from cachepy.maintain.forget import to_forget
 from cachepy.maintain.garbage import remove_broken, remove_claims, remove_leftovers, remove_programs, remove_signs
+from cachepy.store import value_files
 from cachepy.store.entries import Store
 from cachepy.store.inventory import Stock, is_ours, size_of, state_of, stock
 from cachepy.store.layout import CLAIM, ENTRY, VALID
@@ -47,10 +48,10 @@ def cache_list(cache_dir: str | os.PathLike[str] | None = None) -> list[dict[str
     Returns
     -------
     list of dict
-        ``id``, ``fname`` and ``module``: texts; ``label``: argument -> a short text of its value; ``path`` and
-        ``file``: of the entry, a pathlib.Path; ``size`` and ``size_bytes``: of all its values, in
-        bytes; ``created``: end of the newest run, in seconds since the epoch; ``elapsed``: its length, in seconds;
-        ``traces``: how many runs are stored.
+        ``id``, ``fname`` and ``module``: texts; ``label``: argument -> a short text of its value; ``path``: of
+        the entry, ``file``: of the value, both a pathlib.Path and the same unless it has a `format`; ``size`` and
+        ``size_bytes``: of all its values, in bytes; ``created``: end of the newest run, in seconds since the
+        epoch; ``elapsed``: its length, in seconds; ``traces``: how many runs are stored.
 
     Raises
     ------
@@ -86,7 +87,7 @@ def _row(entry: Stock) -> dict[str, Any]:
         "module": event.module,
         "label": dict(event.label),
         "path": Path(entry.path),
-        "file": Path(entry.path),
+        "file": Path(*value_files.files_of(entry.root, event)[:1] or [entry.path]),
         "size": entry.size,
         "size_bytes": entry.size,
         "created": event.created,
@@ -424,7 +425,7 @@ def _remove_all(going: list[Stock]) -> tuple[list[Stock], list[OSError]]:
 
 def _remove(entry: Stock) -> OSError | None:
     """Remove an entry with its values and notes; the first error."""
-    failed = None
+    failed, beside = None, entry.beside
     for path in (*entry.files, entry.path[: -len(ENTRY)] + VALID):
         try:
             if is_ours(path):
@@ -433,4 +434,7 @@ def _remove(entry: Stock) -> OSError | None:
             pass
         except OSError as error:
             failed = failed or error
+    if failed is None:
+        for path in beside:
+            value_files.remove(path)
     return failed

@@ -16,7 +16,7 @@ from cachepy.core.progress import Bar
 from cachepy.errors import CachepyError, EntryError
 from cachepy.graph.compact import shrink
 from cachepy.maintain.check import Problem
-from cachepy.maintain.garbage import is_abandoned, is_orphan
+from cachepy.maintain.garbage import is_abandoned, is_orphan, unneeded_values
 from cachepy.maintain.inspect import (
     BROKEN,
     FOREIGN,
@@ -31,7 +31,7 @@ from cachepy.maintain.inspect import (
 )
 from cachepy.maintain.quarantine import Aside, Moved
 from cachepy.maintain.rewrite import in_order, latest, rewrite
-from cachepy.store import claims
+from cachepy.store import claims, value_files
 from cachepy.store.codec import pack, row_of, times
 from cachepy.store.entries import Store
 from cachepy.store.entryfile import EntryFile, assemble
@@ -206,9 +206,18 @@ class _Repair:
         for each in self.looks:
             if each.state == BROKEN:
                 self.aside.move(each.path, each.stamp, each.what)
+                self._move_value(each)
         mended = tuple(each.path for each in self.looks if self._lost(each) and (self.dry_run or self._mend(each)))
         moved, left = tuple(self.aside.moved), tuple(self._leftovers())
         return Repaired(self.whole, events, rebuilt, moved, mended, tuple(self.foreign), left, self.dry_run)
+
+    def _move_value(self, broken: Look) -> None:
+        """The value file of an entry that was put aside, which nobody else needs."""
+        for event in broken.events[:1]:
+            for path in value_files.files_of(self.store.root, event):
+                stamp = stamp_of(path)
+                if stamp is not None:
+                    self.aside.move(path, stamp, f"is the value of {broken.path}")
 
     # -- the graph
 
@@ -291,6 +300,7 @@ class _Repair:
         """What belongs to nobody any more."""
         yield from (p for p in self.store.files(OLD, VALID) if is_orphan(p))
         yield from (p for p in self.store.files(TEMPORARY, claims.BREAK) if is_abandoned(p))
+        yield from unneeded_values(self.store)
         owner = self.claims.owner()
         for path in self.store.files(CLAIM):
             content = read_claim(path)

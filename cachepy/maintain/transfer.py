@@ -16,13 +16,15 @@ from cachepy.errors import EntryError, UsageValueError
 from cachepy.store.codec import pack
 from cachepy.store.entries import Store
 from cachepy.store.entryfile import EntryFile, assemble
-from cachepy.store.far import Far, Fetched
+from cachepy.store.far import Far, Fetched, files_beside
+from cachepy.store.fs import read_plain
 from cachepy.store.journal import framed
 from cachepy.store.layout import ENTRY
 from cachepy.store.meta import rows_of
 from cachepy.store.objects import Objects, RemoteError, at_once
 from cachepy.store.relocation import moved_event
 from cachepy.store.remote import check_trusted, urls_of
+from cachepy.store.value_files import arrive, carried
 from cachepy.values import humanize
 
 TYPE_CHECKING = False
@@ -132,7 +134,12 @@ class Directory:
         """The runs that are there."""
         return {run.run for run in self.runs()}
 
-    def put(self, event: Event, payload: Payload, call: bytes) -> None:
+    def files(self, event: Event) -> dict[str, bytes]:
+        """What lies beside the entry of a run, by its name."""
+        return {name: read_plain(path) for name, path in carried(self.root, event).items()}
+
+    def put(self, event: Event, payload: Payload, call: bytes, files: dict[str, bytes]) -> None:
+        arrive(self.root, event, files, self.store.trust)
         self.store.keep(moved_event(event, self.root), payload, call)
 
     def codes(self) -> dict[str, Callable[[], bytes]]:
@@ -177,7 +184,12 @@ class Address:
     def known(self) -> set[str]:
         return {place.run for places in self.far.list_all(anew=True).values() for place in places}
 
-    def put(self, event: Event, payload: Payload, call: bytes) -> None:
+    def files(self, event: Event) -> dict[str, bytes]:
+        return files_beside(self.remote, event)
+
+    def put(self, event: Event, payload: Payload, call: bytes, files: dict[str, bytes]) -> None:
+        for name, data in files.items():
+            self.remote.write(name, data)
         self.remote.write(self.far.name_of(event), b"".join(assemble(pack(event), payload, call, self.near.trust)))
         self._rows.append(framed(pack(event)))
 
@@ -285,7 +297,7 @@ def _merge(
     troubles: list[str] = []
     for start in range(0, len(new), _BATCH):
         batch = new[start : start + _BATCH]
-        for run, error in zip(batch, _move(batch, target), strict=True):
+        for run, error in zip(batch, _move(batch, source, target), strict=True):
             if error is None:
                 moved, size = moved + 1, size + run.size
             else:
@@ -297,12 +309,19 @@ def _merge(
     return Merged(moved, len(runs) - len(new), size, (*source.troubles, *troubles), False)
 
 
-def _move(runs: list[Run], target: Directory | Address) -> list[Exception | None]:
+def _move(
+    runs: list[Run], source: Directory | Address, target: Directory | Address
+) -> list[Exception | None]:
     """Runs that are read side by side, and stored; what went wrong with each."""
+
+    def read(run: Run) -> tuple[Event, Payload, bytes, dict[str, bytes]]:
+        event, payload, call = run.whole()
+        return event, payload, call, source.files(event)
+
     if isinstance(target, Address):
-        return at_once(lambda run: target.put(*run.whole()), runs)
+        return at_once(lambda run: target.put(*read(run)), runs)
     found: list[Exception | None] = []
-    for whole in at_once(lambda run: run.whole(), runs):
+    for whole in at_once(read, runs):
         try:
             if isinstance(whole, Exception):
                 raise whole

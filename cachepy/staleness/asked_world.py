@@ -6,12 +6,14 @@ from os.path import isdir
 
 from cachepy.calls.import_refusal import WAY_OUT
 from cachepy.calls.live_world import LiveWorld, dated
-from cachepy.core.kinds import AGES, CHEAP, CODES, ENVS, KINDS, PATHS
+from cachepy.core.call import UsersError
+from cachepy.core.kinds import AGES, CHEAP, CODES, ENVS, KINDS, OWN_ASKED, PATHS
 from cachepy.core.model import Dep, Event, Trace
 from cachepy.core.reasons import Reason
 from cachepy.core.verify import Verifier
 from cachepy.staleness.sources import CHANGED, SAME, UNCLEAR, SourceLook
 from cachepy.store.codec import deps_in, unpack
+from cachepy.store.value_files import are_there
 from cachepy.values.modules import MAIN
 
 TYPE_CHECKING = False
@@ -90,7 +92,7 @@ class AskedWorld(LiveWorld):
 
     def is_stored(self, event: Event) -> bool:
         """Whether the entry of a call is on disk."""
-        return event.outfile in self.listing(event.root)
+        return event.outfile in self.listing(event.root) and are_there(event.root, event)
 
     def events(self, call: str, roots: Sequence[str]) -> Iterator[Event]:
         recorded = self.recorded(call)
@@ -173,6 +175,23 @@ class AskedWorld(LiveWorld):
             self.grows_old(codes[0].name, codes[0].digest, is_recorded=True)
         return super().is_young(dep, trace)
 
+    def is_valid(self, dep: Dep, trace: Trace) -> bool:
+        """A test is asked where its function is at hand; else nobody knows."""
+        why = "only its program can ask it"
+        if self.session.functions.live_calls(dep.name):
+            try:
+                return super().is_valid(dep, trace)
+            except UsersError as error:
+                why = f"it raised {type(error.error).__name__}"
+        for code in (each for each in trace.deps if each.kind in CODES and each.name.partition("@")[0] == dep.name):
+            self._doubt_test(code.name, code.digest, why)
+        return True
+
+    def _doubt_test(self, code: str, digest: str | None, why: str) -> None:
+        if self._looks_at_code:
+            name = code.partition("@")[0]
+            self.unclear[code, digest or ""] = (Reason("unseen", f"valid of {name}", None, why),)
+
     def max_age(self, function: str, recorded: str) -> str | None:
         told = self._ages.get((function, bool(recorded)))
         return super().max_age(function, recorded if told is None or not told.is_clear else told.limit or "") or None
@@ -180,7 +199,8 @@ class AskedWorld(LiveWorld):
     def dated(self, event: Event) -> Event:
         name = f"{event.module}:{event.qualname}"
         codes = [code for code in event.trace.deps if code.kind in CODES and code.name.partition("@")[0] == name]
-        return dated(event, self.max_age(name, "")) if codes and self.grows_old(name, codes[0].digest) else event
+        grows_old = bool(codes) and self.grows_old(name, codes[0].digest)
+        return self.to_test(dated(event, self.max_age(name, "")) if grows_old else event)
 
     def grows_old(self, code: str, digest: str | None, *, is_recorded: bool = False) -> bool:
         """Whether results of a function with this code may not be of any age now; what cannot be told is `unclear`."""
@@ -190,6 +210,8 @@ class AskedWorld(LiveWorld):
             if not told.is_clear:
                 why = "its decorator cannot be read as it stands in the source file"
                 self.unclear[code, digest or ""] = (Reason("unseen", f"max_age of {name}", None, why),)
+            elif told.tests:
+                self._doubt_test(code, digest, "only its program can ask it")
         return bool(self.max_age(name, ""))
 
     def _check_import(self, identity: str, recorded: str) -> None:
@@ -223,6 +245,8 @@ class AskingVerifier(Verifier):
     def part_holds(self, part: bytes) -> bool:
         """Whether the deps in the second part of a row hold; most are a file and code that was looked at before."""
         deps = deps_in(part)
+        if not OWN_ASKED.isdisjoint([kind for kind, _, _ in deps]):
+            return False  # who asks for the call itself looks
         code = next(((name, digest) for kind, name, digest in deps if kind in CODES), None)  # the function's own
         if code is not None and AGES.isdisjoint(kind for kind, _, _ in deps) and self._grows_old(*code):
             return False  # when each of them ran is not among its deps

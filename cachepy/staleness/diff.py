@@ -280,11 +280,13 @@ class Comparison:
         from cachepy.store.changed_arguments import alone
         from cachepy.store.entryfile import EntryFile
         from cachepy.store.meta import rows_of
+        from cachepy.store.value_files import settled
 
-        opened = EntryFile(run.path, self._session.store(run.event.root).trust)
+        trust = self._session.store(run.event.root).trust
+        opened = EntryFile(run.path, trust)
         if rows_of(run.path, opened)[0][0].run != run.event.run:
             raise EntryError(f"{run.path} was replaced meanwhile")
-        return alone(opened.value())
+        return alone(settled(run.event.root, run.event, opened.value(), trust))
 
 
 def _run_of(runs: list[Run], which: object) -> tuple[int, Run]:

@@ -1,4 +1,4 @@
-"""What a decorator says of how old results may be, read from the source file: `max_age` is in no digest of code."""
+"""What a decorator says of how long results hold, read from the source file: `max_age` and `valid` are in no digest."""
 
 from __future__ import annotations
 
@@ -17,15 +17,19 @@ if TYPE_CHECKING:
 
     from cachepy.code.bindings import Bindings
 
-_OPTION = "max_age"
+_OPTION, _TEST = "max_age", "valid"
 
 
-class Told(Record):
-    """What the texts tell: the limit, None for none; is_clear: whether they tell it."""
+class Told(Record, defaults=(False,)):
+    """What the texts tell: the limit, None for none; is_clear: whether they tell it; tests: whether there is a test."""
 
-    __slots__ = ("limit", "is_clear")
+    __slots__ = ("limit", "is_clear", "tests")
     limit: str | None
     is_clear: bool
+    if TYPE_CHECKING:
+        tests: bool = False
+    else:
+        tests: bool
 
 
 UNCLEAR = Told(None, is_clear=False)
@@ -56,14 +60,30 @@ def _sources_in(folder: str) -> list[str]:
 def _mentions(path: str) -> bool:
     try:
         with open(path, "rb") as file:
-            return _OPTION.encode() in file.read()
+            text = file.read()
     except OSError:
         return False
+    return _OPTION.encode() in text or (_TEST.encode() in text and _gives_test(text))
+
+
+def _gives_test(text: bytes) -> bool:
+    """Whether a source text may give that option: to others the word is one of everyday."""
+    try:
+        nodes = list(ast.walk(ast.parse(text)))
+    except (SyntaxError, ValueError):  # nothing can be imported from it
+        return False
+    may_hold_options = b"cachepy" in text
+    return any(
+        (isinstance(node, ast.keyword) and node.arg == _TEST)
+        or (may_hold_options and isinstance(node, ast.Constant) and node.value == _TEST)
+        for node in nodes
+    )
 
 
 def told_now(bindings: Bindings, module: str, qualname: str) -> Told:
     """What the decorator of a function says now."""
     limit: Any = None
+    tests = False
     calls = decorated_by(bindings, module, qualname)
     if not calls:
         return UNCLEAR
@@ -74,7 +94,9 @@ def told_now(bindings: Bindings, module: str, qualname: str) -> Told:
                     return UNCLEAR
                 if each.arg == _OPTION:
                     limit = _value(bindings, where, each.value)
-        return Told(limit_of(_OPTION, limit), is_clear=True)
+                if each.arg == _TEST:
+                    tests = not (isinstance(each.value, ast.Constant) and each.value.value is None)
+        return Told(limit_of(_OPTION, limit), is_clear=True, tests=tests)
     except (NotConstant, CachepyError):
         return UNCLEAR
 

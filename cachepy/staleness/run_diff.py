@@ -12,7 +12,6 @@ import os
 from cachepy.code.source import Sources
 from cachepy.core.kinds import (
     ACCEPTANCE,
-    AGES,
     ANCHORS,
     CALLS,
     CODES,
@@ -20,6 +19,7 @@ from cachepy.core.kinds import (
     KINDS,
     LEFT,
     MADE_ANEW,
+    OWN,
     PASSED,
     ROOTS,
     SINGLE,
@@ -311,6 +311,9 @@ class _World:
     def moment(self) -> float:
         return 0.0  # of no run an age is asked for
 
+    def is_valid(self, dep: Dep, trace: Trace) -> bool:
+        return True
+
     def is_young(self, dep: Dep, trace: Trace) -> bool:
         return True
 
@@ -344,7 +347,7 @@ class _KeptSources(Sources):
         return self._kept.get(piece, "")
 
 
-_SAY_NOTHING = ACCEPTANCE | AGES | ANCHORS | CALLS | LEFT | MADE_ANEW | PASSED | ROOTS | UNSEEN | UNTILS | WROTE
+_SAY_NOTHING = ACCEPTANCE | ANCHORS | CALLS | LEFT | MADE_ANEW | OWN | PASSED | ROOTS | UNSEEN | UNTILS | WROTE
 
 
 def _counting(trace: Trace) -> list[Dep]:

@@ -47,6 +47,7 @@ def take_out(store: Store, stored: Stored, runs: Collection[str]) -> Event | Non
     store.put_rows(event, [(pack(stored.events[i]), stored.files[i]) for i in rest], payload, how, path)
     for name in {name for i, name in enumerate(stored.files) if i not in rest and name.endswith(OLD)}:
         unlink(os.path.join(os.path.dirname(path), name))
+    store.remove_files(store.unneeded(stored.events, [stored.events[i] for i in kept]))
     return event
 
 

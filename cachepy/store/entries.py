@@ -11,11 +11,11 @@ from _warnings import warn
 from errno import EACCES, EINVAL, EMLINK, ENOSYS, ENOTSUP, EPERM, EXDEV
 from itertools import count
 
-from cachepy.core.kinds import AGES, UNTILS
+from cachepy.core.kinds import OWN, UNTILS, VALUE_FILES
 from cachepy.core.model import Event
 from cachepy.errors import CacheReadWarning, EntryError, EntryReplacedError, OtherFormatError, user_level
 from cachepy.store import safe_pickle
-from cachepy.store.codec import pack
+from cachepy.store.codec import has_any, pack, signs_of
 from cachepy.store.entryfile import MAPPED, SMALL, EntryFile, assemble, joined, load_value
 from cachepy.store.fs import hard_link, keep_aside, mark, protect, read_plain, unlink, write_all
 from cachepy.store.layout import ENTRY, OLD, TEMPORARY, Places, digest_in
@@ -26,7 +26,7 @@ from cachepy.store.trust import Trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
     from cachepy.core.ports import Far
@@ -43,6 +43,8 @@ _TINY = 1 << 12  # bytes of an entry whose value is kept as soon as it is read
 _PICKLES_TOTAL = 1 << 26  # bytes of such pickles in memory
 _PARSED = 50_000  # entries remembered in memory
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+_IN_FILE = signs_of(VALUE_FILES)
+_BESIDE = b"cachepy.store.value_files"  # near the beginning of the pickle of what stands for a value in a file
 _NO_LINKS = (EPERM, EACCES, ENOTSUP, EMLINK, EXDEV, ENOSYS, EINVAL)
 
 
@@ -80,6 +82,7 @@ class Store(Places):
         self.is_looked_at = False  # whether it has been seen to that the graph on disk has all calls
         self.is_far = False  # on a network mount, which remembers what it was told (see `mounts`)
         self.is_ready = False  # whether this process has seen to it that the directory is there, and marked
+        self.digest: Callable[[Any], str] | None = None  # of values
         self._can_link = True
         self.is_copy = False  # whether entries were met that were made where the project lay before
         self._codes: dict[str, list[str]] = {}  # the names of what is kept of code digests
@@ -183,6 +186,8 @@ class Store(Places):
         if known is not None and known.stamp == stamp:
             return known
         stored = self._parse(path, call, stamp)
+        if not stored.events:  # all of its values lay in files that are gone; who puts one back is believed
+            return None
         if len(self._parsed) >= _PARSED:  # every other one, or who goes round and round over more would find none
             for each in list(self._parsed)[::2]:
                 gone = self._parsed.pop(each, None)
@@ -203,7 +208,9 @@ class Store(Places):
         if any(event.id != call for event in events):
             raise EntryError(f"{path} holds another call than its name says")
         stored = self._at_hand(Stored(events, [name for _, name in rows], stamp), os.path.dirname(path))
-        if opened.stamp == stamp and opened.size < _TINY and not opened.has_buffers:
+        if has_any(opened.meta, _IN_FILE):
+            self._drop_lost(stored)
+        elif opened.stamp == stamp and opened.size < _TINY and not opened.has_buffers:
             self._heat(stored, opened)
         return stored
 
@@ -215,6 +222,31 @@ class Store(Places):
                 stored.events = [each for each, is_there in zip(stored.events, there, strict=True) if is_there]
                 stored.files = [each for each, is_there in zip(stored.files, there, strict=True) if is_there]
         return stored
+
+    def _drop_lost(self, stored: Stored) -> None:
+        """Without the runs whose values lay in files that are gone."""
+        from cachepy.store.value_files import are_there
+
+        pairs = zip(stored.events, stored.files, strict=True)
+        there = [(event, file) for event, file in pairs if are_there(self.root, event)]
+        stored.events, stored.files = [event for event, _ in there], [file for _, file in there]
+
+    def _check_there(self, call: str, event: Event) -> None:
+        from cachepy.store.value_files import are_there
+
+        if not are_there(self.root, event):
+            self._parsed.pop(call, None)
+            raise EntryReplacedError(f"the value of {call} is gone")
+
+    def _settled(self, call: str, event: Event, data: bytes | memoryview) -> Any:
+        """The value that lies beside its entry."""
+        from cachepy.store.value_files import settled
+
+        try:
+            return settled(self.root, event, load_value(data), self.trust, self.digest)
+        except EntryReplacedError:  # it is gone since the entry was read
+            self._parsed.pop(call, None)
+            raise
 
     def _heat(self, stored: Stored, opened: EntryFile) -> None:
         """The file is read: its value is at hand as well."""
@@ -254,6 +286,8 @@ class Store(Places):
                 self._count_pickle(stored, len(again.pickle))
             return value
         data = opened.pickle()
+        if _is_beside(data):
+            return self._settled(call, stored.events[index], data)
         if len(data) <= SMALL:
             stored.pickles[index] = bytes(data)
             self._count_pickle(stored, len(data))
@@ -264,6 +298,9 @@ class Store(Places):
         if index in stored.pickles:
             return False
         opened = self.open(call, stored, index)
+        if not opened.has_buffers and opened.pickle_size <= SMALL and _is_beside(opened.pickle()):
+            self._check_there(call, stored.events[index])
+            return True
         return opened.has_buffers or opened.pickle_size > most
 
     def how(self, call: str, stored: Stored, index: int) -> bytes:
@@ -306,10 +343,11 @@ class Store(Places):
             fd = claim.take_file()
             if fd is not None and self._put_claimed(fd, claim, path, event, payload, call):
                 return
-        older, dropped = self._older(event, path, least)
+        older, dropped, files = self._older(event, path, least)
         self.put_rows(event, older, payload, call, path)
         for name in dropped:
             unlink(os.path.join(os.path.dirname(path), name))
+        self.remove_files(files)
 
     def keep(self, event: Event, payload: Payload, call: bytes) -> None:
         """Store a run that was stored elsewhere, with its record."""
@@ -318,6 +356,22 @@ class Store(Places):
             self.prepare(event.id)
         self._put(event, payload, call, None, self.path_of(event.id), 1)
         self.journal.append_packed(pack(event))
+
+    def remove_files(self, paths: Sequence[str]) -> None:
+        """Remove value files that no run needs any more."""
+        if paths:
+            from cachepy.store.value_files import remove
+
+            for each in paths:
+                remove(each)
+
+    def unneeded(self, before: Sequence[Event], after: Sequence[Event]) -> list[str]:
+        """The value files of some runs of a call that none of those needs which stay."""
+        if not any(dep.kind in VALUE_FILES for event in before for dep in event.trace.deps):
+            return []
+        from cachepy.store.value_files import unneeded
+
+        return unneeded(self.root, before, after)
 
     def put_rows(
         self, event: Event, older: list[tuple[bytes, str]], payload: Payload, call: bytes, path: str
@@ -377,18 +431,19 @@ class Store(Places):
         if len(parts) > 1 and os.lseek(fd, 0, os.SEEK_CUR) >= MAPPED:
             protect(fd)
 
-    def _older(self, event: Event, path: str, least: int) -> tuple[list[tuple[bytes, str]], list[str]]:
-        """The earlier events that stay, each with its value under a name of its own."""
+    def _older(self, event: Event, path: str, least: int) -> tuple[list[tuple[bytes, str]], list[str], list[str]]:
+        """The earlier events that stay, each with its value under a name of its own; names and files that go."""
         try:
             stored = self.look(event.id)
         except OtherFormatError as error:
             if error.is_newer:
                 raise
-            return [], []
+            return [], [], []
         except (EntryError, OSError):
-            return [], []
+            return [], [], []
         if stored is None:
-            return [], []
+            return [], [], []
+        stay = [event]
         kept: list[tuple[bytes, str]] = []
         most = max(self.keeps.get(event.fname, KEEP), least)
         dropped: list[str] = []
@@ -398,11 +453,13 @@ class Store(Places):
                 aside = f"{name[: -len(ENTRY)]}.{old.run[:16]}{OLD}"
                 if not same and most > 1 and keep_aside(path, os.path.join(os.path.dirname(path), aside), self.trust):
                     kept.append((pack(old), aside))
+                    stay.append(old)
             elif same or len(kept) >= most - 1:
                 dropped.append(name)
             else:
                 kept.append((pack(old), name))
-        return kept, dropped
+                stay.append(old)
+        return kept, dropped, self.unneeded(stored.events, stay)
 
     def valid(self, call: str) -> tuple[float, str] | None:
         """Which of several stored runs was last seen to hold: (seconds since the epoch, run)."""
@@ -448,6 +505,7 @@ class Store(Places):
         folder = os.path.dirname(self.path_of(call))
         for name in stored.files if stored else [os.path.basename(self.path_of(call))]:
             unlink(os.path.join(folder, name))
+        self.remove_files(self.unneeded(stored.events, ()) if stored else ())
         unlink(self.valid_path(call))
         unlink(self.unended_path(call))
         self._parsed.pop(call, None)
@@ -518,11 +576,16 @@ class Store(Places):
         return [*found.values()]
 
 
+def _is_beside(data: bytes | memoryview) -> bool:
+    """Whether a pickle stands for a value that lies in a file of its own."""
+    return _BESIDE in bytes(data[:64])
+
+
 def _depends_alike(old: Event, new: Event) -> bool:
     """Whether the new run stands for the old one, however old it is; of two errors, whenever each was raised."""
     if old.trace.calls != new.trace.calls:
         return False
-    ageless = [[dep for dep in event.trace.deps if dep.kind not in AGES] for event in (old, new)]
+    ageless = [[dep for dep in event.trace.deps if dep.kind not in OWN] for event in (old, new)]
     lasting = [{dep for dep in deps if dep.kind not in UNTILS} for deps in ageless]
     if all(len(some) < len(deps) for some, deps in zip(lasting, ageless, strict=True)):
         return lasting[0] == lasting[1]

@@ -319,6 +319,8 @@ def load_value(pickle: bytes | memoryview, buffers: Sequence[memoryview] = ()) -
 
     try:
         return _pickle.loads(pickle, buffers=buffers)
+    except EntryError:  # of a part that was compressed
+        raise
     except Exception as error:  # unpickling runs code of any class
         from cachepy.store import addresses
 

@@ -2,6 +2,7 @@
 
     entries/ab/<name>-<digest>/<when>-<run>.entry    one run: its event and its value, as an entry file of its own
     claims/ab/<name>-<digest>                        somebody is running this call (see `leases`)
+    values/<function>/<name>                         what lies beside an entry, in a form that others read
     code/<digest><names>                             pieces of a code digest
     graph/<when>-<origin>.rows                       records of what one process ran
 
@@ -25,6 +26,7 @@ from cachepy.store.meta import rows_of
 from cachepy.store.objects import at_once
 from cachepy.store.relocation import moved_event
 from cachepy.store.sending import Sender
+from cachepy.store.value_files import arrive, carried, named_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -278,7 +280,9 @@ class Far:
             data = self._data.pop(place.name, None) or remote.read(place.name, place.size)
             self._checked(f"{remote.url}/{place.name}", data, place.size, event.id)
             file = Fetched(f"{remote.url}/{place.name}", data, place.size, self.trust)
-            self.near.keep(event, file.payload(), file.call())
+            payload = file.payload()
+            arrive(self.near.root, event, files_beside(remote, event), self.trust)
+            self.near.keep(event, payload, file.call())
         except (EntryError, OSError) as error:
             self._events[place.name] = None
             self._say("read", remote, error)
@@ -290,6 +294,9 @@ class Far:
     def send(self, event: Event, payload: Payload, call: bytes) -> None:
         """Put a run there that has just been stored near."""
         data = b"".join(assemble(pack(event), payload, call, self.trust))
+        for name, path in carried(self.near.root, event).items():  # first: who finds the run finds them
+            with open(path, "rb") as file:
+                self.sender.send(name, file.read())
         self.sender.send(self.name_of(event), data)
         self._sent.add(event.id)
         self._rows.append(framed(pack(event)))
@@ -377,6 +384,12 @@ class Far:
 
     def _say(self, what: str, remote: Objects, error: Exception) -> None:
         self._warn(what, remote.url, str(error))
+
+
+def files_beside(remote: Objects, event: Event) -> dict[str, bytes]:
+    """The files in which the value of a run lies beside its entry, by their names."""
+    names = {name: size for each, _ in named_in(event.trace) for name, size in remote.names(each).items()}
+    return {name: remote.read(name, size) for name, size in names.items()}
 
 
 def _newest_first(places: list[Place]) -> list[Place]:

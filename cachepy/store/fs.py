@@ -20,7 +20,7 @@ _TAG = b"Signature: 8a477f597d28d172789f06886806bc55"  # bford.info/cachedir
 OWN_TAG = _TAG + b"\n# This is a cache directory of cachepy.\n"
 OWN_NAMES = frozenset({
     "CACHEDIR.TAG", "broken", "code", "entries", "graph.live", "graph.pkl", "graph.size", "programs",
-    "runs", "size.dropped", "size.note", "stat.memo",
+    "runs", "size.dropped", "size.note", "stat.memo", "values",
 })  # fmt: skip
 PROGRAMS = b"cachepy programs "  # how a file of records of programs begins, before the number of its format
 PROGRAMS_HEAD = PROGRAMS + b"1"

@@ -10,6 +10,7 @@ import time
 
 from cachepy.core.progress import Bar
 from cachepy.errors import EntryError, OtherFormatError
+from cachepy.store import value_files
 from cachepy.store.codec import row_of, unpack
 from cachepy.store.entries import Store
 from cachepy.store.entryfile import EntryFile
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 class Stock:
     """One entry as it was when it was looked at; `events` is empty if it is damaged, or of another version."""
 
-    __slots__ = ("_events", "_names", "_rows", "is_other", "path", "size", "stamp", "used", "written")
+    __slots__ = ("_events", "_names", "_rows", "is_other", "path", "root", "size", "stamp", "used", "written")
 
     def __init__(self, path: str, root: str) -> None:
         rows: list[tuple[Event, str]] = []
@@ -43,12 +44,12 @@ class Stock:
         except EntryError as error:
             self.is_other = isinstance(error, OtherFormatError)
             self.stamp = state_of(path)
-        self.path = path
+        self.path, self.root = path, root
         self._names = tuple(name for _, name in rows[1:])
         self._events: list[Event] | None = [moved_event(event, root) for event, _ in rows]
         self._rows: tuple[Row, ...] = ()
         states = [_stat(file) for file in self.files]
-        self.size = sum(st.st_size for st in states if st is not None)
+        self.size = sum(st.st_size for st in states if st is not None) + sum(map(value_files.size_of, self.beside))
         self.used = max((max(st.st_atime, st.st_mtime) for st in states if st is not None), default=0.0)
         self.written = self._events[0].created if self._events else self.stamp[1] / 1e9
 
@@ -61,6 +62,11 @@ class Stock:
     def files(self) -> list[str]:
         """The files of the values."""
         return [self.path, *(os.path.join(os.path.dirname(self.path), name) for name in self._names)]
+
+    @property
+    def beside(self) -> list[str]:
+        """The files of values that lie beside them, each once."""
+        return list(dict.fromkeys(p for event in self.events for p in value_files.files_of(self.root, event)))
 
     @property
     def runs(self) -> list[tuple[Event, str]]:

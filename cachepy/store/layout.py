@@ -20,6 +20,7 @@
     programs/unnamed                         what processes made that are no programs: prompts, tests
     programs/<name>-<digest>                 what one program made when it last ended
     programs/<mark>.made                     what child processes of a program made that runs now
+    values/<function>/<arguments>-<key>-<content>.<suffix>    a value in a form of others (see `value_files`)
     broken/<time>/...                        what `cache_repair` put aside
 
 What is not listed here is somebody else's, and stays as it is.
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 BROKEN = "broken"  # the folder of what `cache_repair` put aside
 ENTRY, OLD, CLAIM, TEMPORARY, VALID, UNENDED = ".entry", ".old", ".claim", ".tmp", ".valid", ".unended"
 MADE = ".made"
+VALUES = "values"  # the folder of values in forms that others read
 
 
 def root_of_run(mailbox: str) -> str:

@@ -37,6 +37,7 @@ class Stores:
         self.remote = _remote_of_environment()
         self.waits = False  # until what was stored is sent, whatever a decorator says: others may ask for it at once
         self._remotes: dict[str, Remote] = {}  # by roots of which a decorator says more
+        self.digest: Callable[[Any], str] | None = None  # of values
         self._known: dict[str, Store] = {}
 
     def at(self, root: str) -> Store:
@@ -49,6 +50,7 @@ class Stores:
         store.is_far = self._is_far(root)
         if self.remote is not None:
             self.remote.attach(store, self._warner, waits=self.waits)
+        store.digest = self.digest
         return self._known.setdefault(root, store)
 
     def __iter__(self) -> Iterator[Store]:

@@ -31,6 +31,7 @@ everything = cache_file(
 )
 
 cache_file(depends_on_vars={"schema": "v3"})
+cache_file(format="parquet", compress="zstd", valid=lambda result, info: bool(result) and info.age < 60)
 
 cache_file(1)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 cache_file("cache", True)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
@@ -45,6 +46,9 @@ cache_file("cache", ignore_args="log")  # type: ignore[call-overload]  # pyright
 cache_file("cache", ignore_globals={"COUNT": 1})  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
 cache_file("cache", keep_args="no")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
 cache_file("cache", trusted_owners="*")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+cache_file("cache", format="csv")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+cache_file("cache", compress=True)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+cache_file("cache", valid=True)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
 cache_file("cache", signing_key=1)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
 cache_file("cache", umask=["007"])  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
 

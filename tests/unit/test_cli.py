@@ -385,7 +385,7 @@ SCHEMAS = {
         "show",
         "alone",
         "--value",
-    ): "cache_dir id label module function arguments created elapsed cwd origin path size runs "
+    ): "cache_dir id label module function arguments created elapsed cwd origin path size value_file runs "
     "result files parents children inputs env packages sources accepted history state reasons value unseen unimported",
     ("prune", "--dry-run"): "cache_dir entries size deleted forgotten dry_run",
     ("verify",): "cache_dir is_good entries bytes problems unrecorded missing reran stale unable differing others",

@@ -248,3 +248,22 @@ def test_objects(kind, tmp_path, address):
         objects.read("entries/ab/f-3/1")
     objects.remove(["entries/ab/f-1/1", "entries/ab/f-3/1"])
     assert set(objects.names()) == {"claims/ab/f-1", "entries/ab/f-12/1"}
+
+
+def test_what_lies_beside_entries_goes_along(address, tmp_path):
+    @cache_file("a", remote=address, trust_remote=True, format="json", warn_cheap=False)
+    def table(n):
+        return {"rows": list(range(n))}
+
+    with use_session(Session()):
+        assert table(3) == {"rows": [0, 1, 2]}
+    assert [name for name in Objects(address).names("values/") if name.endswith(".json")]
+
+    for near, source in (("c", "a"), ("d", address), (f"{address}/more", "a")):
+        assert cache_merge(source, near, trust_remote=True).moved == 1
+    with use_session(Session()):
+        assert [*(tmp_path / "c").glob("values/*/*.json")] and [*(tmp_path / "d").glob("values/*/*.json")]
+        assert [name for name in Objects(f"{address}/more").names("values/") if name.endswith(".json")]
+    in_a_new_process("e", address, lambda part, whole, large: part(1), format="json")
+    assert in_a_new_process("f", address, lambda part, whole, large: part(1), format="json") == ([1, 1, 1], [])
+    assert [*(tmp_path / "f").glob("values/*/*.json")]

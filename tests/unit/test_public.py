@@ -34,7 +34,7 @@ NAMES = [f"{module.__name__}.{name}" for module in (cachepy, dask_plugin) for na
 ANSWERS = {
     "Accepted", "CacheInfo", "CallSummary", "Called", "Checked", "ClusterGraph", "Difference", "Differing",
     "GraphView", "Merged", "Moved", "NodeView", "Plan", "PlannedCall", "Problem", "Reason", "Refreshed", "Repaired",
-    "RootCause", "Unable", "Verdict",
+    "RootCause", "StoredResult", "Unable", "Verdict",
 }  # fmt: skip
 NOT_ASKED = {
     "ES01",  # a summary may say all there is
@@ -43,14 +43,16 @@ NOT_ASKED = {
 }
 # each word of the API, and what it means wherever it stands
 WORDS = {
-    "author", "ax", "cache_dir", "cache_errors", "call", "callback", "calls", "changes", "client", "collect", "days_old",
+    "author", "ax", "cache_dir", "cache_errors", "call", "callback", "calls", "changes", "client", "collect",
+    "compress", "days_old",
     "depends_on_files", "depends_on_vars", "description", "digest", "direction", "dry_run", "env_vars", "file_args",
-    "files", "fn", "forget", "highlight_stale", "history", "ignore_args", "ignore_code", "ignore_files",
+    "files", "fn", "forget", "format", "highlight_stale", "history", "ignore_args", "ignore_code", "ignore_files",
     "ignore_globals", "import_code", "keep", "keep_args", "labels", "least_used", "level", "license_url", "max_age",
     "max_bytes", "max_entries", "max_nodes", "mode", "name", "observe", "observe_code", "on_error", "other_call",
-    "other_dir", "output", "outputs", "package", "path", "progress", "prune", "recorder", "remote", "rerun", "root", "runs",
-    "seed", "session", "signing_key", "since", "source", "target", "theme", "title", "transparent", "trust_remote", "trusted_owners", "type_", "umask", "undo",
-    "unseen", "upload", "values", "verbose", "version",
+    "other_dir", "output", "outputs", "package", "path", "progress", "prune", "recorder", "remote", "rerun", "root",
+    "runs", "seed", "session", "signing_key", "since", "source", "target", "theme", "title", "transparent",
+    "trust_remote", "trusted_owners", "type_", "umask", "undo", "unseen", "upload", "valid", "values", "verbose",
+    "version",
     "warn_cheap",
 }  # fmt: skip
 OF_DASK = {"nout", "obj", "pure", "traverse", "args", "collections", "iterables", "kwargs"}  # as in what they stand for
