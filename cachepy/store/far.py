@@ -135,7 +135,7 @@ class Far:
             return known[1]
         if not anew:
             self._asked += 1
-            if self._all is None and self._asked > _MANY:
+            if self._all is None and self._asked == _MANY:
                 self.list_all()
             if self._all is not None and now - self._all[0] < _KNOWN:
                 return self._all[1].get(folder, [])
@@ -152,7 +152,6 @@ class Far:
         if anew or 256 * sum(map(len, self._list("entries/00/").values())) <= _MOST_LISTED:
             self._all = time.monotonic(), self._list("entries/")
             return self._all[1]
-        self._asked = -1000 * _MANY
         return {}
 
     def listing(self) -> set[str]:
@@ -258,7 +257,9 @@ class Far:
         while todo:
             calls = [call for call in dict.fromkeys(todo) if call not in seen and not self._near_runs(call)]
             seen.update(calls)
-            listed = at_once(self.places, calls) if len(calls) <= _MANY else [self.places(call) for call in calls]
+            if len(calls) > _MANY and self._all is None:
+                self.list_all()
+            listed = at_once(self.places, calls)
             newest = [(each[0], call) for each, call in zip(listed, calls, strict=True) if type(each) is list and each]
             events = at_once(lambda each: self._event(*each), newest)
             todo = [dep.name for event in events if type(event) is Event for dep in event.trace.calls]

@@ -179,3 +179,25 @@ def test_the_lease_of_a_dead_owner_ends(pipe, s3, s3_server):
     pipe.project.edit("slow.py", "range(k)", "range(k - 1)")
     ran = pipe.project.run("slow.py", NEAR="c")
     assert ran.stdout.split() == ["18"] and "waits since" in ran.stderr and "process 12 on another" in ran.stderr
+
+
+def test_thousands_are_known_by_few_listings(tmp_path, s3, s3_server):
+    """Whether there is anything new for some thousand calls: a page has a thousand names."""
+    import os
+    from unittest import mock
+
+    from cachepy.store.entries import Store
+    from cachepy.store.far import Far
+    from cachepy.store.objects import Objects, at_once
+
+    with mock.patch.dict(os.environ, s3.env):
+        objects = Objects("s3://results/many")
+        keys = [f"{i * 2654435761 % (1 << 128):032x}" for i in range(2500)]
+        at_once(lambda key: s3_server.ask("PUT", f"/results/many/entries/{key[:2]}/f-{key}/1-{key}.entry", b"x"), keys)
+        far = Far([objects], Store(str(tmp_path)), trusts=True, warn=lambda *_: None)
+        s3.kinds()
+        assert sum(len(far.places(f"f:{key}")) for key in keys) == len(keys)
+        assert len(s3.kinds()) <= 16 + 1 + 3
+        far = Far([objects], Store(str(tmp_path)), trusts=True, warn=lambda *_: None)
+        assert len(far.listing()) == len(keys)
+        assert len(s3.kinds()) == 3
