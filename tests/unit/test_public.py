@@ -48,7 +48,7 @@ WORDS = {
     "files", "fn", "forget", "highlight_stale", "history", "ignore_args", "ignore_code", "ignore_files",
     "ignore_globals", "import_code", "keep", "keep_args", "labels", "least_used", "level", "license_url", "max_age",
     "max_bytes", "max_entries", "max_nodes", "mode", "name", "observe", "observe_code", "on_error", "other_call",
-    "other_dir", "output", "outputs", "package", "path", "progress", "prune", "recorder", "rerun", "root", "runs",
+    "other_dir", "output", "outputs", "package", "parameter", "path", "progress", "prune", "recorder", "renamed", "rerun", "root", "runs",
     "seed", "session", "signing_key", "theme", "title", "transparent", "trusted_owners", "type_", "umask", "undo",
     "unseen", "values", "verbose", "version",
     "warn_cheap",
