@@ -186,6 +186,17 @@ class Programs:
                 found[each] = set().union(*(calls for kind, _, *calls in records if kind == _MADE))
         return found
 
+    def made_last(self, file: str, header: tuple[str, ...]) -> set[str]:
+        """What the same program made when it ended last, whatever variables its code named then."""
+        found, stem = [], f"{file.rpartition('-')[0]}-"
+        for each in self.names():
+            records = self._records(each) if each.startswith(stem) else []
+            head = next((row for kind, *row in records if kind == _PROGRAM), [])
+            if head and [*head[:3], *head[4:]] == [*header[:3], *header[4:]]:
+                made = set().union(*(calls for kind, _, *calls in records if kind == _MADE))
+                found.append((self.ended(each), made))
+        return max(found, key=lambda each: each[0])[1] if found else set()
+
     def names(self) -> list[str]:
         """The files of programs."""
         names = map(os.path.basename, self.store.others("programs"))
