@@ -64,6 +64,7 @@ if TYPE_CHECKING:
         cache_errors: Iterable[type[Exception]] | dict[type[Exception], float]
         on_error: Literal["raise", "stale"]
         collect: bool
+        mode: str | None
 
     class CachedCallable(Protocol[P, R_co]):
         """What is called with the arguments of a function, and with the three keywords of every cached one.
@@ -197,6 +198,7 @@ def cache_file(
     cache_errors: Iterable[type[Exception]] | dict[type[Exception], float] = (),
     on_error: Literal["raise", "stale"] = "raise",
     collect: bool = False,
+    mode: str | None = None,
 ) -> CacheFile: ...
 
 
@@ -230,6 +232,7 @@ def cache_file(
     cache_errors: Iterable[type[Exception]] | dict[type[Exception], float] = (),
     on_error: Literal["raise", "stale"] = "raise",
     collect: bool = False,
+    mode: str | None = None,
     **unknown: object,
 ) -> CacheFile | Callable[..., object]:
     """Cache a function's results on disk, and use one again only if nothing that it depended on has changed.
@@ -319,6 +322,8 @@ def cache_file(
         `StaleResultWarning`, and no caller is stored with it.
     collect : bool, default False
         Of a generator function: store all its items as a list. A call then gives an iterator over these.
+    mode : {"off", "readonly", "required", "refresh"}, optional
+        What calls of this function do, as `using` says for a block: where the program has no mode of its own.
     **unknown
         There are no others: an option that is none of these is an error.
 

@@ -36,7 +36,7 @@ def place_of(session: State, frame: Any, call: str) -> str:
         return ""
     at = len(frame.calls) + (call not in frame.calls)
     expected = expected_of(session, frame.id)
-    return f" [{at:,} of {expected:,}]" if at <= expected else ""
+    return f" [{at:,} of {expected:,}]" if at <= expected > 1 else ""
 
 
 def expected_at_top(program: Program, root: str) -> set[str]:

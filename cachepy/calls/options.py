@@ -18,9 +18,10 @@ NAMES = (
     "cache_dir", "version", "env_vars", "depends_on_files", "depends_on_vars",
     "changes", "file_args", "ignore_args", "ignore_globals", "ignore_code", "keep_args", "max_bytes", "keep",
     "trusted_owners", "signing_key", "umask", "verbose", "warn_cheap", "observe_code",
-    "observe", "ignore_files", "outputs", "unseen", "max_age", "digest", "cache_errors", "on_error", "collect",
+    "observe", "ignore_files", "outputs", "unseen", "max_age", "digest", "cache_errors", "on_error", "collect", "mode",
 )  # fmt: skip
 
+MODES = "off", "readonly", "required", "refresh"
 ERRORS_KEPT = 3600.0  # s for which an error is kept if nobody says another time
 
 
@@ -105,6 +106,7 @@ class Options:
         self.cache_errors = _errors(given.get("cache_errors"))
         self.on_error = _one_of("on_error", given.get("on_error", "raise"), ("raise", "stale"))
         self.collect = _flag("collect", given.get("collect", False))
+        self.mode = None if given.get("mode") is None else _one_of("mode", given["mode"], MODES)
         self._root = None if self.cache_dir is None else _settled(self.cache_dir)
 
     @property
