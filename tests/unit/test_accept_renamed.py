@@ -182,6 +182,20 @@ def test_a_function_that_moved_to_another_module(flow):
     assert set(flow.ran()) == {"leaf"}
 
 
+def test_code_that_reads_nothing_has_the_same_digest_under_another_name(tmp_path):
+    """What is kept of it names the file where it is now."""
+    with Project(tmp_path, head=LOG) as made:
+        made.write("pure.py", 'from cachepy import cache_file\n\n\n@cache_file("cache", warn_cheap=False)\ndef twice(x):\n    return 2 * x\n')
+        made.run("-c", "import pure; pure.twice(4)")
+        (made / "pure.py").rename(made / "clean.py")
+        assert names_of(accepted(made, "--renamed", "pure", "clean")["accepted"]) == ["twice"]
+        assert made.cachepy("status", "-q").returncode == 0
+        assert made.run("-c", "import clean; print(clean.twice.is_cached(4))").silent() == "True\n"
+        assert made.cachepy("status", "-q").returncode == 0
+        made.edit("clean.py", "2 * x", "x + x")
+        assert made.cachepy("status", "-q").returncode == 1
+
+
 def test_a_renamed_class(flow):
     """Its methods have other names, and calls that take its objects other keys."""
     for name in ("flow.py", "main.py"):
