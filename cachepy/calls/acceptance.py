@@ -40,7 +40,7 @@ _FIXED = {
 PYTHON = "python"  # stands for the version of Python, where a package is named
 
 
-class Accepted(Report):
+class Accepted(Report, defaults=({},)):
     """What `cache_tree_accept` and ``f.accept`` did; ``str()`` gives one sentence.
 
     Attributes
@@ -50,7 +50,7 @@ class Accepted(Report):
         accepted any more.
     left : dict of str to str
         Ids of calls that were not accepted, with why.
-    renamed : dict of str to str
+    renamed : dict of str to str, default {}
         Of accepted calls that had another name, or other parameters: their ids, with those of before.
 
     Examples
@@ -64,7 +64,10 @@ class Accepted(Report):
     __slots__ = ("accepted", "left", "renamed")
     accepted: dict[str, tuple[Reason, ...]]
     left: dict[str, str]
-    renamed: dict[str, str]
+    if TYPE_CHECKING:
+        renamed: dict[str, str] = {}
+    else:
+        renamed: dict[str, str]
 
     def __str__(self) -> str:
         counts = {"accepted": len(self.accepted), "not accepted": len(self.left)}
