@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cachepy.calls.own_tests import StoredResult
     from cachepy.calls.progress_line import progress
     from cachepy.calls.state import current_session, use_session
+    from cachepy.calls.switch import using
     from cachepy.calls.track import track_file
     from cachepy.core.reasons import Reason, Verdict
     from cachepy.decorator import cache_file
@@ -124,6 +125,7 @@ _HOMES = {
     "cache_tree_to_prov cache_tree_to_rocrate plot_cache_graph",
     "staleness.survey": "cache_tree_stale",
     "calls.state": "current_session use_session",
+    "calls.switch": "using",
     "session": "Session",
     "maintain.rerun": "Differing Unable",
     "views.view": "GraphView NodeView cache_tree_view",
@@ -144,6 +146,7 @@ __all__ = [  # noqa: RUF022 - in the order and the words of the pages in docs/re
     "Session",
     "current_session",
     "use_session",
+    "using",
     # Graph
     "cache_tree_nodes",
     "cache_tree_sync",

@@ -71,6 +71,7 @@ if TYPE_CHECKING:
         format: _Format
         compress: Literal["zstd", "lz4", "gzip", "lzma", "zlib"] | None
         valid: Callable[[Any, StoredResult], bool] | None
+        mode: str | None
 
     class ValueFormat(Protocol):
         """What writes a result into a file, and reads it."""
@@ -219,6 +220,7 @@ def cache_file(
     format: _Format = None,  # noqa: A002 - likewise
     compress: Literal["zstd", "lz4", "gzip", "lzma", "zlib"] | None = None,
     valid: Callable[[Any, StoredResult], bool] | None = None,
+    mode: str | None = None,
 ) -> CacheFile: ...
 
 
@@ -258,6 +260,7 @@ def cache_file(
     format: str | ValueFormat | None = None,  # noqa: A002 - the name that users know
     compress: Literal["zstd", "lz4", "gzip", "lzma", "zlib"] | None = None,
     valid: Callable[..., bool] | None = None,
+    mode: str | None = None,
     **unknown: object,
 ) -> CacheFile | Callable[..., object]:
     """Cache a function's results on disk, and use one again only if nothing that it depended on has changed.
@@ -365,6 +368,8 @@ def cache_file(
     valid : callable, optional
         A test of your own: ``valid(result, info)`` is asked each time before a stored result is used, with a
         `StoredResult`. If it gives false, the call runs again. An edit of the test makes nothing stale.
+    mode : {"off", "readonly", "required", "refresh"}, optional
+        What calls of this function do, as `using` says for a block: where the program has no mode of its own.
     **unknown
         There are no others: an option that is none of these is an error.
 

@@ -79,7 +79,7 @@ class Session(State):
         self.nodes = LazyGraph(self.stores)
         self.inherited = set()
         self.is_asked = ASKED in os.environ
-        self.is_quiet = self.is_asked or self.mode in QUIET
+        self._is_quiet = self.is_asked or self.mode in QUIET
         self.refusing = {EVERY_THREAD: []} if self.is_asked else {}
         self.refused = {}
         self.recorder = self._own_recorder = recorder or (QuietRecorder if self.is_quiet else GraphRecorder)(self)

@@ -12,6 +12,7 @@ import time
 from cachepy.calls.todays_trace import DATA, Today, function_of
 from cachepy.code.namer import LOCAL
 from cachepy.core.kinds import ACCEPTANCE, CODES, KINDS, LEFT, WROTE
+from cachepy.core.marks import moved_from
 from cachepy.core.model import ACCEPTED, Dep, Event, Record, Report, Trace
 from cachepy.core.prompt import lines_of
 from cachepy.core.verify import Verifier, roots_of
@@ -39,7 +40,7 @@ _FIXED = {
 PYTHON = "python"  # stands for the version of Python, where a package is named
 
 
-class Accepted(Report):
+class Accepted(Report, defaults=({},)):
     """What `cache_tree_accept` and ``f.accept`` did; ``str()`` gives one sentence.
 
     Attributes
@@ -49,6 +50,8 @@ class Accepted(Report):
         accepted any more.
     left : dict of str to str
         Ids of calls that were not accepted, with why.
+    renamed : dict of str to str, default {}
+        Of accepted calls that had another name, or other parameters: their ids, with those of before.
 
     Examples
     --------
@@ -58,9 +61,13 @@ class Accepted(Report):
     ({}, {})
     """
 
-    __slots__ = ("accepted", "left")
+    __slots__ = ("accepted", "left", "renamed")
     accepted: dict[str, tuple[Reason, ...]]
     left: dict[str, str]
+    if TYPE_CHECKING:
+        renamed: dict[str, str] = {}
+    else:
+        renamed: dict[str, str]
 
     def __str__(self) -> str:
         counts = {"accepted": len(self.accepted), "not accepted": len(self.left)}
@@ -170,14 +177,14 @@ class Acceptance:
         if len(runs) == 1:
             return runs[0]
         last = self.world.last_valid(runs)
+        return min(runs, key=lambda event: self._rank(event, is_last=event.run == last.run))
 
-        def rank(event: Event) -> tuple[int, int, int, bool]:
-            own = self.verifier.own_broken(self.placed(event).trace)
-            reasons = sum(len(KINDS[dep.kind].why(dep, self.world)) for dep in own)
-            data = sum(dep.kind in DATA for dep in own)
-            return data, sum(dep.kind not in CODES for dep in own), reasons, event.run != last.run
-
-        return min(runs, key=rank)
+    def _rank(self, event: Event, *, is_last: bool) -> tuple[int, ...]:
+        """How much of a run is not as it was; the least is meant."""
+        own = self.verifier.own_broken(self.placed(event).trace)
+        reasons = sum(len(KINDS[dep.kind].why(dep, self.world)) for dep in own)
+        data = sum(dep.kind in DATA for dep in own)
+        return data, sum(dep.kind not in CODES for dep in own), reasons, not is_last
 
     def _settle(self, wanted: Wanted, run: Event | None) -> None:
         """All below is settled: plan this one, or say why not."""
@@ -186,9 +193,9 @@ class Acceptance:
             self.left[call] = self._errors.get(call, "it gave another result since, so its caller has to run")
             return
         here = self.placed(run)
-        own = self.verifier.own_broken(here.trace)
+        own = self._not_as_it_was(run, here)
         why = self._why_not_below(run) or self._why_not(here, own)
-        if not why and own:
+        if not why and (own or self._has_to_be_stored(run)):
             step = self._step(run, here, own)
             why = self._why_not_step(step)
             if not why:
@@ -197,6 +204,14 @@ class Acceptance:
             self.left[call] = why
         else:
             self.verifier.held(run, run.trace.effect)
+
+    def _not_as_it_was(self, run: Event, here: Event) -> list[Dep]:
+        """The deps of a run, as they are looked for here, that need a digest of today."""
+        return self.verifier.own_broken(here.trace)
+
+    def _has_to_be_stored(self, run: Event) -> bool:
+        """Whether a run is to be stored anew though all of it is as it was."""
+        return False
 
     # -- why not
 
@@ -238,7 +253,7 @@ class Acceptance:
             return f"{here.module}:{here.qualname} is no cached function in this process"
         names, binder = set(here.label), function.binder
         if function.fname != here.fname or (not binder.gathers and set(binder.names) != names):
-            return f"{here.fname} has other parameters now, so this is a different call"
+            return f"{here.fname} has other parameters now, so this is a different call; see --parameter"
         return ""
 
     def _why_not_step(self, step: Step) -> str:
@@ -253,18 +268,22 @@ class Acceptance:
 
     def _step(self, run: Event, here: Event, own: list[Dep]) -> Step:
         named = dict(zip(here.trace.deps, run.trace.deps, strict=True))
-        session, known = self.session, set[str]()
-        for each in session.stores.subtree(run):
-            known.add(f"{each.module}:{each.qualname}")
-        today = Today(session, self.world, run, self.own, known)
+        today = Today(self.session, self.world, run, self.own, self._known_below(run))
         trace = today.trace([named[dep] for dep in own], function_of(self.world, run))
         return Step(run, trace, tuple(self._reasons(own)), tuple(today.reaches))
+
+    def _known_below(self, run: Event) -> set[str]:
+        """The identities of its function, and of those that were called below it."""
+        return {f"{each.module}:{each.qualname}" for each in self.session.stores.subtree(run)}
 
     # -- storing
 
     def planned(self) -> Accepted:
         """What would be done."""
-        return Accepted({step.event.id: step.reasons for step in self.steps.values()}, dict(self.left))
+        return self._told({step.event.id: step.reasons for step in self.steps.values()})
+
+    def _told(self, done: dict[str, tuple[Reason, ...]]) -> Accepted:
+        return Accepted(done, dict(self.left), {})
 
     def store(self) -> Accepted:
         """Store what was planned."""
@@ -273,12 +292,20 @@ class Acceptance:
         for step in self.steps.values():
             call = step.event.id
             why = next((c.name for c in step.event.trace.calls if c.name in self.left), "")
-            why = f"{why} below it is not accepted" if why else self._store(step, Dep(ACCEPTED, who, when))
+            why = f"{why} below it is not accepted" if why else self._store(step, self._mark(step, who, when))
             if why:
                 self.left[call] = why
             else:
                 done[call] = step.reasons
-        return Accepted(done, dict(self.left))
+        return self._told(done)
+
+    def _mark(self, step: Step, who: str, when: str) -> Dep:
+        """What says in the trace who accepted it, and when."""
+        return Dep(ACCEPTED, who, when)
+
+    def _keep_code(self, store: Any, step: Step) -> None:
+        for reach in step.reaches:
+            self.session.stored_code.keep(store, reach.digest, reach.pieces)
 
     def _store(self, step: Step, mark: Dep) -> str:
         """Store one; why not, if it cannot be."""
@@ -288,8 +315,7 @@ class Acceptance:
             runs = [event.run for event in stored.events]
             if runs != [event.run for event in self._runs_of(step.event.id)]:
                 raise EntryError("it ran meanwhile")
-            for reach in step.reaches:
-                self.session.stored_code.keep(store, reach.digest, reach.pieces)
+            self._keep_code(store, step)
             trace = Trace((*step.trace.deps, mark), step.trace.calls, step.trace.result)
             event = step.event.replace(run=os.urandom(16).hex(), trace=trace, seen=time.time())
             return add_run(store, event, stored, runs.index(step.event.run))
@@ -297,10 +323,13 @@ class Acceptance:
         return changed(self.session, step.event, put)
 
 
-def changed(session: State, event: Event, change: Callable[[Any, Stored], Event | None]) -> str:
+def changed(
+    session: State, event: Event, change: Callable[[Any, Stored], Event | None], source: str = ""
+) -> str:
     """Change what is stored of a call while nobody runs it; why not, if that cannot be.
 
-    change: gives the run that is the newest from then on, if there is one.
+    change: gives the run that is the newest from then on, if there is one; source: the call whose entry it is given,
+    if not that of this one.
     """
     store: Any = session.store(event.root)
     claim = None
@@ -308,7 +337,7 @@ def changed(session: State, event: Event, change: Callable[[Any, Stored], Event 
         claim = session.claims.acquire(store.claim_path(event.id), lambda: store.prepare(event.id))
         if claim is None:
             return "it is running now"
-        stored = store.look(event.id)
+        stored = store.look(source or event.id)
         if stored is None:
             return "its result is gone"
         newest = change(store, stored)
@@ -332,7 +361,13 @@ def take_back(session: State, call: str) -> str | None:
         return None
     from cachepy.store.accepted_runs import take_out
 
-    return changed(session, events[0], lambda store, now: take_out(store, now, runs))
+    why = changed(session, events[0], lambda store, now: take_out(store, now, runs))
+    source = next(filter(None, (moved_from(event.trace) for event in events)), "")
+    if source and not why and all(map(is_accepted, events)):  # nothing is left here: what it was is made again
+        from cachepy.graph.program_files import Programs
+
+        Programs(session.store(events[0].root)).swap({call: source})
+    return why
 
 
 def is_accepted(event: Event) -> bool:

@@ -80,7 +80,7 @@ class CachedCall(Function, Path):
 
     def _look(self, flags: Flags, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hit | Way:
         session = current_session()
-        if not session.is_special and self.told is None:
+        if not session.is_special and self.told is None and not self.has_mode:
             return super()._look(flags, args, kwargs)
         from cachepy.calls.listeners import look
 
@@ -117,7 +117,7 @@ class CachedCall(Function, Path):
         if fast is None:
             return
         session = request.session  # what is hot goes by no mode, and is told to nobody
-        is_short = self._cells is None and self.told is None and not session.tells
+        is_short = self._cells is None and self.told is None and not (session.tells or self.has_mode)
         self.hit_cache.add(request.hash, request.values if is_short else (), fast)
         took = fast.event.elapsed
         if self.options.warn_cheap and took < _CHEAP and took < (cost := slow.cost_of(request, stored, index)):

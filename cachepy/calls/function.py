@@ -68,6 +68,7 @@ class Function:
         self.hit_cache: Any = None
         self.find: Callable[..., Any] = no_fast_hit
         self.tally = Tally()  # of its first session
+        self.has_mode = options.mode is not None
         self.told: ContextVar[Any] | None = None  # the last call here, once somebody has asked for it
         self._once: set[str] = set()
         self._cells = fn.__closure__

@@ -58,7 +58,7 @@ class Glance(Request):
 
 def glance(call: CachedCall, args: tuple[Any, ...], kwargs: dict[str, Any], *, loads_all: bool = False) -> Hit | None:
     """A verified hit of a call, its value whole or as `Found`; None if there is none, whatever the cause."""
-    if call.options.changes or call.options.folds or not FLAGS.isdisjoint(kwargs):
+    if call.options.changes or call.options.folds or call.options.mode or not FLAGS.isdisjoint(kwargs):
         return None
     try:
         session, values, key, found = call.key_of(args, kwargs)

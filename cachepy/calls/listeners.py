@@ -9,7 +9,7 @@ from time import perf_counter
 
 from cachepy.calls.happened import Called
 from cachepy.calls.request import depth_of
-from cachepy.calls.state import QUIET, current_session
+from cachepy.calls.state import QUIET, REFRESH, current_session
 from cachepy.core.call import Hit, Path
 from cachepy.core.current import NOBODY, caller, enter, here, leave
 from cachepy.core.frame import Frame
@@ -80,7 +80,9 @@ class on_call:  # noqa: N801 - used as a function: cachepy.on_call(print)
 def look(call: Any, session: State, flags: Flags, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hit | Way:
     """Look for a stored value where the program has a mode, or somebody listens."""
     began = perf_counter()
-    mode = session.mode_here()
+    mode, own = session.mode_here(), call.options.mode
+    if own and (not mode or (mode == REFRESH and own in QUIET)):  # who runs the program has the last word
+        mode = own
     if mode:
         from cachepy.calls.switch import switched
 
@@ -134,7 +136,8 @@ def _why_unstored(run: Any, error: object) -> str:
         return f"it raised {type(error).__name__}"
     if not run.flags.save:
         mode = run.session.mode_here()
-        return f"CACHEPY={mode}" if mode in QUIET else "_skip_save=True"
+        own = run.call.function.options.mode
+        return f"CACHEPY={mode}" if mode in QUIET else f"mode={own!r}" if own in QUIET else "_skip_save=True"
     return run.call.unstored or ("" if run.event is not None else "a warning said why")
 
 

@@ -268,14 +268,14 @@ class LiveWorld:
         from cachepy.code.source import loaded_files
 
         name = dep.name.partition("@")[0]
-        old, data = self._record(dep)
+        old, data = self.record_of(dep)
         python = loaded_files(data).get("python") or PYTHON
         if python != PYTHON and is_same_text(old, pieces, self.session.sources):
             return [reason("package", "python", *(each.rpartition("-")[2] for each in (python, PYTHON)))]
         reasons = reasons_of(name, old, pieces, self.session.sources) if old else []
         return reasons or [reason("code", name, dep.digest, digest, where=where_in(pieces, name))]
 
-    def _record(self, dep: Dep) -> tuple[list[tuple[Piece, str]], bytes]:
+    def record_of(self, dep: Dep) -> tuple[list[tuple[Piece, str]], bytes]:
         """What its code digest was made of, each piece with its source, and the record; nothing if nobody knows."""
         from cachepy.code.source import best_first
 

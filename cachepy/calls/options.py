@@ -19,10 +19,10 @@ NAMES = (
     "changes", "file_args", "ignore_args", "ignore_globals", "ignore_code", "keep_args", "max_bytes", "keep",
     "trusted_owners", "signing_key", "umask", "verbose", "warn_cheap", "observe_code",
     "observe", "ignore_files", "outputs", "unseen", "max_age", "digest", "cache_errors", "on_error", "collect",
-    "remote", "trust_remote", "upload",
-    "format", "compress", "valid",
+    "remote", "trust_remote", "upload", "format", "compress", "valid", "mode",
 )  # fmt: skip
 
+MODES = "off", "readonly", "required", "refresh"
 ERRORS_KEPT = 3600.0  # s for which an error is kept if nobody says another time
 
 
@@ -113,6 +113,7 @@ class Options:
         self.compress = _codec(given.get("compress"))
         self.format = _format(given.get("format"), self.compress)
         self.valid = _test(given.get("valid"))
+        self.mode = None if given.get("mode") is None else _one_of("mode", given["mode"], MODES)
         self._root = None if self.cache_dir is None else _settled(self.cache_dir)
 
     @property

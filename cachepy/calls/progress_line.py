@@ -10,7 +10,9 @@ import sys
 import threading
 import time
 
+from cachepy.calls.expected import expected_at_top, expected_of
 from cachepy.calls.happened import CallSummary, summary_of
+from cachepy.calls.program import program
 from cachepy.calls.state import current_session
 from cachepy.values import humanize
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from cachepy.calls.state import State
+    from cachepy.core.frame import Frame
 
 PROGRESS = "CACHEPY_PROGRESS"  # the variable of the environment
 _PAUSE = 0.5  # s between two looks
@@ -31,7 +34,9 @@ class progress:  # noqa: N801 - used as a function: with cachepy.progress()
 
     In a terminal and in a notebook the line is renewed in its place. Elsewhere, as in the log of a job, lines come
     seldom: after 10 s, then after twice as long each time. The last one stays. ``CACHEPY_PROGRESS=1`` does it for a
-    whole program, from the first body that runs on.
+    whole program, from the first body that runs on; in a notebook for each cell.
+
+    Where the program, or a call that runs, ran before, the line says how many calls it has made, of how many.
 
     See Also
     --------
@@ -83,6 +88,8 @@ class _Look:
     def __init__(self, session: State) -> None:
         self._session, self._before = session, summary_of(session)
         self._since: dict[str, float] = {}  # when each run was seen first
+        self._expected: dict[str, int] = {}  # how many calls each run is to make
+        self._tops: dict[str, set[str]] = {}  # by cache directories, the calls that the program made before
 
     def line(self) -> str:
         """All of it in one line."""
@@ -91,12 +98,36 @@ class _Look:
         unstored = {} if now.unstored == before.unstored else now.unstored
         times = now.seconds - before.seconds, now.saved - before.saved
         done = CallSummary(hits, waits, runs, now.failed - before.failed, *times, unstored, {}).line
-        return f"cachepy: {done}{self._running()}"
+        open_ = {frame.run: frame for frame in list(self._session.owners.values()) if frame.is_open()}
+        return f"cachepy: {done}{self._at_top(open_)}{self._inside(open_)}{self._running(open_)}"
 
-    def _running(self) -> str:
+    def _at_top(self, open_: dict[str, Frame]) -> str:
+        """How many calls of the program have ended, of how many, if it ran before."""
+        made = expected = 0
+        running = {frame.id for frame in open_.values()}
+        for root, place in list(program.places.items()):
+            if root not in self._tops:
+                try:
+                    self._tops[root] = expected_at_top(program, root)
+                except Exception:  # nobody knows which program this is: the line says less
+                    self._tops[root] = set()
+            made += len(self._tops[root] & place.calls - running)
+            expected += len(self._tops[root])
+        return f"; {made:,} of {expected:,} at the top" if expected > 1 else ""
+
+    def _inside(self, open_: dict[str, Frame]) -> str:
+        """The same of the outermost call that runs and made several when it ran before."""
+        for run, frame in open_.items():
+            if run not in self._expected:
+                self._expected[run] = expected_of(self._session, frame.id)
+            made, expected = len(frame.calls), self._expected[run]
+            if 1 < expected >= made:
+                return f"; {made:,} of {expected:,} in {frame.id.rpartition(':')[0]}"
+        return ""
+
+    def _running(self, open_: dict[str, Frame]) -> str:
         """The body that has run longest and makes no other call, and how many more there are."""
-        frames, now = list(self._session.owners.values()), time.monotonic()
-        open_ = {frame.run: frame for frame in frames if frame.is_open()}
+        now = time.monotonic()
         self._since = {run: self._since.get(run, now) for run in open_}
         outer = {getattr(frame.parent, "run", "") for frame in open_.values()}
         inner = sorted((run for run in open_ if run not in outer), key=self._since.__getitem__)
@@ -109,13 +140,15 @@ class _Look:
 
 def begin(session: State) -> None:
     """Show what a session does until the program ends, if the environment says so."""
-    from cachepy.calls.program import program
-
     if os.environ.get(PROGRESS, "0") not in ("", "0") and not program.is_child() and not program.is_silent:
         shown = progress()
         shown._session = session
         shown.__enter__()
         program.at_end.append(shown.__exit__)
+        shell = _kernel()
+        if shell is not None:  # each cell has a line of its own
+            shell.events.register("pre_run_cell", lambda *_: shown.__enter__())
+            shell.events.register("post_run_cell", lambda *_: shown.__exit__())
 
 
 def _nowhere(line: str, *, is_last: bool) -> None:
@@ -124,12 +157,17 @@ def _nowhere(line: str, *, is_last: bool) -> None:
 
 def _place() -> Callable[..., None]:
     """Where the line is shown."""
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    if getattr(shell, "kernel", None) is not None:
+    if _kernel() is not None:
         return _in_notebook()
     if sys.stderr is None:
         return _nowhere
     return _in_terminal() if sys.stderr.isatty() else _in_log()
+
+
+def _kernel() -> Any:
+    """The shell of a notebook."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return shell if getattr(shell, "kernel", None) is not None else None
 
 
 def _in_notebook() -> Callable[..., None]:

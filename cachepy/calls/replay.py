@@ -13,11 +13,13 @@ from cachepy.values.hidden import HIDDEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from cachepy.calls.function import Function
     from cachepy.store.stored_arguments import Arguments
 
+    Place = Callable[[str, str], tuple[str, str]]
     Sources = dict[str, tuple[str, str] | None]
     from cachepy.core.model import Event
     from cachepy.core.ports import Store, Stored
@@ -75,8 +77,11 @@ class Replay:
             return stored, runs.index(event.run)
         raise EntryError(f"this run of {event.title} is no longer stored")
 
-    def arguments(self) -> Arguments:
-        """The arguments, fresh objects; RerunError if they were not kept or cannot be loaded."""
+    def arguments(self, place: Place | None = None, met: dict[int, str] | None = None) -> Arguments:
+        """The arguments, fresh objects; RerunError if they were not kept or cannot be loaded.
+
+        place: where code that was renamed is now; met: gets the digests of those that were kept by them.
+        """
         title = self.event.title
         secret = next((name for name, label in self.event.label.items() if HIDDEN in label), "")
         if self._kept is None and secret:
@@ -91,9 +96,16 @@ class Replay:
                 f"that can be pickled); call it as your program does"
             )
         try:
-            return stored_arguments.load(self._kept, self._value_of)
+            found: Arguments = stored_arguments.load(self._kept, lambda digest: self._met(digest, met), place)
+            return found
         except Exception as error:  # unpickling runs code of any class
             raise RerunError(f"the arguments of {title} cannot be loaded: {error}") from error
+
+    def _met(self, digest: str, met: dict[int, str] | None) -> Any:
+        value = self._value_of(digest)
+        if met is not None:
+            met[id(value)] = digest
+        return value
 
     def _value_of(self, digest: str) -> Any:
         """A large argument: the result of another call, if that is still stored."""

@@ -284,7 +284,11 @@ class Request(Call):
             return
         import logging
 
-        line = f"{'  ' * depth_of(self.caller())}{outcome} {self.title}{cause}"
+        from cachepy.calls.expected import place_of  # likewise: few functions ask for it
+
+        frame = self.caller()
+        place = place_of(self.session, frame, self.id) if outcome in ("run", "hit") else ""
+        line = f"{'  ' * depth_of(frame)}{outcome} {self.title}{place}{cause}"
         logger = logging.getLogger("cachepy")
         if logger.hasHandlers():
             logger.info("%s", line, extra={"cachepy_outcome": outcome, "cachepy_id": self.id})

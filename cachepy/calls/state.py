@@ -90,7 +90,7 @@ class State:
         inherited: set[str]  # claims of the dead that were removed here
         is_asked: bool  # whether the process was started for a question
         mode: str  # what the program does with its caches (see `switch`); empty: as ever
-        is_quiet: bool  # whether nothing is written
+        _is_quiet: bool  # whether nothing is written by the whole session
         listeners: tuple[Callable[..., object], ...]  # who is told of each call
         is_special: bool  # whether a call is more than looked up: there is a mode, or somebody listens
         refusing: dict[int, list[Note]]
@@ -183,6 +183,11 @@ class State:
     def mode_here(self) -> str:
         """What calls do here: the mode that came along with a task goes before that of this process."""
         return (self.is_special and came_along.get()) or self.mode
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is written here."""
+        return self._is_quiet or (self.is_special and came_along.get() in QUIET)
 
     def heed_modes(self) -> None:
         """From now on tasks bring modes along; the shortest way of hits, which knows of none, ends."""

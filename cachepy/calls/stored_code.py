@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     class Session(Protocol):
         """What is asked of a session."""
 
-        is_quiet: bool
         stores: Stores
+
+        @property
+        def is_quiet(self) -> bool: ...
 
         @property
         def files(self) -> Files: ...

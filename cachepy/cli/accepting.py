@@ -15,6 +15,7 @@ from cachepy.cli.exit_codes import STALE
 from cachepy.cli.importing import importing
 from cachepy.cli.opening import Opened, opened
 from cachepy.cli.options import command, everything, history, limit
+from cachepy.errors import UsageValueError
 from cachepy.staleness.api import hidden_now
 from cachepy.values import humanize
 
@@ -24,17 +25,26 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachepy.calls.acceptance import Accepted
+    from cachepy.calls.renames import Renames
+    from cachepy.staleness.accept import Accepting
+    from cachepy.staleness.survey import Survey
 
 
 @command(
     "accept",
     "cachepy accept\ncachepy accept report --yes\ncachepy accept --package pandas\ncachepy accept --undo report",
-    "planned accepted left undo dry_run unimported",
+    "planned accepted left renamed undo dry_run unimported",
 )
 @click.argument("roots", nargs=-1, metavar="[CALL]...", shell_complete=completing.calls)
 @click.option("--files", is_flag=True, help="Also accept results whose files changed.")
 @click.option("--package", metavar="NAME", help=(
     "Only accept another version of this package, of calls that are stale by nothing else; python: of Python."
+))  # fmt: skip
+@click.option("--renamed", nargs=2, multiple=True, metavar="OLD NEW", help=(
+    "A function, class or module has another name: keep its results. Names as module:function, or module."
+))  # fmt: skip
+@click.option("--parameter", multiple=True, metavar="F.OLD=F.NEW", help=(
+    "A parameter has another name; F.NEW alone: it is new, and its default means what was done before."
 ))  # fmt: skip
 @click.option("--undo", is_flag=True, help="Take back what was accepted: the calls are stale again.")
 @limit
@@ -43,8 +53,9 @@ if TYPE_CHECKING:
 @dry_run_option
 @history
 def accept(
-    tell: Tell, cache_dir: str | None, *, roots: tuple[str, ...], files: bool, package: str | None, undo: bool,
-    limit: int, show_all: bool, yes: bool, dry_run: bool, history: bool,
+    tell: Tell, cache_dir: str | None, *, roots: tuple[str, ...], files: bool, package: str | None,
+    renamed: tuple[tuple[str, str], ...], parameter: tuple[str, ...], undo: bool, limit: int, show_all: bool, yes: bool,
+    dry_run: bool, history: bool,
 ) -> int:  # fmt: skip
     """Say that a change does not matter: keep the stored results.
 
@@ -59,6 +70,8 @@ def accept(
     """
     if undo and (files or package):
         raise WrongUse("--undo takes back all that was accepted: leave out --files and --package")
+    if (renamed or parameter) and (undo or package):
+        raise WrongUse("--renamed and --parameter go with neither --undo nor --package")
     before = os.getcwd()
     try:
         with opened(cache_dir, tell.say, writes=not dry_run) as cache:
@@ -68,9 +81,19 @@ def accept(
             job = _Job(tell, cache, None if show_all else limit, yes=yes, dry_run=dry_run)
             if undo:
                 return job.take_back(tops, history=history)
-            return job.accept(tops, history=history, files=files, package=package or "")
+            renames = _renames(renamed, parameter) if renamed or parameter else None
+            return job.accept(tops, history=history, files=files, package=package or "", renames=renames)
     finally:
         os.chdir(before)
+
+
+def _renames(renamed: Iterable[tuple[str, str]], parameter: Iterable[str]) -> Renames:
+    from cachepy.calls.renames import Renames
+
+    try:
+        return Renames(dict(renamed), parameter)
+    except UsageValueError as error:
+        raise WrongUse(str(error)) from None
 
 
 class _Job:
@@ -83,9 +106,12 @@ class _Job:
         self.yes = yes
         self.dry_run = dry_run
         self.unimported: dict[str, str] = {}
+        self.before: dict[str, str] = {}  # calls of functions that have another name now, as they were
 
-    def accept(self, tops: list[str], *, history: bool, files: bool, package: str) -> int:
-        from cachepy.staleness.accept import Accepting, needed
+    def accept(
+        self, tops: list[str], *, history: bool, files: bool, package: str, renames: Renames | None
+    ) -> int:  # fmt: skip
+        from cachepy.staleness.accept import needed
         from cachepy.staleness.plan import current_of
 
         seen = look(self.cache, self.tell, "source", tops, history=history)
@@ -93,11 +119,12 @@ class _Job:
         asked = needed(self.cache.session, tops) if tops else None
         self._go_where_they_ran(seen.found if asked is None else asked)
         with importing():
-            accepting = Accepting(self.cache.session, seen, asked, files=files, package=package)
+            accepting = self._planned(seen, asked, files=files, package=package, renames=renames)
         for module, why in accepting.failed.items():
             complain(f"cachepy: error: code of {module} could not be imported: {why}")
         self.unimported = accepting.failed
         plan = accepting.plan.planned()
+        self.before = plan.renamed
         if self._is_shown:
             self._tell_changes(plan)
             self._tell_left(plan.left)
@@ -107,6 +134,20 @@ class _Job:
                 return STALE
             done = accepting.store()
         return self._tell_done(plan, done, "accepted", undo=False)
+
+    def _planned(self, seen: Survey, asked: list[str] | None, **how: Any) -> Accepting:
+        from cachepy.staleness.accept import Accepting
+
+        try:
+            return Accepting(self.cache.session, seen, asked, **how)
+        except UsageValueError as error:
+            raise WrongUse(str(error)) from None
+
+    def _label(self, call: str) -> str:
+        """The call; of a function that has another name now, with that."""
+        if call not in self.before:
+            return self.cache.label(call)
+        return f"{self.cache.label(self.before[call])} -> {call.rpartition(':')[0]}"
 
     def take_back(self, tops: list[str], *, history: bool) -> int:
         from cachepy.staleness.accept import accepted_in, needed, taken_back
@@ -145,16 +186,16 @@ class _Job:
         self._tell_calls(plan.accepted)
 
     def _tell_calls(self, calls: Iterable[str]) -> None:
-        order = sorted(calls, key=self.cache.label)
+        order = sorted(calls, key=self._label)
         names = self.tell.names(order[: self.most], self.cache.ids)
-        self.tell.table(("id", "call"), [(names[i], self.cache.label(i)) for i in order[: self.most]], fixed="id")
+        self.tell.table(("id", "call"), [(names[i], self._label(i)) for i in order[: self.most]], fixed="id")
         if self.most is not None and len(order) > self.most:
             self.tell.say(f"and {humanize.count(len(order) - self.most, 'more call')}: --all lists them")
 
     def _tell_left(self, left: dict[str, str]) -> None:
-        order = sorted(left, key=self.cache.label)[: self.most]
+        order = sorted(left, key=self._label)[: self.most]
         names = self.tell.names(order, self.cache.ids)
-        rows = [("left", names[i], self.cache.label(i), left[i]) for i in order]
+        rows = [("left", names[i], self._label(i), left[i]) for i in order]
         self.tell.table(("", "id", "call", "why"), rows, fixed="id", same="why")
         if self.most is not None and len(left) > self.most:
             self.tell.say(f"and {humanize.count(len(left) - self.most, 'more call')} left: --all lists them")
@@ -166,7 +207,8 @@ class _Job:
             more: dict[str, Any] = {"undo": undo, "dry_run": self.dry_run, "unimported": self.unimported}
             planned = {call: [r.as_dict() for r in reasons] for call, reasons in plan.accepted.items()}
             self.tell.document(
-                cache_dir=self.cache.root, planned=planned, accepted=accepted, left=result.left, **more
+                cache_dir=self.cache.root, planned=planned, accepted=accepted, left=result.left, renamed=result.renamed,
+                **more,
             )
         elif not self.tell.is_silent:
             if done is not None:

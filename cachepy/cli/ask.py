@@ -5,6 +5,8 @@ Nothing runs and nothing is changed.
 
 from __future__ import annotations
 
+from collections import Counter
+
 import click
 
 from cachepy.cli import completing, words
@@ -13,7 +15,9 @@ from cachepy.cli.console import Tell, complain
 from cachepy.cli.exit_codes import ERROR, STALE
 from cachepy.cli.opening import Opened, opened
 from cachepy.cli.options import command, everything, history, limit, looks_at_code
+from cachepy.core.kinds import ACCEPTANCE
 from cachepy.core.marks import accepted_in, unseen_in
+from cachepy.store.codec import has_any, signs_of
 from cachepy.values import humanize
 
 TYPE_CHECKING = False
@@ -25,7 +29,9 @@ if TYPE_CHECKING:
     from cachepy.staleness.imported_code import Imported
     from cachepy.staleness.plan import Plan, PlannedCall
     from cachepy.staleness.survey import Finding, Survey
+    from cachepy.store.codec import Row
 
+_MOST_WHO = 3  # people, and days, that a sum names
 NOT_FRESH = "stale", "missing", "unknown"
 PAST = "history: its program no longer makes it"
 
@@ -119,7 +125,7 @@ def _as_dict(cache: Opened, call: str, state: str, reasons: Iterable[Reason]) ->
 @command(
     "status",
     "cachepy status\ncachepy status -q --root report || sbatch job.sh",
-    "state counts causes calls history unended unknown plain sources unseen unimported",
+    "state counts causes calls history unended unknown plain sources accepted unseen unimported",
 )
 @click.option(
     "--root", "roots", metavar="CALL", multiple=True, shell_complete=completing.calls,
@@ -168,15 +174,16 @@ def status(
         asked = asked if history else asked - past
         found = {i: f for i, f in survey.found.items() if i in asked}
         plain = _plain(cache, tell, asked)
+        accepted = {} if tell.is_silent and not tell.as_json else _accepted(cache, asked, found)
         sources = _sources(cache, asked) if lists_unseen or tell.as_json else {}
         if tell.as_json:
             fields = _status_fields(cache, len(asked), found, is_open=bool(broken or unknown))
-            more = {"unended": broken, "unknown": unknown, "plain": plain, "sources": sources}
+            more = {"unended": broken, "unknown": unknown, "plain": plain, "sources": sources, "accepted": accepted}
             tell.document(**fields, history=sorted(past), **more, **seen(cache, survey))
         elif not tell.is_silent:
             _tell_open(tell, cache, broken, unknown)
             if asked or not (broken or unknown):
-                _tell_status(tell, cache, len(asked), found, None if show_all else limit)
+                _tell_status(tell, cache, len(asked), found, None if show_all else limit, accepted)
             if lists_unseen:
                 _tell_sources(tell, cache, sources, None if show_all else limit)
     is_open = bool(broken or unknown) or not cache.session.graph
@@ -244,17 +251,40 @@ def _status_fields(cache: Opened, number: int, found: dict[str, Finding], *, is_
     }
 
 
-def _tell_status(tell: Tell, cache: Opened, number: int, found: dict[str, Finding], most: int | None) -> None:
+def _accepted(cache: Opened, asked: Iterable[str], found: Mapping[str, Finding]) -> dict[str, str]:
+    """Who says that calls are fresh, of those that are so because somebody does."""
+    rows, signs = cache.session.graph.rows(), signs_of(ACCEPTANCE)
+    near = (call for call in asked if call not in found and _may_have(rows[call], signs))  # few of very many
+    told = {call: accepted_in(cache.events[call].trace) for call in near}
+    return {call: who for call, who in told.items() if who}
+
+
+def _may_have(row: Row, signs: tuple[bytes, ...]) -> bool:
+    return not isinstance(row, bytes) or has_any(row, signs)
+
+
+def _of_these(accepted: Mapping[str, str]) -> str:
+    """How many are fresh because somebody says so, and who that is."""
+    who = Counter(each.partition(", from")[0] for each in accepted.values()).most_common()
+    texts = [f"{number:,} accepted {name}" for name, number in who[:_MOST_WHO]]
+    left = sum(number for _, number in who[_MOST_WHO:])
+    texts += [f"{left:,} by others"] if left else []
+    return f" ({', '.join(texts)})" if texts else ""
+
+
+def _tell_status(
+    tell: Tell, cache: Opened, number: int, found: dict[str, Finding], most: int | None, accepted: Mapping[str, str]
+) -> None:  # fmt: skip
     if not number:
         tell.line(f"no calls recorded in {words.near(cache.root)}")
         return
     if not found:
         text = f"all {humanize.count(number, 'call')} are fresh" if number > 1 else "the only call is fresh"
-        tell.line(text, "fresh")
+        tell.line(f"{text}{_of_these(accepted)}", "fresh")
         return
     counts = _counts(number, found)
     states = ", ".join(f"{counts[s]:,} {s}" for s in (*NOT_FRESH, "fresh") if counts[s])
-    tell.line(f"{humanize.count(number, 'call')}: {states}", "head")
+    tell.line(f"{humanize.count(number, 'call')}: {states}{_of_these(accepted)}", "head")
     grouped = folded(causes({i: f.reasons for i, f in found.items()}), most)
     for cause in grouped[:most]:
         in_all = humanize.count(len(cause.direct) + len(cause.above), "call")

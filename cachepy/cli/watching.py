@@ -54,19 +54,26 @@ def watch(tell: Tell, cache_dir: str | None, *, once: bool, every: float) -> int
 
 def _changes(tell: Tell, before: list[RunningCall], now: list[RunningCall], every: float) -> list[RunningCall]:
     """Say what began and what ended between two looks."""
+    known, left = {_run(each) for each in before}, {_run(each) for each in now}
     for each in before:
-        if each not in now:
+        if _run(each) not in left:
             tell.parts(("ended    ", "hit"), (f"{each.title}  {each.call}{_length('after', each, every / 2)}", ""))
     for each in now:
-        if each not in before:
+        if _run(each) not in known:
             _tell(tell, each)
     return now
+
+
+def _run(call: RunningCall) -> tuple[object, ...]:
+    """What tells one run from another."""
+    return call.call, call.host, call.pid, call.since, call.is_alive
 
 
 def _tell(tell: Tell, call: RunningCall) -> None:
     state, style = ("left     ", "stale") if call.is_alive is False else ("running  ", "head")
     where = f"{call.host} {call.pid}" + (", which is gone" if call.is_alive is False else "")
-    tell.parts((state, style), (f"{call.title}  {call.call}{_length('for', call)}  ({where})", ""))
+    place = "" if call.caller is None else f"  {call.at:,} of {call.of:,} in {call.caller.rpartition(':')[0]}"
+    tell.parts((state, style), (f"{call.title}  {call.call}{_length('for', call)}{place}  ({where})", ""))
 
 
 def _length(word: str, call: RunningCall, less: float = 0.0) -> str:

@@ -50,6 +50,7 @@ CUES = {
     "valid": "valid() refused the stored result",
     "first": "no result of {name} is stored for these arguments",
 }
+OF_NAMES = {"renamed": "{name} is {values} now", "added": "parameter {name} is new"}  # what only `accept` says
 _OTHER = "{cue} {name} changed"  # of a kind of dep that has no words of its own here
 _LINKS = {"below": "{} below it is {}: ", "input": "its input {} is {}: "}
 _VALUES = ("global", "variable", "default", "package", "declared")  # cues whose old and new can be read by people
@@ -64,8 +65,10 @@ def sentence(reason: Reason) -> str:
         values = f": {reason.new}"
     elif reason.cue == "renewed":
         values = f"it had a different value in each of {reason.old} programs"
+    elif reason.cue == "renamed":
+        values = reason.new or ""
     parts = {"name": reason.name, "values": values, "difference": _difference(reason), "call": reason.call}
-    text = CUES.get(reason.cue, _OTHER).format(cue=reason.cue, **parts)
+    text = (CUES.get(reason.cue) or OF_NAMES.get(reason.cue, _OTHER)).format(cue=reason.cue, **parts)
     where = f" ({_place(reason.where)})" if reason.where else ""
     state = "unknown" if reason.cue in ("unseen", "renewed") else "stale"
     return _LINKS.get(reason.link, "").format(reason.call, state) + text + where

@@ -141,6 +141,21 @@ class Programs:
                 if left != known or len(record) < os.path.getsize(path) // 2:
                     self.store._write(path, [record])
 
+    def swap(self, pairs: Mapping[str, str]) -> None:
+        """Calls have other ids now: those of before are history, and programs make those that they are mapped to."""
+        past, news = self.past(), set(pairs.values())
+        for name in [*self.names(), *filter(self.ended, (_UNNAMED,))]:
+            records = self._records(name)
+            again = [(*row[:2], *(pairs.get(c, c) for c in row[2:])) if row[0] == _MADE else row for row in records]
+            if again != records:
+                ended = os.stat(self.folder + name)
+                self.store._write(self.folder + name, [PROGRAMS_HEAD, *map(line_of, again)])
+                os.utime(self.folder + name, ns=(ended.st_atime_ns, ended.st_mtime_ns))
+        if news & past:
+            self.again(sorted(news & past))
+        if pairs.keys() - past:
+            self.drop(sorted(pairs.keys() - past))
+
     # -- programs
 
     def made_by(self, name: str) -> Made:
@@ -170,6 +185,17 @@ class Programs:
             if is_same and all(values[name] == variables[name] for name in values.keys() & variables.keys()):
                 found[each] = set().union(*(calls for kind, _, *calls in records if kind == _MADE))
         return found
+
+    def made_last(self, file: str, header: tuple[str, ...]) -> set[str]:
+        """What the same program made when it ended last, whatever variables its code named then."""
+        found, stem = [], f"{file.rpartition('-')[0]}-"
+        for each in self.names():
+            records = self._records(each) if each.startswith(stem) else []
+            head = next((row for kind, *row in records if kind == _PROGRAM), [])
+            if head and [*head[:3], *head[4:]] == [*header[:3], *header[4:]]:
+                made = set().union(*(calls for kind, _, *calls in records if kind == _MADE))
+                found.append((self.ended(each), made))
+        return max(found, key=lambda each: each[0])[1] if found else set()
 
     def names(self) -> list[str]:
         """The files of programs."""

@@ -6,13 +6,14 @@ what is cached.  Nothing else runs.
 
 from __future__ import annotations
 
+import os
 import sys
 
 from cachepy.calls.acceptance import Acceptance, Accepted, check_writes, is_accepted, take_back
 from cachepy.calls.import_refusal import import_refusing, refuse
 from cachepy.calls.state import State, current_session
 from cachepy.code.fingerprint import resolve
-from cachepy.errors import RefusedCallError, UsageError
+from cachepy.errors import RefusedCallError, UsageError, UsageValueError
 from cachepy.staleness.asked_world import placed
 from cachepy.staleness.folders import code_in, folders_of
 from cachepy.staleness.plan import roots_of
@@ -20,9 +21,12 @@ from cachepy.staleness.survey import Survey, survey
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    from cachepy.calls.renames import Renames
+    from cachepy.calls.renaming import Renaming
     from cachepy.core.reasons import Reason
+    from cachepy.staleness.folders import Code
 
 
 class Accepting:
@@ -33,16 +37,35 @@ class Accepting:
 
     def __init__(
         self, session: State, seen: Survey, asked: Iterable[str] | None = None, *, files: bool = False,
-        package: str = "",
+        package: str = "", renames: Renames | None = None,
     ) -> None:  # fmt: skip
         self.session = session
         self.failed: dict[str, str] = {}  # module -> why it could not be imported
+        self.renames = renames
+        if renames is not None:
+            self.plan: Acceptance = self._renaming(seen, asked, renames, files=files)
+            return
         wanted = [call for call in (seen.found if asked is None else asked) if call in seen.found]
         if self._load(seen, wanted):
             seen = Survey(session, history=bool(asked))
         self.plan = Acceptance(session, seen.world, placed=placed, files=files, package=package)
         for call in wanted:
             self._add(seen, call)
+
+    def _renaming(self, seen: Survey, asked: Iterable[str] | None, renames: Renames, *, files: bool) -> Renaming:
+        """What may be accepted of calls that have another name now."""
+        from cachepy.calls.renaming import Renaming
+
+        events = {call: event for call, event in seen.events.items() if call not in seen.history}
+        named = [c for c, event in events.items() if any(renames.now(d.name) != d.name for d in event.trace.deps)]
+        if self._load(seen, [call for call in {**seen.found, **dict.fromkeys(named)} if call in events], renames):
+            seen = Survey(self.session, history=bool(asked))
+        plan = Renaming(renames, self.session, seen.world, placed=placed, files=files)
+        plan.find(events, events if asked is None else [call for call in asked if call in events])
+        unmet = renames.unmet()
+        if unmet:
+            raise UsageValueError(f"no call of {unmet[0]} is recorded")
+        return plan
 
     def _add(self, seen: Survey, call: str) -> None:
         found = seen.found.get(call)
@@ -55,19 +78,23 @@ class Accepting:
         else:
             self.plan.add(call)
 
-    def _load(self, seen: Survey, wanted: list[str]) -> bool:
+    def _load(self, seen: Survey, wanted: list[str], renames: Renames | None = None) -> bool:
         """Import the modules of the code that these calls name, if they are not here; whether any was."""
         rows = self.session.graph.rows()
         code = {m: each for m, each in code_in(rows[call] for call in wanted).items() if resolve(m, "*") is None}
+        places = folders_of(self.session, code)
+        if renames is not None:
+            places = _now(places, code, renames)
         before, has_new = sys.path[:], False
         try:
-            for module, folders in folders_of(self.session, code).items():
+            for module, folders in places.items():
                 sys.path[:0] = [folder for folder in folders if folder not in sys.path]
                 try:
                     import_refusing(self.session, module)
                     has_new = True
                 except (Exception, SystemExit, RefusedCallError) as error:
-                    self.failed[module] = f"{type(error).__name__}: {error}"
+                    if renames is None or not renames.is_gone(module, error):
+                        self.failed[module] = f"{type(error).__name__}: {error}"
         finally:
             sys.path[:] = before
         return has_new
@@ -85,6 +112,8 @@ def cache_tree_accept(
     undo: bool = False,
     dry_run: bool = False,
     history: bool = False,
+    renamed: Mapping[str, str] | None = None,
+    parameter: str | Iterable[str] | None = None,
 ) -> Accepted:
     """Say that what changed does not matter: stored results are fresh again, and nothing runs.
 
@@ -109,6 +138,13 @@ def cache_tree_accept(
         Only tell what would be done.
     history : bool, default False
         Also the calls that their programs no longer make.
+    renamed : mapping of str to str, optional
+        Functions, classes and modules that have another name now, as ``{"old:f": "new:f", "before": "after"}``: their
+        results are stored once more as those of today's calls, and callers go by these. Only such calls are looked at.
+        What is stored under the old name stays until it is pruned.
+    parameter : str or iterable of str, optional
+        Likewise, parameters that have another name now, ``"f.x=f.y"``, and such as are new, ``"f.more"``, if their
+        default means what was done before.
 
     Returns
     -------
@@ -120,7 +156,8 @@ def cache_tree_accept(
     UsageError
         If the program writes nothing, by ``CACHEPY=readonly`` for example.
     UsageValueError
-        If a root is neither an id nor the name of a function in the graph.
+        If a root is neither an id nor the name of a function in the graph, or nothing has a name that is said to be
+        another one now.
 
     See Also
     --------
@@ -147,13 +184,37 @@ def cache_tree_accept(
     check_writes(session)
     if package is not None and (not isinstance(package, str) or not package):
         raise UsageError(f"package must be the name of a package, not {package!r}")
+    renames = renames_of(renamed, parameter, undo=undo, package=package)
     seen = survey(session, history=history or root is not None)
     asked = None if root is None else needed(session, roots_of(seen, root, history=history))
     if undo:
         calls = seen.events.keys() if asked is None else asked
         return taken_back(session, accepted_in(session, calls), dry_run=dry_run)
-    accepting = Accepting(session, seen, asked, files=files, package=package or "")
+    accepting = Accepting(session, seen, asked, files=files, package=package or "", renames=renames)
     return accepting.plan.planned() if dry_run else accepting.store()
+
+
+def renames_of(
+    renamed: Mapping[str, str] | None, parameter: str | Iterable[str] | None, *, undo: bool, package: str | None
+) -> Renames | None:
+    """What is said to have another name now, if anything is; a usage error for what cannot be meant."""
+    if renamed is None and parameter is None:
+        return None
+    if undo or package:
+        raise UsageError("renamed and parameter go with neither undo nor package")
+    from cachepy.calls.renames import Renames
+
+    return Renames(renamed or {}, [parameter] if isinstance(parameter, str) else parameter or ())
+
+
+def _now(places: dict[str, tuple[str, ...]], code: Code, renames: Renames) -> dict[str, tuple[str, ...]]:
+    """Where modules were found, by what they are called now; those of before too, should they still be there."""
+    found: dict[str, tuple[str, ...]] = {}
+    for module, folders in places.items():
+        names = {renames.now(identity).partition(":")[0] for identity in code[module]}
+        for each in sorted({module, *names}):
+            found[each] = (*found.get(each, ()), *folders, *(() if each == module else [os.getcwd()]))
+    return found
 
 
 def needed(session: State, calls: Iterable[str]) -> list[str]:
@@ -183,4 +244,4 @@ def taken_back(session: State, calls: Iterable[str], *, dry_run: bool) -> Accept
             left[call] = why
         elif why is not None:
             done[call] = ()
-    return Accepted(done, left)
+    return Accepted(done, left, {})

@@ -24,13 +24,15 @@ if TYPE_CHECKING:
 _BOTH = 2  # runs that stay: what is accepted can be taken back, also where keep=1
 
 
-def add_run(store: Store, event: Event, stored: Stored, index: int) -> Event:
+def add_run(
+    store: Store, event: Event, stored: Stored, index: int, source: str = "", how: bytes | None = None
+) -> Event:
     """Store the value of one run with the event of another one, as the newest; EntryError or OSError if it cannot be.
 
-    index: of the run whose value it is.
+    index: of the run whose value it is; source: the call that it is of, if not this one; how: this one was made.
     """
-    payload, call = _value_at(store, event.id, stored, index)
-    return store.put(event, payload, call, least=_BOTH)
+    payload, call = _value_at(store, source or event.id, stored, index)
+    return store.put(event, payload, call if how is None else how, least=_BOTH)
 
 
 def take_out(store: Store, stored: Stored, runs: Collection[str]) -> Event | None:

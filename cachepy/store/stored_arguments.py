@@ -97,15 +97,20 @@ def _is_small(buffer: PickleBuffer) -> bool:
     return True
 
 
-def load(data: bytes, find: Callable[[str], Any]) -> Arguments:
+def load(
+    data: bytes, find: Callable[[str], Any], place: Callable[[str, str], tuple[str, str]] | None = None
+) -> Arguments:
     """The arguments again, fresh objects.
 
-    find: gives the value of a digest, for those that were kept by it.
+    find: gives the value of a digest, for those that were kept by it; place: where code that was renamed is now.
     """
 
     class Loader(Unpickler):
         def persistent_load(self, pid: Any) -> Any:
             return find(pid)
+
+        def find_class(self, module: str, name: str) -> Any:
+            return super().find_class(*((module, name) if place is None else place(module, name)))
 
     args, kwargs = Loader(BytesIO(data)).load()
     return args, kwargs

@@ -103,6 +103,8 @@ def _code_form(kind: str, obj: Any, pickler: ValuePickler) -> Any:
     if digester.origins.of(obj) != USER:
         _note_package(obj, pickler)
         return form(kind, *name)
+    if digester.place is not None:
+        name = digester.place(*name)
     by_value = digester.code_of(obj)
     if by_value is None:
         pickler.found.add_code(obj)

@@ -37,6 +37,8 @@ class Digester:
         empty text for what need not be followed (cached functions).
     own : dict, optional
         By types, functions that say what stands for their objects.
+    place : callable, optional
+        Under which module and name the user's code counts, if not under its own: for what was renamed.
 
     Examples
     --------
@@ -48,11 +50,16 @@ class Digester:
     """
 
     def __init__(
-        self, origins: Origins, code_of: Callable[[Any], str | None], own: dict[type, Any] | None = None
+        self,
+        origins: Origins,
+        code_of: Callable[[Any], str | None],
+        own: dict[type, Any] | None = None,
+        place: Callable[[str, str], tuple[str, str]] | None = None,
     ) -> None:
         self.origins = origins
         self.code_of = code_of
         self.own = own
+        self.place = place
         self.rules: dict[type, tuple[Rule | None, str | None, bool]] = {}
         self.proven: set[type] = set()  # classes whose instances came back from storage as they were
         self.kept: dict[int, tuple[Any, ...]] = {}  # what rules remember of objects that are long to read

@@ -19,6 +19,7 @@ class Digester(Protocol):
 
     origins: Origins
     code_of: Callable[[Any], str | None]
+    place: Callable[[str, str], tuple[str, str]] | None
     kept: dict[int, tuple[Any, ...]]
 
     @property

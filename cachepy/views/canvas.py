@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 CORNER = 8.0  # of a line that turns
 STRIP, LEAST_SHARE = 9.0, 5.0  # height of the shares of a group; the least width of one
 BADGE = 6.0
-# A badge's stroke, from its middle, and whether a dot is below it: stale "!", missing a slash, unknown "?"
+# A badge's stroke, from its middle, and whether a dot is below it: stale "!", missing a slash, unknown "?", kept a tick
 _MARKS: dict[str, tuple[list[Point], bool]] = {
     say.STALE: ([(0, -3.1), (0, 0.7)], True),
     say.AFTER: ([(0, -3.1), (0, 0.7)], True),
     say.MISSING: ([(-2.7, 2.7), (2.7, -2.7)], False),
     say.UNKNOWN: ([(-1.8, -1.9), (-0.9, -3.2), (0.9, -3.2), (1.8, -2), (1.3, -0.7), (0, 0.1), (0, 1)], True),
+    say.ACCEPTED: ([(-2.9, 0.1), (-0.9, 2.3), (2.9, -2.3)], False),
 }
 
 

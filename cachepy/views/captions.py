@@ -25,6 +25,7 @@ LABELS = ("short", "full", "name")
 EXTRAS = ("time", "size")
 FRESH, STALE, AFTER, MISSING, UNKNOWN = "fresh", "stale", "after", "missing", "unknown"
 FILE, PILE, CHANGED = "file", "files", "changed"
+ACCEPTED = "accepted"  # fresh because a person said so: a mark, no state
 UNCHECKED = "not checked for changes"
 ARGUMENT_LINES, REASON_LINES = 3, 3
 LINKS = ("call", "input")  # cues that only name another call
@@ -56,6 +57,12 @@ class View:
         if known == STALE and node_id in self.through:
             return AFTER
         return known if known in (STALE, MISSING, UNKNOWN) else FRESH
+
+
+    def marks(self, node_ids: Iterable[str]) -> tuple[str, ...]:
+        """What calls are marked with besides their states."""
+        kept = any(self.nodes[i].get("accepted") and self.state(i) == FRESH for i in node_ids)
+        return (ACCEPTED,) if kept else ()
 
 
 # ---------------------------------------------------------------- why

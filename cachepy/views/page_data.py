@@ -108,6 +108,7 @@ class Packer:
             AFTER if state == STATES["stale"] and is_after else state,
             [self._index("reasons", _reason(reason)) for reason in reasons[:MOST_REASONS]],
             len(reasons),
+            shown(node.get("accepted") or ""),
             [self._index("sources", shown(name)) for name in node.get("unseen") or ()],
             self._index("whys", shown(said)),
         ]

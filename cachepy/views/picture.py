@@ -184,6 +184,7 @@ class Picture:
             say.AFTER: "stale because of another call",
             say.MISSING: "missing: its value is not on disk",
             say.UNKNOWN: "unknown: not all could be checked",
+            say.ACCEPTED: "accepted: a person kept its result",
             say.CHANGED: "changed file",
             say.FILE: "file",
             "call": "called by" if along_data else "calls",
@@ -196,7 +197,9 @@ class Picture:
         for row in rows:
             for left, (kind, text) in zip(row, entries, strict=False):
                 x = left + MARGIN
-                if kind in self.theme.looks:
+                if kind == say.ACCEPTED:
+                    canvas.card(say.FRESH, (x, y - 10, 19, 12), badges=(kind,))
+                elif kind in self.theme.looks:
                     badges = (kind,) if kind in (say.STALE, say.AFTER, say.MISSING, say.UNKNOWN) else ()
                     canvas.card(kind, (x, y - 10, 19, 12), badges=(say.STALE,) if kind == say.CHANGED else badges)
                 else:

@@ -156,7 +156,7 @@ def _call_box(view: View, node_id: str, arguments: list[str]) -> Box:
     lines = [(line, "name") for line in wrap(name)]
     lines += [(line, "args") for line in [*arguments, say.cost(view, [node_id])] if line]
     lines += [(line, "why") for line in say.reason_lines(view, node_id)]
-    return Box(state, lines, badges=() if state == FRESH else (state,))
+    return Box(state, lines, badges=view.marks([node_id]) if state == FRESH else (state,))
 
 
 def _group_box(view: View, ids: list[str], level: str, again: int, texts: Mapping[str, list[str]]) -> Box:
@@ -170,7 +170,8 @@ def _group_box(view: View, ids: list[str], level: str, again: int, texts: Mappin
     about.append(f"↻ {again:,} among themselves" if again else "")
     lines += [(text, "args") for text in about if text]
     lines += [(text, "why") for text in [", ".join(say.counts(view, ids))] if text]
-    return _shared(lines, Counter(view.state(i) for i in ids))
+    box = _shared(lines, Counter(view.state(i) for i in ids))
+    return replace(box, badges=(*box.badges, *view.marks(ids)))
 
 
 def _shared(lines: list[tuple[str, str]], found: Counter[str]) -> Box:

@@ -12,7 +12,9 @@ from cachepy.calls.options import NAMES as OPTIONS
 from tests.docs.pages import KINDS, PARSERS, ROOT, all_pages, timeless
 
 NOT_RUN: dict[str, int] = {}  # page: blocks with a mark
-OF_OTHERS = {"cache_validation_callback"}  # names of other tools that look like ours
+OF_OTHERS = {
+    "cache_clear", "cache_expiration", "cache_key_fn", "cache_policy", "cache_validation_callback",
+}  # names of other tools that look like ours
 PAGES = all_pages()
 each_page = pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
 

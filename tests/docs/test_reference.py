@@ -9,6 +9,7 @@ import pytest
 
 import cachepy
 import dask_plugin
+from cachepy.calls.option_words import WORDS
 from cachepy.cli.group import cachepy as program
 from cachepy.core.reasons import CUES
 from tests.docs.pages import ROOT, Page
@@ -18,6 +19,7 @@ NAMES = {f"cachepy.{name}" for name in cachepy.__all__} | {f"dask_plugin.{name}"
 INVALIDATES = Page("docs/explanation/invalidates.md")
 COMMANDS = Page("docs/reference/commands.md")
 OPTIONS = Page("docs/reference/options.md")
+ONLY_TOLD = {"location"}  # the first argument there, as here
 COUNTS = [
     *("arguments", "files", "files", "code", "globals", "installed packages", "Python"),
     *("what you declare", "cached calls below", "the stored value"),
@@ -68,6 +70,15 @@ def test_the_table_of_options_has_each_with_its_default():
     rows = re.findall(r"^\| `(\w+)` \| (.+?) \|", OPTIONS.text.partition("## For one call")[0], re.MULTILINE)
     defaults = {name: f"`{default!r}`" for name, default in cachepy.cache_file.__kwdefaults__.items()}
     assert {name: shown for name, shown in rows if name != "cache_dir"} == defaults
+
+
+@pytest.mark.parametrize("tool", WORDS)
+def test_the_words_of_each_tool_stand_in_the_docs(tool):
+    """Those for what there is here too: what is always so, or has no counterpart, is only said in the error."""
+    page = Page("docs/reference/coming-from.md").text
+    assert tool in page.lower()
+    meant = [word for word, text in WORDS[tool].items() if text.startswith("is `") and word not in ONLY_TOLD]
+    assert [word for word in meant if f"{word}=" not in page] == []
 
 
 def test_every_environment_variable_is_named():

@@ -372,12 +372,12 @@ def test_asking_changes_nothing(run, aged, command, monkeypatch):
 
 REASON = "cue name old new call link where diff text"
 SCHEMAS = {
-    ("status",): "cache_dir state counts causes calls history unended unknown plain sources unseen unimported",
+    ("status",): "cache_dir state counts causes calls history unended unknown plain sources accepted unseen unimported",
     ("explain", "load"): "cache_dir calls history unseen unimported",
     ("plan",): "cache_dir calls counts certain possible seconds saved text history plain unseen unimported",
     ("graph",): "cache_dir nodes history unseen unimported",
     ("refresh", "--dry-run"): "cache_dir planned ran cut failed left remaining dry_run unimported",
-    ("accept", "--dry-run"): "cache_dir planned accepted left undo dry_run unimported",
+    ("accept", "--dry-run"): "cache_dir planned accepted left renamed undo dry_run unimported",
     ("log",): "cache_dir runs",
     ("ls",): "cache_dir entries",
     ("stats",): "cache_dir functions total oldest newest dropped",

@@ -49,10 +49,10 @@ WORDS = {
     "files", "fn", "forget", "format", "highlight_stale", "history", "ignore_args", "ignore_code", "ignore_files",
     "ignore_globals", "import_code", "keep", "keep_args", "labels", "least_used", "level", "license_url", "max_age",
     "max_bytes", "max_entries", "max_nodes", "mode", "name", "observe", "observe_code", "on_error", "other_call",
-    "other_dir", "output", "outputs", "package", "path", "progress", "prune", "recorder", "remote", "rerun", "root",
-    "runs", "seed", "session", "signing_key", "since", "source", "target", "theme", "title", "transparent",
-    "trust_remote", "trusted_owners", "type_", "umask", "undo", "unseen", "upload", "valid", "values", "verbose",
-    "version",
+    "other_dir", "output", "outputs", "package", "parameter", "path", "progress", "prune", "recorder", "remote",
+    "renamed", "rerun", "root", "runs", "seed", "session", "signing_key", "since", "source", "target", "theme",
+    "title", "transparent", "trust_remote", "trusted_owners", "type_", "umask", "undo", "unseen", "upload", "valid",
+    "values", "verbose", "version",
     "warn_cheap",
 }  # fmt: skip
 OF_DASK = {"nout", "obj", "pure", "traverse", "args", "collections", "iterables", "kwargs"}  # as in what they stand for

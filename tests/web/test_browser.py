@@ -274,3 +274,17 @@ def test_files_can_be_left_out(opened):
     assert opened.ask("page.scene.units.filter(u => u.isFile).length") == 0
     opened.keys("/", "01.csv", ENTER)  # asked for: shown again
     assert opened.ask("page.scene.units.filter(u => u.isFile).length") == 2
+
+
+def test_a_result_that_a_person_kept_has_a_mark(browser, opened):
+    assert not opened.js("return document.getElementById('acceptedkey').offsetParent !== null")
+    nodes, stale = pipeline()
+    for node in nodes.values():
+        node["accepted"] = "by ann on 2026-11-30"
+    browser.open(nodes, stale)
+    kept = browser.ask("page.scene.units.filter(u => u.accepted).length")
+    assert kept == 2  # those that are fresh: others have a mark already
+    assert browser.text("#acceptedkey").endswith("accepted")
+    browser.click(number(browser, "report"))
+    assert "by ann on 2026-11-30" in browser.text("#panel")
+    assert browser.errors() == []

@@ -54,6 +54,7 @@ class Page {
     if (DATA.unchecked) parts.push(DATA.unchecked);
     byId("counts").textContent = parts.join(" · ");
     byId("empty").hidden = model.calls > 0;
+    byId("acceptedkey").hidden = !model.items.some(isAccepted);
     if (DATA.asked) return;
     byId("freshword").textContent = "cached call";
     for (const entry of document.querySelectorAll(".asked")) entry.hidden = true;

@@ -2,15 +2,16 @@
 // depends (left) to what it depends on (right), so a result that is taken leads back to the call that gave it.
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
-const FIELDS = ["fn", "hash", "args", "files", "created", "elapsed", "outfile", "state", "reasons", "causes", "sources", "why"];
+const FIELDS = ["fn", "hash", "args", "files", "created", "elapsed", "outfile", "state", "reasons", "causes", "accepted", "sources", "why"];
 const STALE = 1,
   MISSING = 2,
   UNKNOWN = 3,
   FILE = 4,
   AFTER = 5, // stale because of another
-  CHANGED = 6; // a file
+  CHANGED = 6, // a file
+  ACCEPTED = 7; // fresh because a person said so: a mark, no state
 const KINDS = ["fresh", "stale", "missing", "unknown", "file", "after", "changed"], // by state; 0 is fresh
-  SIGNS = ["", "!", "/", "?", "", "!", "!"],
+  SIGNS = ["", "!", "/", "?", "", "!", "!", "✓"],
   WORDS = ["fresh", "stale", "missing", "unknown", "file", "stale because of another call", "changed file"];
 const CALLS = 0,
   FLOWS = 1,
@@ -52,6 +53,8 @@ function addCalls(model) {
   }
   for (const item of model.items) if (item.alike) item.words = (item.words + " #" + item.call.hash.slice(0, 6)).trim();
 }
+
+const isAccepted = ({ call, state }) => Boolean(call && call.accepted && !state);
 
 function addFiles(model) {
   const folders = new Map(),

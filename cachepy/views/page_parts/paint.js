@@ -6,9 +6,10 @@ function inkOf(look, style) {
 }
 
 // One for each state in a box that is not fresh; of stale calls those with a cause of their own count for all.
-function badgesOf({ state, counts }) {
-  if (!counts) return SIGNS[state] ? [state] : [];
-  return [UNKNOWN, MISSING, CHANGED, counts[STALE] ? STALE : AFTER].filter((each) => counts[each]);
+function badgesOf({ state, counts, accepted }) {
+  const more = accepted ? [ACCEPTED] : [];
+  if (!counts) return SIGNS[state] ? [state] : more;
+  return [UNKNOWN, MISSING, CHANGED, counts[STALE] ? STALE : AFTER].filter((each) => counts[each]).concat(more);
 }
 
 class Painter {
@@ -238,12 +239,13 @@ class Painter {
     // filled where the cause lies, hollow where it is only reached
     const { c, colours } = this,
       r = Math.max(5, Math.min(8, 7.5 * this.view.k)),
-      [fill, ink] = state === AFTER ? [colours["badge-ink"], colours.badge] : [colours.badge, colours["badge-ink"]];
+      isHollow = state === AFTER || state === ACCEPTED,
+      [fill, ink] = isHollow ? [colours["badge-ink"], colours.badge] : [colours.badge, colours["badge-ink"]];
     c.beginPath();
     c.arc(x - 1, y + 1, r, 0, 7);
     c.fillStyle = fill;
     c.fill();
-    c.strokeStyle = state === AFTER ? ink : colours.paper;
+    c.strokeStyle = isHollow ? ink : colours.paper;
     c.lineWidth = 1.5;
     c.stroke();
     c.font = "700 " + r * 1.45 + "px sans-serif";

@@ -63,6 +63,7 @@ class Panel {
       this.arguments(item),
       this.files(call),
       this.sources(call),
+      call.accepted ? this.section("Accepted", tag("ul", "", tag("li", "", call.accepted))) : [],
       this.times(call),
       this.links("Calls", this.ends(item.id, "right", CALLS)),
       this.links("Called by", this.ends(item.id, "left", CALLS)),

@@ -45,7 +45,7 @@ function card(model, id, measure) {
   const why = item.state && item.state !== FILE ? wrapped(reasonInShort(item), Math.min(wide, MOST_WIDE - 2 * PAD), measure) : [];
   lines.push(...why.map((text) => ({ text, style: "why" })));
   return sized(
-    { kind: "card", group: item.group, items: [id], isFile: Boolean(item.path), state: item.state, lines },
+    { kind: "card", group: item.group, items: [id], isFile: Boolean(item.path), state: item.state, lines, accepted: isAccepted(item) },
     measure,
     0,
   );
@@ -62,7 +62,8 @@ function pile(model, group, items, measure) {
   lines.push({ text: detail, style: "args" });
   const state = isFile && counts[CHANGED] ? FILE : counts.indexOf(Math.max(...counts)); // as most of them
   const mixed = !isFile && counts.filter(Boolean).length > 1;
-  return sized({ kind: "pile", group: id, items, isFile, state, counts, lines, mixed }, measure, 26);
+  const accepted = items.some((i) => isAccepted(model.items[i]));
+  return sized({ kind: "pile", group: id, items, isFile, state, counts, lines, mixed, accepted }, measure, 26);
 }
 
 function tailOf(group, items) {
