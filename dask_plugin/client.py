@@ -18,12 +18,14 @@ from cachepy.core.kinds import EDGES
 from cachepy.core.model import Dep
 from cachepy.errors import UsageError
 from cachepy.graph.graph import Graph
+from cachepy.values.humanize import count
 from dask_plugin.askers import is_for
 from dask_plugin.differences import MINOR, Differences
 from dask_plugin.mail import mail_of
 from dask_plugin.records import TOPIC, event_of
 from dask_plugin.runner import runner_for
 from dask_plugin.scheduler import HAS_IT, SchedulerPart
+from dask_plugin.showing import calls_line
 from dask_plugin.worker import WorkerPart
 
 if TYPE_CHECKING:
@@ -98,9 +100,9 @@ class ClusterGraph:
         return f"{link.removesuffix('/status')}/cachepy" if link else ""
 
     def __repr__(self) -> str:
-        """Where it is, whether it listens, on how many workers, and where its page is."""
+        """Where it is, whether it listens, on how many workers, what became of calls there, and where its page is."""
         page = self.page and f"page {self.page}"
-        facts = [f"cluster graph of {self._address}", self._missing(), self._workers(), page]
+        facts = [f"cluster graph of {self._address}", self._missing(), *self._counts(), page]
         return f"<{', '.join(filter(None, facts))}>"
 
     def _repr_html_(self) -> str:
@@ -108,8 +110,8 @@ class ClusterGraph:
 
         page = escape(self.page)
         link = f'<div><a href="{page}" target="_blank">{page}</a></div>' if page else ""
-        workers = escape(self._workers())
-        return f"<div><strong>cachepy</strong> on {escape(self._address)}</div><div>{workers}</div>{link}"
+        facts = "".join(f"<div>{escape(fact)}</div>" for fact in (self._missing(), *self._counts()) if fact)
+        return f"<div><strong>cachepy</strong> on {escape(self._address)}</div>{facts}{link}"
 
     def _missing(self) -> str:
         """What there is to do before the graph in memory is complete."""
@@ -122,15 +124,20 @@ class ClusterGraph:
         scheduler = self.client.scheduler
         return str(scheduler.address) if scheduler is not None else "a closed client"
 
-    def _workers(self) -> str:
-        """On how many workers cachepy is; nothing where that cannot be waited for, or takes long."""
+    def _counts(self) -> list[str]:
+        """On how many workers cachepy is, and what became of calls; nothing where that cannot be waited for."""
         if not self._is_heard or self.client.asynchronous:
-            return ""
+            return []
+        client, told, found = self.client, None, {}
         try:
-            found = self.client.sync(self.client._run, _has_part, on_error="return", callback_timeout=_PATIENCE)
+            told = client.sync(self._ask, "cachepy_progress", keys=[], callback_timeout=_PATIENCE)
+            found = client.sync(client._run, _has_part, on_error="return", callback_timeout=_PATIENCE)
         except (OSError, TimeoutError):
-            return "its workers do not answer"
-        return f"cachepy is on {sum(each is True for each in found.values())} of {len(found)} workers"
+            return ["the scheduler does not answer" if told is None else "its workers do not answer"]
+        workers = f"cachepy is on {sum(each is True for each in found.values())} of {len(found)} workers"
+        if not isinstance(told, dict):  # it was restarted, and nobody has asked for the graph since
+            return [workers]
+        return [workers, f"{count(told['calls'], 'call')} in its graph", calls_line(told["totals"])]
 
     async def _open(self) -> ClusterGraph:
         """Also again, on a scheduler that was restarted meanwhile."""

@@ -25,13 +25,11 @@ from tornado.web import RequestHandler
 from dask_plugin.metrics import exposition
 from dask_plugin.now import Now, tasks_of
 from dask_plugin.overview import Overview
-from dask_plugin.records import event_of
 from dask_plugin.tally import COUNTED, LAST, Tally
 
 _PAGE = "cachepy"
 _FRESH = 0.5  # s; for so long, at least, one answer serves all who look
 _PART = 5000  # records that are taken in at once
-_MOST_RUNNING = 30  # calls that are named
 _NONE: dict[str, float] = {}
 
 
@@ -44,7 +42,7 @@ class Records(Protocol):
 
     def since(self, seq: int) -> list[bytes]: ...
 
-    def payload(self, call: str) -> bytes | None: ...
+    def running(self) -> tuple[list[dict[str, Any]], int]: ...
 
     def __len__(self) -> int: ...
 
@@ -86,7 +84,7 @@ class Live:
         names = sorted(shown.keys() | tally.rows)
         at = {name: i for i, name in enumerate(names)}
         edges = [[at[a], at[b], kind, n] for (a, b, kind), n in self._overview.edges()]
-        running = self.records.now.all_running()
+        running, more = self.records.running()
         return {
             "time": time.time(),
             "calls": len(self.records),
@@ -95,18 +93,12 @@ class Live:
             "functions": [_function(name, shown.get(name), tally.rows.get(name, _NONE)) for name in names],
             "edges": edges,
             "tasks": tasks_of(self._scheduler),
-            "running": [self._running(*each) for each in running[:_MOST_RUNNING]],
-            "more_running": len(running[_MOST_RUNNING:]),
+            "running": running,
+            "more_running": more,
             "failures": self.records.now.failures(),
+            "again": self.records.now.again(),
             "causes": self._overview.causes(),
         }
-
-    def _running(self, since: float, call: str, worker: str) -> dict[str, Any]:
-        """A call that runs; with its arguments, if it ran before."""
-        name, _, key = call.rpartition(":")
-        payload = self.records.payload(call)
-        title = f"{name} #{key[:8]}" if payload is None else event_of(payload).title
-        return {"label": name, "title": title, "since": since, "worker": worker}
 
 
 def _function(name: str, shown: dict[str, Any] | None, row: dict[str, float]) -> dict[str, Any]:

@@ -10,6 +10,7 @@
     ("running", [(id, since when)], is alone)                    all that runs in this worker's process for some time
                                                                  (see now); whether no other worker is in it
     ("failed", function, message, when, how often)               since the last such record
+    ("again", id, function, cause, when)                         a call runs though results of it are stored
 
 They are read by `store.safe_pickle`, which runs no code.
 """
@@ -40,6 +41,7 @@ _SHAPES: dict[str, tuple[Any, ...]] = {
     "count": (str, str, dict),
     "running": (str, _LIST, bool),
     "failed": (str, str, str, (int, float), int),
+    "again": (str, str, str, str, (int, float)),
 }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections import OrderedDict, deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -23,7 +24,7 @@ from dask_plugin.askers import Addressed, Askers, Audience, by_audience, is_for,
 from dask_plugin.dashboard import Dashboard
 from dask_plugin.handing import hand_on
 from dask_plugin.mail import PLUGIN
-from dask_plugin.now import Now
+from dask_plugin.now import MOST_RUNNING, Now, work_behind, work_of
 from dask_plugin.records import OP, TOPIC, Record, batches, event_of, is_record
 from dask_plugin.settings import most_events
 from dask_plugin.tally import Tally
@@ -63,6 +64,9 @@ class Ledger:
             return False
         if kind == "failed":
             self.now.failed(worker, *record[1:])
+            return False
+        if kind == "again":
+            self.now.ran_again(worker, *record[2:])
             return False
         if kind == "told":
             self._mail.setdefault(record[1], []).append(record[2:])
@@ -139,10 +143,17 @@ class Ledger:
             todo += below
         return found
 
-    def payload(self, call: str) -> bytes | None:
-        """The pickle of a call's newest event, if it is known."""
+    def running(self) -> tuple[list[dict[str, Any]], int]:
+        """The calls that have run longest, and how many more there are."""
+        running = self.now.all_running()
+        return [self._described(*each) for each in running[:MOST_RUNNING]], len(running[MOST_RUNNING:])
+
+    def _described(self, since: float, call: str, worker: str) -> dict[str, Any]:
+        """A call that runs; with its arguments, if it ran before."""
+        name, _, key = call.rpartition(":")
         row = self._rows.get(call)
-        return None if row is None else row[1][4]
+        title = f"{name} #{key[:8]}" if row is None else event_of(row[1][4]).title
+        return {"label": name, "title": title, "since": since, "worker": worker}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -176,7 +187,7 @@ class SchedulerPart(SchedulerPlugin):
         self.ledger.most = most_events()
         self._open_dashboard(scheduler)
         scheduler.stream_handlers[OP] = self.receive
-        for question in (self.since, self.subtree, self.mail, self.leave):
+        for question in (self.since, self.subtree, self.mail, self.progress, self.leave):
             scheduler.handlers[f"cachepy_{question.__name__}"] = question
         await scheduler.register_worker_plugin(comm=None, plugin=dumps(_Sent()), name=WorkerPart.name, idempotent=True)
 
@@ -311,6 +322,15 @@ class SchedulerPart(SchedulerPlugin):
             told = self._told.get(client, ())
             others = [task for task in held.wants_what if not is_for([client], self.askers.of(task.key))]
             self._unheard(client, [task for task in others if task.key not in told])
+
+    async def progress(self, keys: Iterable[Any] | None = None, **_: Any) -> dict[str, Any]:
+        """What is done and what goes on, as `progress` shows it; keys: tasks whose work counts, None: all there are."""
+        ledger, scheduler = self.ledger, self.scheduler
+        tasks = None if keys is None or scheduler is None else [*filter(None, map(scheduler.tasks.get, keys))]
+        ended, to_do = work_of(scheduler) if tasks is None else work_behind(_behind(tasks, is_run=True))
+        running, more = ledger.running()
+        found = {"running": running, "more_running": more, "failures": ledger.now.failures(), "calls": len(ledger)}
+        return {"time": time.time(), "ended": ended, "to_do": to_do, "totals": ledger.tally.totals(), **found}
 
     async def subtree(self, calls: list[str], **_: Any) -> list[bytes]:
         return self.ledger.subtree(calls)

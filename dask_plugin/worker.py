@@ -33,7 +33,7 @@ from cachepy.graph.recorder import GraphRecorder
 from dask_plugin.differences import MINOR, OtherCodeWarning, other_code
 from dask_plugin.handing import handed_to, is_of_dask
 from dask_plugin.mail import mail_of
-from dask_plugin.now import LongCalls, error_text, summed
+from dask_plugin.now import LongCalls, error_text, short_text, summed
 from dask_plugin.records import OP, Record, batches, event_record, hit_record, other_record, task_record, told_record
 from dask_plugin.tally import Tally, function_name
 
@@ -180,6 +180,11 @@ class ClusterRecorder(GraphRecorder):
             shipper.count(module, qualname, {"failures": 1})
             shipper.failed(function_name(module, qualname), error_text(error))
 
+    def runs_again(self, function: str, call: str, cause: str) -> None:
+        """A body is about to run although results of the call are stored."""
+        module, _, qualname = function.partition(":")
+        self.ship(("again", call, function_name(module, qualname), short_text(cause), time.time()))
+
     def waited(self, function: str, seconds: float) -> None:
         """A call waited for somebody else who ran it."""
         shipper = self.here()
@@ -309,6 +314,10 @@ class WorkerHooks(Plugin):
     def on_waited(self, function: str, seconds: float) -> None:
         super().on_waited(function, seconds)
         self.recorder.waited(function, seconds)
+
+    def on_again(self, function: str, call: str, cause: str) -> None:
+        super().on_again(function, call, cause)
+        self.recorder.runs_again(function, call, cause)
 
     def on_failure(self, function: str, error: BaseException) -> None:
         super().on_failure(function, error)

@@ -27,6 +27,9 @@ class Hooks:
     def on_waited(self, function: str, seconds: float) -> None:
         """A call has waited for somebody else who ran it; function: ``module:qualname``."""
 
+    def on_again(self, function: str, call: str, cause: str) -> None:
+        """A body is about to run although results of this call are stored; cause: why none of them holds."""
+
     def on_failure(self, function: str, error: BaseException) -> None:
         """A body has ended with an error, which is on its way to the user."""
 
@@ -70,6 +73,9 @@ class Plugin(Hooks):
 
     def on_waited(self, function: str, seconds: float) -> None:
         self.below.on_waited(function, seconds)
+
+    def on_again(self, function: str, call: str, cause: str) -> None:
+        self.below.on_again(function, call, cause)
 
     def on_failure(self, function: str, error: BaseException) -> None:
         self.below.on_failure(function, error)
