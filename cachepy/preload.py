@@ -12,8 +12,9 @@ from importlib import import_module
 OWN = (
     "calls.acceptance", "calls.ages", "calls.code_events", "calls.config", "calls.context", "calls.digest_options",
     "calls.entry_points", "calls.fast", "calls.folding", "calls.happened", "calls.library_files", "calls.listeners",
-    "calls.live_world", "calls.miss", "calls.option_words", "calls.pools", "calls.program_end",
-    "calls.progress_line", "calls.raised", "calls.ran_code", "calls.slow", "calls.switch", "calls.track",
+    "calls.live_world", "calls.metered", "calls.metered_run", "calls.miss", "calls.option_words", "calls.pools",
+    "calls.program_end", "calls.progress_line", "calls.raised", "calls.ran_code", "calls.slow", "calls.switch",
+    "calls.track",
     "code.changes", "code.extensions", "code.ignored_code", "code.imports", "code.recorded_sources", "code.scopes",
     "code.source", "code.source_texts", "core.prompt", "decorator", "graph.clean_exit", "graph.compact",
     "graph.eviction", "graph.missing_records", "graph.program_files", "graph.remote_deps", "staleness.api",

@@ -25,7 +25,7 @@ from cachepy.core.model import Dep, Event
 from cachepy.store import safe_pickle
 from dask_plugin.tally import is_amounts
 
-TOPIC = "cachepy"
+TOPIC = "cachepy-graph"  # of Dask's events, for clients of ours; what users are told has another one
 OP = "cachepy-records"
 BATCH = 1 << 20  # bytes of pickles in one message; a larger record travels alone
 

@@ -28,6 +28,7 @@ from dask_plugin.now import MOST_RUNNING, Now, work_behind, work_of
 from dask_plugin.records import OP, TOPIC, Record, batches, event_of, is_record
 from dask_plugin.settings import most_events
 from dask_plugin.tally import Tally
+from dask_plugin.telling import Teller, reported
 from dask_plugin.worker import WorkerPart
 
 logger = logging.getLogger("cachepy.dask")
@@ -143,6 +144,11 @@ class Ledger:
             todo += below
         return found
 
+    def payload(self, call: str) -> bytes | None:
+        """The pickle of a call's newest event, if it is known."""
+        row = self._rows.get(call)
+        return None if row is None else row[1][4]
+
     def running(self) -> tuple[list[dict[str, Any]], int]:
         """The calls that have run longest, and how many more there are."""
         running = self.now.all_running()
@@ -151,8 +157,8 @@ class Ledger:
     def _described(self, since: float, call: str, worker: str) -> dict[str, Any]:
         """A call that runs; with its arguments, if it ran before."""
         name, _, key = call.rpartition(":")
-        row = self._rows.get(call)
-        title = f"{name} #{key[:8]}" if row is None else event_of(row[1][4]).title
+        payload = self.payload(call)
+        title = f"{name} #{key[:8]}" if payload is None else event_of(payload).title
         return {"label": name, "title": title, "since": since, "worker": worker}
 
     def __len__(self) -> int:
@@ -179,6 +185,7 @@ class SchedulerPart(SchedulerPlugin):
         self._told: dict[str, set[Any]] = {}  # client -> tasks in memory below its own of which it was told
         self.scheduler: Scheduler | None = None
         self.dashboard: Dashboard | None = None
+        self.teller: Teller | None = None
 
     async def start(self, scheduler: Scheduler) -> None:
         if scheduler.stream_handlers.get(OP, _ignore) is not _ignore:
@@ -186,6 +193,8 @@ class SchedulerPart(SchedulerPlugin):
         self.scheduler = scheduler
         self.ledger.most = most_events()
         self._open_dashboard(scheduler)
+        self.teller = Teller(scheduler, self.ledger)
+        self._join_report(scheduler)
         scheduler.stream_handlers[OP] = self.receive
         for question in (self.since, self.subtree, self.mail, self.progress, self.leave):
             scheduler.handlers[f"cachepy_{question.__name__}"] = question
@@ -197,6 +206,17 @@ class SchedulerPart(SchedulerPlugin):
             self.dashboard = Dashboard(scheduler, self.ledger)
         except Exception:
             logger.exception("the page /cachepy could not be added to the dashboard")
+
+    def _join_report(self, scheduler: Scheduler) -> None:
+        """Dask's performance report says what became of cached calls."""
+        self._theirs = theirs = scheduler.handlers.get("performance_report")
+        if theirs is None:
+            return
+
+        async def performance_report(*args: Any, code: str = "", **kwargs: Any) -> Any:
+            return await theirs(*args, code=reported(code, self.ledger), **kwargs)
+
+        scheduler.handlers["performance_report"] = performance_report
 
     async def close(self) -> None:
         """The scheduler closes."""
@@ -212,6 +232,8 @@ class SchedulerPart(SchedulerPlugin):
         with suppress(ValueError):  # somebody has taken it off
             await scheduler.unregister_worker_plugin(comm=None, name=WorkerPart.name)
         scheduler.stream_handlers[OP] = _ignore
+        if self._theirs is not None:
+            scheduler.handlers["performance_report"] = self._theirs
         for name in [name for name in scheduler.handlers if name.startswith("cachepy_")]:
             del scheduler.handlers[name]
         await self.close()
@@ -219,7 +241,13 @@ class SchedulerPart(SchedulerPlugin):
         self.scheduler = None
 
     def receive(
-        self, records: list[Record], worker: str = "", tasks: Sequence[Any] = (), python: str = "", **_: Any
+        self,
+        records: list[Record],
+        worker: str = "",
+        tasks: Sequence[Any] = (),
+        python: str = "",
+        made: Sequence[int] = (),
+        **_: Any,
     ) -> None:
         """From a worker's stream, before the message that its task has finished.
 
@@ -232,6 +260,16 @@ class SchedulerPart(SchedulerPlugin):
         of = dict(zip(map(id, records), map(self.askers.of, tasks), strict=False)) if has_tasks else {}
         fresh = [(each, of.get(id(each))) for each in whole if self.ledger.add(each, worker, of.get(id(each)))]
         self._publish(fresh, worker, python)
+        if self.teller is not None and len(whole) == len(records) and has_tasks:
+            self._tell(whole, tasks, made, worker)
+
+    def _tell(self, records: Sequence[Record], tasks: Sequence[Any], made: Sequence[int], worker: str) -> None:
+        """Users are told; what fails there is no reason to lose a worker's stream."""
+        try:
+            if self.teller is not None:
+                self.teller.tell(records, tasks, made, worker)
+        except Exception:
+            logger.exception("an event for users could not be told")
 
     def _say_unread(self, worker: str, python: str) -> None:
         """To the log and to the clients, once for each worker."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from cachepy.core.frame import Caller, Frame
     from cachepy.core.model import Dep
@@ -20,6 +20,7 @@ class Hooks:
     """The base: override what there is to do."""
 
     recorder: Recorder | None = None  # where ended calls go while this is plugged in; None: where they went before
+    meter: Callable[[str, dict[str, float]], None] | None = None  # takes ``module:qualname`` and the seconds of steps
 
     def on_wait(self) -> None:
         """A call waits for another one's body: in the thread that waits, again and again; make room for that body."""
