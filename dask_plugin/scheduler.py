@@ -25,6 +25,7 @@ from dask_plugin.dashboard import Dashboard
 from dask_plugin.handing import hand_on
 from dask_plugin.mail import PLUGIN
 from dask_plugin.now import MOST_RUNNING, Now, work_behind, work_of
+from dask_plugin.private import publish_ahead
 from dask_plugin.records import OP, TOPIC, Record, batches, event_of, is_record
 from dask_plugin.settings import most_events
 from dask_plugin.tally import Tally
@@ -320,11 +321,7 @@ class SchedulerPart(SchedulerPlugin):
 
     def _publish_ahead(self, client: str, fresh: list[Addressed]) -> None:
         """In front of what waits to be sent: these tasks were reported a moment ago, in this very step."""
-        stream = None if self.scheduler is None else self.scheduler.client_comms.get(client)
-        reported = 0 if stream is None else len(stream.buffer)
-        self._publish(fresh)
-        if stream is not None:
-            stream.buffer[:] = stream.buffer[reported:] + stream.buffer[:reported]
+        publish_ahead(self.scheduler, client, lambda: self._publish(fresh))
 
     def transition(self, key: Any, start: str, finish: str, *_: Any, **__: Any) -> None:
         if finish == "memory" and self.scheduler is not None and key in self.scheduler.tasks:
