@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 SCHEMA := @$(BIN)/check-jsonschema --quiet --builtin-schema
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint unit docs stress examples bench build hooks clean
+.PHONY: help demo test lint unit docs stress dask examples bench build hooks clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -43,6 +43,15 @@ docs: $(READY) ## the documentation as a site, in site/; a broken link is an err
 stress: $(READY) ## long random runs, kills and faults: half an hour on two cores
 	$(BIN)/python -m pytest -m stress --timeout 3600 --durations=20 $(PYTEST_ARGS)
 
+dask: ## the tests of dask_plugin with the oldest dask that is supported and with the newest, in .venv-dask-*
+	$(PYTHON) -m venv .venv-dask-oldest
+	.venv-dask-oldest/bin/python -m pip --quiet install --editable ".[test]" $$($(PYTHON) .ci/lowest.py dask distributed)
+	.venv-dask-oldest/bin/python -m pytest $(PYTEST_ARGS) tests/dask
+	$(PYTHON) -m venv .venv-dask-newest
+	.venv-dask-newest/bin/python -m pip --quiet install --editable ".[test]"
+	.venv-dask-newest/bin/python -m pip --quiet install --upgrade --pre dask distributed
+	.venv-dask-newest/bin/python -m pytest $(PYTEST_ARGS) tests/dask
+
 examples: $(READY) ## those of three fields, and all kinds of objects; installs torch, scanpy and other large packages
 	$(PIP) install --editable ".[examples]"
 	$(BIN)/python -m pytest $(PYTEST_ARGS) tests/examples/test_pipelines.py tests/unit/test_objects.py
@@ -72,5 +81,5 @@ $(READY): pyproject.toml
 	touch $@
 
 clean: ## delete .venv, caches, site, build, dist and the example's files
-	rm -rf $(VENV) build dist site examples/out .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-dask-* build dist site examples/out .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find cachepy dask_plugin tests examples benchmarks .ci -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -68,7 +68,7 @@ class Session(State):
         self, recorder: Recorder | None = None, *, import_code: bool = True, mode: str | None = None
     ) -> None:
         self.mode, self.listeners = mode_of(mode), ()
-        self.is_special, self._heeds_modes = bool(self.mode), False
+        self.is_special, self._heeds_modes, self.meter = bool(self.mode), False, None
         self.warner = warner = self._warner()
         self.warn, self.is_first = warner.warn, warner.is_first
         self.origins = Origins()

@@ -6,6 +6,7 @@ import logging
 import os
 from asyncio import wait_for
 from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakKeyDictionary
 
 from dask import config
 from distributed.client import Client, FutureCancelledError
@@ -18,12 +19,15 @@ from cachepy.core.kinds import EDGES
 from cachepy.core.model import Dep
 from cachepy.errors import UsageError
 from cachepy.graph.graph import Graph
+from cachepy.values.humanize import count
 from dask_plugin.askers import is_for
 from dask_plugin.differences import MINOR, Differences
 from dask_plugin.mail import mail_of
+from dask_plugin.private import clients_here, stop_listening
 from dask_plugin.records import TOPIC, event_of
 from dask_plugin.runner import runner_for
 from dask_plugin.scheduler import HAS_IT, SchedulerPart
+from dask_plugin.showing import calls_line
 from dask_plugin.worker import WorkerPart
 
 if TYPE_CHECKING:
@@ -98,9 +102,9 @@ class ClusterGraph:
         return f"{link.removesuffix('/status')}/cachepy" if link else ""
 
     def __repr__(self) -> str:
-        """Where it is, whether it listens, on how many workers, and where its page is."""
+        """Where it is, whether it listens, on how many workers, what became of calls there, and where its page is."""
         page = self.page and f"page {self.page}"
-        facts = [f"cluster graph of {self._address}", self._missing(), self._workers(), page]
+        facts = [f"cluster graph of {self._address}", self._missing(), *self._counts(), page]
         return f"<{', '.join(filter(None, facts))}>"
 
     def _repr_html_(self) -> str:
@@ -108,8 +112,8 @@ class ClusterGraph:
 
         page = escape(self.page)
         link = f'<div><a href="{page}" target="_blank">{page}</a></div>' if page else ""
-        workers = escape(self._workers())
-        return f"<div><strong>cachepy</strong> on {escape(self._address)}</div><div>{workers}</div>{link}"
+        facts = "".join(f"<div>{escape(fact)}</div>" for fact in (self._missing(), *self._counts()) if fact)
+        return f"<div><strong>cachepy</strong> on {escape(self._address)}</div>{facts}{link}"
 
     def _missing(self) -> str:
         """What there is to do before the graph in memory is complete."""
@@ -122,15 +126,25 @@ class ClusterGraph:
         scheduler = self.client.scheduler
         return str(scheduler.address) if scheduler is not None else "a closed client"
 
-    def _workers(self) -> str:
-        """On how many workers cachepy is; nothing where that cannot be waited for, or takes long."""
+    def _counts(self) -> list[str]:
+        """On how many workers cachepy is, and what became of calls; nothing where that cannot be waited for."""
         if not self._is_heard or self.client.asynchronous:
-            return ""
+            return []
+        client, told, found = self.client, None, {}
         try:
-            found = self.client.sync(self.client._run, _has_part, on_error="return", callback_timeout=_PATIENCE)
+            told = client.sync(self._ask, "cachepy_progress", keys=[], callback_timeout=_PATIENCE)
+            found = client.sync(self._everywhere, _has_part)
         except (OSError, TimeoutError):
-            return "its workers do not answer"
-        return f"cachepy is on {sum(each is True for each in found.values())} of {len(found)} workers"
+            return ["the scheduler does not answer" if told is None else "its workers do not answer"]
+        workers = f"cachepy is on {sum(each is True for each in found.values())} of {len(found)} workers"
+        if not isinstance(told, dict):  # it was restarted, and nobody has asked for the graph since
+            return [workers]
+        return [workers, f"{count(told['calls'], 'call')} in its graph", calls_line(told["totals"])]
+
+    async def _everywhere(self, function: Any, *args: Any) -> dict[str, Any]:
+        """What a function gives on each worker; it is not waited for one that is slow to answer."""
+        found: dict[str, Any] = await wait_for(self.client.run(function, *args, on_error="return"), _PATIENCE)
+        return found
 
     async def _open(self) -> ClusterGraph:
         """Also again, on a scheduler that was restarted meanwhile."""
@@ -144,15 +158,16 @@ class ClusterGraph:
 
     async def _register(self) -> None:
         await self._look_who_has_it()
-        await self.client._register_plugin(SchedulerPart(), SchedulerPart.name, True)
+        await self.client.register_plugin(SchedulerPart(), name=SchedulerPart.name)
         self.client.subscribe_topic(TOPIC, self._on_records)
+        _connections[self.client] = self
 
     async def _look_who_has_it(self) -> None:
         """Where cachepy is missing, nothing may be sent that needs it; a worker that is slow to answer may have it."""
-        if not await self.client._run_on_scheduler(eval, HAS_IT):
+        if not await self.client.run_on_scheduler(eval, HAS_IT):
             raise UsageError(f"the scheduler {self._address} {_LACKS_IT}")
         try:
-            found = await wait_for(self.client._run(eval, HAS_IT, on_error="return"), _PATIENCE)
+            found = await self._everywhere(eval, HAS_IT)
         except (OSError, TimeoutError):
             return
         lacking = [worker for worker, has_it in found.items() if has_it is False]
@@ -242,9 +257,9 @@ class ClusterGraph:
     def _clients(self) -> list[str]:
         """The clients of the program, but for those whose calls go into the graph of another session."""
         found = [self.client]
-        for each in list(getattr(Client, "_instances", ())):
-            graph = getattr(each._event_handlers.get(TOPIC), "__self__", None)
-            is_others = isinstance(graph, ClusterGraph) and graph.session is not self.session
+        for each in clients_here():
+            graph = _connections.get(each)
+            is_others = graph is not None and graph.session is not self.session
             found += [] if each is self.client or is_others else [each]
         return [each.id for each in found]
 
@@ -339,9 +354,10 @@ class ClusterGraph:
         """Stop listening; the cluster goes on keeping its graph."""
         if self.prunes:
             config.set({"cachepy.prune": False})
-        if self.client.status == "running" and self.client._event_handlers.get(TOPIC) == self._on_records:
-            self.client.unsubscribe_topic(TOPIC)
-            self.client._event_handlers[TOPIC] = _ignore  # for what is on its way
+        if _connections.get(self.client) is self:
+            del _connections[self.client]
+            if self.client.status == "running":
+                stop_listening(self.client, TOPIC)
         self.session.unplug(self._hooks)
 
     async def _leave(self) -> None:
@@ -372,6 +388,10 @@ class ClusterGraph:
         return [Dep(*row) for row in mail]
 
 
+# who listens, until it is closed; the program asks each at its end
+_connections: WeakKeyDictionary[Client, ClusterGraph] = WeakKeyDictionary()
+
+
 class ClientHooks(Plugin):
     """What the session of a client does for its connection."""
 
@@ -400,10 +420,6 @@ class ClientHooks(Plugin):
 def _has_part(dask_worker: Any) -> bool:
     """Whether a worker has the plugin; runs there."""
     return WorkerPart.name in dask_worker.plugins
-
-
-def _ignore(event: object) -> None:
-    """A handler that does nothing."""
 
 
 def connect(client: Client, *, prune: bool = False) -> ClusterGraph:
@@ -448,10 +464,10 @@ def connect(client: Client, *, prune: bool = False) -> ClusterGraph:
     if not isinstance(client, Client):
         raise UsageError(f"connect takes a distributed.Client, not {client!r}; write connect(Client(...))")
     graph = ClusterGraph(client, current_session())
-    known = getattr(client._event_handlers.get(TOPIC), "__self__", None)
+    known = _connections.get(client)
     if prune:
         config.set({"cachepy.prune": True})
-    if isinstance(known, ClusterGraph) and known.session is graph.session:
+    if known is not None and known.session is graph.session:
         known.prunes |= prune
         if not client.asynchronous:
             client.sync(known._open)
@@ -494,6 +510,5 @@ def disconnect(client: Client) -> Any:
     ...     client.submit(sum, [1, 2]).result()
     3
     """
-    known = getattr(client._event_handlers.get(TOPIC), "__self__", None)
-    graph = known if isinstance(known, ClusterGraph) else ClusterGraph(client, current_session())
+    graph = _connections.get(client) or ClusterGraph(client, current_session())
     return client.sync(graph._leave)

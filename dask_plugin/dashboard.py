@@ -1,7 +1,4 @@
-"""The page `/cachepy` and its data on the scheduler's HTTP server, and our part of `/metrics`.
-
-Plain tornado: bokeh and prometheus_client may be missing.  The scheduler's own `/metrics` answers first, ours follows.
-"""
+"""The page `/cachepy` and its data on the scheduler's HTTP server, beside our part of `/metrics`."""
 
 from __future__ import annotations
 
@@ -15,23 +12,20 @@ from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
-from inspect import isawaitable
 from typing import Any, Protocol
 
 from distributed import Scheduler
-from tornado.routing import PathMatches
 from tornado.web import RequestHandler
 
 from dask_plugin.metrics import exposition
 from dask_plugin.now import Now, tasks_of
 from dask_plugin.overview import Overview
-from dask_plugin.records import event_of
+from dask_plugin.routes import Route, Routes, metrics_route, plots_route
 from dask_plugin.tally import COUNTED, LAST, Tally
 
 _PAGE = "cachepy"
 _FRESH = 0.5  # s; for so long, at least, one answer serves all who look
 _PART = 5000  # records that are taken in at once
-_MOST_RUNNING = 30  # calls that are named
 _NONE: dict[str, float] = {}
 
 
@@ -44,7 +38,7 @@ class Records(Protocol):
 
     def since(self, seq: int) -> list[bytes]: ...
 
-    def payload(self, call: str) -> bytes | None: ...
+    def running(self) -> tuple[list[dict[str, Any]], int]: ...
 
     def __len__(self) -> int: ...
 
@@ -86,7 +80,7 @@ class Live:
         names = sorted(shown.keys() | tally.rows)
         at = {name: i for i, name in enumerate(names)}
         edges = [[at[a], at[b], kind, n] for (a, b, kind), n in self._overview.edges()]
-        running = self.records.now.all_running()
+        running, more = self.records.running()
         return {
             "time": time.time(),
             "calls": len(self.records),
@@ -95,18 +89,12 @@ class Live:
             "functions": [_function(name, shown.get(name), tally.rows.get(name, _NONE)) for name in names],
             "edges": edges,
             "tasks": tasks_of(self._scheduler),
-            "running": [self._running(*each) for each in running[:_MOST_RUNNING]],
-            "more_running": len(running[_MOST_RUNNING:]),
+            "running": running,
+            "more_running": more,
             "failures": self.records.now.failures(),
+            "again": self.records.now.again(),
             "causes": self._overview.causes(),
         }
-
-    def _running(self, since: float, call: str, worker: str) -> dict[str, Any]:
-        """A call that runs; with its arguments, if it ran before."""
-        name, _, key = call.rpartition(":")
-        payload = self.records.payload(call)
-        title = f"{name} #{key[:8]}" if payload is None else event_of(payload).title
-        return {"label": name, "title": title, "since": since, "worker": worker}
 
 
 def _function(name: str, shown: dict[str, Any] | None, row: dict[str, float]) -> dict[str, Any]:
@@ -121,37 +109,23 @@ class Dashboard:
 
     def __init__(self, scheduler: Scheduler, records: Records) -> None:
         self.live = Live(records, scheduler)
-        self._scheduler = scheduler
-        self._router = scheduler.http_application.default_router
-        before = list(self._router.rules)
-        scheduler.http_application.add_handlers(r".*$", self._routes())
-        self._rules = [rule for rule in self._router.rules if rule not in before]
+        self._routes = Routes(scheduler, self._own(scheduler, records))
         self._pages = _navigation(scheduler)
         self._pages.append(_PAGE)
 
     def close(self) -> None:
-        self._router.rules[:] = [rule for rule in self._router.rules if rule not in self._rules]
+        self._routes.close()
         if _PAGE in self._pages:
             self._pages.remove(_PAGE)
 
-    def _routes(self) -> list[tuple[str, type[RequestHandler], dict[str, Any]]]:
-        theirs = _metrics_rule(self._scheduler)
-        prefix = "" if theirs is None else theirs.matcher.regex.pattern.removesuffix("/metrics$")
-        base: type[RequestHandler] = RequestHandler if theirs is None else theirs.target
-        options = {} if theirs is None else dict(theirs.target_kwargs)
+    def _own(self, scheduler: Scheduler, records: Records) -> list[Route]:
+        plots = plots_route(scheduler, {_PAGE.capitalize(): f"/{_PAGE}"})
         return [
-            (rf"{prefix}/{_PAGE}/?", _Page, {"scheduler": self._scheduler}),
-            (rf"{prefix}/{_PAGE}/graph\.json", _Data, {"live": self.live}),
-            (rf"{prefix}/metrics", _metrics(base, self.live.records), options),
+            (rf"/{_PAGE}/?", _Page, {"scheduler": scheduler}),
+            (rf"/{_PAGE}/graph\.json", _Data, {"live": self.live}),
+            metrics_route(scheduler, lambda: exposition(records.tally, len(records))),
+            *([] if plots is None else [plots]),
         ]
-
-
-def _metrics_rule(scheduler: Scheduler) -> Any:
-    """The rule by which the scheduler serves its own metrics; its path tells the prefix."""
-    for rule in scheduler.http_application.wildcard_router.rules:
-        if isinstance(rule.matcher, PathMatches) and rule.matcher.regex.pattern.endswith("/metrics$"):
-            return rule
-    return None
 
 
 def _navigation(scheduler: Scheduler) -> list[str]:
@@ -159,21 +133,6 @@ def _navigation(scheduler: Scheduler) -> list[str]:
     pages = sys.modules.get("distributed.dashboard.scheduler")
     found: Any = [] if pages is None else pages.template_variables(scheduler).get("pages", [])
     return found if isinstance(found, list) else []
-
-
-def _metrics(base: type[RequestHandler], records: Records) -> type[RequestHandler]:
-    """The scheduler's own metrics, followed by ours."""
-
-    class Metrics(base):  # type: ignore[misc, valid-type]  # a class that is found at run time
-        async def get(self) -> None:
-            if base is not RequestHandler:
-                answer = super().get()
-                if isawaitable(answer):
-                    await answer
-            self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-            self.write("\n" + exposition(records.tally, len(records)))
-
-    return Metrics
 
 
 class _Data(RequestHandler):

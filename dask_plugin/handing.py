@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dask._task_spec import Alias, Task, TaskRef
-
 from cachepy.calls.taken import MOST, Handed
+from dask_plugin.private import Alias, Task, TaskRef
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

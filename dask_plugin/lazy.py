@@ -11,6 +11,7 @@ from dask.delayed import delayed as _delayed
 
 from cachepy.calls.context import with_caller as _with_caller
 from cachepy.core.revision import MISSING
+from dask_plugin.private import object_of, parts_of
 from dask_plugin.pruning import Pruning, layered, pruning_of
 from dask_plugin.settings import prunes
 from dask_plugin.wrapper import with_caller
@@ -58,7 +59,7 @@ def of_dask(lazy: Delayed) -> CachedDelayed:
 
 def _lazy(like: Delayed, graph: Any) -> CachedDelayed:
     kind: Any = CachedDelayed  # dask has no types here
-    made: CachedDelayed = kind(like.key, graph, like._length, like._layer)
+    made: CachedDelayed = kind(like.key, graph, *parts_of(like))
     return made
 
 
@@ -66,8 +67,8 @@ class CallerLeaf(DelayedLeaf):  # noqa: D101 - it shows the docstring of its fun
     __slots__ = ()  # captures its caller anew at each call
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        bound = with_caller(self._obj.fn)
-        key = self._key
+        bound = with_caller(object_of(self).fn)
+        key = self.key
         if bound.frame is not None or self._is_pure(kwargs):  # a call below may have been edited since this was made
             key = f"{self._obj.__name__}-{tokenize(bound, self._nout, pure=True)}"
         return of_dask(call_function(bound, key, args, kwargs, pure=self._pure, nout=self._nout))
@@ -128,7 +129,7 @@ def delayed(
     bound = obj if isinstance(obj, _with_caller) else with_caller(obj)
     leaf = _delayed(bound, name=name, pure=pure, nout=nout, traverse=False)
     made: Any = CallerLeaf
-    return made(leaf._obj, leaf._key, pure=pure, nout=nout)
+    return made(object_of(leaf), leaf.key, pure=pure, nout=nout)
 
 
 def prune(*collections: object) -> tuple[Any, ...]:

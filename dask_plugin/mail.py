@@ -10,9 +10,10 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from distributed import Scheduler
 from distributed.core import rpc
 from distributed.utils import sync
+
+from dask_plugin.private import schedulers_here
 
 PLUGIN = "cachepy-scheduler"
 _PATIENCE = 30  # s; for a scheduler that does not answer
@@ -21,7 +22,7 @@ _PATIENCE = 30  # s; for a scheduler that does not answer
 def mail_of(run: str, server: Any) -> list[Any]:
     """The rows left for a run; `server` is the worker or client that the caller runs on."""
     address = server.scheduler.address
-    for scheduler in list(Scheduler._instances):
+    for scheduler in schedulers_here():
         if scheduler.address == address and PLUGIN in scheduler.plugins:
             part: Any = scheduler.plugins[PLUGIN]
             return list(part.ledger.mail(run))

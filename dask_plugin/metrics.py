@@ -17,13 +17,17 @@ _METRICS = (
     ("cachepy_run_seconds_total", "counter", "run_seconds", "Time that the stored runs took, calls below included."),
     ("cachepy_wait_seconds_total", "counter", "wait_seconds", "Time that calls waited for others to run them."),
     ("cachepy_saved_seconds_total", "counter", "saved_seconds", "Time that the runs took which hits stood for."),
+    ("cachepy_digest_seconds_total", "counter", "digest_seconds", "Time of digesting arguments, files, results."),
+    ("cachepy_verify_seconds_total", "counter", "verify_seconds", "Time of looking whether results still hold."),
+    ("cachepy_load_seconds_total", "counter", "load_seconds", "Time that stored results took to load."),
+    ("cachepy_store_seconds_total", "counter", "store_seconds", "Time that results took to store."),
     ("cachepy_written_bytes_total", "counter", "bytes", "Size on disk of the values that runs stored."),
     ("cachepy_last_run_timestamp_seconds", "gauge", LAST, "When a run last ended, in seconds since the epoch."),
 )
 
 
-def exposition(tally: Tally, calls: int) -> str:
-    r"""All metrics of cachepy; calls: how many the graph holds.
+def exposition(tally: Tally, calls: int | None = None) -> str:
+    r"""All metrics of cachepy; calls: how many the graph holds, None on a worker, which has none.
 
     >>> tally = Tally()
     >>> tally.add("pipeline.load", {"hits": 3})
@@ -33,8 +37,9 @@ def exposition(tally: Tally, calls: int) -> str:
     cachepy_hits_total{function="pipeline.load"} 3
     """
     lines = [line for metric in _METRICS for line in _family(tally, *metric)]
-    lines += _head("cachepy_graph_calls", "gauge", "Calls in the graph that the scheduler keeps.")
-    lines.append(f"cachepy_graph_calls {calls}")
+    if calls is not None:
+        lines += _head("cachepy_graph_calls", "gauge", "Calls in the graph that the scheduler keeps.")
+        lines.append(f"cachepy_graph_calls {calls}")
     return "\n".join(lines) + "\n"
 
 

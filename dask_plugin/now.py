@@ -12,10 +12,13 @@ from typing import Any
 
 LONG = 1.0  # s; a call that runs for so long is told of
 AGAIN = 10.0  # s; then what runs is told once more, as the scheduler may be a new one
-MOST_FAILURES = 50  # different ones that are kept
+MOST_FAILURES = 50  # different ones that are kept; of reasons why calls ran again likewise
+MOST_RUNNING = 30  # calls that are named
 MOST_AT_ONCE = 20  # different ones in one message
 MOST_TEXT = 300  # letters of an error's message
 _DONE = ("memory", "released", "forgotten", "erred")
+_ENDED = ("memory", "erred")
+_TO_DO = ("waiting", "no-worker", "queued", "processing")
 
 
 class LongCalls:
@@ -56,7 +59,11 @@ def error_text(error: BaseException) -> str:
     except Exception:  # it is the user's class
         said = ""
     name = type(error).__name__
-    text = f"{name}: {said}" if said else name
+    return short_text(f"{name}: {said}" if said else name)
+
+
+def short_text(text: str) -> str:
+    """A text on few letters that any encoding can carry."""
     text = text if len(text) <= MOST_TEXT else text[: MOST_TEXT - 1] + "…"
     return text.encode("utf-8", "backslashreplace").decode()
 
@@ -75,7 +82,8 @@ class Now:
 
     def __init__(self) -> None:
         self.running: dict[str, list[tuple[str, float, str]]] = {}  # by the worker that told: call, since when, where
-        self._failures: OrderedDict[tuple[str, str], tuple[float, int, str]] = OrderedDict()
+        self._failures = _Latest()
+        self._again = _Latest()
 
     def runs(self, worker: str, calls: Iterable[Any], *, is_alone: bool) -> None:
         """All that runs for some time in a worker's process; with others in it, nobody knows on which of them."""
@@ -94,16 +102,38 @@ class Now:
         return sorted(rows, key=lambda row: row[0])  # of one look, callers come before whom they call
 
     def failed(self, worker: str, function: str, text: str, when: float, times: int) -> None:
-        if not isfinite(when):
-            return
-        _, before, _ = self._failures.pop((function, text), (0.0, 0, ""))
-        self._failures[function, text] = when, before + times, worker
-        while len(self._failures) > MOST_FAILURES:
-            self._failures.popitem(last=False)
+        self._failures.add(worker, function, text, when, times)
 
     def failures(self) -> list[dict[str, Any]]:
         """Newest first."""
-        rows = reversed(self._failures.items())
+        return self._failures.rows()
+
+    def ran_again(self, worker: str, function: str, cause: str, when: float) -> None:
+        """A call runs though results of it are stored."""
+        self._again.add(worker, function, cause, when, 1)
+
+    def again(self) -> list[dict[str, Any]]:
+        """Why calls ran though results of them were stored; the newest first."""
+        return self._again.rows()
+
+
+class _Latest:
+    """Texts about functions, each once, with when and where it came last, and how often; the newest of many."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[str, str], tuple[float, int, str]] = OrderedDict()
+
+    def add(self, worker: str, function: str, text: str, when: float, times: int) -> None:
+        if not isfinite(when):
+            return
+        _, before, _ = self._known.pop((function, text), (0.0, 0, ""))
+        self._known[function, text] = when, before + times, worker
+        while len(self._known) > MOST_FAILURES:
+            self._known.popitem(last=False)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Newest first."""
+        rows = reversed(self._known.items())
         return [{"function": f, "text": t, "last": when, "times": n, "worker": w} for (f, t), (when, n, w) in rows]
 
 
@@ -126,3 +156,16 @@ def tasks_of(scheduler: Any) -> dict[str, dict[str, int]]:
         for name, states in counts.items()
         if sum(states.values())
     }
+
+
+def work_of(scheduler: Any) -> tuple[int, int]:
+    """How many tasks have ended since the scheduler began, those counted again that ran again; how many are to do."""
+    prefixes = list(getattr(scheduler, "task_prefixes", {}).values())
+    ended = sum(prefix.state_counts[state] for prefix in prefixes for state in _ENDED)
+    return ended, sum(prefix.states.get(state, 0) for prefix in prefixes for state in _TO_DO)
+
+
+def work_behind(tasks: Iterable[Any]) -> tuple[int, int]:
+    """The same of some tasks."""
+    found = Counter(task.state in _TO_DO for task in tasks)
+    return found[False], found[True]

@@ -15,18 +15,9 @@ from operator import getitem
 from types import MethodType
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from dask._task_spec import (
-    Alias,
-    DataNode,
-    GraphNode,
-    NestedContainer,
-    Task,
-    TaskRef,
-    _is_dask_future,
-    convert_legacy_graph,
-)
 from dask.core import flatten
 from dask.highlevelgraph import HighLevelGraph, MaterializedLayer
+from distributed import Future
 
 from cachepy.calls.context import with_caller
 from cachepy.calls.glance import Found, glance
@@ -36,6 +27,7 @@ from cachepy.core.revision import MISSING
 from cachepy.values.bound_methods import Bound
 from cachepy.values.composed import Known
 from dask_plugin.handing import behind, in_order
+from dask_plugin.private import Alias, DataNode, GraphNode, NestedContainer, Task, TaskRef, convert_legacy_graph
 from dask_plugin.wrapper import call_of
 
 if TYPE_CHECKING:
@@ -110,7 +102,7 @@ def _evaluated(node: Any, known: Mapping[Any, Any]) -> Any:
             raise LookupError(node)
         return node.func(*[_evaluated(each, known) for each in node.args])
     value = node.value if isinstance(node, DataNode) else node
-    if hasattr(value, "__dask_graph__") or _is_dask_future(value):
+    if hasattr(value, "__dask_graph__") or isinstance(value, Future):
         raise LookupError(node)
     return value
 

@@ -10,6 +10,7 @@
     ("running", [(id, since when)], is alone)                    all that runs in this worker's process for some time
                                                                  (see now); whether no other worker is in it
     ("failed", function, message, when, how often)               since the last such record
+    ("again", id, function, cause, when)                         a call runs though results of it are stored
 
 They are read by `store.safe_pickle`, which runs no code.
 """
@@ -24,7 +25,7 @@ from cachepy.core.model import Dep, Event
 from cachepy.store import safe_pickle
 from dask_plugin.tally import is_amounts
 
-TOPIC = "cachepy"
+TOPIC = "cachepy-graph"  # of Dask's events, for clients of ours; what users are told has another one
 OP = "cachepy-records"
 BATCH = 1 << 20  # bytes of pickles in one message; a larger record travels alone
 
@@ -40,6 +41,7 @@ _SHAPES: dict[str, tuple[Any, ...]] = {
     "count": (str, str, dict),
     "running": (str, _LIST, bool),
     "failed": (str, str, str, (int, float), int),
+    "again": (str, str, str, str, (int, float)),
 }
 
 

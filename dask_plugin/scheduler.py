@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections import OrderedDict, deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -23,10 +24,12 @@ from dask_plugin.askers import Addressed, Askers, Audience, by_audience, is_for,
 from dask_plugin.dashboard import Dashboard
 from dask_plugin.handing import hand_on
 from dask_plugin.mail import PLUGIN
-from dask_plugin.now import Now
+from dask_plugin.now import MOST_RUNNING, Now, work_behind, work_of
+from dask_plugin.private import publish_ahead
 from dask_plugin.records import OP, TOPIC, Record, batches, event_of, is_record
 from dask_plugin.settings import most_events
 from dask_plugin.tally import Tally
+from dask_plugin.telling import Teller, reported
 from dask_plugin.worker import WorkerPart
 
 logger = logging.getLogger("cachepy.dask")
@@ -63,6 +66,9 @@ class Ledger:
             return False
         if kind == "failed":
             self.now.failed(worker, *record[1:])
+            return False
+        if kind == "again":
+            self.now.ran_again(worker, *record[2:])
             return False
         if kind == "told":
             self._mail.setdefault(record[1], []).append(record[2:])
@@ -144,6 +150,18 @@ class Ledger:
         row = self._rows.get(call)
         return None if row is None else row[1][4]
 
+    def running(self) -> tuple[list[dict[str, Any]], int]:
+        """The calls that have run longest, and how many more there are."""
+        running = self.now.all_running()
+        return [self._described(*each) for each in running[:MOST_RUNNING]], len(running[MOST_RUNNING:])
+
+    def _described(self, since: float, call: str, worker: str) -> dict[str, Any]:
+        """A call that runs; with its arguments, if it ran before."""
+        name, _, key = call.rpartition(":")
+        payload = self.payload(call)
+        title = f"{name} #{key[:8]}" if payload is None else event_of(payload).title
+        return {"label": name, "title": title, "since": since, "worker": worker}
+
     def __len__(self) -> int:
         return len(self._rows)
 
@@ -168,6 +186,7 @@ class SchedulerPart(SchedulerPlugin):
         self._told: dict[str, set[Any]] = {}  # client -> tasks in memory below its own of which it was told
         self.scheduler: Scheduler | None = None
         self.dashboard: Dashboard | None = None
+        self.teller: Teller | None = None
 
     async def start(self, scheduler: Scheduler) -> None:
         if scheduler.stream_handlers.get(OP, _ignore) is not _ignore:
@@ -175,8 +194,10 @@ class SchedulerPart(SchedulerPlugin):
         self.scheduler = scheduler
         self.ledger.most = most_events()
         self._open_dashboard(scheduler)
+        self.teller = Teller(scheduler, self.ledger)
+        self._join_report(scheduler)
         scheduler.stream_handlers[OP] = self.receive
-        for question in (self.since, self.subtree, self.mail, self.leave):
+        for question in (self.since, self.subtree, self.mail, self.progress, self.leave):
             scheduler.handlers[f"cachepy_{question.__name__}"] = question
         await scheduler.register_worker_plugin(comm=None, plugin=dumps(_Sent()), name=WorkerPart.name, idempotent=True)
 
@@ -186,6 +207,17 @@ class SchedulerPart(SchedulerPlugin):
             self.dashboard = Dashboard(scheduler, self.ledger)
         except Exception:
             logger.exception("the page /cachepy could not be added to the dashboard")
+
+    def _join_report(self, scheduler: Scheduler) -> None:
+        """Dask's performance report says what became of cached calls."""
+        self._theirs = theirs = scheduler.handlers.get("performance_report")
+        if theirs is None:
+            return
+
+        async def performance_report(*args: Any, code: str = "", **kwargs: Any) -> Any:
+            return await theirs(*args, code=reported(code, self.ledger), **kwargs)
+
+        scheduler.handlers["performance_report"] = performance_report
 
     async def close(self) -> None:
         """The scheduler closes."""
@@ -201,6 +233,8 @@ class SchedulerPart(SchedulerPlugin):
         with suppress(ValueError):  # somebody has taken it off
             await scheduler.unregister_worker_plugin(comm=None, name=WorkerPart.name)
         scheduler.stream_handlers[OP] = _ignore
+        if self._theirs is not None:
+            scheduler.handlers["performance_report"] = self._theirs
         for name in [name for name in scheduler.handlers if name.startswith("cachepy_")]:
             del scheduler.handlers[name]
         await self.close()
@@ -208,7 +242,13 @@ class SchedulerPart(SchedulerPlugin):
         self.scheduler = None
 
     def receive(
-        self, records: list[Record], worker: str = "", tasks: Sequence[Any] = (), python: str = "", **_: Any
+        self,
+        records: list[Record],
+        worker: str = "",
+        tasks: Sequence[Any] = (),
+        python: str = "",
+        made: Sequence[int] = (),
+        **_: Any,
     ) -> None:
         """From a worker's stream, before the message that its task has finished.
 
@@ -221,6 +261,16 @@ class SchedulerPart(SchedulerPlugin):
         of = dict(zip(map(id, records), map(self.askers.of, tasks), strict=False)) if has_tasks else {}
         fresh = [(each, of.get(id(each))) for each in whole if self.ledger.add(each, worker, of.get(id(each)))]
         self._publish(fresh, worker, python)
+        if self.teller is not None and len(whole) == len(records) and has_tasks:
+            self._tell(whole, tasks, made, worker)
+
+    def _tell(self, records: Sequence[Record], tasks: Sequence[Any], made: Sequence[int], worker: str) -> None:
+        """Users are told; what fails there is no reason to lose a worker's stream."""
+        try:
+            if self.teller is not None:
+                self.teller.tell(records, tasks, made, worker)
+        except Exception:
+            logger.exception("an event for users could not be told")
 
     def _say_unread(self, worker: str, python: str) -> None:
         """To the log and to the clients, once for each worker."""
@@ -271,11 +321,7 @@ class SchedulerPart(SchedulerPlugin):
 
     def _publish_ahead(self, client: str, fresh: list[Addressed]) -> None:
         """In front of what waits to be sent: these tasks were reported a moment ago, in this very step."""
-        stream = None if self.scheduler is None else self.scheduler.client_comms.get(client)
-        reported = 0 if stream is None else len(stream.buffer)
-        self._publish(fresh)
-        if stream is not None:
-            stream.buffer[:] = stream.buffer[reported:] + stream.buffer[:reported]
+        publish_ahead(self.scheduler, client, lambda: self._publish(fresh))
 
     def transition(self, key: Any, start: str, finish: str, *_: Any, **__: Any) -> None:
         if finish == "memory" and self.scheduler is not None and key in self.scheduler.tasks:
@@ -311,6 +357,15 @@ class SchedulerPart(SchedulerPlugin):
             told = self._told.get(client, ())
             others = [task for task in held.wants_what if not is_for([client], self.askers.of(task.key))]
             self._unheard(client, [task for task in others if task.key not in told])
+
+    async def progress(self, keys: Iterable[Any] | None = None, **_: Any) -> dict[str, Any]:
+        """What is done and what goes on, as `progress` shows it; keys: tasks whose work counts, None: all there are."""
+        ledger, scheduler = self.ledger, self.scheduler
+        tasks = None if keys is None or scheduler is None else [*filter(None, map(scheduler.tasks.get, keys))]
+        ended, to_do = work_of(scheduler) if tasks is None else work_behind(_behind(tasks, is_run=True))
+        running, more = ledger.running()
+        found = {"running": running, "more_running": more, "failures": ledger.now.failures(), "calls": len(ledger)}
+        return {"time": time.time(), "ended": ended, "to_do": to_do, "totals": ledger.tally.totals(), **found}
 
     async def subtree(self, calls: list[str], **_: Any) -> list[bytes]:
         return self.ledger.subtree(calls)

@@ -17,6 +17,11 @@ def prunes() -> bool:
     return bool(config.get("cachepy.prune"))
 
 
+def tells_events() -> bool:
+    """Whether events are logged for users also while nobody subscribes to them."""
+    return bool(config.get("cachepy.events"))
+
+
 def most_events() -> int:
     """How many events a ledger keeps."""
     value = config.get("cachepy.ledger")

@@ -2,6 +2,7 @@
 
     runs, hits, waits, failures                 how often
     run_seconds, wait_seconds, saved_seconds    saved: what the runs took that hits stood for, all below them included
+    digest_seconds, verify_seconds, load_seconds, store_seconds     of the steps around bodies
     bytes                                       of the entries that runs wrote
     last                                        when a run last ended, in seconds since the epoch
 
@@ -14,7 +15,11 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
-COUNTED = ("runs", "hits", "waits", "failures", "run_seconds", "wait_seconds", "saved_seconds", "bytes")
+STEPS = ("digest", "verify", "load", "store")
+COUNTED = (
+    "runs", "hits", "waits", "failures", "run_seconds", "wait_seconds", "saved_seconds", "bytes",
+    *(f"{step}_seconds" for step in STEPS),
+)  # fmt: skip
 LAST = "last"
 NAMES = frozenset((*COUNTED, LAST))
 

@@ -7,6 +7,7 @@ counted is added up meanwhile.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections import deque
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from distributed import Status, Worker, get_worker, secede
 from distributed.diagnostics.plugin import WorkerPlugin
+from distributed.metrics import context_meter
 from tornado.ioloop import PeriodicCallback
 
 from cachepy.calls.program import program
@@ -34,8 +36,10 @@ from cachepy.graph.recorder import GraphRecorder
 from dask_plugin.differences import MINOR, OtherCodeWarning, other_code
 from dask_plugin.handing import handed_to, is_of_dask
 from dask_plugin.mail import mail_of
-from dask_plugin.now import LongCalls, error_text, summed
+from dask_plugin.metrics import exposition
+from dask_plugin.now import LongCalls, error_text, short_text, summed
 from dask_plugin.records import OP, Record, batches, event_record, hit_record, other_record, task_record, told_record
+from dask_plugin.routes import Routes, metrics_route
 from dask_plugin.tally import Tally, function_name
 
 if TYPE_CHECKING:
@@ -45,6 +49,7 @@ if TYPE_CHECKING:
     from cachepy.core.ports import Handed as Port
 
 NAME = "cachepy-worker"
+logger = logging.getLogger("cachepy.dask")
 _OVER = Revision(is_over=True)
 _STRAGGLERS = 200  # ms; for records of threads that a task left behind
 _MOST_FAILURES = 1000  # kept between two messages
@@ -62,15 +67,16 @@ class Shipper:
     def __init__(self, worker: Worker, *, is_taken: bool) -> None:
         self.worker = worker
         self.is_taken = is_taken
-        self._queue: deque[tuple[Record, Any]] = deque()
+        self.total = Tally()  # since it began, for this worker's own metrics
+        self._queue: deque[tuple[Record, Any, bool]] = deque()
         self._counts: deque[tuple[str, str, dict[str, float]]] = deque()
         self._failures: deque[tuple[str, str, float]] = deque(maxlen=_MOST_FAILURES)
         self._long = LongCalls()
         self._tally = Tally()
 
-    def put(self, record: Record, task: Any = None) -> None:
-        """From any thread; task: of which it is, or None."""
-        self._queue.append((record, task))
+    def put(self, record: Record, task: Any = None, *, is_made: bool = False) -> None:
+        """From any thread; task: of which it is, or None; is_made: whether it is of a call made here just now."""
+        self._queue.append((record, task, is_made))
 
     def count(self, module: str, qualname: str, amounts: dict[str, float]) -> None:
         """From any thread; it is added up on the worker's loop."""
@@ -84,7 +90,7 @@ class Shipper:
         """On the worker's loop: which calls have run for some time by now."""
         calls = self._long.look(running, time.time())
         if calls is not None:
-            self._queue.append((("running", calls, is_alone), None))
+            self._queue.append((("running", calls, is_alone), None, False))
 
     def flush(self) -> None:
         """On the worker's loop: hand everything to the stream."""
@@ -93,26 +99,26 @@ class Shipper:
         if not self.is_taken:
             self._wait()
             return
-        records: list[Record] = []
-        tasks: list[Any] = []
-        while self._queue:
-            record, task = self._queue.popleft()
-            records.append(record)
-            tasks.append(task)
+        queued = [self._queue.popleft() for _ in range(len(self._queue))]
+        records, tasks = [each[0] for each in queued], [each[1] for each in queued]
+        made = [i for i, each in enumerate(queued) if each[2]]
         self._add_up()
         records += [("count", function, amounts) for function, amounts in self._tally.take()]
         failures = [self._failures.popleft() for _ in range(len(self._failures))]
         records += [("failed", *failure) for failure in summed(failures)]
         sent = 0
         for batch in batches(records):
-            of = tasks[sent : sent + len(batch)]
-            self.worker.batched_send({"op": OP, "records": batch, "tasks": of, "python": MINOR})
-            sent += len(batch)
+            end = sent + len(batch)
+            its = {"tasks": tasks[sent:end], "made": [i - sent for i in made if sent <= i < end], "python": MINOR}
+            self.worker.batched_send({"op": OP, "records": batch, **its})
+            sent = end
 
     def _add_up(self) -> None:
         while self._counts:
             module, qualname, amounts = self._counts.popleft()
-            self._tally.add(function_name(module, qualname), amounts)
+            function = function_name(module, qualname)
+            self._tally.add(function, amounts)
+            self.total.add(function, amounts)
 
     def _wait(self) -> None:
         """Nobody takes it yet: what waits has a bound."""
@@ -125,7 +131,7 @@ class Shipper:
         other._add_up()
         self._queue.extendleft(reversed(other._queue))
         self._failures.extendleft(reversed(other._failures))
-        self._tally = other._tally
+        self._tally, self.total = other._tally, other.total
 
 
 class ClusterRecorder(GraphRecorder):
@@ -137,7 +143,7 @@ class ClusterRecorder(GraphRecorder):
         super().__init__(session)
         self.shippers: dict[str, Shipper] = {}
         self.waiting: dict[str, Shipper] = {}  # of parts that are about to be replaced by the scheduler's own
-        self._thread = local()  # `folds`: what looks like a hit is none, see `fold_below`
+        self._thread = local()  # `folds`: what looks like a hit is none, see `fold_below`; `run` that ends just now
         self._handed: dict[Any, Handed] = {}  # by tasks that run
 
     @property
@@ -148,10 +154,14 @@ class ClusterRecorder(GraphRecorder):
     def apply(self, event: Event) -> None:
         """New to this process: of interest to all."""
         super().apply(event)
-        self.ship(event_record(event))
+        self.ship(event_record(event), is_made=getattr(self._thread, "run", "") == event.run)
 
     def record(self, event: Event) -> None:
-        super().record(event)
+        self._thread.run = event.run
+        try:
+            super().record(event)
+        finally:
+            self._thread.run = ""
         self._ship_task(event)
         took, size = event.elapsed, _size_of(event)
         self._count(event, {"runs": 1, "run_seconds": took, "bytes": size, "last": event.created})
@@ -168,9 +178,10 @@ class ClusterRecorder(GraphRecorder):
         """The clients may not know of it, even if this process does."""
         super().hit(event, chosen, several)
         self._renew(event)
-        self.ship(hit_record(event))
+        is_made = not getattr(self._thread, "folds", False)
+        self.ship(hit_record(event), is_made=is_made)
         self._ship_task(event)
-        if not getattr(self._thread, "folds", False):
+        if is_made:
             self._count(event, {"hits": 1, "saved_seconds": event.elapsed})
 
     def raised(self, function: str, error: BaseException) -> None:
@@ -180,6 +191,26 @@ class ClusterRecorder(GraphRecorder):
             module, _, qualname = function.partition(":")
             shipper.count(module, qualname, {"failures": 1})
             shipper.failed(function_name(module, qualname), error_text(error))
+
+    def runs_again(self, function: str, call: str, cause: str) -> None:
+        """A body is about to run although results of the call are stored."""
+        module, _, qualname = function.partition(":")
+        self.ship(("again", call, function_name(module, qualname), short_text(cause), time.time()))
+
+    def metered(self, function: str, seconds: dict[str, float]) -> None:
+        """Where the time of a call went. For Dask's metrics, those of calls below another one count with that."""
+        shipper = self.here()
+        if shipper is not None:
+            module, _, qualname = function.partition(":")
+            shipper.count(module, qualname, {f"{step}_seconds": n for step, n in seconds.items()})
+        below: dict[str, float] = vars(self._thread).setdefault("below", {})
+        for step, n in seconds.items():
+            below[step] = below.get(step, 0.0) + n
+        if not isinstance(caller(), Frame):
+            del self._thread.below
+            with suppress(Exception):  # code of others, on the way of a result
+                for step, n in below.items():
+                    context_meter.digest_metric(f"cachepy-{step}", n, "seconds")
 
     def waited(self, function: str, seconds: float) -> None:
         """A call waited for somebody else who ran it."""
@@ -235,10 +266,10 @@ class ClusterRecorder(GraphRecorder):
         """A task runs no more."""
         self._handed.pop(key, None)
 
-    def ship(self, record: Record) -> None:
+    def ship(self, record: Record, *, is_made: bool = False) -> None:
         shipper = self.here()
         if shipper is not None:
-            shipper.put(record, _key_here(shipper.worker))
+            shipper.put(record, _key_here(shipper.worker), is_made=is_made)
 
     def here(self) -> Shipper | None:
         """The queue of the worker whose task this is; of any, for a thread that is of none."""
@@ -300,6 +331,7 @@ class WorkerHooks(Plugin):
 
     def __init__(self, recorder: ClusterRecorder) -> None:
         self.recorder: ClusterRecorder = recorder
+        self.meter = recorder.metered
 
     def on_wait(self) -> None:
         """A task that waits for another one's call must not keep its slot from it."""
@@ -310,6 +342,10 @@ class WorkerHooks(Plugin):
     def on_waited(self, function: str, seconds: float) -> None:
         super().on_waited(function, seconds)
         self.recorder.waited(function, seconds)
+
+    def on_again(self, function: str, call: str, cause: str) -> None:
+        super().on_again(function, call, cause)
+        self.recorder.runs_again(function, call, cause)
 
     def on_failure(self, function: str, error: BaseException) -> None:
         super().on_failure(function, error)
@@ -363,6 +399,15 @@ class WorkerPart(WorkerPlugin):
         self.ticker = PeriodicCallback(self._tick, _STRAGGLERS)
         worker.periodic_callbacks[NAME] = self.ticker
         self.ticker.start()
+        self._open_metrics()
+
+    def _open_metrics(self) -> None:
+        """On the worker's own `/metrics`; calls are cached also where that cannot be."""
+        self.routes: Routes | None = None
+        try:
+            self.routes = Routes(self.worker, [metrics_route(self.worker, lambda: exposition(self.shipper.total))])
+        except Exception:
+            logger.exception("the metrics of cachepy could not be added to those of the worker")
 
     def _tick(self) -> None:
         """Of several workers in one process, which share its calls, one tells what runs."""
@@ -375,6 +420,8 @@ class WorkerPart(WorkerPlugin):
     def teardown(self, worker: Worker) -> None:
         self.shipper.flush()
         self.ticker.stop()
+        if self.routes is not None:
+            self.routes.close()
         self.recorder.shippers.pop(worker.id, None)
         if not self.shipper.is_taken and worker.status == Status.running:
             self.recorder.waiting[worker.id] = self.shipper

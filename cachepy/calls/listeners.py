@@ -87,6 +87,10 @@ def look(call: Any, session: State, flags: Flags, args: tuple[Any, ...], kwargs:
         from cachepy.calls.switch import switched
 
         found = switched(call, mode, flags, args, kwargs)
+    elif session.meter is not None:
+        from cachepy.calls import metered
+
+        found = metered.look(call, session.meter, flags, args, kwargs)
     else:
         found = Path._look(call, flags, args, kwargs)
     if isinstance(found, Hit):

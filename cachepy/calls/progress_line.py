@@ -61,7 +61,7 @@ class progress:  # noqa: N801 - used as a function: with cachepy.progress()
 
     def __enter__(self) -> Self:
         session = self._session or current_session()
-        self._look, self._show = _Look(session), _place()
+        self._look, self._show = _Look(session), place()
         self._ended.clear()
         self._thread = threading.Thread(target=self._run, name="cachepy-progress", daemon=True)
         self._thread.start()
@@ -151,13 +151,18 @@ def begin(session: State) -> None:
             shell.events.register("post_run_cell", lambda *_: shown.__exit__())
 
 
-def _nowhere(line: str, *, is_last: bool) -> None:
+def _nowhere(line: object, *, is_last: bool) -> None:
     """Nobody can see it."""
 
 
-def _place() -> Callable[..., None]:
-    """Where the line is shown."""
-    if _kernel() is not None:
+def is_notebook() -> bool:
+    """Whether this process is the kernel of a notebook."""
+    return _kernel() is not None
+
+
+def place() -> Callable[..., None]:
+    """Where a line is shown: what shows it; in a notebook a line with ``_repr_html_`` looks as that says."""
+    if is_notebook():
         return _in_notebook()
     if sys.stderr is None:
         return _nowhere
@@ -177,8 +182,10 @@ def _in_notebook() -> Callable[..., None]:
     ipython: Any = import_module("IPython.display")
     handle = ipython.display(ipython.HTML(""), display_id=True)
 
-    def show(line: str, *, is_last: bool) -> None:
-        handle.update(ipython.HTML(f'<code style="opacity:{0.6 if is_last else 1}">{escape(line)}</code>'))
+    def show(line: object, *, is_last: bool) -> None:
+        html = getattr(line, "_repr_html_", None)
+        text = f"<code>{escape(str(line))}</code>" if html is None else html()
+        handle.update(ipython.HTML(text.replace("<code>", '<code style="opacity:0.6">') if is_last else text))
 
     return show
 
@@ -191,12 +198,12 @@ def _in_terminal() -> Callable[..., None]:
     status = console.status("cachepy")
     status.start()
 
-    def show(line: str, *, is_last: bool) -> None:
+    def show(line: object, *, is_last: bool) -> None:
         if not is_last:
-            status.update(escape(line))
+            status.update(escape(str(line)))
             return
         status.stop()
-        console.print(escape(line), soft_wrap=True)
+        console.print(escape(str(line)), soft_wrap=True)
 
     return show
 
@@ -204,7 +211,7 @@ def _in_terminal() -> Callable[..., None]:
 def _in_log() -> Callable[..., None]:
     began, pause = time.monotonic(), _FIRST
 
-    def show(line: str, *, is_last: bool) -> None:
+    def show(line: object, *, is_last: bool) -> None:
         nonlocal began, pause
         if not is_last and time.monotonic() - began < pause:
             return

@@ -136,6 +136,8 @@ class Run(Execution):
         try:
             self.cause = cause(request, flags)
             request.log("run", f": {self.cause}")
+            if request.stored is not None:
+                self.session.hooks.on_again(request.function.target.identity, request.id, self.cause)
             self.session.owners[request.id] = self.frame
             self.inputs = Inputs(request, self.frame, flags)
             self.sources = UnseenSources(self.session, request.function, self.frame, self.inputs.running)

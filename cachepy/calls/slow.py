@@ -12,6 +12,7 @@ import cachepy.values.registry  # noqa: F401 - see above
 from cachepy.calls.event_loops import in_thread, sleep
 from cachepy.calls.fast import HitCache, cost_of, remember
 from cachepy.calls.listeners import note_found
+from cachepy.calls.metered_run import MeteredRun
 from cachepy.calls.miss import Uncached, cuts_off, turn
 from cachepy.calls.run import Run
 
@@ -25,6 +26,7 @@ class Slow:
     cuts_off = staticmethod(cuts_off)
     note_found = staticmethod(note_found)
     Run = Run
+    MeteredRun = MeteredRun
     Uncached = Uncached
     HitCache = HitCache
     remember = staticmethod(remember)

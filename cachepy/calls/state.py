@@ -92,7 +92,8 @@ class State:
         mode: str  # what the program does with its caches (see `switch`); empty: as ever
         _is_quiet: bool  # whether nothing is written by the whole session
         listeners: tuple[Callable[..., object], ...]  # who is told of each call
-        is_special: bool  # whether a call is more than looked up: there is a mode, or somebody listens
+        is_special: bool  # whether a call is more than looked up: there is a mode, or somebody listens or meters
+        meter: Callable[[str, dict[str, float]], None] | None  # whom calls tell where their time went
         refusing: dict[int, list[Note]]
         refused: dict[str, str]  # modules whose import made a call that would have run
         import_code: bool
@@ -172,6 +173,11 @@ class State:
         recorder = next((each.recorder for each in chain(hooks) if each.recorder is not None), self._own_recorder)
         if recorder is not self.recorder:
             self.recorder, self.revision = recorder, object()
+        self.meter = next((each.meter for each in chain(hooks) if each.meter is not None), None)
+        self._set_special()
+
+    def _set_special(self) -> None:
+        self.is_special = bool(self.mode or self.listeners or self._heeds_modes or self.meter)
 
     # -- the mode of who sent work here
 
@@ -193,7 +199,8 @@ class State:
         """From now on tasks bring modes along; the shortest way of hits, which knows of none, ends."""
         if not self._heeds_modes:
             with making:
-                self._heeds_modes = self.is_special = True
+                self._heeds_modes = True
+                self._set_special()
                 self.revision = object()
 
     # -- those who are told of each call
@@ -203,7 +210,8 @@ class State:
         with making:
             others = [each for each in self.listeners if each is not listener]
             self.listeners = tuple(others if stop else [*others, listener])
-            self.is_special, self.revision = bool(self.mode or self.listeners or self._heeds_modes), object()
+            self._set_special()
+            self.revision = object()
 
     # -- what a decorator says of a cache directory
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from cachepy.core.frame import Caller, Frame
     from cachepy.core.model import Dep
@@ -20,12 +20,16 @@ class Hooks:
     """The base: override what there is to do."""
 
     recorder: Recorder | None = None  # where ended calls go while this is plugged in; None: where they went before
+    meter: Callable[[str, dict[str, float]], None] | None = None  # takes ``module:qualname`` and the seconds of steps
 
     def on_wait(self) -> None:
         """A call waits for another one's body: in the thread that waits, again and again; make room for that body."""
 
     def on_waited(self, function: str, seconds: float) -> None:
         """A call has waited for somebody else who ran it; function: ``module:qualname``."""
+
+    def on_again(self, function: str, call: str, cause: str) -> None:
+        """A body is about to run although results of this call are stored; cause: why none of them holds."""
 
     def on_failure(self, function: str, error: BaseException) -> None:
         """A body has ended with an error, which is on its way to the user."""
@@ -70,6 +74,9 @@ class Plugin(Hooks):
 
     def on_waited(self, function: str, seconds: float) -> None:
         self.below.on_waited(function, seconds)
+
+    def on_again(self, function: str, call: str, cause: str) -> None:
+        self.below.on_again(function, call, cause)
 
     def on_failure(self, function: str, error: BaseException) -> None:
         self.below.on_failure(function, error)

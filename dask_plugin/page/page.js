@@ -90,14 +90,17 @@ function line(head, ...rest) {
 }
 
 function showNow() {
-  const { running, more_running: more, causes, failures } = data;
+  const { running, more_running: more, causes, again, failures } = data;
+  const told = kind => ({ function: name, text, last, times, worker }) => line(plain(name), element("span", plain(text), kind), element("span", `${times > 1 ? `${number(times)} times, last ` : ""}${ago(last, data.time)}${worker ? `, on ${plain(worker)}` : ""}`));
   byId("runningnote").textContent = running.length ? several(running.length + more, "call") + " for a second or more" : "";
   rowsOf("running", running.map(({ title, since, worker }) => line(plain(title), element("span", `for ${duration(Math.max(1, Math.round(data.time - since)))}, since ${clock(since)}${worker ? `, on ${plain(worker)}` : ""}`))), "No call has been running for a second.");
   if (more) byId("running").append(element("li", `and ${number(more)} more`, "none"));
   byId("causescard").hidden = !causes.length;
   rowsOf("causes", causes.map(({ text, calls, above }) => line(plain(text), element("span", `${several(calls, "call")}${above ? ` and ${number(above)} above` : ""}`))), "");
   byId("failurescard").hidden = !failures.length;
-  rowsOf("failures", failures.map(({ function: name, text, last, times, worker }) => line(plain(name), element("span", plain(text), "message"), element("span", `${times > 1 ? `${number(times)} times, last ` : ""}${ago(last, data.time)}${worker ? `, on ${plain(worker)}` : ""}`))), "");
+  rowsOf("failures", failures.map(told("message")), "");
+  byId("againcard").hidden = !again.length;
+  rowsOf("again", again.map(told("reason")), "");
 }
 
 // ---- table

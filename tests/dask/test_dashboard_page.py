@@ -285,14 +285,27 @@ def test_failures_without_end_are_counted_and_bounded():
     assert shown[0] == {"function": "m.f", "text": "OSError: 970", "last": 2000.0, "times": 3, "worker": "tcp://b"}
 
 
+def test_reasons_without_end_are_counted_and_bounded():
+    now = now_module.Now()
+    for n in range(1000):
+        now.ran_again("tcp://a", "m.f", f"{n}.txt changed", float(n))
+    now.ran_again("tcp://b", "m.f", "970.txt changed", 2000.0)
+    now.ran_again("tcp://b", "m.f", "970.txt changed", float("inf"))
+    shown = now.again()
+    assert len(shown) == now_module.MOST_FAILURES
+    assert shown[0] == {"function": "m.f", "text": "970.txt changed", "last": 2000.0, "times": 2, "worker": "tcp://b"}
+
+
 @pytest.mark.parametrize("record", [
     ("running", "load:1", True), ("running", [["load:1", 5.0]]), ("running", [["load:1", 5.0]], 1),
     ("failed", "m.f", "text", "when", 1), ("failed", "m.f", b"text", 5.0, 1), ("failed", "m.f"),
+    ("again", "f:1", "m.f", "cause", "when"), ("again", "f:1", "m.f", 5.0), ("again", 1, "m.f", "cause", 5.0),
 ])  # fmt: skip
 def test_what_is_no_record_of_now_is_left_out(record):
     part = SchedulerPart()
     part.receive([record, ("failed", "m.g", "OSError", 5.0, 1)], worker="tcp://a")
     assert part.ledger.now.running == {} and [row["function"] for row in part.ledger.now.failures()] == ["m.g"]
+    assert part.ledger.now.again() == []
 
 
 @pytest.mark.parametrize("bad", [["load:1", "5"], ["load:1"], [1, 5.0], ["load:1", float("nan")], ["load:1", True], "load", None])
@@ -384,6 +397,7 @@ def busy_ledger():
         ledger.add(event_record(each))
     ledger.add(("running", [[f"load:{'0' * 32}", time.time() - 75]], True), "tcp://10.0.0.1:1234")
     ledger.add(("failed", "m.fetch", "OSError: " + HOSTILE[0] + " https://example.org/" + "long/" * 30, time.time(), 3), "tcp://10.0.0.1:1234")
+    ledger.add(("again", f"load:{'0' * 32}", "m.load", f"{HOSTILE[1]} changed", time.time()), "tcp://10.0.0.1:1234")
     ledger.tally.add("m.fetch", {"failures": 3})
     return ledger
 
@@ -399,7 +413,7 @@ def test_how_the_page_looks(local, chrome, width, scheme):
     chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
     chrome.get(f"{address(local)}/cachepy")
     text = until(lambda: chrome.execute_script("return document.querySelector('#running b') && document.body.innerText"))
-    for said in ("load()", "for 1 min 1", ANOTHER, "1 call and 1 above", "m.fetch", HOSTILE[0], "3 times"):
+    for said in ("load()", "for 1 min 1", ANOTHER, "1 call and 1 above", "m.fetch", HOSTILE[0], "3 times", "Why calls ran again", f"{HOSTILE[1]} changed"):
         assert said in text, said
     assert chrome.execute_script(LOOKS) == []
     assert chrome.execute_script("return document.documentElement.scrollWidth <= innerWidth")

@@ -14,6 +14,7 @@ from cachepy import cache_tree_nodes
 from cachepy.session import Session, use_session
 from dask_plugin import connect, delayed, with_caller
 from dask_plugin.askers import Askers, by_audience, united
+from dask_plugin.records import TOPIC
 
 pytestmark = pytest.mark.dask
 
@@ -151,7 +152,7 @@ def test_a_missed_message_brings_its_own_only(people, data):
 
 
 async def drop_messages(graph):
-    graph.client._event_handlers["cachepy"] = lambda event: None
+    graph.client._event_handlers[TOPIC] = lambda event: None
 
 
 def scheduler_hits(cluster):

@@ -15,7 +15,7 @@ from dask_plugin.settings import most_events, prunes
 
 
 def test_defaults():
-    assert dask.config.get("cachepy") == {"prune": False, "ledger": 300_000}
+    assert dask.config.get("cachepy") == {"prune": False, "ledger": 300_000, "events": False}
     assert (prunes(), most_events(), Ledger().most, Ledger(7).most) == (False, 300_000, 300_000, 7)
 
 

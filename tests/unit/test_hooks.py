@@ -17,7 +17,7 @@ from cachepy.store.posting import RemoteFrame
 
 METHODS = {name: method for name, method in vars(Hooks).items() if inspect.isfunction(method)}
 GIVEN = {
-    "on_wait": (), "on_waited": ("m:f", 1.0), "on_failure": ("m:f", ValueError()), "on_arrival": (None, "1"),
+    "on_wait": (), "on_waited": ("m:f", 1.0), "on_again": ("m:f", "f:1", "a.txt changed"), "on_failure": ("m:f", ValueError()), "on_arrival": (None, "1"),
     "on_departure": ("m:f", "1"), "refresh": (), "deps_from_elsewhere": (None,), "handed": (), "remote_frame": ("run", "box"),
     "runner": (3,), "is_heard": (),
 }  # fmt: skip

@@ -19,6 +19,7 @@ MOST_LINES, LONGEST, MEDIAN = 600, 50, 12
 
 # What may change while a program runs outside of a Session, as "module:name", and why.
 STATE = {
+    "dask_plugin/client.py:_connections": "which client of this process has a connection, whose graph each may be",
     "cachepy/calls/child_processes.py:_boxes": "the lock of this process's letter boxes, made anew after a fork",
     "cachepy/calls/child_processes.py:_folders": "where this process has letter boxes: a matter of the process, not of a Session",
     "cachepy/calls/child_processes.py:_host": "the name of this machine in the names of its letter boxes, worked out once",

@@ -25,7 +25,7 @@ LEVEL = {room: level for level, rooms in enumerate(LAYERS.split(" < ")) for room
 # the parts of cachepy that dask_plugin may use
 PUBLIC_TO_DASK = {
     "__init__", "api", "bound_methods", "carried_code", "composed", "context", "current", "engine", "errors", "frame",
-    "glance", "graph", "guard", "hooks", "job", "kinds", "model", "ports", "posting", "program", "reasons", "recorder", "revision",
+    "glance", "graph", "guard", "hooks", "humanize", "job", "kinds", "model", "ports", "posting", "program", "progress_line", "reasons", "recorder", "revision",
     "safe_pickle", "session", "state", "taken",
 }  # fmt: skip
 

@@ -55,7 +55,7 @@ WORDS = {
     "values", "verbose", "version",
     "warn_cheap",
 }  # fmt: skip
-OF_DASK = {"nout", "obj", "pure", "traverse", "args", "collections", "iterables", "kwargs"}  # as in what they stand for
+OF_DASK = {"futures", "nout", "obj", "pure", "traverse", "args", "collections", "iterables", "kwargs"}  # as in what they stand for
 
 
 def found(name: str):
@@ -157,6 +157,7 @@ TAKES_ANY = {
     "cachepy.cache_tree_refresh(client)": "cachepy does not know the clients of its plugins: they say which are theirs",
     "dask_plugin.delayed(obj)": "what dask.delayed takes",
     "dask_plugin.prune(collections)": "what dask.optimize takes",
+    "dask_plugin.progress(futures)": "what distributed.progress takes",
     **{f"dask_plugin.submit({n})": "what the function and the method of the client take" for n in ("args", "kwargs")},
     "dask_plugin.map(kwargs)": "likewise",
     "cachepy.cache_file.key(args)": "what the function takes, and so are the next ones: type checkers see its own",
