@@ -10,19 +10,20 @@ from contextlib import suppress
 from importlib import import_module
 
 OWN = (
-    "calls.acceptance", "calls.ages", "calls.code_events", "calls.config", "calls.context", "calls.digest_options",
-    "calls.entry_points", "calls.fast", "calls.folding", "calls.happened", "calls.library_files", "calls.listeners",
-    "calls.live_world", "calls.miss", "calls.option_words", "calls.pools", "calls.program_end",
-    "calls.progress_line", "calls.raised", "calls.ran_code", "calls.slow", "calls.switch", "calls.track",
-    "code.changes", "code.extensions", "code.ignored_code", "code.imports", "code.recorded_sources", "code.scopes",
-    "code.source", "code.source_texts", "core.prompt", "decorator", "graph.clean_exit", "graph.compact",
-    "graph.eviction", "graph.missing_records", "graph.program_files", "graph.remote_deps", "staleness.api",
-    "store.accepted_runs", "store.addresses", "store.builtins_unpickler", "store.graph_extent", "store.inbox",
-    "store.locks", "store.mapping", "store.mounts", "store.packed_tensors", "store.patterns", "store.posting",
-    "store.refused_entries", "store.tidy", "values.arrow", "values.composed", "values.delayed", "values.humanize",
-    "values.label", "values.labelled_arrays", "values.library_normalizers", "values.library_states",
-    "values.pickler", "values.registry", "values.sketch", "values.tensors", "values.type_hints",
-    "values.unpicklable",
+    "calls.acceptance", "calls.ages", "calls.closed_code", "calls.code_events", "calls.config", "calls.context",
+    "calls.digest_options", "calls.entry_points", "calls.exact_code", "calls.fast", "calls.folding",
+    "calls.happened", "calls.library_files", "calls.listeners", "calls.live_world", "calls.miss",
+    "calls.option_words", "calls.pools", "calls.program_end", "calls.progress_line", "calls.raised",
+    "calls.ran_code", "calls.slow", "calls.switch", "calls.track", "code.changes", "code.closable",
+    "code.closed", "code.extensions", "code.ignored_code", "code.imports", "code.recorded_sources",
+    "code.scopes", "code.source", "code.source_texts", "core.prompt", "decorator", "graph.clean_exit",
+    "graph.compact", "graph.eviction", "graph.missing_records", "graph.program_files", "graph.remote_deps",
+    "staleness.api", "store.accepted_runs", "store.addresses", "store.builtins_unpickler", "store.graph_extent",
+    "store.inbox", "store.locks", "store.mapping", "store.mounts", "store.packed_tensors", "store.patterns",
+    "store.posting", "store.refused_entries", "store.tidy", "values.arrow", "values.composed", "values.delayed",
+    "values.humanize", "values.label", "values.labelled_arrays", "values.library_normalizers",
+    "values.library_states", "values.pickler", "values.registry", "values.sketch", "values.tensors",
+    "values.type_hints", "values.unpicklable",
 )  # fmt: skip
 OTHERS = (
     "ast", "asyncio", "cloudpickle", "copy", "ctypes", "difflib", "dis", "fcntl", "getpass", "hashlib", "hmac", "html",

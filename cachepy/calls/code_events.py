@@ -81,6 +81,8 @@ class CodeEvents:
         self._times: dict[int, int] = {}  # that code told while bodies overlapped
         self._kinds: dict[str, int] = {}
         self._owners: Owners | None = None
+        self._started: dict[int, set[int]] = {}  # each takes the ids of all code of the user's that starts
+        self._first = -1  # the number of the tool that tells once
 
     def begin(self, watch: Watch, owners: Owners) -> None:
         """A body is about to run."""
@@ -103,6 +105,36 @@ class CodeEvents:
         self._tell_again([above] if above is not None else list(self._open.values()))
         if not self._open:
             self._times.clear()
+
+    def collect(self, started: set[int]) -> None:
+        """From now on it gets the id of each code object of the user's that starts, wherever in this process.
+
+        It stands among the others before silent code is switched on: see `_note`.
+        """
+        self._started[id(started)] = started
+        for key in list(self._silent):
+            self._switch(self._silent.pop(key, None), on=True)
+
+    def collected(self, started: set[int]) -> None:
+        """It wants no more."""
+        self._started.pop(id(started), None)
+
+    def is_told(self, code: CodeType) -> bool:
+        """Whether code tells when it starts, if it does: code of the user's in a file."""
+        return self._kind_of(code.co_filename) == _USERS
+
+    def is_whole(self) -> bool:
+        """Whether nobody else has laid hands on the tools, and no trace function runs code that does not tell."""
+        if not self.is_on or sys.gettrace() is not None or sys.getprofile() is not None:
+            return False
+        tools = ((self._first, self._told_first), (self._tool, self._told))
+        for tool, told in tools:
+            if _monitoring.get_tool(tool) != "cachepy":
+                return False
+            for each in (_monitoring.events.PY_START, _monitoring.events.PY_RESUME):
+                if _monitoring.register_callback(tool, each, told) != told:
+                    return False
+        return bool(_monitoring.get_events(self._first) & self._wanted == self._wanted)
 
     def of(self, frame: Any) -> Watch | None:
         """Who watches for this caller."""
@@ -130,6 +162,7 @@ class CodeEvents:
     def forget(self) -> None:
         """In a forked child none of them runs."""
         self._open.clear()
+        self._started.clear()
 
     def _start(self) -> None:
         """Raise RuntimeError if other tools have all numbers."""
@@ -141,11 +174,13 @@ class CodeEvents:
             for each in (_monitoring.events.PY_START, _monitoring.events.PY_RESUME):
                 _monitoring.register_callback(tool, each, told)
         _monitoring.register_callback(free[1], _monitoring.events.CALL, self._told_of_call)
-        self._tool = free[1]
+        _monitoring.register_callback(free[1], _monitoring.events.PY_THROW, self._told_of_throw)
+        self._first, self._tool = free[:2]
         self._wanted = _monitoring.events.PY_START | _monitoring.events.PY_RESUME
         self._enough = _monitoring.DISABLE
         self.is_on = True
         _monitoring.set_events(free[0], self._wanted)
+        _monitoring.set_events(free[1], _monitoring.events.PY_THROW)
 
     def _switch(self, code: CodeType | None, *, on: bool) -> None:
         if code is not None:
@@ -171,6 +206,11 @@ class CodeEvents:
         if sys is not None:
             self._note(code, sys._getframe(1))
 
+    def _told_of_throw(self, code: CodeType, *_: object) -> None:
+        """A generator goes on with an exception: that is no other start of it."""
+        if self._started and sys is not None and self.is_told(code):
+            self._collect(id(code))
+
     def _told_of_call(self, code: CodeType, _: int, called: object, name: object) -> None:
         """Code that names `__import__` calls something: a module that is loaded already runs no code."""
         if sys is not None and called is __import__:
@@ -178,6 +218,8 @@ class CodeEvents:
                 watch.take_import(name, None, sys._getframe(1))
 
     def _note(self, code: CodeType, at: Any) -> None:
+        if self._started:
+            self._collect(id(code))
         if code.co_filename == _IMPORTLIB:  # it tells each time, likewise
             for watch in self._of_here():
                 watch.take_import(at.f_locals.get("name"), at.f_locals.get("package"), at.f_back)
@@ -192,6 +234,12 @@ class CodeEvents:
                 self._silent.clear()
             self._silent[id(code)] = code
             self._switch(code, on=False)
+            if not all(id(code) in each for each in list(self._started.values())):  # begun meanwhile
+                self._switch(self._silent.pop(id(code), None), on=True)
+
+    def _collect(self, key: int) -> None:
+        for started in list(self._started.values()):
+            started.add(key)
 
     def _given(self, key: int, code: CodeType, at: Any) -> bool:
         """Tell those whose code it is; whether nobody else needs to hear of it."""
