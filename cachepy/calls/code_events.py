@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import sys
 from _thread import get_ident
+from itertools import count
 
 from cachepy.core.bodies import Crowd
 from cachepy.core.current import NOBODY, here
@@ -69,6 +70,15 @@ _IMPORT, _BUILTIN = "import_module", "__import__"
 _IMPORTLIB = os.path.join(os.path.dirname(os.__file__), "importlib", "__init__.py")
 
 
+class Window:
+    """A time in which all code that starts is noted."""
+
+    __slots__ = ("began",)
+
+    def __init__(self) -> None:
+        self.began = 0
+
+
 class CodeEvents:
     """The events of this process."""
 
@@ -81,7 +91,10 @@ class CodeEvents:
         self._times: dict[int, int] = {}  # that code told while bodies overlapped
         self._kinds: dict[str, int] = {}
         self._owners: Owners | None = None
-        self._started: dict[int, set[int]] = {}  # each takes the ids of all code of the user's that starts
+        self._windows: dict[int, Window] = {}
+        self._last: dict[int, int] = {}  # by id of code: when it started last while one of these was open
+        self._ticks = count()
+        self._newest = object()  # another one with each window that opens
         self._first = -1  # the number of the tool that tells once
 
     def begin(self, watch: Watch, owners: Owners) -> None:
@@ -106,18 +119,24 @@ class CodeEvents:
         if not self._open:
             self._times.clear()
 
-    def collect(self, started: set[int]) -> None:
-        """From now on it gets the id of each code object of the user's that starts, wherever in this process.
+    def open(self, window: Window) -> None:
+        """From now on each code object of the user's that starts is noted, wherever in this process.
 
         It stands among the others before silent code is switched on: see `_note`.
         """
-        self._started[id(started)] = started
+        window.began = next(self._ticks)
+        self._windows[id(window)] = window
+        self._newest = object()
         for key in list(self._silent):
             self._switch(self._silent.pop(key, None), on=True)
 
-    def collected(self, started: set[int]) -> None:
+    def close(self, window: Window) -> None:
         """It wants no more."""
-        self._started.pop(id(started), None)
+        self._windows.pop(id(window), None)
+
+    def started_since(self, window: Window) -> set[int]:
+        """The ids of all code that started since a window was opened, if it is open still."""
+        return {key for key, tick in list(self._last.items()) if tick > window.began}
 
     def is_told(self, code: CodeType) -> bool:
         """Whether code tells when it starts, if it does: code of the user's in a file."""
@@ -162,7 +181,7 @@ class CodeEvents:
     def forget(self) -> None:
         """In a forked child none of them runs."""
         self._open.clear()
-        self._started.clear()
+        self._windows.clear()
 
     def _start(self) -> None:
         """Raise RuntimeError if other tools have all numbers."""
@@ -208,8 +227,8 @@ class CodeEvents:
 
     def _told_of_throw(self, code: CodeType, *_: object) -> None:
         """A generator goes on with an exception: that is no other start of it."""
-        if self._started and sys is not None and self.is_told(code):
-            self._collect(id(code))
+        if self._windows and sys is not None and self.is_told(code):
+            self._last[id(code)] = next(self._ticks)
 
     def _told_of_call(self, code: CodeType, _: int, called: object, name: object) -> None:
         """Code that names `__import__` calls something: a module that is loaded already runs no code."""
@@ -218,8 +237,9 @@ class CodeEvents:
                 watch.take_import(name, None, sys._getframe(1))
 
     def _note(self, code: CodeType, at: Any) -> None:
-        if self._started:
-            self._collect(id(code))
+        newest = self._newest
+        if self._windows:
+            self._last[id(code)] = next(self._ticks)
         if code.co_filename == _IMPORTLIB:  # it tells each time, likewise
             for watch in self._of_here():
                 watch.take_import(at.f_locals.get("name"), at.f_locals.get("package"), at.f_back)
@@ -234,12 +254,8 @@ class CodeEvents:
                 self._silent.clear()
             self._silent[id(code)] = code
             self._switch(code, on=False)
-            if not all(id(code) in each for each in list(self._started.values())):  # begun meanwhile
+            if newest is not self._newest:  # one was opened meanwhile
                 self._switch(self._silent.pop(id(code), None), on=True)
-
-    def _collect(self, key: int) -> None:
-        for started in list(self._started.values()):
-            started.add(key)
 
     def _given(self, key: int, code: CodeType, at: Any) -> bool:
         """Tell those whose code it is; whether nobody else needs to hear of it."""

@@ -8,7 +8,7 @@ Where anything is in doubt there is no such dep, and all code counts.
 
 from __future__ import annotations
 
-from cachepy.calls.code_events import events
+from cachepy.calls.code_events import Window, events
 from cachepy.code.closable import closed_reach, known_of, looks_into_code
 from cachepy.code.fingerprint import cached_target
 from cachepy.code.namer import LOCAL
@@ -26,21 +26,22 @@ if TYPE_CHECKING:
 class Exact:
     """What is collected of one body."""
 
-    __slots__ = ("_is_whole", "_started", "reach")
+    __slots__ = ("_is_whole", "_window", "reach")
 
     def __init__(self) -> None:
-        self._started = set[int]()
+        self._window = Window()
         self._is_whole = events.is_whole()
         self.reach: CodeFingerprint | None = None  # of what ran
         if self._is_whole:
-            events.collect(self._started)
+            events.open(self._window)
 
     def end(self) -> None:
         """Nothing more of it counts."""
-        events.collected(self._started)
+        events.close(self._window)
 
     def dep(self, request: Request, frame: Frame, others: Iterable[CodeFingerprint]) -> Dep | None:
         """What stands in the trace; None if all code counts. others: all else that its trace names of code."""
+        started = events.started_since(self._window)
         self.end()
         function, reader = request.function, request.session.reader
         target = function.target
@@ -48,11 +49,11 @@ class Exact:
             return None
         if not (self._is_whole and events.is_whole() and request.reach.guard()):
             return None
-        closed = known_of(reader, target).closable().not_run(self._started, events.is_told)
+        closed = known_of(reader, target).closable().not_run(started, events.is_told)
         if not closed:
             return None
         reach = closed_reach(reader, target, closed)
-        inside = self._started & request.reach.inside()
+        inside = started & request.reach.inside()
         reaches = [reach, *(each for each in others if each is not request.reach)]
         if not inside <= reach.inside() or _leads_out(reaches) or looks_into_code(reaches, reader.facts):
             return None
