@@ -55,7 +55,7 @@ if TYPE_CHECKING:
         umask: int | str | None
         verbose: bool
         warn_cheap: bool
-        observe_code: bool
+        observe_code: bool | Literal["exact"]
         observe: bool
         ignore_files: list[str] | tuple[str, ...]
         outputs: list[str] | tuple[str, ...]
@@ -204,7 +204,7 @@ def cache_file(
     umask: int | str | None = None,
     verbose: bool = False,
     warn_cheap: bool = True,
-    observe_code: bool = True,
+    observe_code: bool | Literal["exact"] = True,
     observe: bool = True,
     ignore_files: list[str] | tuple[str, ...] = (),
     outputs: list[str] | tuple[str, ...] = (),
@@ -244,7 +244,7 @@ def cache_file(
     umask: int | str | None = None,
     verbose: bool = False,
     warn_cheap: bool = True,
-    observe_code: bool = True,
+    observe_code: bool | Literal["exact"] = True,
     observe: bool = True,
     ignore_files: list[str] | tuple[str, ...] = (),
     outputs: list[str] | tuple[str, ...] = (),
@@ -322,9 +322,10 @@ def cache_file(
         on stderr.
     warn_cheap : bool, default True
         Warn, once, if the function runs faster than its stored result is checked and loaded.
-    observe_code : bool, default True
+    observe_code : bool or "exact", default True
         From Python 3.12 on: whether code counts that ran although the function's code does not lead to it, as a plugin
-        that is found by a text.
+        that is found by a text. ``"exact"``: likewise, and functions that did not run count by their names and
+        parameters alone.
     observe : bool, default True
         Whether files count that the body opens, lists or looks for, and those that it writes are outputs, though nobody
         declares them.

@@ -10,11 +10,12 @@ from contextlib import suppress
 from importlib import import_module
 
 OWN = (
-    "calls.acceptance", "calls.ages", "calls.code_events", "calls.config", "calls.context", "calls.digest_options",
-    "calls.entry_points", "calls.expected", "calls.fast", "calls.folding", "calls.happened", "calls.library_files",
-    "calls.listeners", "calls.live_world", "calls.metered", "calls.metered_run", "calls.miss", "calls.option_words",
-    "calls.own_tests", "calls.pools", "calls.program_end", "calls.progress_line", "calls.raised", "calls.ran_code",
-    "calls.result_files", "calls.slow", "calls.switch", "calls.track", "code.changes", "code.extensions",
+    "calls.acceptance", "calls.ages", "calls.closed_code", "calls.code_events", "calls.config", "calls.context",
+    "calls.digest_options", "calls.entry_points", "calls.exact_code", "calls.expected", "calls.fast",
+    "calls.folding", "calls.happened", "calls.library_files", "calls.listeners", "calls.live_world",
+    "calls.metered", "calls.metered_run", "calls.miss", "calls.option_words", "calls.own_tests", "calls.pools",
+    "calls.program_end", "calls.progress_line", "calls.raised", "calls.ran_code", "calls.result_files",
+    "calls.slow", "calls.switch", "calls.track", "code.changes", "code.closable", "code.closed", "code.extensions",
     "code.ignored_code", "code.imports", "code.recorded_sources", "code.scopes", "code.source", "code.source_texts",
     "core.prompt", "decorator", "graph.clean_exit", "graph.compact", "graph.eviction", "graph.missing_records",
     "graph.program_files", "graph.remote_deps", "staleness.api", "store.accepted_runs", "store.addresses",

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import sys
 from _thread import get_ident
+from itertools import count
 
 from cachepy.core.bodies import Crowd
 from cachepy.core.current import NOBODY, here
@@ -69,6 +70,15 @@ _IMPORT, _BUILTIN = "import_module", "__import__"
 _IMPORTLIB = os.path.join(os.path.dirname(os.__file__), "importlib", "__init__.py")
 
 
+class Window:
+    """A time in which all code that starts is noted."""
+
+    __slots__ = ("began",)
+
+    def __init__(self) -> None:
+        self.began = 0
+
+
 class CodeEvents:
     """The events of this process."""
 
@@ -81,6 +91,11 @@ class CodeEvents:
         self._times: dict[int, int] = {}  # that code told while bodies overlapped
         self._kinds: dict[str, int] = {}
         self._owners: Owners | None = None
+        self._windows: dict[int, Window] = {}
+        self._last: dict[int, int] = {}  # by id of code: when it started last while one of these was open
+        self._ticks = count()
+        self._newest = object()  # another one with each window that opens
+        self._first = -1  # the number of the tool that tells once
 
     def begin(self, watch: Watch, owners: Owners) -> None:
         """A body is about to run."""
@@ -103,6 +118,42 @@ class CodeEvents:
         self._tell_again([above] if above is not None else list(self._open.values()))
         if not self._open:
             self._times.clear()
+
+    def open(self, window: Window) -> None:
+        """From now on each code object of the user's that starts is noted, wherever in this process.
+
+        It stands among the others before silent code is switched on: see `_note`.
+        """
+        window.began = next(self._ticks)
+        self._windows[id(window)] = window
+        self._newest = object()
+        for key in list(self._silent):
+            self._switch(self._silent.pop(key, None), on=True)
+
+    def close(self, window: Window) -> None:
+        """It wants no more."""
+        self._windows.pop(id(window), None)
+
+    def started_since(self, window: Window) -> set[int]:
+        """The ids of all code that started since a window was opened, if it is open still."""
+        return {key for key, tick in list(self._last.items()) if tick > window.began}
+
+    def is_told(self, code: CodeType) -> bool:
+        """Whether code tells when it starts, if it does: code of the user's in a file."""
+        return self._kind_of(code.co_filename) == _USERS
+
+    def is_whole(self) -> bool:
+        """Whether nobody else has laid hands on the tools, and no trace function runs code that does not tell."""
+        if not self.is_on or sys.gettrace() is not None or sys.getprofile() is not None:
+            return False
+        tools = ((self._first, self._told_first), (self._tool, self._told))
+        for tool, told in tools:
+            if _monitoring.get_tool(tool) != "cachepy":
+                return False
+            for each in (_monitoring.events.PY_START, _monitoring.events.PY_RESUME):
+                if _monitoring.register_callback(tool, each, told) != told:
+                    return False
+        return bool(_monitoring.get_events(self._first) & self._wanted == self._wanted)
 
     def of(self, frame: Any) -> Watch | None:
         """Who watches for this caller."""
@@ -130,6 +181,7 @@ class CodeEvents:
     def forget(self) -> None:
         """In a forked child none of them runs."""
         self._open.clear()
+        self._windows.clear()
 
     def _start(self) -> None:
         """Raise RuntimeError if other tools have all numbers."""
@@ -141,11 +193,13 @@ class CodeEvents:
             for each in (_monitoring.events.PY_START, _monitoring.events.PY_RESUME):
                 _monitoring.register_callback(tool, each, told)
         _monitoring.register_callback(free[1], _monitoring.events.CALL, self._told_of_call)
-        self._tool = free[1]
+        _monitoring.register_callback(free[1], _monitoring.events.PY_THROW, self._told_of_throw)
+        self._first, self._tool = free[:2]
         self._wanted = _monitoring.events.PY_START | _monitoring.events.PY_RESUME
         self._enough = _monitoring.DISABLE
         self.is_on = True
         _monitoring.set_events(free[0], self._wanted)
+        _monitoring.set_events(free[1], _monitoring.events.PY_THROW)
 
     def _switch(self, code: CodeType | None, *, on: bool) -> None:
         if code is not None:
@@ -171,6 +225,11 @@ class CodeEvents:
         if sys is not None:
             self._note(code, sys._getframe(1))
 
+    def _told_of_throw(self, code: CodeType, *_: object) -> None:
+        """A generator goes on with an exception: that is no other start of it."""
+        if self._windows and sys is not None and self.is_told(code):
+            self._last[id(code)] = next(self._ticks)
+
     def _told_of_call(self, code: CodeType, _: int, called: object, name: object) -> None:
         """Code that names `__import__` calls something: a module that is loaded already runs no code."""
         if sys is not None and called is __import__:
@@ -178,6 +237,9 @@ class CodeEvents:
                 watch.take_import(name, None, sys._getframe(1))
 
     def _note(self, code: CodeType, at: Any) -> None:
+        newest = self._newest
+        if self._windows:
+            self._last[id(code)] = next(self._ticks)
         if code.co_filename == _IMPORTLIB:  # it tells each time, likewise
             for watch in self._of_here():
                 watch.take_import(at.f_locals.get("name"), at.f_locals.get("package"), at.f_back)
@@ -192,6 +254,8 @@ class CodeEvents:
                 self._silent.clear()
             self._silent[id(code)] = code
             self._switch(code, on=False)
+            if newest is not self._newest:  # one was opened meanwhile
+                self._switch(self._silent.pop(id(code), None), on=True)
 
     def _given(self, key: int, code: CodeType, at: Any) -> bool:
         """Tell those whose code it is; whether nobody else needs to hear of it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from cachepy.code.fingerprint import IN_TEXT, Target, cached_target, resolve
-from cachepy.core.kinds import AGES, reason
+from cachepy.core.kinds import AGES, EXACTS, reason
 from cachepy.core.model import AGE, Dep, Trace
 from cachepy.errors import RefusedCallError
 from cachepy.values.digest import env_digest
@@ -57,6 +57,7 @@ class LiveWorld:
         self._names: dict[tuple[str, str], str | None] = {}
         self._valid: dict[str | None, bool] = {}
         self._codes: dict[str, list[str]] = {}
+        self._exact: dict[tuple[str, str | None], bool] = {}
         self.reaches: list[CodeFingerprint] = []  # of the code that was looked at
         self.several: set[str] = set()
         self.function: Function | None = None  # the one that is called
@@ -119,6 +120,24 @@ class LiveWorld:
             self._codes[identity] = [reach.digest for reach in reaches]
         digests = self._codes[identity]
         return recorded if recorded in digests else next(iter(digests), None)
+
+    def code_that_ran(self, dep: Dep, exact: Dep) -> bool:
+        if self.code(dep.name, dep.digest) == dep.digest:
+            return True
+        key = exact.name, exact.digest
+        if key not in self._exact:
+            from cachepy.calls.closed_code import reaches_of  # few functions ask for that
+
+            reaches = reaches_of(self.session, exact, self._called_by(exact.name))
+            found = [reach for reach in reaches if reach.digest == exact.digest]
+            self.reaches += found
+            self._exact[key] = bool(found)
+        return self._exact[key]
+
+    def _called_by(self, identity: str) -> list[Any]:
+        """The targets of an identity; of the function that is called, this very one."""
+        is_own = self._own is not None and identity == self._own[0] and self.function is not None
+        return [self.function.target] if is_own and self.function is not None else self.found(identity)
 
     def is_young(self, dep: Dep, trace: Trace) -> bool:
         created, _, recorded = (dep.digest or "").partition(" ")
@@ -259,8 +278,16 @@ class LiveWorld:
         found, name = self.found(dep.name), dep.name.partition("@")[0]
         if not found:
             return [reason("unknown", name, dep.digest, None)]
-        reach = self.session.reader.reach(found[0])
+        reach = self._reach_of(dep, found[0])
         return self.changes_of(dep, reach.digest, reach.pieces)
+
+    def _reach_of(self, dep: Dep, found: Any) -> CodeFingerprint:
+        if dep.kind in EXACTS:
+            from cachepy.calls.closed_code import reaches_of  # few functions ask for that
+
+            for reach in reaches_of(self.session, dep, self._called_by(dep.name)):
+                return reach
+        return self.session.reader.reach(found)
 
     def changes_of(self, dep: Dep, digest: str, pieces: tuple[Piece, ...]) -> list[Reason]:
         """Why code with this digest, made of these pieces, is not what it was."""

@@ -23,6 +23,7 @@ NAMES = (
 )  # fmt: skip
 
 MODES = "off", "readonly", "required", "refresh"
+EXACTLY = "exact"  # as `observe_code`: what did not run does not count
 ERRORS_KEPT = 3600.0  # s for which an error is kept if nobody says another time
 
 
@@ -97,7 +98,7 @@ class Options:
         self.umask = None if umask is None else umask_of("umask", umask)
         self.verbose = _flag("verbose", given.get("verbose", False))
         self.warn_cheap = _flag("warn_cheap", given.get("warn_cheap", True))
-        self.observe_code = _flag("observe_code", given.get("observe_code", True))
+        self.observe_code = _observe_code(given.get("observe_code", True))
         self.observe = _flag("observe", given.get("observe", True))
         self.ignore_files = _names("ignore_files", given.get("ignore_files"))
         self.outputs = _names("outputs", given.get("outputs"))
@@ -309,6 +310,10 @@ def _flag(option: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise UsageError(f"{option} must be True or False, not {value!r}")
     return value
+
+
+def _observe_code(value: Any) -> bool | str:
+    return _one_of("observe_code", value, (EXACTLY,)) if isinstance(value, str) else _flag("observe_code", value)
 
 
 def _one_of(option: str, value: Any, words: tuple[str, ...]) -> str:

@@ -13,8 +13,9 @@ from types import FunctionType
 
 from cachepy.calls.code_events import events
 from cachepy.calls.environment import counted, deps_of
-from cachepy.code.fingerprint import IN_TEXT, cached_target, identity_of, resolve, with_inner
-from cachepy.code.members import codes_in
+from cachepy.calls.options import EXACTLY
+from cachepy.code.fingerprint import IN_TEXT, cached_target, identity_of, resolve
+from cachepy.code.members import codes_in, with_inner
 from cachepy.core.bodies import bodies, threads
 from cachepy.core.frame import leave_in_doubt
 from cachepy.core.kinds import EDITED
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from types import CodeType
     from typing import Any
 
+    from cachepy.calls.exact_code import Exact
     from cachepy.calls.function import Function
     from cachepy.calls.inputs import Inputs
     from cachepy.calls.state import State
@@ -48,7 +50,7 @@ class RanCode:
 
     __slots__ = (
         "_body", "_fname", "_found", "_implied", "_imported", "_loading", "_missed", "_own", "_session", "_skips",
-        "_sources", "beside", "changed", "covered", "frame", "is_blind", "taken",
+        "_sources", "beside", "changed", "covered", "exact", "frame", "is_blind", "taken",
     )  # fmt: skip
 
     def __init__(self, session: State, frame: Any, fname: str, covered: frozenset[int] = frozenset()) -> None:
@@ -67,6 +69,7 @@ class RanCode:
         self._sources: dict[str, Dep] = {}
         self._imported: dict[str, None] = {}  # modules that were asked for by a computed name
         self._implied: dict[str, str] = {}  # source file -> module: of those that no name was computed for
+        self.exact: Exact | None = None  # what did not run, if that does not count
         self._missed: tuple[str, Exception] | None = None
         self._loading = set[int]()  # the code of modules that began to be loaded
 
@@ -303,7 +306,13 @@ def watched(session: State, call: Function, frame: Frame, inputs: Inputs) -> Ran
     ran.is_blind = not call.options.observe_code
     ran._own, ran._body = inputs.request.reach, bodies[id(frame)]
     ran._body.ran, ran._skips = ran, getattr(ran._own.ignore, "has", None)
-    return ran if _begins(session, ran) else None
+    if not _begins(session, ran):
+        return None
+    if call.options.observe_code == EXACTLY:
+        from cachepy.calls.exact_code import Exact  # few functions ask for that
+
+        ran.exact = Exact()
+    return ran
 
 
 def _begins(session: State, ran: RanCode) -> bool:

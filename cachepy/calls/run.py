@@ -125,6 +125,7 @@ class Run(Execution):
         self.session = request.session
         self.flags = flags
         self.value: Any = None
+        self.ran: RanCode | None = None
         self.event: Event | None = None
         self.parent = request.caller()
         run = os.urandom(16).hex()
@@ -201,6 +202,8 @@ class Run(Execution):
                 self.files.hand_over()
 
     def release(self, *, is_unended: bool) -> None:
+        if self.ran is not None and self.ran.exact is not None:
+            self.ran.exact.end()
         if self.session.owners.get(self.call.id) is self.frame:
             del self.session.owners[self.call.id]
         self.call.release(is_unended=is_unended)
@@ -307,6 +310,9 @@ class Run(Execution):
     def _keep_code(self) -> None:
         for reach in self.inputs.reaches:
             self.session.stored_code.keep(self.session.store(self.call.store.root), reach.digest, reach.pieces)
+        exact = self.ran.exact.reach if self.ran is not None and self.ran.exact is not None else None
+        if exact is not None:
+            self.session.stored_code.keep(self.session.store(self.call.store.root), exact.digest, exact.pieces)
 
     def _result(self, payload: Payload, flat: bytes | None, elapsed: float) -> tuple[str, set[str]]:
         """The digest of the result, and the paths that it names."""
@@ -373,6 +379,9 @@ class Run(Execution):
             deps = (*deps, test_dep(call.target.identity, self.call.id, self.frame.run))
         if call.options.cache_errors and type(self.value).__module__ == RAISED:
             deps = (*deps, self._until())
+        if self.ran is not None and self.ran.exact is not None:
+            exact = self.ran.exact.dep(request, self.frame, self.inputs.reaches)  # those that ran are among them
+            deps = deps if exact is None else (*deps, exact)
         return Event(
             id=self.call.id,
             fname=call.fname,

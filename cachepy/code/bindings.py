@@ -38,7 +38,10 @@ if TYPE_CHECKING:
     from cachepy.values.digest import Digester
 
 CHANGES = "changes"
+DISPLAY = "display"  # of a container that is written down: the same as long as its names lead to the same functions
 GIVEN = "given"
+_CONTAINERS = ast.Dict, ast.List, ast.Tuple, ast.Set
+_WRITTEN = *_CONTAINERS, ast.Name, ast.Constant, ast.Load
 # what gives another value where the world is another one, though the code is the same: names, and attributes
 _ASKS = frozenset({
     "open", "input", "environ", "getenv", "urlopen", "urandom", "getcwd", "listdir", "scandir", "glob", "check_output",
@@ -132,6 +135,7 @@ class Bindings:
             found |= self._given(None, name, self.project.given((outline.module, LAMBDA)))
         elif units or self.project.stars(outline, name):
             found[""] = self._variable(outline, name, units)
+            found |= self._display(outline, found[""].node)
         elif outline.stars or any(unit.anything for unit in outline.units):
             found[""] = self._part(outline.module, f"{outline.module}.{name}", None, [], [(outline.module, name)])
         changes = self.project.changes((outline.module, name))
@@ -165,6 +169,18 @@ class Bindings:
             is_taken = isinstance(units[0].node, ast.ImportFrom)  # the value is that of another module's name
             node = ast.Name(name, ast.Load()) if is_taken else _assigned(units[0].node, name)
         return self._part(outline.module, f"{outline.module}.{name}", node, [], [(outline.module, name)])
+
+    def _display(self, outline: Outline, node: ast.expr | None) -> dict[str, Part]:
+        """Of a table of functions and classes: what is in it, without what these do, which is compared by itself."""
+        inner = list(ast.walk(node)) if isinstance(node, _CONTAINERS) else []
+        if not inner or any(unit.anything for unit in outline.units) or not all(isinstance(n, _WRITTEN) for n in inner):
+            return {}
+        targets = [self.target(outline.module, each.id) for each in inner if isinstance(each, ast.Name)]
+        plain = [piece.digest for piece in targets if piece is not None and ":" in piece.digest]
+        if not plain or len(plain) < len(targets) or any(digest.startswith("=cached ") for digest in plain):
+            return {}
+        assert node is not None
+        return {DISPLAY: self._part(outline.module, "", None, [(f"{ast.unparse(node)} {plain}", ())])}
 
     def _function(self, module: str, node: Def, qualname: str) -> dict[str, Part]:
         found = {f"@{qualname}": self._decorators(module, f"{module}:{qualname}", node)}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Moved = tuple[Piece | None, Piece | None]  # one that is there only then, or only now
 
 LINES = 40  # of a diff
+_FUNCTIONS = "code", "closed"
 _WIDTH = 160  # characters of one of them
 _ORDER = (
     "declared", "code", "variable", "global", "global new", "global gone", "default", "package",
@@ -109,7 +110,7 @@ def _place(piece: Piece) -> tuple[int, str]:
 
 def _changed(row: Row, now: Piece, sources: Sources) -> Reason:
     before, source = row
-    if now.cue == "code":
+    if now.cue in _FUNCTIONS:
         diff = difference(_shown(before, source), _shown(now, sources.of(now)))
         return Reason("code", now.name, before.digest, now.digest, where=where_of(now), diff=diff)
     if now.cue == "package":
@@ -121,7 +122,7 @@ def _changed(row: Row, now: Piece, sources: Sources) -> Reason:
 def _moved(before: Piece | None, now: Piece | None) -> Reason:
     """A piece that only then or only now is reached."""
     piece = _either((before, now))
-    if piece.cue == "code":
+    if piece.cue in _FUNCTIONS:
         return Reason("code new" if now else "code gone", piece.name, None, None, where=where_of(now) if now else "")
     if piece.cue == "package":
         return Reason("package", piece.name, "", "")

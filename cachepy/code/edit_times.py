@@ -7,6 +7,7 @@ import sys
 
 from xxhash import xxh3_64_hexdigest
 
+from cachepy.code.pieces import CLOSED
 from cachepy.core.kinds import ENVS, FILES
 from cachepy.values.modules import MAIN, STARTED, scope_of
 from cachepy.values.references import env_digest
@@ -125,7 +126,7 @@ def _edited(file: str) -> int:
 def _files(pieces: Iterable[Piece]) -> Iterator[str]:
     modules = {MAIN[0]}  # which may change what others hold
     for piece in pieces:
-        if piece.cue == "code" and piece.where[:1] not in ("", "<"):
+        if piece.cue in ("code", CLOSED) and piece.where[:1] not in ("", "<"):
             yield piece.where.rpartition(":")[0]
         elif piece.cue == "global":
             modules.add(_module_of(piece.name))

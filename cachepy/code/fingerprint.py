@@ -11,7 +11,7 @@ from _thread import get_ident
 from _weakref import ref
 
 from cachepy.code.bytecode import code_bytes
-from cachepy.code.members import FUNCTION
+from cachepy.code.members import FUNCTION, with_inner
 from cachepy.code.names_used import CodeFacts, scan
 from cachepy.code.pieces import Piece
 from cachepy.code.walk import Walk
@@ -48,7 +48,8 @@ class Target:
     """
 
     __slots__ = (
-        "declared", "depends_on_vars", "fn", "identity", "ignore_globals", "module", "qualname", "reach", "values",
+        "closed", "declared", "depends_on_vars", "fn", "identity", "ignore_globals", "module", "qualname", "reach",
+        "values",
     )  # fmt: skip
 
     def __init__(
@@ -65,6 +66,7 @@ class Target:
         module, _, qualname = identity_of(fn).partition(":")
         self.module, self.qualname = name or (module, qualname)
         self.reach: tuple[CodeReader, CodeFingerprint] | None = None  # remembered here, to go with the function
+        self.closed: Any = None  # likewise, of what is known of functions that did not run (see `closed_reach`)
         if name is None and "<lambda>" in self.qualname and hasattr(fn, "__code__"):
             # two lambdas on one line are two functions
             self.qualname += "#" + digest_bytes(code_bytes(fn.__code__))[:8]
@@ -132,14 +134,6 @@ class CodeFingerprint(Record, quick=True):
 
             object.__setattr__(self, "_uses", uses_of(self.functions, origins, self.ignore))
         return self._uses or frozenset()
-
-
-def with_inner(codes: Iterable[CodeType]) -> list[CodeType]:
-    """Code objects, and those of the functions, classes and comprehensions that are written inside them."""
-    found = [*codes]
-    for code in found:  # grows meanwhile
-        found += [each for each in code.co_consts if type(each) is _CODE]
-    return found
 
 
 def cached_call(obj: Any) -> Any:
@@ -302,9 +296,14 @@ class CodeReader:
             reach = known[1] if known is not None and known[0] is obj else None
         return reach if reach is not None and reach.guard() else None
 
-    def walk(self, target: Target) -> CodeFingerprint:
-        """Walk, whatever is remembered."""
-        walk = self._new_walk(target.ignore_globals)
+    def walk(self, target: Target, closed: frozenset[str] = frozenset()) -> CodeFingerprint:
+        """Walk, whatever is remembered; closed: names of functions of which only the identity counts."""
+        told = {*target.depends_on_vars}  # of what is declared the walk may come across too
+        return self._reached(self.walked(target, closed), told)
+
+    def walked(self, target: Target, closed: frozenset[str] = frozenset()) -> Walk:
+        """The walk itself."""
+        walk = self._new_walk(target.ignore_globals, closed)
         for name, text in target.declared:
             walk.lines.append(f"declared {name}={text}")
             walk.pieces.append(Piece("declared", name, text, "", text))
@@ -317,8 +316,7 @@ class CodeReader:
         else:  # cached twice
             walk.bind(target.identity, target.fn)
             walk.visit_all()
-        told = {*target.depends_on_vars}  # of what is declared the walk may come across too
-        return self._reached(walk, told)
+        return walk
 
     def of_value(self, obj: Any) -> CodeFingerprint:
         """The reach of any object that holds code: a partial, a method, an object that can be called."""
@@ -327,8 +325,8 @@ class CodeReader:
         walk.visit_all()
         return self._reached(walk)
 
-    def _new_walk(self, ignore: frozenset[str]) -> Walk:
-        return Walk(self.digester, self._boundary, self._code, ignore, (self.file_digest, self._of_loaded))
+    def _new_walk(self, ignore: frozenset[str], closed: frozenset[str] = frozenset()) -> Walk:
+        return Walk(self.digester, self._boundary, self._code, ignore, (self.file_digest, self._of_loaded), closed)
 
     def _of_loaded(self, path: str) -> str:
         """The digest of a compiled file that was loaded into this process."""
@@ -357,6 +355,10 @@ class CodeReader:
     def code_digest(self, code: CodeType) -> str:
         """The digest of one code object alone."""
         return self._code(code)[0]
+
+    def facts(self, code: CodeType) -> CodeFacts:
+        """What a code object names."""
+        return self._code(code)[1]
 
     def _code(self, code: CodeType) -> tuple[str, CodeFacts]:
         """Digest and facts of one code object; a function that arrives by value again has an equal one."""

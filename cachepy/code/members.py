@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 FUNCTION = type(lambda: None)
+CODE = type((lambda: None).__code__)
 MODULE = type(sys)
 FRAME_LIBRARIES = ("pandas", "xarray", "polars")  # with which programs register accessors
 IMMUTABLE = frozenset({int, float, str, bytes, bool, complex, type(None), type(...), range})
@@ -47,6 +48,14 @@ def is_fixed(obj: object) -> bool:
     """
     cls = type(obj)
     return is_immutable(obj) or (cls.__module__, cls.__name__) in _FIXED
+
+
+def with_inner(codes: Iterable[CodeType]) -> list[CodeType]:
+    """Code objects, and those of the functions, classes and comprehensions that are written inside them."""
+    found = [*codes]
+    for code in found:  # grows meanwhile
+        found += [each for each in code.co_consts if type(each) is CODE]
+    return found
 
 
 def codes_in(objs: Iterable[Any]) -> list[CodeType]:

@@ -10,13 +10,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
+CLOSED = "closed"  # the cue of a function that did not run, of which only the identity counts
 _TEXT = 4096  # characters
 
 
 class Piece(Record, quick=True):
     """One item of code: what changed can be named when its digest differs.
 
-    cue: ``code``, ``global``, ``package`` or ``declared``; where: file and line, if it has one;
+    cue: ``code``, ``closed``, ``global``, ``package`` or ``declared``; where: file and line, if it has one;
     text: for people, of a value how it reads, of code its annotations, of a class its members too.
     """
 

@@ -13,6 +13,7 @@ import sys
 from cachepy.code.bindings import Bindings, home_of, is_fresh_each_time
 from cachepy.code.constants import NotConstant
 from cachepy.code.outline import INIT
+from cachepy.code.pieces import CLOSED
 from cachepy.code.project import Project
 from cachepy.code.side_effects import Reached, reached_by
 from cachepy.core.kinds import ENVS
@@ -59,7 +60,7 @@ class Subjects:
                 self.pieces.setdefault(place, []).append(piece)
 
     def _place(self, piece: Piece, is_module: Callable[[str], bool]) -> tuple[str, str] | None:
-        if piece.cue not in ("code", "global"):
+        if piece.cue not in ("code", CLOSED, "global"):
             return None
         module, colon, rest = piece.name.partition(":")
         if colon and "." not in module.rpartition(".")[2] and is_module(module):
@@ -107,7 +108,7 @@ class Written:
         self._files.clear()
         self._trusted.clear()
         for piece in pieces:
-            if piece.cue == "code" and piece.where[:1] != "<":
+            if piece.cue in ("code", CLOSED) and piece.where[:1] != "<":
                 self._where.setdefault(piece.name.partition(":")[0], os.path.abspath(piece.where.rpartition(":")[0]))
         subjects = Subjects(pieces, lambda module: self._file(module) is not None)
         modules = {module for module, _ in subjects.pieces} | {*subjects.wholes}

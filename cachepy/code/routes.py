@@ -205,12 +205,22 @@ class Steps:
             elsewhere=self.elsewhere,
         )
 
-    def _memo(self, start: object, kind: str, count: Callable[[], Any] | None) -> Memo:
-        seen, todo = {start}, [start]
+    def codes_from(self, starts: Iterable[object]) -> frozenset[CodeType]:
+        """The code of these nodes, of what remembers, and of all that is reached from there."""
+        seen = self._seen([*starts, *self._memos])
+        return frozenset([self._codes[node] for node in seen if node in self._codes])
+
+    def _seen(self, starts: Iterable[object]) -> set[object]:
+        todo = list(starts)
+        seen = set(todo)
         while todo:
             new = [node for node in self._next.get(todo.pop(), ()) if node not in seen]
             seen.update(new)
             todo += new
+        return seen
+
+    def _memo(self, start: object, kind: str, count: Callable[[], Any] | None) -> Memo:
+        seen = self._seen([start])
         calls = frozenset([node for node in seen if type(node) is str])
         return Memo(kind, count, calls, frozenset([self._codes[node] for node in seen if node in self._codes]))
 

@@ -92,15 +92,18 @@ def _made_on_demand(scope: dict[str, Any], name: str) -> Any:
     return found if isinstance(found, MODULE) else MISSING
 
 
-def visit_module(walk: Walk, module: Any) -> None:
-    """A module that is handed on or looked into dynamically."""
+def visit_whole(walk: Walk, module: Any) -> None:
+    """A module, or its globals, that is handed on or looked into dynamically."""
+    if type(module) is dict:
+        _visit_scope(walk, module)
+        return
     extension_line = extension(walk, module)
     if extension_line:
         walk.lines.append(extension_line)
-    visit_scope(walk, scope_of(module))
+    _visit_scope(walk, scope_of(module))
 
 
-def visit_scope(walk: Walk, scope: dict[str, Any]) -> None:
+def _visit_scope(walk: Walk, scope: dict[str, Any]) -> None:
     """All that is in a module counts, but for what its process or its notebook put there."""
     home = home_of_scope(scope)
     walk.pieces.append(bound_piece(f"{home}.*", home))  # a name that is new in it counts

@@ -89,13 +89,14 @@ class Walk:
         known_code: Callable[[Any], tuple[str, CodeFacts]],
         ignore: frozenset[str],
         files: tuple[Callable[[str], str | None], Callable[[str], str]],
+        closed: frozenset[str] = frozenset(),
     ) -> None:
         self.digester = digester
         self.file_digest, self.loaded = files
         self.known_code = known_code
         self.origins = digester.origins
         self.boundary = boundary
-        self.ignore = ignore
+        self.ignore, self.closed = ignore, closed
         self._skips = getattr(ignore, "skips", None)
         self.lines: list[str] = []
         self.pieces: list[Piece] = []
@@ -124,14 +125,10 @@ class Walk:
             obj = self._queue.popleft()
             self.lines.append(f"#{self._numbers[id(obj)]}")
             self.steps.visit(id(obj), getattr(obj, "__code__", None))
-            if isinstance(obj, MODULE):
-                from cachepy.code.scopes import visit_module  # most code hands no module on
+            if isinstance(obj, MODULE) or type(obj) is dict:
+                from cachepy.code.scopes import visit_whole  # most code hands no module on
 
-                visit_module(self, obj)
-            elif type(obj) is dict:
-                from cachepy.code.scopes import visit_scope
-
-                visit_scope(self, obj)
+                visit_whole(self, obj)
             elif isinstance(obj, type):
                 self._visit_class(obj)
             else:
@@ -399,12 +396,15 @@ class Walk:
                 self.steps.remembers(LIBRARY)
             self._cells(fn, label, facts, skip={*facts.stored_cells, "__class__"})
             return
+        if label in self.closed:
+            from cachepy.code.closed import visit_closed  # few ask for that
+
+            visit_closed(self, fn, label)
+            return
         self.asked.asks |= facts.asks
         self.asked.functions.append(fn)
         self._own_code(fn, label, digest)
-        for name, default in defaults_of(fn):
-            self.bind(f"{label}.default {name}", default)
-        for name, default in sorted((fn.__kwdefaults__ or {}).items()):
+        for name, default in (*defaults_of(fn), *sorted((fn.__kwdefaults__ or {}).items())):
             self.bind(f"{label}.default {name}", default)
         self._cells(fn, label, facts)
         self._globals(fn, facts)

@@ -19,6 +19,7 @@ from cachepy.core.model import (
     CODE,
     ENCLOSING_CODE,
     ENV,
+    EXACT,
     FILE,
     IMPORTED,
     INDIRECT_CALL,
@@ -195,7 +196,7 @@ class Code(Kind):
     """name: "module:qualname", of closures "...@what they hold"; digest: of all code and globals it reaches."""
 
     word = CODE
-    traits = "code", "names code", "process"
+    traits = "code", "names code", "process", "record"
 
     def now(self, name: str, world: World) -> str | None:
         return world.code(name, None)
@@ -205,7 +206,7 @@ class Code(Kind):
 
     def holds(self, dep: Dep, trace: Trace, world: World) -> bool:
         now = world.code(dep.name, dep.digest)
-        return now == dep.digest or ("<locals>" in dep.name and _anchored(dep, now, trace, world))
+        return now == dep.digest or _is_spoken_for(dep, now, trace, world)
 
     def stayed(self, name: str, digest: str | None, world: World) -> bool:
         return True  # the guard of the code says it
@@ -500,9 +501,8 @@ KINDS = Kinds(
     Mark(UNSEEN_SOURCE, "unseen"),  # name: what the body asked and nobody can compare: a host, the clock; digest: None
     Mark(ACCEPTED, "accepted"),  # name: who said that an edit does not matter; digest: when, as text
     Mark(VALUE_FILE, "value file", "own", "own asked"),  # name: a path below the cache directory; digest: of that file
-    Mark(
-        ENCLOSING_CODE, "anchor", "names code"
-    ),  # name: code that speaks for a local function; digest: None if it is gone
+    Mark(EXACT, "exact", "record"),  # name: as of code, for which it may speak; digest: where only what ran counts
+    Mark(ENCLOSING_CODE, "anchor", "names code"),  # name: code that speaks for a local one; digest: None if it is gone
     Called(CALL, "edge"),
     Called(INDIRECT_CALL),  # under a child that left no node: no edge is drawn
 )
@@ -510,7 +510,9 @@ KINDS = Kinds(
 FILES = KINDS.those("content")  # a file or folder whose content counts: the graph shows it, and what is exported
 SINGLE = KINDS.those("one path")  # a path that means one file
 PATHS = KINDS.those("path")  # a path or a pattern of paths; relative ones mean something in one folder only
-CODES = KINDS.those("code")  # the digest is also the name of what is kept of that code
+CODES = KINDS.those("code")
+RECORDS = KINDS.those("record")  # the digest is the name of what is kept of that code
+EXACTS = KINDS.those("exact")
 NAMES_OF_CODE = KINDS.those("names code")
 ANCHORS = KINDS.those("anchor")
 ENVS = KINDS.those("env")
@@ -548,14 +550,15 @@ def _file_cue(old: str | None, new: str | None) -> str:
     return "directory" if old[:4] == new[:4] == "dir:" else "file"
 
 
-def _anchored(dep: Dep, now: str | None, trace: Trace, world: World) -> bool:
-    """A local function is as it was if the code around it is, and all code that it holds from elsewhere.
+def _is_spoken_for(dep: Dep, now: str | None, trace: Trace, world: World) -> bool:
+    """Code that is another one is as it was if what ran is; a local function, if the code around it is.
 
-    now: the digest of a live one. One that holds the same things shows by itself what it is; without a closure
-    there may be several under one name.
+    And all code that it holds from elsewhere; now: the digest of a live one. One that holds the same things shows by
+    itself what it is; without a closure there may be several under one name.
     """
-    if now is not None and "@" in dep.name:
-        return False
+    exact = trace.exact_of(dep)
+    if exact is not None or "<locals>" not in dep.name or (now is not None and "@" in dep.name):
+        return exact is not None and world.code_that_ran(dep, exact)
     outer = dep.name.partition(".<locals>")[0]
     recorded = {d.name: d.digest for d in trace.deps if d.kind in ANCHORS}
     return outer in recorded and all(_stands(name, digest, world) for name, digest in recorded.items())

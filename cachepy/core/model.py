@@ -132,6 +132,7 @@ UNTIL = "until"
 VALUE_FILE = "value file"
 VALID = "valid"
 ENCLOSING_CODE = "anchor"
+EXACT = "exact"
 CALL = "call"
 INDIRECT_CALL = "below"
 
@@ -201,6 +202,10 @@ class Trace(Record, quick=True):
             made = f"{self.result}+{xxh3_128_hexdigest(repr(sorted(left)).encode())}" if left else self.result
             self._effect = made
         return made
+
+    def exact_of(self, code: Dep) -> Dep | None:
+        """What it says of code that is among its deps, where of what did not run only the identity counts."""
+        return next((dep for dep in self.deps if dep.kind == EXACT and dep.name == code.name), None)
 
     def wire(self) -> tuple[Any, ...]:
         return (

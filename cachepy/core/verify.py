@@ -73,7 +73,12 @@ class Verifier:
 
     def _exact(self, trace: Trace) -> bool:
         """A closure that is called shows its own values; only those below go by the code around them."""
-        return all(d.digest == self._own_digest for d in trace.deps if d.kind in CODES and d.name == self.own)
+        for dep in trace.deps:
+            if dep.digest != self._own_digest and dep.name == self.own and dep.kind in CODES:
+                exact = trace.exact_of(dep)
+                if exact is None or not self.world.code_that_ran(dep, exact):
+                    return False
+        return True
 
     def own_holds(self, trace: Trace) -> bool:
         """The deps of the run itself, without the calls below."""
@@ -86,7 +91,8 @@ class Verifier:
     def own_broken(self, trace: Trace) -> list[Dep]:
         """The deps of the run itself that are not as they were."""
         exact = self._exact(trace)
-        return [d for d in trace.deps if not self._dep_holds(d, trace) or (d.name == self.own and not exact)]
+        mine = {d for d in trace.deps if d.name == self.own and d.kind in CODES} if not exact else ()
+        return [d for d in trace.deps if d in mine or not self._dep_holds(d, trace)]
 
     def _dep_holds(self, dep: Dep, trace: Trace) -> bool:
         return KINDS[dep.kind].holds(dep, trace, self.world)
@@ -179,12 +185,18 @@ class Verifier:
 
     def reasons(self, trace: Trace) -> list[Reason]:
         """Every cause why the trace does not hold: its own, then those of the calls below; empty if it holds."""
-        found = [r for dep in self.own_broken(trace) for r in KINDS[dep.kind].why(dep, self.world)]
+        found = [r for dep in self.own_broken(trace) for r in self._why(dep, trace)]
         roots, broken = roots_of(trace), self.broken_calls(trace)
         causes = dict.fromkeys(self.root_cause(c, roots) for c in broken)
         said = {r.call for r in causes}
         calls = [reason("call", self._title(c.name, roots), c.name, None) for c in broken]
         return [*found, *causes, *(r for r in calls if r.name not in said)]
+
+    def _why(self, dep: Dep, trace: Trace) -> list[Reason]:
+        exact = trace.exact_of(dep) if dep.kind in CODES else None
+        if exact is not None:  # of what did not run nothing is said
+            return self.world.code_reasons(exact)
+        return KINDS[dep.kind].why(dep, self.world)
 
     def root_cause(self, call: Dep, roots: Sequence[str]) -> Reason:
         """Why a call below does not hold, from the first run of it down to where something changed."""
@@ -208,7 +220,7 @@ class Verifier:
             cue = "value" if next(iter(self.world.events(call.name, roots)), None) is None else "result"
             title = self._title(call.name, roots)
             return reason(cue, title, call.digest, None, title, "below")
-        cause = KINDS[own[0].kind].why(own[0], self.world)[0]
+        cause = self._why(own[0], event.trace)[0]
         return cause.replace(call=event.title, link="below")
 
     def _run_of(self, call: Dep, roots: Sequence[str]) -> Event | None:

@@ -62,6 +62,10 @@ class World(Protocol):
 
     def code(self, identity: str, recorded: str | None) -> str | None: ...
 
+    def code_that_ran(self, dep: Dep, exact: Dep) -> bool:
+        """Whether code is as it was, all of it, or at least what ran, and which functions the rest are."""
+        ...
+
     def code_reasons(self, dep: Dep) -> list[Reason]: ...
 
     def source(self, path: str, *, is_whole: bool) -> str | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 
-from cachepy.core.kinds import CODES
+from cachepy.core.kinds import RECORDS
 from cachepy.graph.handed import taken_in
 from cachepy.graph.table import FORMAT, Reading
 from cachepy.store.codec import PART, Quiet, args_in, calls_in, deps_in, payload_of, rank, result_in, times
@@ -198,7 +198,7 @@ def tidy_code(store: Store) -> None:
     parts = {row.split(PART, 2)[1] for row in rows if isinstance(row, bytes)}
     deps = [dep for part in parts for dep in deps_in(part)]
     deps += [dep.astuple() for row in rows if not isinstance(row, bytes) for dep in row.trace.deps]
-    named = {digest for kind, _, digest in deps if kind in CODES}
+    named = {digest for kind, _, digest in deps if kind in RECORDS}
     kept = {name for name in names if digest_in(name) in named}
     if len(names) - len(kept) > MOST_CODE:
         tidy(folder, MOST_CODE // 2, older=HOUR, but=kept)

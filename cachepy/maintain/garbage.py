@@ -11,7 +11,7 @@ import shutil
 import time
 
 from cachepy.calls.state import current_session
-from cachepy.core.kinds import CODES
+from cachepy.core.kinds import RECORDS
 from cachepy.graph.program_files import Programs
 from cachepy.store import claims, value_files
 from cachepy.store.codec import pack
@@ -115,7 +115,7 @@ def _unneeded_code(store: Store) -> list[str]:
     for entry in stock(store.root):
         if entry.is_other:  # what it needs is known to another version of cachepy only
             return []
-        needed.update(d.digest for event in entry.events for d in event.trace.deps if d.kind in CODES)
+        needed.update(d.digest for event in entry.events for d in event.trace.deps if d.kind in RECORDS)
     current_session().stored_code.forget()
     return [p for p in records if digest_in(p) not in needed and is_ours(p)]
 

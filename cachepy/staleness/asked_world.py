@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from os.path import isdir
 
+from cachepy.calls.closed_code import with_closed
 from cachepy.calls.import_refusal import WAY_OUT
 from cachepy.calls.live_world import LiveWorld, dated
 from cachepy.core.call import UsersError
-from cachepy.core.kinds import AGES, CHEAP, CODES, ENVS, KINDS, OWN_ASKED, PATHS
+from cachepy.core.kinds import AGES, CHEAP, CODES, ENVS, EXACTS, KINDS, OWN_ASKED, PATHS
 from cachepy.core.model import Dep, Event, Trace
 from cachepy.core.reasons import Reason
 from cachepy.core.verify import Verifier
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from cachepy.calls.state import State
     from cachepy.core.ports import Refused, Store
-    from cachepy.staleness.imported_code import Imports
+    from cachepy.staleness.imported_code import Codes, Imports
     from cachepy.staleness.max_ages import Told
     from cachepy.store.codec import Row
 
@@ -127,6 +128,28 @@ class AskedWorld(LiveWorld):
             self._check_import(identity, recorded)
         return recorded
 
+    def code_that_ran(self, dep: Dep, exact: Dep) -> bool:
+        """All of the code first, since then nobody has to know what ran."""
+        if not self._looks_at_code or super().code(dep.name, dep.digest) is not None:
+            return not self._looks_at_code or super().code_that_ran(dep, exact)
+        if self._sources.at(dep.name, dep.digest or "").state == SAME:
+            return self.code(dep.name, dep.digest) == dep.digest
+        seen, codes = self._sources.at(exact.name, exact.digest or ""), self._imported(exact)
+        if seen.state == UNCLEAR and codes is not None:
+            return exact.digest in dict(codes)
+        if seen.state == UNCLEAR:
+            self.unclear[exact.name, exact.digest or ""] = seen.reasons
+        elif seen.state == SAME and seen.is_edited:
+            self.edited.add(exact.name)
+            self._check_import(exact.name, exact.digest or "")
+        return seen.state != CHANGED
+
+    def _imported(self, dep: Dep) -> Codes | None:
+        """What stands under a name in a process that imports, if its files do not tell; None if nobody knows."""
+        if self.imports is None or self._sources.at(dep.name, dep.digest or "").state != UNCLEAR:
+            return None
+        return self.imports.codes(dep.name if dep.kind not in EXACTS else with_closed(self.session, dep))
+
     def env(self, name: str) -> str | None:
         return self._set[name] if name in self._set else super().env(name)
 
@@ -225,7 +248,7 @@ class AskedWorld(LiveWorld):
         if self.found(dep.name):
             return super().code_reasons(dep)
         name, seen = dep.name.partition("@")[0], self._sources.at(dep.name, dep.digest or "")
-        codes = self.imports.codes(dep.name) if self.imports is not None and seen.state == UNCLEAR else None
+        codes = self._imported(dep)
         if codes is None:
             return list(seen.reasons) or [Reason("code", name, dep.digest, None)]
         return self.changes_of(dep, *codes[0]) if codes else [Reason("gone", name, dep.digest, None)]
@@ -266,6 +289,9 @@ class AskingVerifier(Verifier):
         return all(self._dep_holds(dep, trace) for dep in trace.deps)
 
     def _dep_holds(self, dep: Dep, trace: Trace) -> bool:
+        exact = trace.exact_of(dep) if dep.kind in CODES else None
+        if exact is not None:
+            return self.world.code_that_ran(dep, exact)
         key = dep.kind, dep.name, dep.digest
         known = self._known.get(key)
         if known is None:

@@ -11,6 +11,7 @@ import os
 import sys
 from contextlib import suppress
 
+from cachepy.calls.closed_code import asked_for, plain_name
 from cachepy.calls.import_refusal import notes_in, sentence
 from cachepy.calls.live_world import LiveWorld
 from cachepy.calls.state import current_session
@@ -120,8 +121,8 @@ class _Importer:
 
     def _found(self, identity: str) -> tuple[str, bool, list[Any]]:
         world = LiveWorld(self._session)
-        things = world.found(identity)
-        reaches = [self._session.reader.reach(thing) for thing in things]
+        things = world.found(plain_name(identity))
+        reaches = asked_for(self._session, identity, things)
         is_cached = any(isinstance(thing, Target) for thing in things)
         return identity, is_cached, [(r.digest, [piece.astuple() for piece in r.pieces]) for r in reaches]
 

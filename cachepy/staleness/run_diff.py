@@ -15,6 +15,7 @@ from cachepy.core.kinds import (
     ANCHORS,
     CALLS,
     CODES,
+    EXACTS,
     FILES,
     KINDS,
     LEFT,
@@ -163,7 +164,7 @@ class RunDiff:
         world = _World(self._then, self._now, new.trace)
         wrote = {d.name for t in (old.trace, new.trace) for d in t.deps if d.kind in WROTE or d.kind in LEFT}
         for dep, other in _pairs(old, new):
-            if dep.digest == other.digest:
+            if dep.digest == other.digest or (dep.kind in CODES and _ran_alike(dep, old, new)):
                 continue
             if dep.kind in FILES and (dep.name in wrote or self._was_given(dep, old, new, at)):
                 continue
@@ -323,6 +324,9 @@ class _World:
     def code(self, identity: str, recorded: str | None) -> str | None:
         return self.other.digest
 
+    def code_that_ran(self, dep: Dep, exact: Dep) -> bool:
+        return False  # of two runs only the digests are compared
+
     def code_reasons(self, dep: Dep) -> list[Reason]:
         """What changed in code, by what is kept of both."""
         from cachepy.code.changes import reasons_of, where_in
@@ -347,12 +351,19 @@ class _KeptSources(Sources):
         return self._kept.get(piece, "")
 
 
-_SAY_NOTHING = ACCEPTANCE | ANCHORS | CALLS | LEFT | MADE_ANEW | OWN | PASSED | ROOTS | UNSEEN | UNTILS | WROTE
+_MARKS = ACCEPTANCE | LEFT | MADE_ANEW | OWN | PASSED | ROOTS | UNSEEN | UNTILS | WROTE
+_SAY_NOTHING = _MARKS | ANCHORS | CALLS | EXACTS
 
 
 def _counting(trace: Trace) -> list[Dep]:
     """The deps that can differ."""
     return [dep for dep in trace.deps if dep.kind not in _SAY_NOTHING]
+
+
+def _ran_alike(dep: Dep, old: Event, new: Event) -> bool:
+    """Whether only code differs that ran in neither of two runs."""
+    then, now = old.trace.exact_of(dep), new.trace.exact_of(dep)
+    return then is not None and now is not None and then.digest == now.digest
 
 
 def _named(dep: Dep) -> str:

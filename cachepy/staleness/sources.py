@@ -13,12 +13,13 @@ import os
 
 from cachepy.calls.late_imports import OURS
 from cachepy.calls.live_world import LiveWorld
-from cachepy.code.bindings import CHANGES, GIVEN, Bindings, Part, is_fresh_each_time
+from cachepy.code.bindings import CHANGES, DISPLAY, GIVEN, Bindings, Part, is_fresh_each_time
 from cachepy.code.changes import reasons_of
+from cachepy.code.closed import shape_of
 from cachepy.code.constants import NotConstant
 from cachepy.code.names_used import scan
 from cachepy.code.outline import INIT
-from cachepy.code.pieces import Piece
+from cachepy.code.pieces import CLOSED, Piece
 from cachepy.code.project import Project
 from cachepy.code.recorded_sources import OWN, Subjects, read_source
 from cachepy.code.source import best_first, has_code, loaded_files
@@ -303,6 +304,9 @@ class _Look:
         if not is_same:
             for piece in codes:
                 self._code(piece, path, name)
+            for piece in pieces:
+                if piece.cue == CLOSED:
+                    self._closed(piece, path)
         before = self.parts.get(f"{module} {name}", {})
         now = self.bindings.parts(module, name)
         if not before and self.files[module][1] and not now:
@@ -367,6 +371,13 @@ class _Look:
         digest = digests[0] + (f".{notes}" if notes else "")
         self.now[_key(piece)] = Piece("code", piece.name, digest, f"{path}:{line}", piece.text)
 
+    def _closed(self, piece: Piece, path: str) -> None:
+        """A function that did not run counts by how it may be called, and by what its name is bound to."""
+        found = self.session.sources.codes(path).get(piece.name.partition(":")[2], [])
+        shapes = [shape_of(code) for code in found]
+        if piece.digest not in shapes:
+            self.now[_key(piece)] = Piece(CLOSED, piece.name, shapes[0], path, "") if shapes else None
+
     def _new_names(self, piece: Piece, code: CodeType) -> None:
         """Names that were builtins, or nothing, and are the module's own now."""
         module = piece.name.partition(":")[0]
@@ -384,6 +395,8 @@ class _Look:
     def _part(
         self, module: str, name: str, key: str, before: str | None, now: Part | None, pieces: list[Piece], is_same: bool
     ) -> None:
+        if key == DISPLAY or (key == "" and self._is_written_alike(module, name)):
+            return
         if now is None:
             self._less(module, name, key)
             return
@@ -394,6 +407,12 @@ class _Look:
         elif before is None and is_same:
             return  # of a file that was edited while the program ran
         self._compare(module, name, key, before, now, pieces)
+
+    def _is_written_alike(self, module: str, name: str) -> bool:
+        """Whether a table says the same, and its names lead to the functions and classes of then."""
+        before = self.parts.get(f"{module} {name}", {}).get(DISPLAY)
+        now = self.bindings.parts(module, name).get(DISPLAY)
+        return now is not None and before == now.digest
 
     def _all_hold(self, reads: list[tuple[str, str, str | None]]) -> bool:
         """Whether the world is as it was, as far as is known what was asked of it."""

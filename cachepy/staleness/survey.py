@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from cachepy.answers import StaleCalls
 from cachepy.calls.state import State, current_session
-from cachepy.core.kinds import CODES, FILES
+from cachepy.core.kinds import FILES, RECORDS
 from cachepy.core.model import Dep, Event, Record
 from cachepy.core.reasons import Reason
 from cachepy.errors import EntryError
@@ -84,6 +84,7 @@ class Survey:
             self.verifier.take(holding)
         broken = [event for event in doubtful if not self._holds(event)]
         self.found: dict[str, Finding] = {}
+        self._older: dict[str, Event] = {}  # the run by which a call holds that does not by its row
         self._broken: dict[str, list[Dep]] = {}  # what of each stale call itself is not as it was
         self.past = self._findings(broken)
         self.history: set[str] = set() if history else self.past
@@ -109,7 +110,7 @@ class Survey:
                 if isinstance(found, Finding):
                     self.found[call] = found
                 else:
-                    older[call] = found.trace.result
+                    older[call], self._older[call] = found.trace.result, found
             if len(older) == known:
                 return history
 
@@ -210,7 +211,9 @@ class Survey:
             for digest in set(args_in(row).values()):
                 takers.setdefault(digest, []).append(call)
             if call not in self.found and call not in self.history:
-                reasons = self._unclear_in(row, known) or passed.get(call, ())
+                runs = self._older.get(call), self.verifier.chosen.get(call)  # by which it holds, maybe
+                rows: list[Row] = [row, *(each for each in runs if each is not None)]
+                reasons = next(filter(None, [self._unclear_in(each, known) for each in rows]), passed.get(call, ()))
                 if reasons:
                     self.found[call] = Finding("unknown", reasons, own=True)
                     todo.append(call)
@@ -242,7 +245,7 @@ class Survey:
             return known[part]
         unclear = self.world.unclear
         deps = deps_in(part) if isinstance(row, bytes) else [dep.astuple() for dep in row.trace.deps]
-        found = [unclear.get((name, digest or ""), ()) for kind, name, digest in deps if kind in CODES]
+        found = [unclear.get((name, digest or ""), ()) for kind, name, digest in deps if kind in RECORDS]
         reasons = tuple(dict.fromkeys(reason for each in found for reason in each))
         if part:
             known[part] = reasons

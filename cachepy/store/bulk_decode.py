@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from _operator import add
 
-from cachepy.core.kinds import CALLS, CODES
+from cachepy.core.kinds import CALLS, RECORDS
 from cachepy.store.codec import ITEM, PART, TEXT, TIMES, decoded, fields_in, triples_in, unpack
 from cachepy.store.relocation import moved_path
 from cachepy.store.schema import AWAY, FAR, HEX, is_dep, is_key
@@ -119,7 +119,7 @@ def _check_parts(parts: Collection[bytes]) -> None:
         raise ValueError("no deps")
     items = "".join(texts).split(ITEM)
     kinds = items[1::3]
-    codes = [digest for kind, digest in zip(kinds, items[3::3], strict=True) if kind in CODES]
+    codes = [digest for kind, digest in zip(kinds, items[3::3], strict=True) if kind in RECORDS]
     if not CALLS.isdisjoint(kinds) or (codes and not ("" not in codes and "".join(codes).isalnum())):
         for text in texts:
             _check_deps(text)

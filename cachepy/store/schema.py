@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 
-from cachepy.core.kinds import CALLS, CODES
+from cachepy.core.kinds import CALLS, RECORDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def is_dep(record: Any) -> bool:
     kind, name, digest = record
     if kind in CALLS:
         return is_key(name.rpartition(":")[2])
-    return kind not in CODES or digest is None or digest.isalnum()
+    return kind not in RECORDS or digest is None or digest.isalnum()
 
 
 def is_event(record: Any) -> bool:
