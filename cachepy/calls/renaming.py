@@ -14,8 +14,8 @@ from cachepy.calls.renamed_calls import MovedCall, NotMovedError, trace_now
 from cachepy.calls.todays_trace import DATA, function_of
 from cachepy.code.changes import reasons_of
 from cachepy.code.fingerprint import cached_target, resolve
-from cachepy.core.kinds import ANCHORS, CODES, KINDS, NAMES_OF_CODE
-from cachepy.core.model import ACCEPTED, CODE, Dep, Event, Trace
+from cachepy.core.kinds import ANCHORS, CODES, KINDS, NAMES_OF_CODE, RANS
+from cachepy.core.model import ACCEPTED, Dep, Event, Trace
 from cachepy.core.reasons import Reason
 from cachepy.errors import EntryError
 from cachepy.graph.program_files import Programs
@@ -76,7 +76,7 @@ class Renaming(Acceptance):
         """Whether its function, or what its arguments hold, has another name, or its function other parameters."""
         if self._with_parameters[event.module, event.qualname, event.fname]:
             return True
-        return any(dep.kind == CODE and self.renames.now(dep.name) != dep.name for dep in event.trace.deps)
+        return any(dep.kind in CODES - RANS and self.renames.now(dep.name) != dep.name for dep in event.trace.deps)
 
     def _move(self, call: str, event: Event) -> None:
         """Find out which call it is now; why that cannot be told is kept."""
@@ -160,7 +160,7 @@ class Renaming(Acceptance):
 
     def _why_not(self, here: Event, own: list[Dep]) -> str:
         for dep in own if here.run in self._originals else ():
-            if dep.kind in CODES and dep.kind != CODE and KINDS[dep.kind].now(dep.name, self.world) is None:
+            if dep.kind in RANS and KINDS[dep.kind].now(dep.name, self.world) is None:
                 return f"code of {dep.name}, which ran, is not found there now"
         return super()._why_not(here, own)
 

@@ -232,6 +232,7 @@ class RanCode(Code):
     """Code that ran though the function's code does not lead to it; name: as of `Code`, "...@text" of what has none."""
 
     word = RAN
+    traits = (*Code.traits, "ran")
 
     def holds(self, dep: Dep, trace: Trace, world: World) -> bool:
         return self.same(dep.name, dep.digest, world)
@@ -511,6 +512,7 @@ FILES = KINDS.those("content")  # a file or folder whose content counts: the gra
 SINGLE = KINDS.those("one path")  # a path that means one file
 PATHS = KINDS.those("path")  # a path or a pattern of paths; relative ones mean something in one folder only
 CODES = KINDS.those("code")
+RANS = KINDS.those("ran")  # that of code which no name led to
 RECORDS = KINDS.those("record")  # the digest is the name of what is kept of that code
 EXACTS = KINDS.those("exact")
 NAMES_OF_CODE = KINDS.those("names code")

@@ -186,13 +186,15 @@ def test_thousands_are_known_by_few_listings(tmp_path, s3, s3_server):
     import os
     from unittest import mock
 
+    from xxhash import xxh3_128_hexdigest
+
     from cachepy.store.entries import Store
     from cachepy.store.far import Far
     from cachepy.store.objects import Objects, at_once
 
     with mock.patch.dict(os.environ, s3.env):
         objects = Objects("s3://results/many")
-        keys = [f"{i * 2654435761 % (1 << 128):032x}" for i in range(2500)]
+        keys = [xxh3_128_hexdigest(str(i).encode()) for i in range(2500)]
         at_once(lambda key: s3_server.ask("PUT", f"/results/many/entries/{key[:2]}/f-{key}/1-{key}.entry", b"x"), keys)
         far = Far([objects], Store(str(tmp_path)), trusts=True, warn=lambda *_: None)
         s3.kinds()

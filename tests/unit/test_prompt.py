@@ -21,6 +21,7 @@ from cachepy import (
     Repaired,
     RootCause,
     Session,
+    StoredResult,
     Unable,
     Verdict,
     cache_file,
@@ -64,6 +65,7 @@ SHOWN = {
         Repaired(2, 3, False, (MOVED,), (), (), (), dry_run=False),
         "2 whole entries; graph of 3 runs kept\nput aside:\n  graph.pkl -> broken/graph.pkl: is damaged",
     ),
+    "stored result": (StoredResult("load:1", "load", "1", {"p": "a.csv"}, 1.0, 60.0, 2.0), "<StoredResult: load(a.csv), 60 s old>"),
     "merged": (
         Merged(2, 1, 10, ("a is damaged",), dry_run=False),
         "stored 2 results (10 B); 1 was there already\n  a is damaged",
