@@ -196,7 +196,7 @@ class Code(Kind):
     """name: "module:qualname", of closures "...@what they hold"; digest: of all code and globals it reaches."""
 
     word = CODE
-    traits = "code", "names code", "process", "record"
+    traits: tuple[str, ...] = "code", "names code", "process", "record"
 
     def now(self, name: str, world: World) -> str | None:
         return world.code(name, None)
