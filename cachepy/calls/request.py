@@ -9,7 +9,7 @@ from cachepy.calls.bypass import Bypass, bypass
 from cachepy.calls.import_refusal import refuse
 from cachepy.calls.live_world import LiveWorld
 from cachepy.calls.program import is_at_top, note
-from cachepy.calls.state import State
+from cachepy.calls.state import QUIET, State
 from cachepy.code.fingerprint import cached_target, identity_of
 from cachepy.core.bodies import Crowd, note_below
 from cachepy.core.call import Call
@@ -124,17 +124,22 @@ class Request(Call):
         runs = far.runs(self.id) if far is not None else ()
         return next((event for event in runs if verifier.event_holds(event)), None)
 
-    def fetch(self) -> bool:
+    def fetch(self) -> tuple[Stored, Verifier] | None:
         far = self.store.far
         if far is None or (self.has_asked_far and not self.has_waited):
-            return False
+            return None
         self.has_asked_far = True
         verifier = self.verifier()
         found = self.elsewhere(verifier)
         if found is None:
-            return False
+            return None
+        if self.session.mode_here() in QUIET:  # nothing is written: it is used as it came
+            stored: Stored | None = far.stored(found)
+            return None if stored is None else (stored, verifier)
         self.session.stores.bring(verifier.chosen.values())  # first: a run that is near has those below it near
-        return bool(far.bring([found]))
+        if far.bring([found]):
+            raise EntryReplacedError(f"{self.id} was stored elsewhere, and is here now")
+        return None
 
     def prepare(self) -> None:
         """Make the folder of the entry."""

@@ -183,9 +183,8 @@ class Call:
                     if len(stored.events) > 1:
                         verifier.several.add(self.id)
                     return self._serve(stored, index, verifier)
-        if self.fetch():
-            raise EntryReplacedError(f"{self.id} was stored elsewhere, and is here now")
-        return None
+        found = self.fetch()
+        return None if found is None else self._serve(found[0], 0, found[1])
 
     def _serve(self, stored: Any, index: int, verifier: Verifier) -> Hit | None:
         """It holds: a hit, if its value can be loaded."""
@@ -215,8 +214,8 @@ class Call:
             """Looks at the world as this call sees it."""
             raise NotImplementedError
 
-        def fetch(self) -> bool:
-            """Bring a run that holds from elsewhere, if there is one, with those below it; whether it is here now."""
+        def fetch(self) -> tuple[Any, Verifier] | None:
+            """A run that holds and is stored elsewhere, and who verified it; EntryReplacedError once it is here."""
             raise NotImplementedError
 
         def load(self, stored: Any, index: int) -> tuple[Any, Callable[[], None] | None] | None:

@@ -66,6 +66,9 @@ class Far(Protocol):
         """The runs of a call that are not near, newest first; each is fetched when it is its turn."""
         ...
 
+    def stored(self, event: Event) -> Any:
+        """A run with its value, as `Stored`, though nothing is kept near; None if it cannot be had."""
+
     def listing(self) -> set[str]:
         """The calls that have a run, each by the name that its entry would have here."""
         ...

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from cachepy.core.ports import Far
     from cachepy.store.claims import Claim
-    from cachepy.store.entryfile import Mapped, Stamp
+    from cachepy.store.entryfile import Stamp
     from cachepy.store.graph_extent import Extent
     from cachepy.store.journal import Journal
     from cachepy.store.payload import Payload
@@ -59,7 +59,7 @@ class Stored:
         self.stamp = stamp
         self.pickles: dict[int, bytes] = {}  # pickles of small values, valid as long as the stamp is
         self.checked: dict[int, Stamp] = {}  # files of values that this process has checked in full
-        self.mapped: dict[int, Mapped] = {}  # of these, what loads them again
+        self.mapped: dict[int, Any] = {}  # of these, what loads them again
 
 
 class Store(Places):
@@ -565,16 +565,8 @@ class Store(Places):
                 self._codes.setdefault(digest_in(path), []).append(os.path.basename(path))
         names = sorted(self._codes.get(digest, ()), key=self.code_time, reverse=True)
         if not names and self.far is not None:
-            return self._codes_of_elsewhere(digest)
+            return [*self.far.code_of(digest).values()]
         return [data for name in names if (data := self.get_code(name)) is not None]
-
-    def _codes_of_elsewhere(self, digest: str) -> list[bytes]:
-        """The same of what the far part has; kept here from now on."""
-        found = {} if self.far is None else self.far.code_of(digest)
-        for name, wire in found.items():
-            self.put_code(name, wire)
-        return [*found.values()]
-
 
 def _is_beside(data: bytes | memoryview) -> bool:
     """Whether a pickle stands for a value that lies in a file of its own."""

@@ -18,6 +18,7 @@ import time
 from cachepy.core.model import Event, Record
 from cachepy.errors import EntryError, UntrustedEntryError
 from cachepy.store.codec import pack
+from cachepy.store.entries import Stored
 from cachepy.store.entryfile import EntryFile, assemble
 from cachepy.store.journal import framed
 from cachepy.store.layout import ENTRY
@@ -31,11 +32,13 @@ from cachepy.store.value_files import arrive, carried, named_in
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import Any
+    from typing import Any, Self, TypeVar
 
     from cachepy.store.objects import Objects
     from cachepy.store.payload import Payload
     from cachepy.store.trust import Trust
+
+    T = TypeVar("T")
 
 WHOLE = 1 << 20  # bytes of a run that is fetched with its value, to look whether it holds
 _HEAD = 1 << 16  # bytes of a longer one that are fetched for that; most have their event in them
@@ -78,6 +81,25 @@ class Fetched(EntryFile):
     def _take_all(self) -> None:
         pass
 
+    def own(self) -> Self:
+        """The same with bytes of its own, which a value may change."""
+        self._data = memoryview(bytearray(self._data))
+        return self
+
+
+class Held:
+    """Stands for a file here that loads the value again: see `entryfile.Mapped`."""
+
+    __slots__ = ("_file", "pickle")
+
+    def __init__(self, file: Fetched) -> None:
+        self._file = file
+        self.pickle = b""
+
+    def load(self, path: str, trust: Trust) -> Any:
+        """The value; each time another object."""
+        return self._file.own().value()
+
 
 class Far:
     """What of one cache lies elsewhere.
@@ -98,7 +120,7 @@ class Far:
         self._all: tuple[float, dict[str, list[Place]]] | None = None
         self._asked = 0  # listings of one call, since all were listed
         self._sent: set[str] = set()  # calls that run here, and are stored
-        self._asked_code: set[str] = set()  # digests
+        self._asked_code: dict[str, dict[str, bytes]] = {}  # what is kept there of digests
         self._from_there: set[str] = set()  # names of what is kept of code digests
         self._codes: set[str] | None = None  # names of what is kept of code digests, once that was asked for
         self._rows: list[bytes] = []  # records of what ran here, to be sent together
@@ -273,22 +295,43 @@ class Far:
     def _bring(self, event: Event) -> bool:
         if event.run in self._near_runs(event.id):
             return True
-        place = self._at.get(event.run)
-        if place is None:
-            return False
-        remote = self.remotes[place.at]
-        try:
-            data = self._data.pop(place.name, None) or remote.read(place.name, place.size)
-            self._checked(f"{remote.url}/{place.name}", data, place.size, event.id)
-            file = Fetched(f"{remote.url}/{place.name}", data, place.size, self.trust)
+
+        def keep(file: Fetched, remote: Objects) -> bool:
             payload = file.payload()
             arrive(self.near.root, event, files_beside(remote, event), self.trust)
             self.near.keep(event, payload, file.call())
+            return True
+
+        return bool(self._with_whole(event, keep))
+
+    def stored(self, event: Event) -> Stored | None:
+        """A run with its value, though nothing is kept near; None if it cannot be had, or lies beside its entry."""
+        if named_in(event.trace):
+            return None
+
+        def held(file: Fetched, _: Objects) -> Stored:
+            file.payload()  # which checks all of it
+            found = Stored([event], [os.path.basename(self.near.path_of(event.id))], (0, 0, 0))
+            found.mapped[0] = Held(file)
+            return found
+
+        return self._with_whole(event, held)
+
+    def _with_whole(self, event: Event, use: Callable[[Fetched, Objects], T]) -> T | None:
+        """What is made of all of a run; None if it cannot be had, which is said."""
+        place = self._at.get(event.run)
+        if place is None:
+            return None
+        remote = self.remotes[place.at]
+        name = f"{remote.url}/{place.name}"
+        try:
+            data = self._data.pop(place.name, None) or remote.read(place.name, place.size)
+            self._checked(name, data, place.size, event.id)
+            return use(Fetched(name, data, place.size, self.trust), remote)
         except (EntryError, OSError) as error:
             self._events[place.name] = None
             self._say("read", remote, error)
-            return False
-        return True
+            return None
 
     # -- what is sent
 
@@ -372,15 +415,17 @@ class Far:
 
     def code_of(self, digest: str) -> dict[str, bytes]:
         """What is kept of a code digest, by its name."""
-        found: dict[str, bytes] = {}
-        for remote in self.remotes if digest.isalnum() and digest not in self._asked_code else ():
+        found = self._asked_code.get(digest)
+        if found is not None:
+            return found
+        found = self._asked_code[digest] = {}
+        for remote in self.remotes if digest.isalnum() else ():
             for name, size in self._names(remote, f"code/{digest}").items():
                 try:
                     found[name.partition("/")[2]] = remote.read(name, size)
                     self._from_there.add(name.partition("/")[2])
                 except OSError as error:
                     self._say("read", remote, error)
-        self._asked_code.add(digest)
         return found
 
     def _say(self, what: str, remote: Objects, error: Exception) -> None:

@@ -267,3 +267,24 @@ def test_what_lies_beside_entries_goes_along(address, tmp_path):
     in_a_new_process("e", address, lambda part, whole, large: part(1), format="json")
     assert in_a_new_process("f", address, lambda part, whole, large: part(1), format="json") == ([1, 1, 1], [])
     assert [*(tmp_path / "f").glob("values/*/*.json")]
+
+
+@pytest.mark.parametrize("mode", ["readonly", "required"])
+def test_a_program_that_may_write_nothing_has_hits_from_elsewhere(address, tmp_path, mode):
+    in_a_new_process("a", address, lambda part, whole, large: (whole(3), large(500_000)))
+    ran.clear()
+    with use_session(Session(mode=mode)):
+        _, whole, large = program("b", address)
+        assert whole(3) == 9 and large(500_000).sum() == 124999750000
+        assert whole(3) == 9 and whole(3) == 9
+        large(500_000)[0] = 7
+        assert large(500_000)[0] == 0
+        assert len(cache_tree_nodes()) == 5
+    assert not ran and not (tmp_path / "b").exists()
+    with use_session(Session(mode="off")):
+        assert program("b", address)[1](3) == 9
+    assert ran and not (tmp_path / "b").exists()
+    sent = Objects(address).names()
+    with use_session(Session(mode="readonly")):
+        assert program("b", address)[1](4) == 18
+    assert Objects(address).names() == sent and not (tmp_path / "b").exists()
