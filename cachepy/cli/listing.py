@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 
 import click
 
-from cachepy.cli import completing, words
+from cachepy.cli import completing, elsewhere, words
 from cachepy.cli.ask import PAST, code_of, look, seen
 from cachepy.cli.causes import sentence, telling
 from cachepy.cli.console import Tell, item
@@ -191,10 +191,13 @@ def stats(tell: Tell, cache_dir: str | None) -> int:
 
     Columns: stored calls, size, how long their newest runs took together, function. The last line is the sum. Its size
     counts all files of the cache directory, also those of the graph. If results were dropped to hold the directory
-    below max_bytes, a line on stderr says how many, how large and when.
+    below max_bytes, a line on stderr says how many, how large and when. --cache-dir may be the address of a remote
+    cache.
     """
     from cachepy.maintain.prune import Sums, dropped_from, size_of_all
 
+    if elsewhere.is_address(cache_dir):
+        return elsewhere.sums(tell, str(cache_dir))
     root = place(cache_dir, tell.say)
     with session_at(root):
         found, size, gone = Sums(root), size_of_all(root), dropped_from(root)

@@ -8,7 +8,7 @@ import time
 
 import click
 
-from cachepy.cli import words
+from cachepy.cli import elsewhere, words
 from cachepy.cli.consent import dry_run_option, is_shown, may, yes_option
 from cachepy.cli.console import Tell
 from cachepy.cli.exit_codes import STALE
@@ -41,14 +41,20 @@ def verify(tell: Tell, cache_dir: str | None, *, rerun: int, seed: int | None) -
 
     Reads every entry and the graph, and compares them with their checksums. Changes nothing and loads no value.
 
-    --rerun runs some calls again and compares the results: if one differs, its function depends on something that
-    cachepy cannot see. It imports the modules of the functions. Exits with 1 if there is a problem or a result differs.
+    --cache-dir may be the address of a remote cache. --rerun runs some calls again and compares the results: if one
+    differs, its function depends on something that cachepy cannot see. It imports the modules of the functions. Exits
+    with 1 if there is a problem or a result differs.
     """
     from cachepy.maintain.check import cache_verify
 
-    root = place(cache_dir, tell.say)
-    with session_at(root), importing(rerun > 0), _Progress(tell) as progress:
-        checked = cache_verify(root, rerun=rerun, seed=seed, progress=progress)
+    if elsewhere.is_address(cache_dir):
+        root = str(cache_dir)
+        with _Progress(tell) as progress:
+            checked = elsewhere.check(root, progress)
+    else:
+        root = place(cache_dir, tell.say)
+        with session_at(root), importing(rerun > 0), _Progress(tell) as progress:
+            checked = cache_verify(root, rerun=rerun, seed=seed, progress=progress)
     if tell.as_json:
         tell.document(cache_dir=root, **_checked_fields(checked))
     elif not tell.is_silent:

@@ -9,7 +9,7 @@ from itertools import islice
 
 import click
 
-from cachepy.cli import words
+from cachepy.cli import elsewhere, words
 from cachepy.cli.consent import dry_run_option, is_shown, may, yes_option
 from cachepy.cli.console import Tell, complain
 from cachepy.cli.exit_codes import ERROR
@@ -64,12 +64,19 @@ def prune(
     Deletes only files that cachepy wrote, also while calls are running, and what dead processes left behind. Shows what
     would go and asks; without a terminal, add --yes.
 
+    --cache-dir may be the address of a remote cache; --least-used and --forget mean nothing there.
+
     The graph still knows the calls: they are shown as missing, and run again when they are needed. --forget drops them
     from the graph too.
     """
     from cachepy.maintain.prune import Pruned
     from cachepy.maintain.prune import prune as pruned
 
+    if elsewhere.is_address(cache_dir):
+        older = days if days is not None else _DAYS if most is None and many is None else math.inf
+        return elsewhere.prune(
+            tell, str(cache_dir), (older, most, many), None if show_all else limit, yes=yes, dry_run=dry_run
+        )
     root = place(cache_dir, tell.say)
     limits = _Limits(days if days is not None else _DAYS if most is None and many is None else math.inf, most, many)
     with session_at(root):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 
 from cachepy.calls.options import root_of
 from cachepy.calls.state import current_session, refuse_if_quiet
@@ -85,9 +86,13 @@ class Merged(Report):
 
 
 class Run(Record):
-    """One run: of which call, when it ended, how many bytes it takes; whole: reads all of it, checked."""
+    """One run: of which call, when it ended, how many bytes it takes; whole: reads all of it, checked.
 
-    __slots__ = ("call", "run", "created", "size", "whole")
+    name: of its object, or of its file.
+    """
+
+    __slots__ = ("name", "call", "run", "created", "size", "whole")
+    name: str
     call: str  # the folder of its runs, which says which call it is
     run: str
     created: float
@@ -125,7 +130,7 @@ class Directory:
             return event, file.payload(), file.call()
 
         folder = self.store.outfile(self.store.path_of(event.id))[: -len(ENTRY)] + "/"
-        return Run(folder, event.run, event.created, os.path.getsize(path), whole)
+        return Run(path, folder, event.run, event.created, os.path.getsize(path), whole)
 
     def event_of(self, run: Run) -> Event:
         return run.whole()[0]
@@ -173,11 +178,13 @@ class Address:
         for folder, places in self.far.list_all(anew=True).items():
             for place in places:
                 created = int(place.name.rpartition("/")[2].partition("-")[0] or 0) / 1000
-                yield Run(folder, place.run, created, place.size, lambda place=place: self._whole(place))  # type: ignore[misc]  # likewise
+                whole = partial(self._whole, place)
+                yield Run(place.name, folder, place.run, created, place.size, whole)
 
     def _whole(self, place: Place) -> tuple[Event, Payload, bytes]:
         name = f"{self.name}/{place.name}"
-        file = Fetched(name, self.remote.read(place.name, place.size), place.size, self.near.trust)
+        data = self.remote.read(place.name, place.size)
+        file = Fetched(name, data, len(data), self.near.trust)
         payload = file.payload()
         return rows_of(name, file)[0][0], payload, file.call()
 

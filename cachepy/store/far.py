@@ -126,16 +126,13 @@ class Far:
         self._rows: list[bytes] = []  # records of what ran here, to be sent together
         self._sent_at = time.monotonic()  # when that was done last
         self.sender = Sender(self.put, self._end)
-        self.leases = Leases(self.target, lambda error: self._say("write", self.target, error))
+        last = self.remotes[-1]
+        self.target = None if last.is_read_only else last  # where runs are sent
+        self.leases = Leases(last, lambda error: self._say("write", last, error))
         self._events: dict[str, Event | None] = {}  # by name; None: it cannot be used
         self._at: dict[str, Place] = {}  # of the runs of these events
         self._data: dict[str, bytes] = {}  # whole runs, by name
         self._held = 0  # bytes that were put there
-
-    @property
-    def target(self) -> Objects:
-        """Where runs are sent."""
-        return self.remotes[-1]
 
     @property
     def trust(self) -> Trust:
@@ -241,7 +238,7 @@ class Far:
         is_whole = place.size <= WHOLE or self.trust.key is not None  # a signature is one of the whole
         try:
             data = remote.read(place.name, place.size, None if is_whole else _HEAD)
-            event = self._checked(f"{remote.url}/{place.name}", data, place.size, call)
+            event = self._checked(f"{remote.url}/{place.name}", data, place.size or len(data), call)
         except FileNotFoundError:  # removed since it was listed
             return None
         except (EntryError, OSError) as error:
@@ -326,8 +323,8 @@ class Far:
         name = f"{remote.url}/{place.name}"
         try:
             data = self._data.pop(place.name, None) or remote.read(place.name, place.size)
-            self._checked(name, data, place.size, event.id)
-            return use(Fetched(name, data, place.size, self.trust), remote)
+            self._checked(name, data, len(data), event.id)
+            return use(Fetched(name, data, len(data), self.trust), remote)
         except (EntryError, OSError) as error:
             self._events[place.name] = None
             self._say("read", remote, error)
@@ -337,6 +334,8 @@ class Far:
 
     def send(self, event: Event, payload: Payload, call: bytes) -> None:
         """Put a run there that has just been stored near."""
+        if self.target is None:
+            return
         data = b"".join(assemble(pack(event), payload, call, self.trust))
         for name, path in carried(self.near.root, event).items():  # first: who finds the run finds them
             with open(path, "rb") as file:
@@ -353,6 +352,8 @@ class Far:
 
     def put(self, name: str, data: bytes) -> bool:
         """Put an object there under a name for good; whether it is there now."""
+        if self.target is None:
+            return False
         try:
             self.target.write(name, data)
         except OSError as error:
@@ -379,7 +380,7 @@ class Far:
 
     def may_run(self, call: str) -> bool:
         """Whether nobody elsewhere runs the call; then it is ours."""
-        return self.leases.take(self._lease(call))
+        return self.target is None or self.leases.take(self._lease(call))
 
     def has_more(self, call: str) -> bool:
         """Whether there are runs of a call that a listing of all did not have, which may be some time old."""
@@ -404,13 +405,13 @@ class Far:
 
     def send_code(self, name: str, wire: bytes) -> None:
         """Put there what is kept of a code digest, if nothing is."""
-        if name not in self._from_there and name not in self._code_names():
-            self._code_names().add(name)
+        if self.target is not None and name not in self._from_there and name not in self._code_names(self.target):
+            self._code_names(self.target).add(name)
             self.sender.send(f"code/{name}", wire)
 
-    def _code_names(self) -> set[str]:
+    def _code_names(self, target: Objects) -> set[str]:
         if self._codes is None:
-            self._codes = {name.partition("/")[2] for name in self._names(self.target, "code/")}
+            self._codes = {name.partition("/")[2] for name in self._names(target, "code/")}
         return self._codes
 
     def code_of(self, digest: str) -> dict[str, bytes]:

@@ -25,6 +25,7 @@ _SLOWEST = 250_000.0  # bytes in a second; slower counts as no answer
 _REST = 30.0  # s for which nothing is asked after there was no answer
 _AT_ONCE = 16  # requests
 _LOCAL = ("file", "local")
+_READ_ONLY = ("http", "https", "github", "zip", "tar")  # protocols that nobody expects to write by
 _OPTIONS = {"use_listings_cache": False, "skip_instance_cache": True}
 
 
@@ -67,6 +68,7 @@ class Objects:
         self.url = url.rstrip("/")
         self.protocol = self.url.partition("://")[0] if "://" in self.url else "file"
         self.can_create = True  # a write of the store itself may be on the condition that nothing is there
+        self.is_read_only = self.protocol in _READ_ONLY
         self.requests = 0  # that were made
         self._patience = patience_of_environment() if patience is None else patience
         self._rests_until = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -203,3 +204,45 @@ def test_thousands_are_known_by_few_listings(tmp_path, s3, s3_server):
         far = Far([objects], Store(str(tmp_path)), trusts=True, warn=lambda *_: None)
         assert len(far.listing()) == len(keys)
         assert len(s3.kinds()) == 3
+
+
+def test_care_for_an_address(pipe, s3, s3_server):
+    def ask(*words, code=0):
+        return pipe.project.run("-m", "cachepy", *words, "--cache-dir", "s3://results/team", code=code)
+
+    pipe("a")
+    functions = ask("stats", "--json").json()["functions"]
+    assert {name: row["entries"] for name, row in functions.items()} == {"item": 5, "total": 1}
+    assert "7" not in ask("stats").stdout.split() and "6" in ask("stats").stdout.split()
+    assert ask("verify", "--json").json()["is_good"]
+    assert "nothing is old enough" in ask("prune", "--yes").stderr
+    assert "would delete 6 results" in ask("prune", "--older-than", "0", "--dry-run").stderr
+    ask("prune", "--max-entries", "5", "--yes")
+    assert ask("stats", "--json").json()["total"]["entries"] == 5
+    listed = s3_server.ask("GET", "/results?list-type=2&prefix=team/entries/").decode()
+    s3_server.ask("PUT", f"/results/{re.search('<Key>(.*?)</Key>', listed)[1]}", b"cachepy\x03 is not whole")
+    problems = ask("verify", "--json", code=1).json()["problems"]
+    assert len(problems) == 1 and problems[0]["path"].endswith(".entry")
+    ask("prune", "--older-than", "0", "--yes")
+    assert b".entry" not in s3_server.ask("GET", "/results?list-type=2&prefix=team/")
+
+
+def test_a_remote_that_can_only_be_read(pipe, tmp_path):
+    import functools
+    import http.server
+    import threading
+
+    pipe.project.edit("pipe.py", '"s3://results/team"', "os.environ['STORE']")
+    store = tmp_path / "store"
+    pipe("a", STORE=str(store))
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(store))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}/"
+    before = sorted(path for path in store.rglob("*") if path.is_file())
+    assert pipe("b", STORE=address) == []
+    pipe.project.edit("pipe.py", "total(5)", "total(6)")
+    assert pipe("b", value="45", STORE=address) == ["item 5", "total 6"]
+    assert sorted(path for path in store.rglob("*") if path.is_file()) == before
+    server.shutdown()
+    server.server_close()
