@@ -9,11 +9,12 @@ if TYPE_CHECKING:
 _DIGEST = "is `digest=` here, a function for each parameter or type; `ignore_args=` leaves a parameter out"
 _AGE = "is `max_age=` here, as in `max_age='7d'`"
 _FORM = "is `format=` here, as in `format='parquet'`"
+_REMOTE = "is `remote=` here, for results that lie elsewhere too, as in `remote='s3://bucket/prefix'`"
 _STORED = "is not needed here: results are always stored, as files below `cache_dir=`"
 WORDS: Mapping[str, Mapping[str, str]] = {  # tool -> its word -> what is said of it, behind the word
     "joblib": {
-        "backend": _STORED,
-        "backend_options": _STORED,
+        "backend": _REMOTE,
+        "backend_options": _REMOTE,
         "bytes_limit": "is `max_bytes=` here",
         "cache_validation_callback": f"{_AGE}, or `valid=`; files, code and globals are checked by themselves",
         "ignore": "is `ignore_args=` here",
