@@ -33,6 +33,8 @@ def is_secret(name: str) -> bool:
     >>> [n for n in ("key", "api_key", "tokens", "accessToken", "author", "DB_PASSWORD", "max_tokens") if is_secret(n)]
     ['api_key', 'accessToken', 'DB_PASSWORD']
     """
+    if name.isalpha() and name.islower():  # one word, as most are: this is asked at each miss
+        return name in _WORDS or name == "token"
     words = _words(name.partition("[")[0])
     if not _WORDS.isdisjoint(words):
         return True
