@@ -235,17 +235,27 @@ class Far:
     def _fetch(self, place: Place, call: str) -> Event | None:
         """The event of a run, checked; None of what cannot be used, which is said."""
         remote = self.remotes[place.at]
-        is_whole = place.size <= WHOLE or self.trust.key is not None  # a signature is one of the whole
+        is_short = place.size <= WHOLE or self.trust.key is not None  # a signature is one of the whole
         try:
-            data = remote.read(place.name, place.size, None if is_whole else _HEAD)
-            event = self._checked(f"{remote.url}/{place.name}", data, place.size or len(data), call)
+            return (None if is_short else self._in_head(remote, place, call)) or self._in_whole(remote, place, call)
         except FileNotFoundError:  # removed since it was listed
             return None
         except (EntryError, OSError) as error:
             self._say("read", remote, error)
             return None
-        if is_whole:
-            self._hold(place.name, data)
+
+    def _in_head(self, remote: Objects, place: Place, call: str) -> Event | None:
+        """The event at the beginning of a long run; None if that is longer."""
+        data = remote.read(place.name, place.size, _HEAD)
+        try:
+            return self._checked(f"{remote.url}/{place.name}", data, place.size, call)
+        except EntryError:  # of thousands of calls below, or damaged
+            return None
+
+    def _in_whole(self, remote: Objects, place: Place, call: str) -> Event:
+        data = remote.read(place.name, place.size)
+        event = self._checked(f"{remote.url}/{place.name}", data, len(data), call)
+        self._hold(place.name, data)
         return event
 
     def _hold(self, name: str, data: bytes) -> None:

@@ -84,10 +84,13 @@ class Stores:
 
     def bring(self, events: Iterable[Event]) -> None:
         """Keep runs that are stored elsewhere here."""
+        by_root: dict[str, list[Event]] = {}
         for event in events:
-            far = self.at(event.root).far
+            by_root.setdefault(event.root, []).append(event)
+        for root, some in by_root.items():
+            far = self.at(root).far
             if far is not None:
-                far.bring([event])
+                far.bring(some)
 
     def flush(self) -> None:
         """Wait until all that was stored is also where it is sent."""

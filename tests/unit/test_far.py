@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import shutil
+import time
 import warnings
 
 import numpy as np
@@ -20,6 +22,8 @@ from cachepy import (
     current_session,
     use_session,
 )
+from cachepy.store import far
+from cachepy.store.leases import BEAT
 from cachepy.store.objects import Objects, RemoteError, at_once, patience_of_environment
 
 _number = itertools.count()
@@ -288,3 +292,44 @@ def test_a_program_that_may_write_nothing_has_hits_from_elsewhere(address, tmp_p
     with use_session(Session(mode="readonly")):
         assert program("b", address)[1](4) == 18
     assert Objects(address).names() == sent and not (tmp_path / "b").exists()
+
+
+def test_a_call_that_runs_again_at_once_does_not_wait_for_itself(address):
+    with use_session(Session()):
+        part, *_ = program("a", address)
+        began = time.perf_counter()
+        for _ in range(3):
+            part(1, _force=True)
+        assert len(ran) == 3 and time.perf_counter() - began < BEAT
+        with pytest.raises(ZeroDivisionError):
+            failing(address)(0)
+        with pytest.raises(ZeroDivisionError):
+            failing(address)(0)
+        assert time.perf_counter() - began < BEAT
+    assert not Objects(address).names("claims/")
+
+
+def failing(address):
+    @cache_file("a", remote=address, trust_remote=True)
+    def fail(n):
+        return 1 / n
+
+    return fail
+
+
+def test_a_run_with_many_calls_below_and_a_large_result(address, monkeypatch):
+    """What it depends on does not fit into what is read first of a large result."""
+    monkeypatch.setattr(far, "_HEAD", 2048)
+
+    def calls(part, whole, large):
+        @cache_file("top", remote=address, trust_remote=True, warn_cheap=False, ignore_globals=["ran"])
+        def many(n):
+            ran.append("many")
+            return np.arange(400_000) + sum(len(part(i)) for i in range(n))
+
+        return int(many(50)[0])
+
+    assert in_a_new_process("a", address, calls)[0] == 150
+    shutil.rmtree("a")
+    shutil.rmtree("top")
+    assert in_a_new_process("a", address, calls) == (150, [])
