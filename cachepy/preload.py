@@ -21,7 +21,7 @@ OWN = (
     "graph.program_files", "graph.remote_deps", "staleness.api", "store.accepted_runs", "store.addresses",
     "store.builtins_unpickler", "store.compression", "store.graph_extent", "store.inbox", "store.locks",
     "store.mapping", "store.mounts", "store.packed_tensors", "store.patterns", "store.posting",
-    "store.refused_entries", "store.tidy", "store.value_files", "store.value_formats", "values.arrow",
+    "store.refused_entries", "store.remote", "store.tidy", "store.value_files", "store.value_formats", "values.arrow",
     "values.composed", "values.delayed", "values.humanize", "values.label", "values.labelled_arrays",
     "values.library_normalizers", "values.library_states", "values.pickler", "values.registry", "values.sketch",
     "values.tensors", "values.type_hints", "values.unpicklable",

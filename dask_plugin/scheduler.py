@@ -261,7 +261,7 @@ class SchedulerPart(SchedulerPlugin):
         of = dict(zip(map(id, records), map(self.askers.of, tasks), strict=False)) if has_tasks else {}
         fresh = [(each, of.get(id(each))) for each in whole if self.ledger.add(each, worker, of.get(id(each)))]
         self._publish(fresh, worker, python)
-        if self.teller is not None and len(whole) == len(records) and has_tasks:
+        if self.teller is not None and has_tasks and len(whole) == len(records):
             self._tell(whole, tasks, made, worker)
 
     def _tell(self, records: Sequence[Record], tasks: Sequence[Any], made: Sequence[int], worker: str) -> None:

@@ -40,7 +40,7 @@ def pipe(project, s3):
     project.write("log.py", LOG)
     project.head = HEAD
     project.write("pipe.py", PIPE)
-    project.env |= s3.env | {"CACHEPY_IGNORE_ENV": "NEAR", "CACHEPY_REMOTE_TIMEOUT": "5"}
+    project.env |= s3.env | {"CACHEPY_IGNORE_ENV": "NEAR", "CACHEPY_REMOTE_TIMEOUT": "3"}
 
     def run(near, *, value="30", warns="", **env):
         (project / "log").unlink(missing_ok=True)
@@ -97,7 +97,10 @@ def test_a_tree_is_fetched_side_by_side(pipe, s3):
     assert time.perf_counter() - began < 0.3 * len(s3.asked) * 0.8
 
 
-@pytest.mark.parametrize("fault", [403, 503, 500, "drop", "hang"])
+RARE = [pytest.param(fault, marks=pytest.mark.stress) for fault in (500, "drop")]  # each takes its time
+
+
+@pytest.mark.parametrize("fault", [403, 503, "hang", *RARE])
 def test_a_remote_that_cannot_be_used_is_done_without(pipe, s3, fault):
     s3.fault = lambda method, path: fault
     began = time.perf_counter()
@@ -109,7 +112,7 @@ def test_a_remote_that_cannot_be_used_is_done_without(pipe, s3, fault):
     assert pipe("b") == ALL  # nothing was sent
 
 
-@pytest.mark.parametrize("fault", [403, 503, "drop"])
+@pytest.mark.parametrize("fault", [403, *RARE])
 def test_what_cannot_be_sent_is_kept_here(pipe, s3, fault):
     s3.fault = lambda method, path: fault if method == "PUT" and "/entries/" in path else None
     assert pipe("a", warns="`cachepy push` sends them later") == ALL
