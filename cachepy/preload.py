@@ -20,17 +20,18 @@ OWN = (
     "core.prompt", "decorator", "graph.clean_exit", "graph.compact", "graph.eviction", "graph.missing_records",
     "graph.program_files", "graph.remote_deps", "staleness.api", "store.accepted_runs", "store.addresses",
     "store.builtins_unpickler", "store.compression", "store.graph_extent", "store.inbox", "store.locks",
-    "store.mapping", "store.mounts", "store.packed_tensors", "store.patterns", "store.posting",
-    "store.refused_entries", "store.remote", "store.tidy", "store.value_files", "store.value_formats", "values.arrow",
-    "values.composed", "values.delayed", "values.humanize", "values.label", "values.labelled_arrays",
-    "values.library_normalizers", "values.library_states", "values.pickler", "values.registry", "values.sketch",
-    "values.tensors", "values.type_hints", "values.unpicklable",
+    "store.mapping", "store.mounts", "store.packed_tensors", "store.patterns", "store.posting", "store.far",
+    "store.objects", "store.refused_entries", "store.remote", "store.tidy", "store.value_files",
+    "store.value_formats", "values.arrow", "values.composed", "values.delayed", "values.humanize", "values.label",
+    "values.labelled_arrays", "values.library_normalizers", "values.library_states", "values.pickler",
+    "values.registry", "values.sketch", "values.tensors", "values.type_hints", "values.unpicklable",
 )  # fmt: skip
 OTHERS = (
-    "ast", "asyncio", "cloudpickle", "copy", "ctypes", "difflib", "dis", "fcntl", "getpass", "gzip", "hashlib",
-    "hmac", "html", "importlib.machinery", "importlib.metadata", "importlib.util", "inspect", "json", "linecache",
-    "logging", "lzma", "mmap", "pathlib", "psutil", "pwd", "re", "resource", "rich.console", "rich.markup", "shutil",
-    "sysconfig", "tempfile", "threading", "tomllib", "traceback", "yaml", "zlib", "zoneinfo", "_xxsubinterpreters",
+    "ast", "asyncio", "cloudpickle", "copy", "ctypes", "difflib", "dis", "fcntl", "fsspec.core", "getpass", "gzip",
+    "hashlib", "hmac", "html", "importlib.machinery", "importlib.metadata", "importlib.util", "inspect", "json",
+    "linecache", "logging", "lzma", "mmap", "pathlib", "psutil", "pwd", "re", "resource", "rich.console",
+    "rich.markup", "shutil", "sysconfig", "tempfile", "threading", "tomllib", "traceback", "yaml", "zlib",
+    "zoneinfo", "_xxsubinterpreters",
 )  # fmt: skip
 
 for _name in (*OTHERS, *(f"cachepy.{name}" for name in OWN)):
