@@ -112,7 +112,7 @@ def test_a_remote_that_cannot_be_used_is_done_without(pipe, s3, fault):
     assert pipe("b") == ALL  # nothing was sent
 
 
-@pytest.mark.parametrize("fault", [403, *RARE])
+@pytest.mark.parametrize("fault", [403, *RARE, pytest.param(503, marks=pytest.mark.stress)])
 def test_what_cannot_be_sent_is_kept_here(pipe, s3, fault):
     s3.fault = lambda method, path: fault if method == "PUT" and "/entries/" in path else None
     assert pipe("a", warns="`cachepy push` sends them later") == ALL
