@@ -153,19 +153,15 @@ class CachedCall(Function, Path):
         from cachepy.core.marks import accepted_in, unseen_in
         from cachepy.core.reasons import Reason, Verdict
 
-        stored = request.look()
+        stored, verifier = request.look(), request.verifier()
+        events = stored.events if stored is not None else ()
+        held = next((event for event in events if verifier.event_holds(event)), None) or request.elsewhere(verifier)
+        if held is not None:
+            return Verdict("fresh", (), unseen_in(held.trace), accepted_in(held.trace))
         if stored is None:
             from cachepy.calls.nearest import differences
 
-            held = request.elsewhere(request.verifier())
-            if held is not None:
-                return Verdict("fresh", (), unseen_in(held.trace), accepted_in(held.trace))
             return Verdict("missing", (Reason("first", request.title, None, None), *differences(request)))
-        verifier = request.verifier()
-        held = next((event for event in stored.events if verifier.event_holds(event)), None)
-        held = request.elsewhere(verifier) if held is None else held
-        if held is not None:
-            return Verdict("fresh", (), unseen_in(held.trace), accepted_in(held.trace))
         return Verdict("stale", tuple(verifier.why_not(stored.events)))
 
 

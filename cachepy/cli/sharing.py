@@ -107,7 +107,7 @@ def _move(
                 cache_merge, source, target, calls=_calls(tell, source, roots), since=since, trust_remote=trust
             )
             plan = merged(dry_run=True)
-            done = plan.replace(dry_run=dry_run)
+            done = plan if plan.moved else plan.replace(dry_run=dry_run)
             if not dry_run and plan.moved and may(tell, f"{_question(plan)} in {target}?", yes):
                 done = merged(progress=_progress(tell))
     except UsageError as error:
@@ -157,13 +157,9 @@ def _tell(tell: Tell, source: str, target: str, plan: Merged, done: Merged) -> N
         shown = {name: getattr(done, name) for name in _KEYS.split()}
         tell.document(source=source, target=target, **shown | {"troubles": list(done.troubles)})
         return
-    there = f"; {done.there:,} {'was' if done.there == 1 else 'were'} there already" if done.there else ""
-    if not plan.moved:
-        tell.say(f"nothing to store in {target}{there}")
-    elif done.dry_run:
-        tell.say(f"would store {humanize.count(plan.moved, 'result')} ({humanize.size(plan.size)}) in {target}{there}")
-    else:
-        tell.say(f"stored {humanize.count(done.moved, 'result')} ({humanize.size(done.size)}) in {target}{there}")
+    from cachepy.maintain.transfer import line_of, there_of
+
+    tell.say(line_of(done, target) if plan.moved else f"nothing to store in {target}{there_of(done)}")
 
 
 def _troubled(done: Merged) -> int:

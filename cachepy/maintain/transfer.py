@@ -7,20 +7,16 @@ and checked whole before it is stored.
 from __future__ import annotations
 
 import os
-import time
 from functools import partial
 
 from cachepy.calls.options import root_of
 from cachepy.calls.state import current_session, refuse_if_quiet
 from cachepy.core.model import Event, Record, Report
 from cachepy.errors import EntryError, UsageValueError
-from cachepy.store.codec import pack
 from cachepy.store.entries import Store
-from cachepy.store.entryfile import EntryFile, assemble
-from cachepy.store.far import Far, Fetched, files_beside
+from cachepy.store.entryfile import EntryFile
+from cachepy.store.far import Far, Fetched, files_beside, folder_of
 from cachepy.store.fs import read_plain
-from cachepy.store.journal import framed
-from cachepy.store.layout import ENTRY
 from cachepy.store.meta import rows_of
 from cachepy.store.objects import Objects, RemoteError, at_once
 from cachepy.store.relocation import moved_event
@@ -79,10 +75,20 @@ class Merged(Report):
         return not self.troubles
 
     def __str__(self) -> str:
-        would = "would store" if self.dry_run else "stored"
-        there = f"; {self.there:,} {'was' if self.there == 1 else 'were'} there already" if self.there else ""
-        head = f"{would} {humanize.count(self.moved, 'result')} ({humanize.size(self.size)}){there}"
-        return "\n".join([head, *(f"  {each}" for each in self.troubles)])
+        return "\n".join([line_of(self), *(f"  {each}" for each in self.troubles)])
+
+
+def line_of(merged: Merged, place: str = "") -> str:
+    """What became of the runs, on one line; place: where they were to be."""
+    would = "would store" if merged.dry_run else "stored"
+    where = f" in {place}" if place else ""
+    moved = f"{humanize.count(merged.moved, 'result')} ({humanize.size(merged.size)})"
+    return f"{would} {moved}{where}{there_of(merged)}"
+
+
+def there_of(merged: Merged) -> str:
+    """How many were there already, as the end of a line."""
+    return f"; {merged.there:,} {'was' if merged.there == 1 else 'were'} there already" if merged.there else ""
 
 
 class Run(Record):
@@ -129,11 +135,7 @@ class Directory:
             file = EntryFile(path, self.store.trust)
             return event, file.payload(), file.call()
 
-        folder = self.store.outfile(self.store.path_of(event.id))[: -len(ENTRY)] + "/"
-        return Run(path, folder, event.run, event.created, os.path.getsize(path), whole)
-
-    def event_of(self, run: Run) -> Event:
-        return run.whole()[0]
+        return Run(path, folder_of(self.store, event.id), event.run, event.created, os.path.getsize(path), whole)
 
     def known(self) -> set[str]:
         """The runs that are there."""
@@ -169,7 +171,6 @@ class Address:
         self.near = Store(os.path.join(os.getcwd(), ".cachepy"), trust)  # which names things alike; nothing is made
         self.far = Far([self.remote], self.near, trusts=True, warn=self._warn)
         self.troubles: list[str] = []
-        self._rows: list[bytes] = []
 
     def _warn(self, _: str, url: str, text: str) -> None:
         raise RemoteError(text or url)
@@ -195,10 +196,9 @@ class Address:
         return files_beside(self.remote, event)
 
     def put(self, event: Event, payload: Payload, call: bytes, files: dict[str, bytes]) -> None:
-        for name, data in files.items():
-            self.remote.write(name, data)
-        self.remote.write(self.far.name_of(event), b"".join(assemble(pack(event), payload, call, self.near.trust)))
-        self._rows.append(framed(pack(event)))
+        if self.far.target is None:
+            raise RemoteError(f"the remote cache {self.name} can only be read")
+        self.far.send_run(event, payload, call, files)
 
     def codes(self) -> dict[str, Callable[[], bytes]]:
         names = self.remote.names("code/")
@@ -211,9 +211,7 @@ class Address:
         self.remote.write(f"code/{name}", wire)
 
     def end(self) -> None:
-        if self._rows:
-            name = f"graph/{int(time.time() * 1000):013d}-{os.urandom(8).hex()}.rows"
-            self.remote.write(name, b"".join(self._rows))
+        self.far.flush()
 
 
 def end_of(place: str | os.PathLike[str], *, is_source: bool, trusts: bool) -> Directory | Address:
@@ -368,7 +366,7 @@ def _below(source: Directory | Address, runs: list[Run], calls: set[str]) -> set
         by_folder.setdefault(run.call, []).append(run)
     found, todo = set[str](), sorted(calls)
     while todo:
-        folders = {places.outfile(places.path_of(call))[: -len(ENTRY)] + "/" for call in todo} - found
+        folders = {folder_of(places, call) for call in todo} - found
         found |= folders
         events = at_once(lambda run: run.whole()[0], [run for each in folders for run in by_folder.get(each, ())])
         todo = [dep.name for event in events if type(event) is Event for dep in event.trace.calls]

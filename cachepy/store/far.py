@@ -20,6 +20,7 @@ from cachepy.errors import EntryError, UntrustedEntryError
 from cachepy.store.codec import pack
 from cachepy.store.entries import Stored
 from cachepy.store.entryfile import EntryFile, assemble
+from cachepy.store.fs import read_plain
 from cachepy.store.journal import framed
 from cachepy.store.layout import ENTRY
 from cachepy.store.leases import Leases
@@ -74,6 +75,11 @@ class Fetched(EntryFile):
         self.size, self.stamp = size, (0, 0, size)
         self._data, self._seal = memoryview(data), b""
         self.meta, self._layout = self._open(name)
+
+    @property
+    def name(self) -> str:
+        """Where it is."""
+        return self._path
 
     def _part(self, start: int, length: int) -> memoryview:
         return self._data[start : start + length]
@@ -143,8 +149,7 @@ class Far:
 
     def folder(self, call: str) -> str:
         """How the names of a call's runs begin."""
-        path: str = self.near.outfile(self.near.path_of(call))
-        return path[: -len(ENTRY)] + "/"
+        return folder_of(self.near, call)
 
     def places(self, call: str, *, anew: bool = False) -> list[Place]:
         """The runs of a call, newest first; anew: whatever was known."""
@@ -248,13 +253,16 @@ class Far:
         """The event at the beginning of a long run; None if that is longer."""
         data = remote.read(place.name, place.size, _HEAD)
         try:
-            return self._checked(f"{remote.url}/{place.name}", data, place.size, call)
+            return self._event_in(self._opened(f"{remote.url}/{place.name}", data, place.size), call)
         except EntryError:  # of thousands of calls below, or damaged
             return None
 
     def _in_whole(self, remote: Objects, place: Place, call: str) -> Event:
         data = remote.read(place.name, place.size)
-        event = self._checked(f"{remote.url}/{place.name}", data, len(data), call)
+        file = self._opened(f"{remote.url}/{place.name}", data, len(data))
+        if self.trust.key is not None:  # else who uses the value checks it
+            file.check()
+        event = self._event_in(file, call)
         self._hold(place.name, data)
         return event
 
@@ -265,19 +273,20 @@ class Far:
         self._data[name] = data
         self._held += len(data)
 
-    def _checked(self, name: str, data: bytes, size: int, call: str) -> Event:
+    def _opened(self, name: str, data: bytes, size: int) -> Fetched:
         if self.trust.key is None and not self.trusts:
             raise UntrustedEntryError(
                 f"{name} comes from elsewhere: loading it could run its writer's code, so it is not used. All can sign "
                 f"with one CACHEPY_SIGNING_KEY; or set CACHEPY_TRUST_REMOTE=1, if you trust all who write there",
                 0,
             )
-        file = Fetched(name, data, size, self.trust)
-        if self.trust.key is not None:
-            file.check()
-        event = rows_of(name, file)[0][0]
+        return Fetched(name, data, size, self.trust)
+
+    def _event_in(self, file: Fetched, call: str) -> Event:
+        """The run that it holds; call: of which that has to be, if it is known."""
+        event = rows_of(file.name, file)[0][0]
         if call and event.id != call:
-            raise EntryError(f"{name} holds another call than its name says")
+            raise EntryError(f"{file.name} holds another call than its name says")
         return moved_event(event, self.near.root)
 
     def _fetch_below(self, event: Event) -> None:
@@ -333,8 +342,10 @@ class Far:
         name = f"{remote.url}/{place.name}"
         try:
             data = self._data.pop(place.name, None) or remote.read(place.name, place.size)
-            self._checked(name, data, len(data), event.id)
-            return use(Fetched(name, data, len(data), self.trust), remote)
+            file = self._opened(name, data, len(data))
+            if self._event_in(file, event.id).run != event.run:
+                raise EntryError(f"{name} was replaced by another run")
+            return use(file, remote)
         except (EntryError, OSError) as error:
             self._events[place.name] = None
             self._say("read", remote, error)
@@ -344,14 +355,15 @@ class Far:
 
     def send(self, event: Event, payload: Payload, call: bytes) -> None:
         """Put a run there that has just been stored near."""
-        if self.target is None:
-            return
-        data = b"".join(assemble(pack(event), payload, call, self.trust))
-        for name, path in carried(self.near.root, event).items():  # first: who finds the run finds them
-            with open(path, "rb") as file:
-                self.sender.send(name, file.read())
-        self.sender.send(self.name_of(event), data)
-        self._sent.add(event.id)
+        if self.target is not None:
+            self.send_run(event, payload, call, {n: read_plain(p) for n, p in carried(self.near.root, event).items()})
+            self._sent.add(event.id)
+
+    def send_run(self, event: Event, payload: Payload, call: bytes, files: dict[str, bytes]) -> None:
+        """Put a run there, with the files that lie beside its entry; its record follows."""
+        for name, data in files.items():  # first: who finds the run finds them
+            self.sender.send(name, data)
+        self.sender.send(self.name_of(event), b"".join(assemble(pack(event), payload, call, self.trust)))
         self._rows.append(framed(pack(event)))
         if time.monotonic() - self._sent_at > _EVERY:
             self._send_rows()
@@ -441,6 +453,12 @@ class Far:
 
     def _say(self, what: str, remote: Objects, error: Exception) -> None:
         self._warn(what, remote.url, str(error))
+
+
+def folder_of(near: Any, call: str) -> str:
+    """How the names of a call's runs begin in the far part of a cache directory."""
+    path: str = near.outfile(near.path_of(call))
+    return path[: -len(ENTRY)] + "/"
 
 
 def files_beside(remote: Objects, event: Event) -> dict[str, bytes]:

@@ -31,15 +31,24 @@ class Leases:
     def __init__(self, remote: Objects, say: Callable[[OSError], None]) -> None:
         self._remote = remote
         self._say = say
+        self._begin()
+
+    def _begin(self) -> None:
+        self._owner = Owner()
         self._mine: dict[str, float] = {}  # name -> when it was written last
         self._seen: dict[str, tuple[bytes, float, float]] = {}  # of others: what, since when, when looked at last
         self._over: list[str] = []  # to be removed when there are some, or nobody waits for the program
         self._lock = Lock()
         self._beats = False
-        self._owner = Owner()
+
+    def _see_to_fork(self) -> None:
+        """What the parent has is the parent's, and its lock may have been held when the child was made."""
+        if self._owner.pid != os.getpid():
+            self._begin()
 
     def take(self, name: str) -> bool:
         """Whether the call is ours to run; False while another one runs it.  True also if that cannot be told."""
+        self._see_to_fork()
         now = time.monotonic()
         if self._has_again(name, now):
             return True
@@ -84,21 +93,21 @@ class Leases:
 
     def _sign(self) -> bytes:
         """Who has it, another text each time."""
-        if self._owner.pid != os.getpid():
-            self._owner = Owner()
         return self._owner.sign(os.urandom(8).hex())[1]
 
     def give_back(self, name: str, *, at_once: bool) -> None:
         """The call has ended; at_once: without a result, so that who waits has to run it."""
-        if self._mine.pop(name, None) is None:
-            return
+        self._see_to_fork()
         with self._lock:
+            if self._mine.pop(name, None) is None:
+                return
             self._over.append(name)
         if at_once or len(self._over) >= _FEW:
             self.flush()
 
     def flush(self) -> None:
         """Remove what was given back."""
+        self._see_to_fork()
         with self._lock:
             names, self._over = self._over, []
         try:
@@ -132,7 +141,9 @@ class Leases:
     def _renew(self, name: str) -> None:
         try:
             self._remote.write(name, self._sign())
-            self._mine[name] = time.monotonic()
-        except (KeyError, OSError):  # a waiter may take it over
+        except OSError:  # a waiter may take it over
             return
+        with self._lock:
+            if name in self._mine:  # else it was given back meanwhile, and must not be kept alive
+                self._mine[name] = time.monotonic()
 

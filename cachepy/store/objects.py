@@ -12,7 +12,7 @@ import time
 from queue import SimpleQueue
 from threading import Thread
 
-from cachepy.core.current import NOBODY, enter
+from cachepy.core.current import NOBODY, enter, leave
 from cachepy.errors import UsageError
 
 TYPE_CHECKING = False
@@ -252,8 +252,6 @@ def at_once(do: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
     try:
         work()
     finally:
-        from cachepy.core.current import leave
-
         leave(before)
     for each in threads:
         each.join()

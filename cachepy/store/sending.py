@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from weakref import ReferenceType
 
-NOW, BACKGROUND = "now", "background"
 _MOST = 1 << 28  # bytes that may be under way; who sends more waits
 
 

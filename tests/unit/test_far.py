@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
+import signal
 import time
 import warnings
 
@@ -22,8 +24,9 @@ from cachepy import (
     current_session,
     use_session,
 )
+from cachepy.maintain.transfer import Address
 from cachepy.store import far
-from cachepy.store.leases import BEAT
+from cachepy.store.leases import BEAT, Leases
 from cachepy.store.objects import Objects, RemoteError, at_once, patience_of_environment
 
 _number = itertools.count()
@@ -335,3 +338,43 @@ def test_a_run_with_many_calls_below_and_a_large_result(address, monkeypatch):
     shutil.rmtree("a")
     shutil.rmtree("top")
     assert in_a_new_process("a", address, calls) == (150, [])
+
+
+def test_a_lease_that_is_renewed_as_it_is_given_back_is_not_kept_alive(address, monkeypatch):
+    remote = Objects(address)
+    leases = Leases(remote, lambda error: None)
+    assert leases.take("claims/ab/f-1")
+    write = remote.write
+
+    def slow(name, data):
+        leases.give_back(name, at_once=False)
+        write(name, data)
+
+    monkeypatch.setattr(remote, "write", slow)
+    leases._renew("claims/ab/f-1")
+    assert not leases._mine
+
+
+def test_a_forked_child_does_not_wait_for_a_lock_of_its_parent(address):
+    leases = Leases(Objects(address), lambda error: None)
+    assert leases.take("claims/ab/f-1")
+    with leases._lock:
+        child = os.fork()
+        if not child:
+            leases.flush()
+            os._exit(0)
+        for _ in range(200):
+            done, status = os.waitpid(child, os.WNOHANG)
+            if done:
+                break
+            time.sleep(0.05)
+        else:
+            os.kill(child, signal.SIGKILL)
+            raise AssertionError("the child waits")
+    assert status == 0
+
+
+def test_what_can_only_be_read_takes_no_results():
+    target = Address("http://127.0.0.1:1", current_session().trust)
+    with pytest.raises(RemoteError, match=r"http://127\.0\.0\.1:1 can only be read"):
+        target.put(None, None, b"", {})
