@@ -20,7 +20,7 @@ from cachepy.core.bodies import bodies
 from cachepy.core.current import NOBODY, caller, each_of, here
 from cachepy.store.files import YOUNG
 from cachepy.values.owners import PACKAGE, USER, Owners
-from cachepy.values.stand_ins import keys_of
+from cachepy.values.stand_ins import keys_of, original
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ _PACKAGES_ASIDE = frozenset({
 _KINDS = {os.path.join(_STDLIB, each): _ASIDE for each in _ASIDES} | {os.path.join(_STDLIB, "tempfile.py"): _TEMP}
 _LEFT = frozenset({"_io", "posix", "nt", "_frozen_importlib_external", "importlib._bootstrap_external"})
 """Modules that keep the functions: who holds one pickles it by its name there, and imports go by these."""
+_OPENERS = frozenset({"_io", "io"})  # whose `open` is Python's, and not that of `os`
 _LOOKS_UP = ("_select", "select", "_iterate_dir", "which")  # functions of pathlib for `glob`, and of shutil
 
 
@@ -96,6 +97,7 @@ class FileEvents:
         self.lock = RLock()
         self.written: dict[str, None] = {}  # by this process, for callers that run elsewhere
         self._places: list[Place] = []  # with what stood there
+        self.amiss: list[Place] = []  # where somebody else stands
         self._busy = set[int]()  # threads that look at files because they were told of one
         self._kinds = dict(_KINDS)
         self._owners = Owners()
@@ -232,12 +234,23 @@ class FileEvents:
 
     # -- standing in the way
 
-    def start(self, places: Iterable[Place], sight_of: Callable[[Any], Sight | None]) -> None:
-        """Stand in the place of the functions that open files, from now on; sight_of: who hears for a caller."""
+    def start(self, pairs: dict[Any, Any], sight_of: Callable[[Any], Sight | None]) -> None:
+        """Stand in the place of the functions that open files, from now on.
+
+        pairs: the functions, each with what is to stand there; sight_of: who hears for a caller.
+        """
         self.is_on = True
         self._sight_of = sight_of
-        for scope, name, stand_in in places:
+        for scope, name, stand_in in everywhere(pairs.items()):
             self.put(scope, name, stand_in)
+        self.amiss = [home for plain, stand_in in pairs.items() for home in _homes(plain, stand_in)]
+
+    def take_places(self) -> None:
+        """Stand where somebody else stood before, such as the mock of a test, that has gone since."""
+        for scope, name, stand_in in self.amiss:
+            if scope.get(name) is original(stand_in):
+                self.put(scope, name, stand_in)
+        self.amiss = [place for place in self.amiss if place[0].get(place[1]) is not place[2]]
 
     def put(self, scope: dict[str, Any], name: str, stand_in: Any) -> None:
         """Stand in one place, of the names of a module."""
@@ -249,12 +262,21 @@ class FileEvents:
         for scope, name, plain in reversed(self._places):
             scope[name] = plain
         self._places.clear()
+        self.amiss = []
         self.is_on = False
 
 
 def _package_of(file: str) -> str:
     """The package that an installed file is of."""
     return file.rpartition("-packages/")[2].partition("/")[0] if "-packages/" in file else ""
+
+
+def _homes(plain: Any, stand_in: Any) -> Iterator[Place]:
+    """Where programs find a function of Python's, if what is to stand there does not: somebody else does."""
+    for module in ("builtins", "io", "os"):
+        scope, name = vars(sys.modules[module]), plain.__name__
+        if scope.get(name) is not stand_in and (module == "os") != (plain.__module__ in _OPENERS):
+            yield scope, name, stand_in
 
 
 def _is_aside(at: Any) -> bool:

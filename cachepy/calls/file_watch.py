@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copyreg
 import os
+import sys
 
 from cachepy.calls import file_calls, globs, library_files, programs
-from cachepy.calls.file_events import events, everywhere
+from cachepy.calls.file_events import events
 from cachepy.calls.files_at_once import FilesAtOnce
 from cachepy.calls.seen_files import SeenFiles
 from cachepy.calls.settled_files import SettledFiles
@@ -112,13 +113,15 @@ def begin(session: State, call: Function, frame: Frame, arg_files: Mapping[str, 
 def start() -> None:
     """From now on files are watched in this process; bodies that begin at once wait for the first."""
     if events.is_on and not events.is_starting:
+        if events.amiss:
+            events.take_places()
         return
     is_mine = events.lock.acquire(timeout=_LONGEST)  # a child that was forked meanwhile must not wait for ever
     try:
         if not events.is_on:
             events.is_starting = True
-            events.start(everywhere([*file_calls.pairs(), *programs.pairs()]), _sight_of)
-            if open.__module__ == "io":  # before Python 3.12 it is pickled by that name
+            events.start(dict([*file_calls.pairs(), *programs.pairs()]), _sight_of)
+            if sys.version_info < (3, 12):  # there it is pickled by the name "io.open"
                 copyreg.pickle(type(len), _reduced)
             library_files.install(events, _runs_here, globs.PICKS | programs.PICKS | Network(events).picks())
     finally:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import glob
 import os
 import shlex
+import sys
 
 from cachepy.calls.entry_points import Pick
 from cachepy.calls.file_events import events, text_of
@@ -140,6 +141,6 @@ def _spawn(plain: Any, sights: Any, _: Any, args: Any, kwargs: Any) -> Any:
 def pairs() -> Iterator[tuple[Any, Watched]]:
     """The functions, each with what is to stand in its place."""
     for name, told in (("system", _system), ("posix_spawn", _spawn), ("posix_spawnp", _spawn)):
-        plain = getattr(os, name, None)
+        plain = getattr(sys.modules[os.name], name, None)
         if type(plain) is type(len):
             yield plain, Watched(plain, "os", events.sights, told)

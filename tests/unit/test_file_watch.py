@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
 import gzip
 import importlib.metadata
+import io
 import os
 import pickle
 import sys
@@ -18,7 +20,7 @@ from cachepy import cache_file, cache_tree_nodes
 from cachepy.calls import file_watch, library_files
 from cachepy.calls.file_events import events
 from cachepy.core.kinds import PATHS
-from cachepy.values.stand_ins import original
+from cachepy.values.stand_ins import Watched, original
 from tests.observed import again, folder, ran, write
 
 __all__ = ["folder"]
@@ -131,6 +133,44 @@ def test_a_table_of_functions_counts_as_before(folder):
     before = cachepy.Session().digester.digest([openers, open])
     file_watch.start()
     assert cachepy.Session().digester.digest([openers, open]) == before
+
+
+PLACES = [(builtins, "open"), (io, "open"), (os, "open"), (os, "stat"), (os, "listdir"), (os, "link"), (os, "system")]
+
+
+@pytest.mark.parametrize(("module", "name"), PLACES, ids=lambda each: getattr(each, "__name__", each))
+@pytest.mark.parametrize("how", ["stood", "was gone"])
+def test_who_stood_there_when_the_watch_began_hides_nothing_later(module, name, how, folder, monkeypatch):
+    file_watch.stop()
+    plain = getattr(module, name)
+    if (module, how) == (builtins, "was gone"):
+        pytest.skip("nothing works without it")
+    with monkeypatch.context() as patch:
+        if how == "stood":
+            patch.setattr(module, name, lambda *args, **kwargs: plain(*args, **kwargs))
+        else:
+            patch.delattr(module, name)
+        file_watch.start()
+        assert type(vars(module).get(name)) is not Watched
+    file_watch.start()
+    assert type(getattr(module, name)) is Watched
+    file_watch.stop()
+    assert getattr(module, name) is plain
+
+
+def test_a_file_is_seen_after_a_mock_of_open_has_gone(folder, monkeypatch):
+    def body():
+        ran()
+        with open(chr(100)) as file:  # no text of the code names it
+            return file.read()
+
+    file_watch.stop()
+    write("d", "1")
+    plain = builtins.open
+    with monkeypatch.context() as patch:
+        patch.setattr(builtins, "open", lambda *args, **kwargs: plain(*args, **kwargs))
+        cache_file("cache", warn_cheap=False)(lambda x: x + 1)(1)
+    assert again(body, lambda: write("d", "22")) == 1
 
 
 def test_bodies_that_begin_at_once_put_up_one_watch(folder):
