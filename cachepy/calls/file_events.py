@@ -59,6 +59,10 @@ if TYPE_CHECKING:
             """The command line of a program names it, perhaps."""
             ...
 
+        def reach(self, how: str, address: str, fs: Any) -> None:
+            """A file elsewhere is read, written, removed, listed or matched, by a file system of fsspec."""
+            ...
+
         def ask(self, source: str) -> None:
             """A source is asked of which nothing can be digested: a host."""
             ...
@@ -120,6 +124,11 @@ class FileEvents:
     def match(self, pattern: Any) -> None:
         """The names that a pattern means are looked at."""
         self._each(pattern, lambda sight, text: sight.match(text))
+
+    def tell_far(self, how: str, address: str, fs: Any) -> None:
+        """A file elsewhere is read, written, removed, listed or matched; fs: what reaches it."""
+        for sight in self.sights(self.caller_of_library()):
+            sight.reach(how, address, fs)
 
     def ask(self, source: str) -> None:
         """A host is asked for something."""

@@ -6,7 +6,7 @@ import copyreg
 import os
 import sys
 
-from cachepy.calls import file_calls, globs, library_files, programs
+from cachepy.calls import far_reads, file_calls, globs, library_files, programs
 from cachepy.calls.file_events import events
 from cachepy.calls.files_at_once import FilesAtOnce
 from cachepy.calls.seen_files import SeenFiles
@@ -16,8 +16,9 @@ from cachepy.calls.unseen_network import Network
 from cachepy.core.bodies import bodies
 from cachepy.core.current import here
 from cachepy.core.frame import Frame
+from cachepy.core.kind import UNASKED
 from cachepy.core.kinds import PASSED
-from cachepy.core.model import UNSEEN_SOURCE, Dep
+from cachepy.core.model import FILE, UNSEEN_SOURCE, Dep
 from cachepy.errors import RewrittenFileWarning
 from cachepy.values.stand_ins import original
 
@@ -26,12 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from cachepy.calls.entry_points import Picks
     from cachepy.calls.file_events import Sight
     from cachepy.calls.function import Function
     from cachepy.calls.state import State
 
 
 _LONGEST = 5  # seconds
+_WEB = ("http:", "https:")
 
 
 class FileWatch:
@@ -51,6 +54,7 @@ class FileWatch:
 
     def add(self) -> None:
         """The body has ended: tell its frame, which has to be open still."""
+        self._drop_texts()
         if self._is_idle():
             return
         self._seen.look_deeper(self._session.stores.events)
@@ -73,6 +77,13 @@ class FileWatch:
                 self._fname,
                 place,
             )
+
+    def _drop_texts(self) -> None:
+        """A page that nobody can ask for is a text, if the body asked nobody either."""
+        deps = self._seen.frame.deps if self._arg_files and not self._seen.asked else {}
+        for name in [name for name in self._arg_files if name.startswith(_WEB)]:
+            if (deps.get((FILE, name)) or "").startswith(UNASKED):
+                del deps[FILE, name]
 
     def _is_idle(self) -> bool:
         """Whether there is nothing to tell, as for most bodies."""
@@ -123,7 +134,7 @@ def start() -> None:
             events.start(dict([*file_calls.pairs(), *programs.pairs()]), _sight_of)
             if sys.version_info < (3, 12):  # there it is pickled by the name "io.open"
                 copyreg.pickle(type(len), _reduced)
-            library_files.install(events, _runs_here, globs.PICKS | programs.PICKS | Network(events).picks())
+            library_files.install(events, _runs_here, _others())
     finally:
         events.is_starting = False
         if is_mine:
@@ -139,6 +150,11 @@ def stop() -> None:
 def _reduced(fn: Any) -> Any:
     """How a builtin function is pickled: as ever, and `open` where somebody holds it, not what stands in its place."""
     return (eval, ("open",)) if fn.__name__ == "open" and original(open) is fn else fn.__reduce__()
+
+
+def _others() -> Picks:
+    """What else is to be seen of libraries than the table of `library_files` says."""
+    return globs.PICKS | programs.PICKS | Network(events).picks() | far_reads.picks(_runs_here)
 
 
 def _runs_here() -> bool:

@@ -7,7 +7,7 @@ from itertools import islice
 
 from cachepy.calls.ignored_files import ignored
 from cachepy.core.frame import working_dir
-from cachepy.core.kinds import absolute
+from cachepy.core.kinds import FAR_KINDS, absolute
 from cachepy.core.model import ABSENT_PATH, FILE, LISTED, MATCHED, PASSED_ON, UNSEEN_SOURCE, Dep
 from cachepy.store.listings import digest_of_listing, digest_of_names, named
 
@@ -78,6 +78,14 @@ class FilesAtOnce:
 
     def name(self, path: str) -> None:
         self.read(path)
+
+    def reach(self, how: str, address: str, fs: Any) -> None:
+        if how == "write":
+            self._own[address] = None
+            self._frame.add(Dep(PASSED_ON, address, WROTE_HERE))
+        elif how in FAR_KINDS and address not in self._own:
+            self._files.far.learn(address, fs)
+            self._frame.add(self._files.far.dep(FAR_KINDS[how], address))
 
     def ask(self, source: str) -> None:
         self._frame.add(Dep(UNSEEN_SOURCE, source, None))

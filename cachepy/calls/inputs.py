@@ -20,9 +20,10 @@ from cachepy.code.fingerprint import UNBOUND, cached_target, identity_of
 from cachepy.code.namer import LOCAL
 from cachepy.code.routes import Routes
 from cachepy.core.frame import LOST, UNTOLD, Frame
-from cachepy.core.kinds import KINDS, ROOTS, SINGLE
+from cachepy.core.kind import UNASKED, is_address
+from cachepy.core.kinds import FILES, KINDS, ROOTS, SINGLE
 from cachepy.core.model import ABSENT_PATH, CODE, FILE, PACKAGE, PATTERN, Dep
-from cachepy.errors import ChangedGlobalWarning, ChangedInputWarning, OpaqueGlobalWarning
+from cachepy.errors import ChangedGlobalWarning, ChangedInputWarning, OpaqueGlobalWarning, UnseenInputWarning
 from cachepy.graph.numbers import NUMBERS_OF, joined
 from cachepy.store.stored_arguments import keep
 from cachepy.values.flat import NUMBERS, TEXTS
@@ -50,8 +51,8 @@ class Inputs:
     """
 
     __slots__ = (
-        "arg_files", "args", "frame", "given", "kept", "outputs", "reaches", "renewed", "request", "routes",
-        "running", "session",
+        "_versions", "arg_files", "args", "frame", "given", "kept", "outputs", "reaches", "renewed", "request",
+        "routes", "running", "session",
     )  # fmt: skip
 
     def __init__(self, request: Request, frame: Frame, flags: Flags) -> None:
@@ -65,6 +66,7 @@ class Inputs:
         self.reaches, self.running = [request.reach], [request.reach]
         self.routes = request.reach.routes
         self.renewed = marks(request)
+        self._versions: dict[str, str | None] = {}
         self._observe()
         stored = request.stored or (request.look() if flags.save and not flags.may_hit else None)
         older = () if stored is None else stored.events
@@ -188,7 +190,11 @@ class Inputs:
         if is_short and binder.file_args is None:
             self._observe_texts()
             return
-        for path, (name, sure) in binder.files(request.values, request.digester, request.found).items():
+        files = binder.files(request.values, request.digester, request.found)
+        if len(files) > 1 and binder.file_args is None:
+            unsure = [(path, name) for path, (name, sure) in files.items() if is_address(path) and not sure]
+            self._ask_ahead([path for path, name in unsure if not hides(name, path)])
+        for path, (name, sure) in files.items():
             self._observe_path(path, name, fresh, is_sure=sure, is_path=sure or binder.file_args is not None)
 
     def _observe_path(self, path: str, name: str, fresh: set[str], *, is_sure: bool, is_path: bool) -> None:
@@ -196,6 +202,8 @@ class Inputs:
         if not is_sure and hides(name, path) and not self.session.mounts.exists(path, fresh):
             return  # its text is kept nowhere
         self.arg_files[path] = name
+        if "://" in path and self._observe_address(path, is_path=is_path):
+            return
         if is_sure or self.session.mounts.exists(path, fresh):
             digest = self.session.files.digest(path, fresh)
             self.frame.add(Dep(FILE if digest is not None or is_sure else ABSENT_PATH, path, digest))
@@ -203,6 +211,39 @@ class Inputs:
             self.frame.deps[ABSENT_PATH, path] = None
         if path[:1] == "~" or not MAGIC.isdisjoint(path):
             self._observe_pattern(path, name, fresh, is_path=is_path)
+
+    def _ask_ahead(self, addresses: list[str]) -> None:
+        """Ask for several side by side: waiting for one is waiting for all."""
+        if addresses:
+            far = self.session.files.far
+            names = list(filter(far.counts, addresses))
+            self._versions = dict(zip(names, far.versions(names), strict=True))
+
+    def _observe_address(self, path: str, *, is_path: bool) -> bool:
+        """A file elsewhere, if the text means one and it can be asked for. is_path: somebody says that it is one."""
+        if not is_address(path):
+            return False
+        far = self.session.files.far
+        if not is_path and not far.counts(path):
+            if far.lacks(path):
+                self._warn_unasked(path, far.lacks(path))
+            return False
+        ask = far.digest if is_path else far.version
+        digest = self._versions[path] if path in self._versions else ask(path)
+        if digest != "":
+            self.frame.add(Dep(FILE, path, digest))
+        return True
+
+    def _warn_unasked(self, path: str, package: str) -> None:
+        """Of files elsewhere that cannot be asked for, since nothing is there to ask with."""
+        name = self.arg_files[path]
+        self.session.warn(
+            UnseenInputWarning,
+            f"{self.request.function.fname} is given {path!r}, and a change of that file goes unseen: to look at it, "
+            f"cachepy needs {package}. Install it, or leave {name!r} out of file_args=[...] if it names no file",
+            self.request.function.target.identity,
+            path.partition("://")[0],
+        )
 
     def _observe_pattern(self, pattern: str, name: str, fresh: set[str], *, is_path: bool) -> None:
         """The files that a text means: the set of them, and, for whoever asks of files, each."""
@@ -242,6 +283,7 @@ class Inputs:
     def _deps_hold(self) -> bool:
         """Whether each file, environment variable and the like is as it was when it was digested."""
         changed, now = list(self.frame.changed), LiveWorld(self.session)
+        now.ask_ahead([name for kind, name in self.frame.deps if kind in FILES and is_address(name)])
         for (word, name), before in list(self.frame.deps.items()):
             if not KINDS[word].stayed(name, before, now):
                 changed.append(KINDS[word].title(name))
@@ -256,7 +298,13 @@ class Inputs:
 
     def _warn_changed(self, name: str) -> None:
         fname = self.request.function.fname
-        if name in self.arg_files:
+        now = self.frame.deps.get((FILE, name)) or ""
+        if now.startswith(UNASKED):
+            text = (
+                f"{name!r} could not be asked for ({now.removeprefix(UNASKED)}), so the result of {fname} was not "
+                f"stored; it will run again. If that is no file that it reads, leave it out by file_args=[...]"
+            )
+        elif name in self.arg_files:
             given = self.arg_files[name]
             text = (
                 f"{fname} changed the file {name!r} that its argument {given!r} names, so its result was not stored. "

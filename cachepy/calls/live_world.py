@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 from cachepy.code.fingerprint import IN_TEXT, Target, cached_target, resolve
-from cachepy.core.kinds import AGES, EXACTS, reason
+from cachepy.core.kind import is_address
+from cachepy.core.kinds import AGES, EXACTS, FILES, ROOTS, reason
 from cachepy.core.model import AGE, Dep, Trace
 from cachepy.errors import RefusedCallError
 from cachepy.values.digest import env_digest
@@ -15,7 +16,7 @@ ModuleType = type(os)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Any
 
     from cachepy.calls.function import Function
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from cachepy.core.model import Event
     from cachepy.core.reasons import Reason
     from cachepy.store.files import Files
+
+_MOST = 10_000  # calls whose addresses are looked for
 
 
 class LiveWorld:
@@ -50,6 +53,7 @@ class LiveWorld:
         self._border = border
         self._by_value: dict[str, list[Target]] | None = None
         self._own = own
+        self.tree: Trace | None = None  # what is verified, with all below it
         self._files: dict[str, str | None] = {}
         self._fresh: set[str] = set()  # folders that a network mount has been asked for
         self._exists: dict[str, bool] = {}
@@ -64,12 +68,36 @@ class LiveWorld:
 
     def file(self, path: str) -> str | None:
         if path not in self._files:
-            self._files[path] = self.session.files.digest(path, self._fresh)
+            if "://" in path and is_address(path):
+                self.ask_ahead([path, *self._addresses()])
+            else:
+                self._files[path] = self.session.files.digest(path, self._fresh)
         return self._files[path]
+
+    def ask_ahead(self, addresses: Iterable[str]) -> None:
+        """Ask for files elsewhere side by side: waiting for one is waiting for all."""
+        names = [name for name in dict.fromkeys(addresses) if name not in self._files]
+        self._files.update(zip(names, self.session.files.far.digests(names), strict=True))
+
+    def _addresses(self) -> Iterator[str]:
+        """All that will be asked for in this verification, as far as the runs say that are its first choice."""
+        todo, known = [] if self.tree is None else [self.tree], set[str]()
+        self.tree = None
+        while todo and len(known) < _MOST:
+            trace = todo.pop()
+            yield from (dep.name for dep in trace.deps if dep.kind in FILES and is_address(dep.name))
+            roots = [dep.name for dep in trace.deps if dep.kind in ROOTS]
+            for call in [each for each in trace.calls if each.name not in known]:
+                known.add(call.name)
+                runs = (e.trace for e in self.events(call.name, roots) if e.trace.effect == call.digest)
+                todo += [*runs][:1]
+
+    def lets_pass(self, name: str, digest: str | None, now: str) -> bool:
+        return False
 
     def exists(self, path: str) -> bool:
         if path not in self._exists:
-            self._exists[path] = self.session.mounts.exists(path, self._fresh)
+            self._exists[path] = self.session.files.exists(path, self._fresh)
         return self._exists[path]
 
     def pattern(self, text: str) -> str | None:
@@ -88,10 +116,15 @@ class LiveWorld:
         from cachepy.store import listings  # few programs look
 
         if (ask, name) not in self._names:
-            self._names[ask, name] = getattr(listings, ask)(name)
+            is_far = is_address(name)
+            self._names[ask, name] = self.session.files.far.names(name) if is_far else getattr(listings, ask)(name)
         return self._names[ask, name]
 
     def present(self, path: str, like: str | None) -> str | None:
+        if is_address(path):
+            if ("look", path) not in self._names:
+                self._names["look", path] = self.session.files.far.look(path)
+            return self._names["look", path]
         from cachepy.store.listings import what_is_there
 
         return what_is_there(path, like, lambda each: self.session.mounts.stat(each, self._fresh))

@@ -12,7 +12,9 @@ import stat
 from cachepy.calls.file_events import events, is_young, stat_of, stat_of_open
 from cachepy.calls.ignored_files import LOCKS, fits, ignored
 from cachepy.core.frame import working_dir
-from cachepy.core.kinds import LEFT, PASSED, PATHS, absolute
+from cachepy.core.kind import is_address
+from cachepy.core.kinds import FAR_KINDS, LEFT, PASSED, PATHS, absolute
+from cachepy.core.model import FILE
 from cachepy.store.listings import named, names_in
 from cachepy.store.stat_cache import identity_of
 
@@ -37,12 +39,12 @@ class SeenFiles:
     reading and writing, or a program was told of it; written, rewritten: name; made, wanted: folders that were made, or
     were there; added: files that were only added to; below: what calls below wrote, with the digest, if that is part of
     what they gave; deeper: calls below those that wrote something; told: deps of files that were opened; asked: sources
-    of which nothing can be digested, as hosts.
+    of which nothing can be digested, as hosts; far: deps of what lies at addresses, as it was when it was reached.
     """
 
     __slots__ = (
         "_places", "_skips", "added", "asked", "below", "both", "deeper", "files", "folders", "frame", "is_blind",
-        "listed", "looked", "made", "matched", "named", "opened", "openers", "removed", "rewritten",
+        "far", "listed", "looked", "made", "matched", "named", "opened", "openers", "removed", "rewritten",
         "temporary", "told", "wanted", "written",
     )  # fmt: skip
 
@@ -71,6 +73,7 @@ class SeenFiles:
         self.folders = set[str]()  # of what was written
         self.told: dict[str, Dep] = {}
         self.asked: dict[str, None] = {}
+        self.far: dict[tuple[str, str], Dep] = {}
 
     # -- what is told while it runs (see `file_events.Sight`)
 
@@ -155,6 +158,9 @@ class SeenFiles:
 
     def declare(self, path: str) -> None:
         """It is an output, whoever wrote it, if it is there now."""
+        if is_address(path):
+            self.written.setdefault(path, path)
+            return
         place = absolute(self.frame.cwd, path)
         found = stat_of(place)
         if found is not None:
@@ -168,6 +174,19 @@ class SeenFiles:
         if place is None or place in self.named or self.is_own(place):
             return
         self.named[place] = self._name(path, place), self._state(place, stat_of(place))
+
+    def reach(self, how: str, address: str, fs: Any) -> None:
+        if self.frame.closed or fits(address, address, self._skips):
+            return
+        if how == "write":
+            (self.rewritten if (FILE, address) in self.far else self.written)[address] = address
+            self.removed.discard(address)
+        elif how == "remove":
+            self.remove(address)
+        elif (FAR_KINDS[how], address) not in self.far and not self.is_own(address):
+            with events.aside():
+                self.files.far.learn(address, fs)
+                self.far[FAR_KINDS[how], address] = self.files.far.dep(FAR_KINDS[how], address)
 
     def ask(self, source: str) -> None:
         self.asked[source] = None
@@ -184,7 +203,7 @@ class SeenFiles:
 
     def is_blank(self) -> bool:
         """Whether nothing was told."""
-        return not self._places and not self.below and not self.written
+        return not self._places and not self.below and not self.written and not self.far
 
     # -- of the calls below
 

@@ -13,6 +13,7 @@ import stat
 
 from cachepy.calls.file_events import stat_of
 from cachepy.calls.files_at_once import WROTE_HERE
+from cachepy.core.kind import is_address
 from cachepy.core.kinds import FILES, PASSED, PATHS, SINGLE, absolute
 from cachepy.core.model import ABSENT_PATH, FILE, LISTED, MATCHED, PASSED_ON, PRESENT, Dep
 from cachepy.store.listings import LINK, digest_of_names, named, names_in
@@ -49,6 +50,7 @@ class SettledFiles:
             self._frame.deps.pop((ABSENT_PATH, name), None)
             self._frame.add(Dep(FILE, name, seen.files.digest(place)))
         self._add_opened()
+        self._add_far()
         self._add_looked()
         self._add_listed()
 
@@ -111,7 +113,9 @@ class SettledFiles:
     def _drop_momentary(self) -> None:
         """What is gone again, or is no file, is no output."""
         seen = self._seen
-        gone = (p for p in list(seen.written) if not os.path.isfile(p) and p not in seen.folders)
+        gone = (
+            p for p in list(seen.written) if not os.path.isfile(p) and p not in seen.folders and not is_address(p)
+        )
         for place in [*gone, *filter(seen.is_temporary, list(seen.written))]:
             seen.removed.add(place)
             seen.written.pop(place, None)
@@ -145,6 +149,26 @@ class SettledFiles:
                         self._frame.add(seen.told[place])
                 elif place not in seen.removed:
                     self._frame.changed.append(name)
+
+    def _add_far(self) -> None:
+        """What lies at addresses; names that came or went by this run count as they are now."""
+        seen, far = self._seen, self._seen.files.far
+        for (kind, address), dep in seen.far.items():
+            if kind == FILE:
+                if address in seen.rewritten:
+                    self._frame.deps.pop((FILE, address), None)
+                elif address not in seen.written and seen.below.get(address, "") != dep.digest:
+                    self._frame.add(dep)
+            elif kind == PRESENT:
+                if (FILE, address) not in seen.far and not self._has_below(address):
+                    self._frame.add(dep)
+            else:
+                self._frame.add(far.dep(kind, address) if self._has_below(far.folder_of(address)) else dep)
+
+    def _has_below(self, start: str) -> bool:
+        """Whether there is something, or no longer, by this run, at addresses that begin so."""
+        places = (*self._seen.written, *self._seen.below, *self._seen.removed, *self._seen.rewritten)
+        return any(each.startswith(start) for each in places)
 
     def _add_looked(self) -> None:
         seen = self._seen

@@ -10,7 +10,9 @@ from cachepy.calls.child_processes import find_parent
 from cachepy.calls.state import current_session
 from cachepy.core.current import caller, observe_file
 from cachepy.core.frame import working_dir
+from cachepy.core.kind import is_address
 from cachepy.errors import UsageError
+from cachepy.values.far_paths import is_far_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,13 +30,13 @@ def track_file(path: str | os.PathLike[str]) -> Path:
     Parameters
     ----------
     path : str or os.PathLike
-        A file or directory, relative to the working directory. It may be missing, which counts too; a directory
-        counts by the names and contents of all that is below it.
+        A file or directory, relative to the working directory, or an address as ``"s3://bucket/table.parquet"``. It
+        may be missing, which counts too; a directory counts by the names and contents of all that is below it.
 
     Returns
     -------
     pathlib.Path
-        The path as given. Outside of a cached call nothing else happens.
+        The path as given; an address as the text that was given. Outside of a cached call nothing else happens.
 
     Raises
     ------
@@ -57,10 +59,9 @@ def track_file(path: str | os.PathLike[str]) -> Path:
     >>> limit()
     500
     """
-    if not isinstance(path, (str, os.PathLike)):
+    if not isinstance(path, (str, os.PathLike)) and not is_far_path(path):
         raise UsageError(f"track_file takes a path (str or os.PathLike), not {path!r}")
-    text = os.fspath(path)
-    text = os.fsdecode(text) if isinstance(text, bytes) else str.__str__(text)  # of a subclass: the plain text
+    text = _text_of(path)
     try:
         find_parent()
         session = current_session()
@@ -68,7 +69,16 @@ def track_file(path: str | os.PathLike[str]) -> Path:
         session.remembered.note_file(sys._getframe(1).f_code, text, working_dir(), digest)
     except Exception as error:
         give_way("a call that track_file was made for is not stored", error, caller())
+    if is_address(text):
+        return path  # type: ignore[return-value]  # a `Path` would not lead there
     return _as_path(text)
+
+
+def _text_of(path: str | os.PathLike[str]) -> str:
+    if is_far_path(path):
+        return str(path)
+    text = os.fspath(path)
+    return os.fsdecode(text) if isinstance(text, bytes) else str.__str__(text)  # of a subclass: the plain text
 
 
 def _as_path(text: str) -> Path:

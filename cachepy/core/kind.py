@@ -13,6 +13,17 @@ if TYPE_CHECKING:
     from cachepy.core.world import Here, Watch, World
 
 
+UNASKED = "unasked: "  # begins the digest of what could not be asked for: none that is stored does
+
+
+def is_address(text: str) -> bool:
+    """Whether a text says where a file is by a protocol, as ``s3://bucket/key``: no path is looked up then."""
+    if text[:1] in "/~." or "://" not in text:
+        return False
+    scheme = text.partition("://")[0]
+    return scheme.replace("::", "").replace("+", "").isalnum() and len(scheme) > 1
+
+
 def reason(
     cue: str, name: str, old: str | None, new: str | None, call: str = "", link: str = "", where: str = ""
 ) -> Reason:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 
-from cachepy.core.kind import Kind, reason
+from cachepy.core.kind import UNASKED, Kind, is_address, reason
 from cachepy.core.model import (
     ABSENT_PATH,
     ACCEPTED,
@@ -64,7 +64,14 @@ class _Path(Kind):
         return absolute(cwd, name)
 
     def elsewhere(self, name: str) -> tuple[str, str] | None:
-        return None if os.path.isabs(name) else (self.word, os.path.abspath(name))
+        return None if os.path.isabs(name) or is_address(name) else (self.word, os.path.abspath(name))
+
+    def same(self, name: str, digest: str | None, world: World) -> bool:
+        now = self.now(name, world)
+        return now == digest or (is_address(name) and _is_unasked(now) and world.lets_pass(name, digest, now or ""))
+
+    def stayed(self, name: str, digest: str | None, world: World) -> bool:
+        return not _is_unasked(digest) and self.same(name, digest, world)
 
 
 class File(_Path):
@@ -76,18 +83,15 @@ class File(_Path):
     def now(self, name: str, world: World) -> str | None:
         return world.file(name)
 
-    def same(self, name: str, digest: str | None, world: World) -> bool:
-        return world.file(name) == digest
-
     def holds(self, dep: Dep, trace: Trace, world: World) -> bool:
-        return world.file(dep.name) == dep.digest
+        return world.file(dep.name) == dep.digest or self.same(dep.name, dep.digest, world)
 
     def why(self, dep: Dep, world: World) -> list[Reason]:
         now = world.file(dep.name)
-        return [reason(_file_cue(dep.digest, now), dep.name, dep.digest, now)]
+        return [_unasked(dep.name, now) or reason(_file_cue(dep.digest, now), dep.name, dep.digest, now)]
 
     def watch(self, dep: Dep, watch: Watch) -> bool:
-        return watch.file(dep.name, dep.digest)
+        return not is_address(dep.name) and watch.file(dep.name, dep.digest)
 
 
 class AbsentPath(_Path):
@@ -114,7 +118,7 @@ class AbsentPath(_Path):
         return watch.absent(dep.name)
 
     def elsewhere(self, name: str) -> tuple[str, str] | None:
-        return None if os.path.isabs(name) else (FILE, os.path.abspath(name))
+        return None if os.path.isabs(name) or is_address(name) else (FILE, os.path.abspath(name))
 
 
 class Pattern(Kind):
@@ -133,7 +137,7 @@ class Pattern(Kind):
         return name if name[:1] == "~" else absolute(cwd, name)
 
     def elsewhere(self, name: str) -> tuple[str, str] | None:
-        return None if name[:1] in ("~", os.sep) else (PATTERN, os.path.abspath(name))
+        return None if name[:1] in ("~", os.sep) or is_address(name) else (PATTERN, os.path.abspath(name))
 
 
 class Listed(_Path):
@@ -146,10 +150,11 @@ class Listed(_Path):
 
     def why(self, dep: Dep, world: World) -> list[Reason]:
         now = world.names_in(dep.name)
-        return [reason("directory gone" if now is None else "listed", dep.name, dep.digest, now)]
+        cue = "directory gone" if now is None else "listed"
+        return [_unasked(dep.name, now) or reason(cue, dep.name, dep.digest, now)]
 
     def watch(self, dep: Dep, watch: Watch) -> bool:
-        return watch.names_in(dep.name, dep.digest)
+        return not is_address(dep.name) and watch.names_in(dep.name, dep.digest)
 
 
 class Matched(Listed):
@@ -162,10 +167,11 @@ class Matched(Listed):
         return world.names_of(name)
 
     def why(self, dep: Dep, world: World) -> list[Reason]:
-        return [reason("matched", dep.name, dep.digest, world.names_of(dep.name))]
+        now = world.names_of(dep.name)
+        return [_unasked(dep.name, now) or reason("matched", dep.name, dep.digest, now)]
 
     def watch(self, dep: Dep, watch: Watch) -> bool:
-        return watch.names_of(dep.name, dep.digest)
+        return not is_address(dep.name) and watch.names_of(dep.name, dep.digest)
 
 
 class Present(_Path):
@@ -177,19 +183,22 @@ class Present(_Path):
         return Dep(PRESENT, dep.name, world.present(place, dep.digest))
 
     def same(self, name: str, digest: str | None, world: World) -> bool:
-        return world.present(name, digest) == digest
+        now = world.present(name, digest)
+        return now == digest or (is_address(name) and _is_unasked(now) and world.lets_pass(name, digest, now or ""))
 
     def now(self, name: str, world: World) -> str | None:
         return world.present(name, "file:")
 
     def why(self, dep: Dep, world: World) -> list[Reason]:
         now = world.present(dep.name, dep.digest)
+        if _is_unasked(now):
+            return [*filter(None, [_unasked(dep.name, now)])]
         old, is_folder = dep.digest, dep.digest == "dir"
         gone = "directory gone" if is_folder else "file gone"
         return [reason(gone if now is None else "file", dep.name, old, now)]
 
     def watch(self, dep: Dep, watch: Watch) -> bool:
-        return watch.present(dep.name, dep.digest)
+        return not is_address(dep.name) and watch.present(dep.name, dep.digest)
 
 
 class Code(Kind):
@@ -538,10 +547,14 @@ UNTILS = KINDS.those("until")  # it holds for a time only
 CHEAP = KINDS.those("cheap")  # to ask the world again costs no more than to remember the answer
 
 
+FAR_KINDS = {"read": FILE, "list": LISTED, "match": MATCHED, "look": PRESENT}
+"""The dep by what is done with what lies at an address."""
+
+
 def absolute(cwd: str, name: str) -> str:
     """The path of a file that a trace names as the user gave it."""
     is_plain = name[:1] == "/" == os.sep and "//" not in name and "/." not in name and name[-1] != "/"
-    return name if is_plain else os.path.normpath(os.path.join(cwd, name))
+    return name if is_plain or is_address(name) else os.path.normpath(os.path.join(cwd, name))
 
 
 def _file_cue(old: str | None, new: str | None) -> str:
@@ -550,6 +563,15 @@ def _file_cue(old: str | None, new: str | None) -> str:
     if old is None:
         return "file new"
     return "directory" if old[:4] == new[:4] == "dir:" else "file"
+
+
+def _unasked(name: str, now: str | None) -> Reason | None:
+    """Why nobody can say what it is now."""
+    return reason("unseen", f"file {name}", None, (now or "").removeprefix(UNASKED)) if _is_unasked(now) else None
+
+
+def _is_unasked(digest: str | None) -> bool:
+    return digest is not None and digest.startswith(UNASKED)
 
 
 def _is_spoken_for(dep: Dep, now: str | None, trace: Trace, world: World) -> bool:

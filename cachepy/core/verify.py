@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
         several: set[str]  # calls that have more than one run stored
         reaches: list[Any]  # of the code that was looked at
+        tree: Trace | None  # what is being verified: what lies far away is asked for side by side
 
         def events(self, call: str, roots: Sequence[str]) -> Iterable[Event]: ...
 
@@ -66,6 +67,7 @@ class Verifier:
 
     def holds(self, trace: Trace) -> bool:
         """Whether every dep of the trace, and of the calls below it, is as it was."""
+        self.world.tree = trace
         if not self._exact(trace) or not self.own_holds(trace):
             return False
         roots = roots_of(trace)

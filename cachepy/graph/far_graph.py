@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from cachepy.core.model import Record
 from cachepy.errors import EntryError
+from cachepy.store.asking import at_once
 from cachepy.store.codec import Quiet, run_in
 from cachepy.store.far import Far
-from cachepy.store.objects import Objects, at_once
+from cachepy.store.objects import Objects
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from _thread import RLock
 from _weakref import ref
 from collections.abc import Mapping
 
+from cachepy.core.kind import is_address
 from cachepy.core.kinds import FILES, absolute
 from cachepy.core.marks import accepted_in, unseen_in, value_file_in
 from cachepy.core.revision import Revision
@@ -216,7 +217,7 @@ class Graph:
             "hash": event.hash,
             "parents": sorted(links.parents.get(event.id, ())),
             "children": links.children(event.trace.calls),
-            "files": [Path(p) for p in files],
+            "files": [p if is_address(p) else Path(p) for p in files],
             "file_hashes": files,
             "outfile": Path(event.root, value_file_in(event.trace) or event.outfile) if event.outfile else None,
             "created": event.created,
@@ -277,7 +278,7 @@ class Graph:
 
     def for_file(self, path: str) -> list[str]:
         """The ids of the calls whose own trace holds a file."""
-        want = os.path.abspath(path)
+        want = path if is_address(path) else os.path.abspath(path)
         with self._lock:
             parts = {part for part, files in self._table.files().items() if any(name == want for name, _ in files)}
             return sorted(call for call, part in self._among(parts))

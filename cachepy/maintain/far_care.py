@@ -14,7 +14,7 @@ from cachepy.calls.state import current_session
 from cachepy.core.model import Record
 from cachepy.maintain.check import Checked, Problem
 from cachepy.maintain.transfer import Address, Run
-from cachepy.store.objects import at_once
+from cachepy.store.asking import at_once
 from cachepy.store.value_files import arrive, named_in
 
 TYPE_CHECKING = False

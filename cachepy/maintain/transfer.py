@@ -13,12 +13,13 @@ from cachepy.calls.options import root_of
 from cachepy.calls.state import current_session, refuse_if_quiet
 from cachepy.core.model import Event, Record, Report
 from cachepy.errors import EntryError, UsageValueError
+from cachepy.store.asking import RemoteError, at_once
 from cachepy.store.entries import Store
 from cachepy.store.entryfile import EntryFile
 from cachepy.store.far import Far, Fetched, files_beside, folder_of
 from cachepy.store.fs import read_plain
 from cachepy.store.meta import rows_of
-from cachepy.store.objects import Objects, RemoteError, at_once
+from cachepy.store.objects import Objects
 from cachepy.store.relocation import moved_event
 from cachepy.store.remote import check_trusted, urls_of
 from cachepy.store.value_files import arrive, carried

@@ -6,6 +6,7 @@ import os
 
 from cachepy.answers import Calls, ChangedCalls, Files, Summary
 from cachepy.calls.state import current_session
+from cachepy.core.kind import is_address
 from cachepy.errors import CacheReadWarning, UsageError, UsageValueError
 
 TYPE_CHECKING = False
@@ -34,7 +35,7 @@ def cache_tree_nodes() -> dict[str, Node]:
         - ``id``, ``fname``, ``qualname``, ``module``, ``hash`` (the key's digest): texts
         - ``parents``, ``children``: ids of the calls that made it, and of those that it made
         - ``inputs``: argument -> id of the call whose result it is
-        - ``files``: list of pathlib.Path; ``file_hashes``: path -> digest, None for a file that was missing
+        - ``files``: list of pathlib.Path, addresses as text; ``file_hashes``: path -> digest, None if it was missing
         - ``outfile``: pathlib.Path of the stored value, None if it was not stored
         - ``created``: end of the run, in seconds since the epoch; ``elapsed``: its length, in seconds
         - ``label``: argument -> a short text of its value
@@ -389,7 +390,7 @@ def cache_tree_changed_files(*, history: bool = False) -> dict[str, dict[str, An
     hidden = hidden_now(history=history)
     found = {call: (graph.node(call), paths) for call, paths in graph.changed(session.files.digest).items()}
     return ChangedCalls({
-        call: {"node": node, "changed_files": [Path(path) for path in paths]}
+        call: {"node": node, "changed_files": [path if is_address(path) else Path(path) for path in paths]}
         for call, (node, paths) in found.items()
         if node is not None and call not in hidden
     })

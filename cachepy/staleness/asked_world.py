@@ -8,6 +8,7 @@ from cachepy.calls.closed_code import with_closed
 from cachepy.calls.import_refusal import WAY_OUT
 from cachepy.calls.live_world import LiveWorld, dated
 from cachepy.core.call import UsersError
+from cachepy.core.kind import UNASKED, is_address
 from cachepy.core.kinds import AGES, CHEAP, CODES, ENVS, EXACTS, KINDS, OWN_ASKED, PATHS
 from cachepy.core.model import Dep, Event, Trace
 from cachepy.core.reasons import Reason
@@ -48,6 +49,7 @@ class AskedWorld(LiveWorld):
         self._listed: dict[str, set[str]] = {}
         self._refused: dict[str, Refused] = {}
         self._ages: dict[tuple[str, bool], Told] = {}  # what source files say of functions that are not loaded here
+        self._has_asked_far = False
         self._set: dict[str, str | None] = {}  # variables that programs set to something else now
 
     def recorded(self, call: str) -> Event | None:
@@ -127,6 +129,16 @@ class AskedWorld(LiveWorld):
             self.edited.add(identity)
             self._check_import(identity, recorded)
         return recorded
+
+    def _addresses(self) -> Iterator[str]:
+        """All that the graph knows of: a survey asks for each of them."""
+        has_asked, self._has_asked_far = self._has_asked_far, True
+        return filter(is_address, () if has_asked else self.session.graph.files())
+
+    def lets_pass(self, name: str, digest: str | None, now: str) -> bool:
+        """What could not be asked for counts as it was, and is `unclear`."""
+        self.unclear[name, digest or ""] = (Reason("unseen", f"file {name}", None, now.removeprefix(UNASKED)),)
+        return True
 
     def code_that_ran(self, dep: Dep, exact: Dep) -> bool:
         """All of the code first, since then nobody has to know what ran."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from cachepy.answers import StaleCalls
 from cachepy.calls.state import State, current_session
+from cachepy.core.kind import is_address
 from cachepy.core.kinds import FILES, RECORDS
 from cachepy.core.model import Dep, Event, Record
 from cachepy.core.reasons import Reason
@@ -245,7 +246,8 @@ class Survey:
             return known[part]
         unclear = self.world.unclear
         deps = deps_in(part) if isinstance(row, bytes) else [dep.astuple() for dep in row.trace.deps]
-        found = [unclear.get((name, digest or ""), ()) for kind, name, digest in deps if kind in RECORDS]
+        may_be = [(name, digest or "") for kind, name, digest in deps if kind in RECORDS or is_address(name)]
+        found = [unclear.get(each, ()) for each in may_be]
         reasons = tuple(dict.fromkeys(reason for each in found for reason in each))
         if part:
             known[part] = reasons

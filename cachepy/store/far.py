@@ -17,6 +17,7 @@ import time
 
 from cachepy.core.model import Event, Record
 from cachepy.errors import EntryError, UntrustedEntryError
+from cachepy.store.asking import at_once
 from cachepy.store.codec import pack
 from cachepy.store.entries import Stored
 from cachepy.store.entryfile import EntryFile, assemble
@@ -25,7 +26,6 @@ from cachepy.store.journal import framed
 from cachepy.store.layout import ENTRY
 from cachepy.store.leases import Leases
 from cachepy.store.meta import rows_of
-from cachepy.store.objects import at_once
 from cachepy.store.relocation import moved_event
 from cachepy.store.sending import Sender
 from cachepy.store.value_files import arrive, carried, named_in

@@ -19,12 +19,14 @@ from errno import EAGAIN
 
 from xxhash import xxh3_128, xxh3_128_hexdigest
 
+from cachepy.core.kind import is_address
 from cachepy.store.fs import OWN_NAMES, has_tag
 from cachepy.store.mounts import Mounts
 from cachepy.store.stat_cache import _ROW, REMEMBER, StatMemo, _row, _rows, identity_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from cachepy.store.far_files import FarFiles
     from cachepy.store.stat_cache import Identity
 
 __all__ = ["_ROW", "Files", "Identity", "StatMemo", "_row", "_rows", "identity_of"]
@@ -50,6 +52,7 @@ class Files:
         self.memo = memo
         self.mounts = Mounts() if mounts is None else mounts
         self.memo_file: str | None = None
+        self._far: FarFiles | None = None
         memo.place = self.mounts.place
 
     def digest(self, path: str, fresh: set[str] | None = None) -> str | None:
@@ -57,6 +60,8 @@ class Files:
 
         fresh: folders that have been asked for in the same look (see `Mounts.stat`).
         """
+        if "://" in path and is_address(path):
+            return self.far.digest(path)
         try:
             st = self.mounts.stat(path, fresh)
         except PermissionError:
@@ -69,6 +74,23 @@ class Files:
         if stats.S_ISDIR(st.st_mode):
             return "dir:" + _Directory(self, fresh).digest(path, st)
         return self.content(path, st)
+
+    @property
+    def far(self) -> FarFiles:
+        """Who asks for files elsewhere; most programs have none."""
+        if self._far is None:
+            from cachepy.store.far_files import FarFiles
+
+            self._far = FarFiles()
+        return self._far
+
+    def exists(self, path: str, fresh: set[str]) -> bool:
+        """Whether there is a file, or may be: of one elsewhere only its digest says so."""
+        return self.counts(path) or self.mounts.exists(path, fresh)
+
+    def counts(self, path: str) -> bool:
+        """Whether a text is an address that can be asked for."""
+        return "://" in path and is_address(path) and self.far.counts(path)
 
     def content(self, path: str, st: os.stat_result) -> str:
         """The digest of a file whose stat is known, from the memo if it can be trusted."""

@@ -11,6 +11,7 @@ from _collections_abc import Mapping, Sequence
 from collections import deque
 
 from cachepy.values.digest import Digester, References
+from cachepy.values.far_paths import is_far_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ def paths_in(
         name = text_of(value)
         if name is not None and (everything or could_be(name)):
             yield name, False
+        return
+    if is_far_path(value):
+        yield str(value), True
         return
     value = _without_numbers(value)
     if issubclass(type(value), _NUMBERS):
@@ -123,6 +127,8 @@ def _strings(value: Any) -> Iterator[str]:
                 text = text_of(part)
                 if text is not None:
                     yield text
+            elif is_far_path(part):
+                yield str(part)
             elif cls not in _NUMERIC_TYPES and id(part) not in seen:
                 seen[id(part)] = part
                 todo.append(part)

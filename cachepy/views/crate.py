@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
+from cachepy.core.kind import is_address
 from cachepy.views.exports import Nodes, clean_text, flow_edges
 from cachepy.views.provenance import (
     cachepy_version,
@@ -104,7 +105,7 @@ def _files(nodes: Nodes) -> dict[str, list[str]]:
 
 def _file_id(path: str, digest: str, files: Mapping[str, list[str]]) -> str:
     """A URI; of a file that was changed between calls, one for each content."""
-    place = f"file://{quoted(path)}" if PurePath(path).is_absolute() else quoted(path)
+    place = path if is_address(path) else f"file://{quoted(path)}" if PurePath(path).is_absolute() else quoted(path)
     return place if len(files[path]) == 1 else f"{place}#{digest}"
 
 

@@ -191,9 +191,9 @@ def test_the_lease_of_a_dead_owner_ends(pipe, s3, s3_server):
 
 def test_thousands_are_known_by_few_listings(tmp_path, s3, s3_server):
     """Whether there is anything new for some thousand calls: a page has a thousand names."""
+    from cachepy.store.asking import at_once
     from cachepy.store.entries import Store
     from cachepy.store.far import Far
-    from cachepy.store.objects import at_once
 
     with mock.patch.dict(os.environ, s3.env):
         objects = Objects("s3://results/many")

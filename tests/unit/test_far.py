@@ -26,8 +26,9 @@ from cachepy import (
 )
 from cachepy.maintain.transfer import Address
 from cachepy.store import far
+from cachepy.store.asking import RemoteError, at_once, patience_of_environment
 from cachepy.store.leases import BEAT, Leases
-from cachepy.store.objects import Objects, RemoteError, at_once, patience_of_environment
+from cachepy.store.objects import Objects
 
 _number = itertools.count()
 ran: list[str] = []
