@@ -16,7 +16,7 @@ from cachepy.calls.unseen_network import Network
 from cachepy.core.bodies import bodies
 from cachepy.core.current import here
 from cachepy.core.frame import Frame
-from cachepy.core.kind import UNASKED
+from cachepy.core.kind import is_unasked
 from cachepy.core.kinds import PASSED
 from cachepy.core.model import FILE, UNSEEN_SOURCE, Dep
 from cachepy.errors import RewrittenFileWarning
@@ -82,7 +82,7 @@ class FileWatch:
         """A page that nobody can ask for is a text, if the body asked nobody either."""
         deps = self._seen.frame.deps if self._arg_files and not self._seen.asked else {}
         for name in [name for name in self._arg_files if name.startswith(_WEB)]:
-            if (deps.get((FILE, name)) or "").startswith(UNASKED):
+            if is_unasked(deps.get((FILE, name))):
                 del deps[FILE, name]
 
     def _is_idle(self) -> bool:

@@ -85,7 +85,7 @@ class FilesAtOnce:
             self._frame.add(Dep(PASSED_ON, address, WROTE_HERE))
         elif how in FAR_KINDS and address not in self._own:
             self._files.far.learn(address, fs)
-            self._frame.add(self._files.far.dep(FAR_KINDS[how], address))
+            self._frame.add(self._files.far.dep(how, address))
 
     def ask(self, source: str) -> None:
         self._frame.add(Dep(UNSEEN_SOURCE, source, None))

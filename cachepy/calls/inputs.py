@@ -20,7 +20,7 @@ from cachepy.code.fingerprint import UNBOUND, cached_target, identity_of
 from cachepy.code.namer import LOCAL
 from cachepy.code.routes import Routes
 from cachepy.core.frame import LOST, UNTOLD, Frame
-from cachepy.core.kind import UNASKED, is_address
+from cachepy.core.kind import UNASKED, is_address, is_unasked
 from cachepy.core.kinds import FILES, KINDS, ROOTS, SINGLE
 from cachepy.core.model import ABSENT_PATH, CODE, FILE, PACKAGE, PATTERN, Dep
 from cachepy.errors import ChangedGlobalWarning, ChangedInputWarning, OpaqueGlobalWarning, UnseenInputWarning
@@ -107,7 +107,7 @@ class Inputs:
         """A declared file; a pattern or a home path as the set of files that it means now."""
         from cachepy.store import patterns
 
-        if patterns.may_mean_files(path, is_path=True) and not os.path.lexists(path):
+        if not is_address(path) and patterns.may_mean_files(path, is_path=True) and not os.path.lexists(path):
             self.frame.add(Dep(PATTERN, path, pattern(path, self.session.files)))
         else:
             self.frame.add(Dep(FILE, path, self.session.files.digest(path)))
@@ -299,7 +299,7 @@ class Inputs:
     def _warn_changed(self, name: str) -> None:
         fname = self.request.function.fname
         now = self.frame.deps.get((FILE, name)) or ""
-        if now.startswith(UNASKED):
+        if is_unasked(now):
             text = (
                 f"{name!r} could not be asked for ({now.removeprefix(UNASKED)}), so the result of {fname} was not "
                 f"stored; it will run again. If that is no file that it reads, leave it out by file_args=[...]"

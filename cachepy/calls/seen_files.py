@@ -13,8 +13,7 @@ from cachepy.calls.file_events import events, is_young, stat_of, stat_of_open
 from cachepy.calls.ignored_files import LOCKS, fits, ignored
 from cachepy.core.frame import working_dir
 from cachepy.core.kind import is_address
-from cachepy.core.kinds import FAR_KINDS, LEFT, PASSED, PATHS, absolute
-from cachepy.core.model import FILE
+from cachepy.core.kinds import LEFT, PASSED, PATHS, absolute
 from cachepy.store.listings import named, names_in
 from cachepy.store.stat_cache import identity_of
 
@@ -179,14 +178,15 @@ class SeenFiles:
         if self.frame.closed or fits(address, address, self._skips):
             return
         if how == "write":
-            (self.rewritten if (FILE, address) in self.far else self.written)[address] = address
+            (self.rewritten if ("read", address) in self.far else self.written)[address] = address
             self.removed.discard(address)
         elif how == "remove":
-            self.remove(address)
-        elif (FAR_KINDS[how], address) not in self.far and not self.is_own(address):
+            if self.written.pop(address, None) is None:
+                self.removed.add(address)
+        elif (how, address) not in self.far and not self.is_own(address):
             with events.aside():
                 self.files.far.learn(address, fs)
-                self.far[FAR_KINDS[how], address] = self.files.far.dep(FAR_KINDS[how], address)
+                self.far[how, address] = self.files.far.dep(how, address)
 
     def ask(self, source: str) -> None:
         self.asked[source] = None

@@ -13,7 +13,7 @@ import stat
 
 from cachepy.calls.file_events import stat_of
 from cachepy.calls.files_at_once import WROTE_HERE
-from cachepy.core.kind import is_address
+from cachepy.core.kind import is_address, is_unasked
 from cachepy.core.kinds import FILES, PASSED, PATHS, SINGLE, absolute
 from cachepy.core.model import ABSENT_PATH, FILE, LISTED, MATCHED, PASSED_ON, PRESENT, Dep
 from cachepy.store.listings import LINK, digest_of_names, named, names_in
@@ -153,17 +153,19 @@ class SettledFiles:
     def _add_far(self) -> None:
         """What lies at addresses; names that came or went by this run count as they are now."""
         seen, far = self._seen, self._seen.files.far
-        for (kind, address), dep in seen.far.items():
-            if kind == FILE:
+        for (how, address), dep in seen.far.items():
+            if how == "read":
                 if address in seen.rewritten:
                     self._frame.deps.pop((FILE, address), None)
                 elif address not in seen.written and seen.below.get(address, "") != dep.digest:
+                    if is_unasked(self._frame.deps.get((FILE, address))):  # the body knew how
+                        del self._frame.deps[FILE, address]
                     self._frame.add(dep)
-            elif kind == PRESENT:
-                if (FILE, address) not in seen.far and not self._has_below(address):
+            elif how == "look":
+                if ("read", address) not in seen.far and not self._has_below(address):
                     self._frame.add(dep)
             else:
-                self._frame.add(far.dep(kind, address) if self._has_below(far.folder_of(address)) else dep)
+                self._frame.add(far.dep(how, address) if self._has_below(far.folder_of(address)) else dep)
 
     def _has_below(self, start: str) -> bool:
         """Whether there is something, or no longer, by this run, at addresses that begin so."""

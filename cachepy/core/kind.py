@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 UNASKED = "unasked: "  # begins the digest of what could not be asked for: none that is stored does
 
 
+def is_unasked(digest: str | None) -> bool:
+    """Whether it says that something could not be asked for."""
+    return digest is not None and digest.startswith(UNASKED)
+
+
 def is_address(text: str) -> bool:
     """Whether a text says where a file is by a protocol, as ``s3://bucket/key``: no path is looked up then."""
     if text[:1] in "/~." or "://" not in text:

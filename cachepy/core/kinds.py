@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 
-from cachepy.core.kind import UNASKED, Kind, is_address, reason
+from cachepy.core.kind import UNASKED, Kind, is_address, is_unasked, reason
 from cachepy.core.model import (
     ABSENT_PATH,
     ACCEPTED,
@@ -68,10 +68,10 @@ class _Path(Kind):
 
     def same(self, name: str, digest: str | None, world: World) -> bool:
         now = self.now(name, world)
-        return now == digest or (is_address(name) and _is_unasked(now) and world.lets_pass(name, digest, now or ""))
+        return now == digest or (is_address(name) and is_unasked(now) and world.lets_pass(name, digest, now or ""))
 
     def stayed(self, name: str, digest: str | None, world: World) -> bool:
-        return not _is_unasked(digest) and self.same(name, digest, world)
+        return not is_unasked(digest) and self.same(name, digest, world)
 
 
 class File(_Path):
@@ -184,14 +184,14 @@ class Present(_Path):
 
     def same(self, name: str, digest: str | None, world: World) -> bool:
         now = world.present(name, digest)
-        return now == digest or (is_address(name) and _is_unasked(now) and world.lets_pass(name, digest, now or ""))
+        return now == digest or (is_address(name) and is_unasked(now) and world.lets_pass(name, digest, now or ""))
 
     def now(self, name: str, world: World) -> str | None:
         return world.present(name, "file:")
 
     def why(self, dep: Dep, world: World) -> list[Reason]:
         now = world.present(dep.name, dep.digest)
-        if _is_unasked(now):
+        if is_unasked(now):
             return [*filter(None, [_unasked(dep.name, now)])]
         old, is_folder = dep.digest, dep.digest == "dir"
         gone = "directory gone" if is_folder else "file gone"
@@ -567,11 +567,7 @@ def _file_cue(old: str | None, new: str | None) -> str:
 
 def _unasked(name: str, now: str | None) -> Reason | None:
     """Why nobody can say what it is now."""
-    return reason("unseen", f"file {name}", None, (now or "").removeprefix(UNASKED)) if _is_unasked(now) else None
-
-
-def _is_unasked(digest: str | None) -> bool:
-    return digest is not None and digest.startswith(UNASKED)
+    return reason("unseen", f"file {name}", None, (now or "").removeprefix(UNASKED)) if is_unasked(now) else None
 
 
 def _is_spoken_for(dep: Dep, now: str | None, trace: Trace, world: World) -> bool:

@@ -14,7 +14,8 @@ import time
 from xxhash import xxh3_128, xxh3_128_hexdigest
 
 from cachepy.core.kind import UNASKED, is_address
-from cachepy.core.model import FILE, PRESENT, Dep
+from cachepy.core.kinds import FAR_KINDS
+from cachepy.core.model import Dep
 from cachepy.store.asking import FRESH, Asker, RemoteError, at_once
 
 TYPE_CHECKING = False
@@ -100,10 +101,10 @@ class FarFiles:
         """What is there: a folder, or a file, with its version or its size; None if there is nothing."""
         return self._ask(self._look, _place_of(address))
 
-    def dep(self, kind: str, address: str) -> Dep:
-        """What it is now, as a dep of the contents of a file, of names, or of what is there."""
-        ask = {FILE: self.digest, PRESENT: self.look}.get(kind, self.names)
-        return Dep(kind, address, ask(address))
+    def dep(self, how: str, address: str) -> Dep:
+        """What it is now, as the dep of who does something with it (see `FAR_KINDS`)."""
+        ask = {"read": self.digest, "look": self.look}.get(how, self.names)
+        return Dep(FAR_KINDS[how], address, ask(address))
 
     @staticmethod
     def folder_of(address: str) -> str:
@@ -125,11 +126,13 @@ class FarFiles:
     def learn(self, address: str, fs: Any) -> None:
         """From now on it, and what lies beside it, is asked for as a file system of the user's is that reaches it."""
         home = _home_of(_place_of(address))
-        if _is_of_web(home) or self._made.get(home, (0, None))[0] == os.getpid():
+        pid, known = self._made.get(home, (0, None))
+        if _is_of_web(home) or (pid == os.getpid() and _options_of(known) == _options_of(fs)):
             return
         made = _like(fs)
         if made is not None:
             self._made[home] = os.getpid(), made
+            self._askers.pop(home, None)  # that another one gave no answer says nothing of it
 
     # -- how
 
@@ -244,13 +247,15 @@ def _lacks(scheme: str) -> str:
     return ""
 
 
+def _options_of(fs: Any) -> dict[str, Any]:
+    """What it was made with, but for how it is used."""
+    return {k: v for k, v in fs.storage_options.items() if k not in {*FRESH, "asynchronous", "loop"}}
+
+
 def _like(fs: Any) -> Any:
     """A file system as another one, that remembers nothing and is used by one thread after the other."""
-    options = {**fs.storage_options, **FRESH}
-    options.pop("asynchronous", None)
-    options.pop("loop", None)
     try:
-        return type(fs)(*fs.storage_args, **options)
+        return type(fs)(*fs.storage_args, **_options_of(fs), **FRESH)
     except Exception:  # it is of a library that takes no such options
         return None
 

@@ -6,10 +6,8 @@ import itertools
 import os
 import threading
 import time
-import urllib.request
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import fsspec
@@ -398,115 +396,6 @@ def test_secrets_in_an_address_are_asked_for_by_nobody(folder):
     assert runs() == 1
 
 
-# ---------------------------------------------------------------- pages
-
-
-class Web:
-    """A server of one page: its status, content and ETag are what is set."""
-
-    def __init__(self):
-        self.status, self.content, self.tag, self.heads = 200, b"1", True, 200
-        self.asked = []
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                outer.asked.append(self.command)
-                status = outer.status if self.command == "GET" or outer.heads == 200 else outer.heads
-                self.send_response(status)
-                if outer.tag:
-                    self.send_header("ETag", f'"{hash(outer.content)}"')
-                self.send_header("Content-Length", str(len(outer.content)))
-                self.end_headers()
-                if self.command == "GET":
-                    self.wfile.write(outer.content)
-
-            do_HEAD = do_GET
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/x.csv"
-
-
-@pytest.fixture
-def web():
-    made = Web()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
-
-
-def fetch(url):
-    ran()
-    with urllib.request.urlopen(url) as answer:
-        return answer.read()
-
-
-def test_a_page_counts_by_its_version(web):
-    assert again(fetch, lambda: setattr(web, "content", b"2"), web.url, unseen="ok") == 1
-    del web.asked[:]
-    cache_file("cache", warn_cheap=False, unseen="ok")(fetch)(web.url)
-    assert web.asked == ["HEAD"]
-
-
-def test_a_server_that_knows_no_head_is_asked_otherwise(web):
-    web.heads = 405
-    assert again(fetch, lambda: setattr(web, "content", b"2"), web.url, unseen="ok") == 1
-
-
-def test_a_page_without_a_version_is_a_text_unless_somebody_says_that_it_is_a_file(web):
-    web.tag = False
-    assert again(fetch, lambda: setattr(web, "content", b"2"), web.url, unseen="ok") == 0
-    assert again(fetch, lambda: setattr(web, "content", b"3"), web.url, unseen="ok", file_args=["url"]) == 1
-
-
-def test_a_page_that_is_read_by_fsspec_counts_by_its_content(web):
-    web.tag = False
-    fn = lambda: (ran(), text_at("".join([web.url[:3], web.url[3:]])))
-    assert again(fn, lambda: setattr(web, "content", b"2"), ignore_globals=["web"], unseen="ok") == 1
-
-
-@pytest.mark.parametrize("status", [401, 403, 418])
-def test_a_page_that_is_closed_to_us_is_a_text(web, status):
-    web.status = status
-    cached = cache_file("cache", warn_cheap=False)(lambda url: (ran(), 1))
-    cached(web.url)
-    cached(web.url)
-    assert runs() == 1
-
-
-@pytest.mark.parametrize("status", [404, 410])
-def test_a_page_that_is_not_there_is_absent(web, status):
-    web.status = status
-    fn = lambda url: (ran(), 1)
-    assert again(fn, lambda: setattr(web, "status", 200), web.url) == 1
-
-
-def test_a_page_that_fails_is_not_absent(web):
-    cached = cache_file("cache", warn_cheap=False, unseen="ok")(fetch)
-    assert cached(web.url) == b"1"
-    web.status = 500
-    assert str(cached.explain(web.url)).startswith(f"stale: file {web.url} could not be checked: HTTPError: HTTP Error 500")
-
-
-def test_a_host_that_is_not_there_is_a_text_for_who_does_not_ask_it(folder, recwarn):
-    cached = cache_file("cache", warn_cheap=False)(lambda url: (ran(), 1))
-    cached("http://127.0.0.1:9/x")
-    cached("http://127.0.0.1:9/x")
-    assert runs() == 1
-    assert not [each for each in recwarn if each.category is ChangedInputWarning]
-
-
-def test_a_host_that_is_not_there_for_us_but_asked_by_the_body_is_no_text(web):
-    cached = cache_file("cache", warn_cheap=False, unseen="ok")(lambda url: fetch(web.url))
-    with pytest.warns(ChangedInputWarning, match="could not be asked for"):
-        cached("http://127.0.0.1:9/x")
-
-
 # ---------------------------------------------------------------- file systems around one another
 
 
@@ -575,3 +464,41 @@ def test_the_addresses_of_a_tree_are_asked_for_side_by_side(bucket, slow):
     assert not cache_tree_stale()
     assert slow[0] > 1
     assert runs() == 6
+
+
+# ---------------------------------------------------------------- by whose file system
+
+
+class Keyed(type(memory)):
+    """A store that needs a key, which only the body knows."""
+
+    protocol = "memory"
+    cachable = False
+
+    def __init__(self, key=None, **options):
+        super().__init__(key=key, **options)
+        self.key = key
+
+    def info(self, path, **options):
+        if self.key != "right":
+            raise PermissionError("403 Forbidden")
+        return super().info(path, **options)
+
+
+def test_what_only_the_body_can_reach_is_asked_for_as_the_body_does(bucket, monkeypatch):
+    fsspec.register_implementation("memory", Keyed, clobber=True)
+    monkeypatch.setitem(fsspec.registry.target, "memory", Keyed) if hasattr(fsspec.registry, "target") else None
+    address = f"{bucket}/x"
+    put(address, "1")
+
+    def body(path):
+        ran()
+        with Keyed(key="right").open(path) as file:
+            return file.read()
+
+    try:
+        assert again(body, lambda: put(address, "2"), address) == 1
+        with cachepy.use_session(cachepy.Session()):  # as in the next program
+            assert "could not be checked: PermissionError: 403" in str(cache_file("cache", warn_cheap=False)(body).explain(address))
+    finally:
+        fsspec.register_implementation("memory", type(memory), clobber=True)
