@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from cachepy.calls.entry_points import Pick
 from cachepy.calls.file_events import events
-from cachepy.store.far_files import STORES, scheme_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,6 +61,8 @@ def _globbed(self: Any, path: Any) -> None:
 
 def _tell(how: str, fs: Any, path: Any) -> None:
     """Whoever hears is told; none of it ever raises."""
+    from cachepy.store.far_files import STORES, scheme_of  # few bodies come here
+
     try:
         for each in path if isinstance(path, (list, tuple, set)) else (path,):
             reached, address = address_of(fs, each)

@@ -77,7 +77,8 @@ class LiveWorld:
     def ask_ahead(self, addresses: Iterable[str]) -> None:
         """Ask for files elsewhere side by side: waiting for one is waiting for all."""
         names = [name for name in dict.fromkeys(addresses) if name not in self._files]
-        self._files.update(zip(names, self.session.files.far.digests(names), strict=True))
+        if names:
+            self._files.update(zip(names, self.session.files.far.digests(names), strict=True))
 
     def _addresses(self) -> Iterator[str]:
         """All that will be asked for in this verification, as far as the runs say that are its first choice."""
