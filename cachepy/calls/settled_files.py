@@ -152,7 +152,7 @@ class SettledFiles:
 
     def _add_far(self) -> None:
         """What lies at addresses; names that came or went by this run count as they are now."""
-        seen, far = self._seen, self._seen.files.far
+        seen = self._seen
         for (how, address), dep in seen.far.items():
             if how == "read":
                 if address in seen.rewritten:
@@ -165,7 +165,12 @@ class SettledFiles:
                 if ("read", address) not in seen.far and not self._has_below(address):
                     self._frame.add(dep)
             else:
-                self._frame.add(far.dep(how, address) if self._has_below(far.folder_of(address)) else dep)
+                self._frame.add(self._of_now(how, dep))
+
+    def _of_now(self, how: str, dep: Dep) -> Dep:
+        """Names as they were seen, but for those that this run made or removed."""
+        far = self._seen.files.far
+        return far.dep(how, dep.name) if self._has_below(far.folder_of(dep.name)) else dep
 
     def _has_below(self, start: str) -> bool:
         """Whether there is something, or no longer, by this run, at addresses that begin so."""
