@@ -13,7 +13,8 @@ from cachepy.calls.file_events import events, is_young, stat_of, stat_of_open
 from cachepy.calls.ignored_files import LOCKS, fits, ignored
 from cachepy.core.frame import working_dir
 from cachepy.core.kind import is_address
-from cachepy.core.kinds import LEFT, PASSED, PATHS, absolute
+from cachepy.core.kinds import FAR_KINDS, LEFT, PASSED, PATHS, absolute
+from cachepy.core.model import Dep
 from cachepy.store.listings import named, names_in
 from cachepy.store.stat_cache import identity_of
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from cachepy.core.frame import Frame
-    from cachepy.core.model import Dep, Event
+    from cachepy.core.model import Event
     from cachepy.store.files import Files
 
     Names = list[str] | None
@@ -43,7 +44,7 @@ class SeenFiles:
 
     __slots__ = (
         "_places", "_skips", "added", "asked", "below", "both", "deeper", "files", "folders", "frame", "is_blind",
-        "far", "listed", "looked", "made", "matched", "named", "opened", "openers", "removed", "rewritten",
+        "far", "far_names", "listed", "looked", "made", "matched", "named", "opened", "openers", "removed", "rewritten",
         "temporary", "told", "wanted", "written",
     )  # fmt: skip
 
@@ -73,6 +74,7 @@ class SeenFiles:
         self.told: dict[str, Dep] = {}
         self.asked: dict[str, None] = {}
         self.far: dict[tuple[str, str], Dep] = {}
+        self.far_names: dict[tuple[str, str], str | None] = {}
 
     # -- what is told while it runs (see `file_events.Sight`)
 
@@ -186,7 +188,11 @@ class SeenFiles:
         elif (how, address) not in self.far and not self.is_own(address):
             with events.aside():
                 self.files.far.learn(address, fs)
-                self.far[how, address] = self.files.far.dep(how, address)
+                if how in ("list", "match"):
+                    listing = self.far_names[how, address] = self.files.far.listing(address)
+                    self.far[how, address] = Dep(FAR_KINDS[how], address, self.files.far.digest_of(listing))
+                else:
+                    self.far[how, address] = self.files.far.dep(how, address)
 
     def ask(self, source: str) -> None:
         self.asked[source] = None

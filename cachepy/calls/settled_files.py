@@ -170,7 +170,13 @@ class SettledFiles:
     def _of_now(self, how: str, dep: Dep) -> Dep:
         """Names as they were seen, but for those that this run made or removed."""
         far = self._seen.files.far
-        return far.dep(how, dep.name) if self._has_below(far.folder_of(dep.name)) else dep
+        if not self._has_below(far.folder_of(dep.name)):
+            return dep
+        listings = self._seen.far_names[how, dep.name], far.listing(dep.name)
+        before, now = ({*(each or "").split("\0")} for each in listings)
+        if not all(map(self._has_below, (before ^ now) - {""})):
+            self._frame.changed.append(dep.name)
+        return far.dep(how, dep.name)
 
     def _has_below(self, start: str) -> bool:
         """Whether there is something, or no longer, by this run, at addresses that begin so."""

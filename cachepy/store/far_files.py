@@ -13,7 +13,7 @@ import time
 
 from xxhash import xxh3_128, xxh3_128_hexdigest
 
-from cachepy.core.kind import UNASKED, is_address
+from cachepy.core.kind import UNASKED, is_address, is_unasked
 from cachepy.core.kinds import FAR_KINDS
 from cachepy.core.model import Dep
 from cachepy.store.asking import FRESH, Asker, RemoteError, at_once
@@ -95,6 +95,15 @@ class FarFiles:
 
     def names(self, address: str) -> str | None:
         """The digest of the names in a folder, or of those that a pattern means; None if there is no such folder."""
+        return self.digest_of(self.listing(address))
+
+    @staticmethod
+    def digest_of(listing: str | None) -> str | None:
+        """Of names that are known already."""
+        return listing if listing is None or is_unasked(listing) else _hashed(listing)
+
+    def listing(self, address: str) -> str | None:
+        """The names themselves, as addresses, with a null character between them."""
         return self._ask(self._names, _place_of(address))
 
     def look(self, address: str) -> str | None:
@@ -182,7 +191,8 @@ class FarFiles:
         path = fs._strip_protocol(place)
         is_pattern = not _MAGIC.isdisjoint(place)
         found = fs.glob(path) if is_pattern else fs.ls(path, detail=False)
-        return _hashed("\0".join(sorted(map(str, found))))
+        scheme = place.partition("://")[0]
+        return "\0".join(sorted(f"{scheme}://{str(each).strip('/')}" for each in found))
 
     def _fs(self, place: str) -> Any:
         """The file system of an address, made anew in a forked child."""

@@ -288,6 +288,19 @@ def test_what_a_run_looks_for_and_makes_is_its_own(bucket):
     assert again(body, lambda: memory.rm(f"{bucket}/made"), ignore_globals=["bucket"]) == 1
 
 
+def test_names_that_others_add_meanwhile_are_a_change(bucket):
+    def body():
+        before = memory.ls(bucket)
+        put(f"{bucket}/new", "1")
+        _past_fsspec(f"{bucket}/of-others")
+        return len(before)
+
+    put(f"{bucket}/x", "1")
+    cached = cache_file("cache", warn_cheap=False, ignore_globals=["bucket"])(body)
+    with pytest.warns(ChangedInputWarning, match="changed while body ran"):
+        cached()
+
+
 def test_ignored_files_do_not_count(bucket):
     put(f"{bucket}/x.lock", "1")
     fn = lambda: (ran(), text_at(f"{bucket[:5]}{bucket[5:]}/x.lock"))
