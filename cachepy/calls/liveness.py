@@ -77,9 +77,18 @@ def of_process(pid: int) -> Seen | None:
 
 
 def _processor(ident: int) -> float | None:
+    """Seconds of processor time of a thread, as the kernel tells it: it may end at any moment.
+
+    Not by `time.pthread_getcpuclockid`: that reads the memory of the thread, which is gone when it has ended.
+    """
+    import threading
+
+    thread = threading._active.get(ident)  # type: ignore[attr-defined]  # `enumerate` waits for a lock
     try:
-        return time.clock_gettime(time.pthread_getcpuclockid(ident))
-    except (AttributeError, OSError):  # macOS, Windows
+        of_fork = os.getpid() if thread is threading.main_thread() else 0  # there it still has the number of before
+        with open(f"/proc/self/task/{of_fork or thread.native_id}/schedstat", "rb") as file:
+            return int(file.read().split()[0]) / 1e9
+    except (AttributeError, OSError, ValueError, IndexError):  # it has ended; macOS, Windows
         return None
 
 
