@@ -31,10 +31,13 @@ _PACKAGES = {
     "s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "abfss": "adlfs",
     "adl": "adlfs", "oss": "ossfs", "oci": "ocifs", "hf": "huggingface_hub", "http": "", "https": "", "ftp": "",
     "sftp": "paramiko", "ssh": "paramiko", "webdav": "webdav4", "webdavs": "webdav4", "dav": "webdav4",
-    "hdfs": "pyarrow", "webhdfs": "requests", "smb": "smbprotocol", "memory": "",
+    "smb": "smbprotocol", "memory": "",
 }  # fmt: skip
-"""Schemes of addresses at which files are, and what has to be installed to ask there."""
-STORES = _PACKAGES.keys() - {"ftp", "sftp", "ssh", "webdav", "webdavs", "dav", "hdfs", "webhdfs", "smb"}
+"""Schemes of addresses at which files are, and what has to be installed to ask there.
+
+Not hdfs: its addresses are mostly those of other programs, such as Spark, and to ask there is more than a package.
+"""
+STORES = _PACKAGES.keys() - {"ftp", "sftp", "ssh", "webdav", "webdavs", "dav", "smb"}
 """Those whose addresses say all, so that what a file system of the user's reaches is found again by them."""
 WEB = ("http", "https")
 _MAGIC = frozenset("*?[")
@@ -54,7 +57,7 @@ class FarFiles:
     True
     >>> _ = fsspec.filesystem("memory").pipe_file("/doc-far/x", b"1")
     >>> far.digest("memory://doc-far/x")
-    XX
+    'df3ce784d856334d65cd25028f98f158'
     """
 
     def __init__(self, patience: float | None = None) -> None:

@@ -27,15 +27,16 @@ class RefusedError(OSError):
 
 
 def version(url: str) -> str | None:
-    """Its ETag; None if it has none. FileNotFoundError if there is no such page, OSError if there is no answer."""
-    for method in ("HEAD", "GET"):  # some servers know GET alone
-        try:
-            with _opened(url, method) as answer:
-                told = answer.headers.get("ETag")
-                return None if told is None else f"ETag {told}"
-        except RefusedError:
-            continue
-    return None
+    """Its ETag; None if it says none. FileNotFoundError if there is no such page, OSError if there is no answer.
+
+    Asked by HEAD alone, also where a server knows only GET: to get a page that is perhaps none may do something there.
+    """
+    try:
+        with _opened(url, "HEAD") as answer:
+            told = answer.headers.get("ETag")
+    except RefusedError:
+        return None
+    return None if told is None else f"ETag {told}"
 
 
 def content(url: str) -> str:

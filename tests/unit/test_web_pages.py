@@ -68,9 +68,10 @@ def test_a_page_counts_by_its_version(web):
     assert web.asked == ["HEAD"]
 
 
-def test_a_server_that_knows_no_head_is_asked_otherwise(web):
+def test_a_server_that_knows_no_head_is_asked_otherwise_if_somebody_says_that_it_is_a_file(web):
     web.heads = 405
-    assert again(fetch, lambda: setattr(web, "content", b"2"), web.url, unseen="ok") == 1
+    assert again(fetch, lambda: setattr(web, "content", b"2"), web.url, unseen="ok") == 0
+    assert again(fetch, lambda: setattr(web, "content", b"3"), web.url, unseen="ok", file_args=["url"]) == 1
 
 
 def test_a_page_without_a_version_is_a_text_unless_somebody_says_that_it_is_a_file(web):
