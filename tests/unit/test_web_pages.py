@@ -2,57 +2,23 @@
 
 from __future__ import annotations
 
-import threading
 import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import fsspec
 import pytest
 
 from cachepy import ChangedInputWarning, cache_file
 from tests.observed import again, folder, ran, runs
+from tests.web import Web
 
 __all__ = ["folder"]
 pytestmark = pytest.mark.usefixtures("folder")
 
 
-class Web:
-    """A server of one page: its status, content and ETag are what is set."""
-
-    def __init__(self):
-        self.status, self.content, self.tag, self.heads = 200, b"1", True, 200
-        self.asked = []
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                outer.asked.append(self.command)
-                status = outer.status if self.command == "GET" or outer.heads == 200 else outer.heads
-                self.send_response(status)
-                if outer.tag:
-                    self.send_header("ETag", f'"{hash(outer.content)}"')
-                self.send_header("Content-Length", str(len(outer.content)))
-                self.end_headers()
-                if self.command == "GET":
-                    self.wfile.write(outer.content)
-
-            do_HEAD = do_GET
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/x.csv"
-
-
 @pytest.fixture
 def web():
-    made = Web()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
+    with Web() as made:
+        yield made
 
 
 def fetch(url):
