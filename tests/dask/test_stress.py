@@ -97,11 +97,11 @@ def test_each_result_brings_its_own_nodes(workers):
 @pytest.mark.stress
 @pytest.mark.timeout(1800)
 def test_complete_on_return_for_long(workers):
-    check_sync(workers, 200, TASKS)
+    check_sync(workers, 60, TASKS)
 
 
 @pytest.mark.stress
 @pytest.mark.timeout(1800)
 def test_complete_on_return_async_for_long(workers):
     with use_session(Session()):
-        asyncio.run(check_async(workers.scheduler_address, 60, TASKS))
+        asyncio.run(check_async(workers.scheduler_address, 30, TASKS))

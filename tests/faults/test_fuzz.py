@@ -278,7 +278,7 @@ def fuzz(examples: int) -> Any:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_mutated_files(target: Target, kind: str) -> None:
-    @fuzz(85)
+    @fuzz(40)
     @given(st.data())
     def run(data: st.DataObject) -> None:
         attack(target, kind, data)
@@ -291,7 +291,7 @@ def test_mutated_files(target: Target, kind: str) -> None:
 @pytest.mark.timeout(3000)
 @pytest.mark.parametrize("kind", KINDS)
 def test_many_mutated_files(target: Target, kind: str) -> None:
-    @fuzz(2000 if kind in ("graph", "entry") else 1000)
+    @fuzz(800 if kind in ("graph", "entry") else 400)
     @given(st.data())
     def run(data: st.DataObject) -> None:
         attack(target, kind, data)
