@@ -31,8 +31,8 @@ OTHERS = (
     "ast", "asyncio", "cloudpickle", "copy", "ctypes", "difflib", "dis", "fcntl", "fsspec.core", "getpass", "gzip",
     "hashlib", "hmac", "html", "importlib.machinery", "importlib.metadata", "importlib.util", "inspect", "json",
     "linecache", "logging", "lzma", "mmap", "pathlib", "psutil", "pwd", "re", "resource", "rich.console",
-    "rich.markup", "shutil", "sysconfig", "tempfile", "threading", "tomllib", "traceback", "yaml", "zlib",
-    "zoneinfo", "_xxsubinterpreters",
+    "rich.markup", "shutil", "sysconfig", "tempfile", "threading", "tomllib", "traceback", "urllib.error",
+    "urllib.request", "yaml", "zlib", "zoneinfo", "_xxsubinterpreters",
 )  # fmt: skip
 
 for _name in (*OTHERS, *(f"cachepy.{name}" for name in OWN)):

@@ -35,7 +35,7 @@ def asking() -> Iterator[Servers]:
 
 @pytest.mark.timeout(3600 if STRESS else 900)  # making a failing example small takes up to five minutes
 @given(plans())
-@budget(15, 1000)
+@budget(8, 1000)
 def test_status_knows_what_runs(asking: Servers, plan: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as place:
         Story(plan, Path(place), asking).run()

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.timeout(3600 if STRESS else 900)  # making a failing example small takes up to five minutes
 @given(plans())
-@budget(45, 3000)
+@budget(25, 3000)
 def test_random_pipelines(servers: tuple[Server, Server], plan: dict[str, Any]) -> None:
     """Never a wrong value; nothing runs whose dependencies have not changed; the graph is whole."""
     with tempfile.TemporaryDirectory() as place:
@@ -42,7 +42,7 @@ def test_random_pipelines(servers: tuple[Server, Server], plan: dict[str, Any]) 
 
 @pytest.mark.timeout(3600 if STRESS else 900)
 @given(plans(fuzzy=True))
-@budget(35, 3000)
+@budget(18, 3000)
 def test_random_pipelines_with_threads_and_memos(servers: tuple[Server, Server], plan: dict[str, Any]) -> None:
     """Calls in threads and pools, and behind memos: never a wrong value, and nothing runs when nothing changed."""
     with tempfile.TemporaryDirectory() as place:

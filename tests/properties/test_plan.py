@@ -182,7 +182,7 @@ def tell(plan: dict[str, Any], servers: tuple[Server, Server]) -> None:
 
 @pytest.mark.timeout(3600 if STRESS else 900)  # making a failing example small takes up to five minutes
 @given(edited())
-@budget(60, 3000)
+@budget(30, 3000)
 def test_the_plan_is_what_runs(servers: tuple[Server, Server], plan: dict[str, Any]) -> None:
     """What the plan is certain of runs, what it calls a hit does not, what runs is named or new."""
     tell(plan, servers)
