@@ -13,7 +13,7 @@ import os
 from cachepy.calls.replay import Replay
 from cachepy.core.current import caller, enter, leave
 from cachepy.core.frame import Frame, working_dir
-from cachepy.core.kind import is_address
+from cachepy.core.kind import is_relative
 from cachepy.core.kinds import KINDS, PATHS
 from cachepy.core.model import Dep, Event
 from cachepy.core.verify import Verifier, roots_of
@@ -174,7 +174,7 @@ class Revival:
         is the same here and there. Where both may be, a call on its own proves nothing.
         """
         moved = run.cwd != event.cwd and any(
-            d.kind in PATHS and not os.path.isabs(d.name) and not is_address(d.name) for d in run.trace.deps
+            d.kind in PATHS and is_relative(d.name) for d in run.trace.deps
         )
         return not (moved or run.id in failed()) and len(self._changed(run)) < 2
 

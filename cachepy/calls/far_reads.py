@@ -36,27 +36,14 @@ def _ran(fs: Any, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     _tell(how, fs, kwargs[name] if name in kwargs else args[place] if len(args) > place else None)
 
 
-def _read_whole(self: Any, path: Any) -> None:
-    _tell("read", self, path)
+def _does(how: str) -> Callable[[Any, Any], None]:
+    """A method is called that does this with a path; of what libraries do too, if the user asks for it."""
 
+    def told(self: Any, path: Any) -> None:
+        if how not in _LOOKS or _is_asked_by_user():
+            _tell(how, self, path)
 
-def _written_whole(self: Any, path: Any) -> None:
-    _tell("write", self, path)
-
-
-def _listed(self: Any, path: Any) -> None:
-    if _is_asked_by_user():
-        _tell("list", self, path)
-
-
-def _looked(self: Any, path: Any) -> None:
-    if _is_asked_by_user():
-        _tell("look", self, path)
-
-
-def _globbed(self: Any, path: Any) -> None:
-    if _is_asked_by_user():
-        _tell("match", self, path)
+    return told
 
 
 def _tell(how: str, fs: Any, path: Any) -> None:
@@ -124,15 +111,15 @@ def picks(runs_here: Callable[[], bool]) -> Picks:
     return {
         "fsspec.spec": [
             ("AbstractFileSystem.open", [Pick(_opened, opens, runs_here)]),
-            ("AbstractFileSystem.find", [Pick(_listed, takes, runs_here)]),
-            ("AbstractFileSystem.glob", [Pick(_globbed, takes, runs_here)]),
+            ("AbstractFileSystem.find", [Pick(_does("list"), takes, runs_here)]),
+            ("AbstractFileSystem.glob", [Pick(_does("match"), takes, runs_here)]),
         ],
         "fsspec.asyn": [("sync", [_Method(lambda *_: None, _OF_SYNC, runs_here)])],
         "fsspec.implementations.memory": [
-            ("MemoryFileSystem.cat_file", [Pick(_read_whole, takes, runs_here)]),
-            ("MemoryFileSystem.pipe_file", [Pick(_written_whole, takes, runs_here)]),
-            ("MemoryFileSystem.info", [Pick(_looked, takes, runs_here)]),
-            ("MemoryFileSystem.exists", [Pick(_looked, takes, runs_here)]),
-            ("MemoryFileSystem.ls", [Pick(_listed, takes, runs_here)]),
+            ("MemoryFileSystem.cat_file", [Pick(_does("read"), takes, runs_here)]),
+            ("MemoryFileSystem.pipe_file", [Pick(_does("write"), takes, runs_here)]),
+            ("MemoryFileSystem.info", [Pick(_does("look"), takes, runs_here)]),
+            ("MemoryFileSystem.exists", [Pick(_does("look"), takes, runs_here)]),
+            ("MemoryFileSystem.ls", [Pick(_does("list"), takes, runs_here)]),
         ],
     }

@@ -13,7 +13,7 @@ import os
 from cachepy.calls.child_processes import Letters
 from cachepy.calls.functions import MOST_MADE
 from cachepy.code.routes import COUNTED, HIDDEN
-from cachepy.core.kind import is_address
+from cachepy.core.kind import is_relative
 from cachepy.core.kinds import CALLS, FILES, ROOTS
 from cachepy.core.model import CODE, FILE, INDIRECT_CALL, ROOT, Dep
 from cachepy.errors import OpaqueGlobalWarning
@@ -117,7 +117,7 @@ class Unseen:
 
     def _add_files(self, named: Iterable[tuple[tuple[str, str], str | None]]) -> None:
         for (path, cwd), digest in named:
-            is_there = cwd == self._frame.cwd or os.path.isabs(path) or is_address(path)
+            is_there = cwd == self._frame.cwd or not is_relative(path)
             self._frame.add(Dep(FILE, path if is_there else os.path.join(cwd, path), digest))
 
 

@@ -16,8 +16,7 @@ from cachepy.cli.finding import place
 from cachepy.cli.mistakes import similar
 from cachepy.cli.opening import Opened, opened, session_at
 from cachepy.cli.options import command, looks_at_code
-from cachepy.core.kind import is_address
-from cachepy.core.kinds import ENVS, FILES, PACKAGES
+from cachepy.core.kinds import ENVS, FILES, PACKAGES, absolute
 from cachepy.core.marks import accepted_in, unseen_in
 from cachepy.store.value_files import files_of, size_of
 from cachepy.values import humanize
@@ -135,7 +134,7 @@ def _wrote(entry: Stock, path: str) -> bool:
     """Whether the newest run of a call wrote a file, or one in a folder."""
     from cachepy.graph.graph import written_by
 
-    wanted = path if is_address(path) else os.path.abspath(path)
+    wanted = absolute(os.getcwd(), path)
     return any(each == wanted or each.startswith(os.path.join(wanted, "")) for each in written_by(entry.events[0]))
 
 
@@ -143,7 +142,7 @@ def _say_no_writer(tell: Tell, listed: Iterable[Stock], path: str) -> None:
     """That no call wrote a file, and how many read it."""
     from cachepy.graph.graph import file_path
 
-    wanted = path if is_address(path) else os.path.abspath(path)
+    wanted = absolute(os.getcwd(), path)
     whole = (e for e in listed if e.events)
     readers = [e.events[0] for e in whole if any(file_path(e.events[0], d.name) == wanted for d in _files_of(e))]
     text = f"no stored call wrote {path}"

@@ -10,7 +10,7 @@ from _contextvars import ContextVar
 
 from cachepy.core.bodies import Crowd, bodies, guess
 from cachepy.core.frame import Frame, working_dir
-from cachepy.core.kind import is_address
+from cachepy.core.kind import is_relative
 from cachepy.core.model import FILE, Dep
 
 TYPE_CHECKING = False
@@ -89,8 +89,7 @@ def observe_file(path: str, files: Files) -> str | None:
     digest = None
     for frame in () if found is None else each_of(found):
         name = path
-        is_near = not os.path.isabs(path) and not is_address(path)
-        if is_near and isinstance(frame, Frame) and working_dir() != frame.cwd:
+        if isinstance(frame, Frame) and is_relative(path) and working_dir() != frame.cwd:
             name = os.path.abspath(path)
         digest = files.digest(name)
         frame.add(Dep(FILE, name, digest))

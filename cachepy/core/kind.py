@@ -29,6 +29,11 @@ def is_address(text: str) -> bool:
     return scheme.replace("::", "").replace("+", "").isalnum() and len(scheme) > 1
 
 
+def is_relative(path: str) -> bool:
+    """Whether it means something else from another folder."""
+    return not os.path.isabs(path) and not is_address(path)
+
+
 def reason(
     cue: str, name: str, old: str | None, new: str | None, call: str = "", link: str = "", where: str = ""
 ) -> Reason:

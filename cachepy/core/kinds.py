@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 
-from cachepy.core.kind import UNASKED, Kind, is_address, is_unasked, reason
+from cachepy.core.kind import UNASKED, Kind, is_address, is_relative, is_unasked, reason
 from cachepy.core.model import (
     ABSENT_PATH,
     ACCEPTED,
@@ -64,11 +64,10 @@ class _Path(Kind):
         return absolute(cwd, name)
 
     def elsewhere(self, name: str) -> tuple[str, str] | None:
-        return None if os.path.isabs(name) or is_address(name) else (self.word, os.path.abspath(name))
+        return (self.word, os.path.abspath(name)) if is_relative(name) else None
 
     def same(self, name: str, digest: str | None, world: World) -> bool:
-        now = self.now(name, world)
-        return now == digest or (is_address(name) and is_unasked(now) and world.lets_pass(name, digest, now or ""))
+        return _is_same(name, digest, self.now(name, world), world)
 
     def stayed(self, name: str, digest: str | None, world: World) -> bool:
         return not is_unasked(digest) and self.same(name, digest, world)
@@ -118,7 +117,7 @@ class AbsentPath(_Path):
         return watch.absent(dep.name)
 
     def elsewhere(self, name: str) -> tuple[str, str] | None:
-        return None if os.path.isabs(name) or is_address(name) else (FILE, os.path.abspath(name))
+        return (FILE, os.path.abspath(name)) if is_relative(name) else None
 
 
 class Pattern(Kind):
@@ -183,19 +182,15 @@ class Present(_Path):
         return Dep(PRESENT, dep.name, world.present(place, dep.digest))
 
     def same(self, name: str, digest: str | None, world: World) -> bool:
-        now = world.present(name, digest)
-        return now == digest or (is_address(name) and is_unasked(now) and world.lets_pass(name, digest, now or ""))
+        return _is_same(name, digest, world.present(name, digest), world)
 
     def now(self, name: str, world: World) -> str | None:
         return world.present(name, "file:")
 
     def why(self, dep: Dep, world: World) -> list[Reason]:
         now = world.present(dep.name, dep.digest)
-        if is_unasked(now):
-            return [*filter(None, [_unasked(dep.name, now)])]
-        old, is_folder = dep.digest, dep.digest == "dir"
-        gone = "directory gone" if is_folder else "file gone"
-        return [reason(gone if now is None else "file", dep.name, old, now)]
+        gone = "directory gone" if dep.digest == "dir" else "file gone"
+        return [_unasked(dep.name, now) or reason(gone if now is None else "file", dep.name, dep.digest, now)]
 
     def watch(self, dep: Dep, watch: Watch) -> bool:
         return not is_address(dep.name) and watch.present(dep.name, dep.digest)
@@ -563,6 +558,11 @@ def _file_cue(old: str | None, new: str | None) -> str:
     if old is None:
         return "file new"
     return "directory" if old[:4] == new[:4] == "dir:" else "file"
+
+
+def _is_same(name: str, digest: str | None, now: str | None, world: World) -> bool:
+    """Whether a path is as it was, or counts as that because nobody could be asked."""
+    return now == digest or (now is not None and is_unasked(now) and world.lets_pass(name, digest, now))
 
 
 def _unasked(name: str, now: str | None) -> Reason | None:

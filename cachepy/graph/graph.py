@@ -278,7 +278,7 @@ class Graph:
 
     def for_file(self, path: str) -> list[str]:
         """The ids of the calls whose own trace holds a file."""
-        want = path if is_address(path) else os.path.abspath(path)
+        want = absolute(os.getcwd(), path)
         with self._lock:
             parts = {part for part, files in self._table.files().items() if any(name == want for name, _ in files)}
             return sorted(call for call, part in self._among(parts))
